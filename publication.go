@@ -1,0 +1,142 @@
+package maru
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Kind says what the data of a publication is. Its zero value is Text.
+type Kind uint8
+
+const (
+	Text   Kind = iota // valid UTF-8
+	JSON               // one valid JSON value, compacted; travels as text
+	Binary             // any bytes
+)
+
+var kindNames = [...]string{Text: "text", JSON: "json", Binary: "binary"}
+
+// String is the kind's word on the wire: text, json or binary.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// Publication is one item in a channel. Once published it is shared by all who
+// read it and never changed.
+type Publication struct {
+	Offset uint64    // place in the namespace's history; rising in a channel, not consecutive; 0 before publishing
+	Kind   Kind      // what Data is
+	Data   []byte    // as published; JSON is compacted
+	Key    string    // what the value is of, for conflation; may be empty
+	Time   time.Time // when the broker took it, UTC
+	User   string    // who published, by the server's word; empty for anonymous
+}
+
+// AppendJSON appends the publication in the shape of CONTRACT §3:
+//
+//	{"offset":812,"kind":"text|json|binary","data":…,"key":"…","time":"RFC 3339","user":"…"}
+//
+// where data is a string for text, the JSON itself for json and base64 for
+// binary, and absent fields are left out. It does not escape <, > and &, so
+// that text arrives as it was typed.
+func (p *Publication) AppendJSON(dst []byte) []byte {
+	dst = fmt.Appendf(dst, `{"offset":%d,"kind":"%s","data":`, p.Offset, p.Kind)
+	switch p.Kind {
+	case JSON:
+		dst = append(dst, p.Data...)
+	case Binary:
+		dst = append(dst, '"')
+		dst = base64.StdEncoding.AppendEncode(dst, p.Data)
+		dst = append(dst, '"')
+	default:
+		dst = appendString(dst, string(p.Data))
+	}
+	if p.Key != "" {
+		dst = appendString(append(dst, `,"key":`...), p.Key)
+	}
+	dst = p.Time.UTC().AppendFormat(append(dst, `,"time":"`...), time.RFC3339Nano)
+	dst = append(dst, '"')
+	if p.User != "" {
+		dst = appendString(append(dst, `,"user":`...), p.User)
+	}
+	return append(dst, '}')
+}
+
+// MarshalJSON is AppendJSON for encoding/json.
+func (p *Publication) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil), nil }
+
+// UnmarshalJSON reads the shape that AppendJSON writes. Unknown fields are
+// ignored, so that an older client understands a newer server.
+func (p *Publication) UnmarshalJSON(data []byte) error {
+	var wire struct {
+		Offset uint64          `json:"offset"`
+		Kind   string          `json:"kind"`
+		Data   json.RawMessage `json:"data"`
+		Key    string          `json:"key"`
+		Time   time.Time       `json:"time"`
+		User   string          `json:"user"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return err
+	}
+	*p = Publication{Offset: wire.Offset, Key: wire.Key, Time: wire.Time, User: wire.User}
+	switch wire.Kind {
+	case "json":
+		p.Kind, p.Data = JSON, wire.Data
+		return nil
+	case "binary":
+		p.Kind = Binary
+		return json.Unmarshal(wire.Data, &p.Data)
+	case "text":
+		var text string
+		err := json.Unmarshal(wire.Data, &text)
+		p.Kind, p.Data = Text, []byte(text)
+		return err
+	}
+	return fmt.Errorf("maru: publication of unknown kind %q", wire.Kind)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends s, which is valid UTF-8, as a JSON string (RFC 8259 §7):
+// only what must be escaped is.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return append(append(dst, s[start:]...), '"')
+}
+
+// Check says whether the publication may be published: text must be valid
+// UTF-8 (CodeBadText). JSON is trusted to have been compacted by CompactJSON.
+func (p *Publication) Check() error {
+	if p.Kind == Text && !utf8.Valid(p.Data) {
+		return NewError(CodeBadText, "text is not valid UTF-8")
+	}
+	return nil
+}

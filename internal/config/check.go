@@ -1,0 +1,163 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Check says what is wrong with the options, everything at once, each by its
+// name. It looks at values only; whether a file can be read or an address be
+// had is for whoever opens it to find out.
+func (s *Serve) Check() error {
+	return errors.Join(
+		s.checkListen(),
+		s.checkTLS(),
+		each("origin", s.Origin, checkOrigin),
+		each("host", s.Host, checkHost),
+		s.checkNumbers(),
+		s.checkLog(),
+	)
+}
+
+func (s *Serve) checkListen() error {
+	if len(s.Listen) == 0 {
+		return errors.New("listen: wants at least one address")
+	}
+	if err := each("listen", s.Listen, checkAddress); err != nil {
+		return err
+	}
+	for i, addr := range s.Listen {
+		if slices.Contains(s.Listen[:i], addr) && !strings.HasSuffix(addr, ":0") {
+			return fmt.Errorf("listen: %s is given twice", addr)
+		}
+	}
+	if !s.Open && !s.Loopback() {
+		at := s.Listen[slices.IndexFunc(s.Listen, func(addr string) bool { return !loopback(addr) })]
+		_, port, _ := net.SplitHostPort(at)
+		return fmt.Errorf("listen: %s can be reached from other machines, and anybody there could read and publish; "+
+			"either listen on this machine only (--listen 127.0.0.1:%s) or say that this is meant (--open)", at, port)
+	}
+	return nil
+}
+
+// Loopback reports whether all listeners are reached from this machine alone.
+func (s *Serve) Loopback() bool {
+	return !slices.ContainsFunc(s.Listen, func(addr string) bool { return !loopback(addr) })
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+}
+
+func (s *Serve) checkTLS() error {
+	switch {
+	case s.TLSSelfSigned && (s.TLSCert != "" || s.TLSKey != ""):
+		return errors.New("tls-self-signed: makes its own certificate; it does not go with tls-cert and tls-key")
+	case s.TLSCert != "" && s.TLSKey == "":
+		return errors.New("tls-cert: wants tls-key too")
+	case s.TLSKey != "" && s.TLSCert == "":
+		return errors.New("tls-key: wants tls-cert too")
+	}
+	return nil
+}
+
+func (s *Serve) checkNumbers() error {
+	var wrong []error
+	for _, n := range []struct {
+		name         string
+		value, least int64
+	}{
+		{"max-message", int64(s.MaxMessage), 1},
+		{"max-header", int64(s.MaxHeader), 1},
+		{"backlog", int64(s.Backlog), 1},
+		{"backlog-messages", int64(s.BacklogMessages), 1},
+		{"max-connections", int64(s.MaxConnections), 0},
+		{"max-connections-per-address", int64(s.MaxConnectionsPerAddress), 0},
+		{"history", int64(s.History), 0},
+		{"history-bytes", int64(s.HistoryBytes), 1},
+	} {
+		if n.value < n.least {
+			wrong = append(wrong, fmt.Errorf("%s: is %d, wants at least %d", n.name, n.value, n.least))
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value Duration
+	}{
+		{"handshake-timeout", s.HandshakeTimeout},
+		{"ping-interval", s.PingInterval},
+		{"ping-timeout", s.PingTimeout},
+		{"backlog-age", s.BacklogAge},
+		{"history-age", s.HistoryAge},
+	} {
+		// A file's ping-interval = 25 is 25 nanoseconds: a forgotten unit.
+		if time.Duration(d.value) < time.Millisecond {
+			wrong = append(wrong, fmt.Errorf(`%s: is %v, wants at least 1ms, written with its unit as in "25s"`, d.name, d.value))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (s *Serve) checkLog() error {
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		return fmt.Errorf("log-format: wants text or json, not %q", s.LogFormat)
+	}
+	return nil
+}
+
+func each(name string, values []string, check func(string) error) error {
+	var wrong []error
+	for _, value := range values {
+		if err := check(value); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func checkAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("wants HOST:PORT such as 127.0.0.1:3000, [::1]:3000 or :3000, not %q", addr)
+	}
+	return nil
+}
+
+// An origin is RFC 6454's: scheme, host and port. The word null stands for
+// pages that have none.
+func checkOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	switch {
+	case origin == "null":
+		return nil
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", !bareOrigin(u):
+		return fmt.Errorf("wants an origin such as https://example.com or http://example.com:8080, not %q", origin)
+	}
+	return nil
+}
+
+func bareOrigin(u *url.URL) bool {
+	return u.Path == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.User == nil
+}
+
+func checkHost(host string) error {
+	if host == "" || strings.ContainsAny(host, "/@?# \t") {
+		return fmt.Errorf("wants a host name such as chat.example.com, not %q", host)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"maru/internal/config"
+)
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		file string   // over the defaults
+		want []string // what the refusal must name; nil: accepted
+	}{
+		{``, nil},
+		{`listen = ["localhost:0"]`, nil},
+		{`listen = ["127.8.8.8:80"]`, nil},
+		{`listen = ["[::ffff:127.0.0.1]:80"]`, nil},
+		{`listen = ["127.0.0.1:0", "127.0.0.1:0"]`, nil},
+		{"listen = [\":3000\"]\nopen = true", nil},
+		{"listen = [\"0.0.0.0:3000\", \"chat.example.com:443\"]\nopen = true", nil},
+
+		// Open mode beyond loopback wants --open; both remedies are named.
+		{`listen = [":3000"]`, []string{"listen", ":3000", "--listen 127.0.0.1:3000", "--open"}},
+		{`listen = ["0.0.0.0:3001"]`, []string{"0.0.0.0:3001", "--listen 127.0.0.1:3001", "--open"}},
+		{`listen = ["127.0.0.1:1", "[::]:3000"]`, []string{"[::]:3000", "--open"}},
+		{`listen = ["192.0.2.1:3000"]`, []string{"192.0.2.1:3000", "--open"}},
+		{`listen = ["localhost.example.com:3000"]`, []string{"localhost.example.com:3000", "--open"}},
+
+		{`listen = []`, []string{"listen"}},
+		{`listen = ["127.0.0.1"]`, []string{"listen", `"127.0.0.1"`}},
+		{`listen = ["127.0.0.1:http"]`, []string{"listen", `"127.0.0.1:http"`}},
+		{`listen = ["127.0.0.1:65536"]`, []string{"listen", `"127.0.0.1:65536"`}},
+		{`listen = ["::1:3000"]`, []string{"listen", `"::1:3000"`}},
+		{`listen = ["http://localhost:3000"]`, []string{"listen"}},
+		{`listen = ["127.0.0.1:1", "127.0.0.1:1"]`, []string{"listen", "twice"}},
+
+		{"tls-cert = \"c\"\ntls-key = \"k\"", nil},
+		{`tls-self-signed = true`, nil},
+		{`tls-cert = "c"`, []string{"tls-cert", "tls-key"}},
+		{`tls-key = "k"`, []string{"tls-cert", "tls-key"}},
+		{"tls-self-signed = true\ntls-cert = \"c\"\ntls-key = \"k\"", []string{"tls-self-signed"}},
+
+		{`origin = ["https://example.com", "http://[::1]:8080", "null"]`, nil},
+		{`origin = ["example.com"]`, []string{"origin", `"example.com"`}},
+		{`origin = ["*"]`, []string{"origin"}},
+		{`origin = ["https://"]`, []string{"origin"}},
+		{`origin = ["https://example.com/"]`, []string{"origin"}},
+		{`origin = ["https://example.com?"]`, []string{"origin"}},
+		{`origin = ["https://kim@example.com"]`, []string{"origin"}},
+		{`origin = ["ftp://example.com", "ws://example.com"]`, []string{"ftp://example.com", "ws://example.com"}},
+
+		{`host = ["chat.example.com", "chat.example.com:8443", "192.0.2.1"]`, nil},
+		{`host = [""]`, []string{"host"}},
+		{`host = ["https://chat.example.com"]`, []string{"host"}},
+
+		{`max-message = 0`, []string{"max-message"}},
+		{`max-header = -1`, []string{"max-header"}},
+		{`backlog = 0`, []string{"backlog"}},
+		{`backlog-messages = 0`, []string{"backlog-messages"}},
+		{`max-connections = -1`, []string{"max-connections"}},
+		{`max-connections-per-address = -1`, []string{"max-connections-per-address"}},
+		{`history = -1`, []string{"history"}},
+		{`history = 0`, nil},
+		{`history-bytes = 0`, []string{"history-bytes"}},
+		{`handshake-timeout = "0s"`, []string{"handshake-timeout"}},
+		{`ping-interval = 25`, []string{"ping-interval", "unit"}},
+		{`ping-timeout = "-1s"`, []string{"ping-timeout"}},
+		{`backlog-age = "1us"`, []string{"backlog-age"}},
+		{`history-age = "0s"`, []string{"history-age"}},
+		{`log-format = "xml"`, []string{"log-format", `"xml"`}},
+
+		// Everything that is wrong is told at once.
+		{"history = -1\nbacklog = 0\nlog-format = \"\"", []string{"history", "backlog", "log-format"}},
+	} {
+		s := config.Defaults()
+		if err := s.Load(write(t, tt.file), nil); err != nil {
+			t.Errorf("%s: %v", tt.file, err)
+			continue
+		}
+		err := s.Check()
+		if (err != nil) != (tt.want != nil) {
+			t.Errorf("%s: %v", tt.file, err)
+		}
+		for _, want := range tt.want {
+			if err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not say %s", tt.file, err, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package config_test
+
+import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"maru/internal/config"
+)
+
+// write makes a configuration file.
+func write(t testing.TB, document string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "maru.toml")
+	if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaultsAreTheContractsAndValid(t *testing.T) {
+	t.Parallel()
+	want := &config.Serve{
+		Listen:           []string{"127.0.0.1:3000", "[::1]:3000"},
+		MaxMessage:       1 << 20,
+		MaxHeader:        16 << 10,
+		HandshakeTimeout: config.Duration(10 * time.Second),
+		PingInterval:     config.Duration(25 * time.Second),
+		PingTimeout:      config.Duration(10 * time.Second),
+		Backlog:          1 << 20,
+		BacklogMessages:  1000,
+		BacklogAge:       config.Duration(30 * time.Second),
+		History:          100,
+		HistoryAge:       config.Duration(24 * time.Hour),
+		HistoryBytes:     64 << 20,
+		LogFormat:        "text",
+	}
+	got := config.Defaults()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Defaults() = %+v, want %+v", got, want)
+	}
+	if err := got.Check(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+}
+
+func TestLoadPrecedence(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, file string
+		env        []string
+		want       time.Duration
+	}{
+		{"default", "", nil, 25 * time.Second},
+		{"file over default", `ping-interval = "30s"`, nil, 30 * time.Second},
+		{"environment over default", "", []string{"MARU_PING_INTERVAL=40s"}, 40 * time.Second},
+		{"environment over file", `ping-interval = "30s"`, []string{"MARU_PING_INTERVAL=40s"}, 40 * time.Second},
+		{"an empty variable is not set", `ping-interval = "30s"`, []string{"MARU_PING_INTERVAL="}, 30 * time.Second},
+		{"variables of other programs", "", []string{"PING_INTERVAL=40s", "MARUPING=1", "odd"}, 25 * time.Second},
+		{"variables of other commands", "", []string{"MARU_SERVER=http://localhost:1"}, 25 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := config.Defaults()
+			if err := s.Load(write(t, tt.file), tt.env); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Duration(s.PingInterval); got != tt.want {
+				t.Errorf("ping interval %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoadFindsTheFileByEnvironment(t *testing.T) {
+	t.Parallel()
+	byEnv, byFlag := write(t, "history = 1"), write(t, "history = 2")
+	for _, tt := range []struct {
+		path string
+		want int
+	}{{"", 1}, {byFlag, 2}} {
+		s := config.Defaults()
+		if err := s.Load(tt.path, []string{"MARU_CONFIG=" + byEnv}); err != nil {
+			t.Fatal(err)
+		}
+		if s.History != tt.want {
+			t.Errorf("history %d, want %d", s.History, tt.want)
+		}
+	}
+}
+
+// Every option is read the same from a file and from the environment.
+func TestEveryOptionFromFileAndEnvironment(t *testing.T) {
+	t.Parallel()
+	const file = `
+listen = ["localhost:1", ":2"]
+tls-cert = "c.pem"
+tls-key = "k.pem"
+tls-self-signed = true
+open = true
+origin = ["https://example.com", "null"]
+host = ["chat.example.com"]
+trusted-proxy = ["10.1.2.3/8", "fd00::1"]
+demo = true
+max-message = "2MiB"
+max-header = 4096
+handshake-timeout = "1s"
+ping-interval = "2s"
+ping-timeout = "3s"
+backlog = "512KiB"
+backlog-messages = 4
+backlog-age = "5s"
+max-connections = 6
+max-connections-per-address = 7
+history = 0
+history-age = "1h30m"
+history-bytes = "1GiB"
+log-format = "json"
+log-level = "debug"
+`
+	env := strings.Split(`MARU_LISTEN=localhost:1, :2
+MARU_TLS_CERT=c.pem
+MARU_TLS_KEY=k.pem
+MARU_TLS_SELF_SIGNED=true
+MARU_OPEN=1
+MARU_ORIGIN=https://example.com,null
+MARU_HOST=chat.example.com
+MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
+MARU_DEMO=true
+MARU_MAX_MESSAGE=2048KiB
+MARU_MAX_HEADER=4KiB
+MARU_HANDSHAKE_TIMEOUT=1000ms
+MARU_PING_INTERVAL=2s
+MARU_PING_TIMEOUT=3s
+MARU_BACKLOG=524288
+MARU_BACKLOG_MESSAGES=4
+MARU_BACKLOG_AGE=5s
+MARU_MAX_CONNECTIONS=6
+MARU_MAX_CONNECTIONS_PER_ADDRESS=7
+MARU_HISTORY=0
+MARU_HISTORY_AGE=90m
+MARU_HISTORY_BYTES=1024MiB
+MARU_LOG_FORMAT=json
+MARU_LOG_LEVEL=DEBUG`, "\n")
+
+	want := &config.Serve{
+		Listen:                   []string{"localhost:1", ":2"},
+		TLSCert:                  "c.pem",
+		TLSKey:                   "k.pem",
+		TLSSelfSigned:            true,
+		Open:                     true,
+		Origin:                   []string{"https://example.com", "null"},
+		Host:                     []string{"chat.example.com"},
+		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
+		Demo:                     true,
+		MaxMessage:               2 << 20,
+		MaxHeader:                4 << 10,
+		HandshakeTimeout:         config.Duration(time.Second),
+		PingInterval:             config.Duration(2 * time.Second),
+		PingTimeout:              config.Duration(3 * time.Second),
+		Backlog:                  512 << 10,
+		BacklogMessages:          4,
+		BacklogAge:               config.Duration(5 * time.Second),
+		MaxConnections:           6,
+		MaxConnectionsPerAddress: 7,
+		HistoryAge:               config.Duration(90 * time.Minute),
+		HistoryBytes:             1 << 30,
+		LogFormat:                "json",
+		LogLevel:                 config.Level{Level: slog.LevelDebug},
+	}
+	for name, load := range map[string]func(s *config.Serve) error{
+		"file":        func(s *config.Serve) error { return s.Load(write(t, file), nil) },
+		"environment": func(s *config.Serve) error { return s.Load("", env) },
+	} {
+		s := config.Defaults()
+		if err := load(s); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		s.Config = ""
+		if !reflect.DeepEqual(s, want) {
+			t.Errorf("%s: %+v, want %+v", name, s, want)
+		}
+		for option := range reflect.TypeFor[config.Serve]().Fields() {
+			if option.Name != "Config" && option.Name != "History" && reflect.ValueOf(s).Elem().FieldByIndex(option.Index).IsZero() {
+				t.Errorf("%s: the test does not set %s", name, option.Name)
+			}
+		}
+	}
+}
+
+func TestBadFile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, file string
+		want       []string // the place and the option that the message must name
+	}{
+		{"unknown option", "\n\npling = 1", []string{":3:", `"pling"`}},
+		{"two unknown options", "pling = 1\nplong = 2", []string{":1:", `"pling"`, ":2:", `"plong"`}},
+		{"unknown table", "open = true\n[limits]\nhistory = 1", []string{":2:", `"limits"`}},
+		{"another file", `config = "other.toml"`, []string{":1:", `"config"`}},
+		{"not TOML", "open = true\n= 3", []string{":2:"}},
+		{"twice", "open = true\nopen = false", []string{":2:", "open"}},
+		{"bool as text", `open = "true"`, []string{":1:", "open", "true or false"}},
+		{"number as text", `history = "1"`, []string{":1:", "history", "whole number"}},
+		{"text as number", "tls-cert = 3", []string{":1:", "tls-cert", "text in quotes"}},
+		{"list as text", `listen = ":3000"`, []string{":1:", "listen", "list"}},
+		{"duration", `ping-interval = "25"`, []string{":1:", "ping-interval", "25s"}},
+		{"duration as list", `ping-interval = ["25s"]`, []string{":1:", "ping-interval", "quotes"}},
+		{"size", `backlog = "1MB"`, []string{":1:", "backlog", "1MiB"}},
+		{"network", "trusted-proxy = [\"10.0.0.1\",\n\"home\"]", []string{":2:", "trusted-proxy", `"home"`}},
+		{"level", `log-level = "loud"`, []string{":1:", "log-level", "debug"}},
+		{"too long", strings.Repeat("#\n", config.MaxFileBytes), []string{"longer"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path := write(t, tt.file)
+			err := config.Defaults().Load(path, nil)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range append(tt.want, path) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %s", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "config.") {
+				t.Errorf("%q names a Go type", err)
+			}
+		})
+	}
+}
+
+func TestNoFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "none.toml")
+	if err := config.Defaults().Load(path, nil); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v does not name %s", err, path)
+	}
+}
+
+func TestBadEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, entry := range []string{
+		"MARU_PING_INTERVALL=25s",
+		"MARU_=1",
+		"MARU_OPEN=yes",
+		"MARU_HISTORY=many",
+		"MARU_PING_INTERVAL=25",
+		"MARU_BACKLOG=1MB",
+		"MARU_TRUSTED_PROXY=10.0.0.1,home",
+		"MARU_LOG_LEVEL=loud",
+	} {
+		name, _, _ := strings.Cut(entry, "=")
+		err := config.Defaults().Load("", []string{entry})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v does not name the variable", entry, err)
+		}
+	}
+}
+
+func TestOptionsAreDocumented(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+	for _, o := range config.Options() {
+		if o.Name == "" || o.Name != strings.ToLower(o.Name) || seen[o.Name] {
+			t.Errorf("name %q is empty, not in small letters or given twice", o.Name)
+		}
+		if want := "MARU_" + strings.ReplaceAll(strings.ToUpper(o.Name), "-", "_"); o.Env != want {
+			t.Errorf("%s: variable %s, want %s", o.Name, o.Env, want)
+		}
+		if !strings.HasSuffix(o.Help, ".") {
+			t.Errorf("%s: help is no sentence: %q", o.Name, o.Help)
+		}
+		if o.InFile == (o.Name == "config") {
+			t.Errorf("%s: InFile is %v", o.Name, o.InFile)
+		}
+		seen[o.Name] = true
+	}
+}

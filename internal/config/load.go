@@ -1,0 +1,171 @@
+package config
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// MaxFileBytes is the longest configuration file that is read.
+const MaxFileBytes = 1 << 20
+
+// otherEnv are the variables with our prefix that are not options of serve.
+var otherEnv = []string{
+	"MARU_SERVER", // of publish and subscribe
+}
+
+// Load lays the values of the file, then those of the environment over s, which
+// holds the defaults. The file is path or, where that is empty, MARU_CONFIG;
+// without both there is none. An environment variable that is set to nothing
+// counts as not set.
+//
+// Errors name the file, line and key, or the variable.
+func (s *Serve) Load(path string, environ []string) error {
+	env := make(map[string]string)
+	for _, entry := range environ {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, EnvPrefix) {
+			env[name] = value
+		}
+	}
+	if s.Config = path; path == "" {
+		s.Config = env[EnvPrefix+"CONFIG"]
+	}
+	if s.Config != "" {
+		if err := s.loadFile(s.Config); err != nil {
+			return err
+		}
+	}
+	return s.loadEnv(env)
+}
+
+func (s *Serve) loadFile(path string) error {
+	document, err := readFile(path)
+	if err != nil {
+		return fmt.Errorf("configuration file: %w", err)
+	}
+	err = toml.NewDecoder(bytes.NewReader(document)).DisallowUnknownFields().Decode(s)
+
+	var unknown *toml.StrictMissingError
+	var wrong *toml.DecodeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &unknown):
+		var all []error
+		for _, e := range unknown.Errors {
+			line, _ := e.Position()
+			all = append(all, fmt.Errorf("%s:%d: unknown option %q", path, line, strings.Join(e.Key(), ".")))
+		}
+		return errors.Join(all...)
+	case errors.As(err, &wrong):
+		line, _ := wrong.Position()
+		return fmt.Errorf("%s:%d: %s", path, line, reason(wrong))
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// reason is what is wrong with a line, said without the names of Go's types
+// where the library would tell them.
+func reason(err *toml.DecodeError) string {
+	key, message := strings.Join(err.Key(), "."), strings.TrimPrefix(err.Error(), "toml: ")
+	for field := range fields() {
+		if optionOf(field).Name != key || !strings.Contains(message, "struct field") {
+			continue
+		}
+		switch field.Type.Kind() {
+		case reflect.Bool:
+			message = "wants true or false"
+		case reflect.Int:
+			message = "wants a whole number"
+		case reflect.Slice:
+			message = "wants a list of texts in quotes"
+		default:
+			message = "wants a text in quotes"
+		}
+	}
+	if key == "" {
+		return message
+	}
+	return key + ": " + message
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	document, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
+	if err == nil && len(document) > MaxFileBytes {
+		err = fmt.Errorf("%s is longer than %v", path, Bytes(MaxFileBytes))
+	}
+	return document, err
+}
+
+func (s *Serve) loadEnv(env map[string]string) error {
+	value := reflect.ValueOf(s).Elem()
+	for field := range fields() {
+		option := optionOf(field)
+		text := env[option.Env]
+		delete(env, option.Env)
+		if text == "" || !option.InFile { // MARU_CONFIG has had its say
+			continue
+		}
+		if err := set(value.FieldByIndex(field.Index), text); err != nil {
+			return fmt.Errorf("%s: %w", option.Env, err)
+		}
+	}
+	for _, name := range otherEnv {
+		delete(env, name)
+	}
+	if len(env) > 0 {
+		unknown := slices.Sorted(maps.Keys(env))
+		return fmt.Errorf("unknown environment variable %s", strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+// set reads one option from text; the values of a list have commas between.
+func set(field reflect.Value, text string) error {
+	if field.Kind() == reflect.Slice {
+		list := reflect.MakeSlice(field.Type(), 0, 1)
+		for item := range strings.SplitSeq(text, ",") {
+			value := reflect.New(field.Type().Elem()).Elem()
+			if err := set(value, strings.TrimSpace(item)); err != nil {
+				return err
+			}
+			list = reflect.Append(list, value)
+		}
+		field.Set(list)
+		return nil
+	}
+	switch target := field.Addr().Interface().(type) {
+	case encoding.TextUnmarshaler:
+		return target.UnmarshalText([]byte(text))
+	case *string:
+		*target = text
+	case *bool:
+		value, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("wants true or false, not %q", text)
+		}
+		*target = value
+	case *int:
+		value, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("wants a whole number, not %q", text)
+		}
+		*target = value
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// EnvPrefix begins the name of every environment variable that maru reads.
+const EnvPrefix = "MARU_"
+
+// Option is what a reader of the manual needs of one option.
+type Option struct {
+	Name    string // of the flag (after --) and of the key in the file
+	Env     string // the environment variable
+	Default string // as one would write it; values of a repeatable option with commas between; empty for none
+	Help    string // one sentence
+	Repeats bool   // may be given several times; a list in the file, commas in the environment
+	InFile  bool   // may stand in the file
+}
+
+// Options lists every option of `maru serve`, in the order of Serve's fields.
+func Options() []Option {
+	var list []Option
+	for field := range fields() {
+		list = append(list, optionOf(field))
+	}
+	return list
+}
+
+// Defaults is a Serve with every option at its default.
+func Defaults() *Serve {
+	s := new(Serve)
+	value := reflect.ValueOf(s).Elem()
+	for field := range fields() {
+		if text := field.Tag.Get("default"); text != "" {
+			if err := set(value.FieldByIndex(field.Index), text); err != nil {
+				panic(fmt.Sprintf("config: default of %s: %v", field.Name, err)) // a tag in serve.go is wrong
+			}
+		}
+	}
+	return s
+}
+
+func fields() func(yield func(reflect.StructField) bool) {
+	return reflect.TypeFor[Serve]().Fields()
+}
+
+func optionOf(field reflect.StructField) Option {
+	name := field.Tag.Get("toml")
+	inFile := name != "-"
+	if !inFile {
+		name = field.Tag.Get("name")
+	}
+	return Option{
+		Name:    name,
+		Env:     EnvPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
+		Default: field.Tag.Get("default"),
+		Help:    field.Tag.Get("help"),
+		Repeats: field.Type.Kind() == reflect.Slice,
+		InFile:  inFile,
+	}
+}

@@ -1,0 +1,50 @@
+package config
+
+import "net/netip"
+
+// Serve is every option of `maru serve`. The tags are the only list there is:
+// toml is the option's name, default and help are what the command line prints.
+//
+// The zero value is not useful; the command line parser or Defaults fills it.
+type Serve struct {
+	Config string `toml:"-" name:"config" placeholder:"FILE" help:"Read options from this TOML file."`
+
+	Listen        []string `toml:"listen" group:"Addresses:" default:"127.0.0.1:3000,[::1]:3000" placeholder:"ADDR" help:"Address to listen on, HOST:PORT (default 127.0.0.1:3000 and [::1]:3000; repeatable)."`
+	TLSCert       string   `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM: https and wss."`
+	TLSKey        string   `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate in PEM."`
+	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a certificate for one's own machine at each start."`
+
+	Open         bool      `toml:"open" group:"Who may connect:" help:"Let anybody who reaches this server read and publish, on addresses beyond loopback too."`
+	Origin       []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Web origin whose pages may connect beside the server's own, https://HOST[:PORT] or null (repeatable)."`
+	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"Host name by which clients call this server beside localhost (repeatable)."`
+	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network whose X-Forwarded-For and X-Forwarded-Proto count (repeatable)."`
+
+	Demo bool `toml:"demo" group:"Content:" help:"Feed sample prices into the channel quotes. Plain maru, without a command, does."`
+
+	MaxMessage               Bytes    `toml:"max-message" group:"Limits:" default:"1MiB" help:"Largest message or published body."`
+	MaxHeader                Bytes    `toml:"max-header" group:"Limits:" default:"16KiB" help:"Largest header block of a request."`
+	HandshakeTimeout         Duration `toml:"handshake-timeout" group:"Limits:" default:"10s" help:"Time for a connection to complete its first request."`
+	PingInterval             Duration `toml:"ping-interval" group:"Limits:" default:"25s" help:"How often a quiet WebSocket connection is pinged."`
+	PingTimeout              Duration `toml:"ping-timeout" group:"Limits:" default:"10s" help:"Time to answer a ping before the connection counts as lost."`
+	Backlog                  Bytes    `toml:"backlog" group:"Limits:" default:"1MiB" help:"Bytes that may wait for a connection that does not read."`
+	BacklogMessages          int      `toml:"backlog-messages" group:"Limits:" default:"1000" help:"Messages that may wait for such a connection."`
+	BacklogAge               Duration `toml:"backlog-age" group:"Limits:" default:"30s" help:"How long a message may wait for such a connection."`
+	MaxConnections           int      `toml:"max-connections" group:"Limits:" default:"0" help:"Connections in all; 0 is as many as the limit on open files leaves."`
+	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Connections from one address; 0 is no limit."`
+
+	History      int      `toml:"history" group:"History:" default:"100" help:"Publications kept per channel; 0 keeps none."`
+	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`
+	HistoryBytes Bytes    `toml:"history-bytes" group:"History:" default:"64MiB" help:"Bytes kept per namespace."`
+
+	LogFormat string `toml:"log-format" group:"Logging:" default:"text" help:"Form of the log on stderr, text or json."`
+	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Least severe lines to log: debug, info, warn or error."`
+}
+
+// TrustedProxies are the networks of --trusted-proxy.
+func (s *Serve) TrustedProxies() []netip.Prefix {
+	var networks []netip.Prefix
+	for _, n := range s.TrustedProxy {
+		networks = append(networks, n.Prefix)
+	}
+	return networks
+}

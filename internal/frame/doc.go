@@ -1,0 +1,43 @@
+// Package frame is WebSocket on bytes: the framing of RFC 6455, the compression
+// of RFC 7692, and the parts of both handshakes that are about values of
+// headers. It opens nothing, waits for nothing and starts nothing; an event
+// loop, a goroutine and a fuzzer drive the same code.
+//
+//	bytes read ─→ Reader.Next ─→ Event: a whole message, a ping, a pong, a close
+//	                  │              (unmasked in place, joined, inflated, checked)
+//	                  └─→ *Error: the close code to answer with
+//
+//	message ─→ Deflate, if negotiated ─→ AppendFrame (server) or AppendMasked (client) ─→ bytes to write
+//
+// A Reader keeps something only from the first byte of a frame or message to
+// its last. Most of the time all of a frame arrives at once, and then Next
+// copies and allocates nothing:
+//
+//	for len(p) > 0 {
+//		ev, n, err := r.Next(p, rules)
+//		if err != nil {
+//			return err // answer its close code, then end the connection
+//		}
+//		p = p[n:]
+//		switch ev.Op {
+//		case frame.Text, frame.Binary:
+//			message(ev.Payload)
+//		case frame.Ping:
+//			reply = frame.AppendFrame(reply, frame.Pong, false, ev.Payload)
+//		case frame.Close:
+//			return closed(ev.Code, ev.Reason)
+//		}
+//	}
+//	if r.Idle() {
+//		// nothing is under way: the reader may serve another connection
+//	}
+//
+// Memory is bounded by what arrived (at most twice that, never what a header
+// promises), and by Rules.MaxMessageBytes for what it inflates to.
+//
+// Functions are safe for concurrent use, and so are Rules that nobody changes; a
+// Reader is not. Compression is always without context takeover: a compressed
+// message means the same to every receiver, so that one encoding serves all, and
+// no memory stays with an idle connection. What the package does not do: the
+// closing handshake's order, timeouts, splitting what is sent into fragments.
+package frame

@@ -1,0 +1,142 @@
+package loop
+
+import (
+	"sync/atomic"
+	"time"
+
+	"maru/internal/frame"
+)
+
+// clock is the engine's coarse time: ticks since its start. A connection stores
+// a tick when it reads; nothing is armed or moved for it (engine's measurements:
+// a timer each costs 138 bytes and 44 ns a reset, a scan of 1M ticks 0.6 ms).
+type clock struct {
+	ticks atomic.Uint32
+	every time.Duration
+	// The options' durations in ticks, rounded up, plus one: a tick that has
+	// just begun counts as none.
+	ping, pong, closing, backlog uint32
+}
+
+func newClock(o Options) *clock {
+	least := 4 * time.Second
+	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge} {
+		if d > 0 {
+			least = min(least, d)
+		}
+	}
+	every := max(least/16, time.Millisecond)
+	in := func(d time.Duration) uint32 { return uint32((d+every-1)/every) + 1 }
+	c := &clock{every: every, pong: in(o.PingTimeout), closing: in(o.CloseTimeout), backlog: in(o.BacklogAge)}
+	if o.PingInterval > 0 {
+		c.ping = in(o.PingInterval)
+	}
+	return c
+}
+
+func (c *clock) now() uint32 { return c.ticks.Load() }
+
+// run ticks and wakes the loops, which may have something to look at.
+func (c *clock) run(stop <-chan struct{}, loops []*Loop) {
+	t := time.NewTicker(c.every)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+			c.ticks.Add(1)
+			for _, l := range loops {
+				l.poll.wake()
+			}
+		}
+	}
+}
+
+// lookAt asks for a look at the connection after so many ticks, unless an
+// earlier one is due. 0 ticks asks for none.
+func (l *Loop) lookAt(id connID, ticks uint32) {
+	if ticks == 0 {
+		return
+	}
+	due := l.due(id)
+	at := max(l.now+ticks, 1)
+	if *due == 0 || int32(at-*due) < 0 {
+		*due = at
+	}
+}
+
+func (l *Loop) never(id connID) { *l.due(id) = 0 }
+
+func (l *Loop) due(id connID) *uint32 {
+	return &(*l.slab.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
+}
+
+// scan looks at every connection whose look is due, once a tick.
+func (l *Loop) scan() {
+	chunks := l.slab.chunks.Load()
+	if chunks == nil || l.now == l.scanned {
+		return
+	}
+	l.scanned = l.now
+	for n, c := range *chunks {
+		for i := range c.due {
+			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {
+				c.due[i] = 0
+				id := newConnID(uint32(n*chunkSlots+i), uint32(c.slots[i].life.Load()>>2))
+				l.look(id, &c.slots[i])
+			}
+		}
+	}
+}
+
+var pingMessage = NewMessage(frame.Ping, nil)
+
+// look is where time does something to a connection: the end of a close that
+// takes too long, of a backlog that is too old, of a peer that is silent after a
+// ping; and a ping after a silence.
+func (l *Loop) look(id connID, s *slot) {
+	c := l.engine.clock
+	if s.state&stCloseSent != 0 {
+		limit := c.closing
+		if s.state&(stQueued|stDeaf) == stQueued {
+			limit = max(limit, c.backlog) // what was sent before the close is still leaving
+		}
+		if waited := l.now - s.pinged; waited < limit {
+			l.lookAt(id, limit-waited)
+			return
+		}
+		why := l.ref(id).side.closed
+		if why.err == nil && s.state&stCloseRead == 0 {
+			why = closed{code: closeAbnormal, err: errNoAnswer}
+		}
+		l.end(id, s, why)
+		return
+	}
+	if s.state&stArmed != 0 {
+		l.judge(id, s)
+		if s.state&stCloseSent != 0 {
+			return
+		}
+		l.lookAt(id, max(c.backlog/8, 1))
+	}
+	if c.ping == 0 {
+		return
+	}
+	silent := l.now - s.seen
+	switch {
+	case s.state&stPinged != 0:
+		if waited := l.now - s.pinged; waited < c.pong {
+			l.lookAt(id, c.pong-waited)
+			return
+		}
+		l.end(id, s, closed{code: closeAbnormal, err: errSilent})
+	case silent < c.ping || s.state&stPaused != 0:
+		l.lookAt(id, max(c.ping-min(silent, c.ping), 1))
+	default:
+		l.send(id, s, pingMessage)
+		s.state |= stPinged
+		s.pinged = l.now
+		l.lookAt(id, c.pong)
+	}
+}

@@ -1,0 +1,197 @@
+package loop
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"maru/internal/frame"
+)
+
+const (
+	closeNoStatus = 1005 // RFC 6455 §7.4.1: a close frame without a code
+	closeAbnormal = 1006 // no close frame at all
+	closeProtocol = 1002
+	closeTryAgain = 1013
+
+	reasonSlow = "slow"
+)
+
+var (
+	errTerminated = errors.New("terminated here")
+	errSlow       = errors.New("slow consumer: backlog beyond its bounds")
+	errSilent     = errors.New("no sign of life after a ping")
+	errNoAnswer   = errors.New("peer did not finish the closing handshake")
+)
+
+// closed is what the handler will be told of the end.
+type closed struct {
+	code   int
+	reason string
+	err    error
+}
+
+func frameErrorCode(err error) int {
+	var fault *frame.Error
+	if errors.As(err, &fault) {
+		return fault.Code
+	}
+	return closeProtocol
+}
+
+// startClose sends our close frame first; the peer's answer ends it.
+func (l *Loop) startClose(id connID, s *slot, code int, payload []byte) {
+	if s.state&(stCloseSent|stDeaf) != 0 {
+		return
+	}
+	if code == 0 {
+		code = closeNoStatus
+	}
+	l.sideOf(id).closed = closed{code: code, reason: string(payload[min(2, len(payload)):])}
+	l.sendClose(id, s, payload)
+}
+
+// sendClose queues the close frame, the last that leaves.
+func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
+	s.setClosing(id)
+	l.send(id, s, NewMessage(frame.Close, payload))
+	s.state |= stCloseSent
+	s.pinged = l.now // from now on: when the closing began
+	l.leaveAll(s)
+	l.lookAt(id, l.engine.clock.closing)
+}
+
+// closeRead: the peer's close frame has come. We answer it if it is the first,
+// with the same code and reason.
+func (l *Loop) closeRead(id connID, s *slot, code int, reason string) {
+	s.state |= stCloseRead
+	side := l.sideOf(id)
+	side.closed = closed{code: code, reason: reason}
+	if s.state&stCloseSent == 0 {
+		payload, err := frame.ClosePayload(code, reason)
+		if err != nil {
+			payload = nil
+		}
+		l.sendClose(id, s, payload)
+		return
+	}
+	if side.out.empty() {
+		l.closeSent(id, s)
+	}
+}
+
+// fail ends a connection for a reason of ours: what the peer sends from now on
+// is thrown away, it gets a close frame, and then the end of the stream. The
+// socket is not closed before the peer has seen both: with unread bytes in it
+// that would be a reset, which overtakes the close frame.
+func (l *Loop) fail(id connID, s *slot, why closed) {
+	if s.state&stDeaf != 0 {
+		return
+	}
+	l.sideOf(id).closed = why
+	s.state |= stDeaf
+	if s.state&stPaused != 0 {
+		s.state &^= stPaused
+		l.watch(id, s)
+	}
+	if s.state&stCloseSent != 0 {
+		return
+	}
+	payload, err := frame.ClosePayload(why.code, why.reason)
+	if err != nil {
+		payload, _ = frame.ClosePayload(why.code, "")
+	}
+	l.sendClose(id, s, payload)
+}
+
+// closeSent: our close frame, and all before it, is with the kernel. Once both
+// have come the server ends the TCP connection first (RFC 6455 §7.1.1); a client
+// waits for that.
+func (l *Loop) closeSent(id connID, s *slot) {
+	s.pinged = l.now
+	switch {
+	case s.state&stCloseRead != 0 && s.state&stClient == 0:
+		l.end(id, s, l.ref(id).side.closed)
+	case s.state&stDeaf != 0 && s.state&stShut == 0:
+		s.state |= stShut
+		if p := l.ref(id).side.pipe; p != nil {
+			p.shut()
+		} else {
+			shutSocket(int(s.fd))
+		}
+	}
+}
+
+// lost: the stream has ended or broken.
+func (l *Loop) lost(id connID, s *slot, err error) {
+	why := closed{code: closeAbnormal, err: err}
+	if side := l.ref(id).side; side != nil && s.state&(stCloseRead|stDeaf) != 0 {
+		why = side.closed
+	} else if errors.Is(err, io.EOF) {
+		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
+	}
+	l.end(id, s, why)
+}
+
+// loseLater is lost for a place that must not change any group's list: the
+// connection is ended at its next look, which is at once.
+func (l *Loop) loseLater(id connID, s *slot, err error) {
+	l.inbox.post(command{do: doRead, conn: id, err: err})
+	s.state |= stDeaf | stCloseSent
+	l.sideOf(id).closed = closed{code: closeAbnormal, err: err}
+}
+
+// end is the one place where a connection ends: the handler hears it, the slot
+// is given back.
+func (l *Loop) end(id connID, s *slot, why closed) {
+	l.leaveAll(s)
+	ref := l.ref(id)
+	handler, side := ref.handler, ref.side
+	*ref = refs{}
+	if side != nil {
+		s.buffered.Add(-int64(side.out.bytes))
+		if side.pipe != nil {
+			side.pipe.close()
+		}
+	}
+	if s.fd >= 0 {
+		closeSocket(int(s.fd))
+	}
+	s.state, s.fd = 0, -1
+	l.never(id)
+	l.slab.give(id.index())
+	if handler != nil {
+		handler.Closed(why.code, why.reason, why.err)
+	}
+	l.engine.gone()
+}
+
+// each calls f for every connection of the loop.
+func (l *Loop) each(f func(connID, *slot)) {
+	chunks := l.slab.chunks.Load()
+	if chunks == nil {
+		return
+	}
+	for c := range *chunks {
+		for i := range chunkSlots {
+			s := &(*chunks)[c].slots[i]
+			if s.state&stReady != 0 {
+				f(newConnID(uint32(c*chunkSlots+i), uint32(s.life.Load()>>2)), s)
+			}
+		}
+	}
+}
+
+func (l *Loop) closeAll(code int, reason string) {
+	payload, err := frame.ClosePayload(code, reason)
+	if err != nil {
+		payload, _ = frame.ClosePayload(code, "")
+	}
+	l.each(func(id connID, s *slot) { l.startClose(id, s, code, payload) })
+}
+
+func (l *Loop) cutAll() {
+	l.each(func(id connID, s *slot) {
+		l.end(id, s, closed{code: closeAbnormal, err: errTerminated})
+	})
+}

@@ -1,0 +1,51 @@
+// Package loop holds WebSocket connections, a great many, on a few goroutines.
+//
+// One loop per GOMAXPROCS waits for its own set of sockets. A connection is
+// handed over after its handshake and belongs to one loop for life:
+//
+//	socket readable ─→ read into the loop's buffer ─→ frame.Reader ─→ Handler.Message
+//	                                                                      │
+//	Conn.Send, Group.Append, Conn.Close … from any goroutine ─→ inbox ←───┘
+//	                                                              │ in order
+//	                     groups: one log of messages per batch ←──┴──→ one queue per connection
+//	                                   │                                    │
+//	                                   └──→ end of the batch: one write ←───┘
+//	                                              per connection
+//
+// # Who owns what
+//
+// Only the owning loop touches a connection's state. Everybody else holds a
+// Conn, a small value of loop, slot and generation, and posts commands to the
+// loop's inbox; a command for a connection that is gone is dropped. There is no
+// lock and no goroutine per connection, and no buffer while it is idle. What
+// fan-out walks is pointer-free and lives in chunks that never move (slab.go);
+// what needs pointers (handler, partial message, backlog) lives beside it.
+//
+// # Writing
+//
+// A message is encoded once for each form that its receivers negotiated and the
+// bytes are shared. A batch is what the loop found in its inbox in one turn.
+// Members of a group that stand at the same place in it, which are nearly all,
+// get the batch as one joined block of bytes, written as it is to each; those
+// with something of their own to write (a reply, an unwritten rest, another
+// group) have it put into their own queue first, so that one connection gets
+// one write in its right order. No queue exists until then or until the socket
+// says EAGAIN; what it holds after that is bounded in bytes, messages and age,
+// and past the bound the connection is closed with 1013.
+//
+// # Waiting
+//
+// Inboxes are bounded in bytes. A goroutine that publishes waits for room
+// (Engine.Wait) before it publishes. A loop never waits for a loop: while any
+// inbox is over its bound it does not read its sockets.
+//
+// # Two transports
+//
+// Linux, plain TCP: the socket is taken out of the net package and watched by
+// the loop's epoll set. Everywhere else, and for TLS: a goroutine reads from
+// the net.Conn and hands what it read to the loop, and another writes while
+// there is something to write (pipe.go). All else is the same code.
+//
+// The package knows no channels and no HTTP. Locks: slab.mu and inbox.mu are
+// leaves, never held together.
+package loop

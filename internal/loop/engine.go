@@ -1,0 +1,245 @@
+package loop
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maru/internal/frame"
+)
+
+// Options bound what an engine spends on a connection. Zero fields mean the
+// defaults.
+type Options struct {
+	Loops           int           // default GOMAXPROCS
+	MaxMessageBytes int64         // of a whole message, inflated; default 1 MiB, negative: no bound. Beyond: 1009
+	DeflateMinBytes int           // smaller messages are not compressed; default 0: all are
+	PingInterval    time.Duration // silence after which a peer is pinged; default 25 s, negative: never
+	PingTimeout     time.Duration // for any sign of life after the ping; default 10 s
+	CloseTimeout    time.Duration // for the peer's half of the closing handshake; default 5 s
+	BacklogBytes    int           // that a socket refused and that wait; default 1 MiB
+	BacklogMessages int           // the same, counted; default 1,000
+	BacklogAge      time.Duration // of the oldest that waits; default 30 s
+	InboxBytes      int64         // posted to one loop and not yet taken; beyond, publishers wait; default 16 MiB
+	SendBytes       int64         // posted to one connection and not yet written; beyond, Send refuses; default 16 MiB
+	Goroutines      bool          // never use epoll, even where there is
+}
+
+func (o Options) withDefaults() Options {
+	o.Loops = cmp.Or(max(o.Loops, 0), runtime.GOMAXPROCS(0))
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 1<<20)
+	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
+	o.PingTimeout = cmp.Or(o.PingTimeout, 10*time.Second)
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, 5*time.Second)
+	o.BacklogBytes = cmp.Or(o.BacklogBytes, 1<<20)
+	o.BacklogMessages = cmp.Or(o.BacklogMessages, 1000)
+	o.BacklogAge = cmp.Or(o.BacklogAge, 30*time.Second)
+	o.InboxBytes = cmp.Or(o.InboxBytes, 16<<20)
+	o.SendBytes = cmp.Or(o.SendBytes, 16<<20)
+	return o
+}
+
+// Engine is a set of loops. Its methods are safe for concurrent use.
+type Engine struct {
+	options Options
+	loops   []*Loop
+	clock   *clock
+	live    atomic.Int64  // connections opened and not yet closed
+	turn    atomic.Uint32 // spreads connections over loops
+	running sync.WaitGroup
+
+	mu       sync.RWMutex // Open against Shutdown
+	draining bool
+	empty    chan struct{} // closed when draining and live is 0
+	stop     chan struct{} // closed to end the clock
+}
+
+// New starts an engine. It runs until Shutdown.
+func New(o Options) *Engine {
+	e := &Engine{options: o.withDefaults(), empty: make(chan struct{}), stop: make(chan struct{})}
+	e.clock = newClock(e.options)
+	for range e.options.Loops {
+		e.loops = append(e.loops, newLoop(e))
+	}
+	for _, l := range e.loops {
+		e.running.Go(l.run)
+	}
+	e.running.Go(func() { e.clock.run(e.stop, e.loops) })
+	return e
+}
+
+// Params are what the handshake settled for one connection.
+type Params struct {
+	Client      bool  // we dialled: our frames are masked, the peer's are not
+	DeflateBits uint8 // our LZ77 window, 8 to 15; 0: permessage-deflate was not negotiated
+	Paused      bool  // nothing is read before Conn.Resume
+}
+
+// Handler takes what happens on a connection. Its methods run on the
+// connection's loop, one at a time, and must not block.
+type Handler interface {
+	// Message takes a whole text or binary message. Text is valid UTF-8. The
+	// data is valid only during the call.
+	Message(op frame.Opcode, data []byte)
+
+	// Closed comes last and exactly once: the close code and reason that the
+	// peer sent, or that we sent if it never answered; 1005 for a close without
+	// a code, 1006 with an err for a peer that vanished.
+	Closed(code int, reason string, err error)
+}
+
+// A PongHandler is a Handler that wants to know of pongs.
+type PongHandler interface{ Pong(data []byte) }
+
+// Open takes over nc after its handshake: buffered is what was read of it and
+// not yet used. build makes the handler, given the connection's handle; its
+// first event comes after build has returned. The engine closes nc from here
+// on, also if it fails, which it does with net.ErrClosed after Shutdown.
+func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) Handler) (Conn, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.draining {
+		nc.Close()
+		return Conn{}, fmt.Errorf("open connection: %w", net.ErrClosed)
+	}
+	l := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
+	fd := -1
+	if l.sockets {
+		var err error
+		if fd, err = takeDescriptor(nc); err != nil {
+			nc.Close()
+			return Conn{}, fmt.Errorf("take over connection: %w", err)
+		}
+	}
+	if fd >= 0 {
+		nc = nil // closed by takeDescriptor: the socket lives on as fd
+	}
+	c := l.slab.take(l)
+	e.live.Add(1)
+	l.inbox.post(command{do: doOpen, conn: c.id, open: &opening{
+		fd: fd, nc: nc, buffered: buffered, params: p, handler: build(c),
+	}})
+	return c, nil
+}
+
+// Len is the number of connections opened and not yet closed.
+func (e *Engine) Len() int { return int(e.live.Load()) }
+
+// Wait returns when every loop's inbox has room, or with ctx's error.
+// Goroutines that publish call it before each publication; a loop must not.
+func (e *Engine) Wait(ctx context.Context) error {
+	for _, l := range e.loops {
+		for l.inbox.full() {
+			select {
+			case <-l.inbox.room():
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// congested reports whether some inbox is over its bound.
+func (e *Engine) congested() bool {
+	for _, l := range e.loops {
+		if l.inbox.full() {
+			return true
+		}
+	}
+	return false
+}
+
+// Shutdown closes every connection with the code and reason, waits until all
+// have gone or ctx ends, cuts what is left, stops the loops and returns ctx's
+// error if it had to cut. Open fails from here on.
+func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
+	e.mu.Lock()
+	if e.draining {
+		e.mu.Unlock()
+		e.running.Wait()
+		return nil
+	}
+	e.draining = true
+	e.mu.Unlock()
+
+	for _, l := range e.loops {
+		l.inbox.post(command{do: doCloseAll, code: code, data: []byte(reason)})
+	}
+	if e.live.Load() == 0 {
+		e.signalEmpty()
+	}
+	var err error
+	select {
+	case <-e.empty:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	for _, l := range e.loops {
+		l.inbox.post(command{do: doStop})
+	}
+	close(e.stop)
+	e.running.Wait()
+	return err
+}
+
+// gone counts a connection out. It runs on the connection's loop.
+func (e *Engine) gone() {
+	if e.live.Add(-1) > 0 {
+		return
+	}
+	e.mu.RLock()
+	draining := e.draining
+	e.mu.RUnlock()
+	if draining {
+		e.signalEmpty()
+	}
+}
+
+var closeOnce sync.Mutex // guards the one close of Engine.empty, which two sides may see become due
+
+func (e *Engine) signalEmpty() {
+	closeOnce.Lock()
+	defer closeOnce.Unlock()
+	select {
+	case <-e.empty:
+	default:
+		close(e.empty)
+	}
+}
+
+// Stats are counts since the start of the engine, for tests and benchmarks.
+type Stats struct {
+	Writes     uint64 // write calls on sockets
+	Deliveries uint64 // messages that left by a group or a queue
+	Joins      uint64 // blocks that were joined from a group's batch
+	Slow       uint64 // connections closed because they did not read
+}
+
+// Stats adds up the loops' counters; each may lag by one turn of its loop.
+func (e *Engine) Stats() Stats {
+	var sum Stats
+	for _, l := range e.loops {
+		sum.Writes += l.stats.writes.Load()
+		sum.Deliveries += l.stats.deliveries.Load()
+		sum.Joins += l.stats.joins.Load()
+		sum.Slow += l.stats.slow.Load()
+	}
+	return sum
+}
+
+// rulesFor is what frames of a connection are held against; four of them serve
+// all connections of a loop.
+func (o Options) rulesFor(client, deflate bool) frame.Rules {
+	limit := o.MaxMessageBytes
+	if limit < 0 {
+		limit = math.MaxInt64
+	}
+	return frame.Rules{Client: client, Deflate: deflate, MaxMessageBytes: limit}
+}

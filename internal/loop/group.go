@@ -1,0 +1,312 @@
+package loop
+
+import "sync/atomic"
+
+// Group is a set of connections that get the same messages, sharded over the
+// loops. It knows no names. Its methods are safe for concurrent use and never
+// wait; what one goroutine (or several under one lock) posts to a connection and
+// to its groups arrives there in that order. A connection that ends leaves by
+// itself. The group keeps nothing alive: an empty one is just collected.
+type Group struct {
+	shards []shard // by loop
+}
+
+// shard is a group's part on one loop. members is counted by those who post, so
+// that a loop without any is not troubled; all else is the loop's.
+type shard struct {
+	loop    *Loop
+	members atomic.Int64
+
+	list   []member
+	number uint32     // in links.shards, while the list is not empty
+	log    []*Message // of this batch
+	bytes  int        // in log
+}
+
+// member is one connection in a shard. Pointer-free, as fan-out walks it.
+type member struct {
+	conn   connID
+	cursor uint32 // messages of the log it has already, or does not get
+	link   uint32 // its record in links.all
+}
+
+// link is the other direction: a connection's memberships, a list in one slab.
+type link struct {
+	shard uint32 // number
+	place uint32 // in the shard's list
+	next  uint32 // number+1 of the connection's next link; of the next free one
+}
+
+// links are a loop's memberships.
+type links struct {
+	all    []link
+	free   uint32   // number+1 of the first free link
+	shards []*shard // those with members, by number
+	unused []uint32 // free numbers of shards
+}
+
+// NewGroup makes an empty group.
+func (e *Engine) NewGroup() *Group {
+	g := &Group{shards: make([]shard, len(e.loops))}
+	for i, l := range e.loops {
+		g.shards[i].loop = l
+	}
+	return g
+}
+
+func (g *Group) shardOf(c Conn) *shard {
+	for i := range g.shards {
+		if g.shards[i].loop == c.loop {
+			return &g.shards[i]
+		}
+	}
+	return nil
+}
+
+// Add makes c a member: it gets every message appended from now on. Adding
+// twice is a fault of the caller; c would get each message twice.
+func (g *Group) Add(c Conn) {
+	if sh := g.shardOf(c); sh != nil {
+		sh.members.Add(1)
+		if !sh.loop.inbox.post(command{do: doJoin, conn: c.id, shard: sh}) {
+			sh.members.Add(-1)
+		}
+	}
+}
+
+// Remove ends c's membership: it still gets what was appended before.
+func (g *Group) Remove(c Conn) {
+	if sh := g.shardOf(c); sh != nil {
+		sh.loop.inbox.post(command{do: doLeave, conn: c.id, shard: sh})
+	}
+}
+
+// Append posts m to all members.
+func (g *Group) Append(m *Message) { g.AppendExcept(m, Conn{}) }
+
+// AppendExcept posts m to all members but one.
+func (g *Group) AppendExcept(m *Message, except Conn) {
+	for i := range g.shards {
+		sh := &g.shards[i]
+		if sh.members.Load() == 0 {
+			continue
+		}
+		skip := connID(0) // generations begin at 1: no connection has this id
+		if except.loop == sh.loop {
+			skip = except.id
+		}
+		sh.loop.inbox.post(command{do: doAppend, conn: skip, shard: sh, message: m, size: m.Len()})
+	}
+}
+
+func (l *Loop) join(id connID, s *slot, sh *shard) {
+	if s.state&stCloseSent != 0 {
+		sh.members.Add(-1)
+		return
+	}
+	ls := &l.links
+	if len(sh.list) == 0 {
+		sh.number = ls.number(sh)
+	}
+	n := ls.newLink(link{shard: sh.number, place: uint32(len(sh.list)), next: s.links})
+	if s.links != 0 {
+		s.state |= stSharing
+	}
+	s.links = n + 1
+	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
+}
+
+func (l *Loop) leave(id connID, s *slot, sh *shard) {
+	ls := &l.links
+	for at := &s.links; *at != 0; at = &ls.all[*at-1].next {
+		n := *at - 1
+		if len(sh.list) == 0 || ls.all[n].shard != sh.number {
+			continue
+		}
+		l.catchUpIn(id, s, sh, &sh.list[ls.all[n].place])
+		*at = ls.all[n].next
+		l.unlink(n)
+		if s.links == 0 || ls.all[s.links-1].next == 0 {
+			s.state &^= stSharing
+		}
+		return
+	}
+}
+
+// leaveAll ends every membership of a connection that is going.
+func (l *Loop) leaveAll(s *slot) {
+	for s.links != 0 {
+		n := s.links - 1
+		s.links = l.links.all[n].next
+		l.unlink(n)
+	}
+	s.state &^= stSharing
+}
+
+// unlink takes a membership out of its shard; the last of the list takes its
+// place.
+func (l *Loop) unlink(n uint32) {
+	ls := &l.links
+	sh := ls.shards[ls.all[n].shard]
+	place, last := ls.all[n].place, uint32(len(sh.list)-1)
+	if place != last {
+		sh.list[place] = sh.list[last]
+		ls.all[sh.list[place].link].place = place
+	}
+	sh.list = sh.list[:last]
+	sh.members.Add(-1)
+	ls.all[n] = link{next: ls.free}
+	ls.free = n + 1
+	if last == 0 {
+		ls.shards[sh.number] = nil
+		ls.unused = append(ls.unused, sh.number)
+		sh.list = nil
+	} else if cap(sh.list) > 64 && len(sh.list) < cap(sh.list)/4 {
+		sh.list = append([]member(nil), sh.list...)
+	}
+}
+
+func (ls *links) number(sh *shard) uint32 {
+	if n := len(ls.unused); n > 0 {
+		number := ls.unused[n-1]
+		ls.unused = ls.unused[:n-1]
+		ls.shards[number] = sh
+		return number
+	}
+	ls.shards = append(ls.shards, sh)
+	return uint32(len(ls.shards) - 1)
+}
+
+func (ls *links) newLink(k link) uint32 {
+	if ls.free != 0 {
+		n := ls.free - 1
+		ls.free = ls.all[n].next
+		ls.all[n] = k
+		return n
+	}
+	ls.all = append(ls.all, k)
+	return uint32(len(ls.all) - 1)
+}
+
+// append adds a message to a group's log of this batch.
+func (l *Loop) append(sh *shard, m *Message, except connID) {
+	if len(sh.list) == 0 {
+		return
+	}
+	if len(sh.log) == 0 {
+		l.hot = append(l.hot, sh)
+	}
+	if except != 0 {
+		l.skip(sh, except)
+	}
+	sh.log = append(sh.log, m)
+	sh.bytes += m.Len()
+	if sh.bytes > joinBytes {
+		l.flushShard(sh)
+	}
+}
+
+// skip lets the next message of the log pass one member by.
+func (l *Loop) skip(sh *shard, id connID) {
+	s := l.slab.slot(id)
+	if !s.alive(id) {
+		return
+	}
+	for n := s.links; n != 0; n = l.links.all[n-1].next {
+		if k := l.links.all[n-1]; k.shard == sh.number {
+			m := &sh.list[k.place]
+			l.catchUpIn(id, s, sh, m)
+			m.cursor++
+			return
+		}
+	}
+}
+
+// catchUp puts what the connection's groups have for it in this batch into its
+// own queue, so that what is queued next comes after it.
+func (l *Loop) catchUp(id connID, s *slot) {
+	if len(l.hot) == 0 {
+		return
+	}
+	for n := s.links; n != 0; n = l.links.all[n-1].next {
+		k := l.links.all[n-1]
+		sh := l.links.shards[k.shard]
+		l.catchUpIn(id, s, sh, &sh.list[k.place])
+	}
+}
+
+func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member) {
+	for ; int(m.cursor) < len(sh.log); m.cursor++ {
+		l.enqueue(id, s, l.frameFor(s, sh.log[m.cursor]), 1)
+	}
+}
+
+// flushShard gives every member what the log has for it. Those who get all of it
+// and have nothing of their own get one shared block in one write each; the
+// others have it queued.
+func (l *Loop) flushShard(sh *shard) {
+	if len(sh.log) == 0 {
+		return
+	}
+	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
+	for i := 0; i < len(sh.list); i++ {
+		m := &sh.list[i]
+		s := l.slab.slot(m.conn)
+		if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 {
+			l.catchUpIn(m.conn, s, sh, m)
+			m.cursor = 0
+			continue
+		}
+		b := &blocks[s.form]
+		if b.bytes == nil {
+			*b = l.joined(sh.log, s.form)
+		}
+		n, err := l.write(int(s.fd), b.bytes)
+		if n == len(b.bytes) {
+			l.stats.deliveries.Add(uint64(b.messages))
+			continue
+		}
+		l.unfinished(m.conn, s, b, n, err)
+	}
+	clear(sh.log)
+	sh.log, sh.bytes = sh.log[:0], 0
+	if cap(sh.log) > 1024 {
+		sh.log = nil
+	}
+}
+
+// block is a batch of messages as one run of bytes in one form.
+type block struct {
+	bytes    []byte
+	messages int
+}
+
+// joined encodes a batch once. It is not pooled: a slow reader's queue may keep
+// it, shared with other slow ones.
+func (l *Loop) joined(log []*Message, f form) block {
+	least := l.engine.options.DeflateMinBytes
+	if len(log) == 1 {
+		return block{log[0].frame(f, least), 1}
+	}
+	l.stats.joins.Add(1)
+	size := 0
+	for _, m := range log {
+		size += len(m.frame(f, least))
+	}
+	b := make([]byte, 0, size)
+	for _, m := range log {
+		b = append(b, m.frame(f, least)...)
+	}
+	return block{b, len(log)}
+}
+
+// unfinished keeps what a socket did not take of a block.
+func (l *Loop) unfinished(id connID, s *slot, b *block, n int, err error) {
+	if err != nil && !wouldBlock(err) {
+		l.loseLater(id, s, err) // ending it here would move the list under our feet
+		return
+	}
+	l.enqueue(id, s, b.bytes, b.messages)
+	l.sent(s, &l.ref(id).side.out, n)
+	l.arm(id, s)
+}

@@ -1,0 +1,128 @@
+package loop
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+type action uint8
+
+const (
+	doOpen action = iota
+	doSend
+	doSendAll
+	doClose
+	doTerminate
+	doPause
+	doResume
+	doJoin    // a group's member
+	doLeave   //
+	doAppend  // to a group
+	doRead    // a pipe's reader has bytes, or an end
+	doWritten // a pipe's writer is done
+	doCloseAll
+	doStop
+)
+
+// command is what others ask of a loop. Which fields count depends on do.
+type command struct {
+	do       action
+	conn     connID
+	size     int // bytes that count against the inbox's bound and, for sends, the connection's Buffered
+	message  *Message
+	messages []*Message
+	shard    *shard
+	code     int
+	data     []byte
+	err      error
+	open     *opening
+}
+
+// opening is what a loop needs to take a connection over.
+type opening struct {
+	fd       int
+	nc       net.Conn
+	buffered []byte
+	params   Params
+	handler  Handler
+}
+
+// inbox is where any goroutine leaves commands for one loop. Order is kept.
+type inbox struct {
+	bound int64
+	wake  func() // called when the loop sleeps and something came
+	bytes atomic.Int64
+
+	mu       sync.Mutex
+	commands []command
+	asleep   bool
+	closed   bool
+	waiting  chan struct{} // closed when there is room; nil while nobody waits
+}
+
+// post reports false if the loop has ended; the command is then dropped.
+func (b *inbox) post(c command) bool {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.commands = append(b.commands, c)
+	if c.size != 0 {
+		b.bytes.Add(int64(c.size))
+	}
+	asleep := b.asleep
+	b.asleep = false
+	b.mu.Unlock()
+	if asleep {
+		b.wake()
+	}
+	return true
+}
+
+// take swaps what has come against the emptied spare. With nothing there it
+// marks the loop asleep, so that the next post wakes it.
+func (b *inbox) take(spare []command) []command {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.commands
+	b.commands = spare[:0]
+	b.bytes.Store(0)
+	if b.waiting != nil {
+		close(b.waiting)
+		b.waiting = nil
+	}
+	b.asleep = len(taken) == 0
+	return taken
+}
+
+func (b *inbox) full() bool { return b.bytes.Load() > b.bound }
+
+// room is closed when the loop next takes what has come.
+func (b *inbox) room() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting == nil {
+		b.waiting = make(chan struct{})
+		if b.closed || !b.full() {
+			close(b.waiting)
+			room := b.waiting
+			b.waiting = nil
+			return room
+		}
+	}
+	return b.waiting
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.commands = nil
+	b.bytes.Store(0)
+	if b.waiting != nil {
+		close(b.waiting)
+		b.waiting = nil
+	}
+}

@@ -1,0 +1,235 @@
+package loop
+
+import (
+	"sync/atomic"
+
+	"maru/internal/frame"
+)
+
+// readBytes is the size of a loop's one read buffer: a connection is read at
+// most so much before it is another's turn.
+const readBytes = 64 << 10
+
+// Loop is one goroutine and the connections it owns. Its fields, but for the
+// inbox and the slab's mutex-guarded part, are touched by that goroutine only.
+type Loop struct {
+	engine  *Engine
+	inbox   inbox
+	slab    slab
+	poll    poller
+	sockets bool   // the poller can watch sockets; else every connection is a pipe
+	now     uint32 // the tick of this turn
+
+	refs    []*[chunkSlots]refs // the slab's, as last seen
+	rules   [4]frame.Rules      // by client and deflate: see rulesOf
+	scratch *frame.Reader       // reads for every connection that is between frames
+	spare   []*frame.Reader
+	rbuf    []byte
+	wbuf    []byte
+
+	links links    // memberships, see group.go
+	hot   []*shard // groups with messages in this batch
+	dirty []connID // connections with a queue to flush at the end of the batch
+
+	scanned uint32 // tick of the last scan
+	stopped bool
+	stats   struct{ writes, deliveries, joins, slow atomic.Uint64 }
+}
+
+func newLoop(e *Engine) *Loop {
+	l := &Loop{
+		engine:  e,
+		poll:    newPoller(e.options.Goroutines),
+		scratch: new(frame.Reader),
+		wbuf:    make([]byte, 0, gatherBytes),
+	}
+	if _, none := l.poll.(bell); !none {
+		l.sockets = true
+		l.rbuf = make([]byte, readBytes)
+	}
+	for i := range l.rules {
+		l.rules[i] = e.options.rulesFor(i&1 != 0, i&2 != 0)
+	}
+	l.inbox.bound = e.options.InboxBytes
+	l.inbox.wake = l.poll.wake
+	return l
+}
+
+// run turns until doStop: commands, sockets, time, and then one flush of all
+// that this wrote. It sleeps only with an empty inbox (see inbox.take).
+func (l *Loop) run() {
+	defer l.poll.close()
+	defer l.inbox.close()
+	var commands []command
+	for !l.stopped {
+		commands = l.inbox.take(commands)
+		l.now = l.engine.clock.now()
+		for i := range commands {
+			l.obey(&commands[i])
+			commands[i] = command{}
+		}
+		l.scan()
+		l.flush()
+		if l.stopped {
+			break
+		}
+		switch {
+		case l.engine.congested():
+			// Some loop is behind: publish no more for it than there is, but go on
+			// writing. Its next take, or the clock's tick, ends this.
+			l.poll.pause()
+		case len(commands) == 0:
+			l.poll.wait(l)
+		default:
+			l.poll.look(l)
+		}
+		l.flush()
+	}
+	l.cutAll()
+}
+
+func (l *Loop) obey(c *command) {
+	switch c.do {
+	case doOpen:
+		l.opened(c.conn, c.open)
+		return
+	case doAppend:
+		l.append(c.shard, c.message, c.conn)
+		return
+	case doCloseAll:
+		l.closeAll(c.code, string(c.data))
+		return
+	case doStop:
+		l.stopped = true
+		return
+	}
+	s := l.slab.slot(c.conn)
+	if c.do == doSend || c.do == doSendAll {
+		s.buffered.Add(-int64(c.size)) // from here the queue counts it
+	}
+	if !s.alive(c.conn) || s.state&stReady == 0 {
+		if c.do == doJoin {
+			c.shard.members.Add(-1)
+		}
+		return
+	}
+	switch c.do {
+	case doSend:
+		l.send(c.conn, s, c.message)
+	case doSendAll:
+		l.sendAll(c.conn, s, c.messages)
+	case doClose:
+		l.startClose(c.conn, s, c.code, c.data)
+	case doTerminate:
+		l.end(c.conn, s, closed{code: closeAbnormal, err: errTerminated})
+	case doPause:
+		l.setPaused(c.conn, s, true)
+	case doResume:
+		l.setPaused(c.conn, s, false)
+	case doJoin:
+		l.join(c.conn, s, c.shard)
+	case doLeave:
+		l.leave(c.conn, s, c.shard)
+	case doRead:
+		l.pipeRead(c.conn, s, c.data, c.err)
+	case doWritten:
+		l.pipeWritten(c.conn, s, c.size, c.err)
+	}
+}
+
+// opened takes a connection over.
+func (l *Loop) opened(id connID, o *opening) {
+	s := l.slab.slot(id)
+	s.fd, s.seen, s.pinged, s.links, s.form = int32(o.fd), l.now, 0, 0, o.params.DeflateBits
+	s.state = stReady
+	if o.params.Client {
+		s.state |= stClient
+	}
+	if o.params.Paused {
+		s.state |= stPaused
+	}
+	r := l.ref(id)
+	r.handler = o.handler
+	if o.nc != nil {
+		l.newPipe(id, o.nc)
+	} else if err := l.poll.add(o.fd, id, o.params.Paused); err != nil {
+		l.end(id, s, closed{code: closeAbnormal, err: err})
+		return
+	}
+	l.lookAt(id, l.engine.clock.ping)
+	if len(o.buffered) == 0 {
+		return
+	}
+	if o.params.Paused {
+		l.sideOf(id).held = o.buffered
+		return
+	}
+	l.input(id, s, o.buffered)
+}
+
+// setPaused stops or starts reading. What was read before and held comes first.
+func (l *Loop) setPaused(id connID, s *slot, paused bool) {
+	if paused == (s.state&stPaused != 0) {
+		return
+	}
+	s.state ^= stPaused
+	l.watch(id, s)
+	if paused {
+		return
+	}
+	side := l.ref(id).side
+	if side == nil {
+		return
+	}
+	if held := side.held; held != nil {
+		side.held = nil
+		l.input(id, s, held)
+		if !s.alive(id) {
+			return
+		}
+	}
+	if side.pipe != nil {
+		side.pipe.readOn()
+	}
+}
+
+// watch tells the poller what the connection now waits for.
+func (l *Loop) watch(id connID, s *slot) {
+	if s.fd >= 0 {
+		l.poll.change(int(s.fd), id, s.state&stPaused == 0, s.state&stArmed != 0)
+	}
+}
+
+func (l *Loop) ref(id connID) *refs {
+	index := id.index()
+	if int(index/chunkSlots) >= len(l.refs) {
+		l.refs = l.slab.sides()
+	}
+	return &l.refs[index/chunkSlots][index%chunkSlots]
+}
+
+// side holds what a connection needs only at times. It is made on first use and
+// dropped when nothing of it is needed.
+type side struct {
+	reader *frame.Reader // a message or frame is half here
+	out    outbox
+	held   []byte // read before the connection was taken over, until Resume
+	pipe   *pipe
+	closed closed // what the handler will be told
+}
+
+func (l *Loop) sideOf(id connID) *side {
+	r := l.ref(id)
+	if r.side == nil {
+		r.side = new(side)
+	}
+	return r.side
+}
+
+// tidy drops an empty side: an idle connection keeps none.
+func (l *Loop) tidy(id connID, s *slot) {
+	r := l.ref(id)
+	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.out.empty() && s.state&(stCloseSent|stCloseRead|stDeaf) == 0 {
+		r.side = nil
+	}
+}

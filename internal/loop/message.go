@@ -1,0 +1,72 @@
+package loop
+
+import (
+	"sync"
+
+	"maru/internal/frame"
+)
+
+// form is how a message is encoded for a connection: plainForm, or the LZ77
+// window (8 to 15 bits) of its permessage-deflate.
+type form = uint8
+
+const plainForm form = 0
+
+// Message is one message with its frames, encoded once for each form that a
+// receiver needs and shared by all who need it. It never changes; it may be sent
+// to any number of connections and groups.
+type Message struct {
+	op      frame.Opcode
+	plain   []byte // the unmasked frame
+	payload int    // where the payload begins in plain
+
+	mu       sync.Mutex
+	deflated map[form][]byte // made when first needed
+}
+
+// NewMessage copies the payload into a frame. Text must be valid UTF-8; a
+// control frame's payload has at most 125 bytes.
+func NewMessage(op frame.Opcode, payload []byte) *Message {
+	plain := make([]byte, 0, len(payload)+10)
+	plain = frame.AppendFrame(plain, op, false, payload)
+	return &Message{op: op, plain: plain, payload: len(plain) - len(payload)}
+}
+
+// Len is the size in bytes of the uncompressed frame.
+func (m *Message) Len() int { return len(m.plain) }
+
+// frame is the message's unmasked frame in a form. Messages under minBytes, and
+// those that do not shrink, stay plain: RFC 7692 §6 leaves the choice for each
+// message to the sender.
+func (m *Message) frame(f form, minBytes int) []byte {
+	payload := m.plain[m.payload:]
+	if f == plainForm || m.op.Control() || len(payload) < minBytes {
+		return m.plain
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b, ok := m.deflated[f]; ok {
+		return b
+	}
+	b := m.plain
+	if small, err := frame.Deflate(nil, payload, int(f)); err == nil {
+		b = frame.AppendFrame(make([]byte, 0, len(small)+10), m.op, true, small)
+	}
+	if m.deflated == nil {
+		m.deflated = make(map[form][]byte, 1)
+	}
+	m.deflated[f] = b
+	return b
+}
+
+// masked is the message's frame for a connection on which we are the client:
+// each needs its own key (RFC 6455 §5.3).
+func (m *Message) masked(f form, minBytes int) []byte {
+	payload, compressed := m.plain[m.payload:], false
+	if f != plainForm && !m.op.Control() && len(payload) >= minBytes {
+		if small, err := frame.Deflate(nil, payload, int(f)); err == nil {
+			payload, compressed = small, true
+		}
+	}
+	return frame.AppendMasked(make([]byte, 0, len(payload)+frame.MaxHeaderBytes), m.op, compressed, frame.NewMaskKey(), payload)
+}

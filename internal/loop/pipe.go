@@ -1,0 +1,146 @@
+package loop
+
+import (
+	"net"
+	"sync"
+)
+
+// pipe is the transport for what is not a plain TCP socket on Linux: a goroutine
+// reads and hands its bytes to the loop, one read at a time; another one writes
+// while the queue is not empty. To the loop it is a socket that is always full
+// until its writer reports.
+type pipe struct {
+	loop *Loop
+	id   connID
+	nc   net.Conn
+	next chan struct{} // the reader may read on
+
+	mu      sync.Mutex
+	ended   bool
+	closing bool // shut or close has been asked for
+}
+
+// pipeReadBytes is the buffer of each pipe's reader.
+const pipeReadBytes = 4 << 10
+
+func (l *Loop) newPipe(id connID, nc net.Conn) {
+	p := &pipe{loop: l, id: id, nc: nc, next: make(chan struct{}, 1)}
+	l.sideOf(id).pipe = p
+	l.engine.running.Go(p.read)
+	if l.slab.slot(id).state&stPaused == 0 {
+		p.readOn()
+	}
+}
+
+// readOn lets the reader read once more.
+func (p *pipe) readOn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	select {
+	case p.next <- struct{}{}:
+	default:
+	}
+}
+
+func (p *pipe) read() {
+	b := make([]byte, pipeReadBytes)
+	for range p.next {
+		n, err := p.nc.Read(b)
+		if !p.loop.inbox.post(command{do: doRead, conn: p.id, data: b[:n], err: err}) || err != nil {
+			return
+		}
+	}
+}
+
+// pipeRead takes what a reader has read.
+func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
+	if len(data) > 0 {
+		l.input(id, s, data)
+		if !s.alive(id) {
+			return
+		}
+	}
+	if err != nil {
+		l.lost(id, s, err)
+		return
+	}
+	if p := l.ref(id).side.pipe; s.state&stPaused == 0 {
+		p.readOn()
+	}
+}
+
+// lend gives the whole queue to a writer. It stays in the queue until it is
+// written.
+func (l *Loop) lend(id connID, s *slot, side *side) {
+	if side.out.empty() {
+		l.drained(id, s)
+		return
+	}
+	side.out.lent = len(side.out.queue)
+	buffers := make(net.Buffers, side.out.lent)
+	for i, w := range side.out.queue {
+		buffers[i] = w.bytes
+	}
+	l.arm(id, s)
+	l.stats.writes.Add(1)
+	p := side.pipe
+	l.engine.running.Go(func() { p.write(buffers) })
+}
+
+// write writes the buffers with as few calls as it may: small ones are copied
+// together, so that TLS makes one record of them.
+func (p *pipe) write(buffers net.Buffers) {
+	var written int
+	var err error
+	for len(buffers) > 0 && err == nil {
+		b := buffers[0]
+		buffers = buffers[1:]
+		if len(b) < gatherBytes/4 && len(buffers) > 0 {
+			joined := append(make([]byte, 0, gatherBytes/4), b...)
+			for len(buffers) > 0 && len(joined)+len(buffers[0]) <= cap(joined) {
+				joined = append(joined, buffers[0]...)
+				buffers = buffers[1:]
+			}
+			b = joined
+		}
+		var n int
+		n, err = p.nc.Write(b)
+		written += n
+	}
+	p.loop.inbox.post(command{do: doWritten, conn: p.id, code: written, err: err})
+}
+
+// pipeWritten: the writer is done.
+func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
+	side := l.ref(id).side
+	side.out.lent = 0
+	l.sent(s, &side.out, n)
+	s.state &^= stArmed
+	if err != nil {
+		l.lost(id, s, err)
+		return
+	}
+	l.flushQueue(id, s)
+}
+
+// shut ends our half of the stream, so that the peer sees its end.
+func (p *pipe) shut() {
+	if half, ok := p.nc.(interface{ CloseWrite() error }); ok {
+		p.loop.engine.running.Go(func() { half.CloseWrite() })
+		return
+	}
+	p.nc.Close()
+}
+
+// close ends both. The reader goes with it. TLS may write its goodbye: not on
+// the loop.
+func (p *pipe) close() {
+	p.mu.Lock()
+	p.ended = true
+	close(p.next)
+	p.mu.Unlock()
+	p.loop.engine.running.Go(func() { p.nc.Close() })
+}

@@ -1,0 +1,42 @@
+package loop
+
+import "time"
+
+// poller is where a loop sleeps. wake may be called by anybody, the rest by the
+// loop. A wake before wait makes wait return at once.
+type poller interface {
+	wait(l *Loop) // sleeps until a socket or wake; calls l.readable and l.writable
+	look(l *Loop) // the same without sleeping
+	pause()       // sleeps until wake, sockets or not; at most a moment
+	wake()
+	add(fd int, id connID, paused bool) error
+	change(fd int, id connID, read, write bool)
+	close()
+}
+
+// bell is the poller of loops that have no sockets of their own.
+type bell chan struct{}
+
+func newBell() poller { return make(bell, 1) }
+
+func (b bell) wait(*Loop) { <-b }
+func (b bell) look(*Loop) {}
+func (b bell) pause() {
+	t := time.NewTimer(time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-b:
+	case <-t.C:
+	}
+}
+
+func (b bell) wake() {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+}
+
+func (bell) add(int, connID, bool) error    { panic("loop: a bell has no sockets") }
+func (bell) change(int, connID, bool, bool) {}
+func (bell) close()                         {}

@@ -1,0 +1,202 @@
+package loop
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollEvents is how many ready sockets one turn takes at most.
+const pollEvents = 256
+
+// epoll is a loop's own epoll set, itself watched by Go's netpoller: a loop that
+// waits is a parked goroutine and blocks no thread, so that with few threads a
+// callback does not wait for it. Level-triggered: what a turn leaves unread is
+// there in the next. epoll_wait(2), epoll_ctl(2).
+type epoll struct {
+	file   *os.File // owns fd
+	fd     int
+	raw    syscall.RawConn
+	bell   int // eventfd(2) for wake
+	events [pollEvents]unix.EpollEvent
+}
+
+// newPoller falls back to a bell where epoll cannot be had (seccomp, no files
+// left): connections of that loop then have goroutines of their own.
+func newPoller(goroutines bool) poller {
+	if goroutines {
+		return newBell()
+	}
+	p, err := newEpoll()
+	if err != nil {
+		return newBell()
+	}
+	return p
+}
+
+func newEpoll() (*epoll, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll_create1: %w", err)
+	}
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	e := &epoll{fd: fd, bell: bell}
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1}
+	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, bell, &event); err != nil {
+		unix.Close(fd)
+		unix.Close(bell)
+		return nil, fmt.Errorf("watch eventfd: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // only so that os.NewFile takes it to the netpoller
+		unix.Close(fd)
+		unix.Close(bell)
+		return nil, fmt.Errorf("set epoll non-blocking: %w", err)
+	}
+	e.file = os.NewFile(uintptr(fd), "epoll")
+	if e.raw, err = e.file.SyscallConn(); err != nil {
+		e.close()
+		return nil, fmt.Errorf("watch epoll: %w", err)
+	}
+	return e, nil
+}
+
+func (e *epoll) wait(l *Loop) {
+	n := 0
+	e.raw.Read(func(uintptr) bool {
+		n = e.ready()
+		return n != 0
+	})
+	e.serve(l, n)
+}
+
+// look lets other goroutines run first: what this turn has handed to callbacks
+// is not to wait until the loop is idle.
+func (e *epoll) look(l *Loop) {
+	runtime.Gosched()
+	e.serve(l, e.ready())
+}
+
+func (e *epoll) pause() {
+	runtime.Gosched()
+	time.Sleep(100 * time.Microsecond) // the loop that is behind needs the core more than we do
+}
+
+func (e *epoll) ready() int {
+	n, err := unix.EpollWait(e.fd, e.events[:], 0)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (e *epoll) serve(l *Loop, n int) {
+	for i := range n {
+		ev := &e.events[i]
+		if ev.Fd < 0 {
+			var count [8]byte
+			unix.Read(e.bell, count[:])
+			continue
+		}
+		id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
+		if ev.Events&unix.EPOLLOUT != 0 {
+			l.writable(id)
+		}
+		if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			l.readable(id)
+		}
+	}
+}
+
+var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
+
+func (e *epoll) wake() { unix.Write(e.bell, one) }
+
+func (e *epoll) add(fd int, id connID, paused bool) error {
+	ev := event(id, !paused, false)
+	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("watch socket: %w", err)
+	}
+	return nil
+}
+
+func (e *epoll) change(fd int, id connID, read, write bool) {
+	ev := event(id, read, write)
+	unix.EpollCtl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added
+}
+
+func event(id connID, read, write bool) unix.EpollEvent {
+	ev := unix.EpollEvent{Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
+	if read {
+		ev.Events |= unix.EPOLLIN | unix.EPOLLRDHUP
+	}
+	if write {
+		ev.Events |= unix.EPOLLOUT
+	}
+	return ev
+}
+
+func (e *epoll) close() {
+	e.file.Close()
+	unix.Close(e.bell)
+}
+
+// takeDescriptor takes the socket out of the net package: the descriptor is
+// duplicated and the net.Conn closed, which ends Go's own watch on it; the other
+// way round, or without the close, one socket would stand in two epoll sets.
+// What is no plain socket (TLS, a pipe) stays as it is: -1.
+func takeDescriptor(nc net.Conn) (int, error) {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return -1, nil
+	}
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	var dupErr error
+	if err := raw.Control(func(old uintptr) {
+		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil {
+		return -1, err
+	}
+	if dupErr != nil {
+		return -1, fmt.Errorf("duplicate socket: %w", dupErr)
+	}
+	nc.Close()
+	return fd, nil
+}
+
+func readSocket(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, b)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+func writeSocket(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Write(fd, b)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+func shutSocket(fd int)  { unix.Shutdown(fd, unix.SHUT_WR) }
+func closeSocket(fd int) { unix.Close(fd) }
+
+func wouldBlock(err error) bool { return errors.Is(err, unix.EAGAIN) }

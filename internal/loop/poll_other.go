@@ -1,0 +1,21 @@
+//go:build !linux
+
+package loop
+
+import (
+	"errors"
+	"net"
+)
+
+func newPoller(bool) poller { return newBell() }
+
+// takeDescriptor takes none: every connection is a pipe here.
+func takeDescriptor(net.Conn) (int, error) { return -1, nil }
+
+var errNoSockets = errors.New("no sockets of their own on this system")
+
+func readSocket(int, []byte) (int, error)  { return 0, errNoSockets }
+func writeSocket(int, []byte) (int, error) { return 0, errNoSockets }
+func shutSocket(int)                       {}
+func closeSocket(int)                      {}
+func wouldBlock(error) bool                { return false }

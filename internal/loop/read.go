@@ -1,0 +1,129 @@
+package loop
+
+import (
+	"errors"
+	"io"
+
+	"maru/internal/frame"
+)
+
+func (l *Loop) rulesOf(s *slot) *frame.Rules {
+	i := 0
+	if s.state&stClient != 0 {
+		i |= 1
+	}
+	if s.form != plainForm {
+		i |= 2
+	}
+	return &l.rules[i]
+}
+
+// readable reads the socket once; what is left comes with the next turn, so
+// that one busy peer does not hold up the others.
+func (l *Loop) readable(id connID) {
+	s := l.slab.slot(id)
+	if !s.alive(id) || s.state&stReady == 0 {
+		return // of an earlier life of the slot
+	}
+	n, err := readSocket(int(s.fd), l.rbuf)
+	switch {
+	case err != nil:
+		if !wouldBlock(err) {
+			l.lost(id, s, err)
+		}
+	case n == 0:
+		l.lost(id, s, io.EOF)
+	default:
+		l.input(id, s, l.rbuf[:n])
+	}
+}
+
+// input takes bytes in. Between frames a connection has no reader: the loop's
+// own reads for it, and goes with the connection only if it ends in the middle
+// of a frame or message.
+func (l *Loop) input(id connID, s *slot, p []byte) {
+	s.seen = l.now
+	s.state &^= stPinged
+	if s.state&(stDeaf|stCloseRead) != 0 {
+		return // RFC 6455 §1.4: what comes after a close frame is not looked at
+	}
+	ref := l.ref(id)
+	reader := l.scratch
+	if ref.side != nil && ref.side.reader != nil {
+		reader = ref.side.reader
+	}
+	rules := l.rulesOf(s)
+	for len(p) > 0 {
+		ev, n, err := reader.Next(p, rules)
+		p = p[n:]
+		if err != nil {
+			l.forget(ref, reader)
+			l.violated(id, s, err)
+			return
+		}
+		if !l.event(id, s, ref, ev) {
+			l.forget(ref, reader)
+			return
+		}
+	}
+	if reader.Idle() {
+		l.forget(ref, reader)
+	} else if reader == l.scratch {
+		l.sideOf(id).reader = reader
+		l.scratch = l.newReader()
+	}
+}
+
+// event passes one on and reports whether the connection is still listening.
+func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
+	switch ev.Op {
+	case frame.Text, frame.Binary:
+		ref.handler.Message(ev.Op, ev.Payload)
+	case frame.Ping:
+		if s.state&stCloseSent == 0 {
+			l.send(id, s, NewMessage(frame.Pong, ev.Payload)) // RFC 6455 §5.5.3
+		}
+	case frame.Pong:
+		if h, ok := ref.handler.(PongHandler); ok {
+			h.Pong(ev.Payload)
+		}
+	case frame.Close:
+		l.closeRead(id, s, ev.Code, ev.Reason)
+		return false
+	}
+	return true
+}
+
+// forget takes the reader off the connection and keeps it for another one.
+func (l *Loop) forget(ref *refs, r *frame.Reader) {
+	r.Reset()
+	if r == l.scratch {
+		return
+	}
+	if ref.side != nil {
+		ref.side.reader = nil
+	}
+	if len(l.spare) < 16 {
+		l.spare = append(l.spare, r)
+	}
+}
+
+func (l *Loop) newReader() *frame.Reader {
+	if n := len(l.spare); n > 0 {
+		r := l.spare[n-1]
+		l.spare = l.spare[:n-1]
+		return r
+	}
+	return new(frame.Reader)
+}
+
+// violated answers a peer that broke the protocol with the code of its fault.
+func (l *Loop) violated(id connID, s *slot, err error) {
+	code := frameErrorCode(err)
+	var fault *frame.Error
+	reason := ""
+	if errors.As(err, &fault) {
+		reason = fault.Reason
+	}
+	l.fail(id, s, closed{code: code, reason: reason, err: err})
+}

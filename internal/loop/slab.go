@@ -1,0 +1,149 @@
+package loop
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// connID names a connection within its loop: the slot's number in the low half,
+// the slot's generation in the high half. A handle kept too long names an older
+// generation and is refused by a compare.
+type connID uint64
+
+func newConnID(index, generation uint32) connID {
+	return connID(generation)<<32 | connID(index)
+}
+
+func (id connID) index() uint32 { return uint32(id) }
+
+// slot is what fan-out walks: no pointers, so the collector never reads it. All
+// but the first two fields belong to the loop.
+type slot struct {
+	life     atomic.Uint64 // generation and two bits: see lifeOf
+	buffered atomic.Int64  // bytes posted and not yet written
+
+	fd     int32  // -1: a pipe
+	seen   uint32 // tick of the last bytes read
+	pinged uint32 // tick of the ping that waits for a sign of life; of the beginning of the closing
+	links  uint32 // first of its memberships, number+1
+	state  uint16 // st…
+	form   form
+}
+
+// A slot's life is its generation above two bits. Both are read and set by any
+// goroutine: Send must know at once that Close was called.
+const (
+	lifeOpen    = 1 // Send takes messages
+	lifeClosing = 2 // Close was called; the loop has still to finish
+)
+
+func lifeOf(id connID, bits uint64) uint64 { return uint64(id>>32)<<2 | bits }
+
+func (s *slot) open(id connID) bool { return s.life.Load() == lifeOf(id, lifeOpen) }
+
+// alive reports whether the slot is still that connection's, open or closing.
+func (s *slot) alive(id connID) bool {
+	life := s.life.Load()
+	return life>>2 == uint64(id>>32) && life&3 != 0
+}
+
+// setClosing reports whether this call was the one that ended the open life.
+func (s *slot) setClosing(id connID) bool {
+	return s.life.CompareAndSwap(lifeOf(id, lifeOpen), lifeOf(id, lifeClosing))
+}
+
+// States of a connection, bits of slot.state.
+const (
+	stReady     uint16 = 1 << iota // the loop has taken it over
+	stClient                       // we dialled
+	stPaused                       // not reading
+	stArmed                        // a backlog waits for EPOLLOUT, or for the pipe's writer
+	stDirty                        // listed for the flush at the end of the batch
+	stQueued                       // has a queue of its own
+	stSharing                      // member of more than one group
+	stPinged                       // a ping waits for a sign of life
+	stCloseSent                    // our close frame is in the queue or out
+	stCloseRead                    // theirs has come
+	stDeaf                         // the connection has failed: input is thrown away
+	stShut                         // we have shut our sending half
+)
+
+// stAlone: the states in which a group's joined block may be written directly,
+// when none of these is set.
+const stAlone = stQueued | stSharing | stCloseSent | stClient
+
+// refs is what a slot needs pointers for.
+type refs struct {
+	handler Handler
+	side    *side
+}
+
+const chunkSlots = 1024
+
+// chunk is a run of slots. Chunks never move, so a slot's address is good for
+// the life of the loop.
+type chunk struct {
+	slots [chunkSlots]slot
+	due   [chunkSlots]uint32 // tick at which the loop must look at the slot; 0: never
+}
+
+// slab hands out slots. Any goroutine may take one, so that a handle exists
+// before the loop has heard of the connection.
+type slab struct {
+	chunks atomic.Pointer[[]*chunk] // grows by copy, so that readers need no lock
+
+	mu     sync.Mutex
+	free   []uint32
+	blocks []*[chunkSlots]refs // beside chunks; the loop reads its own copy
+}
+
+func (b *slab) slot(id connID) *slot { return b.at(id.index()) }
+
+func (b *slab) at(index uint32) *slot {
+	return &(*b.chunks.Load())[index/chunkSlots].slots[index%chunkSlots]
+}
+
+// take gives a free slot a new generation.
+func (b *slab) take(l *Loop) Conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.free) == 0 {
+		b.grow()
+	}
+	index := b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	s := b.at(index)
+	generation := uint32(s.life.Load()>>2) + 1
+	id := newConnID(index, generation)
+	s.life.Store(lifeOf(id, lifeOpen))
+	return Conn{loop: l, id: id}
+}
+
+func (b *slab) grow() {
+	var old []*chunk
+	if p := b.chunks.Load(); p != nil {
+		old = *p
+	}
+	first := uint32(len(old) * chunkSlots)
+	next := append(old[:len(old):len(old)], new(chunk))
+	b.blocks = append(b.blocks[:len(b.blocks):len(b.blocks)], new([chunkSlots]refs))
+	b.chunks.Store(&next)
+	for i := uint32(chunkSlots); i > 0; i-- {
+		b.free = append(b.free, first+i-1)
+	}
+}
+
+// give takes a slot back; its generation stays, so that old handles are refused.
+func (b *slab) give(index uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.at(index)
+	s.life.Store(s.life.Load() &^ 3)
+	b.free = append(b.free, index)
+}
+
+func (b *slab) sides() []*[chunkSlots]refs {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.blocks
+}

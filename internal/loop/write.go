@@ -1,0 +1,253 @@
+package loop
+
+// gatherBytes bounds what one write call is given of small frames.
+const gatherBytes = 64 << 10
+
+// joinBytes bounds the messages of one group that wait for the end of a batch.
+const joinBytes = 256 << 10
+
+// pipeSlack is how many times its bounds a pipe's queue may hold while its
+// writer is on the way.
+const pipeSlack = 16
+
+// waiting is bytes in a connection's queue: one frame, or a joined block of them.
+type waiting struct {
+	bytes    []byte // shared, not to be changed
+	messages int
+	since    uint32 // tick
+}
+
+// outbox is a connection's queue: what the socket has not taken yet, in order.
+type outbox struct {
+	queue    []waiting
+	sent     int // bytes of queue[0] that are written
+	bytes    int // in all, unsent
+	messages int // in all
+	allowed  int // bytes of a replay, beyond the bounds, until the queue is empty
+	extra    int // messages of a replay, likewise
+	lent     int // of the queue's head, with the pipe's writer
+}
+
+func (o *outbox) empty() bool { return len(o.queue) == 0 }
+
+func (o *outbox) push(w waiting) {
+	o.queue = append(o.queue, w)
+	o.bytes += len(w.bytes)
+	o.messages += w.messages
+}
+
+// wrote takes n written bytes off the head, and reports how many messages left
+// whole.
+func (o *outbox) wrote(n int) (messages int) {
+	o.bytes -= n
+	n += o.sent
+	i := 0
+	for i < len(o.queue) && n >= len(o.queue[i].bytes) {
+		n -= len(o.queue[i].bytes)
+		messages += o.queue[i].messages
+		i++
+	}
+	o.sent = n
+	o.messages -= messages
+	o.queue = append(o.queue[:0], o.queue[i:]...)
+	clear(o.queue[len(o.queue) : len(o.queue)+i])
+	if len(o.queue) == 0 {
+		*o = outbox{}
+	}
+	return messages
+}
+
+// drop throws away what has not begun to leave, and counts it. A frame partly
+// written, or with the pipe's writer, stays.
+func (o *outbox) drop() {
+	keep := o.lent
+	if keep == 0 && o.sent > 0 {
+		keep = 1
+	}
+	for _, w := range o.queue[keep:] {
+		o.bytes -= len(w.bytes)
+		o.messages -= w.messages
+	}
+	clear(o.queue[keep:])
+	o.queue = o.queue[:keep]
+}
+
+// send queues one message for one connection, after what its groups have for it
+// in this batch.
+func (l *Loop) send(id connID, s *slot, m *Message) {
+	l.catchUp(id, s)
+	l.enqueue(id, s, l.frameFor(s, m), 1)
+}
+
+func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
+	l.catchUp(id, s)
+	for _, m := range ms {
+		b := l.frameFor(s, m)
+		l.enqueue(id, s, b, 1)
+		out := &l.ref(id).side.out
+		out.allowed += len(b)
+		out.extra++
+	}
+}
+
+func (l *Loop) frameFor(s *slot, m *Message) []byte {
+	if s.state&stClient != 0 {
+		return m.masked(s.form, l.engine.options.DeflateMinBytes)
+	}
+	return m.frame(s.form, l.engine.options.DeflateMinBytes)
+}
+
+// enqueue puts bytes into the connection's own queue and lists it for the flush.
+// After our close frame nothing follows (RFC 6455 §5.5.1).
+func (l *Loop) enqueue(id connID, s *slot, b []byte, messages int) {
+	if s.state&stCloseSent != 0 {
+		return
+	}
+	l.sideOf(id).out.push(waiting{bytes: b, messages: messages, since: l.now})
+	s.buffered.Add(int64(len(b)))
+	s.state |= stQueued
+	l.markDirty(id, s)
+}
+
+func (l *Loop) markDirty(id connID, s *slot) {
+	if s.state&stDirty == 0 {
+		s.state |= stDirty
+		l.dirty = append(l.dirty, id)
+	}
+}
+
+// flush writes what this turn has produced: first the groups' joined blocks,
+// then each queue once.
+func (l *Loop) flush() {
+	for i := 0; i < len(l.hot); i++ {
+		l.flushShard(l.hot[i])
+		l.hot[i] = nil
+	}
+	l.hot = l.hot[:0]
+	for i := 0; i < len(l.dirty); i++ { // ending a connection may list no others, but closing may list itself
+		id := l.dirty[i]
+		s := l.slab.slot(id)
+		if !s.alive(id) {
+			continue
+		}
+		s.state &^= stDirty
+		if s.state&stArmed == 0 {
+			l.flushQueue(id, s)
+		} else {
+			l.judge(id, s)
+		}
+	}
+	l.dirty = l.dirty[:0]
+}
+
+// flushQueue writes the queue until it is empty or the socket is full.
+func (l *Loop) flushQueue(id connID, s *slot) {
+	side := l.ref(id).side
+	if side == nil {
+		return
+	}
+	if side.pipe != nil {
+		l.lend(id, s, side)
+		return
+	}
+	for !side.out.empty() {
+		b := l.gather(&side.out)
+		n, err := l.write(int(s.fd), b)
+		if err != nil && !wouldBlock(err) {
+			l.lost(id, s, err)
+			return
+		}
+		l.sent(s, &side.out, n)
+		if n < len(b) {
+			l.arm(id, s)
+			l.judge(id, s)
+			return
+		}
+	}
+	l.drained(id, s)
+}
+
+// gather is the next bytes to write: the head itself if it is alone or large,
+// else small frames copied together, which costs less than writev.
+func (l *Loop) gather(out *outbox) []byte {
+	head := out.queue[0].bytes[out.sent:]
+	if len(out.queue) == 1 || len(head) >= gatherBytes/4 {
+		return head
+	}
+	b := append(l.wbuf[:0], head...)
+	for _, w := range out.queue[1:] {
+		if len(b)+len(w.bytes) > cap(b) {
+			break
+		}
+		b = append(b, w.bytes...)
+	}
+	return b
+}
+
+// sent accounts for n bytes that the socket has taken from the queue.
+func (l *Loop) sent(s *slot, out *outbox, n int) {
+	l.stats.deliveries.Add(uint64(out.wrote(n)))
+	s.buffered.Add(-int64(n))
+}
+
+func (l *Loop) write(fd int, b []byte) (int, error) {
+	l.stats.writes.Add(1)
+	n, err := writeSocket(fd, b)
+	return max(n, 0), err
+}
+
+// arm waits for room in the socket.
+func (l *Loop) arm(id connID, s *slot) {
+	if s.state&stArmed == 0 {
+		s.state |= stArmed
+		l.watch(id, s)
+		l.lookAt(id, l.engine.clock.backlog)
+	}
+}
+
+// writable goes on where the socket was full.
+func (l *Loop) writable(id connID) {
+	s := l.slab.slot(id)
+	if !s.alive(id) || s.state&stArmed == 0 {
+		return
+	}
+	s.state &^= stArmed
+	l.flushQueue(id, s)
+	if s.alive(id) && s.state&stArmed == 0 {
+		l.watch(id, s)
+	}
+}
+
+// drained: the queue is empty.
+func (l *Loop) drained(id connID, s *slot) {
+	s.state &^= stQueued
+	if s.state&stCloseSent != 0 {
+		l.closeSent(id, s)
+		return
+	}
+	l.tidy(id, s)
+}
+
+// judge closes a connection whose backlog is beyond its bounds.
+func (l *Loop) judge(id connID, s *slot) {
+	side := l.ref(id).side
+	if side == nil || side.out.empty() || s.state&stCloseSent != 0 {
+		return
+	}
+	o, out := &l.engine.options, &side.out
+	if side.pipe != nil && l.now-out.queue[0].since < 2 && out.bytes < pipeSlack*o.BacklogBytes {
+		return // its writer has only just begun: that is no full socket
+	}
+	switch {
+	case out.bytes > o.BacklogBytes+out.allowed:
+	case out.messages > o.BacklogMessages+out.extra:
+	case l.now-out.queue[0].since > l.engine.clock.backlog:
+	default:
+		return
+	}
+	l.stats.slow.Add(1)
+	before := out.bytes
+	out.drop()
+	s.buffered.Add(int64(out.bytes - before))
+	l.fail(id, s, closed{code: closeTryAgain, reason: reasonSlow, err: errSlow})
+}

@@ -1,0 +1,85 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+// types are stated here, because what mime.TypeByExtension says depends on the
+// machine, and nosniff makes a wrong one fatal.
+var types = map[string]string{
+	".js":  "text/javascript; charset=utf-8",
+	".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml",
+	"":     "text/plain; charset=utf-8", // LICENSE
+}
+
+type asset struct {
+	body  []byte
+	kind  string
+	etag  string
+	cache string
+}
+
+// assets serves the embedded files by their full path. The whole set is known
+// when the program starts, so a request is one look into a map.
+type assets map[string]asset
+
+func newAssets() assets {
+	all := assets{}
+	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := assetFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(body)
+		a := asset{
+			body: body,
+			kind: types[path.Ext(name)],
+			etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+			// Modules name each other without a version, so a browser asks whether they changed.
+			cache: "no-cache",
+		}
+		if strings.HasPrefix(name, "assets/vendor/") { // the directory's name has the version
+			a.cache = "public, max-age=31536000, immutable"
+		}
+		all["/"+name] = a
+		return nil
+	})
+	if err != nil {
+		panic("web: " + err.Error()) // embedded: cannot fail
+	}
+	return all
+}
+
+func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	secure(h)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	a, ok := all[r.URL.Path]
+	if !ok {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	h.Set("Content-Type", a.kind)
+	h.Set("Cache-Control", a.cache)
+	h.Set("ETag", a.etag) // ServeContent answers If-None-Match by it
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+}

@@ -1,0 +1,64 @@
+/**
+ * Any channel as it is: every publication with its offset, kind, sender and key.
+ */
+import { compose } from "./compose.js";
+import { Connection } from "./connection.js";
+import { addMarker, addMessage, settle, stamp } from "./log.js";
+import { channelURL, find, make, number, quoted, say } from "./page.js";
+import { drive, showState } from "./state.js";
+
+/** @typedef {import("./connection.js").Publication} Publication */
+
+const connection = new Connection(channelURL, {
+  onState(state, reason) {
+    showState(state, reason);
+    if (state === "open") settle();
+  },
+  onPublication(publication, first) {
+    const time = new Date(publication.time);
+    addMessage(render(publication, time), time, first);
+  },
+  onGap: ({ reason, from = 0, to = 0 }) =>
+    addMarker(reason === "epoch" ? say("gapEpoch") : say("gapExpired", { from, to })),
+  onLost: (text) => addMarker(say("lost", { text })),
+});
+
+/**
+ * @param {Publication} publication
+ * @param {Date} time
+ */
+function render({ offset, kind, data, key, user }, time) {
+  const facts = make("p", "by", make("span", "offset", `#${offset}`), " ", make("span", "kind", kind));
+  if (user) facts.append(" ", make("span", "name", user));
+  if (key) facts.append(" ", make("span", "key", key));
+  facts.append(" ", stamp(time));
+  const message = make("div", "message", facts, make("pre", "text", body(kind, data)));
+  message.dataset.offset = String(offset);
+  return message;
+}
+
+/**
+ * @param {string} kind
+ * @param {any} data
+ */
+function body(kind, data) {
+  if (kind === "json") return JSON.stringify(data, null, 2);
+  if (kind === "binary") return say("binary", { n: number(atob(data).length) });
+  return String(data);
+}
+
+const line = find("curl");
+const copy = find("copy");
+line.textContent = `curl -d 'hello' ${quoted(channelURL)}`;
+copy.addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(line.textContent ?? "");
+    copy.textContent = say("copied");
+    setTimeout(() => (copy.textContent = say("copy")), 2000);
+  } catch {
+    getSelection()?.selectAllChildren(line); // no clipboard over plain HTTP: ready for Ctrl-C
+  }
+});
+
+compose(connection, (message) => message);
+drive(connection);

@@ -1,0 +1,117 @@
+/**
+ * The list of messages: bounded, with the days between them, staying at its end
+ * unless the person has scrolled up to read.
+ */
+import { find, lang, make, say } from "./page.js";
+
+/** How many messages, days and markers stay on the page. */
+const LONGEST = 500;
+
+const log = find("log");
+const empty = find("empty");
+const newer = find("newer");
+const title = document.title;
+
+const day = new Intl.DateTimeFormat(lang, { dateStyle: "full" });
+const clock = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" });
+const full = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
+
+let lastDay = "";
+let atEnd = true;
+let below = 0;
+let unread = 0;
+let scrolling = false;
+
+/**
+ * Adds one message.
+ *
+ * @param {HTMLElement} message
+ * @param {Date} time
+ * @param {boolean} first it was there before the person came: not news
+ */
+export function addMessage(message, time, first) {
+  const today = day.format(time);
+  if (today !== lastDay) append(make("div", "day", make("span", "", today)));
+  lastDay = today;
+  append(message);
+  if (first) return;
+  if (!atEnd) below++;
+  if (document.hidden) unread++;
+  tell();
+}
+
+/**
+ * Adds a line about the messages themselves.
+ *
+ * @param {string} text
+ */
+export function addMarker(text) {
+  append(make("div", "marker", text));
+}
+
+/**
+ * The time of a message, short, with all of it on demand.
+ *
+ * @param {Date} time
+ */
+export function stamp(time) {
+  const element = /** @type {HTMLTimeElement} */ (make("time", "", clock.format(time)));
+  element.dateTime = time.toISOString();
+  element.title = full.format(time);
+  return element;
+}
+
+/** The history is shown: from now on what comes is announced. */
+export function settle() {
+  log.ariaBusy = "false";
+  empty.hidden = log.childElementCount > 0;
+}
+
+/** Shows the end, as after sending. */
+export function toEnd() {
+  atEnd = true;
+  below = 0;
+  tell();
+  follow();
+}
+
+/** @param {HTMLElement} element */
+function append(element) {
+  log.append(element);
+  while (log.childElementCount > LONGEST) log.firstElementChild?.remove();
+  empty.hidden = true;
+  if (atEnd) follow();
+}
+
+/** Scrolls once a frame, however many messages came in it. */
+function follow() {
+  if (scrolling) return;
+  scrolling = true;
+  requestAnimationFrame(() => {
+    scrolling = false;
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  });
+}
+
+function tell() {
+  newer.hidden = below === 0;
+  newer.textContent = say("newer", { n: below });
+  document.title = unread ? `(${unread}) ${title}` : title;
+}
+
+log.addEventListener("scroll", () => {
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  if (atEnd) below = 0;
+  tell();
+});
+// The keyboard of a phone, or a longer message being written, makes the list shorter.
+new ResizeObserver(() => atEnd && follow()).observe(log);
+newer.addEventListener("click", () => {
+  toEnd();
+  log.focus();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  unread = 0;
+  tell();
+});

@@ -1,0 +1,135 @@
+/**
+ * Prices: one row per symbol, changed in place, with the way it came.
+ */
+import { Connection } from "./connection.js";
+import { channelURL, find, lang, make, say, snippet } from "./page.js";
+import { chart } from "./chart.js";
+import { drive, showState } from "./state.js";
+
+/**
+ * @typedef {{symbol: string, name: string, price: number, change: number, volume: number}} Quote
+ * @typedef {{row: HTMLElement, price: HTMLElement, change: HTMLElement, volume: HTMLElement,
+ *   draw: (redraw?: boolean) => void, add: (time: number, quote: Quote) => void, quote: Quote}} Row
+ */
+
+/** Anybody may publish; a page does not grow without bound for it. */
+const MOST_SYMBOLS = 100;
+
+const price = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const signed = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
+const percent = new Intl.NumberFormat(lang, { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
+const whole = new Intl.NumberFormat(lang, { maximumFractionDigits: 0 });
+
+const body = find("quotes");
+
+/** @type {Map<string, Row>} */
+const rows = new Map();
+/** @type {Set<Row>} to be painted in the next frame */
+const changed = new Set();
+
+const connection = new Connection(
+  channelURL,
+  {
+    onState(state, reason) {
+      showState(state, reason);
+      if (state === "open") find("empty").hidden = rows.size > 0;
+    },
+    onPublication({ kind, data, time }) {
+      const quote = kind === "json" ? read(data) : undefined;
+      if (quote) take(quote, Date.parse(time) / 1000);
+    },
+  },
+  { limit: 1000 },
+);
+
+/**
+ * A quote, if the data is one.
+ *
+ * @param {any} data
+ * @returns {Quote | undefined}
+ */
+function read(data) {
+  if (typeof data?.symbol !== "string" || !data.symbol || data.symbol.length > 32) return;
+  if (!Number.isFinite(data.price)) return;
+  const name = typeof data.name === "string" ? data.name.slice(0, 80) : "";
+  return { symbol: data.symbol, name, price: data.price, change: Number(data.change) || 0, volume: Number(data.volume) || 0 };
+}
+
+/**
+ * @param {Quote} quote
+ * @param {number} time seconds
+ */
+function take(quote, time) {
+  let row = rows.get(quote.symbol);
+  if (!row) {
+    if (rows.size >= MOST_SYMBOLS) return;
+    row = addRow(quote);
+  }
+  row.quote = quote;
+  row.add(time, quote);
+  if (!changed.size) requestAnimationFrame(paintAll);
+  changed.add(row);
+}
+
+/**
+ * @param {Quote} quote
+ * @returns {Row}
+ */
+function addRow(quote) {
+  const cell = { price: make("span", ""), change: make("td", "number change"), volume: make("td", "number volume") };
+  const head = make("th", "", make("span", "symbol", quote.symbol), make("span", "company", quote.name));
+  /** @type {HTMLTableCellElement} */ (head).scope = "row";
+  const canvas = make("div", "spark");
+  const row = make("tr", "", head, make("td", "chart", canvas), make("td", "number price", cell.price), cell.change, cell.volume);
+  row.dataset.symbol = quote.symbol;
+  const after = [...rows.values()].find((other) => other.quote.symbol > quote.symbol);
+  body.insertBefore(row, after?.row ?? null);
+  find("board").hidden = false;
+  find("empty").hidden = true;
+  const added = { row, ...cell, quote, ...chart(canvas) };
+  rows.set(quote.symbol, added);
+  return added;
+}
+
+function paintAll() {
+  for (const row of changed) paint(row);
+  changed.clear();
+}
+
+/** @param {Row} row */
+function paint({ row, price: priceCell, change: changeCell, volume: volumeCell, quote, draw }) {
+  const direction = quote.change > 0 ? "up" : quote.change < 0 ? "down" : "unchanged";
+  const before = Number(row.dataset.price ?? quote.price);
+  row.dataset.price = String(quote.price);
+  row.dataset.direction = direction;
+  priceCell.textContent = price.format(quote.price);
+  if (quote.price !== before) flash(priceCell, quote.price > before ? "rose" : "fell");
+
+  // Colour is not the only sign: an arrow and a plus or minus say the same.
+  const arrow = make("span", "arrow", direction === "up" ? "▲" : direction === "down" ? "▼" : "–");
+  arrow.role = "img";
+  arrow.ariaLabel = say(direction);
+  const opening = quote.price - quote.change;
+  const share = make("span", "share", opening > 0 ? percent.format(quote.change / opening) : "");
+  changeCell.replaceChildren(arrow, " ", make("span", "amount", signed.format(quote.change)), " ", share);
+  volumeCell.textContent = whole.format(quote.volume);
+  draw();
+}
+
+/**
+ * Lets the cell light up for a moment; a second change in that moment starts it anew.
+ *
+ * @param {HTMLElement} cell
+ * @param {string} way
+ */
+function flash(cell, way) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const running of cell.getAnimations()) running.cancel();
+  cell.animate([{ backgroundColor: `var(--${way})` }, { backgroundColor: "transparent" }], { duration: 700, easing: "ease-out" });
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const { draw } of rows.values()) draw(true);
+});
+snippet("feed", `go run ./examples/quotes --server ${location.origin}`);
+drive(connection);

@@ -1,0 +1,90 @@
+/**
+ * Who the person is, by the server's word, across requests, tabs and restarts of
+ * the server.
+ */
+import { reasonOf } from "./connection.js";
+
+const KEY = "maru.signed-in";
+
+/**
+ * @typedef {{ok: true} | {ok: false, code: string, reason: string}} Answer
+ */
+
+export class Session {
+  /** The name the server knows this browser by; "" is anonymous. */
+  user = "";
+
+  #fetch;
+  #store;
+
+  /**
+   * @param {(url: string, init: RequestInit) => Promise<Response>} request
+   * @param {Pick<Storage, "getItem"|"setItem"|"removeItem">} store remembers the nickname
+   */
+  constructor(request, store) {
+    this.#fetch = request;
+    this.#store = store;
+  }
+
+  /**
+   * Asks the server who this is. If it no longer knows (it was started anew, its
+   * sessions with it) signs in again by the remembered nickname.
+   *
+   * @returns {Promise<string>} the remembered nickname if somebody else has it now, else ""
+   */
+  async resume() {
+    if (await this.#ask()) return "";
+    const nickname = this.#store.getItem(KEY);
+    if (!nickname || (await this.signIn(nickname)).ok) return "";
+    // Another tab of this browser may have been quicker: then the cookie says so.
+    if (await this.#ask()) return "";
+    this.forget();
+    return nickname;
+  }
+
+  /**
+   * @param {string} nickname
+   * @returns {Promise<Answer>}
+   */
+  async signIn(nickname) {
+    const answer = await this.#request("POST", JSON.stringify({ nickname }));
+    if (answer.status >= 500) throw new Error(await reasonOf(answer));
+    if (!answer.ok) {
+      const { error } = await answer.json().catch(() => ({}));
+      return { ok: false, code: String(error?.code), reason: String(error?.message ?? answer.status) };
+    }
+    this.user = (await answer.json()).user;
+    this.#store.setItem(KEY, this.user);
+    return { ok: true };
+  }
+
+  /** Ends the session, and with it the connections of all tabs. */
+  async signOut() {
+    await this.#request("DELETE");
+    this.forget();
+  }
+
+  /** The session is over: anonymous again, and not by itself back. */
+  forget() {
+    this.user = "";
+    this.#store.removeItem(KEY);
+  }
+
+  async #ask() {
+    const answer = await this.#request("GET");
+    if (answer.status >= 500) throw new Error(await reasonOf(answer));
+    this.user = answer.ok ? (await answer.json()).user : "";
+    return answer.ok;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} [body]
+   */
+  #request(method, body) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: "application/json" };
+    if (body) headers["Content-Type"] = "application/json";
+    return this.#fetch("/session", { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  }
+}

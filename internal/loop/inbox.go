@@ -34,6 +34,7 @@ type command struct {
 	messages []*Message
 	shard    *shard
 	code     int
+	written  int // by a pipe's writer
 	data     []byte
 	err      error
 	open     *opening

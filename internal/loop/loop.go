@@ -133,7 +133,7 @@ func (l *Loop) obey(c *command) {
 	case doRead:
 		l.pipeRead(c.conn, s, c.data, c.err)
 	case doWritten:
-		l.pipeWritten(c.conn, s, c.size, c.err)
+		l.pipeWritten(c.conn, s, c.written, c.err)
 	}
 }
 

@@ -110,7 +110,7 @@ func (p *pipe) write(buffers net.Buffers) {
 		n, err = p.nc.Write(b)
 		written += n
 	}
-	p.loop.inbox.post(command{do: doWritten, conn: p.id, code: written, err: err})
+	p.loop.inbox.post(command{do: doWritten, conn: p.id, written: written, err: err})
 }
 
 // pipeWritten: the writer is done.

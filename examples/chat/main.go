@@ -1,0 +1,28 @@
+// Chat is the lecture's server: whatever one client says, all of them hear.
+// Run it, and connect with new WebSocket("ws://localhost:3000").
+package main
+
+import (
+	"log"
+	"net/http"
+
+	"maru/ws"
+)
+
+func main() {
+	server := &ws.Server{Addr: "localhost:3000", CheckOrigin: ws.AnyOrigin}
+
+	server.OnConnection = func(client *ws.Conn, r *http.Request) {
+		log.Println("New client connected!")
+	}
+	server.OnMessage = func(client *ws.Conn, message ws.Message) {
+		server.Broadcast(message)
+	}
+	server.OnError = func(client *ws.Conn, err error) {
+		log.Println("websocket error:", err)
+	}
+	server.OnClose = func(client *ws.Conn, code int, reason string) {
+		log.Println("disconnected!")
+	}
+	log.Fatal(server.ListenAndServe())
+}

@@ -1,0 +1,193 @@
+package handshake
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"maru/internal/frame"
+)
+
+// writeTimeout bounds the writing of the 101 answer, which fits any socket's
+// buffer.
+const writeTimeout = 10 * time.Second
+
+// Options say what a server offers.
+type Options struct {
+	NoDeflate    bool        // decline permessage-deflate
+	Subprotocols []string    // the server's, best first; the first of them that the client offers is chosen
+	Header       http.Header // for the 101 answer, beside the handshake's own
+}
+
+// Upgraded is a connection past its handshake.
+type Upgraded struct {
+	Conn        net.Conn
+	Buffered    []byte // read after the handshake and not used
+	Subprotocol string // "" if none was agreed
+	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: no compression
+}
+
+// Error says why a request is no WebSocket handshake, and with which status it
+// is answered.
+type Error struct {
+	Status  int
+	Message string
+}
+
+func (e *Error) Error() string { return "websocket handshake: " + e.Message }
+
+// IsUpgrade reports whether the request asks for a WebSocket, rightly or not.
+func IsUpgrade(r *http.Request) bool {
+	return hasToken(r.Header["Upgrade"], "websocket")
+}
+
+// Check holds a request against RFC 6455 §4.2.1 and answers with an *Error of
+// status 400, 405 or 426, or nil.
+func Check(r *http.Request) error {
+	switch {
+	case !IsUpgrade(r):
+		return &Error{http.StatusUpgradeRequired, "this address speaks WebSocket: Upgrade: websocket is missing"}
+	case r.Method != http.MethodGet:
+		return &Error{http.StatusMethodNotAllowed, "the method is not GET"}
+	case !r.ProtoAtLeast(1, 1):
+		return &Error{http.StatusBadRequest, "HTTP/1.1 or newer is needed"}
+	case !hasToken(r.Header["Connection"], "upgrade"):
+		return &Error{http.StatusBadRequest, "Connection: Upgrade is missing"}
+	case r.Host == "":
+		return &Error{http.StatusBadRequest, "Host is missing"}
+	case len(r.Header["Sec-Websocket-Version"]) != 1 || r.Header.Get("Sec-WebSocket-Version") != "13":
+		return &Error{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
+	case len(r.Header["Sec-Websocket-Key"]) != 1 || !frame.ValidKey(r.Header.Get("Sec-WebSocket-Key")):
+		return &Error{http.StatusBadRequest, "Sec-WebSocket-Key is not base64 of 16 bytes"}
+	case r.ContentLength > 0 || len(r.TransferEncoding) > 0:
+		return &Error{http.StatusBadRequest, "a handshake has no body"}
+	}
+	return nil
+}
+
+// Answer writes what Check refused, as plain text, with the headers that belong
+// to the status. It does nothing to other errors than *Error.
+func Answer(w http.ResponseWriter, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		return
+	}
+	AnswerHeader(w.Header(), e)
+	http.Error(w, e.Message, e.Status)
+}
+
+// AnswerHeader sets the headers that belong to a refused handshake's status.
+func AnswerHeader(h http.Header, e *Error) {
+	switch e.Status {
+	case http.StatusUpgradeRequired: // RFC 9110 §15.5.22, RFC 6455 §4.4
+		h.Set("Sec-WebSocket-Version", "13")
+		h.Set("Upgrade", "websocket")
+		h.Set("Connection", "Upgrade")
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodGet)
+	}
+}
+
+// Accept checks the request, takes its connection over and writes the 101
+// answer. On an error of the peer's it has answered as Answer does; the error is
+// then an *Error.
+func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error) {
+	if err := Check(r); err != nil {
+		Answer(w, err)
+		return nil, err
+	}
+	offers, err := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"])
+	if err != nil {
+		err := &Error{http.StatusBadRequest, "Sec-WebSocket-Extensions is malformed"}
+		Answer(w, err)
+		return nil, err
+	}
+	u := &Upgraded{Subprotocol: choose(o.Subprotocols, r.Header["Sec-Websocket-Protocol"])}
+	extension := ""
+	if !o.NoDeflate {
+		if p, answer, ok := frame.AcceptDeflate(offers); ok {
+			u.DeflateBits, extension = uint8(p.ServerBits), answer
+		}
+	}
+
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "this server cannot upgrade the connection", http.StatusInternalServerError)
+		return nil, fmt.Errorf("take over connection: %w", err)
+	}
+	u.Conn, u.Buffered = nc, unread(rw.Reader)
+	nc.SetDeadline(time.Now().Add(writeTimeout)) // also ends the server's own deadlines
+	if _, err := nc.Write(answer101(r, u.Subprotocol, extension, o.Header)); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("write handshake: %w", err)
+	}
+	nc.SetDeadline(time.Time{})
+	return u, nil
+}
+
+// answer101 is the answer of RFC 6455 §4.2.2.
+func answer101(r *http.Request, subprotocol, extension string, extra http.Header) []byte {
+	b := make([]byte, 0, 256)
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, frame.AcceptKey(r.Header.Get("Sec-WebSocket-Key"))...)
+	if subprotocol != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), subprotocol...)
+	}
+	if extension != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Extensions: "...), extension...)
+	}
+	b = append(b, "\r\n"...)
+	for name, values := range extra {
+		for _, value := range values {
+			b = append(b, oneLine.Replace(name)+": "+oneLine.Replace(value)+"\r\n"...)
+		}
+	}
+	return append(b, "\r\n"...)
+}
+
+// oneLine keeps a header from becoming two (RFC 9110 §5.5).
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
+
+// choose is the first of ours that is among the offered; a server that knows
+// none of them chooses none and goes on (RFC 6455 §4.2.2).
+func choose(ours, offered []string) string {
+	var theirs []string
+	for _, line := range offered {
+		for part := range strings.SplitSeq(line, ",") {
+			theirs = append(theirs, strings.TrimSpace(part))
+		}
+	}
+	for _, p := range ours {
+		if slices.Contains(theirs, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unread is what the reader holds, copied: the reader goes back to its pool.
+func unread(r *bufio.Reader) []byte {
+	n := r.Buffered()
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, n)
+	r.Read(b) // cannot fail: it is there
+	return b
+}

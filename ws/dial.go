@@ -1,0 +1,129 @@
+package ws
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"maru/internal/handshake"
+	"maru/internal/loop"
+)
+
+// DialOptions say how to connect and who is told of what comes. The zero value
+// is a client that only sends.
+type DialOptions struct {
+	Header       http.Header // sent with the handshake; Host sets the Host
+	Subprotocols []string    // offered, best first
+	TLSConfig    *tls.Config // for wss; nil is the standard one
+
+	// NetDial connects; nil is net.Dialer's DialContext.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	OnMessage func(c *Conn, m Message)               // as Server's
+	OnError   func(c *Conn, err error)               // as Server's
+	OnClose   func(c *Conn, code int, reason string) // as Server's
+	OnPong    func(c *Conn, data []byte)             // as Server's
+	Inline    bool                                   // as Server's
+
+	NoCompression    bool          // do not offer permessage-deflate
+	CompressMinBytes int           // as Server's
+	MaxMessageBytes  int64         // as Server's
+	PingInterval     time.Duration // as Server's
+	PingTimeout      time.Duration // as Server's
+	CloseTimeout     time.Duration // as Server's
+	Goroutines       bool          // as Server's
+	Logger           *slog.Logger  // as Server's
+}
+
+// HandshakeError is what Dial returns when the server has answered, but not with
+// a WebSocket.
+type HandshakeError struct {
+	Response *http.Response // its body, up to 4 KiB of it, is read already
+	Err      error
+}
+
+func (e *HandshakeError) Error() string { return "ws: dial: " + e.Err.Error() }
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// Dial connects to a ws:// or wss:// address. ctx bounds the connecting and the
+// handshake, not the connection. Redirects are not followed. Errors: a
+// *HandshakeError if the server has answered, ctx's error if it ended first, or
+// the network's.
+func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
+	up, resp, err := handshake.Dial(ctx, url, handshake.DialOptions{
+		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, TLSConfig: o.TLSConfig, NetDial: o.NetDial,
+	})
+	switch {
+	case err != nil && resp != nil:
+		return nil, &HandshakeError{resp, err}
+	case err != nil:
+		return nil, fmt.Errorf("ws: dial: %w", err)
+	}
+	engine := engines.take(loop.Options{
+		Loops: 1, MaxMessageBytes: o.MaxMessageBytes, DeflateMinBytes: cmp.Or(o.CompressMinBytes, 128),
+		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, CloseTimeout: o.CloseTimeout, Goroutines: o.Goroutines,
+	})
+	c := &Conn{subprotocol: up.Subprotocol, remote: addrOf(up.Conn), events: &events{
+		onMessage: o.OnMessage, onClose: o.OnClose, onError: o.OnError, onPong: o.OnPong,
+		gone: func(*Conn) { engines.give(engine) }, inline: o.Inline, log: cmp.Or(o.Logger, slog.Default()),
+	}}
+	c.hold()
+	p := loop.Params{Client: true, DeflateBits: up.DeflateBits, Paused: true}
+	if _, err := engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
+		c.wire = wire
+		return handler{c}
+	}); err != nil {
+		engines.give(engine)
+		return nil, fmt.Errorf("ws: dial: %w", err)
+	}
+	c.release()
+	c.wire.Resume()
+	return c, nil
+}
+
+// engines are those of dialled connections: one for each set of options, ended
+// with its last connection, so that a program that has hung up has no goroutine
+// left of it.
+var engines = shared{engines: make(map[*loop.Engine]*borrowed)}
+
+type shared struct {
+	mu      sync.Mutex
+	engines map[*loop.Engine]*borrowed
+}
+
+type borrowed struct {
+	options loop.Options
+	users   int
+}
+
+func (s *shared) take(o loop.Options) *loop.Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e, b := range s.engines {
+		if b.options == o {
+			b.users++
+			return e
+		}
+	}
+	e := loop.New(o)
+	s.engines[e] = &borrowed{options: o, users: 1}
+	return e
+}
+
+func (s *shared) give(e *loop.Engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.engines[e]
+	if b.users--; b.users > 0 {
+		return
+	}
+	delete(s.engines, e)
+	// Only its loops are left to end; not from one of them.
+	go e.Shutdown(context.Background(), 1001, "")
+}

@@ -1,0 +1,36 @@
+// Package ws is WebSocket for Go, a server and a client, with the events that a
+// browser's WebSocket has: connection, message, error, close.
+//
+//	server := ws.Server{Addr: "localhost:3000"}
+//	server.OnMessage = func(c *ws.Conn, m ws.Message) {
+//		server.Broadcast(m) // to every client, the sender included
+//	}
+//	log.Fatal(server.ListenAndServe())
+//
+// It follows RFC 6455 strictly and RFC 7692 (permessage-deflate) without context
+// takeover. An idle connection has no goroutine and no buffer on Linux over
+// plain TCP; over TLS and on other systems it has one goroutine.
+//
+//	request ─→ OnHandshake ─→ OnConnection ─→ OnMessage … ─→ (OnError) ─→ OnClose
+//	              may refuse                     one at a time, in order
+//
+// # Callbacks
+//
+// The callbacks of one connection run one at a time and in order: OnConnection
+// returns before the first OnMessage begins, OnClose runs last and once. A
+// connection with something to tell gets a goroutine until all is told, and none
+// otherwise; so a callback may block, and holds up only its own connection. When
+// too much waits for it, the connection is not read until it has caught up. A
+// callback that panics is logged and its connection closed with 1011.
+//
+// With Inline, callbacks run on the connection's event loop: faster, and every
+// connection of that loop waits for them, so they must not block.
+//
+// # Concurrency
+//
+// All methods of Conn and Server are safe for concurrent use. Callbacks and
+// options of a Server must not be changed once it serves.
+//
+// The package knows nothing of channels, sessions or history; package server
+// does.
+package ws

@@ -1,0 +1,147 @@
+package ws
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+)
+
+// Past these bounds a connection's queue of messages for its callbacks stops the
+// reading of its socket.
+const (
+	maxQueuedMessages = 256
+	maxQueuedBytes    = 1 << 20
+)
+
+// events is what connections of one origin, a server or a dial, have in common.
+type events struct {
+	onMessage func(*Conn, Message)
+	onClose   func(*Conn, int, string)
+	onError   func(*Conn, error)
+	onPong    func(*Conn, []byte)
+	gone      func(*Conn) // before OnClose
+	inline    bool
+	log       *slog.Logger
+	running   sync.WaitGroup // goroutines of callbacks
+}
+
+type what uint8
+
+const (
+	message what = iota
+	pong
+	closing
+)
+
+type event struct {
+	what    what
+	message Message
+	code    int
+	reason  string
+	err     error
+}
+
+// queue holds the events of one connection while a goroutine runs its callbacks.
+type queue struct {
+	events []event
+	bytes  int
+	paused bool
+}
+
+// tell takes an event in on the loop and returns at once, unless Inline.
+func (c *Conn) tell(e event) {
+	c.mu.Lock()
+	q := c.queue
+	if q == nil {
+		if c.events.inline {
+			c.mu.Unlock()
+			c.run(&e)
+			return
+		}
+		q = new(queue)
+		c.queue = q
+		c.events.running.Go(c.drain)
+	}
+	e.message.Data = slices.Clone(e.message.Data) // it lies in the loop's buffer
+	q.events = append(q.events, e)
+	q.bytes += len(e.message.Data)
+	pause := !q.paused && (len(q.events) > maxQueuedMessages || q.bytes > maxQueuedBytes)
+	q.paused = q.paused || pause
+	c.mu.Unlock()
+	if pause {
+		c.wire.Pause()
+	}
+}
+
+// hold keeps events back from now on, as if a callback were running: until
+// release.
+func (c *Conn) hold() { c.queue = new(queue) }
+
+// release lets go of what hold kept.
+func (c *Conn) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue.events) == 0 {
+		c.queue = nil
+		return
+	}
+	c.events.running.Go(c.drain)
+}
+
+// drain runs callbacks until nothing waits.
+func (c *Conn) drain() {
+	for {
+		c.mu.Lock()
+		q := c.queue
+		waiting := q.events
+		if len(waiting) == 0 {
+			c.queue = nil
+			paused := q.paused
+			c.mu.Unlock()
+			if paused {
+				c.wire.Resume()
+			}
+			return
+		}
+		q.events, q.bytes = nil, 0
+		c.mu.Unlock()
+		for i := range waiting {
+			c.run(&waiting[i])
+			waiting[i] = event{}
+		}
+	}
+}
+
+// run is one callback.
+func (c *Conn) run(e *event) {
+	defer c.recovered()
+	ev := c.events
+	switch e.what {
+	case message:
+		if ev.onMessage != nil {
+			ev.onMessage(c, e.message)
+		}
+	case pong:
+		ev.onPong(c, e.message.Data)
+	case closing:
+		if ev.onClose != nil {
+			defer func() {
+				defer c.recovered()
+				ev.onClose(c, e.code, e.reason)
+			}() // also if OnError panics
+		}
+		if e.err != nil && ev.onError != nil {
+			ev.onError(c, e.err)
+		}
+	}
+}
+
+// recovered must be deferred itself, for recover to work.
+func (c *Conn) recovered() {
+	if p := recover(); p != nil {
+		c.events.log.Error("ws: callback panicked", "remote", c.remote.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		c.Close(1011, "internal error")
+	}
+}

@@ -1,0 +1,33 @@
+package ws
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// sameOrigin lets through what is no browser, pages of the same host, and pages
+// of this machine if the server is addressed as this machine, so that a page on
+// localhost:8080 reaches a server on localhost:3000. RFC 6455 §10.2.
+func sameOrigin(r *http.Request) bool {
+	origins := r.Header["Origin"]
+	if len(origins) == 0 {
+		return true
+	}
+	u, err := url.Parse(origins[0])
+	if len(origins) > 1 || err != nil || u.Host == "" {
+		return false
+	}
+	return strings.EqualFold(u.Host, r.Host) || loopback(u.Host) && loopback(r.Host)
+}
+
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
+}

@@ -1,0 +1,327 @@
+package ws
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"maru/internal/handshake"
+	"maru/internal/loop"
+)
+
+// Server is a WebSocket server. It listens by itself (ListenAndServe), or is the
+// http.Handler of one address in a program that has its own mux; both may be
+// used at once. The zero value works.
+type Server struct {
+	// Addr is where ListenAndServe listens: "host:port". Empty means ":http", or
+	// ":https" with TLS.
+	Addr string
+
+	// OnHandshake decides about a request to connect. Any error refuses it: one
+	// made by Refuse with its status, any other with 403. It runs in the
+	// request's own goroutine and may block. The request is not kept.
+	OnHandshake func(r *http.Request) error
+
+	// OnConnection is told of a new connection, with the request that opened it,
+	// which is not kept after the call: what the program needs of it goes into
+	// Conn.SetValue. It may block; messages wait for it to return.
+	OnConnection func(c *Conn, r *http.Request)
+
+	// OnMessage is told of each message.
+	OnMessage func(c *Conn, m Message)
+
+	// OnError is told why a connection failed, before OnClose: a fault of the
+	// peer's, a broken or silent connection.
+	OnError func(c *Conn, err error)
+
+	// OnClose is told of the end, last and once, with the peer's close code and
+	// reason: 1005 if it gave none, 1006 if it vanished; with ours if it never
+	// answered.
+	OnClose func(c *Conn, code int, reason string)
+
+	// OnPong is told of the answer to a ping, also to the server's own, which
+	// are empty.
+	OnPong func(c *Conn, data []byte)
+
+	// Inline runs OnMessage, OnError, OnClose and OnPong on the event loop, for
+	// code that never blocks.
+	Inline bool
+
+	// CheckOrigin says whether a browser's page may connect. Nil allows requests
+	// without Origin, pages of the same host, and pages of this machine when the
+	// server is addressed as this machine. AnyOrigin allows all.
+	CheckOrigin func(r *http.Request) bool
+
+	// Subprotocols are those the server speaks, best first.
+	Subprotocols []string
+
+	NoCompression    bool          // decline permessage-deflate
+	CompressMinBytes int           // smaller messages are sent as they are; default 128, negative: all are compressed
+	MaxMessageBytes  int64         // larger messages are refused with 1009; default 1 MiB, negative: no limit
+	MaxHeaderBytes   int           // of a request to ListenAndServe; default 16 KiB
+	MaxConnections   int           // at a time; beyond, 503. Default 0: no limit but the system's
+	HandshakeTimeout time.Duration // for a request to ListenAndServe; default 10 s
+	PingInterval     time.Duration // silence before a ping; default 25 s, negative: never
+	PingTimeout      time.Duration // for a sign of life after it; default 10 s
+	CloseTimeout     time.Duration // for the peer's half of the closing handshake; default 5 s
+	BacklogBytes     int           // what a peer leaves unread before it is closed with 1013; default 1 MiB
+	BacklogMessages  int           // the same, counted; default 1,000
+	BacklogAge       time.Duration // the same, in time; default 30 s
+
+	// Goroutines never uses epoll, even where there is: a goroutine reads each
+	// connection.
+	Goroutines bool
+
+	// Logger is told of panics in callbacks; nil means slog.Default.
+	Logger *slog.Logger
+
+	once   sync.Once
+	engine *loop.Engine
+	all    *loop.Group
+	events *events
+
+	mu      sync.Mutex
+	clients map[*Conn]struct{}
+	servers []*http.Server
+	closed  bool
+}
+
+// AnyOrigin is a CheckOrigin that lets the pages of every site connect. A server
+// that knows its users by cookies must not use it.
+func AnyOrigin(*http.Request) bool { return true }
+
+// Refuse makes an error for OnHandshake: the request is answered with the
+// status, 400 to 599, and the message as plain text.
+func Refuse(status int, message string) error {
+	return &handshake.Error{Status: status, Message: message}
+}
+
+func (s *Server) start() {
+	s.once.Do(func() {
+		s.events = &events{
+			onMessage: s.OnMessage, onClose: s.OnClose, onError: s.OnError, onPong: s.OnPong,
+			gone: s.gone, inline: s.Inline, log: cmp.Or(s.Logger, slog.Default()),
+		}
+		s.engine = loop.New(loop.Options{
+			MaxMessageBytes: s.MaxMessageBytes, DeflateMinBytes: cmp.Or(s.CompressMinBytes, 128),
+			PingInterval: s.PingInterval, PingTimeout: s.PingTimeout, CloseTimeout: s.CloseTimeout,
+			BacklogBytes: s.BacklogBytes, BacklogMessages: s.BacklogMessages, BacklogAge: s.BacklogAge,
+			Goroutines: s.Goroutines,
+		})
+		s.all = s.engine.NewGroup()
+		s.clients = make(map[*Conn]struct{})
+	})
+}
+
+// ServeHTTP upgrades the request to a WebSocket, or refuses it. It returns when
+// OnConnection has; the connection goes on.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.start()
+	if err := s.judge(r); err != nil {
+		handshake.Answer(w, err)
+		return
+	}
+	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Subprotocols: s.Subprotocols})
+	if err != nil {
+		return // answered, or gone
+	}
+	c := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
+	c.hold()
+	c.wire, err = s.engine.Open(up.Conn, up.Buffered, loop.Params{DeflateBits: up.DeflateBits, Paused: true}, func(wire loop.Conn) loop.Handler {
+		c.wire = wire
+		s.add(c)
+		return handler{c}
+	})
+	if err != nil {
+		return // shutting down
+	}
+	s.events.running.Add(1)
+	defer s.events.running.Done()
+	s.all.Add(c.wire)
+	if s.OnConnection != nil {
+		func() {
+			defer c.recovered()
+			s.OnConnection(c, r)
+		}()
+	}
+	c.release()
+	c.wire.Resume()
+}
+
+// judge decides about a request before it is upgraded.
+func (s *Server) judge(r *http.Request) error {
+	if err := handshake.Check(r); err != nil {
+		return err
+	}
+	check := s.CheckOrigin
+	if check == nil {
+		check = sameOrigin
+	}
+	if !check(r) {
+		return Refuse(http.StatusForbidden, "pages of this origin may not connect")
+	}
+	if s.MaxConnections > 0 && s.engine.Len() >= s.MaxConnections {
+		return Refuse(http.StatusServiceUnavailable, "too many connections")
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return Refuse(http.StatusServiceUnavailable, "shutting down")
+	}
+	if s.OnHandshake != nil {
+		if err := s.OnHandshake(r); err != nil {
+			var refused *handshake.Error
+			if errors.As(err, &refused) {
+				return refused
+			}
+			return Refuse(http.StatusForbidden, "not allowed")
+		}
+	}
+	return nil
+}
+
+func (s *Server) add(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[c] = struct{}{}
+}
+
+func (s *Server) gone(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, c)
+}
+
+// Clients are the connections of this moment. One that closes while they are
+// gone through may still be among them; sending to it returns ErrClosed.
+func (s *Server) Clients() iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		s.mu.Lock()
+		now := make([]*Conn, 0, len(s.clients))
+		for c := range s.clients {
+			now = append(now, c)
+		}
+		s.mu.Unlock()
+		for _, c := range now {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of connections, those that are closing included.
+func (s *Server) Len() int {
+	s.start()
+	return s.engine.Len()
+}
+
+// Broadcast sends a message to every client. It is encoded once, and written to
+// each client after what was sent to it before; all get the broadcasts of the
+// server in one order. The data is copied. It waits while the loops are behind by
+// more than 16 MiB, except with Inline.
+func (s *Server) Broadcast(m Message) { s.BroadcastExcept(m, nil) }
+
+// BroadcastExcept is Broadcast to every client but one.
+func (s *Server) BroadcastExcept(m Message, except *Conn) {
+	s.start()
+	if !s.Inline {
+		s.engine.Wait(context.Background()) // cannot fail without an end of the context
+	}
+	var but loop.Conn
+	if except != nil {
+		but = except.wire
+	}
+	s.all.AppendExcept(loop.NewMessage(m.op(), m.Data), but)
+}
+
+// ListenAndServe listens on Addr and serves until Shutdown, after which it
+// returns http.ErrServerClosed.
+func (s *Server) ListenAndServe() error {
+	l, err := net.Listen("tcp", cmp.Or(s.Addr, ":http"))
+	if err != nil {
+		return fmt.Errorf("ws: %w", err)
+	}
+	return s.Serve(l)
+}
+
+// ListenAndServeTLS is ListenAndServe with the certificate and key of two PEM
+// files.
+func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
+	l, err := net.Listen("tcp", cmp.Or(s.Addr, ":https"))
+	if err != nil {
+		return fmt.Errorf("ws: %w", err)
+	}
+	h, err := s.newHTTP()
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return h.ServeTLS(l, certFile, keyFile)
+}
+
+// Serve accepts connections from l until Shutdown, after which it returns
+// http.ErrServerClosed. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	h, err := s.newHTTP()
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return h.Serve(l)
+}
+
+func (s *Server) newHTTP() (*http.Server, error) {
+	s.start()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, http.ErrServerClosed
+	}
+	h := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: cmp.Or(s.HandshakeTimeout, 10*time.Second),
+		MaxHeaderBytes:    cmp.Or(s.MaxHeaderBytes, 16<<10),
+		ErrorLog:          slog.NewLogLogger(s.events.log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols), // HTTP/1.1: a WebSocket needs a connection of its own
+	}
+	h.Protocols.SetHTTP1(true)
+	s.servers = append(s.servers, h)
+	return h, nil
+}
+
+// Shutdown stops listening, closes every connection with 1001, waits until they
+// and their callbacks have ended, and returns nil; or ctx's error once that ends,
+// when what is left is cut. It must not be called from a callback.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.start()
+	s.mu.Lock()
+	s.closed = true
+	servers := s.servers
+	s.mu.Unlock()
+	for _, h := range servers {
+		h.Close() // listeners and requests under way; upgraded connections are not its own
+	}
+	if err := s.engine.Shutdown(ctx, 1001, "shutting down"); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		s.events.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

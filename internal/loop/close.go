@@ -40,14 +40,14 @@ func frameErrorCode(err error) int {
 }
 
 // startClose sends our close frame first; the peer's answer ends it.
-func (l *Loop) startClose(id connID, s *slot, code int, payload []byte) {
+func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 	if s.state&(stCloseSent|stDeaf) != 0 {
 		return
 	}
-	if code == 0 {
-		code = closeNoStatus
+	if why.code == 0 {
+		why.code = closeNoStatus
 	}
-	l.sideOf(id).closed = closed{code: code, reason: string(payload[min(2, len(payload)):])}
+	l.sideOf(id).closed = why
 	l.sendClose(id, s, payload)
 }
 
@@ -63,12 +63,12 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 
 // closeRead: the peer's close frame has come. We answer it if it is the first,
 // with the same code and reason.
-func (l *Loop) closeRead(id connID, s *slot, code int, reason string) {
+func (l *Loop) closeRead(id connID, s *slot, why closed) {
 	s.state |= stCloseRead
 	side := l.sideOf(id)
-	side.closed = closed{code: code, reason: reason}
+	side.closed = why
 	if s.state&stCloseSent == 0 {
-		payload, err := frame.ClosePayload(code, reason)
+		payload, err := frame.ClosePayload(why.code, why.reason)
 		if err != nil {
 			payload = nil
 		}
@@ -124,6 +124,10 @@ func (l *Loop) closeSent(id connID, s *slot) {
 
 // lost: the stream has ended or broken.
 func (l *Loop) lost(id connID, s *slot, err error) {
+	if s.state&stMute != 0 { // first what ended the reading
+		l.loseLater(id, err)
+		return
+	}
 	why := closed{code: closeAbnormal, err: err}
 	if side := l.ref(id).side; side != nil && s.state&(stCloseRead|stDeaf) != 0 {
 		why = side.closed
@@ -133,12 +137,10 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 	l.end(id, s, why)
 }
 
-// loseLater is lost for a place that must not change any group's list: the
-// connection is ended at its next look, which is at once.
-func (l *Loop) loseLater(id connID, s *slot, err error) {
-	l.inbox.post(command{do: doRead, conn: id, err: err})
-	s.state |= stDeaf | stCloseSent
-	l.sideOf(id).closed = closed{code: closeAbnormal, err: err}
+// loseLater is lost after what is posted already, and for places where no
+// group's list may change.
+func (l *Loop) loseLater(id connID, err error) {
+	l.inbox.post(command{do: doRead, conn: id, more: &more{why: closed{err: err}}})
 }
 
 // end is the one place where a connection ends: the handler hears it, the slot
@@ -182,12 +184,12 @@ func (l *Loop) each(f func(connID, *slot)) {
 	}
 }
 
-func (l *Loop) closeAll(code int, reason string) {
-	payload, err := frame.ClosePayload(code, reason)
+func (l *Loop) closeAll(why closed) {
+	payload, err := frame.ClosePayload(why.code, why.reason)
 	if err != nil {
-		payload, _ = frame.ClosePayload(code, "")
+		payload, _ = frame.ClosePayload(why.code, "")
 	}
-	l.each(func(id connID, s *slot) { l.startClose(id, s, code, payload) })
+	l.each(func(id connID, s *slot) { l.startClose(id, s, why, payload) })
 }
 
 func (l *Loop) cutAll() {

@@ -43,7 +43,7 @@ func (c Conn) SendAll(ms []*Message) error {
 	for _, m := range ms {
 		size += m.Len()
 	}
-	return c.post(command{do: doSendAll, messages: ms, size: size})
+	return c.post(command{do: doSendAll, more: &more{messages: ms}, size: size})
 }
 
 // Ping posts a ping with a payload of at most 125 bytes; what is longer is cut.
@@ -85,7 +85,7 @@ func (c Conn) Close(code int, reason string) error {
 	if c.loop == nil || !c.loop.slab.slot(c.id).setClosing(c.id) {
 		return nil
 	}
-	c.loop.inbox.post(command{do: doClose, conn: c.id, code: code, data: payload})
+	c.loop.inbox.post(command{do: doClose, conn: c.id, more: &more{data: payload, why: closed{code: code, reason: reason}}})
 	return nil
 }
 

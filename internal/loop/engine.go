@@ -122,9 +122,9 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 	}
 	c := l.slab.take(l)
 	e.live.Add(1)
-	l.inbox.post(command{do: doOpen, conn: c.id, open: &opening{
+	l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{
 		fd: fd, nc: nc, buffered: buffered, params: p, handler: build(c),
-	}})
+	}}})
 	return c, nil
 }
 
@@ -170,7 +170,7 @@ func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
 	e.mu.Unlock()
 
 	for _, l := range e.loops {
-		l.inbox.post(command{do: doCloseAll, code: code, data: []byte(reason)})
+		l.inbox.post(command{do: doCloseAll, more: &more{why: closed{code: code, reason: reason}}})
 	}
 	if e.live.Load() == 0 {
 		e.signalEmpty()

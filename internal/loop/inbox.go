@@ -19,25 +19,32 @@ const (
 	doJoin    // a group's member
 	doLeave   //
 	doAppend  // to a group
-	doRead    // a pipe's reader has bytes, or an end
+	doRead    // a pipe's reader has bytes, or a stream has ended
 	doWritten // a pipe's writer is done
+	doFail    // the peer broke the protocol
+	doAnswer  // the peer's close frame
 	doCloseAll
 	doStop
 )
 
-// command is what others ask of a loop. Which fields count depends on do.
+// command is what others ask of a loop, and a loop of itself where what its
+// handlers have just posted must come first. Which fields count depends on do.
 type command struct {
-	do       action
-	conn     connID
-	size     int // bytes that count against the inbox's bound and, for sends, the connection's Buffered
-	message  *Message
-	messages []*Message
-	shard    *shard
-	code     int
-	written  int // by a pipe's writer
-	data     []byte
-	err      error
+	do      action
+	conn    connID
+	size    int // bytes that count against the inbox's bound and, for sends, the connection's Buffered
+	message *Message
+	shard   *shard
+	more    *more
+}
+
+// more is what the rarer commands need.
+type more struct {
 	open     *opening
+	messages []*Message
+	data     []byte // what was read; the payload of a close frame
+	written  int    // by a pipe's writer
+	why      closed // of closes and failures
 }
 
 // opening is what a loop needs to take a connection over.

@@ -91,13 +91,13 @@ func (l *Loop) run() {
 func (l *Loop) obey(c *command) {
 	switch c.do {
 	case doOpen:
-		l.opened(c.conn, c.open)
+		l.opened(c.conn, c.more.open)
 		return
 	case doAppend:
 		l.append(c.shard, c.message, c.conn)
 		return
 	case doCloseAll:
-		l.closeAll(c.code, string(c.data))
+		l.closeAll(c.more.why)
 		return
 	case doStop:
 		l.stopped = true
@@ -117,9 +117,9 @@ func (l *Loop) obey(c *command) {
 	case doSend:
 		l.send(c.conn, s, c.message)
 	case doSendAll:
-		l.sendAll(c.conn, s, c.messages)
+		l.sendAll(c.conn, s, c.more.messages)
 	case doClose:
-		l.startClose(c.conn, s, c.code, c.data)
+		l.startClose(c.conn, s, c.more.why, c.more.data)
 	case doTerminate:
 		l.end(c.conn, s, closed{code: closeAbnormal, err: errTerminated})
 	case doPause:
@@ -131,9 +131,15 @@ func (l *Loop) obey(c *command) {
 	case doLeave:
 		l.leave(c.conn, s, c.shard)
 	case doRead:
-		l.pipeRead(c.conn, s, c.data, c.err)
+		l.pipeRead(c.conn, s, c.more.data, c.more.why.err)
 	case doWritten:
-		l.pipeWritten(c.conn, s, c.written, c.err)
+		l.pipeWritten(c.conn, s, c.more.written, c.more.why.err)
+	case doFail:
+		s.state &^= stMute
+		l.fail(c.conn, s, c.more.why)
+	case doAnswer:
+		s.state &^= stMute
+		l.closeRead(c.conn, s, c.more.why)
 	}
 }
 

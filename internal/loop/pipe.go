@@ -49,7 +49,7 @@ func (p *pipe) read() {
 	b := make([]byte, pipeReadBytes)
 	for range p.next {
 		n, err := p.nc.Read(b)
-		if !p.loop.inbox.post(command{do: doRead, conn: p.id, data: b[:n], err: err}) || err != nil {
+		if !p.loop.inbox.post(command{do: doRead, conn: p.id, more: &more{data: b[:n], why: closed{err: err}}}) || err != nil {
 			return
 		}
 	}
@@ -110,7 +110,7 @@ func (p *pipe) write(buffers net.Buffers) {
 		n, err = p.nc.Write(b)
 		written += n
 	}
-	p.loop.inbox.post(command{do: doWritten, conn: p.id, written: written, err: err})
+	p.loop.inbox.post(command{do: doWritten, conn: p.id, more: &more{written: written, why: closed{err: err}}})
 }
 
 // pipeWritten: the writer is done.

@@ -44,7 +44,7 @@ func (l *Loop) readable(id connID) {
 func (l *Loop) input(id connID, s *slot, p []byte) {
 	s.seen = l.now
 	s.state &^= stPinged
-	if s.state&(stDeaf|stCloseRead) != 0 {
+	if s.state&(stMute|stDeaf|stCloseRead) != 0 {
 		return // RFC 6455 §1.4: what comes after a close frame is not looked at
 	}
 	ref := l.ref(id)
@@ -88,7 +88,7 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 			h.Pong(ev.Payload)
 		}
 	case frame.Close:
-		l.closeRead(id, s, ev.Code, ev.Reason)
+		l.mute(id, s, doAnswer, closed{code: ev.Code, reason: ev.Reason})
 		return false
 	}
 	return true
@@ -125,5 +125,13 @@ func (l *Loop) violated(id connID, s *slot, err error) {
 	if errors.As(err, &fault) {
 		reason = fault.Reason
 	}
-	l.fail(id, s, closed{code: code, reason: reason, err: err})
+	l.mute(id, s, doFail, closed{code: code, reason: reason, err: err})
+}
+
+// mute ends the reading of a connection. What follows from that is posted, so
+// that it comes after the answers that handlers have just posted to messages
+// read before.
+func (l *Loop) mute(id connID, s *slot, do action, why closed) {
+	s.state |= stMute
+	l.inbox.post(command{do: do, conn: id, more: &more{why: why}})
 }

@@ -64,6 +64,7 @@ const (
 	stPinged                       // a ping waits for a sign of life
 	stCloseSent                    // our close frame is in the queue or out
 	stCloseRead                    // theirs has come
+	stMute                         // reading is over; what follows from that is posted
 	stDeaf                         // the connection has failed: input is thrown away
 	stShut                         // we have shut our sending half
 )

@@ -1,0 +1,59 @@
+package hub
+
+import (
+	"sync"
+
+	"maru"
+	"maru/internal/loop"
+)
+
+// Channel is the state of one channel while somebody is there.
+type Channel struct {
+	hub    *Hub
+	name   string
+	shares int // guarded by the shard's mu
+
+	mu       sync.Mutex
+	last     maru.Position // of the newest publication delivered since this state exists
+	sockets  [forms]sockets
+	joining  map[loop.Conn]*joining
+	queues   map[*Queue]struct{}
+	presence presence
+}
+
+// sockets are the subscribers of one form.
+type sockets struct {
+	count int
+	group *loop.Group // made for the first
+}
+
+// Name is the channel's name.
+func (c *Channel) Name() string { return c.name }
+
+// Deliver is the broker's Sink: it hands a publication to all subscribers of the
+// channel. It never waits.
+func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
+	if c := h.find(channel); c != nil {
+		c.deliver(at, p)
+	}
+}
+
+func (c *Channel) deliver(at maru.Position, p *maru.Publication) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = at
+	for conn, j := range c.joining {
+		if j.takes(at, p) {
+			c.sockets[j.form].group.Add(conn)
+			delete(c.joining, conn)
+		}
+	}
+	for f := range c.sockets {
+		if s := &c.sockets[f]; s.count > 0 {
+			s.group.Append(Form(f).message(p))
+		}
+	}
+	for q := range c.queues {
+		q.push(at, p)
+	}
+}

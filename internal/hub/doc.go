@@ -1,0 +1,44 @@
+// Package hub is the fan-out of one node: it knows who is subscribed to which
+// channel and hands each of them what the broker delivers.
+//
+//	broker ─Sink→ Hub.Deliver ─→ channel ─┬─ sockets, raw form ─────────→ one loop.Group ─→ loops
+//	                                      ├─ sockets, publication form ─→ one loop.Group ─→ loops
+//	                                      └─ queues: server-sent events, long polls
+//
+// A publication is encoded once for each form that has a subscriber and appended
+// once to that form's group. A Queue serves a goroutine: it collects until Next
+// takes all that waits, and ends its subscriber as slow when it is full.
+//
+// A channel's state exists while somebody is there. An idle anonymous socket that
+// joined without history costs its entry in the group and nothing in this
+// package.
+//
+// # History first, then live
+//
+// For a position or the newest N, live publications collect while the broker is
+// asked, without a lock; then, in one step, the replay is sent, what collected
+// beyond it, and the socket joins its group:
+//
+//	register ──────────────────→ lock: replay, collected after head, join ─→ live
+//	    └─→ broker.History (no lock) ─┘
+//
+// Nothing is asked of the broker but what its contract says. In particular its
+// history may show a publication before the Sink has it (a store that other nodes
+// write to). Such a socket joins when the first publication beyond the replay
+// comes, so that it gets none twice.
+//
+// # Concurrency and locks
+//
+// Everything may be called from any goroutine, loops included, except Join,
+// Subscribe and Next, which may wait for the broker or for news. Order of locks:
+// shard.mu, then Channel.mu, then Queue.mu. The broker's locks come before these: the
+// hub calls the broker with none held.
+//
+// Channel.mu is held while delivering, on purpose: order for all subscribers is
+// the order in which it was taken, and neither appending to a group nor to a
+// queue ever waits.
+//
+// # What it does not do
+//
+// It keeps no history, decides no rights, and speaks no protocol.
+package hub

@@ -1,0 +1,102 @@
+package hub
+
+import (
+	"cmp"
+	"hash/maphash"
+	"sync"
+
+	"maru"
+	"maru/internal/loop"
+)
+
+// Options of a Hub. Engine is needed; zero fields mean the defaults.
+type Options struct {
+	Engine        *loop.Engine // whose connections join
+	QueueBytes    int          // of data that waits in one Queue, or for one replay; default 1 MiB
+	QueueMessages int          // the same, counted; default 1,000
+}
+
+// Hub maps channels to subscribers.
+type Hub struct {
+	engine *loop.Engine
+	broker maru.Broker
+	limits limits
+	seed   maphash.Seed
+	shards [64]shard
+	done   chan struct{} // closed by Close
+	close  sync.Once
+}
+
+// shard is the part of the channels whose names hash to it.
+type shard struct {
+	mu       sync.RWMutex
+	channels map[string]*Channel
+	floor    uint64 // highest presence version of a channel that is gone; none begins below
+}
+
+// New makes a hub on the broker that open makes; open is given the Sink that
+// the broker must deliver to.
+func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
+	h := &Hub{
+		engine: o.Engine,
+		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000)},
+		seed:   maphash.MakeSeed(),
+		done:   make(chan struct{}),
+	}
+	for i := range h.shards {
+		h.shards[i].channels = make(map[string]*Channel)
+	}
+	h.broker = open(h.Deliver)
+	return h
+}
+
+// Channel gives a share in the channel's state, which exists until every share
+// is given back by Release.
+func (h *Hub) Channel(name string) *Channel {
+	s := h.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.channels[name]
+	if c == nil {
+		c = &Channel{hub: h, name: name, presence: presence{version: s.floor}}
+		s.channels[name] = c
+	}
+	c.shares++
+	return c
+}
+
+// Release gives back one share. The caller does not use c afterwards.
+func (c *Channel) Release() {
+	s := c.hub.shard(c.name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.shares--; c.shares > 0 {
+		return
+	}
+	delete(s.channels, c.name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.floor = max(s.floor, c.presence.version)
+}
+
+// Close ends every Queue and Watch, those to come too, with CodeShuttingDown.
+// Sockets are the engine's to close.
+func (h *Hub) Close() { h.close.Do(func() { close(h.done) }) }
+
+func (h *Hub) shard(name string) *shard {
+	return &h.shards[maphash.String(h.seed, name)%uint64(len(h.shards))]
+}
+
+// find is the channel's state if anybody is there.
+func (h *Hub) find(name string) *Channel {
+	s := h.shard(name)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.channels[name]
+}
+
+var (
+	errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+	errSlow         = maru.NewError(maru.CodeSlow, "too much waited for this reader")
+	errGap          = maru.NewError(maru.CodeGap, "what was published after that position is no longer retained in full")
+)

@@ -1,0 +1,79 @@
+package hub
+
+import (
+	"cmp"
+	"slices"
+
+	"maru"
+)
+
+// presence is who is subscribed to one channel. It is guarded by Channel.mu.
+type presence struct {
+	version   uint64 // rises with each change, also across times when nobody is there
+	users     map[string]int
+	signedIn  int // connections of users
+	anonymous int
+	watches   map[*Watch]struct{}
+}
+
+func (p *presence) join(user string) {
+	if user == "" {
+		p.anonymous++
+	} else {
+		if p.users == nil {
+			p.users = make(map[string]int)
+		}
+		p.users[user]++
+		p.signedIn++
+	}
+	p.changed()
+}
+
+func (p *presence) leave(user string) {
+	if user == "" {
+		p.anonymous--
+	} else {
+		p.signedIn--
+		if p.users[user]--; p.users[user] <= 0 {
+			delete(p.users, user)
+		}
+	}
+	p.changed()
+}
+
+func (p *presence) changed() {
+	p.version++
+	for w := range p.watches {
+		signal(w.ready)
+	}
+}
+
+func (p *presence) snapshot(channel string) maru.Presence {
+	s := maru.Presence{
+		Channel:   channel,
+		Version:   p.version,
+		Count:     p.signedIn,
+		Users:     make([]maru.PresentUser, 0, len(p.users)),
+		Anonymous: p.anonymous,
+	}
+	for user, n := range p.users {
+		s.Users = append(s.Users, maru.PresentUser{User: user, Connections: n})
+	}
+	slices.SortFunc(s.Users, func(a, b maru.PresentUser) int { return cmp.Compare(a.User, b.User) })
+	return s
+}
+
+// Presence says who is subscribed to the channel now.
+func (h *Hub) Presence(channel string) maru.Presence {
+	s := h.shard(channel)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := s.channels[channel]
+	if c == nil {
+		nobody := presence{version: s.floor}
+		return nobody.snapshot(channel)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.presence.snapshot(channel)
+}

@@ -1,0 +1,82 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"maru"
+)
+
+// watchInterval is the least time between two answers of Watch.Next.
+const watchInterval = time.Second
+
+// Watch follows a channel's presence. It is not itself present. One goroutine
+// uses it.
+type Watch struct {
+	channel *Channel
+	ready   chan struct{} // holds a token when something may have changed
+	told    bool
+	version uint64    // that was told
+	at      time.Time // and when
+}
+
+// Watch begins to follow a channel's presence.
+func (h *Hub) Watch(channel string) *Watch {
+	c := h.Channel(channel)
+	w := &Watch{channel: c, ready: make(chan struct{}, 1)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.presence.watches == nil {
+		c.presence.watches = make(map[*Watch]struct{})
+	}
+	c.presence.watches[w] = struct{}{}
+	return w
+}
+
+// Close ends the watch. It is called once.
+func (w *Watch) Close() {
+	c := w.channel
+	c.mu.Lock()
+	delete(c.presence.watches, w)
+	c.mu.Unlock()
+	c.Release()
+}
+
+// Next answers the presence at once the first time, then when it has changed, at
+// most once a second and only the latest state. Its errors: ctx's cause;
+// CodeShuttingDown.
+func (w *Watch) Next(ctx context.Context) (maru.Presence, error) {
+	for !w.changed() {
+		if err := wait(ctx, w, w.ready); err != nil {
+			return maru.Presence{}, err
+		}
+	}
+	if rest := time.Until(w.at.Add(watchInterval)); rest > 0 {
+		if err := wait(ctx, w, time.After(rest)); err != nil {
+			return maru.Presence{}, err
+		}
+	}
+	c := w.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.told, w.version, w.at = true, c.presence.version, time.Now()
+	return c.presence.snapshot(c.name), nil
+}
+
+func (w *Watch) changed() bool {
+	c := w.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !w.told || w.version != c.presence.version
+}
+
+func wait[T any](ctx context.Context, w *Watch, event <-chan T) error {
+	select {
+	case <-event:
+		return nil
+	case <-w.channel.hub.done:
+		return errShuttingDown
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,107 @@
+package entry
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"maru"
+	"maru/internal/auth"
+)
+
+// retryAfter is how long, in seconds, a refused caller should wait.
+const retryAfter = "5"
+
+// Door lets live connections in, counts them, and keeps the log of their coming
+// and going. All fields are needed.
+type Door struct {
+	Limiter  *auth.Limiter
+	Sessions *auth.Sessions
+	Log      *slog.Logger
+}
+
+// Visitor is who is at the other end of a connection.
+type Visitor struct {
+	Addr     netip.Addr
+	Identity auth.Identity
+}
+
+// Admit counts a live connection in, or answers CodeTooManyConnections. Who was
+// admitted leaves by Leave, once.
+func (d *Door) Admit(r *http.Request) (Visitor, error) {
+	addr := auth.CallerFrom(r.Context()).Addr
+	if err := d.Limiter.Enter(addr); err != nil {
+		return Visitor{}, err
+	}
+	return Visitor{Addr: addr, Identity: d.Sessions.Identify(r)}, nil
+}
+
+// Leave counts the connection out.
+func (d *Door) Leave(addr netip.Addr) { d.Limiter.Leave(addr) }
+
+// Refuse answers a request for a live connection with err, and logs why: not
+// the query, which may hold a secret.
+func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := maru.ErrorOf(err)
+	level, reason := slog.LevelWarn, e.Message
+	if e.Code == maru.CodeInternal {
+		level, reason = slog.LevelError, err.Error()
+	}
+	d.Log.LogAttrs(r.Context(), level, "refused",
+		slog.String("code", string(e.Code)), slog.String("reason", reason),
+		slog.String("addr", auth.CallerFrom(r.Context()).Addr.String()),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path))
+	WriteError(w, err)
+}
+
+// WriteError is auth.WriteError, with Retry-After where coming back helps.
+func WriteError(w http.ResponseWriter, err error) {
+	if maru.ErrorOf(err).Code.Status() == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	auth.WriteError(w, err)
+}
+
+// Connection is what the log says of a live connection.
+type Connection struct {
+	Transport string // websocket, sse
+	Channel   string
+	Addr      netip.Addr
+	User      string
+}
+
+// Connected logs the beginning of a live connection.
+func (d *Door) Connected(c Connection) {
+	if d.logs() {
+		d.Log.LogAttrs(context.Background(), slog.LevelInfo, "connected", c.attrs()...)
+	}
+}
+
+// Disconnected logs the end of a live connection: its close code, 0 where the
+// transport has none, and why.
+func (d *Door) Disconnected(c Connection, code int, reason string, lasted time.Duration) {
+	if !d.logs() {
+		return
+	}
+	attrs := c.attrs()
+	if code != 0 {
+		attrs = append(attrs, slog.Int("code", code))
+	}
+	attrs = append(attrs, slog.String("reason", reason), slog.Duration("duration", lasted))
+	d.Log.LogAttrs(context.Background(), slog.LevelInfo, "disconnected", attrs...)
+}
+
+// logs is asked first: with the level off, a connection costs the log nothing.
+func (d *Door) logs() bool { return d.Log.Enabled(context.Background(), slog.LevelInfo) }
+
+func (c Connection) attrs() []slog.Attr {
+	attrs := make([]slog.Attr, 0, 7)
+	attrs = append(attrs, slog.String("transport", c.Transport),
+		slog.String("channel", c.Channel), slog.String("addr", c.Addr.String()))
+	if c.User != "" {
+		attrs = append(attrs, slog.String("user", c.User))
+	}
+	return attrs
+}

@@ -1,0 +1,28 @@
+// Package raw is the gateway for any WebSocket client: a connection on a
+// channel's address without a subprotocol. Each message in is a publication,
+// each publication a message out, the sender included.
+//
+//	GET /channels/NAME, Upgrade: websocket
+//	    │ decided in net/http's goroutine: query, room, identity, handshake
+//	    ▼
+//	engine.Open, paused ─→ session attached ─→ hub: replay, join ─→ Resume
+//	                                                                  │
+//	socket ─→ loop ─→ member.Message ─→ Options.Publish ←─────────────┘
+//	socket ←─ loop ←─ the channel's group
+//
+// Parameters of the address: as=publication sends each publication as its JSON;
+// since=POSITION, with that form only, because the bare one has no positions,
+// sends first what was missed, or closes with 4410 if that is no longer retained;
+// last=N sends first the newest N.
+//
+// # Concurrency
+//
+// A member is made by the goroutine of its handshake and lives on its loop.
+// Whichever of the two is last lets it go, see member.settle. Per connection there is
+// one object of about 100 bytes and no goroutine.
+//
+// # What it does not do
+//
+// It selects no subprotocol, also if some are offered (RFC 6455 §4.2.2), and has
+// no replies: a bare message says nothing about itself.
+package raw

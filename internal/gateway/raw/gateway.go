@@ -1,0 +1,127 @@
+package raw
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"maru"
+	"maru/internal/entry"
+	"maru/internal/handshake"
+	"maru/internal/hub"
+	"maru/internal/loop"
+)
+
+// Options of a Gateway; all are needed.
+type Options struct {
+	Engine *loop.Engine
+	Hub    *hub.Hub
+	Door   *entry.Door
+
+	// Publish is called on loops: it must not wait. It takes ownership of p.
+	Publish func(channel string, p *maru.Publication) error
+}
+
+// Gateway turns upgrade requests into members of channels.
+type Gateway struct {
+	Options
+	start time.Time // ages of connections are measured from here
+}
+
+// New makes a Gateway.
+func New(o Options) *Gateway { return &Gateway{Options: o, start: time.Now()} }
+
+// Serve answers a request that asks for a WebSocket on a valid channel name. It
+// returns when the connection has been handed over, or refused: 400 bad_request
+// or bad_position, 405, 426 upgrade_required, 503 too_many_connections.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) {
+	ask, err := parse(r)
+	if err == nil {
+		err = checkHandshake(w, r)
+	}
+	if err != nil {
+		g.Door.Refuse(w, r, err)
+		return
+	}
+	visitor, err := g.Door.Admit(r)
+	if err != nil {
+		g.Door.Refuse(w, r, err)
+		return
+	}
+	up, err := handshake.Accept(w, r, handshake.Options{})
+	if err != nil { // answered by Accept, as far as anybody was there
+		g.Door.Leave(visitor.Addr)
+		return
+	}
+	m := &member{gateway: g, channel: g.Hub.Channel(channel), addr: visitor.Addr, form: ask.form, since: time.Since(g.start)}
+	if visitor.Identity.User != "" {
+		m.person = &person{user: visitor.Identity.User}
+	}
+	params := loop.Params{DeflateBits: up.DeflateBits, Paused: true}
+	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {
+		m.conn = c
+		return m
+	})
+	if err != nil { // shutting down; the engine has closed the connection
+		m.release()
+		return
+	}
+	g.Door.Connected(m.connection())
+	if err := m.enter(r.Context(), visitor.Identity.Session, ask.query); err != nil {
+		m.close(err)
+	}
+	m.settle()
+	m.conn.Resume() // also to read the answer to a close
+}
+
+// ask is what the address asks for.
+type ask struct {
+	form  hub.Form
+	query maru.HistoryQuery
+}
+
+func parse(r *http.Request) (ask, error) {
+	q, err := entry.Values(r)
+	if err != nil {
+		return ask{}, err
+	}
+	form, err := parseForm(q)
+	if err != nil {
+		return ask{}, err
+	}
+	query, err := entry.Replay(q)
+	if err == nil && query.Since != nil && form == hub.Raw {
+		err = maru.NewError(maru.CodeBadRequest, "bare messages have no positions: since needs as=publication")
+	}
+	return ask{form, query}, err
+}
+
+func parseForm(q url.Values) (hub.Form, error) {
+	switch {
+	case !q.Has("as"):
+		return hub.Raw, nil
+	case q.Get("as") == "publication":
+		return hub.Publication, nil
+	}
+	return 0, maru.NewError(maru.CodeBadRequest, "as can only be publication")
+}
+
+// checkHandshake is handshake.Check with the refusal in the words of the rest of
+// the program, and the headers that belong to it set.
+func checkHandshake(w http.ResponseWriter, r *http.Request) error {
+	err := handshake.Check(r)
+	var e *handshake.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	handshake.AnswerHeader(w.Header(), e)
+	code := maru.CodeBadRequest
+	switch e.Status {
+	case http.StatusUpgradeRequired:
+		code = maru.CodeUpgradeRequired
+	case http.StatusMethodNotAllowed:
+		code = maru.CodeMethodNotAllowed
+	}
+	return maru.NewError(code, e.Message)
+}

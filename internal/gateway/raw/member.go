@@ -1,0 +1,142 @@
+package raw
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"maru"
+	"maru/internal/entry"
+	"maru/internal/frame"
+	"maru/internal/hub"
+	"maru/internal/loop"
+)
+
+// member is one connection in its channel, the engine's handler for it. There
+// are a great many: what can be derived is not kept.
+type member struct {
+	conn    loop.Conn
+	gateway *Gateway
+	channel *hub.Channel
+	person  *person // nil for an anonymous one
+	addr    netip.Addr
+	since   time.Duration // after Gateway.start
+	stage   atomic.Uint32
+	form    hub.Form
+	joined  bool // set before the stage leaves entering
+}
+
+// person is what a member has more when somebody is signed in.
+type person struct {
+	user   string
+	detach func() // from the session; nil until attached
+}
+
+// Stages of a member. The goroutine of the handshake moves it from entering to
+// settled, the loop to closed; the second of the two lets it go.
+const (
+	entering uint32 = iota
+	settled
+	closed
+)
+
+// enter attaches the connection to its session and subscribes it.
+func (m *member) enter(ctx context.Context, session string, q maru.HistoryQuery) error {
+	if m.person != nil {
+		detach, err := m.gateway.Door.Sessions.Attach(session, func() { m.close(errRevoked) })
+		if err != nil {
+			return err
+		}
+		m.person.detach = detach
+	}
+	if q.Since != nil || q.Limit != 0 {
+		if err := m.channel.JoinFrom(ctx, m.socket(), q); err != nil {
+			return err
+		}
+	} else {
+		m.channel.Join(m.socket())
+	}
+	m.joined = true
+	return nil
+}
+
+// settle ends the handshake's part.
+func (m *member) settle() {
+	if !m.stage.CompareAndSwap(entering, settled) {
+		m.release()
+	}
+}
+
+// Message publishes what the client sent. After our own close the peer may
+// still send until it has answered; that is no longer heard.
+func (m *member) Message(op frame.Opcode, data []byte) {
+	if !m.conn.Open() {
+		return
+	}
+	p := &maru.Publication{Kind: maru.Text, Data: bytes.Clone(data), User: m.user()}
+	if op == frame.Binary {
+		p.Kind = maru.Binary
+	}
+	if err := m.gateway.Publish(m.channel.Name(), p); err != nil {
+		m.close(err)
+	}
+}
+
+// Closed is the end of the connection.
+func (m *member) Closed(code int, reason string, err error) {
+	g := m.gateway
+	if reason == "" && err != nil {
+		reason = err.Error()
+	}
+	g.Door.Disconnected(m.connection(), code, reason, time.Since(g.start)-m.since)
+	if m.stage.Swap(closed) == settled {
+		m.release()
+	}
+}
+
+// release gives back what the member holds.
+func (m *member) release() {
+	if m.person != nil && m.person.detach != nil {
+		m.person.detach()
+	}
+	if m.joined {
+		m.channel.Leave(m.socket())
+	}
+	m.channel.Release()
+	m.gateway.Door.Leave(m.addr)
+}
+
+var errRevoked = maru.NewError(maru.CodeRevoked, "the session has ended")
+
+// close ends the connection with the close code of err and its code as the
+// reason.
+func (m *member) close(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return // it is closed already
+	}
+	e := maru.ErrorOf(err)
+	if e.Code == maru.CodeInternal {
+		m.gateway.Door.Log.Error("connection failed", slog.String("channel", m.channel.Name()), slog.Any("err", err))
+	}
+	m.conn.Close(e.Code.CloseCode(), string(e.Code))
+}
+
+func (m *member) user() string {
+	if m.person == nil {
+		return ""
+	}
+	return m.person.user
+}
+
+func (m *member) socket() hub.Socket {
+	return hub.Socket{Conn: m.conn, Form: m.form, User: m.user()}
+}
+
+func (m *member) connection() entry.Connection {
+	return entry.Connection{Transport: "websocket", Channel: m.channel.Name(), Addr: m.addr, User: m.user()}
+}

@@ -1,0 +1,91 @@
+package sse
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"maru"
+	"maru/internal/entry"
+	"maru/internal/hub"
+)
+
+// Channel streams a channel's publications. Parameters are since and last as in
+// entry.Replay; Last-Event-ID, which a browser sends when it comes back, wins over
+// both. Errors: 400 bad_request, bad_position; 503 too_many_connections,
+// shutting_down.
+func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string) {
+	query, err := parse(r)
+	if err != nil {
+		g.door.Refuse(w, r, err)
+		return
+	}
+	g.serve(w, r, entry.Connection{Transport: "sse", Channel: channel},
+		func(ctx context.Context, v entry.Visitor) (feed, func(), error) {
+			queue, history, err := g.hub.Subscribe(ctx, channel, hub.Reader{User: v.Identity.User}, query)
+			if err != nil {
+				return nil, nil, err
+			}
+			return channelFeed(queue, query, history), queue.Close, nil
+		})
+}
+
+func parse(r *http.Request) (maru.HistoryQuery, error) {
+	q, err := entry.Values(r)
+	if err != nil {
+		return maru.HistoryQuery{}, err
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		q = url.Values{"since": {id}}
+	}
+	return entry.Replay(q)
+}
+
+// channelFeed begins with the history and goes on with the queue.
+func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History) feed {
+	begun := false
+	return func(ctx context.Context, dst []byte) ([]byte, error) {
+		if !begun {
+			begun = true
+			dst = appendBeginning(dst, query, history)
+			history = maru.History{}
+			return dst, nil
+		}
+		batch, err := queue.Next(ctx)
+		for _, d := range batch {
+			dst = appendPublication(dst, d.At.Epoch, d.Publication)
+		}
+		return dst, err
+	}
+}
+
+func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte {
+	dst = appendRetry(dst)
+	dst = appendID(dst, standing(query, h))
+	dst = append(dst, '\n')
+	if h.Gap != nil {
+		dst = appendGap(dst, h)
+	}
+	for _, p := range h.Publications {
+		dst = appendPublication(dst, h.Epoch, p)
+	}
+	return dst
+}
+
+// standing is where the client stands before the replay: where it said, or
+// before the first of the newest N, or at the head.
+func standing(query maru.HistoryQuery, h maru.History) maru.Position {
+	at := maru.Position{Epoch: h.Epoch, Offset: h.Head}
+	switch {
+	case query.Since != nil:
+		at.Offset = query.Since.Offset
+		if query.Since.Epoch != "" {
+			at.Epoch = query.Since.Epoch
+		}
+	case len(h.Publications) > 0:
+		// Not an offset of this channel, just a place between the first and what
+		// stands before it, whatever that is.
+		at.Offset = h.Publications[0].Offset - 1
+	}
+	return at
+}

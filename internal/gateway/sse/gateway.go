@@ -1,0 +1,89 @@
+package sse
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"maru"
+	"maru/internal/entry"
+	"maru/internal/hub"
+)
+
+const (
+	defaultWriteTimeout = 30 * time.Second
+	commentEvery        = 15 * time.Second
+)
+
+// Options of a Gateway. Hub and Door are needed.
+type Options struct {
+	Hub          *hub.Hub
+	Door         *entry.Door
+	WriteTimeout time.Duration // of one write; default 30 s
+}
+
+// Gateway serves event streams.
+type Gateway struct {
+	hub     *hub.Hub
+	door    *entry.Door
+	timeout time.Duration
+}
+
+// New makes a Gateway.
+func New(o Options) *Gateway {
+	return &Gateway{hub: o.Hub, door: o.Door, timeout: cmp.Or(o.WriteTimeout, defaultWriteTimeout)}
+}
+
+// feed is what a stream carries: the next bytes to write, waited for.
+type feed func(ctx context.Context, dst []byte) ([]byte, error)
+
+// serve admits the request and streams what open's feed brings until either
+// side ends it. A HEAD is answered with the headers alone.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connection,
+	open func(context.Context, entry.Visitor) (next feed, done func(), err error)) {
+
+	visitor, err := g.door.Admit(r)
+	if err != nil {
+		g.door.Refuse(w, r, err)
+		return
+	}
+	defer g.door.Leave(visitor.Addr)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	detach, err := g.door.Sessions.Attach(visitor.Identity.Session, func() { cancel(errRevoked) })
+	if err != nil {
+		g.door.Refuse(w, r, err)
+		return
+	}
+	defer detach()
+	next, done, err := open(ctx, visitor)
+	if err != nil {
+		g.door.Refuse(w, r, err)
+		return
+	}
+	defer done()
+
+	s := newStream(w, g.timeout)
+	if r.Method == http.MethodHead {
+		return
+	}
+	c.Addr, c.User = visitor.Addr, visitor.Identity.User
+	g.door.Connected(c)
+	start := time.Now()
+	err = s.run(ctx, next)
+	g.door.Disconnected(c, 0, reasonOf(r.Context(), err), time.Since(start))
+}
+
+var errRevoked = maru.NewError(maru.CodeRevoked, "the session has ended")
+
+// reasonOf is the log's word for the end of a stream.
+func reasonOf(client context.Context, err error) string {
+	switch e := maru.ErrorOf(err); {
+	case e.Code != maru.CodeInternal:
+		return string(e.Code)
+	case client.Err() != nil:
+		return "client went"
+	}
+	return err.Error()
+}

@@ -1,0 +1,75 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// stream is the response of one request.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	buf     []byte // of one write, used again
+}
+
+// maxKeptBuffer is the largest buffer that an idle stream keeps.
+const maxKeptBuffer = 4 << 10
+
+func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx otherwise holds events back
+	h.Set("X-Content-Type-Options", "nosniff")
+	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout}
+}
+
+// run writes what next brings, and a comment every 15 s, until an error.
+func (s *stream) run(ctx context.Context, next feed) error {
+	for {
+		err := s.until(ctx, time.Now().Add(commentEvery), next)
+		if err == nil {
+			err = s.write(append(s.buf, ":\n\n"...))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// until writes what next brings until the comment is due; that alone is no error.
+func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
+	tick, cancel := context.WithDeadline(ctx, due)
+	defer cancel()
+	for {
+		b, err := next(tick, s.buf)
+		if err != nil {
+			if ctx.Err() == nil && tick.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+				return nil
+			}
+			return err
+		}
+		if err := s.write(b); err != nil {
+			return err
+		}
+	}
+}
+
+// write sends b at once. The deadline ends a stream whose client does not read.
+func (s *stream) write(b []byte) error {
+	err := s.control.SetWriteDeadline(time.Now().Add(s.timeout))
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if _, err := s.w.Write(b); err != nil {
+		return err
+	}
+	s.buf = b[:0]
+	if cap(b) > maxKeptBuffer {
+		s.buf = nil
+	}
+	return s.control.Flush()
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"maru"
+	"maru/internal/entry"
+	"maru/internal/hub"
+)
+
+// ChannelHandler answers a request about one channel, whose name is valid.
+type ChannelHandler func(w http.ResponseWriter, r *http.Request, channel string)
+
+// Pages are for people with a browser.
+type Pages interface {
+	Hall(w http.ResponseWriter, r *http.Request)
+	Channel(w http.ResponseWriter, r *http.Request, channel string)
+	Quotes(w http.ResponseWriter, r *http.Request)
+	Assets() http.Handler // everything under /assets/
+}
+
+// Options of an API. All are needed but MaxBodyBytes.
+type Options struct {
+	Hub     *hub.Hub
+	Door    *entry.Door
+	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
+	Publish func(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error)
+
+	Sockets        ChannelHandler // upgrades to WebSocket
+	Events         ChannelHandler // server-sent events of a channel
+	PresenceEvents ChannelHandler // and of its presence
+	Pages          Pages
+
+	MaxBodyBytes int64 // of what is published; default 1 MiB
+}
+
+// API is an http.Handler.
+type API struct{ Options }
+
+// New makes an API.
+func New(o Options) *API {
+	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 1<<20)
+	return &API{o}
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"maru"
+	"maru/internal/entry"
+)
+
+const (
+	defaultLimit = 100
+	maxWait      = 60 * time.Second
+)
+
+// ask is what a request for history asks.
+type ask struct {
+	query maru.HistoryQuery
+	wait  time.Duration
+}
+
+// serveHistory answers what is retained, or waits for it (see poll). Parameters:
+//
+//	since=POSITION   publications after it, the first of them; without it the newest
+//	limit=N          how many at most, 1 to 1,000; default 100
+//	wait=30s         up to 60 s, a Go duration or whole seconds
+//
+// Errors: 400 bad_request, bad_position; 503 too_many_connections for a poll,
+// shutting_down.
+func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel string) {
+	asked, err := parseAsk(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if asked.wait > 0 {
+		a.servePoll(w, r, channel, asked)
+		return
+	}
+	h, err := a.History(r.Context(), channel, asked.query)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, appendHistory(nil, channel, h))
+}
+
+func parseAsk(r *http.Request) (ask, error) {
+	q, err := entry.Values(r)
+	if err != nil {
+		return ask{}, err
+	}
+	since, err := entry.Since(q)
+	if err != nil {
+		return ask{}, err
+	}
+	limit, err := entry.Number(q, "limit", entry.MaxPublications, defaultLimit)
+	if err != nil {
+		return ask{}, err
+	}
+	asked := ask{query: maru.HistoryQuery{Since: since, Limit: limit}}
+	if q.Has("wait") {
+		asked.wait, err = parseWait(q.Get("wait"))
+	}
+	return asked, err
+}
+
+func parseWait(s string) (time.Duration, error) {
+	if strings.Trim(s, "0123456789") == "" {
+		s += "s"
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > maxWait {
+		return 0, maru.NewError(maru.CodeBadRequest, "wait is a duration from 0 to 60s")
+	}
+	return d, nil
+}
+
+// appendHistory appends CONTRACT §3's history. It is put together by hand, since
+// a publication already knows its own JSON, which may be large.
+func appendHistory(dst []byte, channel string, h maru.History) []byte {
+	dst = append(append(dst, `{"channel":`...), marshal(channel)...)
+	dst = append(append(dst, `,"epoch":`...), marshal(h.Epoch)...)
+	dst = strconv.AppendUint(append(dst, `,"offset":`...), h.Head, 10)
+	dst = append(dst, `,"publications":[`...)
+	for i, p := range h.Publications {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = p.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	if h.Gap != nil {
+		dst = append(append(dst, `,"gap":`...), marshal(h.Gap)...)
+	}
+	return append(dst, '}')
+}

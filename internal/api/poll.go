@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"maru"
+	"maru/internal/hub"
+)
+
+// answerTimeout is for the writing of an answer that had to wait first.
+const answerTimeout = 60 * time.Second
+
+// servePoll is history that waits: with something after since, or a gap, it
+// answers at once; otherwise with the first that is published, or, when the time is
+// over, the server shuts down or the session ends, with an empty list. A poll
+// counts as a connection, not as a person in the channel.
+func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
+	visitor, err := a.Door.Admit(r)
+	if err != nil {
+		a.Door.Refuse(w, r, err)
+		return
+	}
+	defer a.Door.Leave(visitor.Addr)
+	ctx, cancel := context.WithTimeout(r.Context(), asked.wait)
+	defer cancel()
+	detach, err := a.Door.Sessions.Attach(visitor.Identity.Session, cancel)
+	if err != nil {
+		a.Door.Refuse(w, r, err)
+		return
+	}
+	defer detach()
+
+	h, err := a.poll(ctx, channel, asked.query)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	// A server's write time-out counts from the request's beginning.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	writeJSON(w, appendHistory(nil, channel, h))
+}
+
+func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
+	limit := q.Limit
+	if q.Since == nil {
+		q.Limit = 0 // only what comes from now on
+	}
+	queue, h, err := a.Hub.Subscribe(ctx, channel, hub.Reader{Absent: true}, q)
+	if err != nil {
+		return h, err
+	}
+	defer queue.Close()
+	if h.Gap != nil || len(h.Publications) > 0 {
+		return h, nil
+	}
+	batch, err := queue.Next(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, &maru.Error{Code: maru.CodeShuttingDown}) {
+		return h, err
+	}
+	for _, d := range batch {
+		h.Epoch, h.Head = d.At.Epoch, d.At.Offset
+		if len(h.Publications) < limit {
+			h.Publications = append(h.Publications, d.Publication)
+		}
+	}
+	return h, nil
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"maru"
+	"maru/internal/handshake"
+)
+
+const channelsPrefix = "/channels/"
+
+// ServeHTTP routes by the escaped path.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := escapedPath(r.URL)
+	switch {
+	case path == "/" || path == "" && r.Method != http.MethodConnect:
+		a.serveChannel(w, r, maru.Hall, func(w http.ResponseWriter, r *http.Request, _ string) {
+			a.Pages.Hall(w, r)
+		})
+	case strings.HasPrefix(path, channelsPrefix):
+		a.serveUnderChannels(w, r, path[len(channelsPrefix):])
+	case path == "/quotes":
+		if allow(w, r, http.MethodGet, http.MethodHead) {
+			a.Pages.Quotes(w, r)
+		}
+	case path == "/session":
+		a.Door.Sessions.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/assets/"):
+		a.Pages.Assets().ServeHTTP(w, r)
+	case path == "/healthz":
+		if allow(w, r, http.MethodGet, http.MethodHead) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-store")
+			io.WriteString(w, "ok\n")
+		}
+	default:
+		a.fail(w, r, errNotFound)
+	}
+}
+
+var errNotFound = maru.NewError(maru.CodeNotFound, "there is nothing at this address")
+
+// serveUnderChannels answers NAME and NAME/presence.
+func (a *API) serveUnderChannels(w http.ResponseWriter, r *http.Request, rest string) {
+	segment, deeper, isDeeper := strings.Cut(rest, "/")
+	if isDeeper && deeper != "presence" {
+		a.fail(w, r, errNotFound)
+		return
+	}
+	name, err := maru.ParseChannel(segment)
+	if err == nil && maru.Reserved(name) {
+		err = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+	}
+	switch {
+	case err != nil:
+		a.fail(w, r, err)
+	case isDeeper:
+		a.servePresence(w, r, name)
+	default:
+		a.serveChannel(w, r, name, a.Pages.Channel)
+	}
+}
+
+// serveChannel answers all that a channel's address answers.
+func (a *API) serveChannel(w http.ResponseWriter, r *http.Request, name string, page ChannelHandler) {
+	if handshake.IsUpgrade(r) {
+		a.Sockets(w, r, name)
+		return
+	}
+	if !allow(w, r, http.MethodGet, http.MethodHead, http.MethodPost) {
+		return
+	}
+	if r.Method == http.MethodPost {
+		a.servePublish(w, r, name)
+		return
+	}
+	w.Header().Add("Vary", "Accept")
+	switch wants := accepts(r.Header["Accept"]); {
+	case wants.events:
+		a.Events(w, r, name)
+	case wants.page:
+		page(w, r, name)
+	default:
+		a.serveHistory(w, r, name)
+	}
+}
+
+// escapedPath is the path as the client escaped it. URL.EscapedPath alone is
+// not: where RawPath has a byte that should have been escaped, it escapes the
+// decoded path anew, and %2F has become a slash.
+func escapedPath(u *url.URL) string {
+	if u.RawPath != "" {
+		if path, err := url.PathUnescape(u.RawPath); err == nil && path == u.Path {
+			return u.RawPath
+		}
+	}
+	return u.EscapedPath()
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"cmp"
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"maru/internal/auth"
+	"maru/internal/broker/memory"
+	"maru/internal/loop"
+)
+
+// Options of a Server. Each zero field means its default. The zero Options are
+// strict: only pages of the server's own origin, and programs that are no browser,
+// may connect.
+type Options struct {
+	// Open is open mode: pages opened from disk may connect too, as long as no
+	// session's cookie comes with them.
+	Open bool
+	// Loopback says that the server can be reached on loopback addresses only: pages
+	// of loopback origins may then connect, and requests for other host names are
+	// refused (421 wrong_host), which is what stops DNS rebinding.
+	Loopback bool
+	// Origins may connect beside the server's own: "https://example.org", or "null".
+	Origins []string
+	// Hosts are host names to answer for, beside localhost, while Loopback.
+	Hosts []string
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
+	// are believed.
+	TrustedProxies []netip.Prefix
+
+	// Logger gets who connected and disconnected (Info), who was refused and why
+	// (Warn), faults (Error). Default: nobody does.
+	Logger *slog.Logger
+	// Demo makes the page of quotes say that its prices are sample data.
+	Demo bool
+	// TLSConfig makes Serve speak TLS. It needs a certificate. Default: plain.
+	TLSConfig *tls.Config
+
+	// MaxMessageBytes bounds a message and a published body, inflated. Default
+	// 1 MiB. Beyond: 1009 on a socket, 413 too_large by POST.
+	MaxMessageBytes int64
+	// MaxHeaderBytes bounds the header block of a request to Serve's listeners.
+	// Default 16 KiB; net/http allows 4 KiB more. Beyond: 431.
+	MaxHeaderBytes int
+	// HandshakeTimeout is for a header block, and for TLS, to arrive at Serve's
+	// listeners. Default 10 s.
+	HandshakeTimeout time.Duration
+	// PingInterval is the silence after which a WebSocket is pinged. Default 25 s;
+	// negative: never.
+	PingInterval time.Duration
+	// PingTimeout is for a sign of life after a ping. Default 10 s.
+	PingTimeout time.Duration
+
+	// BacklogBytes, BacklogMessages and BacklogAge bound what waits for a connection
+	// that does not read. Default 1 MiB, 1,000 and 30 s. Beyond any of them a socket is
+	// closed with 1013 slow and an event stream ends.
+	BacklogBytes    int
+	BacklogMessages int
+	BacklogAge      time.Duration
+
+	// HistoryPublications is how many publications a channel retains, HistoryAge
+	// for how long, HistoryBytes how much a namespace retains. Default 100, 24 h and
+	// 64 MiB; any of them negative: nothing is retained.
+	HistoryPublications int
+	HistoryAge          time.Duration
+	HistoryBytes        int64
+
+	// MaxConnections bounds sockets, event streams and waiting polls, in all.
+	// Default: what the limit on open files leaves; negative: no limit. Beyond: 503
+	// too_many_connections.
+	MaxConnections int
+	// MaxConnectionsPerAddress is the same from one address. Default: no limit.
+	MaxConnectionsPerAddress int
+}
+
+const (
+	defaultMessageBytes     = 1 << 20
+	defaultHeaderBytes      = 16 << 10
+	defaultHandshakeTimeout = 10 * time.Second
+
+	// deflateMinBytes: below it compression costs more than it saves.
+	deflateMinBytes = 256
+)
+
+func (o Options) withDefaults() Options {
+	o.MaxMessageBytes = cmp.Or(max(o.MaxMessageBytes, 0), defaultMessageBytes)
+	o.MaxHeaderBytes = cmp.Or(max(o.MaxHeaderBytes, 0), defaultHeaderBytes)
+	o.HandshakeTimeout = cmp.Or(max(o.HandshakeTimeout, 0), defaultHandshakeTimeout)
+	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) policy() auth.Policy {
+	return auth.Policy{
+		Open: o.Open, Loopback: o.Loopback, Origins: o.Origins, Hosts: o.Hosts,
+		TrustedProxies: o.TrustedProxies, Log: o.Logger,
+	}
+}
+
+func (o Options) loop() loop.Options {
+	return loop.Options{
+		MaxMessageBytes: o.MaxMessageBytes,
+		DeflateMinBytes: deflateMinBytes,
+		PingInterval:    o.PingInterval,
+		PingTimeout:     o.PingTimeout,
+		BacklogBytes:    o.BacklogBytes,
+		BacklogMessages: o.BacklogMessages,
+		BacklogAge:      o.BacklogAge,
+	}
+}
+
+func (o Options) memory() memory.Options {
+	return memory.Options{
+		PublicationsPerChannel: o.HistoryPublications,
+		MaxAge:                 o.HistoryAge,
+		BytesPerNamespace:      o.HistoryBytes,
+	}
+}

@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"maru"
+)
+
+// Serve answers connections from l until Shutdown, and then returns
+// http.ErrServerClosed at once; Shutdown goes on. With Options.TLSConfig they speak
+// TLS. It may be called for several listeners, each in its own goroutine. It
+// closes l.
+//
+// HTTP/2 is spoken where TLS agrees on it; a WebSocket then comes on a connection
+// of its own, over HTTP/1.1.
+func (s *Server) Serve(l net.Listener) error {
+	if s.options.TLSConfig != nil {
+		return s.http.ServeTLS(l, "", "")
+	}
+	return s.http.Serve(l)
+}
+
+// Shutdown ends the server: it takes no new connections and requests, ends event
+// streams and waiting polls, closes sockets with 1001 shutting_down, and waits until
+// all have gone. If ctx ends first it cuts what is left and returns ctx's error.
+// Publish then fails with CodeShuttingDown. Calling it again waits for the first
+// call and returns the same.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.shutdown.Do(func() { s.shutdownErr = s.end(ctx) })
+	return s.shutdownErr
+}
+
+func (s *Server) end(ctx context.Context) error {
+	idle := s.requests.close()
+	s.hub.Close()
+	s.sessions.Close()
+
+	listeners := make(chan error, 1)
+	go func() { listeners <- s.http.Shutdown(ctx) }()
+	err := s.engine.Shutdown(ctx, maru.CloseGoingAway, string(maru.CodeShuttingDown))
+	err = errors.Join(err, <-listeners)
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	if err != nil {
+		s.http.Close()
+	}
+	return errors.Join(err, s.broker.Close())
+}

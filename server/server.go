@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"maru"
+	"maru/internal/api"
+	"maru/internal/auth"
+	"maru/internal/broker/memory"
+	"maru/internal/entry"
+	"maru/internal/gateway/raw"
+	"maru/internal/gateway/sse"
+	"maru/internal/hub"
+	"maru/internal/loop"
+	"maru/internal/web"
+)
+
+const (
+	idleTimeout  = 120 * time.Second // of a connection between two requests
+	writeTimeout = 60 * time.Second  // of a plain answer; streams and polls set their own
+)
+
+// Server is a realtime server. Make it with New, and end it with Shutdown.
+type Server struct {
+	options  Options
+	engine   *loop.Engine
+	hub      *hub.Hub
+	broker   maru.Broker
+	sessions *auth.Sessions
+	handler  http.Handler
+	requests gate
+	http     *http.Server
+
+	shutdown    sync.Once
+	shutdownErr error
+}
+
+// New makes a Server. The error names the option that is malformed: an origin,
+// a host or a proxy.
+func New(o Options) (*Server, error) {
+	guard, err := auth.NewGuard(o.policy())
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	o = o.withDefaults()
+	s := &Server{options: o, engine: loop.New(o.loop()), sessions: auth.NewSessions(auth.SessionOptions{})}
+	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages},
+		func(sink maru.Sink) maru.Broker {
+			kept := o.memory()
+			kept.Sink = sink
+			s.broker = memory.New(kept)
+			return s.broker
+		})
+	s.handler = guard.Handler(s.routes())
+	s.http = &http.Server{
+		Handler:           s,
+		TLSConfig:         o.TLSConfig,
+		ReadHeaderTimeout: o.HandshakeTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    o.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // strangers' TLS, mostly
+	}
+	return s, nil
+}
+
+func (s *Server) routes() http.Handler {
+	door := &entry.Door{
+		Limiter:  auth.NewLimiter(max(s.options.MaxConnections, 0), s.options.MaxConnectionsPerAddress),
+		Sessions: s.sessions,
+		Log:      s.options.Logger,
+	}
+	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: door,
+		Publish: func(channel string, p *maru.Publication) error {
+			_, err := s.broker.Publish(context.Background(), channel, p) // in memory: does not wait
+			return err
+		}})
+	events := sse.New(sse.Options{Hub: s.hub, Door: door, WriteTimeout: s.options.BacklogAge})
+	return api.New(api.Options{
+		Hub: s.hub, Door: door,
+		History: s.broker.History, Publish: s.publish,
+		Sockets: sockets.Serve, Events: events.Channel, PresenceEvents: events.Presence,
+		Pages:        web.New(web.Options{Demo: s.options.Demo}),
+		MaxBodyBytes: s.options.MaxMessageBytes,
+	})
+}
+
+// ServeHTTP answers all addresses of the server, see package documentation. Under
+// a prefix it stands behind http.StripPrefix. After Shutdown it answers 503
+// shutting_down.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.requests.enter() {
+		entry.WriteError(w, errShuttingDown)
+		return
+	}
+	defer s.requests.leave()
+	s.handler.ServeHTTP(w, r)
+}
+
+var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+
+// Publish publishes p in a channel, and returns when it has its position and is
+// on its way to all who are subscribed. It takes ownership of p and p.Data. It waits,
+// until ctx ends, while more is on its way than the server lets wait. The errors'
+// codes: CodeBadChannel, CodeNotAllowed for a name that begins with $, CodeBadText,
+// CodeBadJSON, CodeTooLarge, CodeShuttingDown.
+func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+	if err := maru.CheckChannel(channel); err != nil {
+		return maru.Position{}, err
+	}
+	if maru.Reserved(channel) {
+		return maru.Position{}, maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+	}
+	if int64(len(p.Data)) > s.options.MaxMessageBytes {
+		return maru.Position{}, maru.NewError(maru.CodeTooLarge, "the data is above the limit of a message")
+	}
+	if p.Kind == maru.JSON {
+		compact, err := entry.CompactJSON(p.Data)
+		if err != nil {
+			return maru.Position{}, err
+		}
+		p.Data = compact
+	}
+	return s.publish(ctx, channel, p)
+}
+
+// publish waits for room before it publishes, as every goroutine must.
+func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+	if err := s.engine.Wait(ctx); err != nil {
+		return maru.Position{}, err
+	}
+	return s.broker.Publish(ctx, channel, p)
+}
+
+// Presence says who is subscribed to a channel now.
+func (s *Server) Presence(channel string) maru.Presence { return s.hub.Presence(channel) }

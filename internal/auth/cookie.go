@@ -1,0 +1,47 @@
+package auth
+
+import (
+	"net/http"
+	"time"
+)
+
+// CookieName is the name of the session cookie.
+const CookieName = "maru_session"
+
+func sessionToken(r *http.Request) string {
+	c, err := r.Cookie(CookieName)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func hasSessionCookie(r *http.Request) bool {
+	_, err := r.Cookie(CookieName)
+	return err == nil
+}
+
+// setCookie gives the browser the session's token until its lifetime ends. The
+// idle time-out is the server's business alone, so that the cookie need not be
+// sent again with each answer.
+func setCookie(w http.ResponseWriter, r *http.Request, x *session) {
+	// At least a second: after the deadline a live session can still sign in anew.
+	seconds := max(1, int(time.Until(x.deadline)/time.Second))
+	writeCookie(w, r, x.token, seconds)
+}
+
+func clearCookie(w http.ResponseWriter, r *http.Request) { writeCookie(w, r, "", -1) }
+
+// writeCookie sets the cookie out of reach of scripts, and keeps it out of what
+// other sites send, navigation excepted (SameSite=Lax).
+func writeCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name:     CookieName,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   maxAge,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+		Secure:   CallerFrom(r.Context()).Secure || r.TLS != nil,
+	})
+}

@@ -1,0 +1,33 @@
+package auth
+
+import "net/http"
+
+// What other origins may send and read (Fetch, "HTTP extensions").
+const (
+	corsMethods = "GET, POST, DELETE"
+	corsHeaders = "Content-Type, Idempotency-Key, Last-Event-ID, Authorization"
+	corsExposed = "Idempotent-Replay"
+	corsMaxAge  = "600" // seconds a browser remembers a preflight, so long a removed origin may still try
+)
+
+// allowCORS lets the caller's page read the answer, with cookies unless it is a
+// null that nobody listed: that could be any site's sandboxed frame.
+func (g *Guard) allowCORS(h http.Header, c Caller) {
+	h.Set("Access-Control-Allow-Origin", c.Origin)
+	if c.Origin != "null" || g.null {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+	h.Set("Access-Control-Expose-Headers", corsExposed)
+}
+
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+func answerPreflight(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", corsMethods)
+	h.Set("Access-Control-Allow-Headers", corsHeaders)
+	h.Set("Access-Control-Max-Age", corsMaxAge)
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,33 @@
+// Package auth says who may connect and who they are: it judges origins, hosts
+// and proxies, keeps the sessions behind the cookie, and counts connections.
+//
+//	request ─→ Guard.Judge ─refused→ WriteError: 421 wrong_host, 403 not_allowed; the log says what to do
+//	                │ Caller: address, secure, origin
+//	                ▼
+//	        Guard.Handler: CORS, preflight, cross-origin protection ─→ /session: Sessions.ServeHTTP
+//	                │
+//	                ▼
+//	        Limiter.Enter(address) ─→ Sessions.Identify(cookie) ─→ Sessions.Attach(session, end)
+//
+// One function, Guard.Judge, decides for WebSocket, POST, server-sent events,
+// polls and pages; whoever answers a request without Guard.Handler calls it.
+//
+// # Behind a reverse proxy
+//
+// A proxy must pass Host through unchanged: X-Forwarded-Host and Forwarded are
+// never read. X-Forwarded-For and X-Forwarded-Proto count only from addresses
+// of Policy.TrustedProxies. Where maru listens on loopback behind a proxy, the
+// public name must be one of Policy.Hosts.
+//
+// # Concurrency
+//
+// Everything may be called from any goroutine, and the package starts none. A
+// Guard is immutable. Sessions and Limiter have one mutex each, never held
+// together and never while a function of the caller runs.
+//
+// # What it does not do
+//
+// It knows no channel and no WebSocket: what a person may do in a channel is
+// decided by those who know channels, and a session that ends only calls back.
+// It keeps sessions in memory, so a restart signs everybody out.
+package auth

@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"maru"
+)
+
+// maxSignIn bounds the body of a sign-in: a nickname of 32 characters, each
+// escaped as \uXXXX\uXXXX, needs 400 bytes.
+const maxSignIn = 4 << 10
+
+// ServeHTTP answers /session. It stands behind Guard.Handler, which keeps other
+// sites from signing people in and says whether the cookie is Secure.
+//
+//	POST {"nickname":"…"}   201 {"user":"…"}: signed in; 400 bad_request or bad_nickname, 409 taken, 413 too_large
+//	GET                     200 {"user":"…"}, or 404 not_signed_in
+//	DELETE                  204, signed in or not
+//
+// POST with the nickname that the session has changes nothing; with another one
+// it begins a new session and ends the old one with its live connections, as
+// DELETE does. Their ends have been called when the answer is written.
+func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		s.servePerson(w, r)
+	case http.MethodPost:
+		s.serveSignIn(w, r)
+	case http.MethodDelete:
+		s.serveSignOut(w, r)
+	default:
+		w.Header().Set("Allow", "DELETE, GET, HEAD, POST")
+		WriteError(w, maru.NewError(maru.CodeMethodNotAllowed, "a session takes GET, POST and DELETE"))
+	}
+}
+
+// person is who is signed in, as the endpoints tell it.
+type person struct {
+	User string `json:"user"`
+}
+
+func (s *Sessions) servePerson(w http.ResponseWriter, r *http.Request) {
+	who := s.Identify(r)
+	if who == (Identity{}) {
+		WriteError(w, maru.NewError(maru.CodeNotSignedIn, "nobody is signed in"))
+		return
+	}
+	writeJSON(w, http.StatusOK, person{who.User})
+}
+
+func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
+	nickname, err := readNickname(w, r)
+	if err != nil {
+		WriteError(w, err)
+		return
+	}
+	x, ends, err := s.signIn(sessionToken(r), nickname)
+	call(ends)
+	if err != nil {
+		WriteError(w, err)
+		return
+	}
+	setCookie(w, r, x)
+	writeJSON(w, http.StatusCreated, person{x.user})
+}
+
+func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
+	call(s.signOut(sessionToken(r)))
+	if hasSessionCookie(r) {
+		clearCookie(w, r)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// readNickname reads the body of a sign-in. The Content-Type does not matter:
+// plain curl -d sends another one, and Guard.Handler refuses forms of other sites.
+func readNickname(w http.ResponseWriter, r *http.Request) (string, error) {
+	var body struct{ Nickname string }
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSignIn))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return "", maru.NewError(maru.CodeTooLarge, "the body of a sign-in has at most 4 KiB")
+	} else if err != nil {
+		return "", maru.NewError(maru.CodeBadRequest, "the body of the sign-in did not arrive whole")
+	}
+	if err := json.Unmarshal(data, &body); err != nil {
+		return "", maru.NewError(maru.CodeBadRequest, `sign in with {"nickname":"…"}`)
+	}
+	// Bytes that are not UTF-8 have become U+FFFD, which Nickname refuses.
+	return Nickname(body.Nickname)
+}
+
+func call(ends []func()) {
+	for _, end := range ends {
+		end()
+	}
+}

@@ -1,0 +1,22 @@
+package auth
+
+import "reflect"
+
+// Kept counts what the sessions hold in memory: tokens in the store, expired
+// ones too, and sessions by id and by nickname.
+func Kept(s *Sessions) (tokens, ids, names int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items := reflect.ValueOf(s.scs.Store).Elem().FieldByName("items") // All leaves out the expired
+	return items.Len(), len(s.byID), len(s.byName)
+}
+
+// Codec is what sessions are stored with.
+type Codec = codec
+
+// ParseOrigin is parseOrigin, seen from outside: the origin as it is written,
+// and what the package thinks it read.
+func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool) {
+	o, ok := parseOrigin(s)
+	return o.String(), o.host, o.port, o.loopback(), ok
+}

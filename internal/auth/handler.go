@@ -1,0 +1,75 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"maru"
+)
+
+// Handler judges each request before next sees it. What Judge refuses, and what
+// changes state and comes from another site, is answered with WriteError and
+// logged. The others reach next with the original ResponseWriter and their
+// Caller in the context (see CallerFrom); answers to other origins carry CORS
+// headers, and their preflights are answered here.
+func (g *Guard) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Also without an Origin: a cache must not give that answer to a page of
+		// another origin (Fetch, "CORS protocol and HTTP caches").
+		w.Header().Add("Vary", "Origin")
+		c, err := g.Judge(r)
+		if err == nil {
+			err = g.protect(r, c)
+		}
+		if err != nil {
+			g.logRefused(r, c, err)
+			WriteError(w, err)
+			return
+		}
+		if c.CrossOrigin {
+			g.allowCORS(w.Header(), c)
+			if isPreflight(r) {
+				answerPreflight(w)
+				return
+			}
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+// protect is http.CrossOriginProtection for what Judge has let pass.
+func (g *Guard) protect(r *http.Request, c Caller) error {
+	switch {
+	case c.CrossOrigin:
+		// Judge trusts this origin; the library trusts only exact spellings, and
+		// can neither be told of null nor of all ports of localhost.
+		return nil
+	case c.Origin != "" && r.Header.Get("Sec-Fetch-Site") == "":
+		// Then the library compares Origin and Host as they are written. Judge has
+		// found them equal, with the scheme and with default ports.
+		return nil
+	}
+	if err := g.protection.Check(r); err != nil {
+		return maru.NewError(maru.CodeNotAllowed,
+			"the request changes something, and Sec-Fetch-Site says that another site sent it, but it has no other Origin that is allowed")
+	}
+	return nil
+}
+
+func (g *Guard) logRefused(r *http.Request, c Caller, err error) {
+	e := maru.ErrorOf(err)
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "refused",
+		slog.String("code", string(e.Code)), slog.String("reason", e.Message),
+		slog.String("addr", c.Addr.String()), slog.String("method", r.Method),
+		slog.String("path", r.URL.Path)) // not the query: it may hold a secret
+}
+
+type callerKey struct{}
+
+// CallerFrom is the Caller that Guard.Handler put into a request's context, or
+// the zero Caller.
+func CallerFrom(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}

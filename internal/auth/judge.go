@@ -1,0 +1,124 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"maru"
+)
+
+// Caller is what a request says of its sender, once judged.
+type Caller struct {
+	// Addr is the client's address, X-Forwarded-For considered, without zone. It is
+	// the zero Addr where the connection has none that netip can read.
+	Addr netip.Addr
+	// Secure says that the client's side is https: TLS here, or
+	// X-Forwarded-Proto: https from a trusted proxy.
+	Secure bool
+	// Origin is the Origin header as it came; "" when there was none.
+	Origin string
+	// CrossOrigin says that an origin other than the server's own was allowed: one
+	// that is listed, loopback or null. Its answers need CORS headers to be read.
+	CrossOrigin bool
+}
+
+// Judge decides whether the request may be answered at all. It is the one
+// function for WebSocket, POST, server-sent events, polls and pages:
+//
+//   - While all listeners are loopback, Host must be localhost, 127.0.0.1, [::1]
+//     (exactly so: no trailing dot) or one of Policy.Hosts, on any port. A foreign
+//     name that leads here is DNS rebinding.
+//   - No Origin: allowed; it is no browser, or a navigation.
+//   - Same scheme, host and port as the request: allowed. The scheme is Secure's,
+//     default ports and letter case do not matter.
+//   - Listed in Policy.Origins: allowed.
+//   - http or https on localhost, 127.0.0.0/8 or [::1], any port: allowed while
+//     all listeners are loopback.
+//   - null: allowed if listed; else in open mode and without session cookie,
+//     because any site can send it from a sandboxed frame.
+//   - Everything else, malformed and repeated Origin headers too: refused.
+//
+// The error is a *maru.Error with CodeWrongHost or CodeNotAllowed, and its
+// message says what the operator can do. Caller has Addr and Secure also then.
+func (g *Guard) Judge(r *http.Request) (Caller, error) {
+	c := g.sender(r)
+	host, ok := parseAuthority(r.Host)
+	if g.loopback && !(ok && g.ownHost(host)) {
+		return c, wrongHost(r.Host)
+	}
+	values := r.Header["Origin"]
+	if len(values) == 0 {
+		return c, nil
+	}
+	if len(values) > 1 {
+		return c, maru.NewError(maru.CodeNotAllowed, "the request has more than one Origin header")
+	}
+	c.Origin = values[0]
+	if c.Origin == "null" {
+		c.CrossOrigin = g.null || g.open && !hasSessionCookie(r)
+		if !c.CrossOrigin {
+			return c, g.nullRefused()
+		}
+		return c, nil
+	}
+	from, valid := parseOrigin(c.Origin)
+	if !valid {
+		return c, maru.NewError(maru.CodeNotAllowed, "the Origin header "+quote(c.Origin)+" is not an origin")
+	}
+	own := originOf(scheme(c.Secure), host) // of a malformed Host: one without name, which no page has
+	if from == own {
+		return c, nil
+	}
+	c.CrossOrigin = g.origins[from] || g.loopback && from.loopback()
+	if !c.CrossOrigin {
+		return c, foreign(from, own)
+	}
+	return c, nil
+}
+
+func (g *Guard) ownHost(a authority) bool {
+	switch a.host {
+	case "localhost", "127.0.0.1", "::1":
+		return true
+	}
+	return g.hosts[a] || g.hosts[authority{host: a.host}]
+}
+
+func scheme(secure bool) string {
+	if secure {
+		return "https"
+	}
+	return "http"
+}
+
+func wrongHost(host string) error {
+	return maru.NewError(maru.CodeWrongHost, fmt.Sprintf(
+		"the name %s is not one of this server's, which listens on loopback only: --host NAME allows one, also where a proxy passes its public name on",
+		quote(host)))
+}
+
+func (g *Guard) nullRefused() error {
+	why := "outside open mode"
+	if g.open {
+		why = "together with a session cookie"
+	}
+	return maru.NewError(maru.CodeNotAllowed,
+		"Origin null (a page opened from disk, or any site's sandboxed frame) is not allowed "+why+": --origin null allows it")
+}
+
+func foreign(from, own origin) error {
+	return maru.NewError(maru.CodeNotAllowed, fmt.Sprintf(
+		"the origin %s is not this server's own, %s: --origin %[1]s allows it; a proxy in front must pass Host through and, if it ends TLS, be a --trusted-proxy that sends X-Forwarded-Proto",
+		from, own))
+}
+
+// quote makes what a stranger sent fit for a message: escaped and not long.
+func quote(s string) string {
+	const limit = 100
+	if len(s) > limit {
+		s = s[:limit] + "…"
+	}
+	return strconv.QuoteToASCII(s)
+}

@@ -1,0 +1,335 @@
+package auth_test
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"maru"
+	"maru/internal/auth"
+)
+
+// A judged case is one request under one policy. Unset fields make a plain http
+// request of 203.0.113.9 to example.com:3000.
+type judged struct {
+	policy auth.Policy
+	tls    bool
+	host   string
+	remote string
+	header http.Header
+
+	code   maru.Code // "" means allowed
+	cross  bool
+	addr   string // of the Caller; "" is not compared
+	secure bool
+}
+
+func (c judged) request() *http.Request {
+	r := &http.Request{
+		Method: "GET", URL: &url.URL{Path: "/"}, Host: "example.com:3000",
+		RemoteAddr: "203.0.113.9:40000", Header: http.Header{},
+	}
+	if c.host != "" {
+		r.Host = c.host
+	}
+	if c.remote != "" {
+		r.RemoteAddr = c.remote
+	}
+	if c.tls {
+		r.TLS = new(tls.ConnectionState)
+	}
+	for name, values := range c.header {
+		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	return r
+}
+
+func runJudged(t *testing.T, cases map[string]judged) {
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := c.request()
+			got, err := newGuard(t, c.policy).Judge(r)
+			if code(err) != c.code {
+				t.Fatalf("got %v, want code %q", err, c.code)
+			}
+			if got.CrossOrigin != c.cross {
+				t.Errorf("CrossOrigin is %v, want %v", got.CrossOrigin, c.cross)
+			}
+			if c.addr != "" && got.Addr != netip.MustParseAddr(c.addr) {
+				t.Errorf("Addr is %v, want %v", got.Addr, c.addr)
+			}
+			if got.Secure != (c.secure || c.tls) {
+				t.Errorf("Secure is %v", got.Secure)
+			}
+			if values := r.Header["Origin"]; err == nil && len(values) == 1 && got.Origin != values[0] {
+				t.Errorf("Origin is %q, want it as it came, %q", got.Origin, values[0])
+			}
+		})
+	}
+}
+
+func from(origins ...string) http.Header { return http.Header{"Origin": origins} }
+
+const refused = maru.CodeNotAllowed
+
+func TestJudgeSameOrigin(t *testing.T) {
+	t.Parallel()
+	runJudged(t, map[string]judged{
+		"no origin is no browser":             {},
+		"own origin":                          {header: from("http://example.com:3000")},
+		"own origin over TLS":                 {tls: true, header: from("https://example.com:3000")},
+		"default port not written in Host":    {host: "example.com", header: from("http://example.com")},
+		"default port written in Host":        {host: "example.com:80", header: from("http://example.com")},
+		"default port written in Origin":      {host: "example.com", header: from("http://example.com:80")},
+		"default port of https":               {tls: true, host: "example.com:443", header: from("https://example.com")},
+		"upper case Host":                     {host: "EXAMPLE.com:3000", header: from("http://example.com:3000")},
+		"upper case Origin":                   {header: from("HTTP://Example.COM:3000")},
+		"IPv6 literal":                        {host: "[2001:db8::1]:3000", header: from("http://[2001:db8::1]:3000")},
+		"IPv6 literal written at length":      {host: "[2001:DB8:0:0:0:0:0:1]", header: from("http://[2001:db8::1]")},
+		"trailing dot in both":                {host: "example.com.", header: from("http://example.com.")},
+		"underscore in an intranet's name":    {host: "my_box:3000", header: from("http://my_box:3000")},
+		"other host":                          {header: from("http://example.org:3000"), code: refused},
+		"sibling":                             {header: from("http://a.example.com:3000"), code: refused},
+		"name that begins the same":           {header: from("http://example.com.evil.org:3000"), code: refused},
+		"name that ends the same":             {header: from("http://evilexample.com:3000"), code: refused},
+		"trailing dot in one":                 {header: from("http://example.com.:3000"), code: refused},
+		"other port":                          {header: from("http://example.com:3001"), code: refused},
+		"default port against another":        {header: from("http://example.com"), code: refused},
+		"443 is not the default of http":      {host: "example.com:443", header: from("http://example.com"), code: refused},
+		"https page, http request":            {header: from("https://example.com:3000"), code: refused},
+		"http page, https request":            {tls: true, header: from("http://example.com:3000"), code: refused},
+		"other scheme":                        {header: from("ftp://example.com:3000"), code: refused},
+		"no Host, own origin cannot be":       {host: " ", header: from("http://example.com:3000"), code: refused},
+		"any Host where listeners are public": {host: "whatever.example"},
+		"loopback page, public listeners":     {header: from("http://localhost:5173"), code: refused},
+		"loopback address, public listeners":  {header: from("http://127.0.0.1:3000"), code: refused},
+		"open mode opens to no other origin":  {policy: auth.Policy{Open: true}, header: from("http://example.org"), code: refused},
+	})
+}
+
+func TestJudgeMalformedOrigin(t *testing.T) {
+	t.Parallel()
+	cases := map[string]judged{
+		"two headers":           {header: from("http://example.com:3000", "http://example.com:3000"), code: refused},
+		"two headers, one null": {header: from("null", "http://example.com:3000"), policy: auth.Policy{Open: true}, code: refused},
+	}
+	for _, s := range []string{
+		"", " ", "Null", "NULL", "null ", "null null", "*", "example.com:3000", "//example.com:3000",
+		"http://", "http:///", "http://example.com:3000/", "http://example.com:3000/path",
+		"http://example.com:3000?q", "http://example.com:3000#f", "http://user@example.com:3000",
+		"http://example.com:3000@evil.org", "http://example.com:3000 http://evil.org",
+		"http://evil.org http://example.com:3000", "http://example.com:3000,http://evil.org",
+		"http://example.com:", "http://example.com:0", "http://example.com:03000", "http://example.com:+3000",
+		"http://example.com:65536", "http://example.com:3000:3000", "http://example.com:3000\x00",
+		"http://exam%70le.com:3000", "http://exämple.com:3000", "http://*.com", "http://[::1", "http://::1",
+		"http://[example.com]:3000", "http://[::1%25eth0]", "http://[127.0.0.1]", "http://[::1]3000", "http://x[::1]",
+		"http ://example.com:3000", "1http://example.com:3000", "://example.com:3000", "file://",
+		"http://" + strings.Repeat("a", 300),
+	} {
+		cases["malformed "+s] = judged{header: from(s), code: refused}
+	}
+	runJudged(t, cases)
+}
+
+func TestJudgeListedOrigins(t *testing.T) {
+	t.Parallel()
+	listed := auth.Policy{Origins: []string{"https://example.org", "http://[2001:db8::2]:8080", "capacitor://localhost", "https://Upper.example:443"}}
+	runJudged(t, map[string]judged{
+		"listed":                            {policy: listed, header: from("https://example.org"), cross: true},
+		"listed, port written":              {policy: listed, header: from("https://example.org:443"), cross: true},
+		"listed, upper case":                {policy: listed, header: from("HTTPS://EXAMPLE.ORG"), cross: true},
+		"listed with capitals and port":     {policy: listed, header: from("https://upper.example"), cross: true},
+		"listed IPv6":                       {policy: listed, header: from("http://[2001:db8::2]:8080"), cross: true},
+		"listed app shell":                  {policy: listed, header: from("capacitor://localhost"), cross: true},
+		"own origin beside listed ones":     {policy: listed, header: from("http://example.com:3000")},
+		"own origin that is listed as well": {policy: listed, tls: true, host: "example.org", header: from("https://example.org")},
+		"other scheme":                      {policy: listed, header: from("http://example.org"), code: refused},
+		"other port":                        {policy: listed, header: from("https://example.org:8443"), code: refused},
+		"below a listed name":               {policy: listed, header: from("https://a.example.org"), code: refused},
+		"listing is no listing of null":     {policy: listed, header: from("null"), code: refused},
+	})
+}
+
+func TestJudgeLoopback(t *testing.T) {
+	t.Parallel()
+	local := auth.Policy{Loopback: true, Hosts: []string{"maru.test", "[2001:db8::1]", "box:8080"}}
+	const wrong = maru.CodeWrongHost
+	runJudged(t, map[string]judged{
+		"localhost":                            {policy: local, host: "localhost:3000"},
+		"localhost without port":               {policy: local, host: "localhost"},
+		"upper case":                           {policy: local, host: "LOCALHOST:3000"},
+		"127.0.0.1":                            {policy: local, host: "127.0.0.1:3000"},
+		"[::1]":                                {policy: local, host: "[::1]:3000"},
+		"[::1] written at length":              {policy: local, host: "[0:0:0:0:0:0:0:1]:3000"},
+		"a name of --host":                     {policy: local, host: "maru.test:3000"},
+		"a name of --host, upper case":         {policy: local, host: "Maru.Test"},
+		"an address of --host":                 {policy: local, host: "[2001:db8::1]:3000"},
+		"a name of --host with its port":       {policy: local, host: "box:8080"},
+		"a name of --host with another port":   {policy: local, host: "box:3000", code: wrong},
+		"a name of --host without its port":    {policy: local, host: "box", code: wrong},
+		"rebinding":                            {policy: local, host: "evil.example:3000", code: wrong},
+		"rebinding with its own origin":        {policy: local, host: "evil.example:3000", header: from("http://evil.example:3000"), code: wrong},
+		"rebinding with a loopback origin":     {policy: local, host: "evil.example:3000", header: from("http://localhost:3000"), code: wrong},
+		"trailing dot":                         {policy: local, host: "localhost.:3000", code: wrong},
+		"name below localhost":                 {policy: local, host: "a.localhost:3000", code: wrong},
+		"name that begins with localhost":      {policy: local, host: "localhost.evil.example", code: wrong},
+		"another loopback address":             {policy: local, host: "127.0.0.2:3000", code: wrong},
+		"any address":                          {policy: local, host: "0.0.0.0:3000", code: wrong},
+		"::1 without brackets":                 {policy: local, host: "::1", code: wrong},
+		"malformed port":                       {policy: local, host: "localhost:http", code: wrong},
+		"user before Host":                     {policy: local, host: "localhost@evil.example", code: wrong},
+		"X-Forwarded-Host counts for nothing":  {policy: local, host: "evil.example", header: http.Header{"X-Forwarded-Host": {"localhost"}}, code: wrong},
+		"nor does it from a trusted proxy":     {policy: proxied, host: "evil.example", remote: "127.0.0.1:9", header: http.Header{"X-Forwarded-Host": {"localhost"}}, code: wrong},
+		"own page":                             {policy: local, host: "localhost:3000", header: from("http://localhost:3000")},
+		"page of another port":                 {policy: local, host: "localhost:3000", header: from("http://localhost:5173"), cross: true},
+		"page of another name":                 {policy: local, host: "localhost:3000", header: from("http://127.0.0.1:3000"), cross: true},
+		"page of another loopback address":     {policy: local, host: "localhost:3000", header: from("http://127.9.8.7"), cross: true},
+		"page of [::1]":                        {policy: local, host: "localhost:3000", header: from("https://[::1]:8443"), cross: true},
+		"page of https":                        {policy: local, host: "localhost:3000", header: from("https://localhost:3000"), cross: true},
+		"page of another site":                 {policy: local, host: "localhost:3000", header: from("http://example.org"), code: refused},
+		"page of a name that begins with 127.": {policy: local, host: "localhost:3000", header: from("http://127.0.0.1.evil.example"), code: refused},
+		"page of a name that begins localhost": {policy: local, host: "localhost:3000", header: from("http://localhost.evil.example"), code: refused},
+		"page of localhost with a dot":         {policy: local, host: "localhost:3000", header: from("http://localhost."), code: refused},
+		"app shell on localhost":               {policy: local, host: "localhost:3000", header: from("capacitor://localhost"), code: refused},
+		"page of a short form of 127.0.0.1":    {policy: local, host: "localhost:3000", header: from("http://127.1"), code: refused},
+		"page of an address mapped to IPv6":    {policy: local, host: "localhost:3000", header: from("http://[::ffff:127.0.0.1]"), code: refused},
+		"page of the machine's network":        {policy: local, host: "localhost:3000", header: from("http://192.168.0.2:3000"), code: refused},
+	})
+}
+
+func TestJudgeNull(t *testing.T) {
+	t.Parallel()
+	with := func(cookie string) http.Header { return http.Header{"Origin": {"null"}, "Cookie": {cookie}} }
+	open, listed := auth.Policy{Open: true}, auth.Policy{Origins: []string{"null"}}
+	runJudged(t, map[string]judged{
+		"closed":                           {header: from("null"), code: refused},
+		"closed, loopback":                 {policy: auth.Policy{Loopback: true}, host: "localhost", header: from("null"), code: refused},
+		"open":                             {policy: open, header: from("null"), cross: true},
+		"open, cookie of another program":  {policy: open, header: with("theme=dark"), cross: true},
+		"open, session cookie":             {policy: open, header: with("maru_session=x"), code: refused},
+		"open, session cookie among other": {policy: open, header: with("theme=dark; maru_session=x"), code: refused},
+		"open, empty session cookie":       {policy: open, header: with("maru_session="), code: refused},
+		"listed":                           {policy: listed, header: from("null"), cross: true},
+		"listed, session cookie":           {policy: listed, header: with("maru_session=x"), cross: true},
+		"open and rebinding": {policy: auth.Policy{Open: true, Loopback: true}, host: "evil.example",
+			header: from("null"), code: maru.CodeWrongHost},
+	})
+}
+
+// proxied is nginx on the same machine, and one more proxy in front of it.
+var proxied = auth.Policy{
+	Loopback:       true,
+	Hosts:          []string{"example.com"},
+	TrustedProxies: prefixes("127.0.0.0/8", "::1/128", "10.0.0.0/8", "::ffff:172.16.0.0/108"),
+}
+
+func TestJudgeProxies(t *testing.T) {
+	t.Parallel()
+	forwarded := func(lines ...string) http.Header { return http.Header{"X-Forwarded-For": lines} }
+	proto := func(lines ...string) http.Header { return http.Header{"X-Forwarded-Proto": lines} }
+	via := func(remote string, h http.Header, addr string) judged {
+		return judged{policy: proxied, host: "example.com", remote: remote, header: h, addr: addr}
+	}
+	secure := func(c judged) judged { c.secure = true; return c }
+	const nginx = "127.0.0.1:5000"
+	runJudged(t, map[string]judged{
+		"no proxy":                         via("203.0.113.9:1", nil, "203.0.113.9"),
+		"no proxy, IPv6":                   via("[2001:db8::9]:1", nil, "2001:db8::9"),
+		"no proxy, IPv6 with zone":         via("[fe80::9%eth0]:1", nil, "fe80::9"),
+		"no proxy, IPv4 mapped":            via("[::ffff:203.0.113.9]:1", nil, "203.0.113.9"),
+		"stranger's claim":                 via("203.0.113.9:1", forwarded("198.51.100.1"), "203.0.113.9"),
+		"one proxy":                        via(nginx, forwarded("198.51.100.1"), "198.51.100.1"),
+		"one proxy on ::1":                 via("[::1]:5000", forwarded("198.51.100.1"), "198.51.100.1"),
+		"one proxy, mapped":                via("[::ffff:10.1.2.3]:5000", forwarded("198.51.100.1"), "198.51.100.1"),
+		"one proxy of a mapped prefix":     via("172.16.0.9:5000", forwarded("198.51.100.1"), "198.51.100.1"),
+		"one proxy, nothing said":          via(nginx, nil, "127.0.0.1"),
+		"one proxy, spoofed left part":     via(nginx, forwarded("1.2.3.4, 198.51.100.1"), "198.51.100.1"),
+		"spoofed trusted address":          via(nginx, forwarded("127.0.0.1, 10.0.0.1, 198.51.100.1"), "198.51.100.1"),
+		"two proxies":                      via(nginx, forwarded("198.51.100.1, 10.0.0.7"), "198.51.100.1"),
+		"two proxies, two lines":           via(nginx, forwarded("1.2.3.4, 198.51.100.1", "10.0.0.7"), "198.51.100.1"),
+		"two proxies, spoofed":             via(nginx, forwarded("1.2.3.4 , 198.51.100.1,10.0.0.7"), "198.51.100.1"),
+		"trusted all the way":              via(nginx, forwarded("10.0.0.8, 10.0.0.7"), "10.0.0.8"),
+		"untrusted middle":                 via(nginx, forwarded("198.51.100.1, 192.0.2.1, 10.0.0.7"), "192.0.2.1"),
+		"with port":                        via(nginx, forwarded("198.51.100.1:33000"), "198.51.100.1"),
+		"IPv6":                             via(nginx, forwarded("2001:db8::5"), "2001:db8::5"),
+		"IPv6 with port":                   via(nginx, forwarded("[2001:db8::5]:443"), "2001:db8::5"),
+		"not an address":                   via(nginx, forwarded("198.51.100.1, unknown"), "127.0.0.1"),
+		"not an address behind the second": via(nginx, forwarded("evil<script>, 10.0.0.7"), "10.0.0.7"),
+		"empty":                            via(nginx, forwarded(""), "127.0.0.1"),
+		"empty last entry":                 via(nginx, forwarded("198.51.100.1,"), "127.0.0.1"),
+		"RFC 7239 is not read":             via(nginx, http.Header{"Forwarded": {"for=198.51.100.1;proto=https"}}, "127.0.0.1"),
+		"unreadable peer":                  via("@", forwarded("198.51.100.1"), ""),
+
+		"stranger says https":         via("203.0.113.9:1", proto("https"), ""),
+		"proxy says https":            secure(via(nginx, proto("https"), "")),
+		"proxy says HTTPS":            secure(via(nginx, proto("HTTPS"), "")),
+		"proxy says http":             via(nginx, proto("http"), ""),
+		"proxy appends http":          via(nginx, proto("https, http"), ""),
+		"proxy appends https":         secure(via(nginx, proto("http, https"), "")),
+		"proxy appends a line":        via(nginx, proto("https", "http"), ""),
+		"TLS to the proxy's back end": {policy: proxied, tls: true, host: "example.com", remote: nginx, header: proto("http")},
+
+		"page over TLS through the proxy": secure(judged{policy: proxied, host: "example.com", remote: nginx,
+			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}}),
+		"the same, but nobody trusts the proxy": {policy: auth.Policy{Loopback: true, Hosts: []string{"example.com"}}, host: "example.com", remote: nginx,
+			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
+		"the same, from a stranger": {policy: proxied, host: "example.com",
+			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
+		"public name without --host": {policy: auth.Policy{Loopback: true, TrustedProxies: prefixes("127.0.0.1/32")}, host: "example.com", remote: nginx, code: maru.CodeWrongHost},
+	})
+}
+
+// A refusal tells the operator which flag lifts it.
+func TestRefusalNamesItsRemedy(t *testing.T) {
+	t.Parallel()
+	for remedy, c := range map[string]judged{
+		"--host NAME":                     {policy: auth.Policy{Loopback: true}, host: "example.com"},
+		"--origin null":                   {header: from("null")},
+		"--origin https://example.org":    {header: from("HTTPS://example.org:443")},
+		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
+		"--trusted-proxy":                 {header: from("https://example.com:3000")},
+	} {
+		_, err := newGuard(t, c.policy).Judge(c.request())
+		if err == nil || !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%v does not say %s", err, remedy)
+		}
+	}
+}
+
+// What a stranger sends is escaped and cut in messages, which reach logs.
+func TestRefusalIsFitForLogs(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, auth.Policy{Loopback: true})
+	for _, c := range []judged{
+		{host: "a\x1b[31m\n" + strings.Repeat("x", 5000)},
+		{host: "localhost", header: from("\x1b[31m\u202e" + strings.Repeat("x", 5000))},
+	} {
+		_, err := g.Judge(c.request())
+		if err == nil || len(err.Error()) > 500 || strings.ContainsAny(err.Error(), "\x1b\n\u202e") {
+			t.Errorf("got %q", err)
+		}
+	}
+}
+
+func TestNewGuardRefusesMalformed(t *testing.T) {
+	t.Parallel()
+	for named, p := range map[string]auth.Policy{
+		"https://example.org/":      {Origins: []string{"https://fine.example", "https://example.org/"}},
+		"*":                         {Origins: []string{"*"}},
+		"https://*.example.org":     {Origins: []string{"https://*.example.org"}},
+		"example.org":               {Origins: []string{"example.org"}},
+		"https://example.org:99999": {Origins: []string{"https://example.org:99999"}},
+		"http://example.org":        {Hosts: []string{"http://example.org"}},
+		"::1":                       {Hosts: []string{"::1"}},
+		"bad host":                  {Hosts: []string{"bad host"}},
+		"invalid Prefix":            {TrustedProxies: []netip.Prefix{{}}},
+	} {
+		if _, err := auth.NewGuard(p); err == nil || !strings.Contains(err.Error(), named) {
+			t.Errorf("%+v: got %v, want an error that names it", p, err)
+		}
+	}
+}

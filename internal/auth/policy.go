@@ -1,0 +1,86 @@
+package auth
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+)
+
+// Policy is what the operator said about who may connect. The zero value is
+// strict: same origin only, not open, no proxy believed.
+type Policy struct {
+	// Open is open mode: no configuration file, anybody may do anything.
+	Open bool
+	// Loopback says that all listeners are loopback. Pages of loopback origins may
+	// then connect, and Host must be localhost, 127.0.0.1, [::1] or one of Hosts.
+	Loopback bool
+	// Origins may connect beside the server's own: "https://example.org", without
+	// path or wildcard; "null" for pages opened from disk and sandboxed frames.
+	Origins []string
+	// Hosts are more names that Host may have while Loopback: "example.org" with
+	// any port, "example.org:8080" with this one. Ignored otherwise.
+	Hosts []string
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
+	// are believed.
+	TrustedProxies []netip.Prefix
+	// Log gets one warning per refused request; nil discards them.
+	Log *slog.Logger
+}
+
+// A Guard applies a Policy to requests. Make it with NewGuard.
+type Guard struct {
+	open, loopback bool
+	null           bool // "null" is listed
+	origins        map[origin]bool
+	hosts          map[authority]bool // port 0: any port
+	proxies        []netip.Prefix
+	protection     http.CrossOriginProtection
+	log            *slog.Logger
+}
+
+// NewGuard checks the policy. The error names the origin, host or prefix that is
+// malformed.
+func NewGuard(p Policy) (*Guard, error) {
+	g := &Guard{
+		open: p.Open, loopback: p.Loopback, log: p.Log,
+		origins: make(map[origin]bool),
+		hosts:   make(map[authority]bool),
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	for _, s := range p.Origins {
+		if s == "null" {
+			g.null = true
+			continue
+		}
+		o, ok := parseOrigin(s)
+		if !ok {
+			return nil, fmt.Errorf("auth: %s is not an origin (like https://example.org, without path or wildcard, or null)", quote(s))
+		}
+		g.origins[o] = true
+	}
+	for _, s := range p.Hosts {
+		a, ok := parseAuthority(s)
+		if !ok {
+			return nil, fmt.Errorf("auth: %s is not a host (like example.org, example.org:8080 or [2001:db8::1])", quote(s))
+		}
+		g.hosts[a] = true
+	}
+	for _, prefix := range p.TrustedProxies {
+		if !prefix.IsValid() {
+			return nil, fmt.Errorf("auth: trusted proxy %s is not a prefix (like 10.0.0.0/8)", prefix)
+		}
+		g.proxies = append(g.proxies, unmap(prefix))
+	}
+	return g, nil
+}
+
+// unmap turns ::ffff:10.0.0.0/104 into 10.0.0.0/8: addresses are compared unmapped.
+func unmap(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}

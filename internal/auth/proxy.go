@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// sender finds out who sent the request and over what, believing a proxy only
+// where it is trusted.
+func (g *Guard) sender(r *http.Request) Caller {
+	c := Caller{Addr: peer(r), Secure: r.TLS != nil}
+	if !g.trusted(c.Addr) {
+		return c
+	}
+	c.Secure = c.Secure || strings.EqualFold(last(r.Header["X-Forwarded-Proto"]), "https")
+	c.Addr = g.forwardedFor(c.Addr, r.Header["X-Forwarded-For"])
+	return c
+}
+
+// forwardedFor walks X-Forwarded-For from the right. Each proxy appends the
+// address that it saw, so an entry is as true as the one after it is trusted:
+// the first address that is no trusted proxy is the client, and what stands
+// left of it is only the client's own claim. An entry that is no address ends
+// the walk at the proxy that wrote it.
+func (g *Guard) forwardedFor(addr netip.Addr, lines []string) netip.Addr {
+	for i := len(lines) - 1; i >= 0; i-- {
+		rest := lines[i]
+		for more := true; more; {
+			var entry string
+			rest, entry, more = cutLast(rest)
+			next, ok := parseEntry(entry)
+			if !ok {
+				return addr
+			}
+			if addr = next; !g.trusted(addr) {
+				return addr
+			}
+		}
+	}
+	return addr
+}
+
+func (g *Guard) trusted(addr netip.Addr) bool {
+	for _, p := range g.proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func peer(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return plain(ap.Addr())
+}
+
+// parseEntry reads an address, as some proxies write it also with a port.
+func parseEntry(s string) (netip.Addr, bool) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return plain(addr), true
+	}
+	ap, err := netip.ParseAddrPort(s)
+	return plain(ap.Addr()), err == nil
+}
+
+// plain is the address in the one form in which addresses are compared.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// last is the element that the nearest proxy wrote into a list header.
+func last(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	_, element, _ := cutLast(lines[len(lines)-1])
+	return element
+}
+
+func cutLast(s string) (before, element string, more bool) {
+	i := strings.LastIndexByte(s, ',')
+	if i < 0 {
+		return "", strings.TrimSpace(s), false
+	}
+	return s[:i], strings.TrimSpace(s[i+1:]), true
+}

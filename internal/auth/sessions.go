@@ -1,0 +1,232 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+
+	"maru"
+)
+
+// SessionOptions bound the sessions. Zero values mean the defaults.
+type SessionOptions struct {
+	// IdleTimeout ends a session that made no request and had no live connection
+	// for so long; default 24 h.
+	IdleTimeout time.Duration
+	// Lifetime ends a session however busy it is, but not while it has live
+	// connections: then with the last of them. Default 30 days.
+	Lifetime time.Duration
+	// Max is how many sessions there may be at once, each some 1,000 bytes; beyond
+	// it sign-in answers CodeTooManyConnections. Default 100,000.
+	Max int
+}
+
+// Identity is who sent a request, by the server's word. The zero value is
+// anonymous.
+type Identity struct {
+	User    string // the nickname
+	Session string // an id for logs and Attach, of no use to a thief: not the cookie's token
+}
+
+// Sessions remembers people over a stateless protocol. scs makes and stores the
+// tokens and knows when they expire; Sessions adds that a nickname belongs to
+// one session at a time, and that sessions have live connections.
+type Sessions struct {
+	scs *scs.SessionManager
+	max int
+
+	mu     sync.Mutex
+	closed bool
+	swept  time.Time
+	byID   map[string]*session
+	byName map[string]*session
+}
+
+// A session is immutable but for live, which Sessions.mu guards. It is in both
+// maps of Sessions until it ends; one that expired may stay until somebody
+// notices.
+type session struct {
+	id, user, token string
+	deadline        time.Time // by lifetime
+	live            map[*attachment]struct{}
+}
+
+const (
+	idKey      = "session"                  // the one value that scs keeps for us
+	sweepEvery = time.Minute                // how often sign-in looks for expired sessions
+	always     = 100 * 365 * 24 * time.Hour // the store's expiry while there are live connections
+)
+
+// NewSessions starts with nobody signed in.
+func NewSessions(o SessionOptions) *Sessions {
+	return &Sessions{
+		// Not scs.New, which starts a goroutine that cleans its store and cannot be
+		// stopped without a race; sweep finds the expired sessions.
+		scs: &scs.SessionManager{
+			IdleTimeout: positive(o.IdleTimeout, 24*time.Hour),
+			Lifetime:    positive(o.Lifetime, 30*24*time.Hour),
+			Store:       memstore.NewWithCleanupInterval(0),
+			Codec:       codec{},
+		},
+		max:    positive(o.Max, 100_000),
+		byID:   make(map[string]*session),
+		byName: make(map[string]*session),
+	}
+}
+
+func positive[T int | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+// Close lets nobody sign in any more (CodeShuttingDown). Who is signed in stays
+// known, and no connection is ended: whoever shuts down tells them.
+func (s *Sessions) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// Identify says who sent the request, by its cookie; anonymous if that is
+// missing, unknown or of a session that ended. It counts as use of the session.
+func (s *Sessions) Identify(r *http.Request) Identity {
+	token := sessionToken(r)
+	if token == "" {
+		return Identity{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.find(token)
+	if x == nil {
+		return Identity{}
+	}
+	s.touch(x)
+	return Identity{User: x.user, Session: x.id}
+}
+
+// signIn gives the nickname to the session of token, or to a new one. A session
+// that already has it goes on; another is replaced, and its ends are to be
+// called. The token of a new session is always a new one, so that nobody can
+// make a victim sign in to a session that he knows (session fixation).
+func (s *Sessions) signIn(token, nickname string) (x *session, ends []func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+	}
+	s.sweep()
+	old := s.find(token)
+	if old != nil && old.user == nickname {
+		s.touch(old)
+		return old, nil, nil
+	}
+	if holder := s.byName[nickname]; holder != nil {
+		if !s.expired(holder) {
+			return nil, nil, maru.NewError(maru.CodeTaken, "the nickname is held by somebody else")
+		}
+		s.end(holder)
+	}
+	if old == nil && len(s.byID) >= s.max {
+		return nil, nil, maru.NewError(maru.CodeTooManyConnections, "too many people are signed in")
+	}
+	x, err = s.begin(nickname)
+	if err == nil && old != nil {
+		ends = s.end(old)
+	}
+	return x, ends, err
+}
+
+// signOut ends the session of token, if there is one.
+func (s *Sessions) signOut(token string) (ends []func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.find(token); x != nil {
+		ends = s.end(x)
+	}
+	return ends
+}
+
+// The methods below need s.mu. Holding it over each use of the store keeps store
+// and maps of one mind: nothing touches, and so revives, what has just ended.
+
+// find is the session of a token, nil if there is none.
+func (s *Sessions) find(token string) *session {
+	ctx, err := s.scs.Load(context.Background(), token)
+	if err != nil {
+		return nil
+	}
+	return s.byID[s.scs.GetString(ctx, idKey)]
+}
+
+func (s *Sessions) begin(nickname string) (*session, error) {
+	x := &session{id: rand.Text(), user: nickname}
+	ctx, err := s.scs.Load(context.Background(), "")
+	if err != nil {
+		return nil, err
+	}
+	s.scs.Put(ctx, idKey, x.id)
+	if x.token, _, err = s.scs.Commit(ctx); err != nil {
+		return nil, err
+	}
+	x.deadline = s.scs.Deadline(ctx)
+	s.byID[x.id], s.byName[x.user] = x, x
+	return x, nil
+}
+
+// end forgets the session. What it returns is to be called without the lock.
+func (s *Sessions) end(x *session) (ends []func()) {
+	delete(s.byID, x.id)
+	delete(s.byName, x.user)
+	s.scs.Store.Delete(x.token) // memory: cannot fail
+	for a := range x.live {
+		ends = append(ends, a.end)
+	}
+	x.live = nil
+	return ends
+}
+
+func (s *Sessions) expired(x *session) bool {
+	_, found, err := s.scs.Store.Find(x.token)
+	return err == nil && !found
+}
+
+// touch puts off the idle time-out. Live connections have put it off already.
+func (s *Sessions) touch(x *session) {
+	if len(x.live) > 0 {
+		return
+	}
+	until := time.Now().Add(s.scs.IdleTimeout)
+	if until.After(x.deadline) {
+		until = x.deadline
+	}
+	s.keep(x, until)
+}
+
+// keep moves the session's expiry in the store.
+func (s *Sessions) keep(x *session, until time.Time) {
+	if data, found, _ := s.scs.Store.Find(x.token); found {
+		s.scs.Store.Commit(x.token, data, until)
+	}
+}
+
+// sweep forgets expired sessions. Only sign-in adds sessions, so that it is
+// enough to look there.
+func (s *Sessions) sweep() {
+	now := time.Now()
+	if now.Sub(s.swept) < sweepEvery {
+		return
+	}
+	s.swept = now
+	for _, x := range s.byID {
+		if s.expired(x) {
+			s.end(x) // which has no live connections, or it had not expired
+		}
+	}
+}

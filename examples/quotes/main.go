@@ -35,7 +35,6 @@ var client = &http.Client{Timeout: 10 * time.Second}
 var quotes = []Quote{
 	{Symbol: "BRWN", Name: "Brown Bear Bakeries", Price: 24.5},
 	{Symbol: "CRNE", Name: "Crane & Pine Painters", Price: 310},
-	{Symbol: "DKBI", Name: "Dokkaebi Nightlights", Price: 66.6},
 	{Symbol: "MOON", Name: "Moon Jar Potters", Price: 148},
 	{Symbol: "TRTL", Name: "Turtle Ship Yards", Price: 1592},
 }

@@ -2,7 +2,7 @@
  * A small line of the last prices, by uPlot.
  */
 
-/** @type {typeof import("uplot").default} */
+/** @type {typeof import("uplot")} */
 const Plot = /** @type {any} */ (globalThis).uPlot;
 
 /** How many points a line has. */

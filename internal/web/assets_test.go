@@ -1,0 +1,101 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"maru/internal/web"
+)
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	h := web.New(web.Options{}).Assets()
+	tests := map[string]struct {
+		path   string
+		status int
+		kind   string
+		cache  string
+	}{
+		"module":              {"/assets/hall.js", 200, "text/javascript; charset=utf-8", "no-cache"},
+		"style":               {"/assets/maru.css", 200, "text/css; charset=utf-8", "no-cache"},
+		"picture":             {"/assets/maru.svg", 200, "image/svg+xml", "no-cache"},
+		"vendored script":     {"/assets/vendor/uplot-1.6.32/uPlot.iife.min.js", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"},
+		"its licence":         {"/assets/vendor/uplot-1.6.32/LICENSE", 200, "text/plain; charset=utf-8", "public, max-age=31536000, immutable"},
+		"none":                {"/assets/none.js", 404, "text/plain; charset=utf-8", ""},
+		"directory":           {"/assets/", 404, "text/plain; charset=utf-8", ""},
+		"directory inside":    {"/assets/vendor", 404, "text/plain; charset=utf-8", ""},
+		"up and out":          {"/assets/../pages.go", 404, "text/plain; charset=utf-8", ""},
+		"words are not there": {"/assets/lang/en.json", 404, "text/plain; charset=utf-8", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := get(h.ServeHTTP, test.path)
+			if w.Code != test.status {
+				t.Fatalf("status %d, want %d", w.Code, test.status)
+			}
+			header := w.Header()
+			if got := header.Get("Content-Type"); got != test.kind {
+				t.Errorf("Content-Type %q, want %q", got, test.kind)
+			}
+			if got := header.Get("Cache-Control"); got != test.cache {
+				t.Errorf("Cache-Control %q, want %q", got, test.cache)
+			}
+			if header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Error("may be sniffed")
+			}
+			if test.status != 200 {
+				return
+			}
+			etag := header.Get("ETag")
+			if etag == "" {
+				t.Fatal("no ETag")
+			}
+			again := get(h.ServeHTTP, test.path, "If-None-Match", etag)
+			if again.Code != 304 || again.Body.Len() != 0 {
+				t.Errorf("known already: status %d, %d bytes", again.Code, again.Body.Len())
+			}
+			if old := get(h.ServeHTTP, test.path, "If-None-Match", `"old"`); old.Code != 200 {
+				t.Errorf("changed since: status %d", old.Code)
+			}
+		})
+	}
+}
+
+func TestAssetMethods(t *testing.T) {
+	t.Parallel()
+	h := web.New(web.Options{}).Assets()
+	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "DELETE": 405} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, "/assets/maru.css", nil))
+		if w.Code != want || (want == http.StatusMethodNotAllowed) != (w.Header().Get("Allow") == "GET, HEAD") {
+			t.Errorf("%s: %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
+		}
+	}
+}
+
+// The copy that is served is the release that the types are checked against.
+func TestVendoredVersion(t *testing.T) {
+	t.Parallel()
+	pinned, err := os.ReadFile("package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("assets/vendor/uplot-1.6.32/uPlot.iife.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(pinned), `"uplot": "1.6.32"`) || !strings.HasPrefix(string(script), "/*! https://github.com/leeoniya/uPlot (v1.6.32) */") {
+		t.Error("the vendored uPlot is not the pinned one")
+	}
+	lock, err := os.ReadFile("package-lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(lock), `"resolved"`) {
+		t.Error("package-lock.json names a registry's host")
+	}
+}

@@ -1,0 +1,4 @@
+// `node --test js_test/` finds the tests by their names in Node 20; later ones run this file.
+import "./connection.test.js";
+import "./message.test.js";
+import "./session.test.js";

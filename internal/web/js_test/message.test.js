@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { judge, splitMessage } from "../assets/message.js";
+
+const cases = {
+  "the lecture's form": ["kim => hello", "", "kim", "hello"],
+  "a space in front, as the lecture's client sends": [" kim => hello", "", "kim", "hello"],
+  "only the first arrow splits": ["kim => a => b", "", "kim", "a => b"],
+  "a signed-in name may hold an arrow": ["a => b => hi", "a => b", "a => b", "hi"],
+  "somebody else's name": ["kim => hi", "lee", "kim", "hi"],
+  "no arrow": ["just text", "", "", "just text"],
+  "an arrow without spaces": ["x=>y", "", "", "x=>y"],
+  "nothing before the arrow": [" => hello", "", "", " => hello"],
+  "nothing after it": ["kim => ", "", "kim", ""],
+  "several lines": ["kim => a\nb", "", "kim", "a\nb"],
+  "an arrow in a later line": ["first\nkim => b", "", "", "first\nkim => b"],
+  "32 characters, not bytes": ["마".repeat(32) + " => 안녕", "", "마".repeat(32), "안녕"],
+  "too long to be a name": ["x".repeat(33) + " => y", "", "", "x".repeat(33) + " => y"],
+  "characters outside the BMP": ["😀".repeat(32) + " => y", "", "😀".repeat(32), "y"],
+  "empty": ["", "", "", ""],
+};
+
+for (const [situation, [text, user, name, message]] of Object.entries(cases)) {
+  test(`splitting: ${situation}`, () => assert.deepEqual(splitMessage(text, user), { name, text: message }));
+}
+
+test("the server's word decides", () => {
+  assert.equal(judge("kim", "kim"), "verified");
+  assert.equal(judge("", "kim"), "verified");
+  assert.equal(judge("kim", "lee"), "claims");
+  assert.equal(judge("kim", undefined), "unverified");
+  assert.equal(judge("", undefined), "unnamed");
+});

@@ -249,6 +249,7 @@ func (l *Loop) flushShard(sh *shard) {
 		return
 	}
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
+	writes, deliveries := 0, 0
 	for i := 0; i < len(sh.list); i++ {
 		m := &sh.list[i]
 		s := l.slab.slot(m.conn)
@@ -261,13 +262,16 @@ func (l *Loop) flushShard(sh *shard) {
 		if b.bytes == nil {
 			*b = l.joined(sh.log, s.form)
 		}
-		n, err := l.write(int(s.fd), b.bytes)
+		n, err := writeSocket(int(s.fd), b.bytes)
+		writes++
 		if n == len(b.bytes) {
-			l.stats.deliveries.Add(uint64(b.messages))
+			deliveries += b.messages
 			continue
 		}
-		l.unfinished(m.conn, s, b, n, err)
+		l.unfinished(m.conn, s, b, max(n, 0), err)
 	}
+	l.stats.writes.Add(uint64(writes))
+	l.stats.deliveries.Add(uint64(deliveries))
 	clear(sh.log)
 	sh.log, sh.bytes = sh.log[:0], 0
 	if cap(sh.log) > 1024 {

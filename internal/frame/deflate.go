@@ -93,14 +93,14 @@ func (z *inflater) release() {
 }
 
 // inflate reads to the end of one data set.
-func (z *inflater) inflate(dst []byte, base int, max int64, hint int) ([]byte, error) {
+func (z *inflater) inflate(dst []byte, base int, limit int64, compressed int) ([]byte, error) {
 	for {
 		if len(dst) == cap(dst) {
-			dst = growInflated(dst, base, max, hint)
+			dst = growInflated(dst, base, limit, compressed)
 		}
 		n, err := z.flate.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if max > 0 && int64(len(dst)-base) > max {
+		if limit > 0 && int64(len(dst)-base) > limit {
 			return dst, errTooBig
 		}
 		if err == io.EOF {
@@ -113,15 +113,11 @@ func (z *inflater) inflate(dst []byte, base int, max int64, hint int) ([]byte, e
 }
 
 // growInflated makes room in dst, which is full: first for a usual ratio of
-// compression, then for twice as much, and for no more than one byte beyond max.
-func growInflated(dst []byte, base int, max int64, hint int) []byte {
-	have := len(dst) - base
-	room := 2 * have
-	if have == 0 {
-		room = 4*hint + 64
-	}
-	if max > 0 && int64(room) > max {
-		room = int(max) + 1
+// compression, then for twice as much, and for no more than one byte beyond the limit.
+func growInflated(dst []byte, base int, limit int64, compressed int) []byte {
+	room := max(2*(len(dst)-base), 4*compressed+64)
+	if limit > 0 && int64(room) > limit {
+		room = int(limit) + 1
 	}
 	grown := make([]byte, len(dst), base+room)
 	copy(grown, dst)
@@ -142,8 +138,8 @@ type deflater struct {
 	flate *flate.Writer // writes to dst
 }
 
-// deflaters has a pool for each window from 8 to 15 bits. A deflater has some
-// 600 KB of tables.
+// deflaters has a pool for each window from 8 to 15 bits. A deflater has about
+// 1 MiB of tables and history, so there are as many as work at once and no more.
 var deflaters [maxWindowBits - minWindowBits + 1]sync.Pool
 
 func (z *deflater) Write(p []byte) (int, error) {
@@ -154,6 +150,8 @@ func (z *deflater) Write(p []byte) (int, error) {
 // Deflate appends to dst the payload compressed as one message (RFC 7692
 // §7.2.1), without context takeover, and with no reference farther back than
 // 2^windowBits bytes. windowBits is 8 to 15, else the error is ErrWindowBits.
+// Little payloads, and such as do not compress, become a few bytes longer: they
+// are better sent as they are.
 func Deflate(dst, payload []byte, windowBits int) ([]byte, error) {
 	if windowBits < minWindowBits || windowBits > maxWindowBits {
 		return dst, ErrWindowBits

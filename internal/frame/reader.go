@@ -210,21 +210,20 @@ func (r *Reader) begin(h Header, rules *Rules) *Error {
 
 // payload takes what p has of the payload of the frame under way.
 func (r *Reader) payload(p []byte, rules *Rules) (ev Event, taken int, fault *Error) {
-	if int64(len(p)) > r.left {
-		p = p[:r.left]
-	}
+	n := int(min(int64(len(p)), r.left))
+	p = p[:n:n] // whoever appends to a payload shall not write over the next frame
 	if r.head.Masked {
 		r.maskPos = Mask(p, r.head.Mask, r.maskPos)
 	}
-	whole := int64(len(p)) == r.head.Length
-	r.left -= int64(len(p))
+	whole := int64(n) == r.head.Length
+	r.left -= int64(n)
 	r.inFrame = r.left > 0
 	if r.head.Op.Control() {
 		ev, fault = r.control(p, whole)
 	} else {
 		ev, fault = r.data(p, rules)
 	}
-	return ev, len(p), fault
+	return ev, n, fault
 }
 
 // control takes a piece of a control frame, or all of it.

@@ -197,7 +197,7 @@ func TestChannelNamesAreText(t *testing.T) {
 		"markup":           {"<script>alert(1)", ""},
 		"end of the block": {"</script><script>alert(1)</script>", ""},
 		"quotes":           {`"' onload=alert(1) x="`, ""},
-		"escapes":          {"100% ?#&", "/channels/100%25%20%3F%23&"},
+		"escapes":          {"100% ?#&x", "/channels/100%25%20%3F%23&x"},
 	}
 	for situation, test := range tests {
 		t.Run(situation, func(t *testing.T) {

@@ -17,7 +17,10 @@ const clock = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit"
 const full = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
 
 let lastDay = "";
+/** Whether new messages are followed. */
 let atEnd = true;
+/** How far down the list was when it was last at its end. */
+let endTop = 0;
 let below = 0;
 let unread = 0;
 let scrolling = false;
@@ -78,9 +81,10 @@ export function toEnd() {
 /** @param {HTMLElement} element */
 function append(element) {
   log.append(element);
-  while (log.childElementCount > LONGEST) log.firstElementChild?.remove();
   empty.hidden = true;
   if (atEnd) follow();
+  // A page nobody looks at paints no frames, but stays bounded.
+  if (!atEnd || log.childElementCount > 2 * LONGEST) trim();
 }
 
 /** Scrolls once a frame, however many messages came in it. */
@@ -89,8 +93,15 @@ function follow() {
   scrolling = true;
   requestAnimationFrame(() => {
     scrolling = false;
-    if (atEnd) log.scrollTop = log.scrollHeight;
+    if (!atEnd) return;
+    trim();
+    log.scrollTop = log.scrollHeight;
+    endTop = log.scrollTop;
   });
+}
+
+function trim() {
+  while (log.childElementCount > LONGEST) log.firstElementChild?.remove();
 }
 
 function tell() {
@@ -100,8 +111,14 @@ function tell() {
 }
 
 log.addEventListener("scroll", () => {
-  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  if (atEnd) below = 0;
+  if (log.scrollHeight - log.scrollTop - log.clientHeight < 40) {
+    atEnd = true;
+    endTop = log.scrollTop;
+    below = 0;
+  } else if (log.scrollTop < endTop - 1) {
+    // Only a person moves up. That the end has moved down is the next message.
+    atEnd = false;
+  }
   tell();
 });
 // The keyboard of a phone, or a longer message being written, makes the list shorter.

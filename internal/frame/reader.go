@@ -285,8 +285,8 @@ func (r *Reader) collect(p []byte) {
 	have := len(r.message)
 	if need := have + len(p); need > cap(r.message) {
 		room := max(2*cap(r.message), firstBytes)
-		if r.head.Fin { // no more than this frame will come
-			room = int(min(int64(room), int64(need)+r.left))
+		if r.head.Fin && int64(room-need) > r.left { // no more than this frame will come
+			room = need + int(r.left)
 		}
 		grown := make([]byte, have, max(room, need))
 		copy(grown, r.message)

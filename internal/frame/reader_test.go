@@ -241,6 +241,7 @@ func TestReader(t *testing.T) {
 		"size begins anew":            {small, strings.Repeat(whole(frame.Text, "01234567"), 3), []string{`text "01234567"`, `text "01234567"`, `text "01234567"`}},
 		"huge limit":                  {frame.Rules{Deflate: true, MaxMessageBytes: math.MaxInt64}, wire(frame.Text, true, true, hello) + promise(frame.Text, true, true, math.MaxInt64), []string{`text "Hello"`, "more"}},
 		"no limit":                    {frame.Rules{MaxMessageBytes: -1}, promise(frame.Text, false, false, math.MaxInt64), []string{"more"}},
+		"no limit, sum overflows":     {server, part(frame.Binary, "01234") + promise(frame.Continuation, true, false, math.MaxInt64) + "56789", []string{"more"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,296 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"maru"
+	"maru/internal/frame"
+	"maru/internal/hub"
+)
+
+func TestForms(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		raw, full := w.connect(), w.connect()
+		c := w.hub.Channel("a")
+		defer c.Release()
+		c.Join(raw.socket(hub.Raw))
+		c.Join(full.socket(hub.Publication))
+		for _, p := range []*maru.Publication{
+			{Kind: maru.Text, Data: []byte("<hi>")},
+			{Kind: maru.JSON, Data: []byte(`{"a":1}`), Key: "k", User: "kim"},
+			{Kind: maru.Binary, Data: []byte{0, 255}},
+		} {
+			w.broker.Publish(t.Context(), "a", p)
+		}
+		synctest.Wait()
+		if want := []string{"<hi>", `{"a":1}`, "\x00\xff"}; !slices.Equal(raw.got, want) {
+			t.Errorf("raw got %q, want %q", raw.got, want)
+		}
+		if want := []frame.Opcode{frame.Text, frame.Text, frame.Binary}; !slices.Equal(raw.kind, want) {
+			t.Errorf("raw got kinds %v, want %v", raw.kind, want)
+		}
+		want := []string{
+			`{"offset":1,"kind":"text","data":"<hi>","time":"0001-01-01T00:00:00Z"}`,
+			`{"offset":2,"kind":"json","data":{"a":1},"key":"k","time":"0001-01-01T00:00:00Z","user":"kim"}`,
+			`{"offset":3,"kind":"binary","data":"AP8=","time":"0001-01-01T00:00:00Z"}`,
+		}
+		if !slices.Equal(full.got, want) {
+			t.Errorf("publications: got\n%q, want\n%q", full.got, want)
+		}
+		if want := []frame.Opcode{frame.Text, frame.Text, frame.Text}; !slices.Equal(full.kind, want) {
+			t.Errorf("publications came as %v, want %v", full.kind, want)
+		}
+	})
+}
+
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	since := func(offset uint64) maru.HistoryQuery {
+		return maru.HistoryQuery{Since: &maru.Position{Offset: offset}, Limit: -1}
+	}
+	tests := map[string]struct {
+		ask     *maru.HistoryQuery
+		setup   func(w *world) // after 1 to 5 were published
+		want    []string       // of these and 6, published after the join
+		wantErr maru.Code
+	}{
+		"live only":         {want: numbers(6, 6)},
+		"since the start":   {ask: new(since(0)), want: numbers(1, 6)},
+		"since the middle":  {ask: new(since(3)), want: numbers(4, 6)},
+		"since the head":    {ask: new(since(5)), want: numbers(6, 6)},
+		"the newest two":    {ask: &maru.HistoryQuery{Limit: 2}, want: numbers(4, 6)},
+		"more than is kept": {ask: &maru.HistoryQuery{Limit: 9}, want: numbers(1, 6)},
+		"gap": {
+			ask: new(since(3)), wantErr: maru.CodeGap,
+			setup: func(w *world) { w.broker.gap = &maru.Gap{Reason: maru.GapExpired, From: 4, To: 4} },
+		},
+		"broker fails": {
+			ask: new(since(3)), wantErr: maru.CodeShuttingDown,
+			setup: func(w *world) { w.broker.fails = maru.NewError(maru.CodeShuttingDown, "") },
+		},
+		"more comes meanwhile than may wait": {
+			ask: new(since(3)), wantErr: maru.CodeSlow,
+			setup: func(w *world) {
+				w.broker.onHistory = func() {
+					for i := range 11 {
+						w.publish("a", strconv.Itoa(100+i))
+					}
+				}
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, hub.Options{QueueMessages: 10})
+				for _, text := range numbers(1, 5) {
+					w.publish("a", text)
+				}
+				if tt.setup != nil {
+					tt.setup(w)
+				}
+				client := w.connect()
+				c := w.hub.Channel("a")
+				defer c.Release()
+				var err error
+				if tt.ask != nil {
+					err = c.JoinFrom(t.Context(), client.socket(hub.Raw), *tt.ask)
+				} else {
+					c.Join(client.socket(hub.Raw))
+				}
+				w.publish("a", "6")
+				synctest.Wait()
+				if got := client.messages(); !slices.Equal(got, tt.want) {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+				if tt.wantErr != "" && !errors.Is(err, &maru.Error{Code: tt.wantErr}) || tt.wantErr == "" && err != nil {
+					t.Errorf("error %v, want %q", err, tt.wantErr)
+				}
+				if n := w.hub.Presence("a").Anonymous; (n == 1) != (err == nil) {
+					t.Errorf("%d present after error %v", n, err)
+				}
+			})
+		})
+	}
+}
+
+// What is published while history is read must come once, wherever the reading
+// stood: in the replay, or from what collected.
+func TestJoinWhilePublishing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		w.publish("a", "1")
+		w.broker.onHistory = func() {
+			w.publish("a", "2")
+			w.publish("b", "another channel's")
+			w.publish("a", "3")
+		}
+		client := w.connect()
+		c := w.hub.Channel("a")
+		defer c.Release()
+		if err := c.JoinFrom(t.Context(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 10}); err != nil {
+			t.Fatal(err)
+		}
+		w.publish("a", "4")
+		synctest.Wait()
+		if got, want := client.messages(), numbers(1, 4); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// A store that several nodes write to shows a publication in history before this
+// node is told of it.
+func TestHistoryAheadOfDelivery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		w.broker.late = make(chan func(), 10)
+		deliver := func() { (<-w.broker.late)() }
+		c := w.hub.Channel("a")
+		defer c.Release()
+
+		w.publish("a", "1")
+		deliver()
+		w.publish("a", "2")
+		w.publish("a", "3")
+		client := w.connect()
+		if err := c.JoinFrom(t.Context(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 10}); err != nil {
+			t.Fatal(err)
+		}
+		queue, history, err := w.hub.Subscribe(t.Context(), "a", hub.Reader{}, maru.HistoryQuery{Limit: 10})
+		if err != nil || len(history.Publications) != 3 {
+			t.Fatal(history, err)
+		}
+		defer queue.Close()
+		deliver()
+		deliver()
+		w.publish("a", "4")
+		deliver()
+		synctest.Wait()
+		if got, want := client.messages(), numbers(1, 4); !slices.Equal(got, want) {
+			t.Errorf("socket got %q, want %q", got, want)
+		}
+		batch, err := queue.Next(t.Context())
+		if err != nil || len(batch) != 1 || string(batch[0].Publication.Data) != "4" {
+			t.Errorf("queue got %v, %v, want only 4", batch, err)
+		}
+	})
+}
+
+// Every subscriber that comes in the middle of a flood with the last position it
+// knows gets all that follows, once, in order: also with a broker that delivers
+// later than its history shows.
+func TestReplayAgainstLive(t *testing.T) {
+	t.Parallel()
+	const publications, subscribers = 4000, 60
+	for name, lag := range map[string]int{"delivered at once": 0, "delivered later": 64} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, hub.Options{QueueMessages: publications})
+				var all sync.WaitGroup
+				if lag > 0 {
+					w.broker.late = make(chan func(), lag)
+					all.Go(func() {
+						for deliver := range w.broker.late {
+							deliver()
+						}
+					})
+				}
+				// Subscriber i comes when join[i] are published and knows from[i] of them.
+				var clients [subscribers]*client
+				var join, from [subscribers]int
+				due := make(map[int]chan struct{})
+				for i := range subscribers {
+					clients[i], join[i] = w.connect(), 1+rand.IntN(publications*3/4)
+					from[i] = rand.IntN(join[i])
+					if due[join[i]] == nil {
+						due[join[i]] = make(chan struct{})
+					}
+				}
+				for i, c := range clients {
+					now := due[join[i]]
+					all.Go(func() {
+						<-now
+						channel := w.hub.Channel("a")
+						t.Cleanup(channel.Release)
+						ask := maru.HistoryQuery{Since: &maru.Position{Offset: uint64(from[i])}, Limit: -1}
+						if err := channel.JoinFrom(t.Context(), c.socket(hub.Raw), ask); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				for i := range publications {
+					w.engine.Wait(t.Context())
+					w.publish("a", strconv.Itoa(i+1))
+					if now := due[i+1]; now != nil {
+						close(now)
+					}
+				}
+				if lag > 0 {
+					close(w.broker.late)
+				}
+				all.Wait()
+				synctest.Wait()
+				for i, c := range clients {
+					if want := numbers(from[i]+1, publications); !slices.Equal(c.messages(), want) {
+						t.Errorf("subscriber %d from %d got %d messages of %d, or not in order", i, from[i], len(c.got), len(want))
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		w.publish("a", "1")
+		c := w.hub.Channel("a")
+		first, second := w.connect(), w.connect()
+		c.Join(first.socket(hub.Raw))
+		if err := c.JoinFrom(t.Context(), second.socket(hub.Raw), maru.HistoryQuery{Limit: 1}); err != nil {
+			t.Fatal(err)
+		}
+		first.near.Terminate()
+		second.near.Terminate()
+		synctest.Wait()
+		c.Leave(first.socket(hub.Raw))
+		c.Leave(second.socket(hub.Raw))
+		if n := w.hub.Presence("a").Anonymous; n != 0 {
+			t.Errorf("%d present after all have left", n)
+		}
+		c.Release()
+		if n := w.hub.Len(); n != 0 {
+			t.Errorf("%d channels have state after all have left", n)
+		}
+		w.publish("a", "2") // to nobody
+	})
+}
+
+func TestJoinClosedConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		w.publish("a", "1")
+		client := w.connect()
+		client.near.Terminate()
+		synctest.Wait()
+		c := w.hub.Channel("a")
+		defer c.Release()
+		if err := c.JoinFrom(context.Background(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 1}); err == nil {
+			t.Error("a closed connection could join")
+		}
+	})
+}

@@ -1,0 +1,169 @@
+package hub_test
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"maru"
+	"maru/internal/frame"
+	"maru/internal/hub"
+	"maru/internal/loop"
+)
+
+const epoch = "e1"
+
+// broker retains everything. What it is told to do between storing and
+// delivering, and while history is read, is how real ones differ.
+type broker struct {
+	sink      maru.Sink
+	lag       chan struct{} // if not nil, a publication is delivered when this has a token
+	onHistory func()        // called after history was read
+	gap       *maru.Gap
+	fails     error
+
+	mu     sync.Mutex
+	number uint64
+	kept   map[string][]*maru.Publication
+	late   chan func() // deliveries in order, when lagging
+}
+
+func (b *broker) Publish(_ context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.number++
+	p.Offset = b.number
+	at := maru.Position{Epoch: epoch, Offset: p.Offset}
+	b.kept[channel] = append(b.kept[channel], p)
+	if b.late == nil {
+		b.sink(channel, at, p)
+	} else {
+		b.late <- func() { b.sink(channel, at, p) }
+	}
+	return at, nil
+}
+
+func (b *broker) History(_ context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
+	if b.onHistory != nil {
+		defer b.onHistory()
+	}
+	if b.fails != nil {
+		return maru.History{}, b.fails
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := maru.History{Epoch: epoch, Gap: b.gap}
+	kept := b.kept[channel]
+	if len(kept) > 0 {
+		h.Head = kept[len(kept)-1].Offset
+	}
+	if q.Since != nil {
+		i, found := slices.BinarySearchFunc(kept, q.Since.Offset, func(p *maru.Publication, offset uint64) int {
+			return int(p.Offset) - int(offset)
+		})
+		if found {
+			i++
+		}
+		h.Publications = slices.Clone(kept[i:])
+	} else {
+		h.Publications = slices.Clone(kept[max(0, len(kept)-q.Limit):])
+	}
+	return h, nil
+}
+
+func (b *broker) Close() error { return nil }
+
+// world is a hub with a broker and an engine over pipes; everything in it is
+// the bubble's own.
+type world struct {
+	t      *testing.T
+	engine *loop.Engine
+	far    *loop.Engine // of the clients
+	broker *broker
+	hub    *hub.Hub
+}
+
+func newWorld(t *testing.T, o hub.Options) *world {
+	w := &world{
+		t:      t,
+		engine: loop.New(loop.Options{Goroutines: true, Loops: 2}),
+		far:    loop.New(loop.Options{Goroutines: true, Loops: 1}),
+		broker: &broker{kept: make(map[string][]*maru.Publication)},
+	}
+	o.Engine = w.engine
+	w.hub = hub.New(o, func(sink maru.Sink) maru.Broker {
+		w.broker.sink = sink
+		return w.broker
+	})
+	t.Cleanup(func() {
+		w.hub.Close()
+		w.engine.Shutdown(t.Context(), 1001, "")
+		w.far.Shutdown(t.Context(), 1001, "")
+	})
+	return w
+}
+
+func (w *world) publish(channel, text string) maru.Position {
+	at, err := w.broker.Publish(w.t.Context(), channel, &maru.Publication{Data: []byte(text)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return at
+}
+
+// client is the far end of a socket.
+type client struct {
+	near loop.Conn
+
+	mu   sync.Mutex
+	got  []string
+	kind []frame.Opcode
+}
+
+func (c *client) Message(op frame.Opcode, data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = append(c.got, string(data))
+	c.kind = append(c.kind, op)
+}
+
+func (c *client) Closed(int, string, error) {}
+
+func (c *client) messages() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.got)
+}
+
+type nobody struct{}
+
+func (nobody) Message(frame.Opcode, []byte) {}
+func (nobody) Closed(int, string, error)    {}
+
+// connect opens a socket that is in no channel yet.
+func (w *world) connect() *client {
+	near, far := net.Pipe()
+	c := new(client)
+	var err error
+	c.near, err = w.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return nobody{} })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.far.Open(far, nil, loop.Params{Client: true}, func(loop.Conn) loop.Handler { return c }); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (c *client) socket(f hub.Form) hub.Socket { return hub.Socket{Conn: c.near, Form: f} }
+
+func numbers(from, to int) []string {
+	var s []string
+	for i := from; i <= to; i++ {
+		s = append(s, strconv.Itoa(i))
+	}
+	return s
+}

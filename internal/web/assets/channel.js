@@ -1,7 +1,7 @@
 /**
  * Any channel as it is: every publication with its offset, kind, sender and key.
  */
-import { compose } from "./compose.js";
+import { compose, mayWrite } from "./compose.js";
 import { Connection } from "./connection.js";
 import { addMarker, addMessage, settle, stamp } from "./log.js";
 import { channelURL, find, make, number, quoted, say } from "./page.js";
@@ -12,7 +12,9 @@ import { drive, showState } from "./state.js";
 const connection = new Connection(channelURL, {
   onState(state, reason) {
     showState(state, reason);
-    if (state === "open") settle();
+    if (state !== "open") return;
+    settle();
+    mayWrite();
   },
   onPublication(publication, first) {
     const time = new Date(publication.time);

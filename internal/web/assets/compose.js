@@ -5,6 +5,8 @@ import { MAX_MESSAGE_BYTES } from "./connection.js";
 import { toEnd } from "./log.js";
 import { find, notice, number, say } from "./page.js";
 
+const waits = say("notConnected");
+
 /**
  * Sends what is written: by Enter (Shift+Enter is a new line) or the button.
  *
@@ -26,12 +28,17 @@ export function compose(connection, wire) {
     const message = wire(field.value);
     const bytes = new TextEncoder().encode(message).length;
     if (bytes > MAX_MESSAGE_BYTES) return notice(say("tooLarge", { n: number(bytes) }));
-    if (!connection.send(message)) return notice(say("notConnected"));
+    if (!connection.send(message)) return notice(waits);
     notice("");
     field.value = "";
     field.focus();
     toEnd();
   });
+}
+
+/** Connected again: what waits can be sent. */
+export function mayWrite() {
+  if (find("notice").textContent === waits) notice("");
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The hall: people talk, each message as `nickname => message`.
  */
-import { compose } from "./compose.js";
+import { compose, mayWrite } from "./compose.js";
 import { Connection } from "./connection.js";
 import { addMarker, addMessage, settle, stamp } from "./log.js";
 import { judge, splitMessage } from "./message.js";
@@ -20,11 +20,14 @@ const connection = new Connection(channelURL, {
   onState(state, reason) {
     showState(state, reason);
     followPeople(state === "open");
-    if (state === "open") settle();
+    if (state !== "open") return;
+    settle();
+    mayWrite();
   },
   onPublication(publication, first) {
     const time = new Date(publication.time);
-    addMessage(render(publication, time), time, first);
+    const { message, by } = render(publication, time);
+    addMessage(message, time, first, by);
   },
   onGap: ({ reason, from = 0, to = 0 }) =>
     addMarker(reason === "epoch" ? say("gapEpoch") : say("gapExpired", { from, to })),
@@ -39,9 +42,6 @@ const connection = new Connection(channelURL, {
   },
 });
 
-/** The message before, whose name need not be said again. */
-let last = { name: "", user: "", minute: 0 };
-
 /**
  * @param {Publication} publication
  * @param {Date} time
@@ -54,10 +54,7 @@ function render({ offset, kind, data, user = "" }, time) {
   message.dataset.offset = String(offset);
   message.classList.add(verdict);
   if (user && user === session.user) message.classList.add("own");
-  const minute = time.getTime() / 60_000;
-  if (last.name === name && last.user === user && minute - last.minute < 5) message.classList.add("same");
-  last = { name, user, minute };
-  return message;
+  return { message, by: `${name} => ${user}` };
 }
 
 /**
@@ -88,6 +85,7 @@ async function resume() {
   const before = session.user;
   const taken = await session.resume();
   if (taken) notice(say("takenSince", { name: taken }));
+  else if (before && !session.user) notice(say("signedOut")); // or another tab has said why
   if (before !== session.user || taken) showPerson();
 }
 

@@ -17,6 +17,8 @@ const clock = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit"
 const full = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
 
 let lastDay = "";
+/** Who said the last message, and when; "" after anything else. */
+let last = { by: "", minute: 0 };
 /** Whether new messages are followed. */
 let atEnd = true;
 /** How far down the list was when it was last at its end. */
@@ -26,16 +28,24 @@ let unread = 0;
 let scrolling = false;
 
 /**
- * Adds one message.
+ * Adds one message. One that follows soon on another by the same sender gets the
+ * class same: who it is by need not be seen again.
  *
  * @param {HTMLElement} message
  * @param {Date} time
  * @param {boolean} first it was there before the person came: not news
+ * @param {string} [by] the sender
  */
-export function addMessage(message, time, first) {
+export function addMessage(message, time, first, by = "") {
   const today = day.format(time);
-  if (today !== lastDay) append(make("div", "day", make("span", "", today)));
+  if (today !== lastDay) {
+    append(make("div", "day", make("span", "", today)));
+    last.by = "";
+  }
   lastDay = today;
+  const minute = time.getTime() / 60_000;
+  if (by && by === last.by && minute - last.minute < 5) message.classList.add("same");
+  last = { by, minute };
   append(message);
   if (first) return;
   if (!atEnd) below++;
@@ -50,6 +60,7 @@ export function addMessage(message, time, first) {
  */
 export function addMarker(text) {
   append(make("div", "marker", text));
+  last.by = "";
 }
 
 /**

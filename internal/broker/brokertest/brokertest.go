@@ -1,0 +1,180 @@
+package brokertest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"maru"
+
+	"pgregory.net/rapid"
+)
+
+// Limits are what a case asks a broker to hold to. All fields are set. A broker
+// may count up to 400 bytes of its own for a publication.
+type Limits struct {
+	PublicationsPerChannel int           // negative: retain none
+	MaxAge                 time.Duration // of a publication when it is no longer retained
+	BytesPerNamespace      int64
+	// EmptyChannels is of how many channels that retain nothing a namespace must
+	// remember the heads. A broker may remember more, or all.
+	EmptyChannels int
+}
+
+// ample is what no case reaches unless it says so.
+var ample = Limits{PublicationsPerChannel: 1000, MaxAge: 24 * time.Hour, BytesPerNamespace: 16 << 20, EmptyChannels: 1000}
+
+// An Open makes a new broker with an empty history, that calls sink. The suite
+// closes it.
+type Open func(t *testing.T, limits Limits, sink maru.Sink) maru.Broker
+
+// An Option changes how the suite is run.
+type Option func(*suite)
+
+// RealTime is for a broker that cannot live in a synctest bubble.
+func RealTime() Option { return func(s *suite) { s.realTime = true } }
+
+type suite struct {
+	open     Open
+	realTime bool
+}
+
+// A rule is one case: what a broker must do, shown on a broker with limits.
+type rule struct {
+	name   string
+	limits Limits
+	show   func(*rig)
+}
+
+// Run tests a broker against all rules.
+func Run(t *testing.T, open Open, options ...Option) {
+	s := &suite{open: open}
+	for _, option := range options {
+		option(s)
+	}
+	rules := [][]rule{orderRules, retentionRules, queryRules, gapRules, refusalRules}
+	if s.realTime {
+		rules = append(rules, ageRulesInRealTime)
+	} else {
+		rules = append(rules, ageRules)
+	}
+	for _, group := range rules {
+		for _, rule := range group {
+			t.Run(rule.name, func(t *testing.T) {
+				t.Parallel()
+				s.run(t, rule)
+			})
+		}
+	}
+	s.runModel(t)
+}
+
+func (s *suite) run(t *testing.T, rule rule) {
+	show := func(t *testing.T) {
+		r := s.rig(t, t, rule.limits)
+		defer r.close()
+		rule.show(r)
+	}
+	if s.realTime {
+		show(t)
+	} else {
+		synctest.Test(t, show)
+	}
+}
+
+// A rig is a broker under test and what its Sink was given.
+type rig struct {
+	rapid.TB // *testing.T or *rapid.T
+	broker   maru.Broker
+
+	mu        sync.Mutex // the Sink may be called for several channels at once
+	delivered map[string][]delivery
+}
+
+type delivery struct {
+	at          maru.Position
+	publication *maru.Publication
+}
+
+func (s *suite) rig(t *testing.T, tb rapid.TB, limits Limits) *rig {
+	r := &rig{TB: tb, delivered: make(map[string][]delivery)}
+	r.broker = s.open(t, limits, func(channel string, at maru.Position, p *maru.Publication) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.delivered[channel] = append(r.delivered[channel], delivery{at, p})
+	})
+	return r
+}
+
+func (r *rig) close() {
+	r.Helper()
+	if err := r.broker.Close(); err != nil {
+		r.Errorf("Close: %v", err)
+	}
+}
+
+// sink is what the Sink was given for a channel so far.
+func (r *rig) sink(channel string) []delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]delivery(nil), r.delivered[channel]...)
+}
+
+// publish publishes text and answers where it is.
+func (r *rig) publish(channel, text string) maru.Position {
+	r.Helper()
+	return r.publishAll(channel, &maru.Publication{Data: []byte(text)})
+}
+
+func (r *rig) publishAll(channel string, p *maru.Publication) maru.Position {
+	r.Helper()
+	at, err := r.broker.Publish(context.Background(), channel, p)
+	if err != nil {
+		r.Fatalf("Publish in %s: %v", channel, err)
+	}
+	return at
+}
+
+// history asks for all, or for all since a position if one is given.
+func (r *rig) history(channel string, since ...maru.Position) maru.History {
+	r.Helper()
+	q := maru.HistoryQuery{Limit: -1}
+	if len(since) > 0 {
+		q.Since = &since[0]
+	}
+	return r.query(channel, q)
+}
+
+func (r *rig) query(channel string, q maru.HistoryQuery) maru.History {
+	r.Helper()
+	h, err := r.broker.History(context.Background(), channel, q)
+	if err != nil {
+		r.Fatalf("History of %s: %v", channel, err)
+	}
+	return h
+}
+
+// wantPublications compares by offset.
+func (r *rig) wantPublications(h maru.History, want ...maru.Position) {
+	r.Helper()
+	if !sameOffsets(h.Publications, want) {
+		r.Errorf("publications %v, want %v", offsets(h.Publications), want)
+	}
+}
+
+// wantGap compares by value; nil is no gap.
+func (r *rig) wantGap(h maru.History, want *maru.Gap) {
+	r.Helper()
+	if !sameGap(h.Gap, want) {
+		r.Errorf("gap %s, want %s", gapString(h.Gap), gapString(want))
+	}
+}
+
+func (r *rig) wantHead(h maru.History, want uint64) {
+	r.Helper()
+	if h.Head != want {
+		r.Errorf("head %d, want %d", h.Head, want)
+	}
+}

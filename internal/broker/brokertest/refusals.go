@@ -1,0 +1,72 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+
+	"maru"
+)
+
+var refusalRules = []rule{
+	{"text that is not UTF-8 is refused", ample, badText},
+	{"an ended context is refused", ample, endedContext},
+	{"after Close all fails with shutting_down", ample, closed},
+}
+
+// What is refused leaves no trace: no number, no history, no delivery.
+func badText(r *rig) {
+	before := r.publish("a", "x")
+	_, err := r.broker.Publish(context.Background(), "a", &maru.Publication{Data: []byte("\xff")})
+	r.wantCode(err, maru.CodeBadText)
+	r.wantUntouched("a", before)
+
+	// The same bytes are no text if they do not say so.
+	r.publishAll("a", &maru.Publication{Kind: maru.Binary, Data: []byte("\xff")})
+}
+
+// Who no longer waits gets the context's error, and as above nothing happened.
+func endedContext(r *rig) {
+	before := r.publish("a", "x")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := r.broker.Publish(ctx, "a", &maru.Publication{Data: []byte("y")}); !errors.Is(err, context.Canceled) {
+		r.Errorf("Publish: %v, want context.Canceled", err)
+	}
+	if _, err := r.broker.History(ctx, "a", maru.HistoryQuery{Limit: -1}); !errors.Is(err, context.Canceled) {
+		r.Errorf("History: %v, want context.Canceled", err)
+	}
+	r.wantUntouched("a", before)
+}
+
+// A closed broker says so, delivers nothing more, and may be closed again.
+func closed(r *rig) {
+	r.publish("a", "x")
+	r.close()
+	for _, channel := range []string{"a", "new:a"} {
+		_, err := r.broker.Publish(context.Background(), channel, &maru.Publication{Data: []byte("y")})
+		r.wantCode(err, maru.CodeShuttingDown)
+		_, err = r.broker.History(context.Background(), channel, maru.HistoryQuery{Limit: -1})
+		r.wantCode(err, maru.CodeShuttingDown)
+	}
+	if seen := len(r.sink("a")) + len(r.sink("new:a")); seen != 1 {
+		r.Errorf("the sink was called %d times, want once", seen)
+	}
+}
+
+func (r *rig) wantCode(err error, code maru.Code) {
+	r.Helper()
+	if !errors.Is(err, &maru.Error{Code: code}) {
+		r.Errorf("error %v, want code %s", err, code)
+	}
+}
+
+// wantUntouched says that a channel with one publication still has only that.
+func (r *rig) wantUntouched(channel string, at maru.Position) {
+	r.Helper()
+	h := r.history(channel)
+	r.wantPublications(h, at)
+	r.wantHead(h, at.Offset)
+	if seen := r.sink(channel); len(seen) != 1 {
+		r.Errorf("the sink was called %d times, want once", len(seen))
+	}
+}

@@ -1,0 +1,112 @@
+package memory_test
+
+import (
+	"context"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/internal/broker/memory"
+)
+
+var text = []byte("a line of chat of some sixty bytes, neither short nor very long")
+
+// A publication in a channel that is full allocates nothing beside what the
+// caller made: what it takes the place of is used again.
+func TestPublishAllocations(t *testing.T) {
+	b := memory.New(memory.Options{})
+	defer b.Close()
+	for range 200 {
+		publish(t, b, "a", "x")
+	}
+	ctx := context.Background()
+	allocations := testing.AllocsPerRun(1000, func() {
+		b.Publish(ctx, "a", &maru.Publication{Data: text})
+	})
+	if allocations > 1 { // the Publication
+		t.Errorf("%v allocations, want 1", allocations)
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for name, count := range map[string]int{"history=100": 100, "history=none": -1} {
+		b.Run(name, func(b *testing.B) {
+			broker := memory.New(memory.Options{PublicationsPerChannel: count})
+			defer broker.Close()
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				broker.Publish(ctx, "a", &maru.Publication{Data: text})
+			}
+		})
+	}
+}
+
+// BenchmarkPublishParallel has each publisher in a channel of its own.
+func BenchmarkPublishParallel(b *testing.B) {
+	for name, prefix := range map[string]string{"one namespace": "a:", "a namespace each": ""} {
+		b.Run(name, func(b *testing.B) {
+			broker := memory.New(memory.Options{})
+			defer broker.Close()
+			var publishers atomic.Int64
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				ctx := context.Background()
+				channel := prefix + strconv.FormatInt(publishers.Add(1), 10) + ":x"
+				for pb.Next() {
+					broker.Publish(ctx, channel, &maru.Publication{Data: text})
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkHistory100(b *testing.B) {
+	broker := memory.New(memory.Options{PublicationsPerChannel: 1000})
+	defer broker.Close()
+	var at maru.Position
+	for i := range 1000 {
+		p := publish(b, broker, "a", "x")
+		if i == 500 {
+			at = p
+		}
+	}
+	for name, since := range map[string]*maru.Position{"newest": nil, "since": &at} {
+		b.Run(name, func(b *testing.B) {
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				broker.History(ctx, "a", maru.HistoryQuery{Since: since, Limit: 100})
+			}
+		})
+	}
+}
+
+// BenchmarkMemory tells what PublicationOverhead stands for: bytes of heap a
+// retained publication costs without its data. One operation is all of them.
+func BenchmarkMemory(b *testing.B) {
+	const publications = 100_000
+	for name, channels := range map[string]int{"100 a channel": publications / 100, "1 a channel": publications} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				before := heap()
+				broker := memory.New(memory.Options{MaxAge: time.Hour})
+				for i := range publications {
+					publish(b, broker, strconv.Itoa(i%channels), "")
+				}
+				b.ReportMetric(float64(heap()-before)/publications, "bytes/publication")
+				runtime.KeepAlive(broker)
+			}
+		})
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

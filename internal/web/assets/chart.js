@@ -13,11 +13,10 @@ const POINTS = 120;
  */
 export function chart(place) {
   /** @type {number[]} */
-  const times = [];
-  /** @type {number[]} */
   const prices = [];
-  /** @type {number[]} */
-  const opening = []; // a level line: where the day began
+  let opening = 0;
+  /** One step for each price, and a level line where the day began. */
+  const data = () => /** @type {[number[], number[], number[]]} */ ([[...prices.keys()], prices, prices.map(() => opening)]);
 
   const colour = () => getComputedStyle(place).color;
   const size = () => ({ width: place.clientWidth, height: place.clientHeight });
@@ -35,26 +34,22 @@ export function chart(place) {
         { stroke: () => getComputedStyle(place).outlineColor, width: 1, dash: [2, 3], points: { show: false } },
       ],
     },
-    [times, prices, opening],
+    data(),
     place,
   );
   new ResizeObserver(() => plot.setSize(size())).observe(place);
 
   return {
-    /**
-     * @param {number} time
-     * @param {{price: number, change: number}} quote
-     */
-    add(time, { price, change }) {
-      times.push(time);
+    /** @param {{price: number, change: number}} quote */
+    add({ price, change }) {
       prices.push(price);
-      opening.push(price - change);
-      if (times.length > POINTS) for (const list of [times, prices, opening]) list.shift();
+      if (prices.length > POINTS) prices.shift();
+      opening = price - change;
     },
     /** @param {boolean} [redraw] with the colours as they are now */
     draw(redraw) {
       if (redraw) plot.redraw();
-      else plot.setData([times, prices, opening.map(() => opening.at(-1) ?? 0)]);
+      else plot.setData(data());
     },
   };
 }

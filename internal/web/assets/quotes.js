@@ -9,7 +9,7 @@ import { drive, showState } from "./state.js";
 /**
  * @typedef {{symbol: string, name: string, price: number, change: number, volume: number}} Quote
  * @typedef {{row: HTMLElement, price: HTMLElement, change: HTMLElement, volume: HTMLElement,
- *   draw: (redraw?: boolean) => void, add: (time: number, quote: Quote) => void, quote: Quote}} Row
+ *   draw: (redraw?: boolean) => void, add: (quote: Quote) => void, quote: Quote}} Row
  */
 
 /** Anybody may publish; a page does not grow without bound for it. */
@@ -34,9 +34,9 @@ const connection = new Connection(
       showState(state, reason);
       if (state === "open") find("empty").hidden = rows.size > 0;
     },
-    onPublication({ kind, data, time }) {
+    onPublication({ kind, data }) {
       const quote = kind === "json" ? read(data) : undefined;
-      if (quote) take(quote, Date.parse(time) / 1000);
+      if (quote) take(quote);
     },
   },
   { limit: 1000 },
@@ -55,18 +55,15 @@ function read(data) {
   return { symbol: data.symbol, name, price: data.price, change: Number(data.change) || 0, volume: Number(data.volume) || 0 };
 }
 
-/**
- * @param {Quote} quote
- * @param {number} time seconds
- */
-function take(quote, time) {
+/** @param {Quote} quote */
+function take(quote) {
   let row = rows.get(quote.symbol);
   if (!row) {
     if (rows.size >= MOST_SYMBOLS) return;
     row = addRow(quote);
   }
   row.quote = quote;
-  row.add(time, quote);
+  row.add(quote);
   if (!changed.size) requestAnimationFrame(paintAll);
   changed.add(row);
 }
@@ -82,8 +79,9 @@ function addRow(quote) {
   const canvas = make("div", "spark");
   const row = make("tr", "", head, make("td", "chart", canvas), make("td", "number price", cell.price), cell.change, cell.volume);
   row.dataset.symbol = quote.symbol;
-  const after = [...rows.values()].find((other) => other.quote.symbol > quote.symbol);
-  body.insertBefore(row, after?.row ?? null);
+  const symbols = [...rows.keys(), quote.symbol].sort();
+  const next = symbols[symbols.indexOf(quote.symbol) + 1];
+  body.insertBefore(row, rows.get(next)?.row ?? null);
   find("board").hidden = false;
   find("empty").hidden = true;
   const added = { row, ...cell, quote, ...chart(canvas) };

@@ -1,0 +1,112 @@
+package api_test
+
+import (
+	"errors"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"maru"
+)
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		query  string
+		header string
+		body   string
+		code   maru.Code
+		want   string // kind, data and key in history
+	}{
+		"plain curl":       {header: "Content-Type: application/x-www-form-urlencoded", body: "a=1&b=%20", want: `"kind":"text","data":"a=1&b=%20",`},
+		"no type":          {body: "<hi>\n", want: `"kind":"text","data":"<hi>\n",`},
+		"empty":            {want: `"kind":"text","data":"",`},
+		"text":             {header: "Content-Type: text/plain", body: "마루", want: `"kind":"text","data":"마루",`},
+		"json":             {header: "Content-Type: application/json", body: "{ \"a\": \"<\" }\n", want: `"kind":"json","data":{"a":"<"},`},
+		"problem":          {header: "Content-Type: application/problem+json", body: "1", want: `"kind":"json","data":1,`},
+		"binary":           {header: "Content-Type: image/png", body: "\x00\xff", want: `"kind":"binary","data":"AP8=",`},
+		"key":              {query: "?key=A%26B", body: "1", want: `"kind":"text","data":"1","key":"A&B",`},
+		"longest key":      {query: "?key=" + strings.Repeat("k", 255), want: `"kind":"text",`},
+		"longest body":     {body: strings.Repeat("x", 64), want: `"kind":"text",`},
+		"identity":         {header: "Content-Encoding: identity", body: "1", want: `"kind":"text",`},
+		"too long a key":   {query: "?key=" + strings.Repeat("k", 256), code: maru.CodeBadRequest},
+		"key not UTF-8":    {query: "?key=%ff", code: maru.CodeBadRequest},
+		"malformed query":  {query: "?key=%zz", code: maru.CodeBadRequest},
+		"too large":        {body: strings.Repeat("x", 65), code: maru.CodeTooLarge},
+		"not JSON":         {header: "Content-Type: application/json", body: "{", code: maru.CodeBadJSON},
+		"no JSON":          {header: "Content-Type: application/json", code: maru.CodeBadJSON},
+		"text not UTF-8":   {body: "\xff", code: maru.CodeBadText},
+		"other charset":    {header: "Content-Type: text/plain; charset=latin1", body: "a", code: maru.CodeBadText},
+		"malformed type":   {header: "Content-Type: /", body: "a", code: maru.CodeBadRequest},
+		"content encoding": {header: "Content-Encoding: gzip", body: "a", code: maru.CodeBadRequest},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 0)
+			answer := w.request("POST", "/channels/a"+tt.query, tt.body, tt.header)
+			if tt.code != "" {
+				if code(answer) != tt.code || answer.Code != tt.code.Status() {
+					t.Errorf("answered %d %s, want %s", answer.Code, answer.Body, tt.code)
+				}
+				return
+			}
+			h, _ := w.broker.History(t.Context(), "a", maru.HistoryQuery{Limit: 1})
+			want := `{"channel":"a","epoch":"` + h.Epoch + `","offset":1}` + "\n"
+			if answer.Code != 200 || answer.Body.String() != want {
+				t.Errorf("answered %d %s, want %s", answer.Code, answer.Body, want)
+			}
+			if got := string(h.Publications[0].AppendJSON(nil)); !strings.Contains(got, tt.want) {
+				t.Errorf("published %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A body whose length nobody said is cut off at the limit, one that breaks off
+// is not published.
+func TestPublishStreamed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		body io.Reader
+		want maru.Code
+	}{
+		"endless": {io.MultiReader(strings.NewReader(strings.Repeat("x", 60)), strings.NewReader(strings.Repeat("x", 60))), maru.CodeTooLarge},
+		"broken":  {io.MultiReader(strings.NewReader("x"), broken{}), maru.CodeBadRequest},
+	} {
+		w := newWorld(t, 0)
+		r := httptest.NewRequest("POST", "/channels/a", tt.body)
+		answer := httptest.NewRecorder()
+		w.api.ServeHTTP(answer, r)
+		if code(answer) != tt.want {
+			t.Errorf("%s: %d %s", name, answer.Code, answer.Body)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func TestPublishedBy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.signIn("kim")
+	w.request("POST", "/channels/a?user=lee", "lee => hi", w.cookie)
+	h, _ := w.broker.History(t.Context(), "a", maru.HistoryQuery{Limit: 1})
+	if user := h.Publications[0].User; user != "kim" {
+		t.Errorf("published by %q", user)
+	}
+}
+
+func TestPublishAfterShutdown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.broker.Close()
+	for _, answer := range []*httptest.ResponseRecorder{w.request("POST", "/", "a"), w.request("GET", "/", "")} {
+		if answer.Code != 503 || code(answer) != maru.CodeShuttingDown || answer.Header().Get("Retry-After") == "" {
+			t.Errorf("answered %d %v %s", answer.Code, answer.Header(), answer.Body)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"maru"
+	"maru/internal/api"
+	"maru/internal/auth"
+	"maru/internal/broker/memory"
+	"maru/internal/entry"
+	"maru/internal/hub"
+	"maru/internal/loop"
+)
+
+// world is an API over a real hub and broker, with gateways and pages that only
+// say which of them was asked.
+type world struct {
+	api    *api.API
+	hub    *hub.Hub
+	broker maru.Broker
+	door   *entry.Door
+	cookie string // header of who signed in
+}
+
+func newWorld(t *testing.T, connections int) *world {
+	w := new(world)
+	engine := loop.New(loop.Options{Goroutines: true, Loops: 1})
+	w.hub = hub.New(hub.Options{Engine: engine}, func(sink maru.Sink) maru.Broker {
+		w.broker = memory.New(memory.Options{Sink: sink})
+		return w.broker
+	})
+	t.Cleanup(func() {
+		w.hub.Close()
+		engine.Shutdown(context.Background(), 1001, "")
+	})
+	w.door = &entry.Door{
+		Limiter:  auth.NewLimiter(connections, 0),
+		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Log:      slog.New(slog.DiscardHandler),
+	}
+	w.api = api.New(api.Options{
+		Hub: w.hub, Door: w.door, History: w.broker.History, Publish: w.broker.Publish,
+		Sockets: says("socket"), Events: says("events"), PresenceEvents: says("presence events"),
+		Pages: pages{}, MaxBodyBytes: 64,
+	})
+	return w
+}
+
+func says(what string) api.ChannelHandler {
+	return func(w http.ResponseWriter, r *http.Request, channel string) {
+		io.WriteString(w, what+" "+channel)
+	}
+}
+
+type pages struct{}
+
+func (pages) Hall(w http.ResponseWriter, r *http.Request)   { io.WriteString(w, "page hall") }
+func (pages) Quotes(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page quotes") }
+func (pages) Channel(w http.ResponseWriter, r *http.Request, name string) {
+	io.WriteString(w, "page channel "+name)
+}
+func (pages) Assets() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "asset "+r.URL.Path) })
+}
+
+// request sends one to the API. Headers are "Name: value".
+func (w *world) request(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "/", strings.NewReader(body))
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		panic(err)
+	}
+	r.URL, r.RequestURI = u, target
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	answer := httptest.NewRecorder()
+	w.api.ServeHTTP(answer, r)
+	return answer
+}
+
+func (w *world) signIn(nickname string) {
+	cookie := w.request("POST", "/session", `{"nickname":"`+nickname+`"}`).Result().Cookies()[0]
+	w.cookie = "Cookie: " + cookie.Name + "=" + cookie.Value
+}
+
+func (w *world) publish(t *testing.T, channel, text string) maru.Position {
+	t.Helper()
+	at, err := w.broker.Publish(t.Context(), channel, &maru.Publication{Data: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// code is the error's word in an answer, "" if it is none.
+func code(answer *httptest.ResponseRecorder) maru.Code {
+	var body struct {
+		Error struct{ Code maru.Code }
+	}
+	json.Unmarshal(answer.Body.Bytes(), &body)
+	return body.Error.Code
+}

@@ -1,0 +1,74 @@
+package entry_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/internal/auth"
+	"maru/internal/entry"
+)
+
+func newDoor(connections int, level slog.Level) (*entry.Door, *bytes.Buffer) {
+	var log bytes.Buffer
+	return &entry.Door{
+		Limiter:  auth.NewLimiter(connections, 0),
+		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})),
+	}, &log
+}
+
+func TestDoorIsFull(t *testing.T) {
+	t.Parallel()
+	door, log := newDoor(1, slog.LevelWarn)
+	r := httptest.NewRequest("GET", "/channels/a?secret=hush", nil)
+	r.Header.Set("Cookie", "maru_session=hush")
+	v, err := door.Admit(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = door.Admit(r)
+	if !errors.Is(err, &maru.Error{Code: maru.CodeTooManyConnections}) {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	door.Refuse(w, r, err)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"too_many_connections"`) {
+		t.Errorf("answered %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if s := log.String(); !strings.Contains(s, "code=too_many_connections") || strings.Contains(s, "hush") {
+		t.Errorf("logged %q", s)
+	}
+	door.Leave(v.Addr)
+	if _, err := door.Admit(r); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
+	c := entry.Connection{Transport: "websocket", Channel: "a", Addr: netip.MustParseAddr("192.0.2.1"), User: "kim"}
+
+	door, log := newDoor(0, slog.LevelInfo)
+	door.Connected(c)
+	door.Disconnected(c, 1001, "shutting_down", time.Minute)
+	for _, want := range []string{"msg=connected transport=websocket channel=a addr=192.0.2.1 user=kim\n",
+		"msg=disconnected transport=websocket channel=a addr=192.0.2.1 user=kim code=1001 reason=shutting_down duration=1m0s\n"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in %q", want, log)
+		}
+	}
+
+	quiet, _ := newDoor(0, slog.LevelWarn)
+	if n := testing.AllocsPerRun(100, func() {
+		quiet.Connected(c)
+		quiet.Disconnected(c, 1000, "", time.Minute)
+	}); n != 0 {
+		t.Errorf("%v allocations although nothing is logged", n)
+	}
+}

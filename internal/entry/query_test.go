@@ -1,0 +1,62 @@
+package entry_test
+
+import (
+	"errors"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+
+	"maru"
+	"maru/internal/entry"
+)
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	after := func(epoch string, offset uint64) maru.HistoryQuery {
+		return maru.HistoryQuery{Since: &maru.Position{Epoch: epoch, Offset: offset}, Limit: -1}
+	}
+	tests := map[string]struct {
+		want maru.HistoryQuery
+		code maru.Code
+	}{
+		"":                           {},
+		"other=1":                    {},
+		"last=1":                     {want: maru.HistoryQuery{Limit: 1}},
+		"last=1000":                  {want: maru.HistoryQuery{Limit: 1000}},
+		"last=0":                     {code: maru.CodeBadRequest},
+		"last=1001":                  {code: maru.CodeBadRequest},
+		"last=-1":                    {code: maru.CodeBadRequest},
+		"last=":                      {code: maru.CodeBadRequest},
+		"last=1e2":                   {code: maru.CodeBadRequest},
+		"last=%2B5":                  {code: maru.CodeBadRequest},
+		"last=18446744073709551617":  {code: maru.CodeBadRequest},
+		"since=0":                    {want: after("", 0)},
+		"since=k3f9:812":             {want: after("k3f9", 812)},
+		"since=k3f9%3A812":           {want: after("k3f9", 812)},
+		"since=5&last=3":             {want: after("", 5)},
+		"since=5&last=0":             {code: maru.CodeBadRequest},
+		"since=":                     {code: maru.CodeBadPosition},
+		"since=:5":                   {code: maru.CodeBadPosition},
+		"since=k3f9:":                {code: maru.CodeBadPosition},
+		"since=k3f9:-1":              {code: maru.CodeBadPosition},
+		"since=k 3:1":                {code: maru.CodeBadPosition},
+		"since=18446744073709551616": {code: maru.CodeBadPosition},
+		"since=5;last=3":             {code: maru.CodeBadRequest},
+		"since=%zz":                  {code: maru.CodeBadRequest},
+	}
+	for query, tt := range tests {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL.RawQuery = query
+		values, err := entry.Values(r)
+		var got maru.HistoryQuery
+		if err == nil {
+			got, err = entry.Replay(values)
+		}
+		if tt.code != "" && !errors.Is(err, &maru.Error{Code: tt.code}) || tt.code == "" && err != nil {
+			t.Errorf("%q: error %v, want %q", query, err, tt.code)
+		}
+		if tt.code == "" && !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q: %+v, want %+v", query, got, tt.want)
+		}
+	}
+}

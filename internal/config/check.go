@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,14 +12,13 @@ import (
 )
 
 // Check says what is wrong with the options, everything at once, each by its
-// name. It looks at values only; whether a file can be read or an address be
-// had is for whoever opens it to find out.
+// name. It looks at values only: whether a file can be read or an address be had
+// is for whoever opens it to find out, and what an origin or a host is, for
+// package auth, which judges them.
 func (s *Serve) Check() error {
 	return errors.Join(
 		s.checkListen(),
 		s.checkTLS(),
-		each("origin", s.Origin, checkOrigin),
-		each("host", s.Host, checkHost),
 		s.checkNumbers(),
 		s.checkLog(),
 	)
@@ -30,10 +28,10 @@ func (s *Serve) checkListen() error {
 	if len(s.Listen) == 0 {
 		return errors.New("listen: wants at least one address")
 	}
-	if err := each("listen", s.Listen, checkAddress); err != nil {
-		return err
-	}
 	for i, addr := range s.Listen {
+		if !isAddress(addr) {
+			return fmt.Errorf("listen: wants HOST:PORT such as 127.0.0.1:3000, [::1]:3000 or :3000, not %q", addr)
+		}
 		if slices.Contains(s.Listen[:i], addr) && !strings.HasSuffix(addr, ":0") {
 			return fmt.Errorf("listen: %s is given twice", addr)
 		}
@@ -117,47 +115,11 @@ func (s *Serve) checkLog() error {
 	return nil
 }
 
-func each(name string, values []string, check func(string) error) error {
-	var wrong []error
-	for _, value := range values {
-		if err := check(value); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	return errors.Join(wrong...)
-}
-
-func checkAddress(addr string) error {
+func isAddress(addr string) bool {
 	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
 	if err != nil {
-		return fmt.Errorf("wants HOST:PORT such as 127.0.0.1:3000, [::1]:3000 or :3000, not %q", addr)
+		return false
 	}
-	return nil
-}
-
-// An origin is RFC 6454's: scheme, host and port. The word null stands for
-// pages that have none.
-func checkOrigin(origin string) error {
-	u, err := url.Parse(origin)
-	switch {
-	case origin == "null":
-		return nil
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", !bareOrigin(u):
-		return fmt.Errorf("wants an origin such as https://example.com or http://example.com:8080, not %q", origin)
-	}
-	return nil
-}
-
-func bareOrigin(u *url.URL) bool {
-	return u.Path == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.User == nil
-}
-
-func checkHost(host string) error {
-	if host == "" || strings.ContainsAny(host, "/@?# \t") {
-		return fmt.Errorf("wants a host name such as chat.example.com, not %q", host)
-	}
-	return nil
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }

@@ -42,19 +42,6 @@ func TestCheck(t *testing.T) {
 		{`tls-key = "k"`, []string{"tls-cert", "tls-key"}},
 		{"tls-self-signed = true\ntls-cert = \"c\"\ntls-key = \"k\"", []string{"tls-self-signed"}},
 
-		{`origin = ["https://example.com", "http://[::1]:8080", "null"]`, nil},
-		{`origin = ["example.com"]`, []string{"origin", `"example.com"`}},
-		{`origin = ["*"]`, []string{"origin"}},
-		{`origin = ["https://"]`, []string{"origin"}},
-		{`origin = ["https://example.com/"]`, []string{"origin"}},
-		{`origin = ["https://example.com?"]`, []string{"origin"}},
-		{`origin = ["https://kim@example.com"]`, []string{"origin"}},
-		{`origin = ["ftp://example.com", "ws://example.com"]`, []string{"ftp://example.com", "ws://example.com"}},
-
-		{`host = ["chat.example.com", "chat.example.com:8443", "192.0.2.1"]`, nil},
-		{`host = [""]`, []string{"host"}},
-		{`host = ["https://chat.example.com"]`, []string{"host"}},
-
 		{`max-message = 0`, []string{"max-message"}},
 		{`max-header = -1`, []string{"max-header"}},
 		{`backlog = 0`, []string{"backlog"}},

@@ -36,7 +36,7 @@ type Serve struct {
 	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`
 	HistoryBytes Bytes    `toml:"history-bytes" group:"History:" default:"64MiB" help:"Bytes kept per namespace."`
 
-	LogFormat string `toml:"log-format" group:"Logging:" default:"text" help:"Form of the log on stderr, text or json."`
+	LogFormat string `toml:"log-format" group:"Logging:" default:"text" placeholder:"text" help:"Form of the log on stderr, text or json."`
 	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Least severe lines to log: debug, info, warn or error."`
 }
 

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+)
+
+// announce prints what can be opened.
+func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, certificate *tls.Certificate) error {
+	scheme, socket, curl := "http", "ws", "curl"
+	if certificate != nil {
+		scheme, socket = "https", "wss"
+	}
+	if c.TLSSelfSigned {
+		curl = "curl -k"
+	}
+	hosts := authorities(listeners)
+	first := hosts[0]
+
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(t, "maru listens. Ctrl-C ends it.\n\n")
+	for _, host := range hosts {
+		fmt.Fprintf(t, "  The hall\t%s://%s/\n", scheme, host)
+	}
+	if c.Demo {
+		fmt.Fprintf(t, "  Quotes (sample data)\t%s://%s/quotes\n", scheme, first)
+	}
+	fmt.Fprintf(t, "  From a program\tnew WebSocket(\"%s://%s\")\n", socket, first)
+	fmt.Fprintf(t, "  From a shell\t%s -d hello %s://%s/\n", curl, scheme, first)
+	if c.TLSSelfSigned {
+		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
+}
+
+// authorities are host and port for URLs, each once: localhost where both
+// loopback addresses answer, otherwise the addresses themselves.
+func authorities(listeners []net.Listener) []string {
+	var bound []netip.AddrPort
+	for _, l := range listeners {
+		at := l.Addr().(*net.TCPAddr).AddrPort()
+		bound = append(bound, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+	}
+	var hosts []string
+	add := func(host string, port uint16) {
+		if host = net.JoinHostPort(host, strconv.Itoa(int(port))); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	for _, at := range bound {
+		switch addr := at.Addr(); {
+		case addr.IsUnspecified():
+			add("localhost", at.Port())
+			for _, own := range ownAddresses(addr) {
+				add(own.String(), at.Port())
+			}
+		case isLoopback(addr) && slices.ContainsFunc(bound, func(other netip.AddrPort) bool {
+			return other.Port() == at.Port() && other.Addr() != addr && isLoopback(other.Addr())
+		}):
+			add("localhost", at.Port())
+		default:
+			add(addr.String(), at.Port())
+		}
+	}
+	return hosts
+}
+
+// isLoopback reports whether addr is one of the two that localhost means.
+func isLoopback(addr netip.Addr) bool {
+	return addr == netip.IPv6Loopback() || addr == netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+// ownAddresses are those by which other machines reach a listener on any: all
+// that are global, only IPv4 ones where it is 0.0.0.0.
+func ownAddresses(any netip.Addr) []netip.Addr {
+	interfaces, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var own []netip.Addr
+	for _, a := range interfaces {
+		network, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		addr, ok := netip.AddrFromSlice(network.IP)
+		addr = addr.Unmap()
+		if ok && addr.IsGlobalUnicast() && (any.Is6() || addr.Is4()) {
+			own = append(own, addr)
+		}
+	}
+	return own
+}

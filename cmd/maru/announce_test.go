@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// at is a listener by its address alone.
+type at struct {
+	net.Listener
+	addr string
+}
+
+func (l at) Addr() net.Addr {
+	addr, err := net.ResolveTCPAddr("tcp", l.addr)
+	if err != nil {
+		panic(err)
+	}
+	return addr
+}
+
+func TestAuthorities(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ bound, want []string }{
+		{[]string{"127.0.0.1:3000", "[::1]:3000"}, []string{"localhost:3000"}},
+		{[]string{"127.0.0.1:3000"}, []string{"127.0.0.1:3000"}},
+		{[]string{"[::1]:3000"}, []string{"[::1]:3000"}},
+		{[]string{"127.0.0.1:3000", "[::1]:3001"}, []string{"127.0.0.1:3000", "[::1]:3001"}},
+		{[]string{"127.0.0.1:3000", "192.0.2.1:80"}, []string{"127.0.0.1:3000", "192.0.2.1:80"}},
+	} {
+		var listeners []net.Listener
+		for _, addr := range tt.bound {
+			listeners = append(listeners, at{addr: addr})
+		}
+		if got := authorities(listeners); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%v: %v, want %v", tt.bound, got, tt.want)
+		}
+	}
+	if got := authorities([]net.Listener{at{addr: "0.0.0.0:3000"}}); got[0] != "localhost:3000" {
+		t.Errorf("on all addresses: %v", got)
+	}
+}
+
+func TestAnnounce(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	listeners := []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}
+	for _, c := range []*serveCmd{{}, {plain: true}} {
+		c.Demo = c.plain
+		if err := c.announce(&out, listeners, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden(t, "announce.golden", out.String())
+}
+
+// writeCertificate makes a certificate for localhost and its key, as files.
+func writeCertificate(t *testing.T, dir, name string) (certFile, keyFile string) {
+	t.Helper()
+	certificate, err := selfSigned([]string{"localhost", "127.0.0.1"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalECPrivateKey(certificate.PrivateKey.(*ecdsa.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(dir, name+"-cert.pem"), filepath.Join(dir, name+"-key.pem")
+	for path, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: certificate.Certificate[0]},
+		keyFile:  {Type: "EC PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}

@@ -1,0 +1,83 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// program starts this test's binary as maru.
+func program(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *output) {
+	t.Helper()
+	stdout, stderr = newOutput(), newOutput()
+	cmd = exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "TEST_AS_PROGRAM=1")
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, stdout, stderr
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+func TestSignalEndsInOrder(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0")
+		stdout.wait(t, "curl")
+		cmd.Process.Signal(sig)
+		if err := cmd.Wait(); exitCode(err) != exitOK {
+			t.Errorf("%v: %v, stderr %q", sig, err, stderr)
+		}
+	}
+}
+
+// A request that never ends holds up the first signal, and not the second.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0")
+	address := strings.TrimPrefix(hallURL.FindString(stdout.wait(t, "curl")), "http://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", address)
+	if _, err := conn.Read(make([]byte, len("HTTP/1.1 100"))); err != nil { // the body is being read
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(os.Interrupt)
+	stderr.wait(t, "shutting down")
+	cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); exitCode(err) != exitFailure {
+		t.Errorf("%v, stderr %q", err, stderr)
+	}
+}
+
+func TestPublishFromATerminalWantsData(t *testing.T) {
+	t.Parallel()
+	terminal, err := os.Open("/dev/ptmx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	stderr := newOutput()
+	code := run(t.Context(), []string{"publish", "hall"}, &surroundings{stdin: terminal, stdout: newOutput(), stderr: stderr})
+	if code != exitUsage || !strings.Contains(stderr.String(), "nothing to publish") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}

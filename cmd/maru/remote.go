@@ -1,0 +1,92 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"maru"
+)
+
+// remote is the server that publish and subscribe talk to.
+type remote struct {
+	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER)."`
+	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) beside the system's."`
+	Insecure bool   `help:"Trust any certificate: for a self-signed server on one's own machine."`
+}
+
+func serverURL(s *surroundings) string {
+	if server := s.getenv("MARU_SERVER"); server != "" {
+		return server
+	}
+	return "http://localhost:3000"
+}
+
+// channelURL is the channel's address (docs/contract.md §1).
+func (r *remote) channelURL(channel string) (string, error) {
+	if err := maru.CheckChannel(channel); err != nil {
+		return "", usageError{err}
+	}
+	u, err := url.Parse(r.Server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", usagef("--server: wants a URL such as http://localhost:3000, not %q", r.Server)
+	}
+	return strings.TrimRight(r.Server, "/") + "/channels/" + url.PathEscape(channel), nil
+}
+
+// client is an HTTP client that trusts what the flags say.
+func (r *remote) client() (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: r.Insecure}
+	if r.CA != "" {
+		pem, err := os.ReadFile(r.CA)
+		if err != nil {
+			return nil, usagef("--ca: %w", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, usagef("--ca: %s holds no certificate in PEM", r.CA)
+		}
+		transport.TLSClientConfig.RootCAs = pool
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+// refusal is an answer that is not the one hoped for.
+type refusal struct {
+	status  int
+	problem error
+}
+
+func (e *refusal) Error() string { return e.problem.Error() }
+func (e *refusal) Unwrap() error { return e.problem }
+
+// temporary reports whether the same request may go well later.
+func (e *refusal) temporary() bool {
+	return e.status >= 500 || e.status == http.StatusRequestTimeout || e.status == http.StatusTooManyRequests
+}
+
+// refused reads the error that an answer carries (docs/contract.md §3); one that
+// did not come from maru is told by its status.
+func refused(resp *http.Response) error {
+	var body struct {
+		Error struct {
+			Code    maru.Code `json:"code"`
+			Message string    `json:"message"`
+		} `json:"error"`
+	}
+	err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body)
+	if err != nil || body.Error.Code == "" {
+		return &refusal{resp.StatusCode, fmt.Errorf("%s answers %s", resp.Request.URL.Redacted(), resp.Status)}
+	}
+	return &refusal{resp.StatusCode, maru.NewError(body.Error.Code, body.Error.Message)}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"maru"
+	"maru/internal/config"
+	"maru/internal/demo"
+	"maru/server"
+)
+
+// shutdownTimeout is for clients to take their leave.
+const shutdownTimeout = 10 * time.Second
+
+type serveCmd struct {
+	config.Serve
+
+	plain bool // called as maru, without the word serve
+}
+
+// Help is what --help says beside the flags.
+func (*serveCmd) Help() string {
+	return `Each option can also stand in the environment (--ping-interval is MARU_PING_INTERVAL; commas between several values) ` +
+		`and in the file of --config (ping-interval = "25s"). A flag wins over the environment, and that over the file. ` +
+		`Unknown names are errors.`
+}
+
+// BeforeResolve is called between the defaults and the flags.
+func (c *serveCmd) BeforeResolve(line *kong.Context, s *surroundings) error {
+	c.Demo = c.plain
+	file := ""
+	for _, word := range line.Path {
+		if word.Flag != nil && word.Flag.Name == "config" {
+			file, _ = line.FlagValue(word.Flag).(string)
+		}
+	}
+	return c.Load(file, s.env)
+}
+
+// AfterApply is called when the flags have had their say.
+func (c *serveCmd) AfterApply() error { return c.Check() }
+
+// Run serves until ctx ends. The ports come first: where one is taken, nothing
+// has happened yet.
+func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
+	log := c.logger(s.stderr)
+	listeners, err := listen(c.Listen, log)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	certificate, err := c.certificate()
+	if err != nil {
+		return err
+	}
+	live, err := server.New(c.options(log, certificate))
+	if err != nil {
+		return usageError{err}
+	}
+	if err := c.announce(s.stdout, listeners, certificate); err != nil {
+		return err
+	}
+	return c.serve(ctx, live, listeners, log)
+}
+
+func (c *serveCmd) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
+	o := server.Options{
+		Open:           true, // there are no rules yet but Open and Loopback, which Check has seen to
+		Loopback:       c.Loopback(),
+		Origins:        c.Origin,
+		Hosts:          c.Host,
+		TrustedProxies: c.TrustedProxies(),
+
+		Logger: log,
+		Demo:   c.Demo,
+
+		MaxMessageBytes:  int64(c.MaxMessage),
+		MaxHeaderBytes:   int(c.MaxHeader),
+		HandshakeTimeout: time.Duration(c.HandshakeTimeout),
+		PingInterval:     time.Duration(c.PingInterval),
+		PingTimeout:      time.Duration(c.PingTimeout),
+
+		BacklogBytes:    int(c.Backlog),
+		BacklogMessages: c.BacklogMessages,
+		BacklogAge:      time.Duration(c.BacklogAge),
+
+		HistoryPublications: cmp.Or(c.History, -1), // none
+		HistoryAge:          time.Duration(c.HistoryAge),
+		HistoryBytes:        int64(c.HistoryBytes),
+
+		MaxConnections:           c.MaxConnections,
+		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
+	}
+	if certificate != nil {
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	}
+	return o
+}
+
+// serve answers on all listeners until ctx ends or one of them fails, and then
+// lets everybody take their leave.
+func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, l := range listeners {
+		running.Go(func() {
+			if err := live.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				cancel(err)
+			}
+		})
+	}
+	if c.Demo {
+		running.Go(func() {
+			if err := demo.Run(ctx, 0, quotes(live)); err != nil {
+				log.Error("sample data ended", "error", err)
+			}
+		})
+	}
+	<-ctx.Done()
+	log.Info("shutting down")
+	leave, done := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer done()
+	err := live.Shutdown(leave)
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+func quotes(live *server.Server) func(context.Context, string, []byte) error {
+	return func(ctx context.Context, key string, data []byte) error {
+		_, err := live.Publish(ctx, demo.Channel, &maru.Publication{Kind: maru.JSON, Key: key, Data: data})
+		return err
+	}
+}

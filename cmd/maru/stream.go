@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"maru"
+)
+
+// stream follows a channel over server-sent events (docs/contract.md §6). Its
+// lines are the bare data.
+type stream struct {
+	*follower
+	client *http.Client
+	url    string
+	query  string // of the first connection: since or last, with its "?"
+
+	lastID string        // Last-Event-ID
+	given  maru.Position // of the last publication given
+}
+
+// connect asks for the stream once and reads it to its end. It never returns nil.
+func (s *stream) connect(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	quiet := time.AfterFunc(quietLimit, func() { cancel(errQuiet) })
+	defer quiet.Stop()
+
+	address := s.url
+	if s.lastID == "" {
+		address += s.query
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	if s.lastID != "" {
+		req.Header.Set("Last-Event-ID", s.lastID)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return because(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refused(resp)
+	}
+	events := newEventReader(&watched{resp.Body, quiet})
+	for {
+		e, err := events.next()
+		if err == nil {
+			err = s.take(e)
+		}
+		if err != nil {
+			return because(ctx, err)
+		}
+	}
+}
+
+// watched puts the timer back with every byte that comes.
+type watched struct {
+	body  io.Reader
+	quiet *time.Timer
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.body.Read(p)
+	if n > 0 {
+		w.quiet.Reset(quietLimit)
+	}
+	return n, err
+}
+
+// take acts on one event. Events of other names are of the future.
+func (s *stream) take(e event) error {
+	s.backoff.good()
+	if e.retry > 0 {
+		s.backoff.base = e.retry
+	}
+	var err error
+	switch {
+	case e.data == nil:
+	case e.name == "gap":
+		err = s.takeGap(e.data)
+	case e.name == "", e.name == "message":
+		err = s.takePublication(e.id, e.data)
+	case e.name == "base64":
+		var data []byte
+		if data, err = base64.StdEncoding.DecodeString(string(e.data)); err == nil {
+			err = s.takePublication(e.id, data)
+		}
+	}
+	if err == nil && e.hasID {
+		s.lastID = e.id // only now: what failed is asked for again
+	}
+	return err
+}
+
+func (s *stream) takeGap(data []byte) error {
+	var gap maru.Gap
+	if err := json.Unmarshal(data, &gap); err != nil {
+		return fmt.Errorf("read gap: %w", err)
+	}
+	if gap.Reason == maru.GapEpoch {
+		s.given = maru.Position{} // numbers may begin anew
+	}
+	s.gap(gap)
+	return nil
+}
+
+func (s *stream) takePublication(id string, data []byte) error {
+	at, err := maru.ParsePosition(id)
+	if err != nil {
+		return err
+	}
+	if at.Epoch == s.given.Epoch && at.Offset <= s.given.Offset {
+		return nil // had it
+	}
+	if err := s.publication(data); err != nil {
+		return outputError{err}
+	}
+	s.given = at
+	return nil
+}

@@ -1,0 +1,326 @@
+package sse_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"maru"
+)
+
+func TestChannel(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		before []string // published before the request
+		query  string
+		header string
+		want   string
+	}{
+		"nothing yet": {
+			want: "retry: 2000\nid: EPOCH:0\n\n" +
+				"id: EPOCH:1\ndata: live\n\n",
+		},
+		"only live": {
+			before: []string{"1", "2"},
+			want: "retry: 2000\nid: EPOCH:2\n\n" +
+				"id: EPOCH:3\ndata: live\n\n",
+		},
+		"since": {
+			before: []string{"1", "2", "3"}, query: "?since=EPOCH:1",
+			want: "retry: 2000\nid: EPOCH:1\n\n" +
+				"id: EPOCH:2\ndata: 2\n\nid: EPOCH:3\ndata: 3\n\n" +
+				"id: EPOCH:4\ndata: live\n\n",
+		},
+		"since a bare offset": {
+			before: []string{"1", "2"}, query: "?since=1",
+			want: "retry: 2000\nid: EPOCH:1\n\n" +
+				"id: EPOCH:2\ndata: 2\n\n" +
+				"id: EPOCH:3\ndata: live\n\n",
+		},
+		"since the head": {
+			before: []string{"1"}, query: "?since=EPOCH:1",
+			want: "retry: 2000\nid: EPOCH:1\n\n" +
+				"id: EPOCH:2\ndata: live\n\n",
+		},
+		"the newest": {
+			before: []string{"1", "2", "3"}, query: "?last=2",
+			want: "retry: 2000\nid: EPOCH:1\n\n" +
+				"id: EPOCH:2\ndata: 2\n\nid: EPOCH:3\ndata: 3\n\n" +
+				"id: EPOCH:4\ndata: live\n\n",
+		},
+		"the newest of nothing": {
+			query: "?last=2",
+			want: "retry: 2000\nid: EPOCH:0\n\n" +
+				"id: EPOCH:1\ndata: live\n\n",
+		},
+		"Last-Event-ID wins": {
+			before: []string{"1", "2", "3"}, query: "?since=EPOCH:0&last=1", header: "Last-Event-ID: EPOCH:2",
+			want: "retry: 2000\nid: EPOCH:2\n\n" +
+				"id: EPOCH:3\ndata: 3\n\n" +
+				"id: EPOCH:4\ndata: live\n\n",
+		},
+		"an empty Last-Event-ID is none": {
+			before: []string{"1"}, query: "?since=0", header: "Last-Event-ID: ",
+			want: "retry: 2000\nid: EPOCH:0\n\n" +
+				"id: EPOCH:1\ndata: 1\n\n" +
+				"id: EPOCH:2\ndata: live\n\n",
+		},
+		"expired": { // three are kept
+			before: []string{"1", "2", "3", "4", "5"}, query: "?since=EPOCH:1",
+			want: "retry: 2000\nid: EPOCH:1\n\n" +
+				"event: gap\ndata: {\"reason\":\"expired\",\"from\":2,\"to\":2}\n\n" +
+				"id: EPOCH:3\ndata: 3\n\nid: EPOCH:4\ndata: 4\n\nid: EPOCH:5\ndata: 5\n\n" +
+				"id: EPOCH:6\ndata: live\n\n",
+		},
+		"another epoch": {
+			before: []string{"1"}, header: "Last-Event-ID: before:7",
+			want: "retry: 2000\nid: before:7\n\n" +
+				"event: gap\ndata: {\"reason\":\"epoch\"}\n\n" +
+				"id: EPOCH:1\ndata: 1\n\n" +
+				"id: EPOCH:2\ndata: live\n\n",
+		},
+		"another epoch, nothing retained": {
+			header: "Last-Event-ID: before:7",
+			want: "retry: 2000\nid: before:7\n\n" +
+				"event: gap\nid: EPOCH:0\ndata: {\"reason\":\"epoch\"}\n\n" +
+				"id: EPOCH:1\ndata: live\n\n",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				for _, text := range tt.before {
+					w.publish(t, maru.Text, text)
+				}
+				s := w.open(t, w.gateway.Channel, tt.query, tt.header)
+				w.publish(t, maru.Text, "live")
+				if got := s.text(w); got != tt.want {
+					t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+				}
+				for name, want := range map[string]string{
+					"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+				} {
+					if got := s.header.Get(name); got != want {
+						t.Errorf("%s: %s, want %s", name, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestData(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		kind maru.Kind
+		data string
+		want string
+	}{
+		"text":            {maru.Text, "kim => <hi>", "data: kim => <hi>\n"},
+		"empty":           {maru.Text, "", "data: \n"},
+		"leading space":   {maru.Text, " a", "data:  a\n"},
+		"lines":           {maru.Text, "a\n\nb", "data: a\ndata: \ndata: b\n"},
+		"ends with LF":    {maru.Text, "a\n", "data: a\ndata: \n"},
+		"a field's name":  {maru.Text, "id: 7\nevent: x", "data: id: 7\ndata: event: x\n"},
+		"CRLF":            {maru.Text, "a\r\nb", "event: base64\ndata: YQ0KYg==\n"},
+		"CR":              {maru.Text, "a\rb", "event: base64\ndata: YQ1i\n"},
+		"json":            {maru.JSON, `{"a":"b\r\n"}`, "data: {\"a\":\"b\\r\\n\"}\n"},
+		"binary":          {maru.Binary, "\x01\x02\x03", "event: base64\ndata: AQID\n"},
+		"nothing, binary": {maru.Binary, "", "event: base64\ndata: \n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				s := w.open(t, w.gateway.Channel, "")
+				w.publish(t, tt.kind, tt.data)
+				if _, got, _ := strings.Cut(s.text(w), "\n\n"); got != "id: EPOCH:1\n"+tt.want+"\n" {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		query, header string
+		want          maru.Code
+	}{
+		"since":           {query: "?since=x", want: maru.CodeBadPosition},
+		"id":              {query: "?since=0", header: "Last-Event-ID: EPOCH:", want: maru.CodeBadPosition},
+		"last":            {query: "?last=0", want: maru.CodeBadRequest},
+		"malformed query": {query: "?last=%25&%", want: maru.CodeBadRequest},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				s := w.open(t, w.gateway.Channel, tt.query, tt.header)
+				if body := s.body.String(); !s.ended() || s.status != 400 || !isCode(body, tt.want) {
+					t.Errorf("answered %d %s", s.status, body)
+				}
+				if n := w.door.Limiter.Count(); n != 0 {
+					t.Errorf("%d connections counted", n)
+				}
+			})
+		})
+	}
+}
+
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := w.open(t, w.gateway.Channel, "")
+		w.open(t, w.gateway.Presence, "")
+		third := w.open(t, w.gateway.Channel, "")
+		if third.status != 503 || third.header.Get("Retry-After") == "" || !isCode(third.body.String(), maru.CodeTooManyConnections) {
+			t.Errorf("answered %d %v %s", third.status, third.header, third.body.String())
+		}
+		first.cancel()
+		synctest.Wait()
+		if fourth := w.open(t, w.gateway.Channel, ""); fourth.ended() {
+			t.Errorf("answered %d %s after a place was free", fourth.status, fourth.body.String())
+		}
+	})
+}
+
+func TestComments(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.open(t, w.gateway.Channel, "")
+		time.AfterFunc(20*time.Second, func() { w.publish(t, maru.Text, "1") })
+		time.Sleep(46 * time.Second) // of the bubble's clock
+		want := "retry: 2000\nid: EPOCH:0\n\n:\n\nid: EPOCH:1\ndata: 1\n\n:\n\n:\n\n"
+		if got := s.text(w); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+// What waits leaves in one write.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.open(t, w.gateway.Channel, "")
+		before := s.writes
+		s.mu.Lock() // the next write waits
+		for range 20 {
+			w.publish(t, maru.Text, "x")
+		}
+		s.mu.Unlock()
+		if n := strings.Count(s.text(w), "data: x\n"); n != 20 {
+			t.Errorf("%d of 20 came", n)
+		}
+		if n := s.writes - before; n > 5 {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		query string
+		end   func(t *testing.T, w *world, s *stream)
+		after time.Duration
+	}{
+		"client":   {end: func(t *testing.T, w *world, s *stream) { s.cancel() }},
+		"shutdown": {end: func(t *testing.T, w *world, s *stream) { w.hub.Close() }},
+		"session": {end: func(t *testing.T, w *world, s *stream) {
+			r := httptest.NewRequest("DELETE", "/session", nil)
+			r.Header.Set("Cookie", w.cookie(t))
+			w.door.Sessions.ServeHTTP(httptest.NewRecorder(), r)
+		}},
+		"never reads": {query: "?stuck", after: 30 * time.Second, end: func(*testing.T, *world, *stream) {}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				start := time.Now()
+				s := w.open(t, w.gateway.Channel, tt.query, "Cookie: "+w.cookie(t))
+				if s.ended() {
+					t.Fatal("ended too early")
+				}
+				if p := w.hub.Presence("a"); p.Count != 1 || p.Users[0].User != "kim" {
+					t.Errorf("presence %+v", p)
+				}
+				tt.end(t, w, s)
+				<-s.done
+				if d := time.Since(start); d != tt.after {
+					t.Errorf("ended after %v, want %v", d, tt.after)
+				}
+				if n := w.door.Limiter.Count(); n != 0 {
+					t.Errorf("%d connections counted", n)
+				}
+				if p := w.hub.Presence("a"); p.Count != 0 {
+					t.Errorf("presence %+v", p)
+				}
+			})
+		})
+	}
+}
+
+// A reader that is slower than what comes is ended when more waits than may.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.open(t, w.gateway.Channel, "")
+		s.mu.Lock()
+		for range 200 {
+			w.publish(t, maru.Text, "x")
+		}
+		s.mu.Unlock()
+		if !s.ended() {
+			t.Error("goes on, although it missed some")
+		}
+	})
+}
+
+func TestHead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		answer := httptest.NewRecorder()
+		w.gateway.Channel(answer, httptest.NewRequest("HEAD", "/channels/a", nil), "a")
+		if answer.Code != 200 || answer.Header().Get("Content-Type") != "text/event-stream" || answer.Body.Len() != 0 {
+			t.Errorf("answered %d %v %s", answer.Code, answer.Header(), answer.Body)
+		}
+	})
+}
+
+func TestPresence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.open(t, w.gateway.Presence, "")
+		other := w.open(t, w.gateway.Channel, "", "Cookie: "+w.cookie(t))
+		time.Sleep(time.Second)
+		other.cancel()
+		time.Sleep(20 * time.Second)
+		want := "retry: 2000\n" + `data: {"channel":"a","version":0,"count":0,"users":[],"anonymous":0}` + "\n\n" +
+			`data: {"channel":"a","version":1,"count":1,"users":[{"user":"kim","connections":1}],"anonymous":0}` + "\n\n" +
+			`data: {"channel":"a","version":2,"count":0,"users":[],"anonymous":0}` + "\n\n" +
+			":\n\n"
+		if got := s.text(w); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		w.hub.Close()
+		if !s.ended() {
+			t.Error("goes on after shutdown")
+		}
+	})
+}

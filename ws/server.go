@@ -134,7 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
 	c.hold()
-	c.wire, err = s.engine.Open(up.Conn, up.Buffered, loop.Params{DeflateBits: up.DeflateBits, Paused: true}, func(wire loop.Conn) loop.Handler {
+	c.wire, err = s.engine.Open(up.Conn, up.Buffered, loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}, func(wire loop.Conn) loop.Handler {
 		c.wire = wire
 		s.add(c)
 		return handler{c}
@@ -145,6 +145,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.events.running.Add(1)
 	defer s.events.running.Done()
 	s.all.Add(c.wire)
+	c.wire.Start()
 	if s.OnConnection != nil {
 		func() {
 			defer c.recovered()

@@ -13,10 +13,6 @@ import (
 	"maru/internal/frame"
 )
 
-// writeTimeout bounds the writing of the 101 answer, which fits any socket's
-// buffer.
-const writeTimeout = 10 * time.Second
-
 // Options say what a server offers.
 type Options struct {
 	NoDeflate    bool        // decline permessage-deflate
@@ -27,6 +23,7 @@ type Options struct {
 // Upgraded is a connection past its handshake.
 type Upgraded struct {
 	Conn        net.Conn
+	Answer      []byte // Accept's: still to be written, before all else
 	Buffered    []byte // read after the handshake and not used
 	Subprotocol string // "" if none was agreed
 	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: no compression
@@ -93,8 +90,9 @@ func AnswerHeader(h http.Header, e *Error) {
 	}
 }
 
-// Accept checks the request, takes its connection over and writes the 101
-// answer. On an error of the peer's it has answered as Answer does; the error is
+// Accept checks the request, takes its connection over and makes the 101 answer,
+// which is left to the caller to write: it can first put the connection where it
+// belongs, so that nothing is missed by a client that knows it is connected. On an error of the peer's it has answered as Answer does; the error is
 // then an *Error.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error) {
 	if err := Check(r); err != nil {
@@ -120,13 +118,9 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error
 		http.Error(w, "this server cannot upgrade the connection", http.StatusInternalServerError)
 		return nil, fmt.Errorf("take over connection: %w", err)
 	}
+	nc.SetDeadline(time.Time{}) // the HTTP server's own
 	u.Conn, u.Buffered = nc, unread(rw.Reader)
-	nc.SetDeadline(time.Now().Add(writeTimeout)) // also ends the server's own deadlines
-	if _, err := nc.Write(answer101(r, u.Subprotocol, extension, o.Header)); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("write handshake: %w", err)
-	}
-	nc.SetDeadline(time.Time{})
+	u.Answer = answer101(r, u.Subprotocol, extension, o.Header)
 	return u, nil
 }
 

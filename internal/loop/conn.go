@@ -93,6 +93,9 @@ func (c Conn) Close(code int, reason string) error {
 // 1006. What waits to be written is lost.
 func (c Conn) Terminate() { c.tell(doTerminate) }
 
+// Start lets a connection write that was opened held.
+func (c Conn) Start() { c.tell(doStart) }
+
 // Pause stops the reading of the socket; TCP then slows the peer. Messages
 // already read are still delivered.
 func (c Conn) Pause() { c.tell(doPause) }

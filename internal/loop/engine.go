@@ -76,9 +76,11 @@ func New(o Options) *Engine {
 
 // Params are what the handshake settled for one connection.
 type Params struct {
-	Client      bool  // we dialled: our frames are masked, the peer's are not
-	DeflateBits uint8 // our LZ77 window, 8 to 15; 0: permessage-deflate was not negotiated
-	Paused      bool  // nothing is read before Conn.Resume
+	Client      bool   // we dialled: our frames are masked, the peer's are not
+	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: permessage-deflate was not negotiated
+	Preface     []byte // written before all else: the server's answer to the handshake
+	Held        bool   // nothing is written before Conn.Start: who is told that it is connected is then in its groups already
+	Paused      bool   // nothing is read before Conn.Resume
 }
 
 // Handler takes what happens on a connection. Its methods run on the

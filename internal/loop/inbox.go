@@ -14,6 +14,7 @@ const (
 	doSendAll
 	doClose
 	doTerminate
+	doStart
 	doPause
 	doResume
 	doJoin    // a group's member

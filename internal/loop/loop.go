@@ -122,6 +122,9 @@ func (l *Loop) obey(c *command) {
 		l.startClose(c.conn, s, c.more.why, c.more.data)
 	case doTerminate:
 		l.end(c.conn, s, closed{code: closeAbnormal, err: errTerminated})
+	case doStart:
+		s.state &^= stHeld
+		l.markDirty(c.conn, s)
 	case doPause:
 		l.setPaused(c.conn, s, true)
 	case doResume:
@@ -151,6 +154,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.params.Client {
 		s.state |= stClient
 	}
+	if o.params.Held {
+		s.state |= stHeld
+	}
 	if o.params.Paused {
 		s.state |= stPaused
 	}
@@ -163,6 +169,9 @@ func (l *Loop) opened(id connID, o *opening) {
 		return
 	}
 	l.lookAt(id, l.engine.clock.ping)
+	if len(o.params.Preface) > 0 {
+		l.enqueue(id, s, o.params.Preface, 0)
+	}
 	if len(o.buffered) == 0 {
 		return
 	}

@@ -56,6 +56,7 @@ func (s *slot) setClosing(id connID) bool {
 const (
 	stReady     uint16 = 1 << iota // the loop has taken it over
 	stClient                       // we dialled
+	stHeld                         // not writing yet
 	stPaused                       // not reading
 	stArmed                        // a backlog waits for EPOLLOUT, or for the pipe's writer
 	stDirty                        // listed for the flush at the end of the batch
@@ -71,7 +72,7 @@ const (
 
 // stAlone: the states in which a group's joined block may be written directly,
 // when none of these is set.
-const stAlone = stQueued | stSharing | stCloseSent | stClient
+const stAlone = stHeld | stQueued | stSharing | stCloseSent | stClient
 
 // refs is what a slot needs pointers for.
 type refs struct {

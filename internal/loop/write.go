@@ -131,7 +131,7 @@ func (l *Loop) flush() {
 			continue
 		}
 		s.state &^= stDirty
-		if s.state&stArmed == 0 {
+		if s.state&(stArmed|stHeld) == 0 {
 			l.flushQueue(id, s)
 		} else {
 			l.judge(id, s)

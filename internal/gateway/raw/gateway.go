@@ -8,6 +8,7 @@ import (
 
 	"maru"
 	"maru/internal/entry"
+	"maru/internal/frame"
 	"maru/internal/handshake"
 	"maru/internal/hub"
 	"maru/internal/loop"
@@ -58,7 +59,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 	if visitor.Identity.User != "" {
 		m.person = &person{user: visitor.Identity.User}
 	}
-	params := loop.Params{DeflateBits: up.DeflateBits, Paused: true}
+	params := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
 	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {
 		m.conn = c
 		return m
@@ -72,6 +73,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		m.close(err)
 	}
 	m.settle()
+	m.conn.Start()  // what it is told from now on, it gets
 	m.conn.Resume() // also to read the answer to a close
 }
 
@@ -107,9 +109,12 @@ func parseForm(q url.Values) (hub.Form, error) {
 	return 0, maru.NewError(maru.CodeBadRequest, "as can only be publication")
 }
 
-// checkHandshake is handshake.Check with the refusal in the words of the rest of
-// the program, and the headers that belong to it set.
+// checkHandshake is all that handshake.Accept refuses a request for, in the words
+// of the rest of the program, and the headers that belong to it set.
 func checkHandshake(w http.ResponseWriter, r *http.Request) error {
+	if _, err := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"]); err != nil {
+		return maru.NewError(maru.CodeBadRequest, "Sec-WebSocket-Extensions is malformed")
+	}
 	err := handshake.Check(r)
 	var e *handshake.Error
 	if !errors.As(err, &e) {

@@ -1,0 +1,125 @@
+// Package load_test holds the whole server under a swarm of clients in another
+// process: a test that nothing is lost, and the benchmarks behind the figures in
+// docs/benchmarks.md.
+package load_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/server"
+	"maru/tests/swarm"
+)
+
+func TestMain(m *testing.M) {
+	swarm.Main()
+	os.Exit(m.Run())
+}
+
+// messageBytes is what a publication carries.
+const messageBytes = 96
+
+// start runs a server as maru serve would, with history on.
+func start(tb testing.TB) (*server.Server, string) {
+	tb.Helper()
+	s, err := server.New(server.Options{Open: true, Loopback: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			tb.Error(err)
+		}
+		if err := <-ended; err != http.ErrServerClosed {
+			tb.Error(err)
+		}
+	})
+	return s, "ws://" + l.Addr().String() + "/channels/load"
+}
+
+func publish(tb testing.TB, s *server.Server, n int) {
+	if _, err := s.Publish(context.Background(), "load", &maru.Publication{Data: swarm.Number(n, messageBytes)}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Everybody gets everything in order: the swarm checks each number.
+func TestSwarm(t *testing.T) {
+	t.Parallel()
+	s, url := start(t)
+	clients := swarm.Start(t, url, 200)
+	for n := range 50 {
+		publish(t, s, n)
+	}
+	clients.Await(50)
+}
+
+// BenchmarkFanout publishes to a channel of so many, one message at a time or 16
+// on the way. The CPU is this process's own: the server's, and the publisher's.
+func BenchmarkFanout(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		for _, window := range []int{1, 16} {
+			b.Run(fmt.Sprintf("subscribers=%d/window=%d", n, window), func(b *testing.B) {
+				s, url := start(b)
+				clients := swarm.Start(b, url, n)
+				var before runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				used, sent := swarm.Used(b), 0
+				for b.Loop() {
+					for range window {
+						publish(b, s, sent)
+						sent++
+					}
+					clients.Await(window)
+				}
+				after := swarm.Used(b)
+				deliveries := float64(sent * n)
+				var mem runtime.MemStats
+				runtime.ReadMemStats(&mem)
+				b.ReportMetric(float64((after.User-used.User).Nanoseconds())/deliveries, "user-ns/delivery")
+				b.ReportMetric(float64((after.User+after.System-used.User-used.System).Nanoseconds())/deliveries, "cpu-ns/delivery")
+				b.ReportMetric(float64(mem.Mallocs-before.Mallocs)/deliveries, "allocs/delivery")
+				b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
+			})
+		}
+	}
+}
+
+// BenchmarkIdle opens 19,000 connections in a channel and says what each costs
+// in resident memory.
+func BenchmarkIdle(b *testing.B) {
+	const n = 19000
+	_, url := start(b)
+	warm(b, url)
+	for b.Loop() {
+		before := swarm.Resident(b)
+		swarm.Start(b, url, n)
+		after := swarm.Resident(b)
+		b.ReportMetric(float64(after-before)/n, "bytes/connection")
+		b.ReportMetric(float64(runtime.NumGoroutine()), "goroutines")
+	}
+	debug.FreeOSMemory()
+}
+
+// warm lets the server allocate what is there once, however many come.
+func warm(b *testing.B, url string) {
+	swarm.Start(b, url, 100)
+}

@@ -1,0 +1,193 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"maru/internal/frame"
+	"maru/internal/handshake"
+	"maru/internal/loop"
+)
+
+const environment = "MARU_TEST_SWARM"
+
+// numberBytes is the length of what Number makes.
+const numberBytes = 20
+
+// Number is the n-th message, n from 0, padded to size bytes.
+func Number(n, size int) []byte {
+	b := fmt.Appendf(nil, "%0*d", numberBytes, n)
+	return append(b, strings.Repeat("x", max(0, size-len(b)))...)
+}
+
+// Swarm is the handle of the process that started it. It is not safe for
+// concurrent use.
+type Swarm struct {
+	tb    testing.TB
+	n     int
+	in    io.WriteCloser
+	out   *bufio.Scanner
+	await int
+}
+
+// Start connects n clients to the address, in another process, and returns when
+// all are open. They go when the test ends.
+func Start(tb testing.TB, url string, n int) *Swarm {
+	tb.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), environment+"="+strconv.Itoa(n)+" "+url)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	s := &Swarm{tb: tb, n: n, in: in, out: bufio.NewScanner(out)}
+	tb.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			tb.Errorf("swarm: %v", err)
+		}
+	})
+	s.line("open")
+	return s
+}
+
+// Await returns when every client has had so many messages more.
+func (s *Swarm) Await(messages int) {
+	s.await += messages * s.n
+	fmt.Fprintln(s.in, s.await)
+	s.line("done")
+}
+
+func (s *Swarm) line(want string) {
+	if !s.out.Scan() || s.out.Text() != want {
+		s.tb.Fatalf("swarm: %q instead of %q (%v)", s.out.Text(), want, s.out.Err())
+	}
+}
+
+// Main turns the process into a swarm if it was started as one; else it returns.
+func Main() {
+	n, url, ok := strings.Cut(os.Getenv(environment), " ")
+	if !ok {
+		return
+	}
+	count, err := strconv.Atoi(n)
+	if err == nil {
+		err = run(url, count)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "swarm:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// received counts over all clients; when it reaches the target, reached hears.
+type received struct {
+	count, target atomic.Int64
+	reached       chan struct{}
+	fault         atomic.Pointer[error]
+}
+
+func run(url string, n int) error {
+	engine := loop.New(loop.Options{Loops: 1, PingInterval: -1})
+	defer engine.Shutdown(context.Background(), 1000, "")
+	r := &received{reached: make(chan struct{}, 1)}
+	r.target.Store(-1)
+	if err := open(engine, r, url, n); err != nil {
+		return err
+	}
+	fmt.Println("open")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		target, err := strconv.ParseInt(lines.Text(), 10, 64)
+		if err != nil {
+			return err
+		}
+		r.target.Store(target)
+		for r.count.Load() < target && r.fault.Load() == nil {
+			<-r.reached
+		}
+		if fault := r.fault.Load(); fault != nil {
+			return *fault
+		}
+		fmt.Println("done")
+	}
+	return nil
+}
+
+// open opens n connections, 32 at a time.
+func open(engine *loop.Engine, r *received, url string, n int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	errs := make(chan error, n)
+	slots := make(chan struct{}, 32)
+	for range n {
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			up, _, err := handshake.Dial(ctx, url, handshake.DialOptions{NoDeflate: true})
+			if err == nil {
+				_, err = engine.Open(up.Conn, up.Buffered, loop.Params{Client: true}, func(loop.Conn) loop.Handler {
+					return &member{received: r, next: -1}
+				})
+			}
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member is one client.
+type member struct {
+	*received
+	next int64 // number expected; -1: any
+}
+
+func (m *member) Message(_ frame.Opcode, data []byte) {
+	n, err := strconv.ParseInt(string(data[:min(numberBytes, len(data))]), 10, 64)
+	if err != nil || m.next >= 0 && n != m.next {
+		m.fail(fmt.Errorf("message %d expected, got %.40q", m.next, data))
+		return
+	}
+	m.next = n + 1
+	if m.count.Add(1) == m.target.Load() {
+		m.tell()
+	}
+}
+
+func (m *member) Closed(code int, reason string, err error) {
+	m.fail(fmt.Errorf("connection closed with %d %s: %v", code, reason, err))
+}
+
+func (m *member) fail(err error) {
+	m.fault.Store(&err)
+	m.tell()
+}
+
+func (m *received) tell() {
+	select {
+	case m.reached <- struct{}{}:
+	default:
+	}
+}

@@ -9,7 +9,8 @@ import "context"
 //     publication; a publication's offset is that number. So offsets rise in a
 //     channel and are not consecutive.
 //   - Order. Every publication is handed to the Sink exactly once, for each
-//     channel in the order of offsets, and before Publish returns.
+//     channel in the order of offsets, before Publish returns and before History
+//     shows it.
 //   - Retention. History keeps at most so many publications a channel, for so
 //     long, and so many bytes a namespace (the oldest of the namespace go first).
 //     For each retained publication the broker knows the channel's offset before
@@ -55,7 +56,7 @@ type HistoryQuery struct {
 // History is the answer to a HistoryQuery.
 type History struct {
 	Epoch        string         // of the namespace
-	Head         uint64         // the channel's highest offset ever; 0 if none is known
+	Head         uint64         // the channel's highest offset ever; of a channel no longer known, the highest removed from any such; 0 if there was none
 	Publications []*Publication // ascending, shared, not to be changed
 	Gap          *Gap           // nil: nothing is missing between Since and the first publication
 }

@@ -126,9 +126,11 @@ func forgotten(r *rig) {
 		if h.Gap == nil || h.Gap.Reason != maru.GapExpired || h.Gap.From != at[i].Offset || h.Gap.To < at[i].Offset {
 			r.Errorf("%s, which had %d, from %d: gap %s", channel, at[i].Offset, before.Offset, gapString(h.Gap))
 		}
-		if h.Head != 0 {
-			r.wantHead(h, at[i].Offset)
+		if h.Head < at[i].Offset || h.Head > last.Offset {
+			r.Errorf("head %d of %s, which had %d", h.Head, channel, at[i].Offset)
 		}
+		// Who starts from the head has missed nothing.
+		r.wantGap(r.history(channel, maru.Position{Epoch: h.Epoch, Offset: h.Head}), nil)
 		r.wantPublications(h)
 	}
 	for i, channel := range channels[3:] {

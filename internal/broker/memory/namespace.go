@@ -135,6 +135,7 @@ func (ns *namespace) history(name string, q maru.HistoryQuery) maru.History {
 		last = h.Head
 	} else {
 		c = &channel{removed: ns.removed}
+		h.Head = ns.removed
 	}
 
 	if q.Since == nil {

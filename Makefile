@@ -1,0 +1,40 @@
+# Everything a contributor runs. The work is done by scripts/, which can be called
+# by themselves too. FUZZTIME is how long each parser is fuzzed.
+
+GO ?= go
+FUZZTIME ?= 3s
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+export FUZZTIME
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz bench lint e2e cover
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the program, bin/maru, as one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/maru ./cmd/maru
+
+test: ## Install what the tests need, and run everything
+	@scripts/check.sh
+
+race: ## Run the tests of the packages under the race detector
+	@scripts/check.sh install race
+
+fuzz: ## Fuzz each parser for FUZZTIME (3s)
+	@scripts/check.sh fuzz
+
+bench: ## Run the benchmarks (figures belong into docs/ with machine and command)
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint: ## Check form, vet and staticcheck
+	@scripts/check.sh format vet
+	$(GO) run $(STATICCHECK) ./...
+
+e2e: ## Run the tests in a real browser
+	@scripts/check.sh install e2e
+
+cover: ## Say how much of the code the tests reach, in all
+	$(GO) test -coverprofile=coverage.out $$($(GO) list ./... | grep -v /tests/)
+	$(GO) tool cover -func=coverage.out | tail -n 1

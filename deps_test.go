@@ -1,0 +1,201 @@
+package maru_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers are the rooms of the house, from the ground up. A package imports
+// packages of lower layers only, so that packages of one layer do not know each
+// other. A new package needs a place here; moving one, a design record.
+var layers = [][]string{
+	{"maru"},
+	{"maru/internal/frame"},
+	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
+	{"maru/ws", "maru/internal/hub", "maru/internal/entry", "maru/internal/broker/*"},
+	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo"},
+	{"maru/internal/config", "maru/server"},
+	{"maru/cmd/maru"},
+}
+
+// apart are packages that nobody above imports: programs for users to read, which
+// see what users see, and what only tests use, which sees everything.
+var (
+	examples = []string{"maru/examples/*"}
+	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/internal/broker/brokertest"}
+)
+
+// only narrows what a package may import of this module.
+var only = map[string][]string{
+	"maru/ws":                {"maru/internal/frame", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
+	"maru/internal/loop":     {"maru/internal/frame"},                                                  // nor this
+	"maru/internal/broker/*": {"maru"},
+	"maru/internal/demo":     {},
+	"maru/internal/config":   {"maru"},
+	"maru/examples/*":        {"maru", "maru/ws", "maru/server"},
+}
+
+// importers narrows who may import a package.
+var importers = map[string][]string{
+	"maru/internal/config":   {"maru/cmd/maru"},
+	"maru/internal/broker/*": {"maru/server"},
+}
+
+// pure are packages of bytes and values: no sockets, no files, no clock of the
+// system's.
+var (
+	pure    = []string{"maru", "maru/internal/frame"}
+	outside = []string{"net", "net/http", "os", "os/*", "syscall", "golang.org/x/sys/*"}
+)
+
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	for pkg, imports := range packages(t) {
+		if among(pkg, forTests) {
+			continue
+		}
+		level := layerOf(pkg)
+		if level < 0 && !among(pkg, examples) {
+			t.Errorf("%s has no layer; give it one in deps_test.go", pkg)
+			continue
+		}
+		for _, imported := range imports {
+			if !ours(imported) {
+				continue
+			}
+			if below := layerOf(imported); level >= 0 && (below < 0 || below >= level) {
+				t.Errorf("%s imports %s, which is not below it", pkg, imported)
+			}
+			if allowed, narrow := lookup(only, pkg); narrow && !among(imported, allowed) {
+				t.Errorf("%s imports %s; it may import %v", pkg, imported, allowed)
+			}
+			if allowed, narrow := lookup(importers, imported); narrow && !among(pkg, allowed) {
+				t.Errorf("%s imports %s, which is for %v", pkg, imported, allowed)
+			}
+		}
+	}
+}
+
+func TestPurePackages(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	for _, pkg := range pure {
+		if all[pkg] == nil {
+			t.Errorf("there is no package %s", pkg)
+		}
+		for _, imported := range all[pkg] {
+			if among(imported, outside) {
+				t.Errorf("%s imports %s", pkg, imported)
+			}
+		}
+	}
+}
+
+// A library of somebody else is met in one package, where it can be exchanged.
+func TestDependenciesHaveOneHome(t *testing.T) {
+	t.Parallel()
+	homes := make(map[string][]string)
+	for pkg, imports := range packages(t) {
+		if among(pkg, forTests) {
+			continue
+		}
+		for _, imported := range imports {
+			if first, _, _ := strings.Cut(imported, "/"); strings.Contains(first, ".") {
+				homes[imported] = append(homes[imported], pkg)
+			}
+		}
+	}
+	if len(homes) == 0 {
+		t.Error("no dependency was found: the test does not see the imports")
+	}
+	for library, pkgs := range homes {
+		if len(pkgs) > 1 {
+			slices.Sort(pkgs)
+			t.Errorf("%s is imported by %v", library, pkgs)
+		}
+	}
+}
+
+// packages are the imports of every package of this module on any system,
+// without those of its tests.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	all := make(map[string][]string)
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			return enter(file, entry.Name())
+		case !strings.HasSuffix(file, ".go"), strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Join("maru", filepath.ToSlash(filepath.Dir(file)))
+		imports := append([]string{}, all[pkg]...)
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, imported)
+		}
+		slices.Sort(imports)
+		all[pkg] = slices.Compact(imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// enter says which directories hold packages of this module.
+func enter(dir, name string) error {
+	if dir == "." {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	if err == nil || name == "testdata" || name == "node_modules" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+		return filepath.SkipDir
+	}
+	return nil
+}
+
+func ours(imported string) bool { return imported == "maru" || strings.HasPrefix(imported, "maru/") }
+
+// layerOf is -1 for a package that is apart or unknown.
+func layerOf(pkg string) int {
+	if among(pkg, forTests) || among(pkg, examples) {
+		return -1
+	}
+	return slices.IndexFunc(layers, func(layer []string) bool { return among(pkg, layer) })
+}
+
+// among reports whether a package is one of these; * stands for one name.
+func among(pkg string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		matched, err := path.Match(pattern, pkg)
+		return err != nil || matched
+	})
+}
+
+func lookup(rules map[string][]string, pkg string) ([]string, bool) {
+	for pattern, allowed := range rules {
+		if among(pkg, []string{pattern}) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Go and Node.js: packages of npm by their
+# lock files, and programs from Debian's packages. Where it may not install those,
+# it fails and prints the line to run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+node_is_new_enough() { [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; }
+
+if ! has node || ! has npm || ! node_is_new_enough; then
+	echo 'the tests need Node.js 20 or newer with npm: https://nodejs.org/en/download' >&2
+	exit 1
+fi
+
+missing=()
+has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
+has curl || missing+=(curl)
+has gcc || has clang || missing+=(gcc libc6-dev) # for the race detector
+
+if [ ${#missing[@]} -gt 0 ]; then
+	root=()
+	[ "$(id -u)" -eq 0 ] || root=(sudo -n)
+	if ! has apt-get || ! "${root[@]}" true 2>/dev/null; then
+		echo "the tests need ${missing[*]}, which may not be installed from here; run:" >&2
+		echo "	sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+		exit 1
+	fi
+	"${root[@]}" apt-get update
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+fi
+
+# npm leaves a copy of the lock file with what it installed.
+for dir in internal/web tests/interop; do
+	if [ ! "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
+		(cd "$dir" && npm ci)
+	fi
+done

@@ -67,6 +67,7 @@ func (l *Loop) closeRead(id connID, s *slot, why closed) {
 	s.state |= stCloseRead
 	side := l.sideOf(id)
 	side.closed = why
+	l.setPaused(id, s, false)
 	if s.state&stCloseSent == 0 {
 		payload, err := frame.ClosePayload(why.code, why.reason)
 		if err != nil {
@@ -90,10 +91,7 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 	}
 	l.sideOf(id).closed = why
 	s.state |= stDeaf
-	if s.state&stPaused != 0 {
-		s.state &^= stPaused
-		l.watch(id, s)
-	}
+	l.setPaused(id, s, false)
 	if s.state&stCloseSent != 0 {
 		return
 	}
@@ -140,7 +138,7 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 // loseLater is lost after what is posted already, and for places where no
 // group's list may change.
 func (l *Loop) loseLater(id connID, err error) {
-	l.inbox.post(command{do: doRead, conn: id, more: &more{why: closed{err: err}}})
+	l.inbox.post(command{do: doLose, conn: id, more: &more{why: closed{err: err}}})
 }
 
 // end is the one place where a connection ends: the handler hears it, the slot

@@ -20,8 +20,9 @@ const (
 	doJoin    // a group's member
 	doLeave   //
 	doAppend  // to a group
-	doRead    // a pipe's reader has bytes, or a stream has ended
+	doRead    // a pipe's reader has bytes, or its stream has ended
 	doWritten // a pipe's writer is done
+	doLose    // the stream has ended or broken, see loseLater
 	doFail    // the peer broke the protocol
 	doAnswer  // the peer's close frame
 	doCloseAll

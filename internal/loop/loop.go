@@ -137,6 +137,8 @@ func (l *Loop) obey(c *command) {
 		l.pipeRead(c.conn, s, c.more.data, c.more.why.err)
 	case doWritten:
 		l.pipeWritten(c.conn, s, c.more.written, c.more.why.err)
+	case doLose:
+		l.lost(c.conn, s, c.more.why.err)
 	case doFail:
 		s.state &^= stMute
 		l.fail(c.conn, s, c.more.why)
@@ -183,8 +185,9 @@ func (l *Loop) opened(id connID, o *opening) {
 }
 
 // setPaused stops or starts reading. What was read before and held comes first.
+// What is only waiting for the end of the stream is not paused any more.
 func (l *Loop) setPaused(id connID, s *slot, paused bool) {
-	if paused == (s.state&stPaused != 0) {
+	if paused == (s.state&stPaused != 0) || paused && s.state&(stMute|stDeaf|stCloseRead) != 0 {
 		return
 	}
 	s.state ^= stPaused

@@ -1,9 +1,6 @@
 package loop
 
-import (
-	"net"
-	"sync"
-)
+import "net"
 
 // pipe is the transport for what is not a plain TCP socket on Linux: a goroutine
 // reads and hands its bytes to the loop, one read at a time; another one writes
@@ -13,11 +10,9 @@ type pipe struct {
 	loop *Loop
 	id   connID
 	nc   net.Conn
-	next chan struct{} // the reader may read on
+	next chan struct{} // the reader may read on; closed to end it
 
-	mu      sync.Mutex
-	ended   bool
-	closing bool // shut or close has been asked for
+	reading bool // the reader has been told to, and what it read has not been taken yet
 }
 
 // pipeReadBytes is the buffer of each pipe's reader.
@@ -32,16 +27,12 @@ func (l *Loop) newPipe(id connID, nc net.Conn) {
 	}
 }
 
-// readOn lets the reader read once more.
+// readOn lets the reader read once more, unless it still does: it has one
+// buffer, which is the loop's from the end of a read until pipeRead is done.
 func (p *pipe) readOn() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return
-	}
-	select {
-	case p.next <- struct{}{}:
-	default:
+	if !p.reading {
+		p.reading = true
+		p.next <- struct{}{} // has room: the reader took the one before
 	}
 }
 
@@ -57,6 +48,8 @@ func (p *pipe) read() {
 
 // pipeRead takes what a reader has read.
 func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
+	p := l.ref(id).side.pipe
+	p.reading = false
 	if len(data) > 0 {
 		l.input(id, s, data)
 		if !s.alive(id) {
@@ -67,7 +60,7 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 		l.lost(id, s, err)
 		return
 	}
-	if p := l.ref(id).side.pipe; s.state&stPaused == 0 {
+	if s.state&stPaused == 0 {
 		p.readOn()
 	}
 }
@@ -138,9 +131,6 @@ func (p *pipe) shut() {
 // close ends both. The reader goes with it. TLS may write its goodbye: not on
 // the loop.
 func (p *pipe) close() {
-	p.mu.Lock()
-	p.ended = true
 	close(p.next)
-	p.mu.Unlock()
 	p.loop.engine.running.Go(func() { p.nc.Close() })
 }

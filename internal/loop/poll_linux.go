@@ -142,6 +142,9 @@ func event(id connID, read, write bool) unix.EpollEvent {
 	if write {
 		ev.Events |= unix.EPOLLOUT
 	}
+	if !read && !write {
+		ev.Events |= unix.EPOLLET // errors are told even so: then once, not each turn
+	}
 	return ev
 }
 

@@ -1,0 +1,107 @@
+package loop_test
+
+import (
+	"strconv"
+	"testing"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// What was read before the connection was taken over waits for Resume and comes
+// first.
+func TestHeldBytes(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		first := frame.AppendMasked(nil, frame.Text, false, [4]byte{9, 8, 7, 6}, []byte("first"))
+		second := frame.AppendMasked(nil, frame.Text, false, [4]byte{5, 4, 3, 2}, []byte("second"))
+		c, ears, peer := r.conn(loop.Params{Paused: true}, append(first, second[:3]...)...)
+		peer.write(second[3:])
+		c.Send(text("done with this turn"))
+		peer.expect(frame.Text, "done with this turn")
+		if len(ears.messages) > 0 {
+			t.Fatal("a message while paused")
+		}
+		c.Resume()
+		ears.want(t, frame.Text, "first")
+		ears.want(t, frame.Text, "second")
+	})
+}
+
+// Pausing and resuming while bytes come neither loses nor changes any.
+func TestPauseAndResumeKeepTheStream(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		c, ears, peer := r.conn(loop.Params{})
+		const n = 5000
+		go func() {
+			for i := range n {
+				peer.send(frame.Text, strconv.Itoa(i))
+			}
+		}()
+		for i := range n {
+			c.Pause()
+			c.Resume()
+			ears.want(t, frame.Text, strconv.Itoa(i))
+		}
+	})
+}
+
+// A paused connection that fails reads on, to see the end of the stream.
+func TestFailureWhilePaused(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.options.BacklogMessages = 10
+		r.options.BacklogBytes = 1 << 20
+		c, ears, peer := r.conn(loop.Params{Paused: true})
+		slow(t, c)
+		for {
+			if ev, err := peer.event(); err != nil {
+				t.Fatal(err)
+			} else if ev.Op == frame.Close {
+				if ev.Code != 1013 {
+					t.Errorf("closed with %d", ev.Code)
+				}
+				break
+			}
+		}
+		c.Pause() // has no effect any more
+		peer.expectEnd()
+		peer.nc.Close()
+		ears.wantEnd(t, 1013, "slow", true)
+	})
+}
+
+// The close frame that the peer sent before the pause is answered.
+func TestCloseFrameThenPause(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		near, far := r.pair()
+		r.start()
+		ended := newEars()
+		_, err := r.engine.Open(near, nil, loop.Params{Client: true}, func(c loop.Conn) loop.Handler { return pauser{ended, c} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer := newPeer(t, far, loop.Params{Client: true})
+		peer.write(append(peer.frame(frame.Text, "too much"), peer.closeFrame(1000, "bye")...))
+		peer.expectClose(1000, "bye")
+		peer.nc.Close()
+		ended.wantEnd(t, 1000, "bye", false)
+	})
+}
+
+// pauser pauses at the first message.
+type pauser struct {
+	*ears
+	conn loop.Conn
+}
+
+func (p pauser) Message(frame.Opcode, []byte) { p.conn.Pause() }
+
+// slow sends to c, whose peer does not read, until it is closed.
+func slow(t *testing.T, c loop.Conn) {
+	t.Helper()
+	big := loop.NewMessage(frame.Binary, make([]byte, 256<<10))
+	until(t, "the connection is slow", func() bool { c.Send(big); return !c.Open() })
+}

@@ -1,0 +1,312 @@
+package loop_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// bothDrivers runs body over epoll, where there is one, and over goroutines.
+// The rig's options may be changed until it starts.
+func bothDrivers(t *testing.T, body func(t *testing.T, r *rig)) {
+	for name, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body(t, &rig{t: t, options: loop.Options{Goroutines: goroutines, Loops: 2}})
+		})
+	}
+}
+
+// rig is an engine in a test and what is needed to talk to it.
+type rig struct {
+	t       testing.TB
+	options loop.Options
+	pipes   bool // net.Pipe instead of TCP, for bubbles of testing/synctest
+	engine  *loop.Engine
+}
+
+// start makes the engine, which ends with the test.
+func (r *rig) start() *loop.Engine {
+	if r.engine == nil {
+		r.engine = loop.New(r.options)
+		r.t.Cleanup(r.stop)
+	}
+	return r.engine
+}
+
+// stop cuts what is left and ends the engine.
+func (r *rig) stop() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.engine.Shutdown(ctx, 1001, "")
+}
+
+// conn opens a connection and returns its handle, what its handler hears and
+// the far end.
+func (r *rig) conn(p loop.Params, buffered ...byte) (loop.Conn, *ears, *peer) {
+	r.t.Helper()
+	r.start()
+	near, far := r.pair()
+	e := newEars()
+	c, err := r.engine.Open(near, buffered, p, func(loop.Conn) loop.Handler { return e })
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return c, e, newPeer(r.t, far, p)
+}
+
+func (r *rig) pair() (near, far net.Conn) {
+	r.t.Helper()
+	if r.pipes {
+		near, far = net.Pipe()
+		r.t.Cleanup(func() { far.Close() })
+		return near, far
+	}
+	return tcpPair(r.t)
+}
+
+func tcpPair(t testing.TB) (near, far net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if far, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	if near, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
+// hold keeps every loop busy until the function that it returns is called:
+// what is posted in between is one batch.
+func (r *rig) hold() (release func()) {
+	r.t.Helper()
+	r.start()
+	free := make(chan struct{})
+	for range r.options.Loops { // connections are dealt out in turn
+		near, far := r.pair()
+		b := blocker{held: make(chan struct{}), free: free}
+		if _, err := r.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return b }); err != nil {
+			r.t.Fatal(err)
+		}
+		newPeer(r.t, far, loop.Params{}).send(frame.Text, "hold")
+		await(r.t, b.held)
+	}
+	return func() { close(free) }
+}
+
+type blocker struct{ held, free chan struct{} }
+
+func (b blocker) Message(frame.Opcode, []byte) {
+	b.held <- struct{}{}
+	<-b.free
+}
+func (blocker) Closed(int, string, error) {}
+
+// ears are a handler that remembers.
+type ears struct {
+	messages chan event
+	pongs    chan string
+	closed   chan end
+}
+
+type event struct {
+	op   frame.Opcode
+	data string
+}
+
+type end struct {
+	code   int
+	reason string
+	err    error
+}
+
+func newEars() *ears {
+	return &ears{make(chan event, 1<<16), make(chan string, 1<<10), make(chan end, 2)}
+}
+
+func (e *ears) Message(op frame.Opcode, data []byte) { e.messages <- event{op, string(data)} }
+func (e *ears) Pong(data []byte)                     { e.pongs <- string(data) }
+func (e *ears) Closed(code int, reason string, err error) {
+	e.closed <- end{code, reason, err}
+}
+
+// peer is the far end of a connection, frame by frame.
+type peer struct {
+	t      testing.TB
+	nc     net.Conn
+	client bool // the far end is the client: it masks
+	rules  frame.Rules
+	reader frame.Reader
+	buffer []byte
+	unread []byte
+}
+
+func newPeer(t testing.TB, nc net.Conn, p loop.Params) *peer {
+	return &peer{
+		t: t, nc: nc, client: !p.Client, buffer: make([]byte, 64<<10),
+		rules: frame.Rules{Client: !p.Client, Deflate: p.DeflateBits > 0},
+	}
+}
+
+func (p *peer) write(b []byte) {
+	p.t.Helper()
+	p.nc.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := p.nc.Write(b); err != nil {
+		p.t.Fatalf("peer writes: %v", err)
+	}
+}
+
+func (p *peer) send(op frame.Opcode, payload string) {
+	p.t.Helper()
+	p.write(p.frame(op, payload))
+}
+
+func (p *peer) frame(op frame.Opcode, payload string) []byte {
+	if p.client {
+		return frame.AppendMasked(nil, op, false, [4]byte{1, 2, 3, 4}, []byte(payload))
+	}
+	return frame.AppendFrame(nil, op, false, []byte(payload))
+}
+
+func (p *peer) sendClose(code int, reason string) {
+	p.t.Helper()
+	p.write(p.closeFrame(code, reason))
+}
+
+func (p *peer) closeFrame(code int, reason string) []byte {
+	payload, err := frame.ClosePayload(code, reason)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.frame(frame.Close, string(payload))
+}
+
+// event reads the next message or control frame, or the error of the stream.
+func (p *peer) event() (frame.Event, error) {
+	for {
+		for len(p.unread) > 0 {
+			ev, n, err := p.reader.Next(p.unread, &p.rules)
+			p.unread = p.unread[n:]
+			if err != nil {
+				return ev, err
+			}
+			if ev.Op != 0 {
+				ev.Payload = bytes.Clone(ev.Payload)
+				return ev, nil
+			}
+		}
+		p.nc.SetReadDeadline(time.Now().Add(patience))
+		n, err := p.nc.Read(p.buffer)
+		p.unread = p.buffer[:n]
+		if n == 0 && err != nil {
+			return frame.Event{}, err
+		}
+	}
+}
+
+// expect reads the next event, which must be this one.
+func (p *peer) expect(op frame.Opcode, payload string) {
+	p.t.Helper()
+	ev, err := p.event()
+	if err != nil {
+		p.t.Fatalf("want %v %q, got error %v", op, short(payload), err)
+	}
+	if ev.Op != op || string(ev.Payload) != payload {
+		p.t.Fatalf("want %v %q, got %v %q", op, short(payload), ev.Op, short(string(ev.Payload)))
+	}
+}
+
+func (p *peer) expectClose(code int, reason string) {
+	p.t.Helper()
+	ev, err := p.event()
+	if err != nil {
+		p.t.Fatalf("want close %d, got error %v", code, err)
+	}
+	if ev.Op != frame.Close || ev.Code != code || ev.Reason != reason {
+		p.t.Fatalf("want close %d %q, got %v %d %q", code, reason, ev.Op, ev.Code, ev.Reason)
+	}
+}
+
+// expectEnd reads the end of the stream; what else comes is an error.
+func (p *peer) expectEnd() {
+	p.t.Helper()
+	if ev, err := p.event(); !errors.Is(err, io.EOF) {
+		p.t.Fatalf("want the end of the stream, got %v %q, error %v", ev.Op, short(string(ev.Payload)), err)
+	}
+}
+
+// shut ends the peer's half of the stream.
+func (p *peer) shut() {
+	p.t.Helper()
+	if err := p.nc.(*net.TCPConn).CloseWrite(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// await waits for one value.
+func await[T any](t testing.TB, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+// wantEnd waits for the end of a connection with the code and reason, and with
+// an error or without one.
+func (e *ears) wantEnd(t testing.TB, code int, reason string, failed bool) end {
+	t.Helper()
+	got := await(t, e.closed)
+	if got.code != code || got.reason != reason || (got.err != nil) != failed {
+		t.Fatalf("want end %d %q, failed %t; got %d %q %v", code, reason, failed, got.code, got.reason, got.err)
+	}
+	return got
+}
+
+func (e *ears) want(t testing.TB, op frame.Opcode, data string) {
+	t.Helper()
+	if got := await(t, e.messages); got.op != op || got.data != data {
+		t.Fatalf("want %v %q, got %v %q", op, short(data), got.op, short(got.data))
+	}
+}
+
+// until polls what cannot be waited for.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+		tick := time.NewTimer(time.Millisecond)
+		<-tick.C
+	}
+}
+
+func short(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+func text(s string) *loop.Message { return loop.NewMessage(frame.Text, []byte(s)) }

@@ -108,7 +108,7 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 func (l *Loop) closeSent(id connID, s *slot) {
 	s.pinged = l.now
 	switch {
-	case s.state&stCloseRead != 0 && s.state&stClient == 0:
+	case s.state&stEnded != 0, s.state&stCloseRead != 0 && s.state&stClient == 0:
 		l.end(id, s, l.ref(id).side.closed)
 	case s.state&stDeaf != 0 && s.state&stShut == 0:
 		s.state |= stShut
@@ -126,10 +126,18 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 		l.loseLater(id, err)
 		return
 	}
+	eof := errors.Is(err, io.EOF)
+	if eof && s.state&(stCloseRead|stDeaf) != 0 && s.state&stQueued != 0 {
+		// Our close frame is still to be written, and whoever has ended its half of
+		// the stream may read on.
+		s.state |= stEnded
+		l.watch(id, s)
+		return
+	}
 	why := closed{code: closeAbnormal, err: err}
 	if side := l.ref(id).side; side != nil && s.state&(stCloseRead|stDeaf) != 0 {
 		why = side.closed
-	} else if errors.Is(err, io.EOF) {
+	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
 	}
 	l.end(id, s, why)

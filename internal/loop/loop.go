@@ -214,7 +214,7 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 // watch tells the poller what the connection now waits for.
 func (l *Loop) watch(id connID, s *slot) {
 	if s.fd >= 0 {
-		l.poll.change(int(s.fd), id, s.state&stPaused == 0, s.state&stArmed != 0)
+		l.poll.change(int(s.fd), id, s.state&(stPaused|stEnded) == 0, s.state&stArmed != 0)
 	}
 }
 

@@ -22,8 +22,8 @@ func (l *Loop) rulesOf(s *slot) *frame.Rules {
 // that one busy peer does not hold up the others.
 func (l *Loop) readable(id connID) {
 	s := l.slab.slot(id)
-	if !s.alive(id) || s.state&(stReady|stPaused) != stReady {
-		return // of an earlier life of the slot; or a broken socket, of which a pause does not hear
+	if !s.alive(id) || s.state&(stReady|stPaused|stEnded) != stReady {
+		return // of an earlier life of the slot; or a broken socket that is not to be read
 	}
 	n, err := readSocket(int(s.fd), l.rbuf)
 	switch {

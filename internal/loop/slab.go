@@ -68,6 +68,7 @@ const (
 	stMute                         // reading is over; what follows from that is posted
 	stDeaf                         // the connection has failed: input is thrown away
 	stShut                         // we have shut our sending half
+	stEnded                        // the peer has shut its own
 )
 
 // stAlone: the states in which a group's joined block may be written directly,

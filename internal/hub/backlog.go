@@ -17,21 +17,27 @@ func (d Delivery) after(from maru.Position) bool {
 // limits bound what waits in memory.
 type limits struct{ bytes, messages int }
 
-// backlog is what waits. A publication larger than the bound may wait alone.
+// backlog is what waits for one subscriber. A publication larger than the bound
+// may wait alone. When it is full, it holds nothing any more: who missed one
+// thing cannot go on.
 type backlog struct {
+	limits  limits
 	waiting []Delivery
 	bytes   int
+	full    bool
 }
 
-// push reports whether there was room.
-func (b *backlog) push(d Delivery, l limits) bool {
+func (b *backlog) push(d Delivery) {
 	size := len(d.Publication.Data) + len(d.Publication.Key)
-	if n := len(b.waiting); n > 0 && (n >= l.messages || b.bytes+size > l.bytes) {
-		return false
+	n := len(b.waiting)
+	switch {
+	case b.full:
+	case n > 0 && (n >= b.limits.messages || b.bytes+size > b.limits.bytes):
+		*b = backlog{full: true}
+	default:
+		b.waiting = append(b.waiting, d)
+		b.bytes += size
 	}
-	b.waiting = append(b.waiting, d)
-	b.bytes += size
-	return true
 }
 
 // take is everything that waited beyond a position.
@@ -42,6 +48,6 @@ func (b *backlog) take(from maru.Position) []Delivery {
 			taken = append(taken, d)
 		}
 	}
-	*b = backlog{}
+	b.waiting, b.bytes = nil, 0
 	return taken
 }

@@ -14,9 +14,8 @@ type Channel struct {
 	shares int // guarded by the shard's mu
 
 	mu       sync.Mutex
-	last     maru.Position // of the newest publication delivered since this state exists
 	sockets  [forms]sockets
-	joining  map[loop.Conn]*joining
+	joining  map[*backlog]struct{} // of those for whom history is being read
 	queues   map[*Queue]struct{}
 	presence presence
 }
@@ -34,26 +33,22 @@ func (c *Channel) Name() string { return c.name }
 // channel. It never waits.
 func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
 	if c := h.find(channel); c != nil {
-		c.deliver(at, p)
+		c.deliver(Delivery{at, p})
 	}
 }
 
-func (c *Channel) deliver(at maru.Position, p *maru.Publication) {
+func (c *Channel) deliver(d Delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = at
-	for conn, j := range c.joining {
-		if j.takes(at, p) {
-			c.sockets[j.form].group.Add(conn)
-			delete(c.joining, conn)
-		}
-	}
 	for f := range c.sockets {
 		if s := &c.sockets[f]; s.count > 0 {
-			s.group.Append(Form(f).message(p))
+			s.group.Append(Form(f).message(d.Publication))
 		}
 	}
+	for b := range c.joining {
+		b.push(d)
+	}
 	for q := range c.queues {
-		q.push(at, p)
+		q.push(d)
 	}
 }

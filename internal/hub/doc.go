@@ -15,17 +15,15 @@
 //
 // # History first, then live
 //
-// For a position or the newest N, live publications collect while the broker is
-// asked, without a lock; then, in one step, the replay is sent, what collected
-// beyond it, and the socket joins its group:
+// For a position or the newest N, what is published waits while the broker is
+// asked, without a lock; then, in one step, the replay is sent, what waited beyond
+// it, and the socket joins its group:
 //
-//	register ──────────────────→ lock: replay, collected after head, join ─→ live
-//	    └─→ broker.History (no lock) ─┘
+//	what is published waits ────────┐
+//	└─→ broker.History (no lock) ─→ lock: replay, what waited after its head, join ─→ live
 //
-// Nothing is asked of the broker but what its contract says. In particular its
-// history may show a publication before the Sink has it (a store that other nodes
-// write to). Such a socket joins when the first publication beyond the replay
-// comes, so that it gets none twice.
+// That there is neither hole nor double follows from the broker's contract alone:
+// in order, and history and Sink agree on what is published.
 //
 // # Concurrency and locks
 //

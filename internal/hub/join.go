@@ -18,8 +18,7 @@ type Socket struct {
 func (c *Channel) Join(s Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count(s)
-	c.sockets[s.Form].group.Add(s.Conn)
+	c.join(s)
 }
 
 // JoinFrom sends s what q asks of the history and subscribes it to what follows,
@@ -31,45 +30,57 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) e
 	if err := c.hub.engine.Wait(ctx); err != nil {
 		return err
 	}
-	j := &joining{form: s.Form, limits: c.hub.limits, collecting: true}
-	c.mu.Lock()
-	if c.joining == nil {
-		c.joining = make(map[loop.Conn]*joining)
-	}
-	c.joining[s.Conn] = j
-	c.mu.Unlock()
-
+	live := c.collect()
 	history, err := c.hub.broker.History(ctx, c.name, q)
 	if err == nil && history.Gap != nil {
 		err = errGap
 	}
-	replay := s.Form.messages(history.Publications)
+	var replay []*loop.Message
+	if err == nil {
+		replay = s.Form.messages(history.Publications)
+	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil && j.full {
-		err = errSlow
-	}
-	if err == nil {
-		j.from = maru.Position{Epoch: history.Epoch, Offset: history.Head}
-		for _, d := range j.backlog.take(j.from) {
-			replay = append(replay, s.Form.message(d.Publication))
-		}
-		if len(replay) > 0 {
-			err = s.Conn.SendAll(replay)
-		}
-	}
-	if err != nil {
-		delete(c.joining, s.Conn)
+	delete(c.joining, live)
+	switch {
+	case err != nil:
 		return err
+	case live.full:
+		return errSlow
 	}
-	c.count(s)
-	j.collecting = false
-	if c.reached(j.from) {
-		delete(c.joining, s.Conn)
-		c.sockets[s.Form].group.Add(s.Conn)
+	for _, d := range live.take(maru.Position{Epoch: history.Epoch, Offset: history.Head}) {
+		replay = append(replay, s.Form.message(d.Publication))
 	}
+	if len(replay) > 0 {
+		if err := s.Conn.SendAll(replay); err != nil {
+			return err
+		}
+	}
+	c.join(s)
 	return nil
+}
+
+// collect lets what is published from now on wait, for one who is to join.
+func (c *Channel) collect() *backlog {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.joining == nil {
+		c.joining = make(map[*backlog]struct{})
+	}
+	b := &backlog{limits: c.hub.limits}
+	c.joining[b] = struct{}{}
+	return b
+}
+
+func (c *Channel) join(s Socket) {
+	of := &c.sockets[s.Form]
+	if of.group == nil {
+		of.group = c.hub.engine.NewGroup()
+	}
+	of.count++
+	of.group.Add(s.Conn)
+	c.presence.join(s.User)
 }
 
 // Leave ends the subscription of a socket that joined and whose connection is
@@ -77,48 +88,6 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) e
 func (c *Channel) Leave(s Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.joining, s.Conn)
 	c.sockets[s.Form].count--
 	c.presence.leave(s.User)
-}
-
-func (c *Channel) count(s Socket) {
-	of := &c.sockets[s.Form]
-	if of.group == nil {
-		of.group = c.hub.engine.NewGroup()
-	}
-	of.count++
-	c.presence.join(s.User)
-}
-
-// reached reports whether everything up to a position is known to have been
-// delivered, so that who was replayed up to there can join without getting
-// anything twice. Where it is not known, the next delivery tells.
-func (c *Channel) reached(head maru.Position) bool {
-	return head.Offset == 0 || c.last.Epoch == head.Epoch && c.last.Offset >= head.Offset
-}
-
-// joining is a socket between its wish to join and its group.
-type joining struct {
-	form   Form
-	limits limits
-
-	collecting bool // history is being read
-	full       bool // and too much came meanwhile
-	backlog    backlog
-
-	from maru.Position // afterwards: where the replay ended
-}
-
-// takes is told of a delivery; true says that the socket is to join its group
-// before it.
-func (j *joining) takes(at maru.Position, p *maru.Publication) bool {
-	d := Delivery{at, p}
-	if !j.collecting {
-		return d.after(j.from)
-	}
-	if !j.full && !j.backlog.push(d, j.limits) {
-		j.full, j.backlog = true, backlog{}
-	}
-	return false
 }

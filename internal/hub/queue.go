@@ -17,7 +17,6 @@ type Queue struct {
 	mu      sync.Mutex
 	from    maru.Position // nothing up to here is given out
 	backlog backlog
-	slow    bool // it was full; nothing more comes
 }
 
 // Reader says who subscribes by a Queue.
@@ -31,7 +30,7 @@ type Reader struct {
 // for the caller to judge. Errors are the broker's.
 func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.HistoryQuery) (*Queue, maru.History, error) {
 	c := h.Channel(channel)
-	queue := &Queue{channel: c, reader: r, ready: make(chan struct{}, 1)}
+	queue := &Queue{channel: c, reader: r, ready: make(chan struct{}, 1), backlog: backlog{limits: h.limits}}
 	c.addQueue(queue)
 	history, err := h.broker.History(ctx, channel, q)
 	if err != nil {
@@ -89,21 +88,16 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 func (q *Queue) take() ([]Delivery, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.slow {
+	if q.backlog.full {
 		return nil, errSlow
 	}
 	return q.backlog.take(q.from), nil
 }
 
-func (q *Queue) push(at maru.Position, p *maru.Publication) {
+func (q *Queue) push(d Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.slow {
-		return
-	}
-	if !q.backlog.push(Delivery{at, p}, q.channel.hub.limits) {
-		q.slow, q.backlog = true, backlog{}
-	}
+	q.backlog.push(d)
 	signal(q.ready)
 }
 

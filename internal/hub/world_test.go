@@ -16,19 +16,16 @@ import (
 
 const epoch = "e1"
 
-// broker retains everything. What it is told to do between storing and
-// delivering, and while history is read, is how real ones differ.
+// broker retains everything.
 type broker struct {
 	sink      maru.Sink
-	lag       chan struct{} // if not nil, a publication is delivered when this has a token
-	onHistory func()        // called after history was read
+	onHistory func() // called after history was read, before it is answered
 	gap       *maru.Gap
 	fails     error
 
 	mu     sync.Mutex
 	number uint64
 	kept   map[string][]*maru.Publication
-	late   chan func() // deliveries in order, when lagging
 }
 
 func (b *broker) Publish(_ context.Context, channel string, p *maru.Publication) (maru.Position, error) {
@@ -38,11 +35,7 @@ func (b *broker) Publish(_ context.Context, channel string, p *maru.Publication)
 	p.Offset = b.number
 	at := maru.Position{Epoch: epoch, Offset: p.Offset}
 	b.kept[channel] = append(b.kept[channel], p)
-	if b.late == nil {
-		b.sink(channel, at, p)
-	} else {
-		b.late <- func() { b.sink(channel, at, p) }
-	}
+	b.sink(channel, at, p)
 	return at, nil
 }
 

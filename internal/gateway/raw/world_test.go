@@ -1,0 +1,134 @@
+package raw_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/internal/auth"
+	"maru/internal/broker/memory"
+	"maru/internal/entry"
+	"maru/internal/gateway/raw"
+	"maru/internal/hub"
+	"maru/internal/loop"
+)
+
+// world is a gateway on a real port, with a broker that keeps three. It takes
+// two connections.
+type world struct {
+	hub    *hub.Hub
+	broker maru.Broker
+	door   *entry.Door
+	url    string
+	log    *log
+	epoch  string
+}
+
+const maxMessage = 4 << 10
+
+// both runs a test over sockets on epoll and over goroutines.
+func both(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Parallel()
+	for name, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorld(t, goroutines))
+		})
+	}
+}
+
+func newWorld(t *testing.T, goroutines bool) *world {
+	w := &world{log: new(log)}
+	engine := loop.New(loop.Options{Goroutines: goroutines, Loops: 2, MaxMessageBytes: maxMessage, BacklogBytes: 300 << 10, CloseTimeout: time.Second})
+	w.hub = hub.New(hub.Options{Engine: engine}, func(sink maru.Sink) maru.Broker {
+		w.broker = memory.New(memory.Options{Sink: sink, PublicationsPerChannel: 3})
+		return w.broker
+	})
+	w.door = &entry.Door{
+		Limiter:  auth.NewLimiter(2, 0),
+		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Log:      slog.New(slog.NewTextHandler(w.log, nil)),
+	}
+	gateway := raw.New(raw.Options{Engine: engine, Hub: w.hub, Door: w.door,
+		Publish: func(channel string, p *maru.Publication) error {
+			_, err := w.broker.Publish(context.Background(), channel, p)
+			return err
+		}})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		gateway.Serve(rw, r, "a")
+	}))
+	w.url = server.URL
+	t.Cleanup(func() {
+		server.Close()
+		engine.Shutdown(context.Background(), maru.CloseGoingAway, string(maru.CodeShuttingDown))
+	})
+	h, err := w.broker.History(t.Context(), "a", maru.HistoryQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.epoch = h.Epoch
+	return w
+}
+
+func (w *world) publish(t *testing.T, text string) {
+	t.Helper()
+	if _, err := w.broker.Publish(t.Context(), "a", &maru.Publication{Data: []byte(text)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// signIn gives the header of somebody who signed in.
+func (w *world) signIn(t *testing.T, nickname string) http.Header {
+	answer := httptest.NewRecorder()
+	w.door.Sessions.ServeHTTP(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))
+	if answer.Code != http.StatusCreated {
+		t.Fatal(answer.Code, answer.Body)
+	}
+	cookie := answer.Result().Cookies()[0]
+	return http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}
+}
+
+func (w *world) signOut(header http.Header) {
+	r := httptest.NewRequest("DELETE", "/session", nil)
+	r.Header = header
+	w.door.Sessions.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// empty waits until nobody is connected and nothing is kept of those who were:
+// leaving the limiter is the last that a connection does.
+func (w *world) empty(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(patience); w.door.Limiter.Count() > 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are left", w.door.Limiter.Count())
+		}
+	}
+	if p := w.hub.Presence("a"); p.Count+p.Anonymous != 0 {
+		t.Errorf("nobody is connected, yet %+v", p)
+	}
+}
+
+// log is what was logged, safe to read while it is written.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *log) contains(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), s)
+}

@@ -1,0 +1,17 @@
+package program
+
+import (
+	"fmt"
+	"os/exec"
+)
+
+// Build compiles packages of the module in the directory root, such as
+// "./cmd/maru", into dir. Each program is named as its package's directory.
+func Build(root, dir string, packages ...string) error {
+	build := exec.Command("go", append([]string{"build", "-o", dir + "/"}, packages...)...)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %v: %w\n%s", packages, err, out)
+	}
+	return nil
+}

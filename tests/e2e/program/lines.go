@@ -1,0 +1,93 @@
+package program
+
+import (
+	"bufio"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for anything before it fails.
+const Patience = 30 * time.Second
+
+// Lines are what a program says, line by line. They are kept, so that a program
+// whose output nobody reads does not stand still.
+type Lines struct {
+	mu    sync.Mutex
+	all   []string
+	next  int // the first that was not read
+	ended bool
+	more  chan struct{} // something above has changed
+}
+
+func newLines() *Lines { return &Lines{more: make(chan struct{}, 1)} }
+
+// fill takes everything r has. It is called on a goroutine of its own.
+func (l *Lines) fill(r io.Reader) {
+	reader := bufio.NewReader(r)
+	for {
+		line, err := reader.ReadString('\n')
+		l.mu.Lock()
+		if line != "" {
+			l.all = append(l.all, strings.TrimRight(line, "\r\n"))
+		}
+		l.ended = err != nil
+		l.mu.Unlock()
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Next is the next line, waited for. The test fails if none comes.
+func (l *Lines) Next(t testing.TB) string {
+	t.Helper()
+	late := time.After(Patience)
+	for {
+		line, ok, ended := l.take()
+		switch {
+		case ok:
+			return line
+		case ended:
+			t.Fatal("the program says nothing more")
+		}
+		select {
+		case <-l.more:
+		case <-late:
+			t.Fatalf("nothing was said in %v", Patience)
+		}
+	}
+}
+
+func (l *Lines) take() (line string, ok, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next == len(l.all) {
+		return "", false, l.ended
+	}
+	l.next++
+	return l.all[l.next-1], true, false
+}
+
+// Await reads until a line that contains the text, and answers with that line.
+func (l *Lines) Await(t testing.TB, text string) string {
+	t.Helper()
+	for {
+		if line := l.Next(t); strings.Contains(line, text) {
+			return line
+		}
+	}
+}
+
+// String is everything that was said so far.
+func (l *Lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.all, "\n")
+}

@@ -1,0 +1,133 @@
+package interop_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"maru/tests/e2e/program"
+)
+
+// What maru answers to an offer that it takes: no context is kept.
+const agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+// Each way of offering compression gets an answer that obeys it, and all read
+// each other in one channel: a library that was promised a small window fails at
+// a message that needs a large one.
+func TestDeflate(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	tests := []struct {
+		name   string
+		dial   func(testing.TB, string) peer
+		answer string
+	}{
+		{"npm ws, default", dialNPMws(`{}`), agreed},
+		{"npm ws, server window 8", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":8}}`), agreed + "; server_max_window_bits=8"},
+		{"npm ws, server window 9", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":9}}`), agreed + "; server_max_window_bits=9"},
+		{"npm ws, server window 15", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":15}}`), agreed + "; server_max_window_bits=15"},
+		{"npm ws, client window 9", dialNPMws(`{"perMessageDeflate":{"clientMaxWindowBits":9}}`), agreed},
+		{"npm ws, both windows", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":10,"clientMaxWindowBits":11}}`), agreed + "; server_max_window_bits=10"},
+		{"npm ws, no takeover", dialNPMws(`{"perMessageDeflate":{"serverNoContextTakeover":true,"clientNoContextTakeover":true}}`), agreed},
+		{"npm ws, off", dialNPMws(`{"perMessageDeflate":false}`), ""},
+		{"npm websocket", dialNode("websocket", ""), ""},
+		{"node", dialNode("node", ""), agreed},
+		{"coder, takeover", dialCoder(websocket.CompressionContextTakeover), agreed},
+		{"coder, no takeover", dialCoder(websocket.CompressionNoContextTakeover), agreed},
+		{"coder, off", dialCoder(websocket.CompressionDisabled), ""},
+		{"gorilla", dialGorilla, agreed},
+		{"maru", dialMaru, agreed},
+	}
+	var peers []peer
+	var relays []*program.Relay
+	for _, test := range tests {
+		relay := program.NewRelay(t, server.Addr)
+		p := test.dial(t, "ws://"+relay.Addr)
+		p.send(t, text("here is "+test.name))
+		skipTo(t, p, text("here is "+test.name))
+		relays, peers = append(relays, relay), append(peers, p)
+	}
+	publish(t, server.URL, "text/plain", "begin")
+	for _, p := range peers {
+		skipTo(t, p, text("begin"))
+	}
+
+	for _, sender := range append(peers, nil) {
+		for _, message := range compressible() {
+			if sender != nil {
+				sender.send(t, message)
+			} else {
+				publish(t, server.URL, map[string]string{"text": "text/plain", "binary": "application/octet-stream"}[message.Kind], message.Data)
+			}
+			for _, p := range peers {
+				expect(t, p, message)
+			}
+		}
+	}
+	for i, test := range tests {
+		link := relays[i].Links()[0]
+		if got := header(t, link.Received(), "Sec-WebSocket-Extensions"); got != test.answer {
+			t.Errorf("%s: answered %q, want %q", test.name, got, test.answer)
+		}
+		sent, received := compressed(t, link.Sent()), compressed(t, link.Received())
+		on, inflatesOnly := test.answer != "", test.name == "node"
+		if on != (received > 0) || (on && !inflatesOnly) != (sent > 0) {
+			t.Errorf("%s: %d compressed messages sent and %d received", test.name, sent, received)
+		}
+	}
+}
+
+// compressible are messages that small and large windows compress differently:
+// what they repeat lies 600, 5,000 and 20,000 bytes back.
+func compressible() []event {
+	random := rand.NewChaCha8([32]byte{})
+	var messages []event
+	for _, distance := range []int{600, 5000, 20_000} {
+		block := make([]byte, distance/2)
+		random.Read(block)
+		messages = append(messages,
+			text(strings.Repeat(hex.EncodeToString(block), 4)),
+			bytesOf(strings.Repeat(string(block), 5)))
+	}
+	return append(messages, text(""), text("가"))
+}
+
+// header is a header of the answer (or request) with which a conversation began.
+func header(t testing.TB, said []byte, name string) string {
+	t.Helper()
+	answer, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(said)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(answer.Header[http.CanonicalHeaderKey(name)], ", ")
+}
+
+// compressed counts the frames with RSV1 (RFC 7692 §6) after the handshake.
+func compressed(t testing.TB, said []byte) (n int) {
+	t.Helper()
+	_, b, _ := bytes.Cut(said, []byte("\r\n\r\n"))
+	for len(b) >= 2 {
+		if b[0]&0x40 != 0 {
+			n++
+		}
+		size, length := 2, uint64(b[1]&0x7f) // RFC 6455 §5.2
+		switch length {
+		case 126:
+			size, length = 4, uint64(binary.BigEndian.Uint16(b[2:]))
+		case 127:
+			size, length = 10, binary.BigEndian.Uint64(b[2:])
+		}
+		if b[1]&0x80 != 0 {
+			size += 4
+		}
+		b = b[min(uint64(len(b)), uint64(size)+length):]
+	}
+	return n
+}

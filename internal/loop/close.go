@@ -135,16 +135,33 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 		return
 	}
 	why := closed{code: closeAbnormal, err: err}
-	if side := l.ref(id).side; side != nil && s.state&(stCloseRead|stDeaf) != 0 {
-		why = side.closed
+	if side := l.ref(id).side; side != nil && (s.state&stCloseRead != 0 || side.closed.err != nil) {
+		why = side.closed // known before
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
 	}
 	l.end(id, s, why)
 }
 
-// loseLater is lost after what is posted already, and for places where no
-// group's list may change.
+// unwritable: the socket takes nothing any more. What the peer said before it
+// broke off may still be there to read, a close frame perhaps: so the reading
+// goes on to its end, which is near.
+func (l *Loop) unwritable(id connID, s *slot, err error) {
+	side := l.sideOf(id)
+	s.buffered.Add(-int64(side.out.bytes))
+	side.out = outbox{}
+	s.state &^= stQueued | stArmed
+	if s.state&(stCloseRead|stDeaf) == 0 {
+		side.closed = closed{code: closeAbnormal, err: err}
+	}
+	s.state |= stCloseSent // nothing more is queued
+	s.setClosing(id)
+	s.pinged = l.now
+	l.lookAt(id, l.engine.clock.closing)
+	l.watch(id, s)
+}
+
+// loseLater is lost after what is posted already.
 func (l *Loop) loseLater(id connID, err error) {
 	l.inbox.post(command{do: doLose, conn: id, more: &more{why: closed{err: err}}})
 }

@@ -267,3 +267,30 @@ func TestAfterShutdown(t *testing.T) {
 		group.Append(text("x"))
 	})
 }
+
+// A peer that said goodbye and cut the connection has said goodbye, also to a
+// server that was writing to it.
+func TestCloseFrameBehindBrokenSocket(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.options.Loops = 1
+		c, e1, p1 := r.conn(loop.Params{})
+		group := r.engine.NewGroup()
+		group.Add(c)
+		member, e2, p2 := r.conn(loop.Params{})
+		group.Add(member)
+		release := r.hold()
+		for _, p := range []*peer{p1, p2} {
+			p.write(append(p.frame(frame.Text, "last words"), p.closeFrame(1001, "leaving")...))
+			p.nc.(*net.TCPConn).SetLinger(0) // a reset
+			p.nc.Close()
+		}
+		c.Send(text("a queue of its own"))
+		group.Append(text("for all"))
+		release()
+		for _, e := range []*ears{e1, e2} {
+			e.want(t, frame.Text, "last words")
+			e.wantEnd(t, 1001, "leaving", false)
+		}
+	})
+}

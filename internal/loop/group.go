@@ -307,9 +307,7 @@ func (l *Loop) joined(log []*Message, f form) block {
 // unfinished keeps what a socket did not take of a block.
 func (l *Loop) unfinished(id connID, s *slot, b *block, n int, err error) {
 	if err != nil && !wouldBlock(err) {
-		s.state |= stCloseSent | stDeaf // nothing more is written to it
-		l.sideOf(id).closed = closed{code: closeAbnormal, err: err}
-		l.loseLater(id, err)
+		l.unwritable(id, s, err)
 		return
 	}
 	l.enqueue(id, s, b.bytes, b.messages)

@@ -113,7 +113,7 @@ func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
 	l.sent(s, &side.out, n)
 	s.state &^= stArmed
 	if err != nil {
-		l.lost(id, s, err)
+		l.unwritable(id, s, err)
 		return
 	}
 	l.flushQueue(id, s)

@@ -154,7 +154,7 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		b := l.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
 		if err != nil && !wouldBlock(err) {
-			l.lost(id, s, err)
+			l.unwritable(id, s, err)
 			return
 		}
 		l.sent(s, &side.out, n)

@@ -93,6 +93,9 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 	s.state |= stDeaf
 	l.setPaused(id, s, false)
 	if s.state&stCloseSent != 0 {
+		if s.state&stQueued == 0 {
+			l.closeSent(id, s)
+		}
 		return
 	}
 	payload, err := frame.ClosePayload(why.code, why.reason)

@@ -242,8 +242,10 @@ func TestAfterShutdown(t *testing.T) {
 	bothDrivers(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		group := e.NewGroup()
-		if err := e.Shutdown(t.Context(), 1001, ""); err != nil {
-			t.Fatal(err)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := e.Shutdown(over, 1001, ""); err != nil {
+			t.Errorf("shutdown with nothing to cut: %v", err)
 		}
 		if err := e.Shutdown(t.Context(), 1001, ""); err != nil {
 			t.Errorf("second shutdown: %v", err)
@@ -292,5 +294,43 @@ func TestCloseFrameBehindBrokenSocket(t *testing.T) {
 			e.want(t, frame.Text, "last words")
 			e.wantEnd(t, 1001, "leaving", false)
 		}
+	})
+}
+
+// A fault after our close frame ends the stream: the peer is not left waiting
+// for the time of the closing handshake to pass.
+func TestFaultDuringClose(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.options.CloseTimeout = patience * 2
+		c, ears, peer := r.conn(loop.Params{})
+		c.Close(1000, "")
+		peer.expectClose(1000, "")
+		peer.write([]byte{0x81, 0x00}) // not masked
+		peer.expectEnd()
+		peer.nc.Close()
+		if got := await(t, ears.closed); got.code != 1002 || got.err == nil {
+			t.Errorf("ended with %v", got)
+		}
+	})
+}
+
+// A context that ends cuts what is left, also by a second call while the first
+// still waits.
+func TestShutdownCuts(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		_, ears, peer := r.conn(loop.Params{})
+		first := make(chan error, 1)
+		go func() { first <- r.engine.Shutdown(context.Background(), 1001, "") }()
+		peer.expectClose(1001, "")
+		gone := errors.New("no more patience")
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(gone)
+		if err := r.engine.Shutdown(ctx, 1001, ""); !errors.Is(err, gone) {
+			t.Errorf("shutdown: %v", err)
+		}
+		ears.wantEnd(t, 1006, "", true)
+		await(t, first)
 	})
 }

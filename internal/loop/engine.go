@@ -56,13 +56,18 @@ type Engine struct {
 
 	mu       sync.RWMutex // Open against Shutdown
 	draining bool
-	empty    chan struct{} // closed when draining and live is 0
-	stop     chan struct{} // closed to end the clock
+
+	empty       chan struct{} // closed when draining and live is 0
+	signalEmpty func()        // closes it, once
+	stopClock   func()        // ends the clock, once
 }
 
 // New starts an engine. It runs until Shutdown.
 func New(o Options) *Engine {
-	e := &Engine{options: o.withDefaults(), empty: make(chan struct{}), stop: make(chan struct{})}
+	e := &Engine{options: o.withDefaults(), empty: make(chan struct{})}
+	e.signalEmpty = sync.OnceFunc(func() { close(e.empty) })
+	stop := make(chan struct{})
+	e.stopClock = sync.OnceFunc(func() { close(stop) })
 	e.clock = newClock(e.options)
 	for range e.options.Loops {
 		e.loops = append(e.loops, newLoop(e))
@@ -70,7 +75,7 @@ func New(o Options) *Engine {
 	for _, l := range e.loops {
 		e.running.Go(l.run)
 	}
-	e.running.Go(func() { e.clock.run(e.stop, e.loops) })
+	e.running.Go(func() { e.clock.run(stop, e.loops) })
 	return e
 }
 
@@ -160,19 +165,18 @@ func (e *Engine) congested() bool {
 
 // Shutdown closes every connection with the code and reason, waits until all
 // have gone or ctx ends, cuts what is left, stops the loops and returns ctx's
-// error if it had to cut. Open fails from here on.
+// error if it had to cut. Open fails from here on. A second call waits with the
+// first, and cuts when its own ctx ends.
 func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
 	e.mu.Lock()
-	if e.draining {
-		e.mu.Unlock()
-		e.running.Wait()
-		return nil
-	}
+	first := !e.draining
 	e.draining = true
 	e.mu.Unlock()
 
-	for _, l := range e.loops {
-		l.inbox.post(command{do: doCloseAll, more: &more{why: closed{code: code, reason: reason}}})
+	if first {
+		for _, l := range e.loops {
+			l.inbox.post(command{do: doCloseAll, more: &more{why: closed{code: code, reason: reason}}})
+		}
 	}
 	if e.live.Load() == 0 {
 		e.signalEmpty()
@@ -181,12 +185,14 @@ func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
 	select {
 	case <-e.empty:
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		if e.live.Load() > 0 {
+			err = context.Cause(ctx)
+		}
 	}
 	for _, l := range e.loops {
 		l.inbox.post(command{do: doStop})
 	}
-	close(e.stop)
+	e.stopClock()
 	e.running.Wait()
 	return err
 }
@@ -201,18 +207,6 @@ func (e *Engine) gone() {
 	e.mu.RUnlock()
 	if draining {
 		e.signalEmpty()
-	}
-}
-
-var closeOnce sync.Mutex // guards the one close of Engine.empty, which two sides may see become due
-
-func (e *Engine) signalEmpty() {
-	closeOnce.Lock()
-	defer closeOnce.Unlock()
-	select {
-	case <-e.empty:
-	default:
-		close(e.empty)
 	}
 }
 

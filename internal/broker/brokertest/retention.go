@@ -140,7 +140,7 @@ func ageLimit(r *rig) {
 	time.Sleep(6*time.Second - 1) // a1 is 10 s old but for a nanosecond
 	r.wantPublications(r.history("a"), a1, a2)
 
-	time.Sleep(2)
+	time.Sleep(2 * time.Nanosecond)
 	h := r.history("a", maru.Position{Epoch: a1.Epoch})
 	r.wantPublications(h, a2)
 	r.wantGap(h, expired(1, a1.Offset))

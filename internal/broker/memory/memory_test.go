@@ -49,7 +49,7 @@ func TestZeroOptions(t *testing.T) {
 		if n := len(history(t, b, "a").Publications); n != 100 {
 			t.Errorf("retained %d, want 100 for 24 h", n)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if n := len(history(t, b, "a").Publications); n != 0 {
 			t.Errorf("retained %d after 24 h, want none", n)
 		}
@@ -200,12 +200,12 @@ func TestForgottenNamespaces(t *testing.T) {
 		publish(t, b, "west:a", "x") // first to come, last to publish: not the one to go
 		var east maru.Position
 		for range 10 {
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			east = publish(t, b, "east:a", "x")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		west := publish(t, b, "west:a", "x")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		publish(t, b, "north:a", "x") // takes east
 
 		if got := b.Held(); got.Namespaces != 2 || got.Publications != 3 {

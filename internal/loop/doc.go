@@ -46,6 +46,6 @@
 // the net.Conn and hands what it read to the loop, and another writes while
 // there is something to write (pipe.go). All else is the same code.
 //
-// The package knows no channels and no HTTP. Locks: slab.mu and inbox.mu are
-// leaves, never held together.
+// The package knows no channels and no HTTP. Locks: slab.mu, inbox.mu and the
+// poller's are leaves, never held together.
 package loop

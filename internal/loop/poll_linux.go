@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,8 +24,10 @@ type epoll struct {
 	file   *os.File // owns fd
 	fd     int
 	raw    syscall.RawConn
-	bell   int // eventfd(2) for wake
 	events [pollEvents]unix.EpollEvent
+
+	mu   sync.Mutex
+	bell int // eventfd(2) for wake; -1 once closed: its number is then another's
 }
 
 // newPoller falls back to a bell where epoll cannot be had (seccomp, no files
@@ -119,7 +122,13 @@ func (e *epoll) serve(l *Loop, n int) {
 
 var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 
-func (e *epoll) wake() { unix.Write(e.bell, one) }
+func (e *epoll) wake() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.bell >= 0 {
+		unix.Write(e.bell, one)
+	}
+}
 
 func (e *epoll) add(fd int, id connID, paused bool) error {
 	ev := event(id, !paused, false)
@@ -149,8 +158,11 @@ func event(id connID, read, write bool) unix.EpollEvent {
 }
 
 func (e *epoll) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.file.Close()
 	unix.Close(e.bell)
+	e.bell = -1
 }
 
 // takeDescriptor takes the socket out of the net package: the descriptor is

@@ -43,7 +43,7 @@ type Options struct {
 	// 1 MiB. Beyond: 1009 on a socket, 413 too_large by POST.
 	MaxMessageBytes int64
 	// MaxHeaderBytes bounds the header block of a request to Serve's listeners.
-	// Default 16 KiB; net/http allows 4 KiB more. Beyond: 431.
+	// Default 16 KiB; net/http reads up to 8 KiB more. Beyond: 431.
 	MaxHeaderBytes int
 	// HandshakeTimeout is for a header block, and for TLS, to arrive at Serve's
 	// listeners. Default 10 s.

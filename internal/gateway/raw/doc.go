@@ -5,10 +5,12 @@
 //	GET /channels/NAME, Upgrade: websocket
 //	    │ decided in net/http's goroutine: query, room, identity, handshake
 //	    ▼
-//	engine.Open, paused ─→ session attached ─→ hub: replay, join ─→ Resume
+//	engine.Open, held ─→ session attached ─→ hub: replay, join ─→ 101 answered, reading begins
 //	                                                                  │
 //	socket ─→ loop ─→ member.Message ─→ Options.Publish ←─────────────┘
 //	socket ←─ loop ←─ the channel's group
+//
+// The handshake is answered last: who knows that it is connected is subscribed.
 //
 // Parameters of the address: as=publication sends each publication as its JSON;
 // since=POSITION, with that form only, because the bare one has no positions,

@@ -73,7 +73,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		m.close(err)
 	}
 	m.settle()
-	m.conn.Start()  // what it is told from now on, it gets
+	m.conn.Start()
 	m.conn.Resume() // also to read the answer to a close
 }
 

@@ -1,0 +1,213 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/internal/frame"
+	"maru/internal/handshake"
+	"maru/server"
+)
+
+const patience = 20 * time.Second
+
+// world is a server on a real port, plain or with TLS, where connections are
+// goroutines' and not loops'.
+type world struct {
+	t      *testing.T
+	server *server.Server
+	served chan error
+	addr   string
+	url    string
+	http   *http.Client
+	tls    *tls.Config // of clients
+	cut    bool        // the test has ended the server the hard way
+}
+
+// over runs a test over plain TCP and over TLS.
+func over(t *testing.T, o server.Options, test func(t *testing.T, w *world)) {
+	t.Parallel()
+	t.Run("plain", func(t *testing.T) {
+		t.Parallel()
+		test(t, newWorld(t, o))
+	})
+	t.Run("TLS", func(t *testing.T) {
+		t.Parallel()
+		secure := o
+		secure.TLSConfig = certified()
+		test(t, newWorld(t, secure))
+	})
+}
+
+// certified is a TLS configuration with httptest's certificate for 127.0.0.1.
+func certified() *tls.Config {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	return &tls.Config{Certificates: s.TLS.Certificates}
+}
+
+func newWorld(t *testing.T, o server.Options) *world {
+	o.Open, o.Loopback = true, true
+	s, err := server.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, server: s, served: make(chan error, 1), addr: l.Addr().String()}
+	w.url = "http://" + w.addr
+	transport := new(http.Transport)
+	if o.TLSConfig != nil {
+		w.url = "https://" + w.addr
+		w.tls = &tls.Config{InsecureSkipVerify: true}
+		transport.TLSClientConfig, transport.ForceAttemptHTTP2 = w.tls.Clone(), true
+	}
+	w.http = &http.Client{Transport: transport, Timeout: patience}
+	go func() { w.served <- s.Serve(l) }()
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		w.shutdown()
+		transport.CloseIdleConnections()
+	})
+	return w
+}
+
+// shutdown ends the server in good time.
+func (w *world) shutdown() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.server.Shutdown(ctx); err != nil && !w.cut {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) publish(text string) {
+	w.t.Helper()
+	if _, err := w.server.Publish(w.t.Context(), "a", &maru.Publication{Data: []byte(text)}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// request answers with the response; its body is closed with the test.
+func (w *world) request(method, path, body string, headers ...string) *http.Response {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	answer, err := w.http.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { answer.Body.Close() })
+	return answer
+}
+
+// code is the error's word in an answer.
+func code(answer *http.Response) maru.Code {
+	var body struct {
+		Error struct{ Code maru.Code }
+	}
+	json.NewDecoder(answer.Body).Decode(&body)
+	return body.Error.Code
+}
+
+// stream is an event stream being read.
+type stream struct {
+	t     *testing.T
+	body  io.Closer
+	lines *bufio.Scanner
+}
+
+// events opens an event stream and reads its first block.
+func (w *world) events(path string) *stream {
+	w.t.Helper()
+	answer := w.request("GET", path, "", "Accept: text/event-stream")
+	if answer.StatusCode != 200 {
+		w.t.Fatal(answer.Status)
+	}
+	s := &stream{w.t, answer.Body, bufio.NewScanner(answer.Body)}
+	s.block()
+	return s
+}
+
+// block is the next block but for its id; "" at the end of the stream.
+func (s *stream) block() string {
+	var lines []string
+	for s.lines.Scan() && s.lines.Text() != "" {
+		if !strings.HasPrefix(s.lines.Text(), "id: ") {
+			lines = append(lines, s.lines.Text())
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// socket is a WebSocket client.
+type socket struct {
+	t      *testing.T
+	nc     net.Conn
+	reader frame.Reader
+	unread []byte
+}
+
+func (w *world) dial(path string) *socket {
+	w.t.Helper()
+	url := strings.Replace(w.url, "http", "ws", 1) + path
+	up, _, err := handshake.Dial(w.t.Context(), url, handshake.DialOptions{NoDeflate: true, TLSConfig: w.tls})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { up.Conn.Close() })
+	up.Conn.SetDeadline(time.Now().Add(patience))
+	return &socket{t: w.t, nc: up.Conn, unread: up.Buffered}
+}
+
+func (s *socket) send(op frame.Opcode, payload string) {
+	s.t.Helper()
+	if _, err := s.nc.Write(frame.AppendMasked(nil, op, false, frame.NewMaskKey(), []byte(payload))); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *socket) next() frame.Event {
+	s.t.Helper()
+	for {
+		for len(s.unread) > 0 {
+			ev, n, err := s.reader.Next(s.unread, &frame.Rules{Client: true})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.unread = s.unread[n:]
+			if ev.Op != 0 {
+				return ev
+			}
+		}
+		buf := make([]byte, 4096)
+		n, err := s.nc.Read(buf)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.unread = buf[:n]
+	}
+}
+
+func isCode(err error, c maru.Code) bool { return errors.Is(err, &maru.Error{Code: c}) }

@@ -154,6 +154,29 @@ func TestPoll(t *testing.T) {
 	}
 }
 
+// The server's own write time-out would cut a long poll off.
+func TestPollDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, start := newWorld(t, 0), time.Now()
+		answer := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+		w.api.ServeHTTP(answer, httptest.NewRequest("GET", "/?wait=1m", nil))
+		if d := answer.deadline.Sub(start); d <= time.Minute {
+			t.Errorf("may be written until %v after its beginning", d)
+		}
+	})
+}
+
+type deadlined struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (d *deadlined) SetWriteDeadline(at time.Time) error {
+	d.deadline = at
+	return nil
+}
+
 func TestPollClientGoes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

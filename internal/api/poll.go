@@ -10,7 +10,7 @@ import (
 	"maru/internal/hub"
 )
 
-// answerTimeout is for the writing of an answer that had to wait first.
+// answerTimeout is for the writing of the answer of a poll.
 const answerTimeout = 60 * time.Second
 
 // servePoll is history that waits: with something after since, or a gap, it
@@ -33,13 +33,14 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	}
 	defer detach()
 
+	// A server's write time-out counts from the request's beginning, and on HTTP/2
+	// it ends the stream also while nothing is written.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
 	h, err := a.poll(ctx, channel, asked.query)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	// A server's write time-out counts from the request's beginning.
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	writeJSON(w, appendHistory(nil, channel, h))
 }
 

@@ -198,6 +198,9 @@ func TestComments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := w.open(t, w.gateway.Channel, "")
+		if !s.idle() {
+			t.Error("an idle stream has a deadline")
+		}
 		time.AfterFunc(20*time.Second, func() { w.publish(t, maru.Text, "1") })
 		time.Sleep(46 * time.Second) // of the bubble's clock
 		want := "retry: 2000\nid: EPOCH:0\n\n:\n\nid: EPOCH:1\ndata: 1\n\n:\n\n:\n\n"
@@ -308,7 +311,7 @@ func TestPresence(t *testing.T) {
 		w := newWorld(t)
 		s := w.open(t, w.gateway.Presence, "")
 		other := w.open(t, w.gateway.Channel, "", "Cookie: "+w.cookie(t))
-		time.Sleep(time.Second)
+		time.Sleep(3 * time.Second / 2)
 		other.cancel()
 		time.Sleep(20 * time.Second)
 		want := "retry: 2000\n" + `data: {"channel":"a","version":0,"count":0,"users":[],"anonymous":0}` + "\n\n" +

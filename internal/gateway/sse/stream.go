@@ -58,10 +58,10 @@ func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
 	}
 }
 
-// write sends b at once. The deadline ends a stream whose client does not read.
+// write sends b at once, or ends the stream of a client that does not read. The
+// deadline stands only meanwhile: on HTTP/2 it ends an idle stream too.
 func (s *stream) write(b []byte) error {
-	err := s.control.SetWriteDeadline(time.Now().Add(s.timeout))
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := s.deadline(time.Now().Add(s.timeout)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(b); err != nil {
@@ -71,5 +71,15 @@ func (s *stream) write(b []byte) error {
 	if cap(b) > maxKeptBuffer {
 		s.buf = nil
 	}
-	return s.control.Flush()
+	if err := s.control.Flush(); err != nil {
+		return err
+	}
+	return s.deadline(time.Time{})
+}
+
+func (s *stream) deadline(at time.Time) error {
+	if err := s.control.SetWriteDeadline(at); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }

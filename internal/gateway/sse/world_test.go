@@ -116,6 +116,8 @@ func (s *stream) FlushError() error {
 }
 
 func (s *stream) SetWriteDeadline(d time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.deadline = d
 	return nil
 }
@@ -145,6 +147,13 @@ func (s *stream) text(w *world) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.ReplaceAll(s.body.String()[:s.flushed], w.epoch, "EPOCH")
+}
+
+// idle reports whether no write deadline stands.
+func (s *stream) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deadline.IsZero()
 }
 
 func (s *stream) ended() bool {

@@ -27,10 +27,10 @@
 //
 // # Concurrency and locks
 //
-// Everything may be called from any goroutine, loops included, except Join,
-// Subscribe and Next, which may wait for the broker or for news. Order of locks:
-// shard.mu, then Channel.mu, then Queue.mu. The broker's locks come before these: the
-// hub calls the broker with none held.
+// Everything may be called from any goroutine; JoinFrom, Subscribe and Next, which
+// may wait, not from a loop. Order of locks: shard.mu, then Channel.mu, then
+// Queue.mu. The broker's locks come before these: the hub calls the broker with none
+// held.
 //
 // Channel.mu is held while delivering, on purpose: order for all subscribers is
 // the order in which it was taken, and neither appending to a group nor to a

@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"hash/maphash"
+	"strings"
 	"sync"
 
 	"maru"
@@ -58,6 +59,7 @@ func (h *Hub) Channel(name string) *Channel {
 	defer s.mu.Unlock()
 	c := s.channels[name]
 	if c == nil {
+		name = strings.Clone(name) // it may be part of a request's address
 		c = &Channel{hub: h, name: name, presence: presence{version: s.floor}}
 		s.channels[name] = c
 	}

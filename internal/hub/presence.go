@@ -48,6 +48,8 @@ func (p *presence) changed() {
 	}
 }
 
+// snapshot is the presence with its users in no order yet: sort them without the
+// lock.
 func (p *presence) snapshot(channel string) maru.Presence {
 	s := maru.Presence{
 		Channel:   channel,
@@ -59,6 +61,10 @@ func (p *presence) snapshot(channel string) maru.Presence {
 	for user, n := range p.users {
 		s.Users = append(s.Users, maru.PresentUser{User: user, Connections: n})
 	}
+	return s
+}
+
+func sorted(s maru.Presence) maru.Presence {
 	slices.SortFunc(s.Users, func(a, b maru.PresentUser) int { return cmp.Compare(a.User, b.User) })
 	return s
 }
@@ -67,13 +73,17 @@ func (p *presence) snapshot(channel string) maru.Presence {
 func (h *Hub) Presence(channel string) maru.Presence {
 	s := h.shard(channel)
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	c := s.channels[channel]
+	c, floor := s.channels[channel], s.floor
+	s.mu.RUnlock()
 	if c == nil {
-		nobody := presence{version: s.floor}
+		nobody := presence{version: floor}
 		return nobody.snapshot(channel)
 	}
+	return sorted(c.snapshot())
+}
+
+func (c *Channel) snapshot() maru.Presence {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.presence.snapshot(channel)
+	return c.presence.snapshot(c.name)
 }

@@ -78,7 +78,6 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 		select {
 		case <-q.ready:
 		case <-q.channel.hub.done:
-			return nil, errShuttingDown
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -86,6 +85,11 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 }
 
 func (q *Queue) take() ([]Delivery, error) {
+	select {
+	case <-q.channel.hub.done: // also where more and more comes
+		return nil, errShuttingDown
+	default:
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.backlog.full {

@@ -60,8 +60,12 @@ func TestQueueEnds(t *testing.T) {
 		do   func(w *world, cancel context.CancelCauseFunc)
 		want error
 	}{
-		"context":        {func(w *world, cancel context.CancelCauseFunc) { cancel(gone) }, gone},
-		"shutdown":       {func(w *world, _ context.CancelCauseFunc) { w.hub.Close() }, &maru.Error{Code: maru.CodeShuttingDown}},
+		"context":  {func(w *world, cancel context.CancelCauseFunc) { cancel(gone) }, gone},
+		"shutdown": {func(w *world, _ context.CancelCauseFunc) { w.hub.Close() }, &maru.Error{Code: maru.CodeShuttingDown}},
+		"shutdown while something waits": {func(w *world, _ context.CancelCauseFunc) {
+			flood(w, 1, 1)
+			w.hub.Close()
+		}, &maru.Error{Code: maru.CodeShuttingDown}},
 		"too many wait":  {func(w *world, _ context.CancelCauseFunc) { flood(w, 4, 1) }, &maru.Error{Code: maru.CodeSlow}},
 		"too large wait": {func(w *world, _ context.CancelCauseFunc) { flood(w, 2, 60) }, &maru.Error{Code: maru.CodeSlow}},
 		"one is larger":  {func(w *world, _ context.CancelCauseFunc) { flood(w, 1, 200) }, nil},

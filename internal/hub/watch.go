@@ -56,11 +56,9 @@ func (w *Watch) Next(ctx context.Context) (maru.Presence, error) {
 			return maru.Presence{}, err
 		}
 	}
-	c := w.channel
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w.told, w.version, w.at = true, c.presence.version, time.Now()
-	return c.presence.snapshot(c.name), nil
+	p := w.channel.snapshot()
+	w.told, w.version, w.at = true, p.Version, time.Now()
+	return sorted(p), nil
 }
 
 func (w *Watch) changed() bool {

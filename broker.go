@@ -9,8 +9,10 @@ import "context"
 //     publication; a publication's offset is that number. So offsets rise in a
 //     channel and are not consecutive.
 //   - Order. Every publication is handed to the Sink exactly once, for each
-//     channel in the order of offsets, before Publish returns and before History
-//     shows it.
+//     channel in the order of offsets, and before Publish returns.
+//   - Agreement. That it is handed to the Sink and that History shows it is one
+//     step: no History is answered between the two. So who registers for the Sink
+//     and then asks for History misses nothing.
 //   - Retention. History keeps at most so many publications a channel, for so
 //     long, and so many bytes a namespace (the oldest of the namespace go first).
 //     For each retained publication the broker knows the channel's offset before

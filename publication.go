@@ -133,7 +133,8 @@ func appendString(dst []byte, s string) []byte {
 }
 
 // Check says whether the publication may be published: text must be valid
-// UTF-8 (CodeBadText). JSON is trusted to have been compacted by CompactJSON.
+// UTF-8 (CodeBadText). JSON is trusted to
+// be one valid, compacted value: whoever takes it in sees to that.
 func (p *Publication) Check() error {
 	if p.Kind == Text && !utf8.Valid(p.Data) {
 		return NewError(CodeBadText, "text is not valid UTF-8")

@@ -1,6 +1,9 @@
 package loop
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // Group is a set of connections that get the same messages, sharded over the
 // loops. It knows no names. Its methods are safe for concurrent use and never
@@ -20,6 +23,7 @@ type shard struct {
 	list   []member
 	number uint32     // in links.shards, while the list is not empty
 	log    []*Message // of this batch
+	order  []uint64   // beside log: rising through the logs of all groups
 	bytes  int        // in log
 }
 
@@ -123,7 +127,7 @@ func (l *Loop) leave(id connID, s *slot, sh *shard) {
 		if len(sh.list) == 0 || ls.all[n].shard != sh.number {
 			continue
 		}
-		l.catchUpIn(id, s, sh, &sh.list[ls.all[n].place])
+		l.catchUp(id, s)
 		*at = ls.all[n].next
 		l.unlink(n)
 		if s.links == 0 || ls.all[s.links-1].next == 0 {
@@ -199,7 +203,8 @@ func (l *Loop) append(sh *shard, m *Message, except connID) {
 	if except != 0 {
 		l.skip(sh, except)
 	}
-	sh.log = append(sh.log, m)
+	l.logged++
+	sh.log, sh.order = append(sh.log, m), append(sh.order, l.logged)
 	sh.bytes += m.Len()
 	if sh.bytes > joinBytes {
 		l.flushShard(sh)
@@ -214,29 +219,47 @@ func (l *Loop) skip(sh *shard, id connID) {
 	}
 	for n := s.links; n != 0; n = l.links.all[n-1].next {
 		if k := l.links.all[n-1]; k.shard == sh.number {
-			m := &sh.list[k.place]
-			l.catchUpIn(id, s, sh, m)
-			m.cursor++
+			l.catchUp(id, s)
+			sh.list[k.place].cursor++
 			return
 		}
 	}
 }
 
 // catchUp puts what the connection's groups have for it in this batch into its
-// own queue, so that what is queued next comes after it.
+// own queue, in the order in which it was appended, so that what is queued next
+// comes after it.
 func (l *Loop) catchUp(id connID, s *slot) {
 	if len(l.hot) == 0 {
 		return
 	}
-	for n := s.links; n != 0; n = l.links.all[n-1].next {
-		k := l.links.all[n-1]
-		sh := l.links.shards[k.shard]
-		l.catchUpIn(id, s, sh, &sh.list[k.place])
+	for {
+		var first *shard // that has the oldest message for it
+		var place uint32
+		oldest, next := uint64(math.MaxUint64), uint64(math.MaxUint64) // next: of another shard
+		for n := s.links; n != 0; n = l.links.all[n-1].next {
+			k := l.links.all[n-1]
+			sh := l.links.shards[k.shard]
+			cursor := int(sh.list[k.place].cursor)
+			if cursor >= len(sh.log) {
+				continue
+			}
+			if at := sh.order[cursor]; at < oldest {
+				first, place, oldest, next = sh, k.place, at, oldest
+			} else {
+				next = min(next, at)
+			}
+		}
+		if first == nil {
+			return
+		}
+		l.catchUpIn(id, s, first, &first.list[place], next)
 	}
 }
 
-func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member) {
-	for ; int(m.cursor) < len(sh.log); m.cursor++ {
+// catchUpIn does it for what one group has from before another's message.
+func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64) {
+	for ; int(m.cursor) < len(sh.log) && sh.order[m.cursor] < before; m.cursor++ {
 		l.enqueue(id, s, l.frameFor(s, sh.log[m.cursor]), 1)
 	}
 }
@@ -254,7 +277,11 @@ func (l *Loop) flushShard(sh *shard) {
 		m := &sh.list[i]
 		s := l.slab.slot(m.conn)
 		if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 {
-			l.catchUpIn(m.conn, s, sh, m)
+			if s.state&stSharing != 0 && len(l.hot) > 1 {
+				l.catchUp(m.conn, s)
+			} else {
+				l.catchUpIn(m.conn, s, sh, m, math.MaxUint64)
+			}
 			m.cursor = 0
 			continue
 		}
@@ -273,9 +300,9 @@ func (l *Loop) flushShard(sh *shard) {
 	l.stats.writes.Add(uint64(writes))
 	l.stats.deliveries.Add(uint64(deliveries))
 	clear(sh.log)
-	sh.log, sh.bytes = sh.log[:0], 0
+	sh.log, sh.order, sh.bytes = sh.log[:0], sh.order[:0], 0
 	if cap(sh.log) > 1024 {
-		sh.log = nil
+		sh.log, sh.order = nil, nil
 	}
 }
 

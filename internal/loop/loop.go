@@ -27,9 +27,10 @@ type Loop struct {
 	rbuf    []byte
 	wbuf    []byte
 
-	links links    // memberships, see group.go
-	hot   []*shard // groups with messages in this batch
-	dirty []connID // connections with a queue to flush at the end of the batch
+	links  links    // memberships, see group.go
+	hot    []*shard // groups with messages in this batch
+	logged uint64   // counts the messages in their logs
+	dirty  []connID // connections with a queue to flush at the end of the batch
 
 	scanned uint32 // tick of the last scan
 	stopped bool

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +35,9 @@ type rig struct {
 	t       testing.TB
 	options loop.Options
 	pipes   bool // net.Pipe instead of TCP, for bubbles of testing/synctest
+	unix    bool // the same, for tests that would use up the ports
 	engine  *loop.Engine
+	free    []func() // what hold has returned
 }
 
 // start makes the engine, which ends with the test.
@@ -46,6 +51,9 @@ func (r *rig) start() *loop.Engine {
 
 // stop cuts what is left and ends the engine.
 func (r *rig) stop() {
+	for _, release := range r.free {
+		release()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	r.engine.Shutdown(ctx, 1001, "")
@@ -72,22 +80,26 @@ func (r *rig) pair() (near, far net.Conn) {
 		r.t.Cleanup(func() { far.Close() })
 		return near, far
 	}
-	return tcpPair(r.t)
-}
-
-func tcpPair(t testing.TB) (near, far net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	network, address := "tcp", "127.0.0.1:0"
+	if r.unix {
+		dir, err := os.MkdirTemp("", "loop") // t.TempDir may be too long for a socket's name
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		network, address = "unix", filepath.Join(dir, "s")
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	defer l.Close()
-	if far, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
+	if far, err = net.Dial(network, l.Addr().String()); err != nil {
+		r.t.Fatal(err)
 	}
-	t.Cleanup(func() { far.Close() })
+	r.t.Cleanup(func() { far.Close() })
 	if near, err = l.Accept(); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	return near, far
 }
@@ -98,6 +110,8 @@ func (r *rig) hold() (release func()) {
 	r.t.Helper()
 	r.start()
 	free := make(chan struct{})
+	release = sync.OnceFunc(func() { close(free) })
+	r.free = append(r.free, release)
 	for range r.options.Loops { // connections are dealt out in turn
 		near, far := r.pair()
 		b := blocker{held: make(chan struct{}), free: free}
@@ -107,7 +121,7 @@ func (r *rig) hold() (release func()) {
 		newPeer(r.t, far, loop.Params{}).send(frame.Text, "hold")
 		await(r.t, b.held)
 	}
-	return func() { close(free) }
+	return release
 }
 
 type blocker struct{ held, free chan struct{} }

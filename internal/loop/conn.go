@@ -114,7 +114,12 @@ func (c Conn) Buffered() int64 {
 	if c.loop == nil {
 		return 0
 	}
-	return max(0, c.loop.slab.slot(c.id).buffered.Load())
+	s := c.loop.slab.slot(c.id)
+	n := s.buffered.Load()
+	if !s.alive(c.id) { // what was counted was another's
+		return 0
+	}
+	return max(0, n)
 }
 
 // Open reports whether Send would take a message: the connection is neither

@@ -225,6 +225,13 @@ func TestOldHandle(t *testing.T) {
 		if old.Open() {
 			t.Error("the old handle is open")
 		}
+		release := r.hold()
+		c.Send(text("waits"))
+		if c.Buffered() == 0 || old.Buffered() != 0 {
+			t.Errorf("%d bytes buffered, %d by the old handle", c.Buffered(), old.Buffered())
+		}
+		release()
+		peer.expect(frame.Text, "waits")
 		c.Send(text("new"))
 		peer.expect(frame.Text, "new")
 		peer.send(frame.Text, "heard")

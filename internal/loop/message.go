@@ -49,7 +49,7 @@ func (m *Message) frame(f form, minBytes int) []byte {
 		return b
 	}
 	b := m.plain
-	if small, err := frame.Deflate(nil, payload, int(f)); err == nil {
+	if small, err := frame.Deflate(nil, payload, int(f)); err == nil && len(small) < len(payload) {
 		b = frame.AppendFrame(make([]byte, 0, len(small)+10), m.op, true, small)
 	}
 	if m.deflated == nil {
@@ -64,7 +64,7 @@ func (m *Message) frame(f form, minBytes int) []byte {
 func (m *Message) masked(f form, minBytes int) []byte {
 	payload, compressed := m.plain[m.payload:], false
 	if f != plainForm && !m.op.Control() && len(payload) >= minBytes {
-		if small, err := frame.Deflate(nil, payload, int(f)); err == nil {
+		if small, err := frame.Deflate(nil, payload, int(f)); err == nil && len(small) < len(payload) {
 			payload, compressed = small, true
 		}
 	}

@@ -162,13 +162,14 @@ func (e *ears) Closed(code int, reason string, err error) {
 
 // peer is the far end of a connection, frame by frame.
 type peer struct {
-	t      testing.TB
-	nc     net.Conn
-	client bool // the far end is the client: it masks
-	rules  frame.Rules
-	reader frame.Reader
-	buffer []byte
-	unread []byte
+	t        testing.TB
+	nc       net.Conn
+	client   bool // the far end is the client: it masks
+	rules    frame.Rules
+	reader   frame.Reader
+	buffer   []byte
+	unread   []byte
+	received int // bytes
 }
 
 func newPeer(t testing.TB, nc net.Conn, p loop.Params) *peer {
@@ -227,6 +228,7 @@ func (p *peer) event() (frame.Event, error) {
 		}
 		p.nc.SetReadDeadline(time.Now().Add(patience))
 		n, err := p.nc.Read(p.buffer)
+		p.received += n
 		p.unread = p.buffer[:n]
 		if n == 0 && err != nil {
 			return frame.Event{}, err

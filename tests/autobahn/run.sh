@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs the Autobahn suite against examples/echo and demands a verdict:
+#
+#	AUTOBAHN='uvx --from autobahntestsuite wstest' tests/autobahn/run.sh [GROUP...]
+#
+# AUTOBAHN is the command that runs the suite's wstest; without it, wstest from
+# PATH. The suite is no part of this repository and is not installed from here;
+# docs/conformance.md says where to get it. GROUPs, by default core and limits:
+#
+#	core     1 to 7 and 10, 247 cases, some 15 s
+#	limits   9, 54 cases, 15 s to 2 min
+#	deflate  12 and 13, sizes 1, 4, 6 and 11 of each, 48 cases, minutes
+#	all      517 cases, an hour or more
+#
+# LISTEN is where the echo listens, by default 127.0.0.1:9001. The reports stay in
+# tests/autobahn/reports/GROUP.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+read -ra wstest <<<"${AUTOBAHN:-wstest}"
+if ! command -v "${wstest[0]}" >/dev/null; then
+	echo "${wstest[0]} is not here: set AUTOBAHN to the command that runs wstest (docs/conformance.md)" >&2
+	exit 1
+fi
+[ $# -gt 0 ] || set -- core limits
+listen=${LISTEN:-127.0.0.1:9001}
+reports=$PWD/tests/autobahn/reports
+mkdir -p "$reports"
+work=$(mktemp -d)
+
+# The sizes of a group of 12 or 13 that the sample takes.
+sample() {
+	local group size list=()
+	for group in 12.{1..5} 13.{1..7}; do
+		for size in 1 4 6 11; do list+=("\"$group.$size\""); done
+	done
+	(IFS=, && echo "${list[*]}")
+}
+
+# What the group has: its cases, and how many that are.
+cases() {
+	case $1 in
+	core) echo '247 "1.*","2.*","3.*","4.*","5.*","6.*","7.*","10.*"' ;;
+	limits) echo '54 "9.*"' ;;
+	deflate) echo "48 $(sample)" ;;
+	all) echo '517 "*"' ;;
+	*) echo "there is no group $1: core, limits, deflate, all" >&2 && return 2 ;;
+	esac
+}
+
+for group; do cases "$group" >/dev/null; done
+
+go build -o "$work/" ./examples/echo ./tests/autobahn/verdict
+"$work/echo" --listen "$listen" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+until (: <"/dev/tcp/${listen%:*}/${listen##*:}") 2>/dev/null; do
+	kill -0 "$server" || exit 1 # it has said why
+	sleep 0.1
+done
+
+status=0
+for group; do
+	read -r expect list <<<"$(cases "$group")"
+	rm -rf "${reports:?}/$group" # a run that fails early must not find an older report
+	cat >"$reports/$group.json" <<-SPEC
+		{"outdir": "$reports/$group", "servers": [{"agent": "maru", "url": "ws://$listen"}],
+		 "cases": [$list], "exclude-cases": [], "exclude-agent-cases": {}}
+	SPEC
+	# wstest says 0 whatever it has found: the report is what counts.
+	"${wstest[@]}" -m fuzzingclient -s "$reports/$group.json" >"$reports/$group.log" 2>&1 || {
+		echo "$group: wstest failed, see $reports/$group.log" >&2
+		status=1
+	}
+	"$work/verdict" "$reports/$group" --expect "$expect" || status=1
+done
+exit "$status"

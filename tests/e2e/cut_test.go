@@ -1,0 +1,121 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"maru/tests/e2e/program"
+)
+
+// hallThrough is the hall's address for a browser that speaks through the relay.
+// Page and socket agree on it, so it is one origin.
+func hallThrough(r *program.Relay) string {
+	_, port, _ := net.SplitHostPort(r.Addr)
+	return "http://localhost:" + port
+}
+
+// The connection of two people is cut again and again while the server lives and
+// a third keeps talking: both see every message, once and in order.
+func TestCutConnections(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	relay := program.NewRelay(t, server.Addr)
+	people := []*tab{openPage(t, hallThrough(relay), look{}), openPage(t, hallThrough(relay), look{language: "ko"})}
+	people[0].signIn(t, "kim")
+	people[1].signIn(t, "lee")
+
+	var want []string
+	third := func(n int) {
+		for range n {
+			text := fmt.Sprintf("message %d", len(want)+1)
+			curl(t, server.URL, "park => "+text)
+			want = append(want, text)
+		}
+	}
+	third(2)
+	for _, p := range people {
+		p.texts(t, want)
+	}
+	for range 3 {
+		relay.Cut()
+		third(3)
+		for _, p := range people {
+			p.await(t, `document.querySelector("#state").dataset.state !== "open"`)
+		}
+		third(2)
+		relay.Mend()
+		third(3)
+		for _, p := range people {
+			p.state(t, "open")
+		}
+		third(1)
+		for _, p := range people {
+			p.texts(t, want)
+		}
+	}
+	people[0].say(t, "here I am") // still by that name
+	want = append(want, "here I am")
+	for _, p := range people {
+		p.texts(t, want)
+		p.markers(t, 0)
+		p.await(t, `[...document.querySelectorAll("#log .message")].at(-1).classList.contains("verified")`)
+	}
+}
+
+// The server is stopped and started again: both people come back, keep what they
+// show, are told that the history began anew, and see the next message.
+func TestServerRestarts(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	people := []*tab{
+		openPage(t, server.URL, look{}),
+		openPage(t, server.URL, look{language: "ko", width: 390, height: 844, phone: true, dark: true}),
+	}
+	people[0].signIn(t, "kim")
+	people[0].say(t, "in the old life")
+	for _, p := range people {
+		p.texts(t, []string{"in the old life"})
+	}
+	if code := server.Stop(t); code != 0 {
+		t.Errorf("maru ended with %d, want 0", code)
+	}
+	for _, p := range people {
+		p.await(t, `["waiting", "connecting"].includes(document.querySelector("#state").dataset.state)`)
+	}
+	people[0].photograph(t, "server-away")
+	server = program.Serve(t, maruPath, "--listen", server.Addr)
+	for _, p := range people {
+		p.state(t, "open")
+		p.markers(t, 1)
+	}
+	curl(t, server.URL, "park => in the new life")
+	people[0].say(t, "by my name")
+	for _, p := range people {
+		p.shows(t,
+			said{"kim", "in the old life", "verified"},
+			said{"park", "in the new life", "unverified"},
+			said{"kim", "by my name", "verified"})
+		p.markers(t, 1)
+		p.await(t, `document.querySelector("#log .marker").previousElementSibling.textContent.includes("in the old life")`)
+	}
+	people[1].photograph(t, "server-anew")
+}
+
+// A person leaves and comes back by the buttons, and gets what was said meanwhile.
+func TestDisconnectAndConnect(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	p := openPage(t, server.URL, look{})
+	curl(t, server.URL, "a => one")
+	p.texts(t, []string{"one"})
+	p.click(t, "#disconnect")
+	p.state(t, "closed")
+	curl(t, server.URL, "a => two")
+	p.texts(t, []string{"one"})
+	p.click(t, "#connect")
+	p.state(t, "open")
+	curl(t, server.URL, "a => three")
+	p.texts(t, []string{"one", "two", "three"})
+	p.neverOffline(t)
+}

@@ -1,0 +1,126 @@
+package e2e_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"maru/tests/e2e/program"
+)
+
+// curl publishes as a person with a shell does.
+func curl(t testing.TB, url string, data ...string) {
+	t.Helper()
+	for _, d := range data {
+		out, err := exec.Command("curl", "-sSk", "--max-time", "20", "--fail", "-d", d, url).CombinedOutput()
+		if err != nil {
+			t.Fatalf("curl -d %q: %v\n%s", d, err, out)
+		}
+	}
+}
+
+// Two people chat, and see each other's names with the server's word on them; a
+// third talks from a shell.
+func TestTwoPeopleAndCurl(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	kim := openPage(t, server.URL, look{})
+	lee := openPage(t, server.URL, look{language: "ko", width: 390, height: 844, phone: true})
+	kim.signIn(t, "kim")
+	lee.signIn(t, "이순신")
+	for _, p := range []*tab{kim, lee} {
+		p.eventually(t, `[...document.querySelectorAll("#people .person .who")].map((p) => p.textContent)`, []string{"kim", "이순신"})
+	}
+
+	kim.say(t, "hello")
+	both := []said{{"kim", "hello", "verified"}}
+	kim.shows(t, both...)
+	lee.shows(t, both...)
+
+	lee.write(t, "#message", "안녕하세요 => 반가워요")
+	lee.click(t, "#send")
+	both = append(both, said{"이순신", "안녕하세요 => 반가워요", "verified"})
+	kim.shows(t, both...)
+	lee.shows(t, both...)
+
+	curl(t, server.URL, "park => hello from a shell", "kim => I am not kim", "no name at all")
+	both = append(both,
+		said{"park", "hello from a shell", "unverified"},
+		said{"kim", "I am not kim", "unverified"})
+	kim.shows(t, append(both, said{text(t, "en", "unnamed"), "no name at all", "unnamed"})...)
+	lee.shows(t, append(both, said{text(t, "ko", "unnamed"), "no name at all", "unnamed"})...)
+
+	for _, p := range []*tab{kim, lee} {
+		p.markers(t, 0)
+		p.neverOffline(t)
+	}
+}
+
+// What people write is text, whatever it looks like.
+func TestNothingWrittenIsMarkup(t *testing.T) {
+	t.Parallel()
+	const evil = `<img src=x onerror=alert(1)><script>alert(2)</script><a href=http://evil.example>x</a>`
+	server := program.Serve(t, maruPath)
+	curl(t, server.URL, "before => "+evil, evil+" => name")
+	p := openPage(t, server.URL, look{})
+	curl(t, server.URL, "live => "+evil)
+	unnamed := text(t, "en", "unnamed")
+	p.shows(t,
+		said{"before", evil, "unverified"},
+		said{unnamed, evil + " => name", "unnamed"},
+		said{"live", evil, "unverified"})
+	p.neverOffline(t)
+}
+
+// Signing out makes anonymous, in every tab of the person, and nobody has to
+// leave the hall for it. A name is free again then.
+func TestSignOut(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	first := openPage(t, server.URL, look{})
+	first.signIn(t, "kim")
+	second := first.another(t, look{})
+	second.visit(t, server.URL)
+	second.live(t)
+	second.await(t, `document.querySelector("#nickname").value === "kim"`)
+
+	other := openPage(t, server.URL, look{})
+	other.write(t, "#nickname", "kim")
+	other.enter(t)
+	other.await(t, `!document.querySelector("#notice").hidden`) // taken
+
+	first.click(t, "#sign-out")
+	for _, p := range []*tab{first, second} {
+		p.await(t, `!document.querySelector("#sign-in").hidden`)
+		p.live(t)
+	}
+	other.click(t, "#sign-in")
+	other.await(t, `!document.querySelector("#verified").hidden`)
+	other.live(t)
+	other.say(t, "I am kim now")
+	first.say(t, "and I was")
+	want := []said{{"kim", "I am kim now", "verified"}, {"kim", "and I was", "unverified"}}
+	for _, p := range []*tab{first, second, other} {
+		p.shows(t, want...)
+	}
+}
+
+// Any channel has a page too.
+func TestChannelPage(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	p := openPage(t, server.URL+"/channels/마당:소식", look{})
+	curl(t, server.URL+"/channels/%EB%A7%88%EB%8B%B9:%EC%86%8C%EC%8B%9D", "from a shell")
+	p.say(t, "from the page")
+	p.await(t, `document.querySelectorAll("#log [data-offset]").length === 2`)
+	shown, err := chromedp.Run(p.ctx, chromedp.Text(chromedp.ID("log")))
+	must(t, err)
+	for _, want := range []string{"from a shell", "from the page"} {
+		if strings.Count(shown, want) != 1 {
+			t.Errorf("the page shows %q, want %q once", shown, want)
+		}
+	}
+	p.neverOffline(t)
+}

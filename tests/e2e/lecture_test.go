@@ -1,0 +1,88 @@
+package e2e_test
+
+import (
+	_ "embed"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"maru/tests/e2e/program"
+)
+
+//go:embed testdata/lecture.html
+var lecturePage string
+
+// elsewhere serves the page on a port of its own, as another web server does.
+func elsewhere(t testing.TB, page string) string {
+	t.Helper()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, page)
+	}))
+	t.Cleanup(web.Close)
+	return web.URL
+}
+
+// The lecture's client page, served by somebody else, talks in the hall.
+func TestLecturePage(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	_, port, err := net.SplitHostPort(server.Addr)
+	must(t, err)
+	lecture := openTab(t, look{})
+	lecture.do(t, chromedp.Navigate(elsewhere(t, strings.Replace(lecturePage, "PORT", port, 1))))
+	lecture.await(t, `document.body.classList.contains("connected")`)
+	hall := openPage(t, server.URL, look{})
+	hall.signIn(t, "lee")
+
+	lecture.write(t, "#nickname", "kim")
+	lecture.write(t, "#msg", "hello, 마루")
+	lecture.click(t, "#send")
+	hall.shows(t, said{"kim", "hello, 마루", "unverified"})
+	hall.say(t, "welcome")
+	lecture.eventually(t, `[...document.querySelectorAll("#heard li")].map((li) => li.textContent)`,
+		[]string{"kim => hello, 마루", "lee => welcome"})
+	lecture.click(t, "#close")
+	lecture.eventually(t, `document.body.dataset.closed`, "1005")
+	hall.say(t, "bye")
+	hall.texts(t, []string{"hello, 마루", "welcome", "bye"})
+	hall.neverOffline(t)
+}
+
+// What Chromium makes of examples/echo: compression agreed, messages of all kinds
+// and sizes back as they went, and its close code and reason.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	addr := program.FreeAddr(t)
+	program.AwaitPort(t, program.Start(t, echoPath, "--listen", addr), addr)
+	p := openTab(t, look{})
+	p.do(t, chromedp.Navigate(elsewhere(t, `<!doctype html><link rel="icon" href="data:,">`)))
+	p.do(t, chromedp.Evaluate[chromedp.Void](`
+		heard = []
+		socket = new WebSocket("ws://`+addr+`")
+		socket.binaryType = "arraybuffer"
+		messages = ["", "hello, 마루", "x".repeat(180_000), new Uint8Array([0, 255, 128]).buffer,
+			Array.from({ length: 60_000 }, (_, i) => i).join(" "), new Uint8Array(0).buffer]
+		socket.onopen = () => messages.forEach((m) => socket.send(m))
+		socket.onmessage = ({ data }) => {
+			heard.push(data)
+			if (heard.length === messages.length) socket.close(3456, "bye")
+		}
+		socket.onclose = ({ code, reason, wasClean }) => (ended = [code, reason, wasClean].join())
+		ended = ""
+		same = (a, b) => typeof a === "string" ? a === b : b instanceof ArrayBuffer && String(new Uint8Array(a)) === String(new Uint8Array(b))
+	`))
+	p.eventually(t, `ended`, "3456,bye,true")
+	p.await(t, `messages.every((m, i) => same(m, heard[i]))`)
+	p.await(t, `socket.extensions.startsWith("permessage-deflate")`)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range append(p.trouble, p.offline...) {
+		t.Errorf("in the console: %s", line)
+	}
+}

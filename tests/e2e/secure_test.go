@@ -1,0 +1,29 @@
+package e2e_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"maru/tests/e2e/program"
+)
+
+// The hall over https and wss, with a certificate of its own making.
+func TestSelfSigned(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath, "--tls-self-signed")
+	if !strings.HasPrefix(server.URL, "https://") {
+		t.Fatalf("the hall is at %s, want https", server.URL)
+	}
+	kim, lee := openPage(t, server.URL, look{}), openPage(t, server.URL, look{})
+	kim.signIn(t, "kim")
+	kim.say(t, "hello")
+	curl(t, server.URL, "park => from a shell")
+	for _, p := range []*tab{kim, lee} {
+		p.shows(t, said{"kim", "hello", "verified"}, said{"park", "from a shell", "unverified"})
+		p.neverOffline(t)
+		if !slices.ContainsFunc(p.requested(), func(url string) bool { return strings.HasPrefix(url, "wss://") }) {
+			t.Error("no socket was opened by wss")
+		}
+	}
+}

@@ -68,6 +68,7 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 	}
 	if reader.Idle() {
 		l.forget(ref, reader)
+		l.tidy(id, s)
 	} else if reader == l.scratch {
 		l.sideOf(id).reader = reader
 		l.scratch = l.newReader()

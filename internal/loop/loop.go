@@ -31,6 +31,7 @@ type Loop struct {
 	hot    []*shard // groups with messages in this batch
 	logged uint64   // counts the messages in their logs
 	dirty  []connID // connections with a queue to flush at the end of the batch
+	hungry []connID // pipes that have been read from and are to be again
 
 	scanned uint32 // tick of the last scan
 	stopped bool
@@ -74,14 +75,16 @@ func (l *Loop) run() {
 		if l.stopped {
 			break
 		}
-		switch {
-		case l.engine.congested():
+		if l.engine.congested() {
 			// Some loop is behind: publish no more for it than there is, but go on
 			// writing. Its next take, or the clock's tick, ends this.
 			l.poll.pause()
-		case len(commands) == 0:
+			continue
+		}
+		l.feed()
+		if len(commands) == 0 {
 			l.poll.wait(l)
-		default:
+		} else {
 			l.poll.look(l)
 		}
 		l.flush()

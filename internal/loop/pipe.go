@@ -60,9 +60,17 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 		l.lost(id, s, err)
 		return
 	}
-	if s.state&stPaused == 0 {
-		p.readOn()
+	l.hungry = append(l.hungry, id)
+}
+
+// feed lets the pipes be read that were read from in this turn.
+func (l *Loop) feed() {
+	for _, id := range l.hungry {
+		if s := l.slab.slot(id); s.alive(id) && s.state&(stReady|stPaused) == stReady {
+			l.ref(id).side.pipe.readOn()
+		}
 	}
+	l.hungry = l.hungry[:0]
 }
 
 // lend gives the whole queue to a writer. It stays in the queue until it is

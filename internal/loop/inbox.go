@@ -34,7 +34,7 @@ const (
 type command struct {
 	do      action
 	conn    connID
-	size    int // bytes that count against the inbox's bound and, for sends, the connection's Buffered
+	size    int // bytes of messages: they count against the inbox's bound and, for sends, the connection's Buffered
 	message *Message
 	shard   *shard
 	more    *more
@@ -58,6 +58,9 @@ type opening struct {
 	handler  Handler
 }
 
+// commandBytes is what a command costs beside its message.
+const commandBytes = 64
+
 // inbox is where any goroutine leaves commands for one loop. Order is kept.
 type inbox struct {
 	bound int64
@@ -79,9 +82,7 @@ func (b *inbox) post(c command) bool {
 		return false
 	}
 	b.commands = append(b.commands, c)
-	if c.size != 0 {
-		b.bytes.Add(int64(c.size))
-	}
+	b.bytes.Add(int64(c.size + commandBytes))
 	asleep := b.asleep
 	b.asleep = false
 	b.mu.Unlock()

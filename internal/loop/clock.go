@@ -118,7 +118,8 @@ func (l *Loop) look(id connID, s *slot) {
 		if s.state&stCloseSent != 0 {
 			return
 		}
-		l.lookAt(id, max(c.backlog/8, 1))
+		s.pinged = l.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
+		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
 	}
 	if c.ping == 0 {
 		return

@@ -197,6 +197,7 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	s.state ^= stPaused
 	l.watch(id, s)
 	if paused {
+		s.state &^= stPinged // its answer would not be heard
 		return
 	}
 	side := l.ref(id).side

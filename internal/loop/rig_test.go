@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -32,12 +33,13 @@ func bothDrivers(t *testing.T, body func(t *testing.T, r *rig)) {
 
 // rig is an engine in a test and what is needed to talk to it.
 type rig struct {
-	t       testing.TB
-	options loop.Options
-	pipes   bool // net.Pipe instead of TCP, for bubbles of testing/synctest
-	unix    bool // the same, for tests that would use up the ports
-	engine  *loop.Engine
-	free    []func() // what hold has returned
+	t        testing.TB
+	options  loop.Options
+	patience time.Duration
+	pipes    bool // net.Pipe instead of TCP, for bubbles of testing/synctest
+	unix     bool // the same, for tests that would use up the ports
+	engine   *loop.Engine
+	free     []func() // what hold has returned
 }
 
 // start makes the engine, which ends with the test.
@@ -70,7 +72,9 @@ func (r *rig) conn(p loop.Params, buffered ...byte) (loop.Conn, *ears, *peer) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return c, e, newPeer(r.t, far, p)
+	peer := newPeer(r.t, far, p)
+	peer.patience = cmp.Or(r.patience, patience)
+	return c, e, peer
 }
 
 func (r *rig) pair() (near, far net.Conn) {
@@ -163,6 +167,7 @@ func (e *ears) Closed(code int, reason string, err error) {
 // peer is the far end of a connection, frame by frame.
 type peer struct {
 	t        testing.TB
+	patience time.Duration
 	nc       net.Conn
 	client   bool // the far end is the client: it masks
 	rules    frame.Rules
@@ -174,14 +179,14 @@ type peer struct {
 
 func newPeer(t testing.TB, nc net.Conn, p loop.Params) *peer {
 	return &peer{
-		t: t, nc: nc, client: !p.Client, buffer: make([]byte, 64<<10),
+		t: t, patience: patience, nc: nc, client: !p.Client, buffer: make([]byte, 64<<10),
 		rules: frame.Rules{Client: !p.Client, Deflate: p.DeflateBits > 0},
 	}
 }
 
 func (p *peer) write(b []byte) {
 	p.t.Helper()
-	p.nc.SetWriteDeadline(time.Now().Add(patience))
+	p.nc.SetWriteDeadline(time.Now().Add(p.patience))
 	if _, err := p.nc.Write(b); err != nil {
 		p.t.Fatalf("peer writes: %v", err)
 	}
@@ -226,7 +231,7 @@ func (p *peer) event() (frame.Event, error) {
 				return ev, nil
 			}
 		}
-		p.nc.SetReadDeadline(time.Now().Add(patience))
+		p.nc.SetReadDeadline(time.Now().Add(p.patience))
 		n, err := p.nc.Read(p.buffer)
 		p.received += n
 		p.unread = p.buffer[:n]

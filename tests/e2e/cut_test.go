@@ -99,6 +99,9 @@ func TestServerRestarts(t *testing.T) {
 		p.markers(t, 1)
 		p.await(t, `document.querySelector("#log .marker").previousElementSibling.textContent.includes("in the old life")`)
 	}
+	for _, p := range people {
+		p.here(t, "kim")
+	}
 	people[1].photograph(t, "server-anew")
 }
 

@@ -31,7 +31,7 @@ func TestTwoPeopleAndCurl(t *testing.T) {
 	kim.signIn(t, "kim")
 	lee.signIn(t, "이순신")
 	for _, p := range []*tab{kim, lee} {
-		p.eventually(t, `[...document.querySelectorAll("#people .person .who")].map((p) => p.textContent)`, []string{"kim", "이순신"})
+		p.here(t, "kim", "이순신")
 	}
 
 	kim.say(t, "hello")

@@ -217,6 +217,12 @@ func (p *tab) markers(t testing.TB, want int) {
 	p.eventually(t, `document.querySelectorAll("#log .marker").length`, want)
 }
 
+// here waits until exactly these people are listed, beside those without a name.
+func (p *tab) here(t testing.TB, want ...string) {
+	t.Helper()
+	p.eventually(t, `[...document.querySelectorAll("#people .person .who")].map((p) => p.textContent)`, want)
+}
+
 // state waits until the connection stands so.
 func (p *tab) state(t testing.TB, want string) {
 	t.Helper()

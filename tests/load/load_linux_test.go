@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,23 +103,27 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle opens 19,000 connections in a channel and says what each costs
-// in resident memory.
+// BenchmarkIdle opens connections in a channel and says what each costs in
+// resident memory.
 func BenchmarkIdle(b *testing.B) {
-	const n = 19000
-	_, url := start(b)
-	warm(b, url)
-	for b.Loop() {
-		before := swarm.Resident(b)
-		swarm.Start(b, url, n)
-		after := swarm.Resident(b)
-		b.ReportMetric(float64(after-before)/n, "bytes/connection")
-		b.ReportMetric(float64(runtime.NumGoroutine()), "goroutines")
+	for name, c := range map[string]struct {
+		scheme string
+		n      int
+	}{
+		"websocket": {"ws", 19000},
+		"events":    {"http", 5000},
+	} {
+		b.Run(name, func(b *testing.B) {
+			_, url := start(b)
+			url = c.scheme + strings.TrimPrefix(url, "ws")
+			swarm.Start(b, url, 100) // what is there once, however many come
+			for b.Loop() {
+				before := swarm.Resident(b)
+				swarm.Start(b, url, c.n)
+				after := swarm.Resident(b)
+				b.ReportMetric(float64(after-before)/float64(c.n), "bytes/connection")
+				b.ReportMetric(float64(runtime.NumGoroutine()), "goroutines")
+			}
+		})
 	}
-	debug.FreeOSMemory()
-}
-
-// warm lets the server allocate what is there once, however many come.
-func warm(b *testing.B, url string) {
-	swarm.Start(b, url, 100)
 }

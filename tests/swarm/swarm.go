@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,7 +43,8 @@ type Swarm struct {
 }
 
 // Start connects n clients to the address, in another process, and returns when
-// all are open. They go when the test ends.
+// all are open: WebSockets to a ws:// address, event streams, which are only held
+// open, to an http:// one. They go when the test ends.
 func Start(tb testing.TB, url string, n int) *Swarm {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -132,7 +136,7 @@ func run(url string, n int) error {
 }
 
 // open opens n connections, 32 at a time.
-func open(engine *loop.Engine, r *received, url string, n int) error {
+func open(engine *loop.Engine, r *received, address string, n int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	errs := make(chan error, n)
@@ -141,7 +145,11 @@ func open(engine *loop.Engine, r *received, url string, n int) error {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			up, _, err := handshake.Dial(ctx, url, handshake.DialOptions{NoDeflate: true})
+			if strings.HasPrefix(address, "http:") {
+				errs <- openStream(address)
+				return
+			}
+			up, _, err := handshake.Dial(ctx, address, handshake.DialOptions{NoDeflate: true})
 			if err == nil {
 				_, err = engine.Open(up.Conn, up.Buffered, loop.Params{Client: true}, func(loop.Conn) loop.Handler {
 					return &member{received: r, next: -1}
@@ -156,6 +164,33 @@ func open(engine *loop.Engine, r *received, url string, n int) error {
 		}
 	}
 	return nil
+}
+
+// openStream opens an event stream and leaves it open.
+func openStream(address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	nc, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", u.RequestURI(), u.Host)
+	first, err := bufio.NewReaderSize(nc, 64).ReadString('\n')
+	if err != nil || !strings.Contains(first, " 200 ") {
+		return fmt.Errorf("event stream: %q, %v", first, err)
+	}
+	streams.Lock()
+	defer streams.Unlock()
+	streams.open = append(streams.open, nc)
+	return nil
+}
+
+// streams keeps event streams from being closed by the collector.
+var streams struct {
+	sync.Mutex
+	open []net.Conn
 }
 
 // member is one client.

@@ -108,7 +108,7 @@ func TestNoPing(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.options.PingInterval = -1
 		c, _, peer := r.conn(loop.Params{})
-		<-time.After(24 * time.Hour)
+		<-time.After(10 * time.Minute)
 		c.Send(text("still here"))
 		peer.expect(frame.Text, "still here")
 	})
@@ -217,7 +217,7 @@ func TestPingWhilePaused(t *testing.T) {
 		peer.expect(frame.Ping, "")
 		c.Pause()
 		synctest.Wait()
-		<-time.After(time.Hour)
+		<-time.After(10 * time.Minute)
 		w := newWatch(t)
 		c.Resume()
 		peer.expect(frame.Ping, "")

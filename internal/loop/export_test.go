@@ -1,0 +1,23 @@
+package loop
+
+// Leftovers is what connections that are gone should have given back: slots,
+// bytes counted as buffered, and memberships. The engine must have ended.
+func (e *Engine) Leftovers() (slots int, bytes int64, memberships int) {
+	for _, l := range e.loops {
+		chunks := l.slab.chunks.Load()
+		if chunks == nil {
+			continue
+		}
+		slots += len(*chunks)*chunkSlots - len(l.slab.free)
+		for _, c := range *chunks {
+			for i := range c.slots {
+				bytes += c.slots[i].buffered.Load()
+			}
+		}
+		memberships += len(l.links.all)
+		for n := l.links.free; n != 0; n = l.links.all[n-1].next {
+			memberships--
+		}
+	}
+	return slots, bytes, memberships
+}

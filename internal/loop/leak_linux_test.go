@@ -1,0 +1,82 @@
+package loop_test
+
+import (
+	"os"
+	"testing"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// Whatever way connections end, they give back what they had. Not parallel: it
+// counts the descriptors of the process.
+func TestNothingIsLeft(t *testing.T) {
+	endings := map[string]func(c loop.Conn, p *peer){
+		"closed here":    func(c loop.Conn, p *peer) { c.Close(1000, ""); p.sendClose(1000, "") },
+		"closed there":   func(c loop.Conn, p *peer) { p.sendClose(1000, "") },
+		"terminated":     func(c loop.Conn, p *peer) { c.Send(text("x")); c.Terminate() },
+		"vanished":       func(c loop.Conn, p *peer) { p.nc.Close() },
+		"vanished early": func(c loop.Conn, p *peer) { p.write([]byte{0x81}); p.nc.Close() },
+		"at fault":       func(c loop.Conn, p *peer) { p.write([]byte{0xff, 0xff}) },
+		"slow":           func(c loop.Conn, p *peer) { fill(c) },
+		"slow, closed":   func(c loop.Conn, p *peer) { fill(c); c.Close(1000, "") },
+		"paused":         func(c loop.Conn, p *peer) { c.Pause(); p.send(frame.Text, "unheard") },
+		"alive":          func(c loop.Conn, p *peer) { c.Send(text("x")); p.send(frame.Text, "y") },
+	}
+	for name, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
+		t.Run(name, func(t *testing.T) {
+			before := descriptors(t)
+			r := &rig{t: t, unix: true, options: loop.Options{Loops: 2, Goroutines: goroutines, BacklogBytes: 16 << 10}}
+			groups := []*loop.Group{r.start().NewGroup(), r.engine.NewGroup()}
+			var all []*ears
+			var peers []*peer
+			for name, end := range endings {
+				for i := range 20 {
+					c, e, p := r.conn(loop.Params{DeflateBits: uint8(i % 2 * 15), Paused: name == "paused" && i%2 == 0})
+					groups[0].Add(c)
+					groups[i%2].Remove(c)
+					groups[1].Add(c)
+					groups[0].Append(text("to all"))
+					end(c, p)
+					all, peers = append(all, e), append(peers, p)
+				}
+			}
+			r.stop()
+			for _, e := range all {
+				await(t, e.closed)
+				if len(e.closed) > 0 {
+					t.Error("closed twice")
+				}
+			}
+			if slots, bytes, memberships := r.engine.Leftovers(); slots != 0 || bytes != 0 || memberships != 0 {
+				t.Errorf("%d slots, %d bytes and %d memberships are left", slots, bytes, memberships)
+			}
+			if n := r.engine.Len(); n != 0 {
+				t.Errorf("%d connections are left", n)
+			}
+			for _, p := range peers {
+				p.nc.Close()
+			}
+			if after := descriptors(t); after != before {
+				t.Errorf("%d descriptors before, %d after", before, after)
+			}
+		})
+	}
+}
+
+// fill sends more than any socket takes.
+func fill(c loop.Conn) {
+	for range 4 {
+		c.Send(loop.NewMessage(frame.Binary, make([]byte, 256<<10)))
+	}
+}
+
+// descriptors counts the open ones, one of which is that of the directory read.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}

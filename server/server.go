@@ -23,6 +23,7 @@ import (
 const (
 	idleTimeout  = 120 * time.Second // of a connection between two requests
 	writeTimeout = 60 * time.Second  // of a plain answer; streams and polls set their own
+	bodyTimeout  = 30 * time.Second  // for a body to arrive, also where nobody reads it
 )
 
 // Server is a realtime server. Make it with New, and end it with Shutdown.
@@ -99,6 +100,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.leave()
+	if r.ContentLength != 0 {
+		// net/http reads what is left of a body before it answers. Without a limit who
+		// announces one and never sends it holds the connection for ever, however it is
+		// refused. (Not http.Server.ReadTimeout, which would end event streams.)
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
 	s.handler.ServeHTTP(w, r)
 }
 

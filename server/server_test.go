@@ -161,6 +161,41 @@ func TestTooManyConnections(t *testing.T) {
 	})
 }
 
+// Who announces a body and never sends it held its connection for ever, whatever
+// the answer: net/http waits for the body first.
+func TestBodyHasADeadline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{})
+	for name, r := range map[string]*http.Request{
+		"nothing there": httptest.NewRequest("POST", "/nothing", strings.NewReader("x")),
+		"refused":       httptest.NewRequest("POST", "http://evil.example/", strings.NewReader("x")),
+		"sign-in":       httptest.NewRequest("POST", "/session", strings.NewReader("x")),
+		"chunked":       httptest.NewRequest("PUT", "/", io.MultiReader(strings.NewReader("x"))),
+	} {
+		answer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		w.server.ServeHTTP(answer, r)
+		if answer.read.IsZero() || time.Until(answer.read) > time.Minute {
+			t.Errorf("%s: %d, and the body may come until %v", name, answer.Code, answer.read)
+		}
+	}
+	answer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	w.server.ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+	if !answer.read.IsZero() {
+		t.Error("a deadline where there is no body, which would end an event stream")
+	}
+}
+
+// deadlines is an answer that remembers until when the request may be read.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	d.read = at
+	return nil
+}
+
 func TestLimitsOfRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{MaxMessageBytes: 100, MaxHeaderBytes: 1000, HandshakeTimeout: 300 * time.Millisecond})

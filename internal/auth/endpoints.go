@@ -16,7 +16,8 @@ const maxSignIn = 4 << 10
 // ServeHTTP answers /session. It stands behind Guard.Handler, which keeps other
 // sites from signing people in and says whether the cookie is Secure.
 //
-//	POST {"nickname":"…"}   201 {"user":"…"}: signed in; 400 bad_request or bad_nickname, 409 taken, 413 too_large
+//	POST {"nickname":"…"}   201 {"user":"…"}: signed in; 400 bad_request or bad_nickname, 403 not_allowed (Origin
+//	                        null), 409 taken, 413 too_large
 //	GET                     200 {"user":"…"}, or 404 not_signed_in
 //	DELETE                  204, signed in or not
 //
@@ -53,6 +54,13 @@ func (s *Sessions) servePerson(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
+	if CallerFrom(r.Context()).Origin == "null" {
+		// A form in any site's sandboxed frame sends this, and the browser would keep the
+		// cookie: the person would speak under a name of that site's choice. A page
+		// opened from disk loses nothing, its requests never carry the cookie.
+		WriteError(w, maru.NewError(maru.CodeNotAllowed, "a page without an origin (null) cannot sign anybody in"))
+		return
+	}
 	nickname, err := readNickname(w, r)
 	if err != nil {
 		WriteError(w, err)

@@ -332,6 +332,23 @@ func TestOtherSitesCannotSignIn(t *testing.T) {
 	}
 }
 
+// A form in a sandboxed frame of any site sends Origin null, without the Lax
+// cookie: in open mode it passed, and signed the person in as whom that site chose.
+func TestSandboxedFrameCannotSignIn(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t)
+	b := newBrowser(t, s, site)
+	null := func(r *http.Request) { r.Header.Set("Origin", "null") }
+	res := b.do("POST", `{"nickname":"mallory"}`, null)
+	wantError(t, res, maru.CodeNotAllowed)
+	if cookies := res.Cookies(); len(cookies) != 0 {
+		t.Errorf("set %v", cookies)
+	}
+	if res := b.do("GET", "", null); res.StatusCode != http.StatusNotFound {
+		t.Errorf("looking at the session: %s", res.Status)
+	}
+}
+
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

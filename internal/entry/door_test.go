@@ -51,6 +51,27 @@ func TestDoorIsFull(t *testing.T) {
 	}
 }
 
+// Refusals are logged, and the log has nothing of a query.
+func TestRefusalsDoNotRepeatTheQuery(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"since=hush", "last=hush", "since=1&last=hush", "hush=%zz"} {
+		door, log := newDoor(1, slog.LevelWarn)
+		r := httptest.NewRequest("GET", "/channels/a?"+query, nil)
+		q, err := entry.Values(r)
+		if err == nil {
+			_, err = entry.Replay(q)
+		}
+		if err == nil {
+			t.Errorf("%s is taken", query)
+			continue
+		}
+		door.Refuse(httptest.NewRecorder(), r, err)
+		if s := log.String(); !strings.Contains(s, "refused") || strings.Contains(s, "hush") {
+			t.Errorf("%s: logged %q", query, s)
+		}
+	}
+}
+
 func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	c := entry.Connection{Transport: "websocket", Channel: "a", Addr: netip.MustParseAddr("192.0.2.1"), User: "kim"}
 

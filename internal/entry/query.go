@@ -46,7 +46,9 @@ func Since(q url.Values) (*maru.Position, error) {
 	}
 	at, err := maru.ParsePosition(q.Get("since"))
 	if err != nil {
-		return nil, err
+		// Not err itself, which repeats the value: refusals are logged, and the log has
+		// nothing of a query.
+		return nil, maru.NewError(maru.CodeBadPosition, "a position is EPOCH:OFFSET or OFFSET")
 	}
 	return &at, nil
 }

@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -289,6 +290,22 @@ func TestSlow(t *testing.T) {
 		s.mu.Unlock()
 		if !s.ended() {
 			t.Error("goes on, although it missed some")
+		}
+	})
+}
+
+// The log calls a client slow that takes nothing until the write deadline;
+// net/http cancels its request then, which looked as if it had gone.
+func TestSlowWriteIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var log strings.Builder
+		w.door.Log = slog.New(slog.NewTextHandler(&log, nil))
+		s := w.open(t, w.gateway.Channel, "?stuck")
+		time.Sleep(time.Minute)
+		if !s.ended() || !strings.Contains(log.String(), "reason=slow") {
+			t.Errorf("logged %s", log.String())
 		}
 	})
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"time"
+
+	"maru"
 )
 
 // stream is the response of one request.
@@ -14,6 +17,8 @@ type stream struct {
 	timeout time.Duration
 	buf     []byte // of one write, used again
 }
+
+var errSlow = maru.NewError(maru.CodeSlow, "one write took too long")
 
 // maxKeptBuffer is the largest buffer that an idle stream keeps.
 const maxKeptBuffer = 4 << 10
@@ -65,16 +70,25 @@ func (s *stream) write(b []byte) error {
 		return err
 	}
 	if _, err := s.w.Write(b); err != nil {
-		return err
+		return lateIsSlow(err)
 	}
 	s.buf = b[:0]
 	if cap(b) > maxKeptBuffer {
 		s.buf = nil
 	}
 	if err := s.control.Flush(); err != nil {
-		return err
+		return lateIsSlow(err)
 	}
 	return s.deadline(time.Time{})
+}
+
+// lateIsSlow names what a write that took too long means. net/http also cancels
+// the request then, as if the client had gone.
+func lateIsSlow(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errSlow
+	}
+	return err
 }
 
 func (s *stream) deadline(at time.Time) error {

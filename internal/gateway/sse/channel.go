@@ -41,21 +41,33 @@ func parse(r *http.Request) (maru.HistoryQuery, error) {
 	return entry.Replay(q)
 }
 
+// replayBytes is about how much of a replay is put together for one write. A
+// history may be large, and many may ask for it and not read.
+const replayBytes = 64 << 10
+
 // channelFeed begins with the history and goes on with the queue.
 func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History) feed {
 	begun := false
 	return func(ctx context.Context, dst []byte) ([]byte, error) {
+		if begun && len(history.Publications) == 0 {
+			batch, err := queue.Next(ctx)
+			for _, d := range batch {
+				dst = appendPublication(dst, d.At.Epoch, d.Publication)
+			}
+			return dst, err
+		}
+		if ctx.Err() != nil {
+			return dst, context.Cause(ctx)
+		}
 		if !begun {
 			begun = true
 			dst = appendBeginning(dst, query, history)
-			history = maru.History{}
-			return dst, nil
 		}
-		batch, err := queue.Next(ctx)
-		for _, d := range batch {
-			dst = appendPublication(dst, d.At.Epoch, d.Publication)
+		for len(history.Publications) > 0 && len(dst) < replayBytes {
+			dst = appendPublication(dst, history.Epoch, history.Publications[0])
+			history.Publications = history.Publications[1:]
 		}
-		return dst, err
+		return dst, nil
 	}
 }
 
@@ -65,9 +77,6 @@ func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte
 	dst = append(dst, '\n')
 	if h.Gap != nil {
 		dst = appendGap(dst, h)
-	}
-	for _, p := range h.Publications {
-		dst = appendPublication(dst, h.Epoch, p)
 	}
 	return dst
 }

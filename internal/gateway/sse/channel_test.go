@@ -294,6 +294,29 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// A large replay leaves in pieces: put together whole, some who do not read it
+// were enough to fill the memory.
+func TestReplayInPieces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		large := strings.Repeat("x", 100_000)
+		for range 3 {
+			w.publish(t, maru.Text, large)
+		}
+		s := w.open(t, w.gateway.Channel, "?since=EPOCH:0")
+		w.publish(t, maru.Text, "live")
+		want := "retry: 2000\nid: EPOCH:0\n\nid: EPOCH:1\ndata: " + large + "\n\nid: EPOCH:2\ndata: " + large +
+			"\n\nid: EPOCH:3\ndata: " + large + "\n\nid: EPOCH:4\ndata: live\n\n"
+		if got := s.text(w); got != want {
+			t.Errorf("got %d bytes, want %d", len(got), len(want))
+		}
+		if s.writes != 4 {
+			t.Errorf("%d writes, want one for each publication", s.writes)
+		}
+	})
+}
+
 // The log calls a client slow that takes nothing until the write deadline;
 // net/http cancels its request then, which looked as if it had gone.
 func TestSlowWriteIsLogged(t *testing.T) {

@@ -100,7 +100,7 @@ func (s *stream) WriteHeader(status int) { s.status = status }
 func (s *stream) Write(b []byte) (int, error) {
 	if s.stuck {
 		time.Sleep(time.Until(s.deadline)) // of the bubble's clock: a kernel's buffer that stays full
-		s.cancel() // as net/http does
+		s.cancel()                         // as net/http does
 		return 0, os.ErrDeadlineExceeded
 	}
 	s.mu.Lock()

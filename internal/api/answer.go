@@ -47,11 +47,15 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 
 // writeJSON answers 200 with one line of JSON.
 func writeJSON(w http.ResponseWriter, body []byte) {
+	headerJSON(w)
+	w.Write(append(body, '\n'))
+}
+
+func headerJSON(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.Write(append(body, '\n'))
 }
 
 // marshal is json.Marshal that leaves <, > and & as they are. v is one of our

@@ -44,7 +44,7 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, appendHistory(nil, channel, h))
+	writeHistory(w, channel, h)
 }
 
 func parseAsk(r *http.Request) (ask, error) {
@@ -78,22 +78,32 @@ func parseWait(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// appendHistory appends CONTRACT §3's history. It is put together by hand, since
-// a publication already knows its own JSON, which may be large.
-func appendHistory(dst []byte, channel string, h maru.History) []byte {
-	dst = append(append(dst, `{"channel":`...), marshal(channel)...)
-	dst = append(append(dst, `,"epoch":`...), marshal(h.Epoch)...)
-	dst = strconv.AppendUint(append(dst, `,"offset":`...), h.Head, 10)
-	dst = append(dst, `,"publications":[`...)
+// historyBytes is about how much of an answer is put together for one write.
+const historyBytes = 64 << 10
+
+// writeHistory answers 200 with CONTRACT §3's history. It is put together by hand,
+// since a publication already knows its own JSON, and in pieces: all of it may be
+// large, and many may ask for it and not read.
+func writeHistory(w http.ResponseWriter, channel string, h maru.History) {
+	headerJSON(w)
+	b := append(append([]byte(`{"channel":`), marshal(channel)...), `,"epoch":`...)
+	b = append(append(b, marshal(h.Epoch)...), `,"offset":`...)
+	b = append(strconv.AppendUint(b, h.Head, 10), `,"publications":[`...)
 	for i, p := range h.Publications {
 		if i > 0 {
-			dst = append(dst, ',')
+			b = append(b, ',')
 		}
-		dst = p.AppendJSON(dst)
+		if b = p.AppendJSON(b); len(b) < historyBytes {
+			continue
+		}
+		if _, err := w.Write(b); err != nil {
+			return // the client has gone, or does not read
+		}
+		b = b[:0]
 	}
-	dst = append(dst, ']')
+	b = append(b, ']')
 	if h.Gap != nil {
-		dst = append(append(dst, `,"gap":`...), marshal(h.Gap)...)
+		b = append(append(b, `,"gap":`...), marshal(h.Gap)...)
 	}
-	return append(dst, '}')
+	w.Write(append(b, "}\n"...))
 }

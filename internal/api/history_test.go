@@ -105,6 +105,34 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// A large history leaves in pieces: put together whole, some who do not read it
+// were enough to fill the memory.
+func TestHistoryInPieces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	for range 5 {
+		w.publish(t, "a", strings.Repeat("x", 100_000))
+	}
+	answer := &pieces{ResponseRecorder: httptest.NewRecorder()}
+	w.api.ServeHTTP(answer, httptest.NewRequest("GET", "/channels/a", nil))
+	if h := read(t, answer.ResponseRecorder); len(h.Publications) != 5 {
+		t.Errorf("%d publications", len(h.Publications))
+	}
+	if answer.largest > 110_000 {
+		t.Errorf("%d bytes in one write", answer.largest)
+	}
+}
+
+type pieces struct {
+	*httptest.ResponseRecorder
+	largest int
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.largest = max(p.largest, len(b))
+	return p.ResponseRecorder.Write(b)
+}
+
 // A poll that finds nothing waits, and ends with what came, or empty.
 func TestPoll(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, appendHistory(nil, channel, h))
+	writeHistory(w, channel, h)
 }
 
 func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {

@@ -1,0 +1,150 @@
+package loop_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// A peer that does not read is closed with 1013 once its backlog is beyond its
+// bounds. When it reads at last it finds whole messages in their order, the
+// close frame, and the end.
+func TestSlowPeer(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		options loop.Options
+		size    int
+	}{
+		"bytes":    {loop.Options{BacklogBytes: 100_000, BacklogMessages: 1 << 20}, 20_000},
+		"messages": {loop.Options{BacklogBytes: 1 << 30, BacklogMessages: 20}, 20_000},
+	}
+	for name, test := range tests {
+		for _, by := range []string{"connection", "group"} {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				bothDrivers(t, func(t *testing.T, r *rig) {
+					r.options.BacklogBytes, r.options.BacklogMessages = test.options.BacklogBytes, test.options.BacklogMessages
+					c, ears, peer := r.conn(loop.Params{})
+					other, _, otherPeer := r.conn(loop.Params{})
+					g, all := r.engine.NewGroup(), r.engine.NewGroup()
+					g.Add(c)
+					all.Add(other)
+					all.Add(c)
+					sent := 0
+					until(t, "the connection is slow", func() bool {
+						m := text(fmt.Sprintf("%06d%s", sent, strings.Repeat("x", test.size)))
+						sent++
+						if by == "group" {
+							g.Append(m)
+						} else {
+							c.Send(m)
+						}
+						other.Send(text("undisturbed"))
+						otherPeer.expect(frame.Text, "undisturbed")
+						return !c.Open()
+					})
+					all.Append(text("for the others"))
+					otherPeer.expect(frame.Text, "for the others")
+					if n := r.engine.Stats().Slow; n != 1 {
+						t.Errorf("%d slow connections", n)
+					}
+					got := 0
+					for {
+						ev, err := peer.event()
+						if err != nil {
+							t.Fatal(err)
+						}
+						if ev.Op == frame.Close {
+							if ev.Code != 1013 || ev.Reason != "slow" {
+								t.Errorf("closed with %d %q", ev.Code, ev.Reason)
+							}
+							break
+						}
+						if want := fmt.Sprintf("%06d", got); string(ev.Payload[:6]) != want {
+							t.Fatalf("message %s, want %s", ev.Payload[:6], want)
+						}
+						got++
+					}
+					if got == 0 || got >= sent {
+						t.Errorf("%d messages of %d came", got, sent)
+					}
+					peer.expectEnd()
+					peer.nc.Close()
+					if got := ears.wantEnd(t, 1013, "slow", true); errors.Is(got.err, loop.ErrClosed) {
+						t.Errorf("error %v", got.err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A replay may be longer than the backlog's bounds; what follows it may not.
+func TestReplayLiftsTheBounds(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.options.BacklogBytes, r.options.BacklogMessages = 10_000, 10
+		c, ears, peer := r.conn(loop.Params{})
+		const n = 500
+		var replay []*loop.Message
+		for i := range n {
+			replay = append(replay, text(fmt.Sprintf("%06d%s", i, strings.Repeat("x", 20_000))))
+		}
+		if err := c.SendAll(replay); err != nil {
+			t.Fatal(err)
+		}
+		if c.Buffered() == 0 {
+			t.Error("nothing is buffered")
+		}
+		for i := range n {
+			if ev, err := peer.event(); err != nil || string(ev.Payload[:6]) != fmt.Sprintf("%06d", i) {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		c.Send(text("end"))
+		peer.expect(frame.Text, "end")
+		until(t, "all is written", func() bool { return c.Buffered() == 0 })
+		if !c.Open() {
+			t.Fatal("a replay was taken for slowness")
+		}
+		slow(t, c)
+		until(t, "the handler knows", func() bool { peer.event(); return len(ears.closed) > 0 })
+		ears.wantEnd(t, 1013, "slow", true)
+	})
+}
+
+// What one connection is sent and has not been written is bounded at once.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.options.SendBytes = 1000
+		c, _, peer := r.conn(loop.Params{})
+		release := r.hold()
+		m := text(strings.Repeat("x", 600))
+		for range 2 {
+			if err := c.Send(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, want := c.Buffered(), int64(2*m.Len()); n != want {
+			t.Errorf("%d bytes buffered, want %d", n, want)
+		}
+		if err := c.Send(m); !errors.Is(err, loop.ErrFull) {
+			t.Errorf("send: %v", err)
+		}
+		if err := c.Ping(nil); !errors.Is(err, loop.ErrFull) {
+			t.Errorf("ping: %v", err)
+		}
+		release()
+		peer.expect(frame.Text, strings.Repeat("x", 600))
+		peer.expect(frame.Text, strings.Repeat("x", 600))
+		until(t, "all is written", func() bool { return c.Buffered() == 0 })
+		if err := c.Send(text("y")); err != nil {
+			t.Errorf("send: %v", err)
+		}
+		peer.expect(frame.Text, "y")
+	})
+}

@@ -1,0 +1,94 @@
+package loop_test
+
+import (
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// Everything at once, from everywhere: for the race detector, and to see that
+// nothing is left and everybody hears of the end once.
+func TestEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.unix = true
+		r.options.BacklogBytes = 10_000
+		r.start()
+		groups := []*loop.Group{r.engine.NewGroup(), r.engine.NewGroup()}
+		var conns []loop.Conn
+		var all []*ears
+		var peers sync.WaitGroup
+		for i := range 60 {
+			c, e, p := r.conn(loop.Params{DeflateBits: uint8(i % 2 * 12), Client: i%3 == 0, Paused: i%4 == 0})
+			conns, all = append(conns, c), append(all, e)
+			peers.Go(func() {
+				defer p.nc.Close()
+				for n := range 100 {
+					if _, err := p.nc.Write(p.frame(frame.Text, "hello")); err != nil {
+						return
+					}
+					if n%10 == i%10 {
+						if _, err := io.ReadFull(p.nc, make([]byte, 10)); err != nil {
+							return
+						}
+					}
+				}
+			})
+		}
+		var posters sync.WaitGroup
+		for seed := range uint64(4) {
+			posters.Go(func() {
+				random := rand.New(rand.NewPCG(seed, 0))
+				for range 500 {
+					c, g := conns[random.IntN(len(conns))], groups[random.IntN(len(groups))]
+					switch random.IntN(20) {
+					case 0:
+						c.Close(1000, "")
+					case 1:
+						c.Terminate()
+					case 2, 3:
+						c.Pause()
+					case 4, 5, 6:
+						c.Resume()
+					case 7, 8:
+						g.Remove(c)
+					case 9:
+						c.SendAll([]*loop.Message{text("a"), text("b")})
+					case 10:
+						c.Ping(nil)
+					case 11:
+						g.AppendExcept(text("but one"), c)
+					case 12, 13:
+						g.Append(text("to all"))
+					default:
+						c.Send(text("to one"))
+					}
+					c.Buffered()
+				}
+			})
+		}
+		posters.Go(func() {
+			for _, c := range conns {
+				for _, g := range groups {
+					g.Add(c)
+				}
+			}
+		})
+		posters.Wait()
+		r.stop()
+		peers.Wait()
+		for _, e := range all {
+			await(t, e.closed)
+			if len(e.closed) > 0 {
+				t.Error("closed twice")
+			}
+		}
+		if slots, bytes, memberships := r.engine.Leftovers(); slots != 0 || bytes != 0 || memberships != 0 {
+			t.Errorf("%d slots, %d bytes and %d memberships are left", slots, bytes, memberships)
+		}
+	})
+}

@@ -10,6 +10,9 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"maru"
+	"maru/internal/auth"
 )
 
 //go:embed assets
@@ -70,12 +73,12 @@ func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(h)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		auth.WriteError(w, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
 		return
 	}
 	a, ok := all[r.URL.Path]
 	if !ok {
-		http.Error(w, "not found", http.StatusNotFound)
+		auth.WriteError(w, maru.NewError(maru.CodeNotFound, "there is nothing at this address"))
 		return
 	}
 	h.Set("Content-Type", a.kind)

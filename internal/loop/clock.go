@@ -128,7 +128,7 @@ func (l *Loop) look(id connID, s *slot) {
 	switch {
 	case s.state&stPinged != 0:
 		if waited := l.now - s.pinged; waited < c.pong {
-			l.lookAt(id, c.pong-waited)
+			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
 			return
 		}
 		l.end(id, s, closed{code: closeAbnormal, err: errSilent})
@@ -138,6 +138,6 @@ func (l *Loop) look(id connID, s *slot) {
 		l.send(id, s, pingMessage)
 		s.state |= stPinged
 		s.pinged = l.now
-		l.lookAt(id, c.pong)
+		l.lookAt(id, min(c.pong, c.ping))
 	}
 }

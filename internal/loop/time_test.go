@@ -73,6 +73,25 @@ func TestPing(t *testing.T) {
 	})
 }
 
+// The time for an answer does not put the next ping off.
+func TestPingOftenAndWaitLong(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.options.PingInterval, r.options.PingTimeout = closeTimeout, pingTimeout
+		_, ears, peer := r.conn(loop.Params{})
+		w := newWatch(t)
+		for range 5 {
+			peer.expect(frame.Ping, "")
+			w.was(closeTimeout + tick)
+			peer.send(frame.Pong, "")
+			<-ears.pongs
+		}
+		peer.expect(frame.Ping, "")
+		w.was(closeTimeout + tick)
+		<-ears.closed
+		w.was(pingTimeout + tick)
+	})
+}
+
 func TestPingUnanswered(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})

@@ -87,6 +87,8 @@ type Server struct {
 	all    *loop.Group
 	events *events
 
+	casting sync.Mutex // one broadcast reaches all loops before the next
+
 	mu      sync.Mutex
 	clients map[*Conn]struct{}
 	servers []*http.Server
@@ -241,7 +243,10 @@ func (s *Server) BroadcastExcept(m Message, except *Conn) {
 	if except != nil {
 		but = except.wire
 	}
-	s.all.AppendExcept(loop.NewMessage(m.op(), m.Data), but)
+	encoded := loop.NewMessage(m.op(), m.Data)
+	s.casting.Lock()
+	defer s.casting.Unlock()
+	s.all.AppendExcept(encoded, but)
 }
 
 // ListenAndServe listens on Addr and serves until Shutdown, after which it

@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"maru"},
 	{"maru/internal/frame"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
-	{"maru/ws", "maru/internal/hub", "maru/internal/entry", "maru/internal/broker/*"},
+	{"maru/ws", "maru/internal/hub", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo"},
 	{"maru/internal/config", "maru/server"},
 	{"maru/cmd/maru"},

@@ -118,7 +118,6 @@ func (s *Server) start() {
 			Goroutines: s.Goroutines,
 		})
 		s.all = s.engine.NewGroup()
-		s.clients = make(map[*Conn]struct{})
 	})
 }
 
@@ -136,12 +135,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
 	c.hold()
-	c.wire, err = s.engine.Open(up.Conn, up.Buffered, loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}, func(wire loop.Conn) loop.Handler {
-		c.wire = wire
+	p := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
+	if _, err := s.engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
+		c.wire = wire // before anybody else has c
 		s.add(c)
 		return handler{c}
-	})
-	if err != nil {
+	}); err != nil {
 		return // shutting down
 	}
 	s.events.running.Add(1)
@@ -194,6 +193,9 @@ func (s *Server) judge(r *http.Request) error {
 func (s *Server) add(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.clients == nil {
+		s.clients = make(map[*Conn]struct{})
+	}
 	s.clients[c] = struct{}{}
 }
 

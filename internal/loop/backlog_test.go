@@ -3,6 +3,7 @@ package loop_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -113,6 +114,33 @@ func TestReplayLiftsTheBounds(t *testing.T) {
 		slow(t, c)
 		until(t, "the handler knows", func() bool { peer.event(); return len(ears.closed) > 0 })
 		ears.wantEnd(t, 1013, "slow", true)
+	})
+}
+
+// A connection that may not write yet is not slow: its first bytes, the answer
+// to the handshake, are not dropped.
+func TestHeldIsNotSlow(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		r.options.BacklogMessages = 10
+		c, _, peer := r.conn(loop.Params{Held: true, Preface: []byte("hello")})
+		for range 100 {
+			c.Send(text("x"))
+		}
+		r.conn(loop.Params{}) // connections are dealt out in turn: the next is on the same loop
+		turned, _, turnedPeer := r.conn(loop.Params{})
+		for range 3 {
+			turned.Send(text("a turn"))
+			turnedPeer.expect(frame.Text, "a turn")
+		}
+		c.Start()
+		hello := make([]byte, 5)
+		if _, err := io.ReadFull(peer.nc, hello); err != nil || string(hello) != "hello" {
+			t.Fatalf("first came %q, %v", hello, err)
+		}
+		for range 100 {
+			peer.expect(frame.Text, "x")
+		}
 	})
 }
 

@@ -231,7 +231,7 @@ func (l *Loop) drained(id connID, s *slot) {
 // judge closes a connection whose backlog is beyond its bounds.
 func (l *Loop) judge(id connID, s *slot) {
 	side := l.ref(id).side
-	if side == nil || side.out.empty() || s.state&stCloseSent != 0 {
+	if side == nil || side.out.empty() || s.state&(stCloseSent|stHeld) != 0 {
 		return
 	}
 	o, out := &l.engine.options, &side.out

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"maru"
+	"maru/internal/front"
 )
 
 // Serve answers connections from l until Shutdown, and then returns
@@ -19,7 +20,7 @@ func (s *Server) Serve(l net.Listener) error {
 	if s.options.TLSConfig != nil {
 		return s.http.ServeTLS(l, "", "")
 	}
-	return s.http.Serve(l)
+	return front.Serve(s.engine, s.http, l, s.options.Logger)
 }
 
 // Shutdown ends the server: it takes no new connections and requests, ends event

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"maru/internal/front"
 	"maru/internal/handshake"
 	"maru/internal/loop"
 )
@@ -284,7 +285,7 @@ func (s *Server) Serve(l net.Listener) error {
 		l.Close()
 		return err
 	}
-	return h.Serve(l)
+	return front.Serve(s.engine, h, l, s.events.log)
 }
 
 func (s *Server) newHTTP() (*http.Server, error) {

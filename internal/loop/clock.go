@@ -15,7 +15,7 @@ type clock struct {
 	every time.Duration
 	// The options' durations in ticks, rounded up, plus one: a tick that has
 	// just begun counts as none.
-	ping, pong, closing, backlog uint32
+	ping, pong, closing, backlog, second uint32
 }
 
 func newClock(o Options) *clock {
@@ -26,13 +26,15 @@ func newClock(o Options) *clock {
 		}
 	}
 	every := max(least/16, time.Millisecond)
-	in := func(d time.Duration) uint32 { return uint32((d+every-1)/every) + 1 }
-	c := &clock{every: every, pong: in(o.PingTimeout), closing: in(o.CloseTimeout), backlog: in(o.BacklogAge)}
+	c := &clock{every: every}
+	c.pong, c.closing, c.backlog, c.second = c.in(o.PingTimeout), c.in(o.CloseTimeout), c.in(o.BacklogAge), c.in(time.Second)
 	if o.PingInterval > 0 {
-		c.ping = in(o.PingInterval)
+		c.ping = c.in(o.PingInterval)
 	}
 	return c
 }
+
+func (c *clock) in(d time.Duration) uint32 { return uint32((d+c.every-1)/c.every) + 1 }
 
 func (c *clock) now() uint32 { return c.ticks.Load() }
 
@@ -79,6 +81,7 @@ func (l *Loop) scan() {
 		return
 	}
 	l.scanned = l.now
+	l.resumeListeners()
 	for n, c := range *chunks {
 		for i := range c.due {
 			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {
@@ -97,6 +100,10 @@ var pingMessage = NewMessage(frame.Ping, nil)
 // ping; and a ping after a silence.
 func (l *Loop) look(id connID, s *slot) {
 	c := l.engine.clock
+	if s.state&stLobby != 0 {
+		l.lookLobby(id, s, l.ref(id).side.lobby)
+		return
+	}
 	if s.state&stCloseSent != 0 {
 		limit := c.closing
 		if s.state&(stQueued|stDeaf) == stQueued {

@@ -194,8 +194,8 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	l.engine.gone()
 }
 
-// each calls f for every connection of the loop.
-func (l *Loop) each(f func(connID, *slot)) {
+// each calls f for every connection of the loop in the given state.
+func (l *Loop) each(state uint16, f func(connID, *slot)) {
 	chunks := l.slab.chunks.Load()
 	if chunks == nil {
 		return
@@ -203,7 +203,7 @@ func (l *Loop) each(f func(connID, *slot)) {
 	for c := range *chunks {
 		for i := range chunkSlots {
 			s := &(*chunks)[c].slots[i]
-			if s.state&stReady != 0 {
+			if s.state&state != 0 {
 				f(newConnID(uint32(c*chunkSlots+i), uint32(s.life.Load()>>2)), s)
 			}
 		}
@@ -215,11 +215,18 @@ func (l *Loop) closeAll(why closed) {
 	if err != nil {
 		payload, _ = frame.ClosePayload(why.code, "")
 	}
-	l.each(func(id connID, s *slot) { l.startClose(id, s, why, payload) })
+	l.each(stReady, func(id connID, s *slot) { l.startClose(id, s, why, payload) })
 }
 
 func (l *Loop) cutAll() {
-	l.each(func(id connID, s *slot) {
+	l.each(stReady, func(id connID, s *slot) {
 		l.end(id, s, closed{code: closeAbnormal, err: errTerminated})
 	})
+	l.each(stLobby, l.dismiss)
+	for _, n := range l.listeners {
+		if n != nil {
+			closeSocket(n.fd)
+		}
+	}
+	l.listeners = nil
 }

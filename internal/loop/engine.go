@@ -115,6 +115,9 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 		nc.Close()
 		return Conn{}, fmt.Errorf("open connection: %w", net.ErrClosed)
 	}
+	if a, ok := nc.(arrived); ok {
+		return a.open(buffered, p, build), nil
+	}
 	l := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	fd := -1
 	if l.sockets {

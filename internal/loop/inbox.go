@@ -25,6 +25,10 @@ const (
 	doLose    // the stream has ended or broken, see loseLater
 	doFail    // the peer broke the protocol
 	doAnswer  // the peer's close frame
+	doRefuse  // an HTTP answer instead of a WebSocket
+	doForget  // a connection that became none
+	doListen
+	doUnlisten
 	doCloseAll
 	doStop
 )
@@ -45,7 +49,8 @@ type more struct {
 	open     *opening
 	messages []*Message
 	data     []byte // what was read; the payload of a close frame
-	written  int    // by a pipe's writer
+	written  int    // by a pipe's writer; of doUnlisten the descriptor
+	listen   *listening
 	why      closed // of closes and failures
 }
 

@@ -33,9 +33,10 @@ type Loop struct {
 	dirty  []connID // connections with a queue to flush at the end of the batch
 	hungry []connID // pipes that have been read from and are to be again
 
-	scanned uint32 // tick of the last scan
-	stopped bool
-	stats   struct{ writes, deliveries, joins, slow atomic.Uint64 }
+	scanned   uint32 // tick of the last scan
+	listeners []*listening
+	stopped   bool
+	stats     struct{ writes, deliveries, joins, slow atomic.Uint64 }
 }
 
 func newLoop(e *Engine) *Loop {
@@ -106,8 +107,23 @@ func (l *Loop) obey(c *command) {
 	case doStop:
 		l.stopped = true
 		return
+	case doListen:
+		l.listen(c.more.listen)
+		return
+	case doUnlisten:
+		l.unlisten(c.more.written)
+		return
 	}
 	s := l.slab.slot(c.conn)
+	if s.alive(c.conn) && s.state&stLobby != 0 {
+		switch c.do {
+		case doRefuse:
+			l.refuse(c.conn, s, c.more.data)
+		case doForget:
+			l.dismiss(c.conn, s)
+		}
+		return
+	}
 	if c.do == doSend || c.do == doSendAll {
 		s.buffered.Add(-int64(c.size)) // from here the queue counts it
 	}
@@ -155,6 +171,7 @@ func (l *Loop) obey(c *command) {
 // opened takes a connection over.
 func (l *Loop) opened(id connID, o *opening) {
 	s := l.slab.slot(id)
+	inLobby := s.state&stLobby != 0
 	s.fd, s.seen, s.pinged, s.links, s.form = int32(o.fd), l.now, 0, 0, o.params.DeflateBits
 	s.state = stReady
 	if o.params.Client {
@@ -170,6 +187,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	r.handler = o.handler
 	if o.nc != nil {
 		l.newPipe(id, o.nc)
+	} else if inLobby {
+		r.side = nil
+		l.watch(id, s)
 	} else if err := l.poll.add(o.fd, id, o.params.Paused); err != nil {
 		l.end(id, s, closed{code: closeAbnormal, err: err})
 		return
@@ -236,6 +256,7 @@ func (l *Loop) ref(id connID) *refs {
 type side struct {
 	reader *frame.Reader // a message or frame is half here
 	out    outbox
+	lobby  *lobby // it has not yet said what it wants
 	held   []byte // read before the connection was taken over, until Resume
 	pipe   *pipe
 	closed closed // what the handler will be told

@@ -11,6 +11,7 @@ type poller interface {
 	wake()
 	add(fd int, id connID, paused bool) error
 	change(fd int, id connID, read, write bool)
+	remove(fd int)
 	close()
 }
 
@@ -39,4 +40,5 @@ func (b bell) wake() {
 
 func (bell) add(int, connID, bool) error    { panic("loop: a bell has no sockets") }
 func (bell) change(int, connID, bool, bool) {}
+func (bell) remove(int)                     {}
 func (bell) close()                         {}

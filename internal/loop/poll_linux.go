@@ -105,6 +105,10 @@ func (e *epoll) ready() int {
 func (e *epoll) serve(l *Loop, n int) {
 	for i := range n {
 		ev := &e.events[i]
+		if ev.Fd < -1 {
+			l.acceptable(int(-ev.Fd) - 2)
+			continue
+		}
 		if ev.Fd < 0 {
 			var count [8]byte
 			unix.Read(e.bell, count[:])
@@ -143,6 +147,17 @@ func (e *epoll) change(fd int, id connID, read, write bool) {
 	unix.EpollCtl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added
 }
 
+func (e *epoll) remove(fd int) { unix.EpollCtl(e.fd, unix.EPOLL_CTL_DEL, fd, nil) }
+
+// listen watches a listener; -1 is the bell, below are listeners by number.
+func (e *epoll) listen(fd, number int) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLEXCLUSIVE, Fd: int32(-2 - number)}
+	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("watch listener: %w", err)
+	}
+	return nil
+}
+
 func event(id connID, read, write bool) unix.EpollEvent {
 	ev := unix.EpollEvent{Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
 	if read {
@@ -170,6 +185,9 @@ func (e *epoll) close() {
 // way round, or without the close, one socket would stand in two epoll sets.
 // What is no plain socket (TLS, a pipe) stays as it is: -1.
 func takeDescriptor(nc net.Conn) (int, error) {
+	if w, ok := nc.(interface{ Socket() net.Conn }); ok { // a wrapper with nothing to add any more
+		nc = w.Socket()
+	}
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 	default:

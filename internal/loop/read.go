@@ -22,11 +22,18 @@ func (l *Loop) rulesOf(s *slot) *frame.Rules {
 // that one busy peer does not hold up the others.
 func (l *Loop) readable(id connID) {
 	s := l.slab.slot(id)
-	if !s.alive(id) || s.state&(stReady|stPaused|stEnded) != stReady {
+	lobby := s.state&stLobby != 0
+	if !s.alive(id) || !lobby && s.state&stReady == 0 || s.state&(stPaused|stEnded) != 0 {
 		return // of an earlier life of the slot; or a broken socket that is not to be read
 	}
 	n, err := readSocket(int(s.fd), l.rbuf)
 	switch {
+	case lobby && (n > 0 || wouldBlock(err)):
+		if n > 0 {
+			l.received(id, s, l.rbuf[:n])
+		}
+	case lobby:
+		l.dismiss(id, s)
 	case err != nil:
 		if !wouldBlock(err) {
 			l.lost(id, s, err)

@@ -69,6 +69,7 @@ const (
 	stDeaf                         // the connection has failed: input is thrown away
 	stShut                         // we have shut our sending half
 	stEnded                        // the peer has shut its own
+	stLobby                        // it has not yet said what it wants
 )
 
 // stAlone: the states in which a group's joined block may be written directly,

@@ -1,0 +1,18 @@
+// Package front is the front of a server: one port for WebSockets and for the
+// rest of HTTP.
+//
+//	socket ─→ loop: accept, first header block
+//	             │ asks for a WebSocket            anything else
+//	             ▼                                       ▼
+//	   a goroutine: http.Handler decides       net/http, with the bytes read
+//	             │ hijacks        answers          upgrades by hijack, too
+//	             ▼                   ▼
+//	   the loop and slot     the loop writes it
+//	   that it has           and closes
+//
+// A handler does not notice on which way a request came: it hijacks by
+// http.ResponseController, or answers. What it hijacks on the left way is no net.Conn
+// to read and write, but good for loop.Engine.Open, which is all that
+// handshake.Accept's callers do with it. On systems without epoll, and over TLS, all
+// goes through net/http.
+package front

@@ -1,0 +1,171 @@
+package front_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"maru/internal/frame"
+	"maru/internal/front"
+	"maru/internal/handshake"
+	"maru/internal/loop"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo sends back what it gets.
+type echo struct{ conn loop.Conn }
+
+func (e echo) Message(op frame.Opcode, data []byte) { e.conn.Send(loop.NewMessage(op, data)) }
+func (e echo) Closed(int, string, error)            {}
+
+// start serves an echo at /ws, a refusal at /no, a panic at /panic, and the rest
+// of HTTP. Both ways of a request run over one table: with loops, and without.
+func start(t *testing.T, goroutines bool) string {
+	t.Helper()
+	e := loop.New(loop.Options{Goroutines: goroutines, CloseTimeout: time.Second})
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
+		up, err := handshake.Accept(w, r, handshake.Options{})
+		if err != nil {
+			return
+		}
+		e.Open(up.Conn, up.Buffered, loop.Params{Preface: up.Answer}, func(c loop.Conn) loop.Handler { return echo{c} })
+	})
+	mux.HandleFunc("/no", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Addr", r.RemoteAddr)
+		http.Error(w, "no", http.StatusForbidden)
+	})
+	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("on purpose") })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %d", r.Method, r.URL.Path, len(body))
+	})
+	silent := slog.New(slog.DiscardHandler)
+	h := &http.Server{Handler: mux, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 300 * time.Millisecond, ErrorLog: slog.NewLogLogger(silent.Handler(), 0)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- front.Serve(e, h, l, silent) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		h.Close()
+		if err := <-ended; err != http.ErrServerClosed {
+			t.Errorf("serve: %v", err)
+		}
+		if err := e.Shutdown(ctx, 1001, ""); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+			t.Error("still listening")
+		}
+	})
+	return l.Addr().String()
+}
+
+const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+func upgradeTo(path string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" + key + "\r\n"
+}
+
+var helloFrame = string(frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte("hello")))
+
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	const switching, refused = "HTTP/1.1 101 ", "HTTP/1.1 400 "
+	for _, goroutines := range []bool{false, true} {
+		addr := start(t, goroutines)
+		for what, c := range map[string]struct{ send, begins, contains string }{
+			"upgrade":                 {upgradeTo("/ws"), switching, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+			"upgrade and a frame":     {upgradeTo("/ws") + helloFrame, switching, "hello"},
+			"bare LF":                 {strings.ReplaceAll(upgradeTo("/ws"), "\r\n", "\n") + helloFrame, switching, "hello"},
+			"upgrade in lower case":   {strings.Replace(upgradeTo("/ws"), "Upgrade: websocket", "upgrade:  WebSocket ", 1), switching, ""},
+			"refused":                 {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
+			"panic":                   {upgradeTo("/panic"), "", ""},
+			"wrong version":           {strings.Replace(upgradeTo("/ws"), "13", "8", 1), "HTTP/1.1 426 ", "Sec-Websocket-Version: 13"},
+			"no key":                  {strings.Replace(upgradeTo("/ws"), key, "", 1), refused, ""},
+			"two hosts":               {strings.Replace(upgradeTo("/ws"), "Host: localhost\r\n", "Host: a\r\nHost: b\r\n", 1), refused, ""},
+			"no host":                 {strings.Replace(upgradeTo("/ws"), "Host: localhost\r\n", "", 1), refused, ""},
+			"malformed header":        {strings.Replace(upgradeTo("/ws"), "Host: localhost", "Host: localhost\r\nBad Name: x", 1), refused, ""},
+			"control character":       {strings.Replace(upgradeTo("/ws"), "localhost", "local\x01host", 1), refused, ""},
+			"malformed request line":  {strings.Replace(upgradeTo("/ws"), "/ws", "/w s", 1), refused, ""},
+			"malformed escape":        {strings.Replace(upgradeTo("/ws"), "/ws", "/%zz", 1), refused, ""},
+			"header block too large":  {"GET /ws HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "HTTP/1.1 431 ", ""},
+			"GET":                     {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
+			"POST":                    {"POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 ", "POST /a 5"},
+			"upgrade as second":       {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
+			"not HTTP":                {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", refused, ""},
+			"nothing":                 {"", "", ""},
+			"half a request, no more": {"GET /ws HTTP/1.1\r\nHos", "", ""},
+		} {
+			name := fmt.Sprintf("goroutines=%v/%s", goroutines, what)
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				got := talk(t, addr, []byte(c.send), len(c.send), c.contains)
+				if !strings.HasPrefix(got, c.begins) || !strings.Contains(got, c.contains) {
+					t.Errorf("got %.300q", got)
+				}
+				if c.begins == "" && c.contains == "" && what != "panic" && strings.Contains(got, "200") {
+					t.Errorf("got %.300q", got)
+				}
+			})
+		}
+	}
+}
+
+// A handshake may come in any two pieces.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	addr := start(t, false)
+	whole := upgradeTo("/ws") + helloFrame
+	for at := 1; at < len(whole); at++ {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			if got := talk(t, addr, []byte(whole), at, "hello"); !strings.HasPrefix(got, "HTTP/1.1 101 ") || !strings.Contains(got, "hello") {
+				t.Errorf("got %.300q", got)
+			}
+		})
+	}
+}
+
+// talk sends the bytes in two pieces and reads until the text has come or the
+// stream ends.
+func talk(t *testing.T, addr string, send []byte, at int, until string) string {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.Write(send[:at])
+	nc.Write(send[at:])
+	var got strings.Builder
+	r := bufio.NewReader(nc)
+	for {
+		b, err := r.ReadByte()
+		if err != nil {
+			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+				t.Fatalf("no end after %.300q", got.String())
+			}
+			return got.String()
+		}
+		got.WriteByte(b)
+		if s := got.String(); until != "" && strings.Contains(s, until) || until == "" && strings.HasSuffix(s, "\r\n\r\n") {
+			return s
+		}
+	}
+}

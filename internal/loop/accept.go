@@ -1,0 +1,230 @@
+package loop
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Reception is how loops receive connections that still have to say what they
+// want, in HTTP/1.1.
+type Reception struct {
+	// MaxHeaderBytes bounds what is collected of a first request; with more, or
+	// with anything but a GET, the connection is passed on as it is.
+	MaxHeaderBytes int
+	// HeaderTimeout is for a first header block to arrive. Later the connection is
+	// closed.
+	HeaderTimeout time.Duration
+	// Upgrade is given a connection whose first request asks for a WebSocket. It
+	// has a goroutine of its own and may block; the connection waits.
+	Upgrade func(*Arrival)
+	// Other is given, in a goroutine of its own, every other connection and what
+	// was read of it.
+	Other func(nc net.Conn, read []byte)
+	// Failed is told, once for each time, that accepting had to pause.
+	Failed func(err error)
+}
+
+// Arrival is a connection with a loop whose first request asks for a WebSocket.
+// One of Engine.Open, with Arrival.NetConn's answer, and Refuse follows.
+type Arrival struct {
+	Head   []byte         // the header block with its blank line, and what came behind it
+	Remote netip.AddrPort //
+	Local  net.Addr       // of the listener
+
+	conn Conn
+	fd   int
+}
+
+// Refuse writes an answer and closes the connection once the peer has it.
+func (a *Arrival) Refuse(answer []byte) {
+	a.conn.loop.engine.live.Add(1) // it ends like any other
+	a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, more: &more{data: answer}})
+}
+
+// open makes a WebSocket of it, on the loop and in the slot that it has.
+func (a *Arrival) open(buffered []byte, p Params, build func(Conn) Handler) Conn {
+	l := a.conn.loop
+	l.engine.live.Add(1)
+	l.inbox.post(command{do: doOpen, conn: a.conn.id, more: &more{open: &opening{
+		fd: a.fd, buffered: buffered, params: p, handler: build(a.conn),
+	}}})
+	return a.conn
+}
+
+// NetConn stands for the connection where a net.Conn is handed on, to
+// Engine.Open in the end. It cannot be read or written.
+func (a *Arrival) NetConn() net.Conn { return arrived{a} }
+
+type arrived struct{ *Arrival }
+
+var errArrived = errors.New("the connection is with its loop")
+
+func (a arrived) Read([]byte) (int, error)  { return 0, errArrived }
+func (a arrived) Write([]byte) (int, error) { return 0, errArrived }
+func (a arrived) Close() error {
+	a.conn.loop.inbox.post(command{do: doForget, conn: a.conn.id})
+	return nil
+}
+func (a arrived) LocalAddr() net.Addr              { return a.Local }
+func (a arrived) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(a.Remote) }
+func (a arrived) SetDeadline(time.Time) error      { return nil }
+func (a arrived) SetReadDeadline(time.Time) error  { return nil }
+func (a arrived) SetWriteDeadline(time.Time) error { return nil }
+
+// listening is one listener in one loop's epoll set.
+type listening struct {
+	fd        int
+	local     net.Addr
+	reception *Reception
+	timeout   uint32 // HeaderTimeout in ticks
+	paused    uint32 // tick at which accepting is tried again; 0: it is not paused
+}
+
+// lobby is where a connection waits for its first header block, in the side of
+// its slot.
+type lobby struct {
+	reception *Reception
+	local     net.Addr
+	remote    netip.AddrPort
+	head      []byte
+	deciding  bool // the header block is complete and with its goroutine
+	timeout   uint32
+}
+
+// headEnd is the length of the header block with its blank line, 0 while it is
+// not complete. net/http takes bare LF as well (RFC 9112 §2.2).
+func headEnd(b []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			return 0
+		}
+		i += n + 1
+		switch rest := b[i:]; {
+		case bytes.HasPrefix(rest, []byte("\n")):
+			return i + 1
+		case bytes.HasPrefix(rest, []byte("\r\n")):
+			return i + 2
+		}
+	}
+}
+
+// asksForWebSocket reports whether a header block has an Upgrade header that names
+// websocket, and nothing unusual: one Host, and of control characters only those
+// that end lines. All else goes to net/http, which upgrades too and knows how to
+// refuse.
+func asksForWebSocket(head []byte) bool {
+	asks, hosts := false, 0
+	_, fields, _ := bytes.Cut(head, []byte("\n")) // behind the request line
+	for line := range bytes.Lines(fields) {
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if bytes.ContainsFunc(line, func(c rune) bool { return c < ' ' && c != '\t' || c >= 0x7f }) {
+			return false
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok && len(line) > 0 || bytes.ContainsAny(name, " \t") {
+			return false // no field, a folded one, or white space before the colon (RFC 9112 §5)
+		}
+		switch {
+		case bytes.EqualFold(name, []byte("host")):
+			hosts++
+		case bytes.EqualFold(name, []byte("upgrade")):
+			asks = asks || bytes.EqualFold(bytes.TrimSpace(value), []byte("websocket"))
+		}
+	}
+	return asks && hosts == 1
+}
+
+// mayBecomeGet reports whether what has come so far can be the beginning of a
+// GET.
+func mayBecomeGet(b []byte) bool {
+	const get = "GET "
+	n := min(len(b), len(get))
+	return string(b[:n]) == get[:n]
+}
+
+// received takes more of a first request in.
+func (l *Loop) received(id connID, s *slot, p []byte) {
+	side := l.ref(id).side
+	lobby := side.lobby
+	head := p
+	if lobby.head != nil {
+		lobby.head = append(lobby.head, p...)
+		head = lobby.head
+	}
+	end := headEnd(head)
+	switch {
+	case !mayBecomeGet(head), end == 0 && len(head) > lobby.reception.MaxHeaderBytes:
+		l.passOn(id, s, head)
+	case end == 0:
+		if lobby.head == nil {
+			lobby.head = append(make([]byte, 0, 2*len(p)), p...)
+		}
+	case !asksForWebSocket(head[:end]):
+		l.passOn(id, s, head)
+	default:
+		lobby.deciding = true
+		s.state |= stPaused
+		l.watch(id, s)
+		a := &Arrival{Head: bytes.Clone(head), Remote: lobby.remote, Local: lobby.local, conn: Conn{l, id}, fd: int(s.fd)}
+		lobby.head = nil
+		go lobby.reception.Upgrade(a)
+	}
+}
+
+// passOn lets go of the connection: it becomes a net.Conn.
+func (l *Loop) passOn(id connID, s *slot, read []byte) {
+	reception, fd := l.ref(id).side.lobby.reception, int(s.fd)
+	read = bytes.Clone(read)
+	l.poll.remove(fd)
+	s.fd = -1
+	l.dismiss(id, s)
+	go func() {
+		nc, err := netConn(fd)
+		if err != nil {
+			reception.Failed(err)
+			return
+		}
+		reception.Other(nc, read)
+	}()
+}
+
+// dismiss ends a connection that never became a WebSocket; its handler, which
+// does not exist, hears nothing.
+func (l *Loop) dismiss(id connID, s *slot) {
+	if s.fd >= 0 {
+		closeSocket(int(s.fd))
+	}
+	*l.ref(id) = refs{}
+	s.state, s.fd = 0, -1
+	l.never(id)
+	l.slab.give(id.index())
+}
+
+// refuse writes an HTTP answer instead of a close frame, and then ends the
+// connection as one that has failed.
+func (l *Loop) refuse(id connID, s *slot, answer []byte) {
+	s.state = stReady
+	l.ref(id).side.lobby = nil
+	s.setClosing(id)
+	l.enqueue(id, s, answer, 0)
+	s.state |= stDeaf | stCloseSent
+	s.pinged = l.now
+	l.lookAt(id, l.engine.clock.closing)
+	l.watch(id, s)
+}
+
+// lookLobby closes a connection whose first request takes too long.
+func (l *Loop) lookLobby(id connID, s *slot, lobby *lobby) {
+	if lobby.deciding {
+		return // the decision has bounds of its own
+	}
+	if waited := l.now - s.seen; waited < lobby.timeout {
+		l.lookAt(id, lobby.timeout-waited)
+		return
+	}
+	l.dismiss(id, s)
+}

@@ -1,0 +1,149 @@
+package loop
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptBatch is how many connections a loop accepts in one turn.
+const acceptBatch = 64
+
+// Receive lets the loops accept from l, all from the same queue. ok is false if
+// they cannot, l being no plain TCP or Unix listener: then nothing has happened.
+// stop ends it; l itself stays open until its owner closes it.
+func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
+	switch l.(type) {
+	case *net.TCPListener, *net.UnixListener:
+	default:
+		return nil, false
+	}
+	raw, err := l.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, false
+	}
+	var fds []int
+	closeAll := func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+	for _, loop := range e.loops {
+		if !loop.sockets {
+			closeAll()
+			return nil, false
+		}
+		err := errors.ErrUnsupported
+		raw.Control(func(old uintptr) {
+			var fd int
+			if fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+				fds = append(fds, fd)
+			}
+		})
+		if err != nil {
+			closeAll()
+			return nil, false
+		}
+	}
+	if _, tcp := l.(*net.TCPListener); tcp { // inherited by what is accepted, tcp(7)
+		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+	for i, loop := range e.loops {
+		loop.inbox.post(command{do: doListen, more: &more{listen: &listening{
+			fd: fds[i], local: l.Addr(), reception: &r, timeout: e.clock.in(r.HeaderTimeout),
+		}}})
+	}
+	return func() {
+		for i, loop := range e.loops {
+			if !loop.inbox.post(command{do: doUnlisten, more: &more{written: fds[i]}}) {
+				continue // the loop has ended, and closed it
+			}
+		}
+	}, true
+}
+
+// listen adds a listener. Of the loops that wait, one is woken for a connection
+// (EPOLLEXCLUSIVE); level-triggered, so that one that is busy is helped out.
+func (l *Loop) listen(n *listening) {
+	l.listeners = append(l.listeners, n)
+	if err := l.poll.(*epoll).listen(n.fd, len(l.listeners)-1); err != nil {
+		n.reception.Failed(err)
+	}
+}
+
+func (l *Loop) unlisten(fd int) {
+	for i, n := range l.listeners {
+		if n != nil && n.fd == fd {
+			unix.Close(fd)
+			l.listeners[i] = nil // the numbers of the others stay
+		}
+	}
+}
+
+// acceptable takes what waits at a listener.
+func (l *Loop) acceptable(number int) {
+	n := l.listeners[number]
+	if n == nil || n.paused != 0 {
+		return
+	}
+	for range acceptBatch {
+		fd, from, err := unix.Accept4(n.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch {
+		case err == nil:
+			l.arrived(fd, from, n)
+		case err == unix.EINTR, err == unix.ECONNABORTED:
+		case wouldBlock(err):
+			return
+		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: it would be told again at once
+			n.reception.Failed(os.NewSyscallError("accept4", err))
+			l.poll.remove(n.fd)
+			n.paused = max(l.now+l.engine.clock.second, 1)
+			return
+		}
+	}
+}
+
+// resumeListeners tries again where accepting is paused.
+func (l *Loop) resumeListeners() {
+	for i, n := range l.listeners {
+		if n != nil && n.paused != 0 && int32(l.now-n.paused) >= 0 {
+			n.paused = 0
+			l.poll.(*epoll).listen(n.fd, i)
+		}
+	}
+}
+
+func (l *Loop) arrived(fd int, from unix.Sockaddr, n *listening) {
+	c := l.slab.take(l)
+	s := l.slab.slot(c.id)
+	s.fd, s.seen, s.pinged, s.links, s.form, s.state = int32(fd), l.now, 0, 0, plainForm, stLobby
+	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: addrPort(from), timeout: n.timeout}
+	if err := l.poll.add(fd, c.id, false); err != nil {
+		n.reception.Failed(err)
+		l.dismiss(c.id, s)
+		return
+	}
+	l.lookAt(c.id, n.timeout)
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// netConn makes a net.Conn of a socket, which it takes.
+func netConn(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "socket")
+	defer f.Close() // FileConn duplicates
+	return net.FileConn(f)
+}

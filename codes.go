@@ -15,6 +15,7 @@ const (
 	CodeNotFound           Code = "not_found"            // no such address
 	CodeMethodNotAllowed   Code = "method_not_allowed"   // the Allow header says which are
 	CodeTaken              Code = "taken"                // the nickname is held by another live session
+	CodeBadFrame           Code = "bad_frame"            // a WebSocket frame against RFC 6455
 	CodeTooLarge           Code = "too_large"            // a message above the limit
 	CodeWrongHost          Code = "wrong_host"           // Host is not one of this server's (DNS rebinding)
 	CodeUpgradeRequired    Code = "upgrade_required"     // a WebSocket version other than 13
@@ -59,6 +60,7 @@ var codes = map[Code]struct {
 	CodeNotFound:           {404, CloseBadRequest},
 	CodeMethodNotAllowed:   {405, CloseBadRequest},
 	CodeTaken:              {409, CloseNotAllowed},
+	CodeBadFrame:           {400, 1002},
 	CodeTooLarge:           {413, CloseTooBig},
 	CodeWrongHost:          {421, CloseNotAllowed},
 	CodeUpgradeRequired:    {426, CloseBadRequest},

@@ -20,6 +20,7 @@ var layers = [][]string{
 	{"maru"},
 	{"maru/internal/frame"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
+	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo"},
 	{"maru/internal/config", "maru/server"},
@@ -35,8 +36,8 @@ var (
 
 // only narrows what a package may import of this module.
 var only = map[string][]string{
-	"maru/ws":                {"maru/internal/frame", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
-	"maru/internal/loop":     {"maru/internal/frame"},                                                  // nor this
+	"maru/ws":                {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
+	"maru/internal/loop":     {"maru", "maru/internal/frame"},                                                                 // nor this: of the root only the words of errors
 	"maru/internal/broker/*": {"maru"},
 	"maru/internal/demo":     {},
 	"maru/internal/config":   {"maru"},

@@ -1,6 +1,10 @@
 package hub
 
-import "maru"
+import (
+	"time"
+
+	"maru"
+)
 
 // Delivery is one publication with its place.
 type Delivery struct {
@@ -15,7 +19,10 @@ func (d Delivery) after(from maru.Position) bool {
 }
 
 // limits bound what waits in memory.
-type limits struct{ bytes, messages int }
+type limits struct {
+	bytes, messages int
+	age             time.Duration
+}
 
 // backlog is what waits for one subscriber. A publication larger than the bound
 // may wait alone. When it is full, it holds nothing any more: who missed one

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"time"
 
 	"maru"
 	"maru/internal/loop"
@@ -12,9 +13,10 @@ import (
 
 // Options of a Hub. Engine is needed; zero fields mean the defaults.
 type Options struct {
-	Engine        *loop.Engine // whose connections join
-	QueueBytes    int          // of data that waits in one Queue, or for one replay; default 1 MiB
-	QueueMessages int          // the same, counted; default 1,000
+	Engine        *loop.Engine  // whose connections join
+	QueueBytes    int           // of data that waits in one Queue, or for one replay; default 1 MiB
+	QueueMessages int           // the same, counted; default 1,000
+	QueueAge      time.Duration // for a socket to read a piece of a replay; default 30 s
 }
 
 // Hub maps channels to subscribers.
@@ -40,7 +42,7 @@ type shard struct {
 func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h := &Hub{
 		engine: o.Engine,
-		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000)},
+		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000), age: cmp.Or(o.QueueAge, 30*time.Second)},
 		seed:   maphash.MakeSeed(),
 		done:   make(chan struct{}),
 	}

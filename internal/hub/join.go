@@ -22,10 +22,12 @@ func (c *Channel) Join(s Socket) {
 }
 
 // JoinFrom sends s what q asks of the history and subscribes it to what follows,
-// with no hole and no double between the two. If it fails, nothing was sent and s is
-// not subscribed. Its errors: the broker's; CodeGap if something after q.Since is
-// no longer retained; CodeSlow if more was published meanwhile than a backlog holds;
-// net.ErrClosed if the connection is gone.
+// with no hole and no double between the two. A long history goes out in pieces, and
+// then JoinFrom waits for the reader and starts the connection if it is held. If it
+// fails, s is not subscribed. Its errors: the broker's; CodeGap if something after
+// q.Since is no longer retained, and then nothing was sent; CodeSlow if the reader
+// takes too long or more was published meanwhile than a backlog holds; net.ErrClosed
+// if the connection is gone.
 func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) error {
 	if err := c.hub.engine.Wait(ctx); err != nil {
 		return err
@@ -37,7 +39,7 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) e
 	}
 	var replay []*loop.Message
 	if err == nil {
-		replay = s.Form.messages(history.Publications)
+		replay, err = c.replay(ctx, s, history.Publications)
 	}
 
 	c.mu.Lock()
@@ -59,6 +61,49 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) e
 	}
 	c.join(s)
 	return nil
+}
+
+// replay sends all but the last piece of what history has, each when the one
+// before is written: what waits for one socket does not depend on how much it asks
+// for. The last piece is the answer, encoded and not sent.
+func (c *Channel) replay(ctx context.Context, s Socket, ps []*maru.Publication) ([]*loop.Message, error) {
+	for {
+		n := piece(ps)
+		ms := s.Form.messages(ps[:n])
+		s.Conn.Encode(ms)
+		if n == len(ps) {
+			return ms, nil
+		}
+		ps = ps[n:]
+		s.Conn.Start()
+		if err := s.Conn.SendAll(ms); err != nil {
+			return nil, err
+		}
+		if err := c.drain(ctx, s.Conn); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// drain waits for the reader, as long as a backlog may.
+func (c *Channel) drain(ctx context.Context, conn loop.Conn) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.hub.limits.age, errSlow)
+	defer cancel()
+	return conn.Drain(ctx)
+}
+
+// pieceBytes is how much of a replay waits for one socket.
+const pieceBytes = 256 << 10
+
+// piece is how many of the publications go together: at least one.
+func piece(ps []*maru.Publication) int {
+	bytes := 0
+	for i, p := range ps {
+		if bytes += len(p.Data); bytes > pieceBytes && i > 0 {
+			return i
+		}
+	}
+	return len(ps)
 }
 
 // collect lets what is published from now on wait, for one who is to join.

@@ -15,6 +15,9 @@ import (
 	"maru"
 	"maru/internal/frame"
 	"maru/internal/hub"
+	"maru/internal/loop"
+	"strings"
+	"time"
 )
 
 func TestForms(t *testing.T) {
@@ -123,6 +126,47 @@ func TestJoin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A long history goes out in pieces, so that a reader that does not read costs a
+// piece and not all it asked for.
+func TestLongReplay(t *testing.T) {
+	t.Parallel()
+	const publications, size = 40, 64 << 10
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{QueueAge: 10 * time.Second})
+		var want []string
+		for i := range publications {
+			want = append(want, strings.Repeat(string(rune('a'+i%26)), size))
+			w.publish("a", want[i])
+		}
+		c := w.hub.Channel("a")
+		defer c.Release()
+		reader := w.connect()
+		if err := c.JoinFrom(t.Context(), reader.socket(hub.Raw), maru.HistoryQuery{Limit: publications}); err != nil {
+			t.Fatal(err)
+		}
+		w.publish("a", "live")
+		synctest.Wait()
+		if got := reader.messages(); !slices.Equal(got, append(want, "live")) {
+			t.Errorf("got %d messages of %d, or not in order", len(got), publications+1)
+		}
+
+		near, far := net.Pipe() // nobody reads the far end
+		defer far.Close()
+		deaf, err := w.engine.Open(near, nil, loop.Params{Held: true}, func(loop.Conn) loop.Handler { return new(client) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		err = c.JoinFrom(t.Context(), hub.Socket{Conn: deaf}, maru.HistoryQuery{Limit: publications})
+		if !errors.Is(err, &maru.Error{Code: maru.CodeSlow}) || time.Since(start) != 10*time.Second {
+			t.Errorf("%v after %v, want slow after 10s", err, time.Since(start))
+		}
+		if n := deaf.Buffered(); n > 300<<10 {
+			t.Errorf("%d bytes wait for one that does not read", n)
+		}
+	})
 }
 
 // What is published while history is read must come once, wherever the reading

@@ -121,7 +121,7 @@ func (l *Loop) resumeListeners() {
 func (l *Loop) arrived(fd int, from unix.Sockaddr, n *listening) {
 	c := l.slab.take(l)
 	s := l.slab.slot(c.id)
-	s.fd, s.seen, s.pinged, s.links, s.form, s.state = int32(fd), l.now, 0, 0, plainForm, stLobby
+	s.fd, s.seen, s.pinged, s.links, s.state = int32(fd), l.now, 0, 0, stLobby
 	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: addrPort(from), timeout: n.timeout}
 	if err := l.poll.add(fd, c.id, false); err != nil {
 		n.reception.Failed(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"maru"
 	"maru/internal/frame"
 )
 
@@ -14,7 +15,7 @@ const (
 	closeProtocol = 1002
 	closeTryAgain = 1013
 
-	reasonSlow = "slow"
+	reasonSlow = string(maru.CodeSlow)
 )
 
 var (
@@ -31,12 +32,20 @@ type closed struct {
 	err    error
 }
 
-func frameErrorCode(err error) int {
+// closedBy is how a connection is closed over a peer's fault: the reason is the
+// word that the code has everywhere, see maru.Code.
+func closedBy(err error) closed {
+	why := closed{code: closeProtocol, reason: string(maru.CodeBadFrame), err: err}
 	var fault *frame.Error
 	if errors.As(err, &fault) {
-		return fault.Code
+		why.code = fault.Code
 	}
-	return closeProtocol
+	for _, word := range []maru.Code{maru.CodeBadText, maru.CodeTooLarge} {
+		if word.CloseCode() == why.code {
+			why.reason = string(word)
+		}
+	}
+	return why
 }
 
 // startClose sends our close frame first; the peer's answer ends it.
@@ -177,6 +186,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	handler, side := ref.handler, ref.side
 	*ref = refs{}
 	if side != nil {
+		side.tellDrained()
 		s.buffered.Add(-int64(side.out.bytes))
 		if side.pipe != nil {
 			side.pipe.close()

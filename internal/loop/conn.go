@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"context"
 	"errors"
 	"net"
 
@@ -44,6 +45,40 @@ func (c Conn) SendAll(ms []*Message) error {
 		size += m.Len()
 	}
 	return c.post(command{do: doSendAll, more: &more{messages: ms}, size: size})
+}
+
+// Encode encodes messages as c takes them, in the calling goroutine. It may be
+// left out; but to compress much is to hold up a loop's other connections.
+func (c Conn) Encode(ms []*Message) {
+	if c.loop == nil {
+		return
+	}
+	f := form(c.loop.slab.slot(c.id).form.Load())
+	for _, m := range ms {
+		m.frame(f, c.loop.engine.options.DeflateMinBytes)
+	}
+}
+
+// Drain waits until nothing of what was posted before waits to be written, or
+// until ctx ends; its errors are ctx's and ErrClosed. It is for senders of much,
+// which they send in pieces.
+func (c Conn) Drain(ctx context.Context) error {
+	if c.loop == nil {
+		return ErrClosed
+	}
+	drained := make(chan struct{})
+	if !c.loop.inbox.post(command{do: doDrain, conn: c.id, more: &more{drained: drained}}) {
+		return ErrClosed
+	}
+	select {
+	case <-drained:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if !c.Open() {
+		return ErrClosed
+	}
+	return nil
 }
 
 // Ping posts a ping with a payload of at most 125 bytes; what is longer is cut.

@@ -131,6 +131,7 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 		nc = nil // closed by takeDescriptor: the socket lives on as fd
 	}
 	c := l.slab.take(l)
+	l.slab.slot(c.id).form.Store(uint32(p.DeflateBits))
 	e.live.Add(1)
 	l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{
 		fd: fd, nc: nc, buffered: buffered, params: p, handler: build(c),

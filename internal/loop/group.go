@@ -285,9 +285,10 @@ func (l *Loop) flushShard(sh *shard) {
 			m.cursor = 0
 			continue
 		}
-		b := &blocks[s.form]
+		f := form(s.form.Load())
+		b := &blocks[f]
 		if b.bytes == nil {
-			*b = l.joined(sh.log, s.form)
+			*b = l.joined(sh.log, f)
 		}
 		n, err := writeSocket(int(s.fd), b.bytes)
 		writes++

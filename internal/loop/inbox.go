@@ -13,6 +13,7 @@ const (
 	doSend
 	doSendAll
 	doClose
+	doDrain
 	doTerminate
 	doStart
 	doPause
@@ -48,6 +49,7 @@ type command struct {
 type more struct {
 	open     *opening
 	messages []*Message
+	drained  chan struct{}
 	data     []byte // what was read; the payload of a close frame
 	written  int    // by a pipe's writer; of doUnlisten the descriptor
 	listen   *listening

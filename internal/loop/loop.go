@@ -128,8 +128,11 @@ func (l *Loop) obey(c *command) {
 		s.buffered.Add(-int64(c.size)) // from here the queue counts it
 	}
 	if !s.alive(c.conn) || s.state&stReady == 0 {
-		if c.do == doJoin {
+		switch c.do {
+		case doJoin:
 			c.shard.members.Add(-1)
+		case doDrain:
+			close(c.more.drained)
 		}
 		return
 	}
@@ -138,6 +141,13 @@ func (l *Loop) obey(c *command) {
 		l.send(c.conn, s, c.message)
 	case doSendAll:
 		l.sendAll(c.conn, s, c.more.messages)
+	case doDrain:
+		if s.state&stQueued == 0 {
+			close(c.more.drained)
+		} else {
+			side := l.sideOf(c.conn)
+			side.drains = append(side.drains, c.more.drained)
+		}
 	case doClose:
 		l.startClose(c.conn, s, c.more.why, c.more.data)
 	case doTerminate:
@@ -172,7 +182,7 @@ func (l *Loop) obey(c *command) {
 func (l *Loop) opened(id connID, o *opening) {
 	s := l.slab.slot(id)
 	inLobby := s.state&stLobby != 0
-	s.fd, s.seen, s.pinged, s.links, s.form = int32(o.fd), l.now, 0, 0, o.params.DeflateBits
+	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.now, 0, 0
 	s.state = stReady
 	if o.params.Client {
 		s.state |= stClient
@@ -256,8 +266,9 @@ func (l *Loop) ref(id connID) *refs {
 type side struct {
 	reader *frame.Reader // a message or frame is half here
 	out    outbox
-	lobby  *lobby // it has not yet said what it wants
-	held   []byte // read before the connection was taken over, until Resume
+	drains []chan struct{} // closed when the queue is empty, or never will be
+	lobby  *lobby          // it has not yet said what it wants
+	held   []byte          // read before the connection was taken over, until Resume
 	pipe   *pipe
 	closed closed // what the handler will be told
 }

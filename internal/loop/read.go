@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"io"
 
 	"maru/internal/frame"
@@ -12,7 +11,7 @@ func (l *Loop) rulesOf(s *slot) *frame.Rules {
 	if s.state&stClient != 0 {
 		i |= 1
 	}
-	if s.form != plainForm {
+	if form(s.form.Load()) != plainForm {
 		i |= 2
 	}
 	return &l.rules[i]
@@ -127,13 +126,7 @@ func (l *Loop) newReader() *frame.Reader {
 
 // violated answers a peer that broke the protocol with the code of its fault.
 func (l *Loop) violated(id connID, s *slot, err error) {
-	code := frameErrorCode(err)
-	var fault *frame.Error
-	reason := ""
-	if errors.As(err, &fault) {
-		reason = fault.Reason
-	}
-	l.mute(id, s, doFail, closed{code: code, reason: reason, err: err})
+	l.mute(id, s, doFail, closedBy(err))
 }
 
 // mute ends the reading of a connection. What follows from that is posted, so

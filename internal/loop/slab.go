@@ -17,17 +17,17 @@ func newConnID(index, generation uint32) connID {
 func (id connID) index() uint32 { return uint32(id) }
 
 // slot is what fan-out walks: no pointers, so the collector never reads it. All
-// but the first two fields belong to the loop.
+// but the first three fields belong to the loop.
 type slot struct {
 	life     atomic.Uint64 // generation and two bits: see lifeOf
 	buffered atomic.Int64  // bytes posted and not yet written
+	form     atomic.Uint32 // how it takes messages; set by whoever opens it, before the loop hears of it
 
 	fd     int32  // -1: a pipe
 	seen   uint32 // tick of the last bytes read
 	pinged uint32 // tick of the ping that waits for a sign of life; of the beginning of the closing
 	links  uint32 // first of its memberships, number+1
 	state  uint16 // st…
-	form   form
 }
 
 // A slot's life is its generation above two bits. Both are read and set by any

@@ -92,9 +92,9 @@ func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 
 func (l *Loop) frameFor(s *slot, m *Message) []byte {
 	if s.state&stClient != 0 {
-		return m.masked(s.form, l.engine.options.DeflateMinBytes)
+		return m.masked(form(s.form.Load()), l.engine.options.DeflateMinBytes)
 	}
-	return m.frame(s.form, l.engine.options.DeflateMinBytes)
+	return m.frame(form(s.form.Load()), l.engine.options.DeflateMinBytes)
 }
 
 // enqueue puts bytes into the connection's own queue and lists it for the flush.
@@ -221,11 +221,21 @@ func (l *Loop) writable(id connID) {
 // drained: the queue is empty.
 func (l *Loop) drained(id connID, s *slot) {
 	s.state &^= stQueued
+	if side := l.ref(id).side; side != nil {
+		side.tellDrained()
+	}
 	if s.state&stCloseSent != 0 {
 		l.closeSent(id, s)
 		return
 	}
 	l.tidy(id, s)
+}
+
+func (d *side) tellDrained() {
+	for _, drained := range d.drains {
+		close(drained)
+	}
+	d.drains = nil
 }
 
 // judge closes a connection whose backlog is beyond its bounds.

@@ -8,16 +8,16 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"maru"
 	"maru/internal/frame"
 	"maru/internal/hub"
 	"maru/internal/loop"
-	"strings"
-	"time"
 )
 
 func TestForms(t *testing.T) {

@@ -134,7 +134,12 @@ func (r *rig) tryDial(url string, o ws.DialOptions) (*client, error) {
 		closed: make(chan closed, 2), errs: make(chan error, 2),
 	}
 	if o.OnMessage == nil {
-		o.OnMessage = func(_ *ws.Conn, m ws.Message) { c.messages <- m }
+		o.OnMessage = func(_ *ws.Conn, m ws.Message) {
+			select {
+			case c.messages <- m:
+			case <-r.t.Context().Done():
+			}
+		}
 	}
 	o.OnPong = func(_ *ws.Conn, data []byte) { c.pongs <- string(data) }
 	o.OnError = func(_ *ws.Conn, err error) { c.errs <- err }

@@ -92,6 +92,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	clients map[*Conn]struct{}
+	taken   int // places of MaxConnections: clients, and requests that may become one
 	servers []*http.Server
 	closed  bool
 }
@@ -126,26 +127,19 @@ func (s *Server) start() {
 // OnConnection has; the connection goes on.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.start()
-	if err := s.judge(r); err != nil {
+	err := s.judge(r)
+	if err == nil {
+		err = s.enter()
+	}
+	if err != nil {
 		handshake.Answer(w, err)
 		return
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Subprotocols: s.Subprotocols})
-	if err != nil {
-		return // answered, or gone
-	}
-	c := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
-	c.hold()
-	p := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
-	if _, err := s.engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
-		c.wire = wire // before anybody else has c
-		s.add(c)
-		return handler{c}
-	}); err != nil {
-		return // shutting down
-	}
-	s.events.running.Add(1)
 	defer s.events.running.Done()
+	c := s.upgrade(w, r)
+	if c == nil {
+		return
+	}
 	s.all.Add(c.wire)
 	c.wire.Start()
 	if s.OnConnection != nil {
@@ -158,7 +152,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.wire.Resume()
 }
 
-// judge decides about a request before it is upgraded.
+// judge decides about a request by what it says.
 func (s *Server) judge(r *http.Request) error {
 	if err := handshake.Check(r); err != nil {
 		return err
@@ -170,25 +164,63 @@ func (s *Server) judge(r *http.Request) error {
 	if !check(r) {
 		return Refuse(http.StatusForbidden, "pages of this origin may not connect")
 	}
-	if s.MaxConnections > 0 && s.engine.Len() >= s.MaxConnections {
+	return nil
+}
+
+// enter gives a request one of the places for connections, and has Shutdown wait
+// for it.
+func (s *Server) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return Refuse(http.StatusServiceUnavailable, "shutting down")
+	case s.MaxConnections > 0 && s.taken >= s.MaxConnections:
 		return Refuse(http.StatusServiceUnavailable, "too many connections")
 	}
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
-		return Refuse(http.StatusServiceUnavailable, "shutting down")
-	}
+	s.taken++
+	s.events.running.Add(1)
+	return nil
+}
+
+// upgrade makes the request a connection, which does not write or read yet. It
+// is nil if the request was answered otherwise or has gone.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn) {
+	defer func() {
+		if c == nil { // also if OnHandshake panics
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.taken--
+		}
+	}()
 	if s.OnHandshake != nil {
 		if err := s.OnHandshake(r); err != nil {
 			var refused *handshake.Error
-			if errors.As(err, &refused) {
-				return refused
+			if !errors.As(err, &refused) {
+				refused = &handshake.Error{Status: http.StatusForbidden, Message: "not allowed"}
 			}
-			return Refuse(http.StatusForbidden, "not allowed")
+			handshake.Answer(w, refused)
+			return nil
 		}
 	}
-	return nil
+	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Subprotocols: s.Subprotocols})
+	if err != nil {
+		return nil // answered, or gone
+	}
+	made := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
+	made.hold()
+	p := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
+	if _, err := s.engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
+		made.wire = wire // before anybody else has it
+		s.add(made)
+		return handler{made}
+	}); err != nil {
+		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
+			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "error", err)
+		}
+		return nil
+	}
+	return made
 }
 
 func (s *Server) add(c *Conn) {
@@ -204,6 +236,7 @@ func (s *Server) gone(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.clients, c)
+	s.taken--
 }
 
 // Clients are the connections of this moment. One that closes while they are

@@ -1,0 +1,79 @@
+package ws_test
+
+import (
+	"net/http"
+	"testing"
+
+	"maru/internal/frame"
+	"maru/ws"
+)
+
+// A peer that never reads is closed with 1013 once its backlog is beyond its
+// bound, which BufferedAmount does not pass by much; others notice nothing.
+func TestPeerThatNeverReads(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		const bound, size = 100_000, 10_000
+		server := r.ends()
+		r.BacklogBytes = bound
+		r.NoCompression = true
+		conns := make(chan *ws.Conn, 2)
+		r.OnConnection = func(c *ws.Conn, _ *http.Request) { conns <- c }
+		r.start()
+		slow := r.upgraded()
+		s := next(t, conns)
+		other := r.dial(ws.DialOptions{})
+		m := ws.Binary(make([]byte, size))
+		most := int64(0)
+		until(t, "the slow one is closed", func() bool {
+			r.Broadcast(m)
+			other.want(t, m)
+			most = max(most, s.BufferedAmount())
+			return s.SendText("") != nil
+		})
+		// Over goroutines the bound is 16 times as high while a write is under way.
+		if most > 17*bound {
+			t.Errorf("%d bytes buffered", most)
+		}
+		slow.wantClose(1013)
+		slow.wantEnd()
+		slow.nc.Close()
+		server.want(t, 1013, "slow", true)
+		r.Broadcast(ws.Text("after"))
+		other.want(t, ws.Text("after"))
+	})
+}
+
+// The same peer, which never reads at all, is gone within its time.
+func TestPeerThatNeverReadsIsCut(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		server := r.ends()
+		r.BacklogBytes, r.CloseTimeout = 100_000, 1
+		r.start().upgraded()
+		m := ws.Binary(make([]byte, 1<<20))
+		until(t, "it is gone", func() bool { r.Broadcast(m); return len(server.closed) > 0 })
+		server.want(t, 1013, "slow", true)
+	})
+}
+
+// A peer that sends and never reads the answers does not grow either.
+func TestPeerThatOnlyPings(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		server := r.ends()
+		r.BacklogBytes, r.CloseTimeout = 100_000, 1
+		c := r.start().upgraded()
+		ping := masked(frame.Ping, string(make([]byte, 125)))
+		var many []byte
+		for range 1000 {
+			many = append(many, ping...)
+		}
+		for {
+			if _, err := c.nc.Write(many); err != nil {
+				break
+			}
+		}
+		server.want(t, 1013, "slow", true)
+	})
+}

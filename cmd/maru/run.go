@@ -39,6 +39,7 @@ type commandLine struct {
 	Serve     serveCmd         `cmd:"" help:"Run the server (also what plain maru does)."`
 	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
 	Subscribe subscribeCmd     `cmd:"" help:"Print what is published in channels, as it comes."`
+	Bench     benchCmd         `cmd:"" help:"Load a server and measure it."`
 	Version   kong.VersionFlag `help:"Print the version and end."`
 }
 

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"maru/internal/bench"
+)
+
+type benchCmd struct {
+	Connect connectCmd `cmd:"" help:"Open and close connections again and again."`
+	Fanout  fanoutCmd  `cmd:"" help:"One publisher, many subscribers."`
+	Echo    echoCmd    `cmd:"" help:"Each connection gets back what it sends."`
+	Idle    idleCmd    `cmd:"" help:"Connections that only stand: what each costs in memory."`
+}
+
+// Help is what --help says beside the commands.
+func (*benchCmd) Help() string {
+	return `Loads any server that speaks plain WebSocket, on this machine, and checks every byte that
+comes back. Give it the server's process (--pid) to know its CPU and memory.
+
+Ctrl-C ends a run early; what was measured until then is printed and marked. The exit code is 1
+if anything was lost or wrong.`
+}
+
+// benchFlags are those of every mode.
+type benchFlags struct {
+	Duration time.Duration `default:"10s" help:"How long to measure."`
+	Warmup   time.Duration `default:"1s" help:"The same traffic before that, not measured."`
+	Settle   time.Duration `default:"500ms" help:"Pause between the last connection's opening and the first message."`
+	PID      int           `name:"pid" placeholder:"PID" help:"The server's process: report its CPU and memory."`
+
+	Subprotocol  []string `placeholder:"NAME" help:"Offer this subprotocol (repeatable)."`
+	Header       []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every handshake (repeatable)."`
+	FirstMessage string   `placeholder:"TEXT" help:"Each connection sends this when it is open; {i} is its number."`
+	Insecure     bool     `help:"Trust any certificate."`
+	OwnServer    bool     `name:"i-own-this-server" help:"Load a server that is not on this machine."`
+
+	Progress bool   `help:"Tell on stderr how it goes, even where that is no terminal."`
+	JSON     bool   `name:"json" help:"Print the result as JSON."`
+	HTML     string `name:"html" placeholder:"FILE" help:"Write a page with charts, too."`
+}
+
+// payloadFlags are those of modes that send messages.
+type payloadFlags struct {
+	Size     int    `default:"128" help:"Bytes of a message, at least 32."`
+	Message  string `placeholder:"TEXT" help:"What to send: {payload} is replaced by the message, {n} by its number, {i} by the connection's."`
+	Contains bool   `help:"What arrives may hold other things around the message, or no message at all."`
+}
+
+type connectCmd struct {
+	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"The server (default ${default}); {i} is the connection's number."`
+	Connections int    `default:"64" help:"Connections at a time."`
+	benchFlags
+}
+
+type fanoutCmd struct {
+	URL           string   `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"What all subscribe to (default ${default}); {i} is the connection's number."`
+	Connections   int      `default:"1000" help:"Subscribers."`
+	Window        *int     `xor:"pace" placeholder:"W" help:"Publish the next when all have the one W before (default 1)."`
+	Rate          *float64 `xor:"pace" placeholder:"N" help:"Publish N a second instead, whatever comes back; latency counts from when each was due."`
+	PublishURL    string   `name:"publish-url" placeholder:"URL" help:"Publish by POST to here; else one more connection sends."`
+	PublishHeader []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every POST (repeatable)."`
+	payloadFlags
+	benchFlags
+}
+
+type echoCmd struct {
+	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench-{i}" placeholder:"URL" help:"What echoes (default ${default}, a channel for each); {i} is the connection's number."`
+	Connections int    `default:"1000" help:"Connections."`
+	InFlight    int    `default:"1" help:"Messages on the way per connection."`
+	payloadFlags
+	benchFlags
+}
+
+type idleCmd struct {
+	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"The server (default ${default}); {i} is the connection's number."`
+	Connections int    `default:"1000" help:"Connections."`
+	benchFlags
+}
+
+func (c *connectCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) error {
+	return c.measure(ctx, s, line, bench.Options{Mode: bench.Connect, URL: c.URL, Connections: c.Connections})
+}
+
+func (c *fanoutCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) error {
+	header, err := headers("--publish-header", c.PublishHeader)
+	if err != nil {
+		return err
+	}
+	o := bench.Options{
+		Mode: bench.Fanout, URL: c.URL, Connections: c.Connections, Window: 1,
+		PublishURL: c.PublishURL, PublishHeader: header,
+	}
+	switch {
+	case c.Window != nil:
+		o.Window = *c.Window
+	case c.Rate != nil && *c.Rate <= 0:
+		return usagef("--rate: wants more than 0, not %v", *c.Rate)
+	case c.Rate != nil:
+		o.Window, o.Rate = 0, *c.Rate
+	}
+	c.apply(&o)
+	return c.measure(ctx, s, line, o)
+}
+
+func (c *echoCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) error {
+	o := bench.Options{Mode: bench.Echo, URL: c.URL, Connections: c.Connections, InFlight: c.InFlight}
+	c.apply(&o)
+	return c.measure(ctx, s, line, o)
+}
+
+func (c *idleCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) error {
+	return c.measure(ctx, s, line, bench.Options{Mode: bench.Idle, URL: c.URL, Connections: c.Connections})
+}
+
+func (f *payloadFlags) apply(o *bench.Options) {
+	o.Size, o.Message, o.Contains = f.Size, f.Message, f.Contains
+}
+
+// measure runs and prints.
+func (f *benchFlags) measure(ctx context.Context, s *surroundings, line *kong.Context, o bench.Options) error {
+	header, err := headers("--header", f.Header)
+	if err != nil {
+		return err
+	}
+	o.Duration, o.Warmup, o.Settle, o.PID = f.Duration, f.Warmup, f.Settle, f.PID
+	o.Header, o.Subprotocols, o.FirstMessage = header, f.Subprotocol, f.FirstMessage
+	o.Insecure, o.AnyHost = f.Insecure, f.OwnServer
+	o.Command = shown(line.Args)
+	if err := o.Check(); err != nil {
+		return usageError{err}
+	}
+	page, err := f.openPage()
+	if err != nil {
+		return err
+	}
+	defer page.discard()
+
+	o.Progress, err = f.progress(s.stderr)
+	if err != nil {
+		return err
+	}
+	// What this tool allocates, it drops at once; its memory is not the measured one.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	result, err := bench.Run(ctx, o)
+	if o.Progress != nil && isScreen(s.stderr) {
+		fmt.Fprint(s.stderr, clearLine)
+	}
+	switch {
+	case errors.Is(err, bench.ErrUsage):
+		return usageError{err}
+	case err != nil:
+		return err
+	}
+	if err := f.print(s.stdout, result); err != nil {
+		return err
+	}
+	return errors.Join(page.write(result), result.Err())
+}
+
+func (f *benchFlags) print(w io.Writer, result *bench.Result) error {
+	if !f.JSON {
+		return result.Write(w)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(result)
+}
+
+const clearLine = "\r\x1b[K"
+
+// progress is nil where nobody looks.
+func (f *benchFlags) progress(w io.Writer) (func(bench.Progress), error) {
+	switch {
+	case isScreen(w):
+		return func(p bench.Progress) { fmt.Fprint(w, clearLine, p) }, nil
+	case f.Progress:
+		return func(p bench.Progress) { fmt.Fprintln(w, p) }, nil
+	}
+	return nil, nil
+}
+
+func isScreen(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && isTerminal(file)
+}
+
+// pageFile is where the page will be: beside its place until it is whole, so that
+// a run that fails leaves an older one as it was.
+type pageFile struct {
+	*os.File
+	path string
+}
+
+func (f *benchFlags) openPage() (*pageFile, error) {
+	if f.HTML == "" {
+		return nil, nil
+	}
+	if info, err := os.Stat(f.HTML); err == nil && info.IsDir() {
+		return nil, usagef("--html: %s is a directory", f.HTML)
+	}
+	file, err := os.CreateTemp(filepath.Dir(f.HTML), ".maru-bench-*.html")
+	if err != nil {
+		return nil, usagef("--html: %w", err)
+	}
+	return &pageFile{file, f.HTML}, nil
+}
+
+func (p *pageFile) write(result *bench.Result) error {
+	if p == nil {
+		return nil
+	}
+	err := errors.Join(result.WriteHTML(p), p.Chmod(0o644), p.Close())
+	if err == nil {
+		err = os.Rename(p.Name(), p.path)
+	}
+	if err != nil {
+		return fmt.Errorf("--html: %w", err)
+	}
+	return nil
+}
+
+// discard does nothing after write has gone well.
+func (p *pageFile) discard() {
+	if p != nil {
+		p.Close()
+		os.Remove(p.Name())
+	}
+}
+
+// headers reads NAME:VALUE flags.
+func headers(flag string, lines []string) (http.Header, error) {
+	h := make(http.Header)
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || name == "" || strings.ContainsAny(name, " \t\r\n") || strings.ContainsAny(value, "\r\n") {
+			return nil, usagef("%s: wants NAME:VALUE, not %q", flag, line)
+		}
+		h.Add(name, strings.TrimSpace(value))
+	}
+	return h, nil
+}
+
+// shown is the command line for the result, where the values of headers, which may
+// be secrets, do not belong.
+func shown(args []string) string {
+	b := []byte("maru")
+	secret := false
+	for _, arg := range args {
+		flag, value, joined := strings.Cut(arg, "=")
+		isHeader := flag == "--header" || flag == "--publish-header"
+		switch {
+		case secret:
+			arg = hidden(arg)
+		case isHeader && joined:
+			arg = flag + "=" + hidden(value)
+		}
+		secret = isHeader && !joined
+		b = append(append(b, ' '), quoted(arg)...)
+	}
+	return string(b)
+}
+
+func hidden(header string) string {
+	name, _, _ := strings.Cut(header, ":")
+	return name + ": …"
+}
+
+// quoted is a word for a shell.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]{}#~!") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

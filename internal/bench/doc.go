@@ -1,0 +1,33 @@
+// Package bench loads a WebSocket server and says what it took: rates, latency,
+// and the server process's own CPU and memory. It is the engine of maru bench.
+//
+//	result, err := bench.Run(ctx, bench.Options{
+//		Mode: bench.Fanout, URL: "ws://127.0.0.1:3000/channels/bench",
+//		Connections: 1000, Size: 128, Window: 16, Duration: 10 * time.Second, PID: pid,
+//	})
+//
+// A run goes through its phases:
+//
+//	open ──→ settle ──→ warm-up ──→ measured ──→ drain ──→ close
+//	                                   │           └ nothing new is sent; what is on the way must arrive
+//	                                   └ only here CPU, rates and latencies count
+//
+// Every message has a number and a pattern that follows from it; every byte that
+// arrives is checked, and on each connection the numbers rise by one. The first
+// fault ends the run.
+//
+// # Concurrency
+//
+// All connections live on one loop of internal/loop, so that the tool uses one
+// core: what messages touch belongs to that loop's goroutine and has no lock.
+// Run's own goroutine opens, waits and reads counters that are atomic; what is
+// not atomic it reads after the loop has ended. A sampler notes the course of the
+// run. Connections that are opened and closed for their own sake (Connect) are
+// plain goroutines.
+//
+// # What it does not do
+//
+// It does not pin processes to cores, and it does not make a server collect its
+// garbage before its memory is read: docs/benchmarking.md says how a fair figure
+// is got.
+package bench

@@ -1,0 +1,168 @@
+package bench
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Mode is what is measured.
+type Mode string
+
+const (
+	Connect Mode = "connect" // connections that open and close
+	Fanout  Mode = "fanout"  // one publisher, many subscribers
+	Echo    Mode = "echo"    // each connection gets back what it sends
+	Idle    Mode = "idle"    // connections that only stand
+)
+
+const (
+	maxConnections = 1 << 20
+	maxSize        = 1 << 20
+	maxWindow      = 1 << 16
+	maxRate        = 1e6
+	maxOwnBytes    = 8 << 20 // of one connection's own messages on the way: the engine takes 16 MiB
+	perSource      = 25_000  // connections from one address to one target: the system has about 28,000 ports
+	sources        = 250     // addresses to connect from, 127.0.0.1 and on
+)
+
+// Options say what to do. Check tells what is wrong with them.
+type Options struct {
+	Mode        Mode
+	URL         string // ws or wss; {i} is the connection's number, from 0
+	Connections int    // to hold; with Connect: so many at a time
+
+	Duration time.Duration // of the measured part
+	Warmup   time.Duration // the same traffic before it, not measured
+	Settle   time.Duration // pause after the last connection has opened
+
+	Size     int     // bytes of a message, 32 to 1 MiB; Fanout and Echo
+	Window   int     // Fanout: publications on the way; 0: Rate counts
+	Rate     float64 // Fanout: publications a second, whatever comes back
+	InFlight int     // Echo: messages on the way per connection
+
+	Header       http.Header // of every handshake
+	Subprotocols []string
+	FirstMessage string // sent by each connection when it is open; {i} as in URL
+	Message      string // what is sent: {payload} is the numbered payload, {n} its number; default {payload}
+	Contains     bool   // a message that arrives may hold other things around payloads
+
+	PublishURL    string      // Fanout: POST here instead of sending on one more connection
+	PublishHeader http.Header // of those requests
+
+	Insecure bool // trust any certificate
+	AnyHost  bool // else only loopback addresses are loaded
+	PID      int  // the server's process, on this machine; 0: CPU and memory are not reported
+
+	Command  string         // kept in the result
+	Progress func(Progress) // called about once a second; nil: never
+}
+
+// ErrUsage is wrapped by errors in the Options. Nothing was sent then.
+var ErrUsage = errors.New("bench: wrong options")
+
+type usageError struct{ error }
+
+func (usageError) Is(target error) bool { return target == ErrUsage }
+func (e usageError) Unwrap() error      { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+const payloadMark = "{payload}"
+
+func (o Options) withDefaults() Options {
+	o.Message = cmp.Or(o.Message, payloadMark)
+	return o
+}
+
+// Check returns an error that wraps ErrUsage and names the flag of maru bench
+// that is wrong, or nil. It does not look at the network.
+func (o Options) Check() error {
+	o = o.withDefaults()
+	if err := checkURL(o.URL, "--url", "ws", "wss"); err != nil {
+		return err
+	}
+	if o.PublishURL != "" {
+		if err := checkURL(o.PublishURL, "--publish-url", "http", "https"); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.Connections < 1 || o.Connections > maxConnections:
+		return usagef("--connections: wants 1 to %s, not %d", count(maxConnections), o.Connections)
+	case o.Duration <= 0:
+		return usagef("--duration: must be longer than nothing")
+	case o.Warmup < 0:
+		return usagef("--warmup: must not be negative")
+	case o.Settle < 0:
+		return usagef("--settle: must not be negative")
+	case o.PID < 0:
+		return usagef("--pid: wants the number of a process, not %d", o.PID)
+	}
+	if o.Mode == Fanout || o.Mode == Echo {
+		switch {
+		case o.Size < minSize || o.Size > maxSize:
+			return usagef("--size: wants %d to %s bytes, not %d", minSize, count(maxSize), o.Size)
+		case !strings.Contains(o.Message, payloadMark):
+			return usagef("--message: holds no %s", payloadMark)
+		}
+	}
+	switch o.Mode {
+	case Fanout:
+		switch {
+		case o.Window != 0 && o.Rate != 0:
+			return usagef("--window and --rate exclude each other: either so many on the way, or so many a second")
+		case o.Rate != 0 && !(o.Rate > 0 && o.Rate <= maxRate):
+			return usagef("--rate: wants more than 0 and at most %s, not %v", count(int(maxRate)), o.Rate)
+		case o.Rate == 0 && (o.Window < 1 || o.Window > maxWindow):
+			return usagef("--window: wants 1 to %s, not %d", count(maxWindow), o.Window)
+		case o.Window*o.sentBytes() > maxOwnBytes:
+			return usagef("--window: %d messages of %d bytes are more than %d MiB on one connection", o.Window, o.sentBytes(), maxOwnBytes>>20)
+		}
+	case Echo:
+		switch {
+		case o.InFlight < 1 || o.InFlight > maxWindow:
+			return usagef("--in-flight: wants 1 to %s, not %d", count(maxWindow), o.InFlight)
+		case o.InFlight*o.sentBytes() > maxOwnBytes:
+			return usagef("--in-flight: %d messages of %d bytes are more than %d MiB on one connection", o.InFlight, o.sentBytes(), maxOwnBytes>>20)
+		}
+	case Connect, Idle:
+	default:
+		return usagef("unknown mode %q", o.Mode)
+	}
+	return o.checkFiles(openFiles())
+}
+
+func (o Options) sentBytes() int { return len(o.Message) - len(payloadMark) + o.Size }
+
+// reservedFiles are for what is no connection.
+const reservedFiles = 64
+
+func (o Options) checkFiles(limit int) error {
+	if room := limit - reservedFiles; limit > 0 && o.Connections > room {
+		return usagef("--connections: %s are too many: this process may open %s files, %d of which are for other things; "+
+			"ask for at most %s, raise the limit (ulimit -n), or run several at once",
+			count(o.Connections), count(limit), reservedFiles, count(max(room, 0)))
+	}
+	return nil
+}
+
+func checkURL(raw, flag string, schemes ...string) error {
+	u, err := url.Parse(number(raw, 0))
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || u.Scheme != schemes[0] && u.Scheme != schemes[1] {
+		return usagef("%s: wants a URL that begins with %s:// or %s://, not %q", flag, schemes[0], schemes[1], raw)
+	}
+	if other, err := url.Parse(number(raw, 1)); err != nil || other.Host != u.Host {
+		return usagef("%s: {i} may stand in the path and the query, not in the host", flag)
+	}
+	return nil
+}
+
+// number puts a connection's number where {i} stands.
+func number(text string, i int) string {
+	return strings.ReplaceAll(text, "{i}", fmt.Sprint(i))
+}

@@ -1,0 +1,130 @@
+package bench_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"maru/internal/bench"
+)
+
+// good is options that pass, at a port where nobody listens.
+func good(mode bench.Mode) bench.Options {
+	o := bench.Options{
+		Mode: mode, URL: "ws://127.0.0.1:9/channels/x", Connections: 10,
+		Duration: time.Second, Size: 64,
+	}
+	switch mode {
+	case bench.Fanout:
+		o.Window = 1
+	case bench.Echo:
+		o.InFlight = 1
+	}
+	return o
+}
+
+// Each mistake is refused before anything is sent, and its flag named.
+func TestBadOptions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		mode   bench.Mode
+		change func(*bench.Options)
+		flag   string
+	}{
+		{"no URL", bench.Idle, func(o *bench.Options) { o.URL = "" }, "--url"},
+		{"another scheme", bench.Idle, func(o *bench.Options) { o.URL = "http://127.0.0.1:1/" }, "--url"},
+		{"no host", bench.Idle, func(o *bench.Options) { o.URL = "ws:///x" }, "--url"},
+		{"fragment", bench.Idle, func(o *bench.Options) { o.URL = "ws://127.0.0.1/#x" }, "--url"},
+		{"number in the host", bench.Idle, func(o *bench.Options) { o.URL = "ws://127.0.0.{i}/" }, "--url"},
+		{"number in the port", bench.Idle, func(o *bench.Options) { o.URL = "ws://127.0.0.1:300{i}/" }, "--url"},
+		{"another machine", bench.Idle, func(o *bench.Options) { o.URL = "ws://192.0.2.1/" }, "--i-own-this-server"},
+		{"all addresses", bench.Idle, func(o *bench.Options) { o.URL = "ws://0.0.0.0:9/" }, "--i-own-this-server"},
+		{"a port of nothing", bench.Idle, func(o *bench.Options) { o.URL = "ws://127.0.0.1:99999/" }, "--url"},
+		{"no connections", bench.Idle, func(o *bench.Options) { o.Connections = 0 }, "--connections"},
+		{"too many connections", bench.Idle, func(o *bench.Options) { o.Connections = 1 << 30 }, "--connections"},
+		{"no duration", bench.Idle, func(o *bench.Options) { o.Duration = 0 }, "--duration"},
+		{"negative warm-up", bench.Idle, func(o *bench.Options) { o.Warmup = -1 }, "--warmup"},
+		{"negative pause", bench.Idle, func(o *bench.Options) { o.Settle = -1 }, "--settle"},
+		{"negative process", bench.Idle, func(o *bench.Options) { o.PID = -1 }, "--pid"},
+		{"no such process", bench.Idle, func(o *bench.Options) { o.PID = 1 << 30 }, "--pid"},
+		{"small", bench.Echo, func(o *bench.Options) { o.Size = 31 }, "--size"},
+		{"large", bench.Echo, func(o *bench.Options) { o.Size = 1<<20 + 1 }, "--size"},
+		{"nothing in flight", bench.Echo, func(o *bench.Options) { o.InFlight = 0 }, "--in-flight"},
+		{"too much in flight", bench.Echo, func(o *bench.Options) { o.Size, o.InFlight = 1<<20, 9 }, "--in-flight"},
+		{"message without payload", bench.Echo, func(o *bench.Options) { o.Message = "hello" }, "--message"},
+		{"no window", bench.Fanout, func(o *bench.Options) { o.Window = 0 }, "--window"},
+		{"too large a window", bench.Fanout, func(o *bench.Options) { o.Size, o.Window = 1<<20, 9 }, "--window"},
+		{"window and rate", bench.Fanout, func(o *bench.Options) { o.Rate = 1 }, "--rate"},
+		{"negative rate", bench.Fanout, func(o *bench.Options) { o.Window, o.Rate = 0, -1 }, "--rate"},
+		{"too high a rate", bench.Fanout, func(o *bench.Options) { o.Window, o.Rate = 0, 1e9 }, "--rate"},
+		{"publish by WebSocket", bench.Fanout, func(o *bench.Options) { o.PublishURL = "ws://127.0.0.1/" }, "--publish-url"},
+		{"unknown mode", "sing", func(*bench.Options) {}, "sing"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := good(tt.mode)
+			tt.change(&o)
+			result, err := bench.Run(t.Context(), o)
+			if result != nil || !errors.Is(err, bench.ErrUsage) || !strings.Contains(err.Error(), tt.flag) {
+				t.Errorf("%v, %v, want %s", result, err, tt.flag)
+			}
+		})
+	}
+}
+
+// Nobody listens: that is no mistake of the caller's.
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	o := good(bench.Idle)
+	o.URL = "ws://127.0.0.1:1/"
+	if _, err := bench.Run(t.Context(), o); err == nil || errors.Is(err, bench.ErrUsage) {
+		t.Error(err)
+	}
+}
+
+func TestOpenFiles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		limit, connections int
+		fits               bool
+	}{{1024, 960, true}, {1024, 961, false}, {10, 1, false}, {0, 1 << 20, true}} {
+		o := good(bench.Idle)
+		o.Connections = tt.connections
+		if err := bench.CheckFiles(o, tt.limit); (err == nil) != tt.fits || err != nil && !errors.Is(err, bench.ErrUsage) {
+			t.Errorf("%d connections with %d files: %v", tt.connections, tt.limit, err)
+		}
+	}
+}
+
+// Every 25,000 connections come from another address, where that can be.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "linux" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for i, want := range map[int]string{0: "127.0.0.1", 24_999: "127.0.0.1", 25_000: "127.0.0.2", 1_000_000: "127.0.0.41"} {
+			nc, err := bench.ConnectAs(t.Context(), i, l.Addr().(*net.TCPAddr).AddrPort())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			if got := nc.LocalAddr().(*net.TCPAddr).IP.String(); got != want {
+				t.Errorf("connection %d comes from %s, want %s", i, got, want)
+			}
+		}
+		if err := bench.RoomFor(30_000, netip.MustParseAddrPort("127.0.0.1:80")); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := bench.RoomFor(30_000, netip.MustParseAddrPort("[::1]:80")); !errors.Is(err, bench.ErrUsage) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,29 @@
+//go:build !linux
+
+package bench
+
+import (
+	"errors"
+	"runtime"
+	"time"
+)
+
+// process cannot be looked at here: watch refuses it.
+type process struct{ pid int }
+
+var errUnsupported = errors.New("not on this system")
+
+func watch(int) (*process, error) {
+	return nil, usagef("--pid: another process's CPU and memory are read on Linux only")
+}
+
+func (*process) close()                 {}
+func (*process) usage() (usage, error)  { return usage{}, errUnsupported }
+func (*process) resident() int64        { return 0 }
+func (*process) residentExactly() int64 { return 0 }
+func (*process) name() string           { return "" }
+
+func pause(d time.Duration) { time.Sleep(d) }
+
+func kernel() string           { return runtime.GOOS }
+func processor() (string, int) { return "", 0 }

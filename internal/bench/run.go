@@ -1,0 +1,326 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// drainTimeout is for what is on the way when the sending ends.
+const drainTimeout = 10 * time.Second
+
+// workload is a mode: what is opened, and what goes over it. Its methods are
+// called in this order by Run's goroutine, except count and connections, which
+// any goroutine may call.
+type workload interface {
+	open() error        // all connections; returns when they stand
+	start()             // begins the traffic
+	stop()              // ends the sending
+	missing() int64     // what was sent and has not arrived
+	close()             // ends all; nothing runs any more
+	report(*Result)     // after close
+	count() int64       // what was done so far: see Result.Unit
+	connections() int64 // that are open
+}
+
+// run is what modes share.
+type run struct {
+	Options
+	began  time.Time
+	ctx    context.Context         // ends with the caller's, or with a fault
+	end    context.CancelCauseFunc //
+	target *target
+	codec  *codec
+	server *process // nil: not looked at
+
+	from, to atomic.Int64 // the measured part, as durations since began
+
+	last usage // of the server
+
+	mu     sync.Mutex
+	faults Faults
+}
+
+var errFault = errors.New("fault")
+
+// Run measures. The error wraps ErrUsage where the options are wrong; others say
+// why nothing was measured. Once something was, there is a result instead: faults
+// are part of it (Result.Err), and if ctx ends early it says that it is partial.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	r := &run{Options: o.withDefaults(), began: time.Now()}
+	r.from.Store(math.MaxInt64)
+	r.to.Store(math.MaxInt64)
+	r.codec = newCodec(r.Options)
+	r.ctx, r.end = context.WithCancelCause(ctx)
+	defer r.end(nil)
+	if o.PID > 0 {
+		var err error
+		if r.server, err = watch(o.PID); err != nil {
+			return nil, err
+		}
+		defer r.server.close()
+	}
+	var err error
+	if r.target, err = find(ctx, o.URL, "--url", &r.Options); err != nil {
+		return nil, err
+	}
+	w, err := r.workload()
+	if err != nil {
+		return nil, err
+	}
+	return r.measure(w)
+}
+
+func (r *run) workload() (workload, error) {
+	switch r.Mode {
+	case Connect:
+		return &connects{run: r}, nil
+	case Echo:
+		return newEcho(r), nil
+	case Idle:
+		return &idle{crowd: newCrowd(r)}, nil
+	}
+	return newFanout(r)
+}
+
+// measure goes through the phases and adds up.
+func (r *run) measure(w workload) (*Result, error) {
+	result := &Result{
+		Mode: r.Mode, Unit: unitOf(r.Mode), URL: redacted(r.URL), Started: r.began.UTC().Truncate(time.Second),
+		Connections: r.Connections, Command: r.Command, Machine: thisMachine(),
+		Settings: r.settings(),
+	}
+	s := newSampler(r, w)
+	m, err := r.phases(w, s, result)
+	w.close()
+	s.close()
+	switch {
+	case err != nil:
+		return nil, err
+	case r.from.Load() == math.MaxInt64 && r.failure().First == "":
+		return nil, fmt.Errorf("interrupted before anything was measured: %w", context.Cause(r.ctx))
+	}
+
+	took := m.ended.at - m.started.at
+	result.Seconds = took.Seconds()
+	result.Done = m.ended.done - m.started.done
+	result.Rate = rate(result.Done, took)
+	result.ToolCPU = share(m.ended.own-m.started.own, took)
+	if opening := m.opened.at - m.before.at; r.Mode != Connect {
+		result.Opening = &Opening{Seconds: opening.Seconds(), Rate: rate(int64(r.Connections), opening)}
+	}
+	if r.server != nil {
+		r.account(result, m)
+	}
+	w.report(result)
+	result.Faults = r.failure()
+	result.Timeline = s.samples
+	return result, nil
+}
+
+// moments are before the first connection, when all stood, and where the measured
+// part started and ended.
+type moments struct{ before, opened, started, ended moment }
+
+// phases leads through them all, up to the drain. It fails if the connections do
+// not come to stand.
+func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err error) {
+	m.before = r.take(w)
+	if r.server != nil {
+		result.Server = &Server{PID: r.server.pid, Name: r.server.name(), RSSBefore: r.server.residentExactly()}
+	}
+	if err := w.open(); err != nil {
+		return m, err
+	}
+	m.opened = r.take(w)
+	r.wait(r.Settle)
+	if r.server != nil {
+		result.Server.RSSOpen = r.server.residentExactly()
+	}
+
+	s.enter(phaseWarmup)
+	w.start()
+	r.wait(r.Warmup)
+	m.started = r.take(w)
+	m.ended = m.started
+	if r.ctx.Err() == nil {
+		s.enter(phaseMeasured)
+		r.from.Store(int64(m.started.at))
+		r.wait(r.Duration)
+		m.ended = r.take(w)
+		r.to.Store(int64(m.ended.at))
+	}
+	result.Partial = r.ctx.Err() != nil
+	if r.server != nil {
+		result.Server.RSSAfter = r.server.residentExactly()
+	}
+
+	s.enter(phaseDrain)
+	w.stop()
+	r.drain(w)
+	if cause := context.Cause(r.ctx); cause != nil && cause != errFault {
+		result.Partial = true // interrupted while the last messages were awaited
+	}
+	return m, nil
+}
+
+// account says what the server used between the moments.
+func (r *run) account(result *Result, m moments) {
+	s := result.Server
+	used := m.ended.used.since(m.started.used)
+	s.CPU, s.CPUShare = used.cpu.Seconds(), share(used.cpu, m.ended.at-m.started.at)
+	// The kernel's split is coarse; its sum may differ from the clock.
+	if both := used.user + used.system; both > 0 {
+		s.UserCPU = used.cpu.Seconds() * float64(used.user) / float64(both)
+	}
+	if result.Done > 0 {
+		s.PerUnit = s.CPU * 1e6 / float64(result.Done)
+		s.UserPerUnit = s.UserCPU * 1e6 / float64(result.Done)
+	}
+	if result.Opening != nil {
+		result.Opening.CPU = m.opened.used.since(m.before.used).cpu.Seconds() * 1e6 / float64(r.Connections)
+		s.PerConnection = grown(s.RSSBefore, s.RSSOpen) / float64(r.Connections)
+		if r.Mode == Idle {
+			s.PerConnection = grown(s.RSSBefore, s.RSSAfter) / float64(r.Connections)
+		}
+	}
+}
+
+// grown is 0 where memory that was there before has been used again.
+func grown(before, after int64) float64 { return float64(max(after-before, 0)) }
+
+// moment is the counters at one time.
+type moment struct {
+	at   time.Duration
+	done int64
+	own  time.Duration
+	used usage
+}
+
+func (r *run) take(w workload) moment {
+	m := moment{at: time.Since(r.began), done: w.count(), own: ownCPU()}
+	if r.server != nil {
+		if used, err := r.server.usage(); err != nil {
+			r.fault(failed, "%v", err)
+		} else {
+			r.last = used
+		}
+		m.used = r.last
+	}
+	return m
+}
+
+// wait waits, unless the run ends first.
+func (r *run) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-r.ctx.Done():
+	}
+}
+
+// drain waits for what is on the way; what does not come is lost. After a fault,
+// or an interruption, nothing is waited for.
+func (r *run) drain(w workload) {
+	deadline := time.Now().Add(drainTimeout)
+	for w.missing() > 0 && r.ctx.Err() == nil {
+		if time.Now().After(deadline) {
+			if n := w.missing(); n > 0 {
+				r.faultN(n, lost, "%s messages had not arrived %v after the last was sent", count(n), drainTimeout)
+			}
+			return
+		}
+		r.wait(time.Millisecond)
+	}
+}
+
+// measured reports whether something that was sent, or due, at a time is part of
+// what is measured.
+func (r *run) measured(at time.Duration) bool {
+	return int64(at) >= r.from.Load() && int64(at) < r.to.Load()
+}
+
+func (r *run) now() time.Duration { return time.Since(r.began) }
+
+// fault counts one and ends the run. The first is told.
+func (r *run) fault(which func(*Faults) *int64, format string, args ...any) {
+	r.faultN(1, which, format, args...)
+}
+
+func (r *run) faultN(n int64, which func(*Faults) *int64, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*which(&r.faults) += n
+	if r.faults.First == "" {
+		r.faults.First = fmt.Sprintf(format, args...)
+	}
+	r.end(errFault)
+}
+
+func (r *run) failure() Faults {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.faults
+}
+
+func lost(f *Faults) *int64     { return &f.Lost }
+func repeated(f *Faults) *int64 { return &f.Repeated }
+func damaged(f *Faults) *int64  { return &f.Damaged }
+func closed(f *Faults) *int64   { return &f.Closed }
+func failed(f *Faults) *int64   { return &f.Failed }
+
+// settings are the options that shape a mode, in words.
+func (r *run) settings() []Setting {
+	var all []Setting
+	add := func(name, format string, args ...any) { all = append(all, Setting{name, fmt.Sprintf(format, args...)}) }
+	again := map[bool]string{true: " at a time, opened and closed again and again"}
+	add("connections", "%s%s", count(r.Connections), again[r.Mode == Connect])
+	switch {
+	case r.Mode == Fanout && r.Rate > 0:
+		add("messages", "%d bytes, %v publications a second", r.Size, r.Rate)
+	case r.Mode == Fanout && r.Window == 1:
+		add("messages", "%d bytes, one publication at a time", r.Size)
+	case r.Mode == Fanout:
+		add("messages", "%d bytes, up to %s publications on the way", r.Size, count(r.Window))
+	case r.Mode == Echo:
+		add("messages", "%d bytes, %s on the way per connection", r.Size, count(r.InFlight))
+	}
+	if r.PublishURL != "" {
+		add("publisher", "POST %s", redacted(r.PublishURL))
+	}
+	if len(r.Subprotocols) > 0 {
+		add("subprotocol", "%s", strings.Join(r.Subprotocols, ", "))
+	}
+	return all
+}
+
+func unitOf(m Mode) string {
+	return map[Mode]string{Connect: "connect", Fanout: "delivery", Echo: "echo", Idle: "connection"}[m]
+}
+
+func thisMachine() Machine {
+	name, cores := processor()
+	return Machine{Processor: name, Cores: max(cores, runtime.NumCPU()), Kernel: kernel(), Go: runtime.Version()}
+}
+
+func rate(n int64, in time.Duration) float64 {
+	if in <= 0 {
+		return 0
+	}
+	return float64(n) / in.Seconds()
+}
+
+func share(used, of time.Duration) float64 {
+	if of <= 0 {
+		return 0
+	}
+	return used.Seconds() / of.Seconds()
+}

@@ -50,7 +50,8 @@ type queue struct {
 	paused bool
 }
 
-// tell takes an event in on the loop and returns at once, unless Inline.
+// tell takes an event in on the loop and returns at once, unless Inline. Pause
+// and Resume are posted under the lock, so that they arrive in their order.
 func (c *Conn) tell(e event) {
 	c.mu.Lock()
 	q := c.queue
@@ -67,12 +68,11 @@ func (c *Conn) tell(e event) {
 	e.message.Data = slices.Clone(e.message.Data) // it lies in the loop's buffer
 	q.events = append(q.events, e)
 	q.bytes += len(e.message.Data)
-	pause := !q.paused && (len(q.events) > maxQueuedMessages || q.bytes > maxQueuedBytes)
-	q.paused = q.paused || pause
-	c.mu.Unlock()
-	if pause {
+	if !q.paused && (len(q.events) > maxQueuedMessages || q.bytes > maxQueuedBytes) {
+		q.paused = true
 		c.wire.Pause()
 	}
+	c.mu.Unlock()
 }
 
 // hold keeps events back from now on, as if a callback were running: until
@@ -98,11 +98,10 @@ func (c *Conn) drain() {
 		waiting := q.events
 		if len(waiting) == 0 {
 			c.queue = nil
-			paused := q.paused
-			c.mu.Unlock()
-			if paused {
+			if q.paused {
 				c.wire.Resume()
 			}
+			c.mu.Unlock()
 			return
 		}
 		q.events, q.bytes = nil, 0

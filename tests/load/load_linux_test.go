@@ -103,8 +103,8 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle opens connections in a channel and says what each costs in
-// resident memory.
+// BenchmarkIdle opens connections in a channel and says what each costs: CPU to
+// accept, upgrade and subscribe it, and resident memory while it is idle.
 func BenchmarkIdle(b *testing.B) {
 	for name, c := range map[string]struct {
 		scheme string
@@ -118,10 +118,12 @@ func BenchmarkIdle(b *testing.B) {
 			url = c.scheme + strings.TrimPrefix(url, "ws")
 			swarm.Start(b, url, 100) // what is there once, however many come
 			for b.Loop() {
-				before := swarm.Resident(b)
+				before, used := swarm.Resident(b), swarm.Used(b)
 				swarm.Start(b, url, c.n)
+				opened := swarm.Used(b)
 				after := swarm.Resident(b)
 				b.ReportMetric(float64(after-before)/float64(c.n), "bytes/connection")
+				b.ReportMetric(float64((opened.User+opened.System-used.User-used.System).Microseconds())/float64(c.n), "cpu-us/connection")
 				b.ReportMetric(float64(runtime.NumGoroutine()), "goroutines")
 			}
 		})

@@ -1,9 +1,11 @@
 package loop_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -174,5 +176,66 @@ func TestFull(t *testing.T) {
 			t.Errorf("send: %v", err)
 		}
 		peer.expect(frame.Text, "y")
+	})
+}
+
+// Drain waits for what was posted before it, not for what comes later, and for
+// no longer than there is a connection.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		c, ears, peer := r.conn(loop.Params{})
+		if err := c.Drain(t.Context()); err != nil {
+			t.Errorf("with nothing posted: %v", err)
+		}
+		large := strings.Repeat("x", 16<<20)
+		c.SendAll([]*loop.Message{text(large)})
+		impatient := errors.New("impatient")
+		over, cancel := context.WithCancelCause(t.Context())
+		cancel(impatient)
+		if err := c.Drain(over); !errors.Is(err, impatient) {
+			t.Errorf("with a full socket: %v", err)
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- c.Drain(t.Context()) }()
+		peer.expect(frame.Text, large)
+		if err := await(t, drained); err != nil {
+			t.Errorf("when all is read: %v", err)
+		}
+		c.SendAll([]*loop.Message{text(large)})
+		go func() { drained <- c.Drain(context.Background()) }()
+		c.Terminate()
+		if err := await(t, drained); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("at the end: %v", err)
+		}
+		await(t, ears.closed)
+		if err := c.Drain(t.Context()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("after the end: %v", err)
+		}
+		if err := (loop.Conn{}).Drain(t.Context()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("of no connection: %v", err)
+		}
+	})
+}
+
+// Nobody is left waiting by an engine that ends.
+func TestDrainAndShutdown(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, r *rig) {
+		for range 50 {
+			r := &rig{t: t, unix: true, options: r.options}
+			c, _, _ := r.conn(loop.Params{})
+			c.SendAll([]*loop.Message{text(strings.Repeat("x", 1<<20))})
+			drained := make(chan error, 3)
+			for range cap(drained) {
+				go func() { drained <- c.Drain(context.Background()) }()
+			}
+			r.stop()
+			for range cap(drained) {
+				if err := await(t, drained); !errors.Is(err, net.ErrClosed) {
+					t.Fatal(err)
+				}
+			}
+		}
 	})
 }

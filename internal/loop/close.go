@@ -162,6 +162,7 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
 	s.buffered.Add(-int64(side.out.bytes))
 	side.out = outbox{}
+	side.tellDrained()
 	s.state &^= stQueued | stArmed
 	if s.state&(stCloseRead|stDeaf) == 0 {
 		side.closed = closed{code: closeAbnormal, err: err}

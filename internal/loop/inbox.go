@@ -137,6 +137,11 @@ func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
+	for _, c := range b.commands {
+		if c.do == doDrain {
+			close(c.more.drained) // somebody waits for it
+		}
+	}
 	b.commands = nil
 	b.bytes.Store(0)
 	if b.waiting != nil {

@@ -40,8 +40,11 @@ type Arrival struct {
 
 // Refuse writes an answer and closes the connection once the peer has it.
 func (a *Arrival) Refuse(answer []byte) {
-	a.conn.loop.engine.live.Add(1) // it ends like any other
-	a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, more: &more{data: answer}})
+	e := a.conn.loop.engine
+	e.live.Add(1) // it ends like any other
+	if !a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, more: &more{data: answer}}) {
+		e.live.Add(-1)
+	}
 }
 
 // open makes a WebSocket of it, on the loop and in the slot that it has.
@@ -157,8 +160,12 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 		head = lobby.head
 	}
 	end := headEnd(head)
+	size := end
+	if end == 0 {
+		size = len(head)
+	}
 	switch {
-	case !mayBecomeGet(head), end == 0 && len(head) > lobby.reception.MaxHeaderBytes:
+	case !mayBecomeGet(head), size > lobby.reception.MaxHeaderBytes:
 		l.passOn(id, s, head)
 	case end == 0:
 		if lobby.head == nil {

@@ -79,6 +79,7 @@ func (l *Loop) listen(n *listening) {
 func (l *Loop) unlisten(fd int) {
 	for i, n := range l.listeners {
 		if n != nil && n.fd == fd {
+			l.poll.remove(fd) // closing does not, while others have the listener
 			unix.Close(fd)
 			l.listeners[i] = nil // the numbers of the others stay
 		}

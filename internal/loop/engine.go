@@ -96,8 +96,9 @@ type Handler interface {
 	Message(op frame.Opcode, data []byte)
 
 	// Closed comes last and exactly once: the close code and reason that the
-	// peer sent, or that we sent if it never answered; 1005 for a close without
-	// a code, 1006 with an err for a peer that vanished.
+	// peer sent, 1005 for a close frame without a code; ours, with an err, where
+	// we closed over a fault of the peer's; 1006, with an err, for a peer that
+	// vanished or never answered our close frame (RFC 6455 §7.1.5).
 	Closed(code int, reason string, err error)
 }
 
@@ -105,9 +106,10 @@ type Handler interface {
 type PongHandler interface{ Pong(data []byte) }
 
 // Open takes over nc after its handshake: buffered is what was read of it and
-// not yet used. build makes the handler, given the connection's handle; its
-// first event comes after build has returned. The engine closes nc from here
-// on, also if it fails, which it does with net.ErrClosed after Shutdown.
+// not yet used. build makes the handler, given the connection's handle, whose use
+// begins once Open has returned; the handler's first event comes after build has.
+// The engine closes nc from here on, also if it fails, which it does with
+// net.ErrClosed after Shutdown.
 func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) Handler) (Conn, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()

@@ -115,6 +115,9 @@ func (l *Loop) obey(c *command) {
 		return
 	}
 	s := l.slab.slot(c.conn)
+	if c.do == doSend || c.do == doSendAll {
+		s.buffered.Add(-int64(c.size)) // from here the queue counts it
+	}
 	if s.alive(c.conn) && s.state&stLobby != 0 {
 		switch c.do {
 		case doRefuse:
@@ -123,9 +126,6 @@ func (l *Loop) obey(c *command) {
 			l.dismiss(c.conn, s)
 		}
 		return
-	}
-	if c.do == doSend || c.do == doSendAll {
-		s.buffered.Add(-int64(c.size)) // from here the queue counts it
 	}
 	if !s.alive(c.conn) || s.state&stReady == 0 {
 		switch c.do {

@@ -17,6 +17,7 @@ type Conn struct {
 	events      *events
 	subprotocol string
 	remote      netip.AddrPort
+	left        bool // under Server.mu
 
 	mu    sync.Mutex
 	value any

@@ -43,8 +43,8 @@ type Server struct {
 	OnError func(c *Conn, err error)
 
 	// OnClose is told of the end, last and once, with the peer's close code and
-	// reason: 1005 if it gave none, 1006 if it vanished; with ours if it never
-	// answered.
+	// reason: 1005 if it gave none, 1006 if it vanished or never answered; with
+	// ours if the peer was at fault (1002, 1007, 1009) or slow (1013).
 	OnClose func(c *Conn, code int, reason string)
 
 	// OnPong is told of the answer to a ping, also to the server's own, which
@@ -68,7 +68,7 @@ type Server struct {
 	MaxMessageBytes  int64         // larger messages are refused with 1009; default 1 MiB, negative: no limit
 	MaxHeaderBytes   int           // of a request to ListenAndServe; default 16 KiB
 	MaxConnections   int           // at a time; beyond, 503. Default 0: no limit but the system's
-	HandshakeTimeout time.Duration // for a request to ListenAndServe; default 10 s
+	HandshakeTimeout time.Duration // for a request to ListenAndServe, from connecting to its answer; default 10 s
 	PingInterval     time.Duration // silence before a ping; default 25 s, negative: never
 	PingTimeout      time.Duration // for a sign of life after it; default 10 s
 	CloseTimeout     time.Duration // for the peer's half of the closing handshake; default 5 s
@@ -211,8 +211,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn) {
 	made.hold()
 	p := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
 	if _, err := s.engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
-		made.wire = wire // before anybody else has it
-		s.add(made)
+		made.wire = wire
 		return handler{made}
 	}); err != nil {
 		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
@@ -220,12 +219,17 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn) {
 		}
 		return nil
 	}
+	s.add(made)
 	return made
 }
 
+// add makes c one of the clients, unless it has gone already.
 func (s *Server) add(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.left {
+		return
+	}
 	if s.clients == nil {
 		s.clients = make(map[*Conn]struct{})
 	}
@@ -235,6 +239,7 @@ func (s *Server) add(c *Conn) {
 func (s *Server) gone(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c.left = true
 	delete(s.clients, c)
 	s.taken--
 }
@@ -259,8 +264,9 @@ func (s *Server) Clients() iter.Seq[*Conn] {
 
 // Len is the number of connections, those that are closing included.
 func (s *Server) Len() int {
-	s.start()
-	return s.engine.Len()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.clients)
 }
 
 // Broadcast sends a message to every client. It is encoded once, and written to
@@ -328,9 +334,12 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	if s.closed {
 		return nil, http.ErrServerClosed
 	}
+	timeout := cmp.Or(s.HandshakeTimeout, 10*time.Second)
 	h := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: cmp.Or(s.HandshakeTimeout, 10*time.Second),
+		ReadHeaderTimeout: timeout,
+		ReadTimeout:       timeout, // of a body that should not be there, and of silence after a refusal
+		WriteTimeout:      timeout,
 		MaxHeaderBytes:    cmp.Or(s.MaxHeaderBytes, 16<<10),
 		ErrorLog:          slog.NewLogLogger(s.events.log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols), // HTTP/1.1: a WebSocket needs a connection of its own

@@ -51,8 +51,8 @@ func Check(r *http.Request) error {
 		return &Error{http.StatusUpgradeRequired, "this address speaks WebSocket: Upgrade: websocket is missing"}
 	case r.Method != http.MethodGet:
 		return &Error{http.StatusMethodNotAllowed, "the method is not GET"}
-	case !r.ProtoAtLeast(1, 1):
-		return &Error{http.StatusBadRequest, "HTTP/1.1 or newer is needed"}
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return &Error{http.StatusBadRequest, "HTTP/1.1 is needed"}
 	case !hasToken(r.Header["Connection"], "upgrade"):
 		return &Error{http.StatusBadRequest, "Connection: Upgrade is missing"}
 	case r.Host == "":
@@ -81,6 +81,8 @@ func Answer(w http.ResponseWriter, err error) {
 // AnswerHeader sets the headers that belong to a refused handshake's status.
 func AnswerHeader(h http.Header, e *Error) {
 	switch e.Status {
+	case http.StatusBadRequest: // a body that was announced is not waited for
+		h.Set("Connection", "close")
 	case http.StatusUpgradeRequired: // RFC 9110 §15.5.22, RFC 6455 §4.4
 		h.Set("Sec-WebSocket-Version", "13")
 		h.Set("Upgrade", "websocket")

@@ -84,7 +84,28 @@ type listening struct {
 	local     net.Addr
 	reception *Reception
 	timeout   uint32 // HeaderTimeout in ticks
-	paused    uint32 // tick at which accepting is tried again; 0: it is not paused
+
+	paused uint32 // tick at which accepting is tried again; 0: it is not paused
+}
+
+// arrival is a connection on its way to a loop.
+type arrival struct {
+	fd        int
+	remote    netip.AddrPort
+	listening *listening
+}
+
+func (l *Loop) arrived(a arrival) {
+	c, n := l.slab.take(l), a.listening
+	s := l.slab.slot(c.id)
+	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.now, 0, 0, stLobby
+	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: a.remote, timeout: n.timeout}
+	if err := l.poll.add(a.fd, c.id, false); err != nil {
+		n.reception.Failed(err)
+		l.dismiss(c.id, s)
+		return
+	}
+	l.lookAt(c.id, n.timeout)
 }
 
 // lobby is where a connection waits for its first header block, in the side of

@@ -96,7 +96,7 @@ func (l *Loop) acceptable(number int) {
 		fd, from, err := unix.Accept4(n.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch {
 		case err == nil:
-			l.arrived(fd, from, n)
+			l.seat(arrival{fd: fd, remote: addrPort(from), listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
 			return
@@ -119,17 +119,16 @@ func (l *Loop) resumeListeners() {
 	}
 }
 
-func (l *Loop) arrived(fd int, from unix.Sockaddr, n *listening) {
-	c := l.slab.take(l)
-	s := l.slab.slot(c.id)
-	s.fd, s.seen, s.pinged, s.links, s.state = int32(fd), l.now, 0, 0, stLobby
-	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: addrPort(from), timeout: n.timeout}
-	if err := l.poll.add(fd, c.id, false); err != nil {
-		n.reception.Failed(err)
-		l.dismiss(c.id, s)
-		return
+// seat gives connections to the loops in turn. Which of them accepts is chance,
+// and mostly the same one.
+func (l *Loop) seat(a arrival) {
+	e := l.engine
+	to := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
+	if to == l {
+		l.arrived(a)
+	} else if !to.inbox.post(command{do: doArrive, more: &more{arrival: a}}) {
+		unix.Close(a.fd)
 	}
-	l.lookAt(c.id, n.timeout)
 }
 
 func addrPort(sa unix.Sockaddr) netip.AddrPort {

@@ -21,3 +21,18 @@ func (e *Engine) Leftovers() (slots int, bytes int64, memberships int) {
 	}
 	return slots, bytes, memberships
 }
+
+// SlotsInUse is how many slots each loop has given out.
+func (e *Engine) SlotsInUse() []int {
+	var in []int
+	for _, l := range e.loops {
+		l.slab.mu.Lock()
+		n := -len(l.slab.free)
+		if chunks := l.slab.chunks.Load(); chunks != nil {
+			n += len(*chunks) * chunkSlots
+		}
+		l.slab.mu.Unlock()
+		in = append(in, n)
+	}
+	return in
+}

@@ -28,6 +28,7 @@ const (
 	doAnswer  // the peer's close frame
 	doRefuse  // an HTTP answer instead of a WebSocket
 	doForget  // a connection that became none
+	doArrive
 	doListen
 	doUnlisten
 	doCloseAll
@@ -53,6 +54,7 @@ type more struct {
 	data     []byte // what was read; the payload of a close frame
 	written  int    // by a pipe's writer; of doUnlisten the descriptor
 	listen   *listening
+	arrival  arrival
 	why      closed // of closes and failures
 }
 

@@ -107,6 +107,9 @@ func (l *Loop) obey(c *command) {
 	case doStop:
 		l.stopped = true
 		return
+	case doArrive:
+		l.arrived(c.more.arrival)
+		return
 	case doListen:
 		l.listen(c.more.listen)
 		return

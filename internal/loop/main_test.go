@@ -4,6 +4,11 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"maru/tests/swarm"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	swarm.Main() // the benchmarks' clients
+	goleak.VerifyTestMain(m)
+}

@@ -55,6 +55,20 @@ func (c *clock) run(stop <-chan struct{}, loops []*Loop) {
 	}
 }
 
+// mostTicks is how many ticks may pass for a loop from one turn to the next: a
+// quarter of the shortest of the options' times, see newClock.
+const mostTicks = 4
+
+// tick takes the loop's time on. A loop that stood still, because a callback held
+// it up or the machine did, has read nothing and written nothing meanwhile: that
+// time is nobody's silence and nobody's slowness. When the whole process stands
+// still its ticker drops ticks, to the same effect.
+func (l *Loop) tick() {
+	passed := l.engine.clock.now() - l.ticked
+	l.ticked += passed
+	l.now += min(passed, mostTicks)
+}
+
 // lookAt asks for a look at the connection after so many ticks, unless an
 // earlier one is due. 0 ticks asks for none.
 func (l *Loop) lookAt(id connID, ticks uint32) {
@@ -138,7 +152,11 @@ func (l *Loop) look(id connID, s *slot) {
 			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
 			return
 		}
-		l.end(id, s, closed{code: closeAbnormal, err: errSilent})
+		if l.unheard(id, s) {
+			l.lookAt(id, min(c.pong, c.ping))
+		} else if s.alive(id) {
+			l.end(id, s, closed{code: closeAbnormal, err: errSilent})
+		}
 	case silent < c.ping || s.state&stPaused != 0:
 		l.lookAt(id, max(c.ping-min(silent, c.ping), 1))
 	default:
@@ -147,4 +165,19 @@ func (l *Loop) look(id connID, s *slot) {
 		s.pinged = l.now
 		l.lookAt(id, min(c.pong, c.ping))
 	}
+}
+
+// unheard reads what a connection may have said that is to be ended for its
+// silence: the answer may lie unread where the loop did not get to it. It reports
+// whether the connection is to live on.
+func (l *Loop) unheard(id connID, s *slot) bool {
+	if s.fd >= 0 {
+		l.readable(id)
+		return s.alive(id) && s.state&stPinged == 0
+	}
+	if l.ref(id).side.pipe.reading {
+		return false
+	}
+	s.pinged = l.now
+	return true
 }

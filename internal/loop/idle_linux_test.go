@@ -43,7 +43,8 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 			defer l.poll.close()
 			defer l.cutAll()
 			c := l.slab.take(l)
-			o := &opening{fd: socket(t), handler: deaf{}}
+			near, _ := sockets(t)
+			o := &opening{fd: near, handler: deaf{}}
 			if test.held {
 				o.params.Paused, o.buffered, test.input = true, bytes.Clone(test.input[0]), test.input[1:]
 			}
@@ -61,15 +62,15 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 	}
 }
 
-// socket is a connected one whose other end stays open until the test is over.
-func socket(t *testing.T) (fd int) {
+// sockets are connected; the far one stays open until the test is over.
+func sockets(t *testing.T) (fd int, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	far, err := net.Dial("unix", l.Addr().String())
+	far, err = net.Dial("unix", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,5 +82,5 @@ func socket(t *testing.T) (fd int) {
 	if fd, err = takeDescriptor(near); err != nil {
 		t.Fatal(err)
 	}
-	return fd
+	return fd, far
 }

@@ -18,7 +18,8 @@ type Loop struct {
 	slab    slab
 	poll    poller
 	sockets bool   // the poller can watch sockets; else every connection is a pipe
-	now     uint32 // the tick of this turn
+	now     uint32 // ticks that this loop has lived through: see tick
+	ticked  uint32 // the engine's tick at the last turn
 
 	refs    []*[chunkSlots]refs // the slab's, as last seen
 	rules   [4]frame.Rules      // by client and deflate: see rulesOf
@@ -66,7 +67,7 @@ func (l *Loop) run() {
 	var commands []command
 	for !l.stopped {
 		commands = l.inbox.take(commands)
-		l.now = l.engine.clock.now()
+		l.tick()
 		for i := range commands {
 			l.obey(&commands[i])
 			commands[i] = command{}

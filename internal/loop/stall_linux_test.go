@@ -1,0 +1,42 @@
+package loop
+
+import (
+	"testing"
+
+	"maru/internal/frame"
+)
+
+// Whoever has answered is not silent, even if the answer lies unread when the
+// time for it is up.
+func TestUnreadAnswer(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string][]byte{
+		"pong":         frame.AppendMasked(nil, frame.Pong, false, [4]byte{}, nil),
+		"half a frame": {0x81},
+		"nothing":      nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := &Engine{options: Options{}.withDefaults()}
+			e.clock = newClock(e.options)
+			l := newLoop(e)
+			defer l.poll.close()
+			defer l.cutAll()
+			near, far := sockets(t)
+			c := l.slab.take(l)
+			l.opened(c.id, &opening{fd: near, handler: deaf{}})
+			l.now += e.clock.ping
+			l.scan()
+			l.flush()
+			far.Write(answer)
+			l.now += e.clock.pong
+			l.scan()
+			if alive := l.slab.slot(c.id).alive(c.id); alive != (answer != nil) {
+				t.Errorf("alive: %t", alive)
+			}
+			if due := *l.due(c.id); (due != 0) != (answer != nil) {
+				t.Errorf("next look at tick %d", due)
+			}
+		})
+	}
+}

@@ -37,6 +37,9 @@ type DialOptions struct {
 	PingInterval     time.Duration // as Server's
 	PingTimeout      time.Duration // as Server's
 	CloseTimeout     time.Duration // as Server's
+	BacklogBytes     int           // as Server's: what may be sent at once to a server that reads slowly
+	BacklogMessages  int           // as Server's
+	BacklogAge       time.Duration // as Server's
 	Goroutines       bool          // as Server's
 	Logger           *slog.Logger  // as Server's
 }
@@ -67,7 +70,8 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	}
 	engine := engines.take(loop.Options{
 		Loops: 1, MaxMessageBytes: o.MaxMessageBytes, DeflateMinBytes: cmp.Or(o.CompressMinBytes, 128),
-		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, CloseTimeout: o.CloseTimeout, Goroutines: o.Goroutines,
+		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, CloseTimeout: o.CloseTimeout,
+		BacklogBytes: o.BacklogBytes, BacklogMessages: o.BacklogMessages, BacklogAge: o.BacklogAge, Goroutines: o.Goroutines,
 	})
 	c := &Conn{subprotocol: up.Subprotocol, remote: addrOf(up.Conn), events: &events{
 		onMessage: o.OnMessage, onClose: o.OnClose, onError: o.OnError, onPong: o.OnPong,

@@ -1,0 +1,352 @@
+package loop_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// Whatever befalls connections, nobody else notices, and when they have gone
+// there is no descriptor, no goroutine and no slot left of them. Not parallel: it
+// counts those of the process.
+func TestBadConditions(t *testing.T) {
+	request := []byte(upgradeRequest)
+	message := masked(frame.Text, "hello")
+	fragment := bytes.Clone(message)
+	fragment[0] &^= 0x80 // FIN, RFC 6455 §5.2
+	fin := func(nc *net.TCPConn) { nc.CloseWrite() }
+	rst := func(nc *net.TCPConn) { nc.SetLinger(0); nc.Close() }
+
+	conditions := map[string]func(h *hall){
+		"a byte a time": func(h *hall) {
+			nc := h.connect()
+			slowly(nc, request)
+			h.expect(nc, switching)
+			slowly(nc, message)
+			h.expect(nc, "hello")
+		},
+		"a handshake that never ends": func(h *hall) {
+			nc := h.connect()
+			go slowly(nc, bytes.Repeat([]byte(upgradeRequest[:len(upgradeRequest)-2]), 1000))
+			h.expectEnd(nc)
+		},
+		"FIN in the handshake":     func(h *hall) { nc := h.connect(); nc.Write(request[:40]); fin(nc); h.expectEnd(nc) },
+		"RST in the handshake":     func(h *hall) { nc := h.connect(); nc.Write(request[:40]); rst(nc) },
+		"FIN behind the request":   func(h *hall) { nc := h.connect(); nc.Write(request); fin(nc); h.wantEnd(h.next()) },
+		"RST behind the request":   func(h *hall) { nc := h.connect(); nc.Write(request); rst(nc); h.wantEnd(h.next()) },
+		"FIN after the handshake":  func(h *hall) { nc, v := h.enter(); fin(nc); h.wantEnd(v); h.expectEnd(nc) },
+		"FIN in a header":          func(h *hall) { nc, v := h.enter(); nc.Write(message[:1]); fin(nc); h.wantEnd(v); h.expectEnd(nc) },
+		"FIN in a frame":           func(h *hall) { nc, v := h.enter(); nc.Write(message[:8]); fin(nc); h.wantEnd(v); h.expectEnd(nc) },
+		"FIN in a message":         func(h *hall) { nc, v := h.enter(); nc.Write(fragment); fin(nc); h.wantEnd(v); h.expectEnd(nc) },
+		"FIN while much is queued": func(h *hall) { nc, v := h.enter(); h.fill(nc, v); fin(nc); h.wantEnd(v) },
+		"RST after the handshake":  func(h *hall) { nc, v := h.enter(); rst(nc); h.wantEnd(v) },
+		"RST in a header":          func(h *hall) { nc, v := h.enter(); nc.Write(message[:1]); rst(nc); h.wantEnd(v) },
+		"RST in a frame":           func(h *hall) { nc, v := h.enter(); nc.Write(message[:8]); rst(nc); h.wantEnd(v) },
+		"RST in a message":         func(h *hall) { nc, v := h.enter(); nc.Write(fragment); rst(nc); h.wantEnd(v) },
+		"RST while much is queued": func(h *hall) { nc, v := h.enter(); h.fill(nc, v); rst(nc); h.wantEnd(v) },
+		"RST while it is paused": func(h *hall) {
+			nc, v := h.enter()
+			v.conn.Pause()
+			rst(nc)
+			v.conn.Send(text("x"))
+			v.conn.Resume()
+			h.wantEnd(v)
+		},
+		"RST behind a close frame":  func(h *hall) { nc, v := h.enter(); nc.Write(masked(frame.Close, "")); rst(nc); await(h.t, v.closed) },
+		"a peer that reads nothing": func(h *hall) { nc, v := h.enter(); nc.Write(masked(frame.Text, "too much")); h.wantSlow(v) },
+		"many connects at once":     func(h *hall) { h.rush(1000, rst) },
+		"many without a handshake":  func(h *hall) { h.crowd(1000) },
+	}
+	for driver, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
+		for name, condition := range conditions {
+			if goroutines && strings.Contains(name, "handshake") {
+				continue // its handshakes are net/http's
+			}
+			t.Run(driver+"/"+name, func(t *testing.T) {
+				h := newHall(t, goroutines)
+				witness, _ := h.enter()
+				goroutinesBefore, filesBefore, slotsBefore := runtime.NumGoroutine(), descriptors(t), h.slots()
+				condition(h)
+				witness.Write(masked(frame.Text, "as before"))
+				h.expect(witness, "as before")
+				h.leave(witness)
+				until(t, "all have gone", func() bool { return h.engine.Len() == 1 })
+				until(t, "no slot is left", func() bool { return h.slots() <= slotsBefore })
+				until(t, "no descriptor is left", func() bool { return descriptors(t) <= filesBefore })
+				until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutinesBefore })
+				if paused := h.paused.Load(); paused != 0 {
+					t.Errorf("accepting paused %d times", paused)
+				}
+			})
+		}
+	}
+}
+
+const (
+	upgradeRequest = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+	switching      = "HTTP/1.1 101 Switching Protocols\r\n\r\n"
+
+	// hallBacklog is more than sockets take on their own, and what "much" sends is
+	// less than both together.
+	hallBacklog = 16 << 20
+	hallTimeout = 500 * time.Millisecond
+)
+
+func masked(op frame.Opcode, payload string) []byte {
+	return frame.AppendMasked(nil, op, false, [4]byte{1, 2, 3, 4}, []byte(payload))
+}
+
+// slowly writes a byte at a time, each in a segment of its own (TCP_NODELAY).
+func slowly(nc net.Conn, b []byte) {
+	for i := range b {
+		if _, err := nc.Write(b[i : i+1]); err != nil {
+			return
+		}
+		pause := time.NewTimer(time.Millisecond)
+		<-pause.C
+	}
+}
+
+// hall is an engine behind a port, which upgrades whoever asks.
+type hall struct {
+	t       *testing.T
+	engine  *loop.Engine
+	addr    string
+	visits  chan *visit
+	paused  atomic.Int32
+	mu      sync.Mutex
+	callers []*net.TCPConn
+}
+
+// visit is the near end of a connection. It echoes; what asks for much gets it.
+type visit struct {
+	conn   loop.Conn
+	closed chan end
+}
+
+func (v *visit) Message(op frame.Opcode, data []byte) {
+	times := map[string]int{"much": 3, "too much": 12}[string(data)]
+	for range times {
+		v.conn.Send(loop.NewMessage(frame.Binary, make([]byte, 4<<20)))
+	}
+	if times == 0 {
+		v.conn.Send(loop.NewMessage(op, bytes.Clone(data)))
+	}
+}
+func (v *visit) Closed(code int, reason string, err error) { v.closed <- end{code, reason, err} }
+
+func newHall(t *testing.T, goroutines bool) *hall {
+	h := &hall{t: t, visits: make(chan *visit, 2000)}
+	r := &rig{t: t, options: loop.Options{
+		Loops: 2, Goroutines: goroutines, BacklogBytes: hallBacklog, SendBytes: 4 * hallBacklog, BacklogAge: 4 * hallTimeout, CloseTimeout: hallTimeout,
+	}}
+	h.engine = r.start()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr = l.Addr().String()
+	stop, ok := h.engine.Receive(l, loop.Reception{
+		MaxHeaderBytes: 1 << 10,
+		HeaderTimeout:  hallTimeout,
+		Upgrade: func(a *loop.Arrival) {
+			_, behind, _ := bytes.Cut(a.Head, []byte("\r\n\r\n"))
+			h.open(a.NetConn(), behind)
+		},
+		Other:  func(nc net.Conn, _ []byte) { nc.Close() },
+		Failed: func(error) { h.paused.Add(1) },
+	})
+	if !ok {
+		var accepting sync.WaitGroup
+		accepting.Go(func() { h.accept(l) })
+		stop = accepting.Wait
+	}
+	t.Cleanup(func() {
+		l.Close()
+		stop()
+		h.leave()
+	})
+	return h
+}
+
+// accept is Receive for an engine that does not.
+func (h *hall) accept(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			br := bufio.NewReader(nc)
+			if _, err := http.ReadRequest(br); err != nil {
+				nc.Close()
+				return
+			}
+			behind, _ := br.Peek(br.Buffered())
+			h.open(nc, behind)
+		}()
+	}
+}
+
+func (h *hall) open(nc net.Conn, buffered []byte) {
+	v := &visit{closed: make(chan end, 2)}
+	h.engine.Open(nc, buffered, loop.Params{Preface: []byte(switching)}, func(c loop.Conn) loop.Handler {
+		v.conn = c
+		h.visits <- v
+		return v
+	})
+}
+
+// slots is how many are taken, over all loops.
+func (h *hall) slots() int {
+	n := 0
+	for _, in := range h.engine.SlotsInUse() {
+		n += in
+	}
+	return n
+}
+
+// next is the next connection that has entered.
+func (h *hall) next() *visit { return await(h.t, h.visits) }
+
+func (h *hall) connect() *net.TCPConn {
+	h.t.Helper()
+	nc, err := h.dial()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return nc
+}
+
+func (h *hall) dial() (*net.TCPConn, error) {
+	nc, err := net.Dial("tcp", h.addr)
+	if err != nil {
+		return nil, err
+	}
+	nc.SetDeadline(time.Now().Add(patience))
+	tc := nc.(*net.TCPConn)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.callers = append(h.callers, tc)
+	return tc, nil
+}
+
+// enter connects and shakes hands.
+func (h *hall) enter() (*net.TCPConn, *visit) {
+	h.t.Helper()
+	nc := h.connect()
+	nc.Write([]byte(upgradeRequest))
+	h.expect(nc, switching)
+	return nc, h.next()
+}
+
+// leave closes the far ends, but for those that are to stay.
+func (h *hall) leave(stay ...*net.TCPConn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, nc := range h.callers {
+		if len(stay) == 0 || nc != stay[0] {
+			nc.Close()
+		}
+	}
+	h.callers = stay
+}
+
+// expect reads up to this text.
+func (h *hall) expect(nc net.Conn, text string) {
+	h.t.Helper()
+	if err := expect(nc, text); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func expect(nc net.Conn, text string) error {
+	var got []byte
+	b := make([]byte, 1<<10)
+	for !strings.Contains(string(got), text) {
+		n, err := nc.Read(b)
+		if got = append(got, b[:n]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expectEnd reads to the end of the stream, or its breaking.
+func (h *hall) expectEnd(nc net.Conn) {
+	h.t.Helper()
+	if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
+		h.t.Fatal("the connection goes on")
+	}
+}
+
+// wantEnd waits for the end of a connection whose peer has vanished.
+func (h *hall) wantEnd(v *visit) {
+	h.t.Helper()
+	if got := await(h.t, v.closed); got.code != 1006 || got.err == nil {
+		h.t.Errorf("ended with %v", got)
+	}
+}
+
+func (h *hall) wantSlow(v *visit) {
+	h.t.Helper()
+	if got := await(h.t, v.closed); got.code != 1013 || got.reason != "slow" {
+		h.t.Errorf("ended with %v", got)
+	}
+}
+
+// fill has the server send more than the socket takes.
+func (h *hall) fill(nc net.Conn, v *visit) {
+	h.t.Helper()
+	nc.Write(masked(frame.Text, "much"))
+	until(h.t, "something waits", func() bool { return v.conn.Buffered() > 0 })
+}
+
+// rush has n clients at once, each of which enters, says something, hears it,
+// and goes. (A reset leaves no port behind that is not to be used for a minute.)
+func (h *hall) rush(n int, leave func(*net.TCPConn)) {
+	h.t.Helper()
+	errs := make(chan error, n)
+	for range n {
+		go func() { errs <- h.call(leave) }()
+	}
+	for range n {
+		if err := await(h.t, errs); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func (h *hall) call(leave func(*net.TCPConn)) error {
+	nc, err := h.dial()
+	if err != nil {
+		return err
+	}
+	defer leave(nc)
+	nc.Write(append([]byte(upgradeRequest), masked(frame.Text, "hello")...))
+	return expect(nc, "hello")
+}
+
+// crowd has n clients that connect and say nothing, and all are cut in time.
+func (h *hall) crowd(n int) {
+	h.t.Helper()
+	for range n {
+		h.connect()
+	}
+	for _, nc := range h.callers[1:] { // the first is the witness
+		h.expectEnd(nc)
+	}
+}

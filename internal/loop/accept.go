@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,8 @@ type Reception struct {
 	// Other is given, in a goroutine of its own, every other connection and what
 	// was read of it.
 	Other func(nc net.Conn, read []byte)
-	// Failed is told, once for each time, that accepting had to pause.
+	// Failed is told that accepting had to pause, once until all who wait have been
+	// accepted.
 	Failed func(err error)
 }
 
@@ -85,7 +87,8 @@ type listening struct {
 	reception *Reception
 	timeout   uint32 // HeaderTimeout in ticks
 
-	paused uint32 // tick at which accepting is tried again; 0: it is not paused
+	paused uint32       // tick at which accepting is tried again; 0: it is not paused
+	short  *atomic.Bool // accepting has failed and Failed knows; shared by the loops
 }
 
 // arrival is a connection on its way to a loop.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -53,9 +54,10 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
+	short := new(atomic.Bool)
 	for i, loop := range e.loops {
 		loop.inbox.post(command{do: doListen, more: &more{listen: &listening{
-			fd: fds[i], local: l.Addr(), reception: &r, timeout: e.clock.in(r.HeaderTimeout),
+			fd: fds[i], local: l.Addr(), reception: &r, timeout: e.clock.in(r.HeaderTimeout), short: short,
 		}}})
 	}
 	return func() {
@@ -99,9 +101,12 @@ func (l *Loop) acceptable(number int) {
 			l.seat(arrival{fd: fd, remote: addrPort(from), listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
+			n.short.Store(false)
 			return
 		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: it would be told again at once
-			n.reception.Failed(os.NewSyscallError("accept4", err))
+			if n.short.CompareAndSwap(false, true) {
+				n.reception.Failed(os.NewSyscallError("accept4", err))
+			}
 			l.poll.remove(n.fd)
 			n.paused = max(l.now+l.engine.clock.second, 1)
 			return
@@ -114,7 +119,9 @@ func (l *Loop) resumeListeners() {
 	for i, n := range l.listeners {
 		if n != nil && n.paused != 0 && int32(l.now-n.paused) >= 0 {
 			n.paused = 0
-			l.poll.(*epoll).listen(n.fd, i)
+			if l.poll.(*epoll).listen(n.fd, i) != nil { // no memory
+				n.paused = max(l.now+l.engine.clock.second, 1)
+			}
 		}
 	}
 }

@@ -90,12 +90,15 @@ func (l *Loop) due(id connID) *uint32 {
 
 // scan looks at every connection whose look is due, once a tick.
 func (l *Loop) scan() {
-	chunks := l.slab.chunks.Load()
-	if chunks == nil || l.now == l.scanned {
+	if l.now == l.scanned {
 		return
 	}
 	l.scanned = l.now
 	l.resumeListeners()
+	chunks := l.slab.chunks.Load()
+	if chunks == nil {
+		return
+	}
 	for n, c := range *chunks {
 		for i := range c.due {
 			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {

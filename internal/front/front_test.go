@@ -3,12 +3,15 @@ package front_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,7 +117,7 @@ func TestRequests(t *testing.T) {
 			name := fmt.Sprintf("goroutines=%v/%s", goroutines, what)
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				got := talk(t, addr, []byte(c.send), len(c.send), c.contains)
+				got := talk(t, addr, c.contains, c.send)
 				if !strings.HasPrefix(got, c.begins) || !strings.Contains(got, c.contains) {
 					t.Errorf("got %.300q", got)
 				}
@@ -134,16 +137,74 @@ func TestSplit(t *testing.T) {
 	for at := 1; at < len(whole); at++ {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			t.Parallel()
-			if got := talk(t, addr, []byte(whole), at, "hello"); !strings.HasPrefix(got, "HTTP/1.1 101 ") || !strings.Contains(got, "hello") {
+			if got := talk(t, addr, "hello", whole[:at], whole[at:]); !strings.HasPrefix(got, "HTTP/1.1 101 ") || !strings.Contains(got, "hello") {
 				t.Errorf("got %.300q", got)
 			}
 		})
 	}
 }
 
-// talk sends the bytes in two pieces and reads until the text has come or the
-// stream ends.
-func talk(t *testing.T, addr string, send []byte, at int, until string) string {
+// A request may come a byte at a time, each in a segment of its own, on either
+// way.
+func TestByteByByte(t *testing.T) {
+	t.Parallel()
+	for _, goroutines := range []bool{false, true} {
+		addr := start(t, goroutines)
+		for what, c := range map[string]struct{ send, begins, contains string }{
+			"upgrade": {upgradeTo("/ws") + helloFrame, "HTTP/1.1 101 ", "hello"},
+			"refused": {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
+			"GET":     {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
+			"second":  {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
+		} {
+			t.Run(fmt.Sprintf("goroutines=%v/%s", goroutines, what), func(t *testing.T) {
+				t.Parallel()
+				got := talk(t, addr, c.contains, strings.Split(c.send, "")...)
+				if !strings.HasPrefix(got, c.begins) || !strings.Contains(got, c.contains) {
+					t.Errorf("got %.300q", got)
+				}
+			})
+		}
+	}
+}
+
+// Who sends a header block a byte at a time is cut when its time is up, as who
+// sends nothing is, and not put off by each byte.
+func TestHeaderBlockThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	for _, goroutines := range []bool{false, true} {
+		addr := start(t, goroutines)
+		for what, begins := range map[string]string{
+			"upgrade": strings.TrimSuffix(upgradeTo("/ws"), "\r\n"),
+			"GET":     "GET / HTTP/1.1\r\nHost: localhost\r\n",
+			"POST":    "POST / HTTP/1.1\r\nHost: localhost\r\n",
+			"nothing": "",
+		} {
+			t.Run(fmt.Sprintf("goroutines=%v/%s", goroutines, what), func(t *testing.T) {
+				t.Parallel()
+				nc, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer nc.Close()
+				nc.SetDeadline(time.Now().Add(10 * time.Second))
+				var writing sync.WaitGroup
+				defer writing.Wait()
+				defer nc.Close()
+				writing.Go(func() {
+					for _, err := io.WriteString(nc, begins); err == nil && begins != ""; _, err = io.WriteString(nc, "x") {
+						<-time.After(20 * time.Millisecond)
+					}
+				})
+				if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("it goes on")
+				}
+			})
+		}
+	}
+}
+
+// talk sends the pieces and reads until the text has come or the stream ends.
+func talk(t *testing.T, addr string, until string, pieces ...string) string {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -151,8 +212,9 @@ func talk(t *testing.T, addr string, send []byte, at int, until string) string {
 	}
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(10 * time.Second))
-	nc.Write(send[:at])
-	nc.Write(send[at:])
+	for _, piece := range pieces {
+		nc.Write([]byte(piece))
+	}
 	var got strings.Builder
 	r := bufio.NewReader(nc)
 	for {

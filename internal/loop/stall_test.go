@@ -100,3 +100,28 @@ func TestStall(t *testing.T) {
 		})
 	}
 }
+
+// A peer that sends a byte a second is slow but no fault: its message arrives,
+// it need not be pinged, and what is for it goes out meanwhile.
+func TestByteASecond(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		c, ears, peer := r.conn(loop.Params{})
+		_, otherEars, other := r.conn(loop.Params{})
+		w := newWatch(t)
+		message := peer.frame(frame.Text, "as slow as that, but it comes to an end")
+		for i := range message {
+			peer.write(message[i : i+1])
+			if i%10 == 0 {
+				c.Send(text("meanwhile"))
+				peer.expect(frame.Text, "meanwhile") // and no ping before
+				other.send(frame.Text, "quick")
+				otherEars.want(t, frame.Text, "quick")
+			}
+			<-time.After(time.Second)
+		}
+		ears.want(t, frame.Text, "as slow as that, but it comes to an end")
+		w.was(time.Duration(len(message)) * time.Second)
+		peer.expect(frame.Ping, "")
+		w.between(pingInterval-time.Second, pingInterval)
+	})
+}

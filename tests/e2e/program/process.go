@@ -109,3 +109,6 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// ID is the process id.
+func (p *Process) ID() int { return p.cmd.Process.Pid }

@@ -1,0 +1,75 @@
+package bad
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Without a file left accepting pauses: it says so once, costs no CPU, and hurts
+// nobody who is there; with files it goes on, and all who waited are served.
+func TestOutOfFiles(t *testing.T) {
+	t.Parallel()
+	const limit = 200
+	h := serve(t, limit, "--handshake-timeout", "1m")
+	one, other := h.enter(), h.enter()
+	h.talk(one, other, "before")
+	before := h.files()
+
+	for round := range 2 {
+		crowd := h.connect(limit)
+		h.until("there are no files left", func() bool { return h.files() >= limit })
+		used, since := h.cpu(), time.Now()
+		for time.Since(since) < 3*time.Second {
+			h.talk(one, other, "during")
+			<-time.After(50 * time.Millisecond)
+		}
+		if used := h.cpu() - used; used > 300*time.Millisecond {
+			t.Errorf("%v of CPU in 3 s of waiting", used)
+		}
+		late := make(chan int)
+		go func() { late <- h.get() }()
+		for _, nc := range crowd {
+			nc.Close()
+		}
+		h.until("files are given back", func() bool { return h.files() <= before+1 })
+		h.until("it accepts", func() bool { return h.get() == 200 })
+		<-late
+		h.talk(one, h.enter(), "after")
+		said := h.Stderr.String() + h.Stdout.String()
+		if n := strings.Count(said, "accepting paused"); n != round+1 {
+			t.Errorf("said %d times that accepting pauses, in %d shortages", n, round+1)
+		}
+	}
+}
+
+// The limit on files bounds live connections before it is reached, with room left
+// for plain requests; who leaves makes room.
+func TestAsManyAsFilesAllow(t *testing.T) {
+	t.Parallel()
+	const limit, room = 150, 150 - 128
+	h := serve(t, limit)
+	before := h.files()
+	for range 3 {
+		var inside []*visitor
+		for range room {
+			inside = append(inside, h.enter())
+		}
+		for range 10 {
+			if _, err := h.tryEnter(); status(err) != 503 {
+				t.Errorf("one too many: %v", err)
+			}
+		}
+		if got := h.get(); got != 200 {
+			t.Errorf("GET: %d", got)
+		}
+		h.talk(inside[0], inside[room-1], "full")
+		for _, v := range inside {
+			v.Close(1000, "")
+		}
+		for _, v := range inside {
+			<-v.gone
+		}
+		h.until("files are given back", func() bool { return h.files() <= before+1 })
+	}
+}

@@ -1,0 +1,175 @@
+package bad
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"maru/tests/e2e/program"
+	"maru/ws"
+)
+
+// house is a maru serve under limits.
+type house struct {
+	*program.Process
+	t    *testing.T
+	addr string
+}
+
+// serve starts one that may open so many files; 0: as many as this process may.
+func serve(t *testing.T, files int, args ...string) *house {
+	t.Helper()
+	limit := ""
+	if files > 0 {
+		limit = fmt.Sprintf("ulimit -n %d && ", files)
+	}
+	args = append([]string{"-c", limit + `exec "$0" serve --listen 127.0.0.1:0 "$@"`, maru}, args...)
+	p := program.StartCommand(t, exec.Command("sh", args...))
+	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
+	return &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/")}
+}
+
+// visitor is a client in the hall.
+type visitor struct {
+	*ws.Conn
+	heard chan string
+	gone  chan int
+}
+
+func (h *house) enter() *visitor {
+	h.t.Helper()
+	v, err := h.tryEnter()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return v
+}
+
+func (h *house) tryEnter() (*visitor, error) {
+	v := &visitor{heard: make(chan string, 1000), gone: make(chan int, 1)}
+	c, err := ws.Dial(h.t.Context(), "ws://"+h.addr, ws.DialOptions{
+		OnMessage: func(_ *ws.Conn, m ws.Message) { v.heard <- m.String() },
+		OnClose:   func(_ *ws.Conn, code int, _ string) { v.gone <- code },
+		Inline:    true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	v.Conn = c
+	h.t.Cleanup(c.Terminate)
+	return v, nil
+}
+
+// talk has one say something that the other hears, within a second.
+func (h *house) talk(from, to *visitor, text string) {
+	h.t.Helper()
+	from.SendText(text)
+	late := time.After(time.Second)
+	for {
+		select {
+		case got := <-to.heard:
+			if got == text {
+				return
+			}
+		case code := <-to.gone:
+			h.t.Fatalf("gone with %d before %q", code, text)
+		case <-late:
+			h.t.Fatalf("%q was not heard in a second", text)
+		}
+	}
+}
+
+// connect opens connections that say nothing.
+func (h *house) connect(n int) (ncs []net.Conn) {
+	h.t.Helper()
+	for range n {
+		nc, err := net.Dial("tcp", h.addr)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		nc.(*net.TCPConn).SetLinger(0) // leaves no port behind that is not to be used for a minute
+		h.t.Cleanup(func() { nc.Close() })
+		ncs = append(ncs, nc)
+	}
+	return ncs
+}
+
+// status is how a handshake was refused, 0 if it was not.
+func status(err error) int {
+	if refused := new(ws.HandshakeError); errors.As(err, &refused) {
+		return refused.Response.StatusCode
+	}
+	return 0
+}
+
+// get asks for the page and answers with the status, 0 if there is none.
+func (h *house) get() int {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get("http://" + h.addr + "/")
+	if err != nil {
+		return 0
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// files is how many the process has open.
+func (h *house) files() int {
+	h.t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.ID()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return len(all)
+}
+
+// cpu is what the process has used, proc(5): fields 14 and 15 of stat in
+// hundredths of a second.
+func (h *house) cpu() time.Duration {
+	h.t.Helper()
+	stat := h.proc("stat")
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// peak is the most memory that the process has had, in bytes (VmHWM, proc(5)).
+func (h *house) peak() int {
+	h.t.Helper()
+	_, rest, _ := strings.Cut(h.proc("status"), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return kib << 10
+}
+
+func (h *house) proc(name string) string {
+	h.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", h.ID(), name))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// until polls what cannot be waited for.
+func (h *house) until(what string, ok func() bool) {
+	h.t.Helper()
+	late := time.After(program.Patience)
+	for !ok() {
+		select {
+		case <-late:
+			h.t.Fatalf("waited in vain until %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package bad
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A process that was stopped, as a laptop is that sleeps, does not take its own
+// absence for that of its visitors.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	h := serve(t, 0, "--ping-interval", "1s", "--ping-timeout", "1s")
+	one, other := h.enter(), h.enter()
+	h.talk(one, other, "before")
+	for range 2 {
+		signal(t, h, syscall.SIGSTOP)
+		one.SendText("into the void")
+		<-time.After(4 * time.Second)
+		signal(t, h, syscall.SIGCONT)
+		h.talk(one, other, "after")
+		<-time.After(1500 * time.Millisecond) // pinged, and answered
+		h.talk(other, one, "later")
+	}
+}
+
+func signal(t *testing.T, h *house, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(h.ID(), s); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -50,6 +50,12 @@ func (w *watch) was(want time.Duration) {
 	w.start = time.Now()
 }
 
+// pass lets time pass, and what is due then be done.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 func (w *watch) between(least, most time.Duration) {
 	w.t.Helper()
 	if got := time.Since(w.start); got < least || got > most {
@@ -115,7 +121,7 @@ func TestAnySignOfLife(t *testing.T) {
 		w := newWatch(t)
 		peer.expect(frame.Ping, "")
 		w.was(pingInterval + tick)
-		<-time.After(pingTimeout)
+		pass(pingTimeout)
 		peer.write(peer.frame(frame.Text, "half a frame")[:5])
 		w.was(pingTimeout)
 		peer.expect(frame.Ping, "")
@@ -127,7 +133,7 @@ func TestNoPing(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.options.PingInterval = -1
 		c, _, peer := r.conn(loop.Params{})
-		<-time.After(10 * time.Minute)
+		pass(10 * time.Minute)
 		c.Send(text("still here"))
 		peer.expect(frame.Text, "still here")
 	})
@@ -171,7 +177,7 @@ func TestCloseBehindBacklog(t *testing.T) {
 		c, ears, peer := r.conn(loop.Params{})
 		c.Send(text("first"))
 		c.Close(1000, "bye")
-		<-time.After(closeTimeout * 2)
+		pass(closeTimeout * 2)
 		peer.expect(frame.Text, "first")
 		peer.expectClose(1000, "bye")
 		peer.sendClose(1000, "bye")
@@ -216,10 +222,10 @@ func TestPingBehindBacklog(t *testing.T) {
 		r.options.BacklogAge = time.Hour
 		c, ears, peer := r.conn(loop.Params{})
 		c.Send(text("read late"))
-		<-time.After(4 * (pingInterval + pingTimeout))
+		pass(4 * (pingInterval + pingTimeout))
 		peer.expect(frame.Text, "read late")
 		peer.expect(frame.Ping, "")
-		<-time.After(pingTimeout / 2)
+		pass(pingTimeout / 2)
 		peer.send(frame.Pong, "")
 		<-ears.pongs
 		peer.send(frame.Text, "alive")
@@ -236,7 +242,7 @@ func TestPingWhilePaused(t *testing.T) {
 		peer.expect(frame.Ping, "")
 		c.Pause()
 		synctest.Wait()
-		<-time.After(10 * time.Minute)
+		pass(10 * time.Minute)
 		w := newWatch(t)
 		c.Resume()
 		peer.expect(frame.Ping, "")

@@ -140,8 +140,11 @@ func (b *inbox) close() {
 	defer b.mu.Unlock()
 	b.closed = true
 	for _, c := range b.commands {
-		if c.do == doDrain {
+		switch c.do {
+		case doDrain:
 			close(c.more.drained) // somebody waits for it
+		case doArrive:
+			closeSocket(c.more.arrival.fd) // nobody else has it
 		}
 	}
 	b.commands = nil

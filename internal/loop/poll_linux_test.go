@@ -33,3 +33,24 @@ func TestWakeAfterClose(t *testing.T) {
 		t.Errorf("woke a stranger: %v", err)
 	}
 }
+
+// What a loop was given and did not live to take is given back. Not parallel: it
+// looks at a descriptor that is closed.
+func TestInboxCloses(t *testing.T) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drained := make(chan struct{})
+	b := inbox{wake: func() {}}
+	b.post(command{do: doArrive, more: &more{arrival: arrival{fd: fd}}})
+	b.post(command{do: doDrain, more: &more{drained: drained}})
+	b.close()
+	<-drained
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); !errors.Is(err, unix.EBADF) {
+		t.Errorf("the descriptor is open: %v", err)
+	}
+	if b.post(command{do: doSend}) {
+		t.Error("posted to a loop that has ended")
+	}
+}

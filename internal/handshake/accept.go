@@ -94,8 +94,9 @@ func AnswerHeader(h http.Header, e *Error) {
 
 // Accept checks the request, takes its connection over and makes the 101 answer,
 // which is left to the caller to write: it can first put the connection where it
-// belongs, so that nothing is missed by a client that knows it is connected. On an error of the peer's it has answered as Answer does; the error is
-// then an *Error.
+// belongs, so that nothing is missed by a client that knows it is connected. On
+// an error of the peer's it has answered as Answer does; the error is then an
+// *Error.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error) {
 	if err := Check(r); err != nil {
 		Answer(w, err)

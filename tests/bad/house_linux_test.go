@@ -33,7 +33,10 @@ func serve(t *testing.T, files int, args ...string) *house {
 	args = append([]string{"-c", limit + `exec "$0" serve --listen 127.0.0.1:0 "$@"`, maru}, args...)
 	p := program.StartCommand(t, exec.Command("sh", args...))
 	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
-	return &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/")}
+	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/")}
+	// It says so once it is bound; only then do its loops take the listener.
+	h.until("it serves", func() bool { return h.get() == 200 })
+	return h
 }
 
 // visitor is a client in the hall.

@@ -7,7 +7,7 @@ import (
 // Ten thousand who connect at once are all let in, and all hear what is said,
 // in little memory; when they have gone nothing is left of them.
 func TestRush(t *testing.T) {
-	t.Parallel()
+	// Not in parallel: it takes the whole machine.
 	const n, most = 10_000, 400 << 20
 	h := serve(t, 0)
 	before := h.files()

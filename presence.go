@@ -6,7 +6,7 @@ package maru
 type Presence struct {
 	Channel   string        `json:"channel"`
 	Version   uint64        `json:"version"`   // rises with each change
-	Count     int           `json:"count"`     // people: len(Users) + Anonymous
+	Count     int           `json:"count"`     // connections of signed-in people: the sum over Users
 	Users     []PresentUser `json:"users"`     // by name
 	Anonymous int           `json:"anonymous"` // connections without a name
 }

@@ -77,3 +77,42 @@ func TestPeerThatOnlyPings(t *testing.T) {
 		server.want(t, 1013, "slow", true)
 	})
 }
+
+// What a dialled connection may have waiting is its program's to say: a large
+// message to a server that does not read yet needs more than the default.
+func TestDialBacklog(t *testing.T) {
+	t.Parallel()
+	const size = 16 << 20
+	for name, c := range map[string]struct {
+		bound int
+		ends  bool
+	}{
+		"default": {0, true},
+		"enough":  {2 * size, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &rig{t: t, Server: &ws.Server{MaxMessageBytes: 2 * size, NoCompression: true}}
+			read, got := make(chan struct{}), make(chan int, 1)
+			defer close(read)
+			r.OnConnection = func(*ws.Conn, *http.Request) { <-read }
+			r.OnMessage = func(_ *ws.Conn, m ws.Message) { got <- len(m.Data) }
+			r.start()
+			client := r.dial(ws.DialOptions{BacklogBytes: c.bound, CloseTimeout: 1})
+			if err := client.SendBinary(make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			if c.ends {
+				if err := next(t, client.errs); err == nil {
+					t.Error("no error")
+				}
+				return
+			}
+			until(t, "it waits", func() bool { return client.BufferedAmount() > 0 && client.BufferedAmount() < size })
+			read <- struct{}{}
+			if n := next(t, got); n != size {
+				t.Errorf("%d bytes arrived", n)
+			}
+		})
+	}
+}

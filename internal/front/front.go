@@ -18,7 +18,7 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        func(a *loop.Arrival) { upgrade(h, a, log) },
 		Other:          w.put,
-		Failed:         func(err error) { log.Error("accepting paused for a moment", "err", err) },
+		Failed:         func(err error) { log.Error("cannot take new connections for the moment", "err", err) },
 	})
 	if !ok {
 		return h.Serve(l)

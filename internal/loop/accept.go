@@ -25,7 +25,8 @@ type Reception struct {
 	// was read of it.
 	Other func(nc net.Conn, read []byte)
 	// Failed is told that accepting had to pause, once until all who wait have been
-	// accepted.
+	// accepted; and that connections were lost that could not be watched or passed on,
+	// once until one could.
 	Failed func(err error)
 }
 
@@ -84,12 +85,29 @@ func (a arrived) SetWriteDeadline(time.Time) error { return nil }
 type listening struct {
 	fd        int
 	local     net.Addr
-	reception *Reception
+	reception *reception
 	timeout   uint32 // HeaderTimeout in ticks
 
-	paused uint32       // tick at which accepting is tried again; 0: it is not paused
-	short  *atomic.Bool // accepting has failed and Failed knows; shared by the loops
+	paused uint32 // tick at which accepting is tried again; 0: it is not paused
 }
+
+// reception is a Reception in use, by all loops.
+type reception struct {
+	Reception
+	waiting, lost failure
+}
+
+// failure is something that goes wrong again and again, and is told once until it
+// goes well.
+type failure struct{ told atomic.Bool }
+
+func (f *failure) tell(err error, failed func(error)) {
+	if f.told.CompareAndSwap(false, true) {
+		failed(err)
+	}
+}
+
+func (f *failure) over() { f.told.Store(false) }
 
 // arrival is a connection on its way to a loop.
 type arrival struct {
@@ -104,7 +122,7 @@ func (l *Loop) arrived(a arrival) {
 	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.now, 0, 0, stLobby
 	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: a.remote, timeout: n.timeout}
 	if err := l.poll.add(a.fd, c.id, false); err != nil {
-		n.reception.Failed(err)
+		n.reception.lost.tell(err, n.reception.Failed)
 		l.dismiss(c.id, s)
 		return
 	}
@@ -114,7 +132,7 @@ func (l *Loop) arrived(a arrival) {
 // lobby is where a connection waits for its first header block, in the side of
 // its slot.
 type lobby struct {
-	reception *Reception
+	reception *reception
 	local     net.Addr
 	remote    netip.AddrPort
 	head      []byte
@@ -217,9 +235,10 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	go func() {
 		nc, err := netConn(fd)
 		if err != nil {
-			reception.Failed(err)
+			reception.lost.tell(err, reception.Failed)
 			return
 		}
+		reception.lost.over()
 		reception.Other(nc, read)
 	}()
 }

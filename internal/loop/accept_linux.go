@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -54,11 +53,13 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
-	short := new(atomic.Bool)
+	used := &reception{Reception: r}
 	for i, loop := range e.loops {
-		loop.inbox.post(command{do: doListen, more: &more{listen: &listening{
-			fd: fds[i], local: l.Addr(), reception: &r, timeout: e.clock.in(r.HeaderTimeout), short: short,
-		}}})
+		if !loop.inbox.post(command{do: doListen, more: &more{listen: &listening{
+			fd: fds[i], local: l.Addr(), reception: used, timeout: e.clock.in(r.HeaderTimeout),
+		}}}) {
+			unix.Close(fds[i])
+		}
 	}
 	return func() {
 		for i, loop := range e.loops {
@@ -101,12 +102,10 @@ func (l *Loop) acceptable(number int) {
 			l.seat(arrival{fd: fd, remote: addrPort(from), listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
-			n.short.Store(false)
+			n.reception.waiting.over()
 			return
 		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: it would be told again at once
-			if n.short.CompareAndSwap(false, true) {
-				n.reception.Failed(os.NewSyscallError("accept4", err))
-			}
+			n.reception.waiting.tell(os.NewSyscallError("accept4", err), n.reception.Failed)
 			l.poll.remove(n.fd)
 			n.paused = max(l.now+l.engine.clock.second, 1)
 			return

@@ -3,6 +3,7 @@ package loop_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -349,4 +350,53 @@ func (h *hall) crowd(n int) {
 	for _, nc := range h.callers[1:] { // the first is the witness
 		h.expectEnd(nc)
 	}
+}
+
+// A connection that arrives while the engine ends is closed, wherever it is: one
+// loop may have accepted it for another that has gone. Not parallel: it counts the
+// descriptors of the process.
+func TestShutdownInARush(t *testing.T) {
+	before := descriptors(t)
+	for range 40 {
+		h := &hall{t: t, visits: make(chan *visit, 2000)}
+		engine := loop.New(loop.Options{Loops: 4})
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.addr = l.Addr().String()
+		first := make(chan struct{})
+		stop, ok := engine.Receive(l, loop.Reception{
+			MaxHeaderBytes: 1 << 10,
+			HeaderTimeout:  patience,
+			Upgrade:        func(a *loop.Arrival) { a.NetConn().Close() },
+			Other:          func(nc net.Conn, _ []byte) { nc.Close() },
+			Failed:         func(err error) { t.Error(err) },
+		})
+		if !ok {
+			t.Fatal("no sockets")
+		}
+		var rush sync.WaitGroup
+		for caller := range 4 {
+			rush.Go(func() {
+				for n := range 100 {
+					if nc, err := h.dial(); err == nil {
+						nc.SetLinger(0)
+					}
+					if caller == 0 && n == 20 {
+						close(first)
+					}
+				}
+			})
+		}
+		await(t, first)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		engine.Shutdown(over, 1001, "")
+		rush.Wait()
+		stop()
+		l.Close()
+		h.leave()
+	}
+	until(t, "no descriptor is left", func() bool { return descriptors(t) <= before })
 }

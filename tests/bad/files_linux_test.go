@@ -1,15 +1,16 @@
 package bad
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
 )
 
 // Without a file left accepting pauses: it says so once, costs no CPU, and hurts
-// nobody who is there; with files it goes on, and all who waited are served.
+// nobody who is there; with files it goes on, and all who waited are served. Not
+// parallel: what else is busy would count as suffering.
 func TestOutOfFiles(t *testing.T) {
-	t.Parallel()
 	const limit = 200
 	h := serve(t, limit, "--handshake-timeout", "1m")
 	one, other := h.enter(), h.enter()
@@ -36,10 +37,39 @@ func TestOutOfFiles(t *testing.T) {
 		h.until("it accepts", func() bool { return h.get() == 200 })
 		<-late
 		h.talk(one, h.enter(), "after")
-		said := h.Stderr.String() + h.Stdout.String()
-		if n := strings.Count(said, "accepting paused"); n != round+1 {
-			t.Errorf("said %d times that accepting pauses, in %d shortages", n, round+1)
+		if n := strings.Count(h.Stderr.String(), "cannot take new connections"); n != round+1 {
+			t.Errorf("said so %d times, in %d shortages", n, round+1)
 		}
+	}
+}
+
+// With one file left sockets are still let in; a plain request, which takes two for
+// a moment, is not, and however many come it is not said for each.
+func TestOneFileLeft(t *testing.T) {
+	t.Parallel()
+	const limit = 200
+	h := serve(t, limit, "--handshake-timeout", "1m")
+	one := h.enter()
+	var crowd []net.Conn
+	for h.files() < limit-1 {
+		files := h.files()
+		crowd = append(crowd, h.connect(1)...)
+		h.until("it is accepted", func() bool { return h.files() > files })
+	}
+	for range 20 {
+
+		if got := h.get(); got != 0 {
+			t.Errorf("GET: %d", got)
+		}
+	}
+	h.talk(one, h.enter(), "the last")
+	for _, nc := range crowd {
+		nc.Close()
+	}
+	h.until("it answers", func() bool { return h.get() == 200 })
+	// That it could not accept, and that it could not pass on.
+	if n := strings.Count(h.Stderr.String(), "cannot take new connections"); n > 2 {
+		t.Errorf("said so %d times", n)
 	}
 }
 

@@ -19,8 +19,9 @@ import (
 // house is a maru serve under limits.
 type house struct {
 	*program.Process
-	t    *testing.T
-	addr string
+	t     *testing.T
+	addr  string
+	limit int // on files; 0: none of its own
 }
 
 // serve starts one that may open so many files; 0: as many as this process may.
@@ -33,9 +34,8 @@ func serve(t *testing.T, files int, args ...string) *house {
 	args = append([]string{"-c", limit + `exec "$0" serve --listen 127.0.0.1:0 "$@"`, maru}, args...)
 	p := program.StartCommand(t, exec.Command("sh", args...))
 	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
-	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/")}
-	// It says so once it is bound; only then do its loops take the listener.
-	h.until("it serves", func() bool { return h.get() == 200 })
+	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/"), limit: files}
+	h.enter().Terminate() // from here on it has opened all that it needs
 	return h
 }
 
@@ -70,9 +70,7 @@ func (h *house) tryEnter() (*visitor, error) {
 	return v, nil
 }
 
-// talk has one say something that the other hears, in time. That who is connected
-// does not suffer is seen by its being heard at all while the house is in trouble;
-// how soon depends on what else the machine does.
+// talk has one say something that the other hears, in time.
 func (h *house) talk(from, to *visitor, text string) {
 	h.t.Helper()
 	from.SendText(text)
@@ -125,14 +123,21 @@ func (h *house) get() int {
 	return answer.StatusCode
 }
 
-// files is how many the process has open.
+// files is how many the process has open. What it has inherited above its limit
+// takes nothing from that.
 func (h *house) files() int {
 	h.t.Helper()
 	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.ID()))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return len(all)
+	n := 0
+	for _, file := range all {
+		if number, err := strconv.Atoi(file.Name()); err == nil && (h.limit == 0 || number < h.limit) {
+			n++
+		}
+	}
+	return n
 }
 
 // cpu is what the process has used, proc(5): fields 14 and 15 of stat in

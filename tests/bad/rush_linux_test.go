@@ -5,9 +5,9 @@ import (
 )
 
 // Ten thousand who connect at once are all let in, and all hear what is said,
-// in little memory; when they have gone nothing is left of them.
+// in little memory; when they have gone nothing is left of them. Not parallel, for
+// the sake of others.
 func TestRush(t *testing.T) {
-	// Not in parallel: it takes the whole machine.
 	const n, most = 10_000, 400 << 20
 	h := serve(t, 0)
 	before := h.files()

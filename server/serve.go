@@ -18,7 +18,7 @@ import (
 // of its own, over HTTP/1.1.
 func (s *Server) Serve(l net.Listener) error {
 	if s.options.TLSConfig != nil {
-		return s.http.ServeTLS(l, "", "")
+		return front.ServeTLS(s.http, l, s.options.TLSConfig)
 	}
 	return front.Serve(s.engine, s.http, l, s.options.Logger)
 }

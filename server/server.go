@@ -60,7 +60,6 @@ func New(o Options) (*Server, error) {
 	s.handler = guard.Handler(s.routes())
 	s.http = &http.Server{
 		Handler:           s,
-		TLSConfig:         o.TLSConfig,
 		ReadHeaderTimeout: o.HandshakeTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,

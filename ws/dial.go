@@ -61,6 +61,7 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	up, resp, err := handshake.Dial(ctx, url, handshake.DialOptions{
 		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, TLSConfig: o.TLSConfig, NetDial: o.NetDial,
+		UnderTLS: loop.NewTLSTransport,
 	})
 	switch {
 	case err != nil && resp != nil:

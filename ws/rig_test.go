@@ -28,12 +28,13 @@ import (
 const patience = 20 * time.Second
 
 // everyDriver runs body over the ways in which a connection is driven: epoll
-// where there is one, goroutines, and goroutines under TLS.
+// where there is one, goroutines, and each of them under TLS.
 func everyDriver(t *testing.T, body func(t *testing.T, r *rig)) {
 	for name, r := range map[string]rig{
 		"loops":      {Server: &ws.Server{}},
 		"goroutines": {Server: &ws.Server{Goroutines: true}},
 		"tls":        {Server: &ws.Server{}, secure: true},
+		"tls, loops": {Server: &ws.Server{TLSConfig: selfSigned().server}, secure: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,11 +61,17 @@ func (r *rig) start() *rig {
 		r.t.Fatal(err)
 	}
 	r.addr, r.url = l.Addr().String(), "ws://"+l.Addr().String()
+	serve := r.Serve
 	if r.secure {
-		l, r.url = tls.NewListener(l, selfSigned().server), "wss://"+r.addr
+		r.url = "wss://" + r.addr
+	}
+	if r.TLSConfig != nil {
+		serve = func(l net.Listener) error { return r.ServeTLS(l, "", "") }
+	} else if r.secure {
+		l = tls.NewListener(l, selfSigned().server) // the server knows of no TLS
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- r.Serve(l) }()
+	go func() { ended <- serve(l) }()
 	r.t.Cleanup(func() {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -3,6 +3,7 @@ package ws
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"iter"
@@ -59,6 +60,9 @@ type Server struct {
 	// without Origin, pages of the same host, and pages of this machine when the
 	// server is addressed as this machine. AnyOrigin allows all.
 	CheckOrigin func(r *http.Request) bool
+
+	// TLSConfig is for ServeTLS and ListenAndServeTLS; nil is the standard one.
+	TLSConfig *tls.Config
 
 	// Subprotocols are those the server speaks, best first.
 	Subprotocols []string
@@ -301,19 +305,37 @@ func (s *Server) ListenAndServe() error {
 	return s.Serve(l)
 }
 
-// ListenAndServeTLS is ListenAndServe with the certificate and key of two PEM
-// files.
+// ListenAndServeTLS is ListenAndServe over TLS, with a certificate as ServeTLS
+// takes it.
 func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 	l, err := net.Listen("tcp", cmp.Or(s.Addr, ":https"))
 	if err != nil {
 		return fmt.Errorf("ws: %w", err)
+	}
+	return s.ServeTLS(l, certFile, keyFile)
+}
+
+// ServeTLS is Serve over TLS, with the certificate and key of two PEM files, or with
+// TLSConfig's if both names are empty.
+func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	config := s.TLSConfig.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if certFile != "" || keyFile != "" {
+		certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			l.Close()
+			return fmt.Errorf("ws: %w", err)
+		}
+		config.Certificates = []tls.Certificate{certificate}
 	}
 	h, err := s.newHTTP()
 	if err != nil {
 		l.Close()
 		return err
 	}
-	return h.ServeTLS(l, certFile, keyFile)
+	return front.ServeTLS(h, l, config)
 }
 
 // Serve accepts connections from l until Shutdown, after which it returns

@@ -13,6 +13,8 @@
 // A handler does not notice on which way a request came: it hijacks by
 // http.ResponseController, or answers. What it hijacks on the left way is no net.Conn
 // to read and write, but good for loop.Engine.Open, which is all that
-// handshake.Accept's callers do with it. On systems without epoll, and over TLS, all
-// goes through net/http.
+// handshake.Accept's callers do with it. On systems without epoll all goes
+// through net/http. So it does over TLS (ServeTLS), after a handshake that is bounded
+// and timed; but what becomes a WebSocket is the loops' from then on, wherever there
+// are sockets of their own.
 package front

@@ -12,12 +12,12 @@ import (
 // Serve is h.Serve(l) with upgrades on the engine's loops. It returns when h is
 // shut down or closed.
 func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
-	w := &waiting{Listener: l, conns: make(chan net.Conn), done: make(chan struct{})}
+	w := newWaiting(l, nil)
 	stop, ok := e.Receive(l, loop.Reception{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        func(a *loop.Arrival) { upgrade(h, a, log) },
-		Other:          w.put,
+		Other:          func(nc net.Conn, read []byte) { w.put(&begun{nc, read}) },
 		Failed:         func(err error) { log.Error("cannot take new connections for the moment", "err", err) },
 	})
 	if !ok {
@@ -27,21 +27,37 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 	return h.Serve(w)
 }
 
-// waiting is the listener of net/http: it accepts what the loops pass on.
+// waiting is the listener of net/http: it accepts what is passed on to it.
 type waiting struct {
 	net.Listener // closed with it, and its address
 	conns        chan net.Conn
+	errs         chan error
 	stop         func()
 	close        sync.Once
 	done         chan struct{}
 }
 
+func newWaiting(l net.Listener, stop func()) *waiting {
+	return &waiting{Listener: l, conns: make(chan net.Conn), errs: make(chan error), stop: stop, done: make(chan struct{})}
+}
+
 // put waits until net/http takes the connection.
-func (w *waiting) put(nc net.Conn, read []byte) {
+func (w *waiting) put(nc net.Conn) {
 	select {
-	case w.conns <- &begun{nc, read}:
+	case w.conns <- nc:
 	case <-w.done:
 		nc.Close()
+	}
+}
+
+// fail waits until net/http takes the error, which waits a moment before it accepts
+// again, and reports whether it may.
+func (w *waiting) fail(err error) bool {
+	select {
+	case w.errs <- err:
+		return true
+	case <-w.done:
+		return false
 	}
 }
 
@@ -49,6 +65,8 @@ func (w *waiting) Accept() (net.Conn, error) {
 	select {
 	case nc := <-w.conns:
 		return nc, nil
+	case err := <-w.errs:
+		return nil, err
 	case <-w.done:
 		return nil, net.ErrClosed
 	}

@@ -26,6 +26,10 @@ type DialOptions struct {
 	NoDeflate    bool        // do not offer permessage-deflate
 	TLSConfig    *tls.Config // for wss; nil is the standard one
 	NetDial      func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// UnderTLS wraps what a wss connection is made over; nil is not at all. It is
+	// not asked where TLSConfig allows renegotiation.
+	UnderTLS func(net.Conn) net.Conn
 }
 
 // maxAnswerBytes bounds the header block of a server's answer.
@@ -102,6 +106,9 @@ func connect(ctx context.Context, u *url.URL, o DialOptions) (net.Conn, error) {
 		config.ServerName = u.Hostname()
 	}
 	config.NextProtos = []string{"http/1.1"}
+	if o.UnderTLS != nil && config.Renegotiation == tls.RenegotiateNever {
+		nc = o.UnderTLS(nc)
+	}
 	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()

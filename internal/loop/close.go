@@ -124,8 +124,10 @@ func (l *Loop) closeSent(id connID, s *slot) {
 		l.end(id, s, l.ref(id).side.closed)
 	case s.state&stDeaf != 0 && s.state&stShut == 0:
 		s.state |= stShut
-		if p := l.ref(id).side.pipe; p != nil {
-			p.shut()
+		if ref := l.ref(id); ref.side.pipe != nil {
+			ref.side.pipe.shut()
+		} else if ref.tls != nil {
+			l.shutTLS(id, s, ref.tls)
 		} else {
 			shutSocket(int(s.fd))
 		}
@@ -185,6 +187,9 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	l.leaveAll(s)
 	ref := l.ref(id)
 	handler, side := ref.handler, ref.side
+	if ref.tls != nil {
+		ref.tls.farewell()
+	}
 	*ref = refs{}
 	if side != nil {
 		side.tellDrained()
@@ -206,7 +211,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 }
 
 // each calls f for every connection of the loop in the given state.
-func (l *Loop) each(state uint16, f func(connID, *slot)) {
+func (l *Loop) each(state uint32, f func(connID, *slot)) {
 	chunks := l.slab.chunks.Load()
 	if chunks == nil {
 		return

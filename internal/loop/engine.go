@@ -121,22 +121,22 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 		return a.open(buffered, p, build), nil
 	}
 	l := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
-	fd := -1
+	fd, over := -1, (*transport)(nil)
 	if l.sockets {
 		var err error
-		if fd, err = takeDescriptor(nc); err != nil {
+		if fd, over, err = takeSocket(nc); err != nil {
 			nc.Close()
 			return Conn{}, fmt.Errorf("take over connection: %w", err)
 		}
 	}
 	if fd >= 0 {
-		nc = nil // closed by takeDescriptor: the socket lives on as fd
+		nc = nil // closed by takeSocket: the socket lives on as fd
 	}
 	c := l.slab.take(l)
 	l.slab.slot(c.id).form.Store(uint32(p.DeflateBits))
 	e.live.Add(1)
 	l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{
-		fd: fd, nc: nc, buffered: buffered, params: p, handler: build(c),
+		fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c),
 	}}})
 	return c, nil
 }

@@ -290,6 +290,12 @@ func (l *Loop) flushShard(sh *shard) {
 		if b.bytes == nil {
 			*b = l.joined(sh.log, f)
 		}
+		if s.state&stTLS != 0 {
+			if l.deliverTLS(m.conn, s, l.ref(m.conn).tls, b) {
+				deliveries += b.messages
+			}
+			continue
+		}
 		n, err := writeSocket(int(s.fd), b.bytes)
 		writes++
 		if n == len(b.bytes) {

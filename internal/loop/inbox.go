@@ -61,6 +61,7 @@ type more struct {
 // opening is what a loop needs to take a connection over.
 type opening struct {
 	fd       int
+	tls      *transport
 	nc       net.Conn
 	buffered []byte
 	params   Params

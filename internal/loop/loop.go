@@ -27,12 +27,13 @@ type Loop struct {
 	spare   []*frame.Reader
 	rbuf    []byte
 	wbuf    []byte
+	sbuf    []byte // for records of TLS
 
 	links  links    // memberships, see group.go
 	hot    []*shard // groups with messages in this batch
 	logged uint64   // counts the messages in their logs
 	dirty  []connID // connections with a queue to flush at the end of the batch
-	hungry []connID // pipes that have been read from and are to be again
+	hungry []connID // to be read though no socket tells: pipes, and what waits inside crypto/tls
 
 	scanned   uint32 // tick of the last scan
 	listeners []*listening
@@ -84,7 +85,7 @@ func (l *Loop) run() {
 			continue
 		}
 		l.feed()
-		if len(commands) == 0 {
+		if len(commands) == 0 && len(l.dirty) == 0 {
 			l.poll.wait(l)
 		} else {
 			l.poll.look(l)
@@ -188,6 +189,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	inLobby := s.state&stLobby != 0
 	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.now, 0, 0
 	s.state = stReady
+	if o.tls != nil {
+		s.state |= stTLS
+	}
 	if o.params.Client {
 		s.state |= stClient
 	}
@@ -198,7 +202,7 @@ func (l *Loop) opened(id connID, o *opening) {
 		s.state |= stPaused
 	}
 	r := l.ref(id)
-	r.handler = o.handler
+	r.handler, r.tls = o.handler, o.tls
 	if o.nc != nil {
 		l.newPipe(id, o.nc)
 	} else if inLobby {
@@ -212,14 +216,16 @@ func (l *Loop) opened(id connID, o *opening) {
 	if len(o.params.Preface) > 0 {
 		l.enqueue(id, s, o.params.Preface, 0)
 	}
-	if len(o.buffered) == 0 {
-		return
-	}
-	if o.params.Paused {
+	switch {
+	case o.params.Paused && len(o.buffered) > 0:
 		l.sideOf(id).held = o.buffered
-		return
+	case o.params.Paused:
+	case len(o.buffered) > 0:
+		l.input(id, s, o.buffered)
 	}
-	l.input(id, s, o.buffered)
+	if o.tls != nil {
+		l.hungry = append(l.hungry, id)
+	}
 }
 
 // setPaused stops or starts reading. What was read before and held comes first.
@@ -233,6 +239,9 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	if paused {
 		s.state &^= stPinged // its answer would not be heard
 		return
+	}
+	if s.state&stTLS != 0 {
+		l.hungry = append(l.hungry, id)
 	}
 	side := l.ref(id).side
 	if side == nil {

@@ -63,10 +63,17 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 	l.hungry = append(l.hungry, id)
 }
 
-// feed lets the pipes be read that were read from in this turn.
+// feed has those read of whom no socket tells: pipes that were read from in this
+// turn, and TLS that may hold something already.
 func (l *Loop) feed() {
 	for _, id := range l.hungry {
-		if s := l.slab.slot(id); s.alive(id) && s.state&(stReady|stPaused) == stReady {
+		s := l.slab.slot(id)
+		if !s.alive(id) || s.state&(stReady|stPaused) != stReady {
+			continue
+		}
+		if s.state&stTLS != 0 {
+			l.readable(id)
+		} else {
 			l.ref(id).side.pipe.readOn()
 		}
 	}

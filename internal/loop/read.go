@@ -25,7 +25,11 @@ func (l *Loop) readable(id connID) {
 	if !s.alive(id) || !lobby && s.state&stReady == 0 || s.state&(stPaused|stEnded) != 0 {
 		return // of an earlier life of the slot; or a broken socket that is not to be read
 	}
-	n, err := readSocket(int(s.fd), l.rbuf)
+	if s.state&(stTLS|stDeaf) == stTLS {
+		l.readTLS(id, s, l.ref(id).tls)
+		return
+	}
+	n, err := readSocket(int(s.fd), l.rbuf) // what is thrown away need not be opened either
 	switch {
 	case lobby && (n > 0 || wouldBlock(err)):
 		if n > 0 {

@@ -27,7 +27,7 @@ type slot struct {
 	seen   uint32 // tick of the last bytes read
 	pinged uint32 // tick of the ping that waits for a sign of life; of the beginning of the closing
 	links  uint32 // first of its memberships, number+1
-	state  uint16 // st…
+	state  uint32 // st…
 }
 
 // A slot's life is its generation above two bits. Both are read and set by any
@@ -54,7 +54,7 @@ func (s *slot) setClosing(id connID) bool {
 
 // States of a connection, bits of slot.state.
 const (
-	stReady     uint16 = 1 << iota // the loop has taken it over
+	stReady     uint32 = 1 << iota // the loop has taken it over
 	stClient                       // we dialled
 	stHeld                         // not writing yet
 	stPaused                       // not reading
@@ -70,16 +70,18 @@ const (
 	stShut                         // we have shut our sending half
 	stEnded                        // the peer has shut its own
 	stLobby                        // it has not yet said what it wants
+	stTLS                          // what is read and written goes through crypto/tls
 )
 
 // stAlone: the states in which a group's joined block may be written directly,
 // when none of these is set.
-const stAlone = stHeld | stQueued | stSharing | stCloseSent | stClient
+const stAlone = stHeld | stArmed | stQueued | stSharing | stCloseSent | stClient
 
 // refs is what a slot needs pointers for.
 type refs struct {
 	handler Handler
 	side    *side
+	tls     *transport // with stTLS
 }
 
 const chunkSlots = 1024

@@ -25,7 +25,7 @@ type outbox struct {
 	messages int // in all
 	allowed  int // bytes of a replay, beyond the bounds, until the queue is empty
 	extra    int // messages of a replay, likewise
-	lent     int // of the queue's head, with the pipe's writer
+	lent     int // of the queue's head, with the pipe's writer, or sealed
 }
 
 func (o *outbox) empty() bool { return len(o.queue) == 0 }
@@ -58,7 +58,7 @@ func (o *outbox) wrote(n int) (messages int) {
 }
 
 // drop throws away what has not begun to leave, and counts it. A frame partly
-// written, or with the pipe's writer, stays.
+// written, or lent, stays.
 func (o *outbox) drop() {
 	keep := o.lent
 	if keep == 0 && o.sent > 0 {
@@ -142,7 +142,12 @@ func (l *Loop) flush() {
 
 // flushQueue writes the queue until it is empty or the socket is full.
 func (l *Loop) flushQueue(id connID, s *slot) {
-	side := l.ref(id).side
+	ref := l.ref(id)
+	if ref.tls != nil {
+		l.flushSealed(id, s, ref.tls)
+		return
+	}
+	side := ref.side
 	if side == nil {
 		return
 	}

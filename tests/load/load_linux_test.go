@@ -5,10 +5,12 @@ package load_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -31,7 +33,20 @@ const messageBytes = 96
 // start runs a server as maru serve would, with history on.
 func start(tb testing.TB) (*server.Server, string) {
 	tb.Helper()
-	s, err := server.New(server.Options{Open: true, Loopback: true, Logger: slog.New(slog.DiscardHandler)})
+	return serve(tb, nil)
+}
+
+// certified is a TLS configuration with httptest's certificate for 127.0.0.1.
+func certified() *tls.Config {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	return &tls.Config{Certificates: s.TLS.Certificates}
+}
+
+func serve(tb testing.TB, config *tls.Config) (*server.Server, string) {
+	tb.Helper()
+	s, err := server.New(server.Options{Open: true, Loopback: true, TLSConfig: config, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -109,12 +124,14 @@ func BenchmarkIdle(b *testing.B) {
 	for name, c := range map[string]struct {
 		scheme string
 		n      int
+		tls    *tls.Config
 	}{
-		"websocket": {"ws", 19000},
-		"events":    {"http", 5000},
+		"websocket":        {"ws", 19000, nil},
+		"secure websocket": {"wss", 4000, certified()},
+		"events":           {"http", 5000, nil},
 	} {
 		b.Run(name, func(b *testing.B) {
-			_, url := start(b)
+			_, url := serve(b, c.tls)
 			url = c.scheme + strings.TrimPrefix(url, "ws")
 			swarm.Start(b, url, 100) // what is there once, however many come
 			for b.Loop() {

@@ -3,6 +3,7 @@ package swarm
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -43,7 +44,7 @@ type Swarm struct {
 }
 
 // Start connects n clients to the address, in another process, and returns when
-// all are open: WebSockets to a ws:// address, event streams, which are only held
+// all are open: WebSockets to a ws:// or wss:// address, any certificate being good enough, event streams, which are only held
 // open, to an http:// one. They go when the test ends.
 func Start(tb testing.TB, url string, n int) *Swarm {
 	tb.Helper()
@@ -149,7 +150,9 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 				errs <- openStream(address)
 				return
 			}
-			up, _, err := handshake.Dial(ctx, address, handshake.DialOptions{NoDeflate: true})
+			up, _, err := handshake.Dial(ctx, address, handshake.DialOptions{
+				NoDeflate: true, TLSConfig: &tls.Config{InsecureSkipVerify: true}, UnderTLS: loop.NewTLSTransport,
+			})
 			if err == nil {
 				_, err = engine.Open(up.Conn, up.Buffered, loop.Params{Client: true}, func(loop.Conn) loop.Handler {
 					return &member{received: r, next: -1}

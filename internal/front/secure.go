@@ -1,0 +1,133 @@
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"time"
+
+	"maru/internal/loop"
+)
+
+// handshakesPerCore is how many TLS handshakes compute at a time, for each core;
+// one takes about half a millisecond. Others wait, so that a rush of newcomers does
+// not hold up those who are connected. Who waits for its peer takes no place: a peer
+// that is slow keeps nobody out.
+const handshakesPerCore = 4
+
+// ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and
+// with connections that go over to the loops when they become WebSockets.
+// h.TLSConfig is not used. A handshake has h.ReadHeaderTimeout to be done; later the
+// connection is closed.
+func ServeTLS(h *http.Server, l net.Listener, config *tls.Config) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := newWaiting(l, cancel)
+	s := &secured{
+		waiting: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
+		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)),
+	}
+	go s.accept()
+	return h.Serve(w)
+}
+
+// withProtocols offers what the server speaks (RFC 7301), as h.ServeTLS does.
+func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
+	ours := []string{"h2", "http/1.1"}
+	if p != nil && !p.HTTP2() {
+		ours = ours[1:]
+	}
+	config = config.Clone()
+	others := slices.DeleteFunc(slices.Clone(config.NextProtos), func(s string) bool { return s == "h2" || s == "http/1.1" })
+	config.NextProtos = append(ours, others...)
+	return config
+}
+
+// secured accepts connections and shakes hands with them.
+type secured struct {
+	*waiting
+	ctx     context.Context // ends with the listener
+	timeout time.Duration   // 0: none
+	config  *tls.Config
+	places  chan struct{}
+}
+
+func (s *secured) accept() {
+	for {
+		nc, err := s.waiting.Listener.Accept()
+		if err == nil {
+			go s.shakeHands(nc)
+		} else if !s.fail(err) {
+			return
+		}
+	}
+}
+
+// shakeHands passes the connection on also if the handshake has failed: net/http
+// hears the same error then, and knows what to do about it.
+func (s *secured) shakeHands(nc net.Conn) {
+	ctx := s.ctx
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+	}
+	turn := &inTurn{Conn: nc, places: s.places}
+	tc := tls.Server(loop.NewTLSTransport(turn), s.config)
+	err := tc.HandshakeContext(ctx)
+	turn.over()
+	if err != nil && ctx.Err() != nil {
+		nc.Close() // too late, or the end of the server
+		return
+	}
+	s.put(tc)
+}
+
+// inTurn is a connection in its handshake. It holds a place while it computes, but
+// for what comes before its first read: nothing.
+type inTurn struct {
+	net.Conn
+	places chan struct{} // nil once the handshake is over
+	holds  bool
+}
+
+func (c *inTurn) leave() {
+	if c.holds {
+		<-c.places
+		c.holds = false
+	}
+}
+
+func (c *inTurn) enter() {
+	if c.places != nil {
+		c.places <- struct{}{}
+		c.holds = true
+	}
+}
+
+func (c *inTurn) over() {
+	c.leave()
+	c.places = nil
+}
+
+func (c *inTurn) Read(p []byte) (int, error) {
+	c.leave()
+	defer c.enter()
+	return c.Conn.Read(p)
+}
+
+func (c *inTurn) Write(p []byte) (int, error) {
+	c.leave()
+	defer c.enter()
+	return c.Conn.Write(p)
+}
+
+// Socket is the connection itself once the handshake is over, see begun.Socket.
+func (c *inTurn) Socket() net.Conn {
+	if c.places != nil {
+		return nil
+	}
+	return c.Conn
+}

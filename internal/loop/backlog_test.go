@@ -28,7 +28,7 @@ func TestSlowPeer(t *testing.T) {
 	for name, test := range tests {
 		for _, by := range []string{"connection", "group"} {
 			t.Run(name+" by "+by, func(t *testing.T) {
-				bothDrivers(t, func(t *testing.T, r *rig) {
+				everyDriver(t, func(t *testing.T, r *rig) {
 					r.options.BacklogBytes, r.options.BacklogMessages = test.options.BacklogBytes, test.options.BacklogMessages
 					c, ears, peer := r.conn(loop.Params{})
 					other, _, otherPeer := r.conn(loop.Params{})
@@ -88,7 +88,7 @@ func TestSlowPeer(t *testing.T) {
 // A replay may be longer than the backlog's bounds; what follows it may not.
 func TestReplayLiftsTheBounds(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.BacklogBytes, r.options.BacklogMessages = 10_000, 10
 		c, ears, peer := r.conn(loop.Params{})
 		const n = 500
@@ -123,7 +123,7 @@ func TestReplayLiftsTheBounds(t *testing.T) {
 // to the handshake, are not dropped.
 func TestHeldIsNotSlow(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.BacklogMessages = 10
 		c, _, peer := r.conn(loop.Params{Held: true, Preface: []byte("hello")})
 		for range 100 {
@@ -149,7 +149,7 @@ func TestHeldIsNotSlow(t *testing.T) {
 // What one connection is sent and has not been written is bounded at once.
 func TestFull(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.SendBytes = 1000
 		c, _, peer := r.conn(loop.Params{})
 		release := r.hold()
@@ -183,7 +183,7 @@ func TestFull(t *testing.T) {
 // no longer than there is a connection.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})
 		if err := c.Drain(t.Context()); err != nil {
 			t.Errorf("with nothing posted: %v", err)
@@ -221,9 +221,9 @@ func TestDrain(t *testing.T) {
 // Nobody is left waiting by an engine that ends.
 func TestDrainAndShutdown(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		for range 50 {
-			r := &rig{t: t, unix: true, options: r.options}
+			r := &rig{t: t, unix: true, tls: r.tls, options: r.options}
 			c, _, _ := r.conn(loop.Params{})
 			c.SendAll([]*loop.Message{text(strings.Repeat("x", 1<<20))})
 			drained := make(chan error, 3)

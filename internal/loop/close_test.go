@@ -14,7 +14,7 @@ import (
 
 func TestCloseFromHere(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})
 		if err := c.Send(text("before")); err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func TestCloseFromThere(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			bothDrivers(t, func(t *testing.T, r *rig) {
+			everyDriver(t, func(t *testing.T, r *rig) {
 				_, ears, peer := r.conn(loop.Params{})
 				peer.sendClose(test.code, test.reason)
 				peer.expectClose(test.want, test.reason)
@@ -71,7 +71,7 @@ func TestCloseFromThere(t *testing.T) {
 // A client leaves it to the server to end the stream (RFC 6455 §7.1.1).
 func TestCloseAsClient(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		_, ears, peer := r.conn(loop.Params{Client: true})
 		peer.sendClose(1001, "moving")
 		peer.expectClose(1001, "moving")
@@ -87,7 +87,7 @@ func TestCloseAsClient(t *testing.T) {
 
 func TestCloseRefusesWhatMayNotBeSent(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		c, _, peer := r.conn(loop.Params{})
 		for _, code := range []int{-1, 1, 999, 1004, 1006, 1015, 5000, 1 << 20} {
 			if err := c.Close(code, ""); !errors.Is(err, frame.ErrCloseCode) {
@@ -109,7 +109,7 @@ func TestCloseRefusesWhatMayNotBeSent(t *testing.T) {
 
 func TestTerminate(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})
 		c.Terminate()
 		c.Terminate()
@@ -127,7 +127,7 @@ func TestTerminate(t *testing.T) {
 
 func TestPeerVanishes(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		_, ears, peer := r.conn(loop.Params{})
 		peer.send(frame.Text, "last words")
 		peer.nc.Close()
@@ -142,7 +142,7 @@ func TestPeerVanishes(t *testing.T) {
 // wait for the answer.
 func TestEndOfStreamBehindCloseFrame(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		for range 20 {
 			_, ears, peer := r.conn(loop.Params{})
 			peer.sendClose(1000, "bye")
@@ -157,7 +157,7 @@ func TestEndOfStreamBehindCloseFrame(t *testing.T) {
 // The same with a fault instead of a close frame.
 func TestEndOfStreamBehindFault(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		for range 20 {
 			_, ears, peer := r.conn(loop.Params{})
 			peer.write([]byte{0x81, 0x00}) // not masked
@@ -185,7 +185,7 @@ func TestAnswersComeBeforeTheEnd(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			bothDrivers(t, func(t *testing.T, r *rig) {
+			everyDriver(t, func(t *testing.T, r *rig) {
 				r.start()
 				near, far := r.pair()
 				_, err := r.engine.Open(near, nil, loop.Params{}, func(c loop.Conn) loop.Handler { return echo{c} })
@@ -216,7 +216,7 @@ func (echo) Closed(int, string, error)              {}
 
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		_, ears, peer := r.conn(loop.Params{})
 		paused, pausedEars, pausedPeer := r.conn(loop.Params{Paused: true})
 		down := make(chan error, 1)
@@ -239,7 +239,7 @@ func TestShutdown(t *testing.T) {
 
 func TestAfterShutdown(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		group := e.NewGroup()
 		over, cancel := context.WithCancel(t.Context())
@@ -274,7 +274,7 @@ func TestAfterShutdown(t *testing.T) {
 // server that was writing to it.
 func TestCloseFrameBehindBrokenSocket(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.Loops = 1
 		c, e1, p1 := r.conn(loop.Params{})
 		group := r.engine.NewGroup()
@@ -284,8 +284,7 @@ func TestCloseFrameBehindBrokenSocket(t *testing.T) {
 		release := r.hold()
 		for _, p := range []*peer{p1, p2} {
 			p.write(append(p.frame(frame.Text, "last words"), p.closeFrame(1001, "leaving")...))
-			p.nc.(*net.TCPConn).SetLinger(0) // a reset
-			p.nc.Close()
+			p.reset()
 		}
 		c.Send(text("a queue of its own"))
 		group.Append(text("for all"))
@@ -301,7 +300,7 @@ func TestCloseFrameBehindBrokenSocket(t *testing.T) {
 // for the time of the closing handshake to pass.
 func TestFaultDuringClose(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.CloseTimeout = patience * 2
 		c, ears, peer := r.conn(loop.Params{})
 		c.Close(1000, "")
@@ -319,7 +318,7 @@ func TestFaultDuringClose(t *testing.T) {
 // still waits.
 func TestShutdownCuts(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		_, ears, peer := r.conn(loop.Params{})
 		first := make(chan error, 1)
 		go func() { first <- r.engine.Shutdown(context.Background(), 1001, "") }()

@@ -17,10 +17,10 @@ import (
 // that order, whatever the loops make one batch of.
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.BacklogBytes, r.options.BacklogMessages = 1<<30, 1<<20
 		rapid.Check(t, func(rt *rapid.T) {
-			o := orderTest{t: t, rt: rt, rig: &rig{t: t, options: r.options, unix: true}}
+			o := orderTest{t: t, rt: rt, rig: &rig{t: t, options: r.options, unix: true, tls: r.tls}}
 			defer o.stop()
 			o.run()
 		})
@@ -200,7 +200,7 @@ func TestOneWriteWithAReply(t *testing.T) {
 // place.
 func TestOldHandle(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.Loops = 1
 		old, ears, _ := r.conn(loop.Params{})
 		g := r.engine.NewGroup()
@@ -242,7 +242,7 @@ func TestOldHandle(t *testing.T) {
 // Members come and go in the middle of a batch.
 func TestLeavingMidBatch(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.Loops = 1
 		g := r.start().NewGroup()
 		var conns []loop.Conn

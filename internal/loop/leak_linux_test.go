@@ -1,6 +1,7 @@
 package loop_test
 
 import (
+	"crypto/tls"
 	"os"
 	"testing"
 
@@ -16,6 +17,8 @@ func TestNothingIsLeft(t *testing.T) {
 		"closed there":   func(c loop.Conn, p *peer) { p.sendClose(1000, "") },
 		"terminated":     func(c loop.Conn, p *peer) { c.Send(text("x")); c.Terminate() },
 		"vanished":       func(c loop.Conn, p *peer) { p.nc.Close() },
+		"ended":          func(c loop.Conn, p *peer) { p.shut() },
+		"ended, paused":  func(c loop.Conn, p *peer) { c.Pause(); p.shut() },
 		"vanished early": func(c loop.Conn, p *peer) { p.write([]byte{0x81}); p.nc.Close() },
 		"at fault":       func(c loop.Conn, p *peer) { p.write([]byte{0xff, 0xff}) },
 		"slow":           func(c loop.Conn, p *peer) { fill(c) },
@@ -23,10 +26,14 @@ func TestNothingIsLeft(t *testing.T) {
 		"paused":         func(c loop.Conn, p *peer) { c.Pause(); p.send(frame.Text, "unheard") },
 		"alive":          func(c loop.Conn, p *peer) { c.Send(text("x")); p.send(frame.Text, "y") },
 	}
-	for name, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
+	for name, r := range map[string]*rig{
+		"loops": {}, "goroutines": {options: loop.Options{Goroutines: true}},
+		"TLS 1.2": {tls: tls.VersionTLS12}, "TLS 1.3": {tls: tls.VersionTLS13},
+		"TLS, goroutines": {tls: tls.VersionTLS13, options: loop.Options{Goroutines: true}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			before := descriptors(t)
-			r := &rig{t: t, unix: true, options: loop.Options{Loops: 2, Goroutines: goroutines, BacklogBytes: 16 << 10}}
+			r.t, r.unix, r.options.Loops, r.options.BacklogBytes = t, true, 2, 16<<10
 			groups := []*loop.Group{r.start().NewGroup(), r.engine.NewGroup()}
 			var all []*ears
 			var peers []*peer

@@ -12,7 +12,7 @@ import (
 // first.
 func TestHeldBytes(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		first := frame.AppendMasked(nil, frame.Text, false, [4]byte{9, 8, 7, 6}, []byte("first"))
 		second := frame.AppendMasked(nil, frame.Text, false, [4]byte{5, 4, 3, 2}, []byte("second"))
 		c, ears, peer := r.conn(loop.Params{Paused: true}, append(first, second[:3]...)...)
@@ -31,7 +31,7 @@ func TestHeldBytes(t *testing.T) {
 // Pausing and resuming while bytes come neither loses nor changes any.
 func TestPauseAndResumeKeepTheStream(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})
 		const n = 5000
 		go func() {
@@ -50,7 +50,7 @@ func TestPauseAndResumeKeepTheStream(t *testing.T) {
 // A paused connection that fails reads on, to see the end of the stream.
 func TestFailureWhilePaused(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.BacklogMessages = 10
 		r.options.BacklogBytes = 1 << 20
 		c, ears, peer := r.conn(loop.Params{Paused: true})
@@ -75,7 +75,7 @@ func TestFailureWhilePaused(t *testing.T) {
 // The close frame that the peer sent before the pause is answered.
 func TestCloseFrameThenPause(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		near, far := r.pair()
 		r.start()
 		ended := newEars()

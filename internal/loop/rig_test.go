@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,13 +21,19 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// bothDrivers runs body over epoll, where there is one, and over goroutines.
+// everyDriver runs body over epoll, where there is one, over goroutines, and over
+// epoll under TLS.
 // The rig's options may be changed until it starts.
-func bothDrivers(t *testing.T, body func(t *testing.T, r *rig)) {
-	for name, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
+func everyDriver(t *testing.T, body func(t *testing.T, r *rig)) {
+	for name, r := range map[string]rig{
+		"loops":      {},
+		"goroutines": {options: loop.Options{Goroutines: true}},
+		"TLS":        {tls: tls.VersionTLS13},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body(t, &rig{t: t, options: loop.Options{Goroutines: goroutines, Loops: 2}})
+			r.t, r.options.Loops = t, 2
+			body(t, &r)
 		})
 	}
 }
@@ -36,8 +43,9 @@ type rig struct {
 	t        testing.TB
 	options  loop.Options
 	patience time.Duration
-	pipes    bool // net.Pipe instead of TCP, for bubbles of testing/synctest
-	unix     bool // the same, for tests that would use up the ports
+	pipes    bool   // net.Pipe instead of TCP, for bubbles of testing/synctest
+	unix     bool   // the same, for tests that would use up the ports
+	tls      uint16 // the version spoken; 0: none
 	engine   *loop.Engine
 	free     []func() // what hold has returned
 }
@@ -104,6 +112,9 @@ func (r *rig) pair() (near, far net.Conn) {
 	r.t.Cleanup(func() { far.Close() })
 	if near, err = l.Accept(); err != nil {
 		r.t.Fatal(err)
+	}
+	if r.tls != 0 {
+		return secure(r.t, near, far, r.tls)
 	}
 	return near, far
 }
@@ -275,9 +286,19 @@ func (p *peer) expectEnd() {
 // shut ends the peer's half of the stream.
 func (p *peer) shut() {
 	p.t.Helper()
-	if err := p.nc.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := p.nc.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// reset cuts the connection so that the other side notices the violence.
+func (p *peer) reset() {
+	nc := p.nc
+	if tc, ok := nc.(*tls.Conn); ok {
+		nc = tc.NetConn()
+	}
+	nc.(*net.TCPConn).SetLinger(0)
+	nc.Close()
 }
 
 // await waits for one value.

@@ -15,7 +15,7 @@ import (
 // cost.
 func TestWaitForRoom(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.Loops, r.options.InboxBytes = 1, 10_000
 		c, _, peer := r.conn(loop.Params{})
 		g := r.start().NewGroup()
@@ -51,7 +51,7 @@ func TestWaitForRoom(t *testing.T) {
 // While one loop is behind, the others write but read no more.
 func TestLoopsDoNotOutrunALoop(t *testing.T) {
 	t.Parallel()
-	bothDrivers(t, func(t *testing.T, r *rig) {
+	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.Loops, r.options.InboxBytes = 2, 10_000
 		g := r.start().NewGroup()
 		behind, _, behindPeer := r.conn(loop.Params{})

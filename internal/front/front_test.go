@@ -3,6 +3,7 @@ package front_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,11 @@ func (e echo) Closed(int, string, error)            {}
 // of HTTP. Both ways of a request run over one table: with loops, and without.
 func start(t *testing.T, goroutines bool) string {
 	t.Helper()
+	return serve(t, goroutines, nil)
+}
+
+func serve(t *testing.T, goroutines bool, config *tls.Config) string {
+	t.Helper()
 	e := loop.New(loop.Options{Goroutines: goroutines, CloseTimeout: time.Second})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +66,13 @@ func start(t *testing.T, goroutines bool) string {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- front.Serve(e, h, l, silent) }()
+	go func() {
+		if config != nil {
+			ended <- front.ServeTLS(h, l, config)
+		} else {
+			ended <- front.Serve(e, h, l, silent)
+		}
+	}()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -210,6 +222,11 @@ func talk(t *testing.T, addr string, until string, pieces ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return talkOver(t, nc, until, pieces...)
+}
+
+func talkOver(t *testing.T, nc net.Conn, until string, pieces ...string) string {
+	t.Helper()
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(10 * time.Second))
 	for _, piece := range pieces {

@@ -1,0 +1,127 @@
+package front_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// certified is a TLS configuration with httptest's certificate for 127.0.0.1.
+func certified() *tls.Config {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	return &tls.Config{Certificates: s.TLS.Certificates}
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	return nc
+}
+
+// Over TLS all goes through net/http, and comes to the same.
+func TestSecure(t *testing.T) {
+	t.Parallel()
+	for _, goroutines := range []bool{false, true} {
+		addr := serve(t, goroutines, certified())
+		for what, c := range map[string]struct{ send, begins, contains string }{
+			"upgrade":             {upgradeTo("/ws"), "HTTP/1.1 101 ", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+			"upgrade and a frame": {upgradeTo("/ws") + helloFrame, "HTTP/1.1 101 ", "hello"},
+			"refused":             {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
+			"GET":                 {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
+			"upgrade as second":   {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
+		} {
+			t.Run(fmt.Sprintf("goroutines=%v/%s", goroutines, what), func(t *testing.T) {
+				t.Parallel()
+				for _, pieces := range [][]string{{c.send}, strings.Split(c.send, "")} {
+					nc := tls.Client(dial(t, addr), &tls.Config{InsecureSkipVerify: true})
+					got := talkOver(t, nc, c.contains, pieces...)
+					if !strings.HasPrefix(got, c.begins) || !strings.Contains(got, c.contains) {
+						t.Errorf("got %.300q", got)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Who speaks HTTP where TLS is spoken is told so.
+func TestPlainToSecure(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, false, certified())
+	if got := talk(t, addr, "HTTPS", upgradeTo("/ws")); !strings.HasPrefix(got, "HTTP/1.0 400 ") {
+		t.Errorf("got %.300q", got)
+	}
+}
+
+// The server speaks HTTP/2 with those who can.
+func TestProtocols(t *testing.T) {
+	t.Parallel()
+	config := certified()
+	config.NextProtos = []string{"http/1.1", "other"}
+	addr := serve(t, false, config)
+	for want, offered := range map[string][]string{
+		"h2": {"http/1.1", "h2"}, "http/1.1": {"http/1.1"}, "other": {"other"}, "": nil,
+	} {
+		nc := tls.Client(dial(t, addr), &tls.Config{InsecureSkipVerify: true, NextProtos: offered})
+		if err := nc.Handshake(); err != nil {
+			t.Error(err)
+		} else if got := nc.ConnectionState().NegotiatedProtocol; got != want {
+			t.Errorf("offered %v, got %q", offered, got)
+		}
+	}
+}
+
+// Peers that stop in the middle of a handshake keep nobody out, however many, and
+// are cut when their time is up.
+func TestStalledHandshakes(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, false, certified())
+	var stalled []net.Conn
+	for i := range 300 {
+		nc := dial(t, addr)
+		stalled = append(stalled, nc)
+		switch i % 3 {
+		case 1:
+			io.WriteString(nc, "\x16\x03\x01\x02\x00\x01")
+		case 2:
+			tls.Client(&firstWrite{Conn: nc}, &tls.Config{InsecureSkipVerify: true}).Handshake()
+		}
+	}
+	nc := tls.Client(dial(t, addr), &tls.Config{InsecureSkipVerify: true})
+	if got := talkOver(t, nc, "hello", upgradeTo("/ws")+helloFrame); !strings.Contains(got, "hello") {
+		t.Errorf("got %.300q", got)
+	}
+	for _, nc := range stalled {
+		if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("it goes on")
+		}
+	}
+}
+
+// firstWrite is a connection whose first write is the last that arrives.
+type firstWrite struct {
+	net.Conn
+	wrote bool
+}
+
+func (f *firstWrite) Write(p []byte) (int, error) {
+	if f.wrote {
+		return len(p), nil
+	}
+	f.wrote = true
+	return f.Conn.Write(p)
+}

@@ -8,8 +8,9 @@
 //	log.Fatal(server.ListenAndServe())
 //
 // It follows RFC 6455 strictly and RFC 7692 (permessage-deflate) without context
-// takeover. An idle connection has no goroutine and no buffer on Linux over
-// plain TCP; over TLS and on other systems it has one goroutine.
+// takeover. An idle connection has no goroutine on Linux, and over plain TCP no
+// buffer; on other systems, and where a program brings a TLS of its own to
+// Serve, it has one goroutine.
 //
 //	request ─→ OnHandshake ─→ OnConnection ─→ OnMessage … ─→ (OnError) ─→ OnClose
 //	              may refuse                     one at a time, in order

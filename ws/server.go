@@ -62,6 +62,7 @@ type Server struct {
 	CheckOrigin func(r *http.Request) bool
 
 	// TLSConfig is for ServeTLS and ListenAndServeTLS; nil is the standard one.
+	// A handshake has HandshakeTimeout, too.
 	TLSConfig *tls.Config
 
 	// Subprotocols are those the server speaks, best first.
@@ -316,7 +317,8 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 }
 
 // ServeTLS is Serve over TLS, with the certificate and key of two PEM files, or with
-// TLSConfig's if both names are empty.
+// TLSConfig's if both names are empty. Given a listener that speaks TLS itself, Serve
+// would do; but its connections would need goroutines.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	config := s.TLSConfig.Clone()
 	if config == nil {

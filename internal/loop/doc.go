@@ -41,10 +41,12 @@
 //
 // # Two transports
 //
-// Linux, plain TCP: the socket is taken out of the net package and watched by
-// the loop's epoll set. Everywhere else, and for TLS: a goroutine reads from
-// the net.Conn and hands what it read to the loop, and another writes while
-// there is something to write (pipe.go). All else is the same code.
+// Linux, TCP: the socket is taken out of the net package and watched by the
+// loop's epoll set; under TLS, out of the crypto/tls connection, which the loop
+// then drives (NewTLSTransport, tls.go). Everywhere else, and for what is no
+// socket: a goroutine reads from the net.Conn and hands what it read to the loop,
+// and another writes while there is something to write (pipe.go). All else is the
+// same code.
 //
 // The package knows no channels and no HTTP. Locks: slab.mu, inbox.mu and the
 // poller's are leaves, never held together.

@@ -2,7 +2,7 @@ package loop
 
 import "net"
 
-// pipe is the transport for what is not a plain TCP socket on Linux: a goroutine
+// pipe is the transport for what is not a socket of the loop's own: a goroutine
 // reads and hands its bytes to the loop, one read at a time; another one writes
 // while the queue is not empty. To the loop it is a socket that is always full
 // until its writer reports.

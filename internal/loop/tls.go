@@ -18,7 +18,7 @@ func NewTLSTransport(nc net.Conn) net.Conn { return &transport{Conn: nc} }
 // loop, a socket that never blocks. Its Read then answers errAgain, after which
 // crypto/tls keeps the part of a record that it has, because the error is
 // temporary; its Write takes everything, because for crypto/tls a failed write is
-// the end. What is sealed waits here for the socket.
+// final. What is sealed waits here for the socket.
 type transport struct {
 	net.Conn // no longer used on a loop
 

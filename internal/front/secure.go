@@ -85,8 +85,8 @@ func (s *secured) shakeHands(nc net.Conn) {
 	s.put(tc)
 }
 
-// inTurn is a connection in its handshake. It holds a place while it computes, but
-// for what comes before its first read: nothing.
+// inTurn is a connection in its handshake. It holds a place while it computes, which
+// begins with the first that it has read, and none while it reads or writes.
 type inTurn struct {
 	net.Conn
 	places chan struct{} // nil once the handshake is over

@@ -185,18 +185,38 @@ func TestDialInTime(t *testing.T) {
 // A refusal whose body never ends is bounded by ctx as well.
 func TestDialRefusedForEver(t *testing.T) {
 	t.Parallel()
+	const begun = "HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nand"
 	r := &rig{t: t, Server: &ws.Server{}}
 	url := r.answering(func(c *raw, _ string) {
-		c.nc.Write([]byte("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nand"))
+		c.nc.Write([]byte(begun))
 		io.Copy(io.Discard, c.nc)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := ws.Dial(ctx, url, ws.DialOptions{})
+	_, err := ws.Dial(ctx, url, ws.DialOptions{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &reading{Conn: nc, left: len(begun), then: cancel}, err
+	}})
 	var refused *ws.HandshakeError
 	if !errors.As(err, &refused) || refused.Response.StatusCode != 403 {
 		t.Errorf("dial: %v", err)
 	}
+}
+
+// reading does something once so many bytes are read and more are waited for.
+type reading struct {
+	net.Conn
+	left int
+	then func()
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		r.then()
+	}
+	n, err := r.Conn.Read(p)
+	r.left -= n
+	return n, err
 }
 
 // The context is not the connection's.

@@ -1,12 +1,15 @@
 package ws_test
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"maru/ws"
@@ -157,7 +160,7 @@ func TestHandshakeThatNeverEnds(t *testing.T) {
 				r.HandshakeTimeout = 200 * time.Millisecond
 				c := r.start().connect()
 				request := handshake(r.addr, test.change...)
-				c.write([]byte(request[:min(len(request), test.cut)]))
+				c.nc.Write([]byte(request[:min(len(request), test.cut)])) // fails if it is cut by now
 				c.nc.SetReadDeadline(time.Now().Add(patience))
 				if _, err := io.Copy(io.Discard, c.nc); errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Error("it was not cut")
@@ -170,12 +173,45 @@ func TestHandshakeThatNeverEnds(t *testing.T) {
 // What has become a connection is not cut with the handshake's time.
 func TestHandshakeTimeoutEnds(t *testing.T) {
 	t.Parallel()
-	everyDriver(t, func(t *testing.T, r *rig) {
-		r.HandshakeTimeout = 100 * time.Millisecond
-		r.OnMessage = func(c *ws.Conn, m ws.Message) { c.Send(m) }
-		c := r.start().dial(ws.DialOptions{})
-		<-time.After(3 * r.HandshakeTimeout)
+	synctest.Test(t, func(t *testing.T) {
+		s := &ws.Server{HandshakeTimeout: time.Second}
+		s.OnMessage = func(c *ws.Conn, m ws.Message) { c.Send(m) }
+		l := make(pipeListener)
+		go s.Serve(l)
+		got := make(chan string, 1)
+		c, err := ws.Dial(t.Context(), "ws://localhost", ws.DialOptions{
+			NetDial:   l.dial,
+			OnMessage: func(_ *ws.Conn, m ws.Message) { got <- m.String() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Hour)
 		c.SendText("still here")
-		c.want(t, ws.Text("still here"))
+		if m := <-got; m != "still here" {
+			t.Errorf("got %q", m)
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
+
+// pipeListener accepts one end of each net.Pipe that it dials.
+type pipeListener chan net.Conn
+
+func (l pipeListener) dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	l <- near
+	return far, nil
+}
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	if nc, ok := <-l; ok {
+		return nc, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l pipeListener) Close() error   { close(l); return nil }
+func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

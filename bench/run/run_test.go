@@ -26,7 +26,8 @@ func TestContenders(t *testing.T) {
 	}
 	defer clean()
 	s := settings{duration: 100 * time.Millisecond, cores: [2]string{"0", "1"}}
-	few := strings.Fields("--connections 20 --warmup 10ms --settle 50ms")
+	// Some servers answer a handshake before they count the connection in: it settles.
+	few := strings.Fields("--connections 20 --warmup 10ms --settle 300ms")
 	cases := []scenario{
 		{"fanout", "", "fanout", few, "fanout", false, cpu},
 		{"joined", "", "fanout", append(few, "--window", "16"), "fanout", true, cpu},
@@ -40,8 +41,8 @@ func TestContenders(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: %v", c.name, err)
 				}
-				if fault := c.fault(r); fault != "" {
-					t.Errorf("%s: %s", c.name, fault)
+				if r.Faults.First != "" || r.Sent == 0 {
+					t.Errorf("%s: %d sent, %s", c.name, r.Sent, r.Faults.First)
 				}
 			}
 		})

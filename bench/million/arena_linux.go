@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type pair struct {
 	count           int
 	address         string
 	server, clients *worker
+	last            int64 // when the last client had the message, see now
 
 	opened, received atomic.Int64
 }
@@ -83,7 +85,8 @@ func arena() error {
 	} else {
 		err = f.report.write(os.Stdout, f.JSON)
 	}
-	return errors.Join(err, f.end())
+	f.end()
+	return err
 }
 
 func (f *field) run() error {
@@ -205,19 +208,17 @@ func (f *field) publish() error {
 	if err != nil {
 		return err
 	}
-	var last atomic.Int64
 	err = f.each(func(p *pair) error {
 		return f.await(p, func(s state) bool {
-			for old := last.Load(); s.LastReceived > old && !last.CompareAndSwap(old, s.LastReceived); {
-				old = last.Load()
-			}
+			p.last = s.LastReceived
 			return s.Received == p.count
 		})
 	})
 	if err != nil {
 		return err
 	}
-	f.report.published = time.Duration(last.Load() - began)
+	last := slices.MaxFunc(f.pairs, func(a, b *pair) int { return cmp.Compare(a.last, b.last) }).last
+	f.report.published = time.Duration(last - began)
 	f.report.told, err = f.survey(look)
 	return err
 }
@@ -297,7 +298,7 @@ func (f *field) survey(what verb) (survey, error) {
 }
 
 // end ends all processes and waits until the kernel has closed their sockets.
-func (f *field) end() error {
+func (f *field) end() {
 	f.fail(nil) // kills them
 	for _, p := range f.pairs {
 		for _, w := range []*worker{p.clients, p.server} {
@@ -307,7 +308,6 @@ func (f *field) end() error {
 			}
 		}
 	}
-	return nil
 }
 
 func opened(p *pair) int64   { return p.opened.Load() }

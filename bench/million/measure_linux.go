@@ -116,6 +116,8 @@ func others(a, b survey) float64 {
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
 
+func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
+
 // count writes 1000000 as 1,000,000.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)

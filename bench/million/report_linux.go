@@ -123,7 +123,7 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 	line("opened", "in %.1f s, %s a second", r.Open.Seconds, whole(r.Open.PerSecond))
 	line("", "CPU each: server %.1f µs (user %.1f), client %.1f µs", r.Open.ServerAll, r.Open.ServerUser, r.Open.ClientAll)
 	line("", "other programs used %.2f of %d cores", r.Open.Others, r.Cores)
-	line("server memory", "%s bytes a connection: %s before, %s after", whole(r.Memory.ServerEach), gib(r.Memory.ServersBefore), gib(r.Memory.ServersAfter))
+	line("server memory", "%s bytes a connection: all servers %s before, %s after", whole(r.Memory.ServerEach), mib(r.Memory.ServersBefore), mib(r.Memory.ServersAfter))
 	line("", "%s of them anonymous; the rest are pages of the program, which the processes share", whole(r.Memory.ServerAnonymous))
 	line("kernel memory", "%s bytes a connection, both ends: MemAvailable was %s, and is %s", whole(r.Memory.Kernel), gib(r.Memory.AvailableBefore), gib(r.Memory.AvailableAfter))
 	line("", "without what the processes have: servers %s, clients %s bytes each (slab: %s)", whole(r.Memory.ServerEach), whole(r.Memory.ClientEach), whole(r.Memory.Slab))

@@ -49,7 +49,7 @@ func color(server contender) string {
 	switch server.name {
 	case "maru":
 		return "#1f7a5c"
-	case "limit":
+	case limitName:
 		return "#c9c9c9"
 	}
 	return "#8fb3d9"

@@ -26,10 +26,13 @@ type programs string
 
 func (p programs) file(name string) string { return filepath.Join(string(p), name) }
 
+// limitName is the contender that others are seen against.
+const limitName = "limit"
+
 func contenders() []contender {
 	return []contender{
 		{name: "maru", about: "`maru serve`, a channel with history; `examples/echo` for echo", path: "/channels/bench", command: maruCommand},
-		{name: "limit", about: "the limit: C, nothing but the system calls; with several on the way, 16 joined in each send", path: "/", command: limitCommand},
+		{name: limitName, about: "the limit: C, nothing but the system calls; with several on the way, 16 joined in each send", path: "/", command: limitCommand},
 		goPeer("gorilla", "gorilla/websocket, writer goroutines, PreparedMessage"),
 		goPeer("coder", "coder/websocket"),
 		goPeer("gws", "lxzan/gws, Broadcaster"),

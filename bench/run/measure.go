@@ -21,8 +21,8 @@ type result = bench.Result
 type results struct {
 	started time.Time
 	took    time.Duration
-	loads   []float64 // load averages, one before each round
-	of      map[[2]string][]*result
+	loads   []float64               // load averages, one before each round
+	of      map[[2]string][]*result // by case and server, one for each round; nil: does not count
 	faults  map[[2]string][]string
 	machine bench.Machine
 }
@@ -49,12 +49,13 @@ func measureAll(ctx context.Context, s settings, p programs) (*results, error) {
 				all.machine = r.Machine
 				figure := ""
 				if fault := c.fault(r); fault == "" {
-					all.of[key] = append(all.of[key], r)
 					figure = fmt.Sprintf("%.2f %s", c.figure.of(r), c.figure.unit)
 				} else {
+					r = nil
 					all.faults[key] = append(all.faults[key], fault)
 					figure = "does not count: " + fault
 				}
+				all.of[key] = append(all.of[key], r)
 				fmt.Fprintf(os.Stderr, "%5.0f s  round %d of %d  %-10s %-10s %s\n", time.Since(all.started).Seconds(), round+1, s.runs, c.name, server.name, figure)
 			}
 		}

@@ -28,7 +28,7 @@ func (r *results) page(s settings) string {
 	fmt.Fprintf(&b, "- %s, %v, `go run ./run %s`\n", r.started.UTC().Format("2006-01-02 15:04 UTC"), r.took.Round(time.Second), strings.Join(s.arguments, " "))
 	fmt.Fprintf(&b, "- %s, %d cores, %s, %s\n", r.machine.Processor, r.machine.Cores, r.machine.Kernel, r.machine.Go)
 	fmt.Fprintf(&b, "- Load average before each round: %s. Of this, one measurement makes up to 2; the rest is other programs.\n", joined(r.loads))
-	fmt.Fprintf(&b, "- %d rounds, the servers taking turns. Figures are medians, in brackets the middle half. One server is ahead of another only where these do not overlap.\n", s.runs)
+	fmt.Fprintf(&b, "- Rounds: %d, the servers taking turns. Figures are medians, in brackets the middle half. One server is ahead of another only where these do not overlap. The ratio to the limit is of what the chart shows, within a round.\n", s.runs)
 	fmt.Fprintf(&b, "- 128 bytes a message, no compression, plain TCP on loopback; every byte that came back was checked.\n\n")
 	fmt.Fprintf(&b, "| server | |\n|---|---|\n")
 	for _, server := range s.servers {
@@ -76,7 +76,7 @@ func (r *results) table(b *strings.Builder, s settings, c scenario) {
 	for _, col := range columns {
 		fmt.Fprintf(b, " %s |", col.title)
 	}
-	fmt.Fprintf(b, " runs |\n|---|%s---|\n", strings.Repeat("---|", len(columns)))
+	fmt.Fprintf(b, " to the limit's | runs |\n|---|%s---|---|\n", strings.Repeat("---|", len(columns)))
 	for _, server := range r.order(s, c) {
 		key := [2]string{c.name, server.name}
 		name := server.name
@@ -85,19 +85,23 @@ func (r *results) table(b *strings.Builder, s settings, c scenario) {
 		}
 		fmt.Fprintf(b, "| %s |", name)
 		for _, col := range columns {
-			m := r.spread(c, server.name, col.of)
-			if m.n == 0 {
-				fmt.Fprint(b, " |")
-				continue
-			}
-			fmt.Fprintf(b, " %.*f (%.*f..%.*f) |", col.decimals, m.median, col.decimals, m.low, col.decimals, m.upper)
+			cell(b, r.spread(c, server.name, col.of), col.decimals)
 		}
-		fmt.Fprintf(b, " %d", len(r.of[key]))
+		cell(b, r.ratio(c, server.name), 2)
+		fmt.Fprintf(b, " %d", r.spread(c, server.name, c.figure.of).n)
 		if faults := r.faults[key]; len(faults) > 0 {
 			fmt.Fprintf(b, ", %d failed: %s", len(faults), strings.ReplaceAll(faults[0], "|", `\|`))
 		}
 		fmt.Fprint(b, " |\n")
 	}
+}
+
+func cell(b *strings.Builder, m spread, decimals int) {
+	if m.n == 0 {
+		b.WriteString(" |")
+		return
+	}
+	fmt.Fprintf(b, " %.*f (%.*f..%.*f) |", decimals, m.median, decimals, m.low, decimals, m.upper)
 }
 
 func joined(values []float64) string {

@@ -123,6 +123,9 @@ func TestPage(t *testing.T) {
 	}
 	_, echo, _ := strings.Cut(string(page), "## Echo")
 	limit, maru, failed := strings.Index(echo, "| limit |"), strings.Index(echo, "| **maru** |"), strings.Index(echo, `1 failed: message 7 \| was lost`)
+	if !strings.Contains(echo, "| 2.00 (2.00..2.00) | 1 |") { // maru's 2 over the limit's 1
+		t.Errorf("no ratio in %s", echo)
+	}
 	if limit < 0 || maru < limit || failed < maru {
 		t.Errorf("limit at %d, maru at %d, the failed at %d of %s", limit, maru, failed, echo)
 	}

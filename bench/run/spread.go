@@ -35,7 +35,22 @@ func quantile(sorted []float64, q float64) float64 {
 func (r *results) spread(c scenario, server string, of func(*result) float64) spread {
 	var values []float64
 	for _, one := range r.of[[2]string{c.name, server}] {
-		values = append(values, of(one))
+		if one != nil {
+			values = append(values, of(one))
+		}
+	}
+	return spreadOf(values)
+}
+
+// ratio is a server's figure over the limit's of the same round: what changes with
+// the machine from round to round is in both.
+func (r *results) ratio(c scenario, server string) spread {
+	var values []float64
+	limits := r.of[[2]string{c.name, limitName}]
+	for round, one := range r.of[[2]string{c.name, server}] {
+		if one != nil && round < len(limits) && limits[round] != nil {
+			values = append(values, c.figure.of(one)/c.figure.of(limits[round]))
+		}
 	}
 	return spreadOf(values)
 }

@@ -32,7 +32,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # npm leaves a copy of the lock file with what it installed.
-for dir in internal/web tests/interop; do
+for dir in internal/web tests/interop bench; do
 	if [ ! "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
 		(cd "$dir" && npm ci)
 	fi

@@ -58,7 +58,7 @@ func needs(t *testing.T, server string) {
 		}
 	case "ws", "socketio":
 		if _, err := os.Stat("node_modules"); err != nil {
-			t.Skip("make npm has not been called")
+			t.Fatal("npm packages are missing: make -C bench npm")
 		}
 	}
 }

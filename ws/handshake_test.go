@@ -174,19 +174,21 @@ func TestHandshakeThatNeverEnds(t *testing.T) {
 func TestHandshakeTimeoutEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &ws.Server{HandshakeTimeout: time.Second}
+		s := &ws.Server{HandshakeTimeout: time.Second, Goroutines: true}
 		s.OnMessage = func(c *ws.Conn, m ws.Message) { c.Send(m) }
 		l := make(pipeListener)
 		go s.Serve(l)
 		got := make(chan string, 1)
 		c, err := ws.Dial(t.Context(), "ws://localhost", ws.DialOptions{
-			NetDial:   l.dial,
-			OnMessage: func(_ *ws.Conn, m ws.Message) { got <- m.String() },
+			MaxMessageBytes: 12345, // an engine of its own, in this bubble
+			Goroutines:      true,
+			NetDial:         l.dial,
+			OnMessage:       func(_ *ws.Conn, m ws.Message) { got <- m.String() },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(time.Hour)
+		<-time.After(time.Minute)
 		c.SendText("still here")
 		if m := <-got; m != "still here" {
 			t.Errorf("got %q", m)

@@ -62,7 +62,7 @@ func (o *orderTest) run() {
 		o.members = append(o.members, m)
 		go m.read()
 	}
-	for range rapid.IntRange(1, 4).Draw(o.rt, "batches") {
+	for range rapid.IntRange(1, 3).Draw(o.rt, "batches") {
 		release := o.hold()
 		for range rapid.IntRange(1, 25).Draw(o.rt, "posts") {
 			o.post()

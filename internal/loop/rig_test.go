@@ -87,6 +87,15 @@ func (r *rig) conn(p loop.Params, buffered ...byte) (loop.Conn, *ears, *peer) {
 
 func (r *rig) pair() (near, far net.Conn) {
 	r.t.Helper()
+	near, far = r.plainPair()
+	if r.tls != 0 {
+		return secure(r.t, near, far, r.tls)
+	}
+	return near, far
+}
+
+func (r *rig) plainPair() (near, far net.Conn) {
+	r.t.Helper()
 	if r.pipes {
 		near, far = net.Pipe()
 		r.t.Cleanup(func() { far.Close() })
@@ -113,9 +122,6 @@ func (r *rig) pair() (near, far net.Conn) {
 	if near, err = l.Accept(); err != nil {
 		r.t.Fatal(err)
 	}
-	if r.tls != 0 {
-		return secure(r.t, near, far, r.tls)
-	}
 	return near, far
 }
 
@@ -128,7 +134,7 @@ func (r *rig) hold() (release func()) {
 	release = sync.OnceFunc(func() { close(free) })
 	r.free = append(r.free, release)
 	for range r.options.Loops { // connections are dealt out in turn
-		near, far := r.pair()
+		near, far := r.plainPair()
 		b := blocker{held: make(chan struct{}), free: free}
 		if _, err := r.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return b }); err != nil {
 			r.t.Fatal(err)
@@ -165,12 +171,28 @@ type end struct {
 	err    error
 }
 
+// mostHeard is how many messages ears remember that no test has waited for. More
+// are forgotten, so that a loop never waits for a test.
+const mostHeard = 1 << 13
+
 func newEars() *ears {
-	return &ears{make(chan event, 1<<16), make(chan string, 1<<10), make(chan end, 2)}
+	return &ears{make(chan event, mostHeard), make(chan string, mostHeard), make(chan end, 2)}
 }
 
-func (e *ears) Message(op frame.Opcode, data []byte) { e.messages <- event{op, string(data)} }
-func (e *ears) Pong(data []byte)                     { e.pongs <- string(data) }
+func (e *ears) Message(op frame.Opcode, data []byte) {
+	select {
+	case e.messages <- event{op, string(data)}:
+	default:
+	}
+}
+
+func (e *ears) Pong(data []byte) {
+	select {
+	case e.pongs <- string(data):
+	default:
+	}
+}
+
 func (e *ears) Closed(code int, reason string, err error) {
 	e.closed <- end{code, reason, err}
 }
@@ -190,7 +212,7 @@ type peer struct {
 
 func newPeer(t testing.TB, nc net.Conn, p loop.Params) *peer {
 	return &peer{
-		t: t, patience: patience, nc: nc, client: !p.Client, buffer: make([]byte, 64<<10),
+		t: t, patience: patience, nc: nc, client: !p.Client, buffer: make([]byte, 16<<10),
 		rules: frame.Rules{Client: !p.Client, Deflate: p.DeflateBits > 0},
 	}
 }

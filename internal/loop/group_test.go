@@ -46,6 +46,9 @@ type orderMember struct {
 	got  chan []string
 }
 
+func (*orderMember) Message(frame.Opcode, []byte) {}
+func (*orderMember) Closed(int, string, error)    {}
+
 func (o *orderTest) run() {
 	const members, groups = 4, 3
 	o.start()
@@ -57,8 +60,13 @@ func (o *orderTest) run() {
 		if i%2 == 1 {
 			form = 15
 		}
-		c, _, peer := o.conn(loop.Params{DeflateBits: form})
-		m := &orderMember{conn: c, peer: peer, in: make([]bool, groups), got: make(chan []string, 1)}
+		near, far := o.pair()
+		p := loop.Params{DeflateBits: form}
+		m := &orderMember{peer: newPeer(o.t, far, p), in: make([]bool, groups), got: make(chan []string, 1)}
+		var err error
+		if m.conn, err = o.engine.Open(near, nil, p, func(loop.Conn) loop.Handler { return m }); err != nil {
+			o.t.Fatal(err)
+		}
 		o.members = append(o.members, m)
 		go m.read()
 	}

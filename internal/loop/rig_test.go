@@ -176,7 +176,7 @@ type end struct {
 const mostHeard = 1 << 13
 
 func newEars() *ears {
-	return &ears{make(chan event, mostHeard), make(chan string, mostHeard), make(chan end, 2)}
+	return &ears{make(chan event, mostHeard), make(chan string, 1<<8), make(chan end, 2)}
 }
 
 func (e *ears) Message(op frame.Opcode, data []byte) {

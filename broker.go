@@ -1,6 +1,10 @@
 package maru
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"time"
+)
 
 // A Broker gives publications their place, keeps history, and carries
 // publications to the nodes of a server. It must guarantee:
@@ -9,7 +13,8 @@ import "context"
 //     publication; a publication's offset is that number. So offsets rise in a
 //     channel and are not consecutive.
 //   - Order. Every publication is handed to the Sink exactly once, for each
-//     channel in the order of offsets, and before Publish returns.
+//     channel in the order of offsets, and before done is called. What one caller
+//     submits to a channel keeps its order, and so do the calls of done.
 //   - Agreement. That it is handed to the Sink and that History shows it is one
 //     step: no History is answered between the two. So who registers for the Sink
 //     and then asks for History misses nothing.
@@ -24,21 +29,124 @@ import "context"
 //     another epoch, or beyond the head (of the channel; of the namespace for a
 //     channel no longer known), is a gap of unknown extent, and everything that
 //     is retained follows it.
+//   - Repeats. With an idempotency key a publication is taken once: the same key
+//     again, from the same publisher in the same channel, within IdempotencyAge,
+//     answers the first one's position and delivers nothing; with another kind,
+//     data or publication key it is CodeIdempotencyConflict.
+//   - Versions. A publication with a version that is not above the highest version
+//     that the channel has is stale: it answers the channel's head and delivers
+//     nothing. A broker may forget a channel's version when it retains nothing of
+//     the channel any more.
+//   - Transients. A transient publication has no number and is not retained; it is
+//     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use.
 type Broker interface {
-	// Publish assigns Offset and Time, stores the publication and hands it to
-	// the Sink. It takes ownership of p and p.Data. Where the broker is not in
-	// memory it may wait, until ctx ends.
-	Publish(ctx context.Context, channel string, p *Publication) (Position, error)
+	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
+	// and then calls done once: maybe before Submit returns, maybe from another
+	// goroutine. done must not wait and must not call the broker. Submit does not
+	// wait either; what is on its way is the caller's to bound. It takes ownership
+	// of p and p.Data. Publish is Submit for who can wait.
+	Submit(channel string, p *Publication, o PublishOptions, done func(Published, error))
 
 	// History answers what is retained of the channel, ascending.
 	History(ctx context.Context, channel string, q HistoryQuery) (History, error)
 
-	// Close gives back what the broker holds. Publish and History then fail
+	// Close gives back what the broker holds. Submit and History then fail
 	// with an error that has CodeShuttingDown.
 	Close() error
 }
+
+// PublishOptions say how a publication is taken.
+type PublishOptions struct {
+	// IdempotencyKey makes a retry safe, within IdempotencyAge. It is bound to the
+	// channel and to Publisher. At most MaxIdempotencyKeyBytes; empty: none.
+	IdempotencyKey string
+	// Publisher is whose the key is: a person, an API key; empty for anonymous.
+	Publisher string
+	// Version, if not 0, is compared with what the channel has; see Broker.
+	Version uint64
+	// Transient publications are for those who are there: not retained, and
+	// without a number. Version is ignored.
+	Transient bool
+}
+
+const (
+	// IdempotencyAge is how long a repeat is known.
+	IdempotencyAge = 10 * time.Minute
+	// MaxIdempotencyKeyBytes is the longest idempotency key.
+	MaxIdempotencyKeyBytes = 255
+)
+
+// Check says whether the options can be followed: the error's code is
+// CodeBadRequest for a key that is too long.
+func (o PublishOptions) Check() error {
+	if len(o.IdempotencyKey) > MaxIdempotencyKeyBytes {
+		return NewError(CodeBadRequest, "an idempotency key has at most 255 bytes")
+	}
+	return nil
+}
+
+// Published is what became of a publication.
+type Published struct {
+	Position      // of the publication, or of the first one if Replayed; the channel's head if Stale
+	Replayed bool // the idempotency key was known: nothing was delivered
+	Stale    bool // the version was not new: nothing was delivered
+}
+
+// Publish submits and waits until it is done, or until ctx ends; then the
+// publication may be taken all the same, which is what idempotency keys are for.
+// With a ctx that has ended already nothing happens.
+func Publish(ctx context.Context, b Broker, channel string, p *Publication, o PublishOptions) (Published, error) {
+	if err := ctx.Err(); err != nil {
+		return Published{}, err
+	}
+	type result struct {
+		Published
+		err error
+	}
+	results := make(chan result, 1)
+	b.Submit(channel, p, o, func(done Published, err error) { results <- result{done, err} })
+	select {
+	case r := <-results:
+		return r.Published, r.err
+	case <-ctx.Done():
+		return Published{}, ctx.Err()
+	}
+}
+
+// Retention is what a namespace keeps. In the first three, zero means the
+// default and a negative value that nothing is retained: positions still rise,
+// and gaps are still told.
+type Retention struct {
+	Publications int           // of a channel; default 100
+	Age          time.Duration // of a publication when it is no longer retained; default 24 h
+	Bytes        int64         // of the namespace, with what a publication costs beside its data; default 64 MiB
+	Durability   Durability
+}
+
+// WithDefaults is r with its zero fields set.
+func (r Retention) WithDefaults() Retention {
+	r.Publications = cmp.Or(r.Publications, 100)
+	r.Age = cmp.Or(r.Age, 24*time.Hour)
+	r.Bytes = cmp.Or(r.Bytes, 64<<20)
+	return r
+}
+
+// Retains reports whether something that counts size bytes can be retained at
+// all. r has its defaults.
+func (r Retention) Retains(size int64) bool {
+	return r.Publications > 0 && r.Age > 0 && size <= r.Bytes
+}
+
+// Durability says what an acknowledged publication survives.
+type Durability uint8
+
+const (
+	InMemory Durability = iota // nothing: a restart begins a new epoch
+	Interval                   // the end of the process; of a loss of power, all but the last seconds
+	Sync                       // a loss of power
+)
 
 // A Sink takes publications from a broker, in order for each channel. It must
 // not wait and must not call the broker; it is called while the channel's order

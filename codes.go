@@ -4,27 +4,33 @@ package maru
 type Code string
 
 const (
-	CodeBadRequest         Code = "bad_request"          // a parameter or body that cannot be understood
-	CodeBadChannel         Code = "bad_channel"          // a name that cannot name a channel
-	CodeBadJSON            Code = "bad_json"             // a JSON body that is not JSON
-	CodeBadText            Code = "bad_text"             // text that is not UTF-8
-	CodeBadPosition        Code = "bad_position"         // since or Last-Event-ID that is no position
-	CodeBadNickname        Code = "bad_nickname"         // see CONTRACT §7
-	CodeNotSignedIn        Code = "not_signed_in"        // no session
-	CodeNotAllowed         Code = "not_allowed"          // the rules say no: origin, reserved channel
-	CodeNotFound           Code = "not_found"            // no such address
-	CodeMethodNotAllowed   Code = "method_not_allowed"   // the Allow header says which are
-	CodeTaken              Code = "taken"                // the nickname is held by another live session
-	CodeBadFrame           Code = "bad_frame"            // a WebSocket frame against RFC 6455
-	CodeTooLarge           Code = "too_large"            // a message above the limit
-	CodeWrongHost          Code = "wrong_host"           // Host is not one of this server's (DNS rebinding)
-	CodeUpgradeRequired    Code = "upgrade_required"     // a WebSocket version other than 13
-	CodeTooManyConnections Code = "too_many_connections" // in all, or from this address
-	CodeShuttingDown       Code = "shutting_down"        // come back
-	CodeSlow               Code = "slow"                 // did not read; come back and recover
-	CodeGap                Code = "gap"                  // the position asked for is no longer retained in full
-	CodeRevoked            Code = "revoked"              // the session behind the connection ended
-	CodeInternal           Code = "internal"             // the server's fault; its log says more
+	CodeBadRequest          Code = "bad_request"          // a parameter or body that cannot be understood
+	CodeBadChannel          Code = "bad_channel"          // a name that cannot name a channel
+	CodeBadJSON             Code = "bad_json"             // a JSON body that is not JSON
+	CodeBadText             Code = "bad_text"             // text that is not UTF-8
+	CodeBadPosition         Code = "bad_position"         // since or Last-Event-ID that is no position
+	CodeBadNickname         Code = "bad_nickname"         // see CONTRACT §7
+	CodeNotSignedIn         Code = "not_signed_in"        // no session
+	CodeNotAllowed          Code = "not_allowed"          // the rules say no: origin, reserved channel
+	CodeNotFound            Code = "not_found"            // no such address
+	CodeMethodNotAllowed    Code = "method_not_allowed"   // the Allow header says which are
+	CodeTaken               Code = "taken"                // the nickname is held by another live session
+	CodeBadFrame            Code = "bad_frame"            // a WebSocket frame against RFC 6455
+	CodeTooLarge            Code = "too_large"            // a message above the limit
+	CodeWrongHost           Code = "wrong_host"           // Host is not one of this server's (DNS rebinding)
+	CodeUpgradeRequired     Code = "upgrade_required"     // a WebSocket version other than 13
+	CodeTooManyConnections  Code = "too_many_connections" // in all, or from this address
+	CodeShuttingDown        Code = "shutting_down"        // come back
+	CodeSlow                Code = "slow"                 // did not read; come back and recover
+	CodeGap                 Code = "gap"                  // the position asked for is no longer retained in full
+	CodeRevoked             Code = "revoked"              // the session behind the connection ended
+	CodeBadToken            Code = "bad_token"            // a token or ticket that is not valid, or not for this
+	CodeTokenExpired        Code = "token_expired"        // get a new one, then come back
+	CodeIdempotencyConflict Code = "idempotency_conflict" // the idempotency key was used for something else
+	CodeRateLimited         Code = "rate_limited"         // too many requests; slow down
+	CodeStorageFull         Code = "storage_full"         // history on disk has no room
+	CodeUnavailable         Code = "unavailable"          // something the server depends on does not answer; try again
+	CodeInternal            Code = "internal"             // the server's fault; its log says more
 )
 
 // Close codes of WebSocket connections beside those of RFC 6455 §7.4. From 4000
@@ -39,7 +45,9 @@ const (
 	CloseTokenExpired = 4401
 	CloseSlow         = 4408
 	CloseGap          = 4410
+	CloseRateLimited  = 4429
 	CloseBadRequest   = 4500
+	CloseBadToken     = 4501
 	CloseRevoked      = 4503
 )
 
@@ -49,27 +57,33 @@ var codes = map[Code]struct {
 	status int // HTTP
 	close  int // WebSocket
 }{
-	CodeBadRequest:         {400, CloseBadRequest},
-	CodeBadChannel:         {400, CloseBadRequest},
-	CodeBadJSON:            {400, CloseBadRequest},
-	CodeBadText:            {400, 1007},
-	CodeBadPosition:        {400, CloseBadRequest},
-	CodeBadNickname:        {400, CloseBadRequest},
-	CodeNotSignedIn:        {404, CloseNotAllowed},
-	CodeNotAllowed:         {403, CloseNotAllowed},
-	CodeNotFound:           {404, CloseBadRequest},
-	CodeMethodNotAllowed:   {405, CloseBadRequest},
-	CodeTaken:              {409, CloseNotAllowed},
-	CodeBadFrame:           {400, 1002},
-	CodeTooLarge:           {413, CloseTooBig},
-	CodeWrongHost:          {421, CloseNotAllowed},
-	CodeUpgradeRequired:    {426, CloseBadRequest},
-	CodeTooManyConnections: {503, CloseTryAgain},
-	CodeShuttingDown:       {503, CloseGoingAway},
-	CodeSlow:               {503, CloseTryAgain},
-	CodeGap:                {410, CloseGap},
-	CodeRevoked:            {401, CloseRevoked},
-	CodeInternal:           {500, CloseInternal},
+	CodeBadRequest:          {400, CloseBadRequest},
+	CodeBadChannel:          {400, CloseBadRequest},
+	CodeBadJSON:             {400, CloseBadRequest},
+	CodeBadText:             {400, 1007},
+	CodeBadPosition:         {400, CloseBadRequest},
+	CodeBadNickname:         {400, CloseBadRequest},
+	CodeNotSignedIn:         {404, CloseNotAllowed},
+	CodeNotAllowed:          {403, CloseNotAllowed},
+	CodeNotFound:            {404, CloseBadRequest},
+	CodeMethodNotAllowed:    {405, CloseBadRequest},
+	CodeTaken:               {409, CloseNotAllowed},
+	CodeBadFrame:            {400, 1002},
+	CodeTooLarge:            {413, CloseTooBig},
+	CodeWrongHost:           {421, CloseNotAllowed},
+	CodeUpgradeRequired:     {426, CloseBadRequest},
+	CodeTooManyConnections:  {503, CloseTryAgain},
+	CodeShuttingDown:        {503, CloseGoingAway},
+	CodeSlow:                {503, CloseTryAgain},
+	CodeGap:                 {410, CloseGap},
+	CodeRevoked:             {401, CloseRevoked},
+	CodeBadToken:            {401, CloseBadToken},
+	CodeTokenExpired:        {401, CloseTokenExpired},
+	CodeIdempotencyConflict: {422, CloseBadRequest},
+	CodeRateLimited:         {429, CloseRateLimited},
+	CodeStorageFull:         {507, CloseTryAgain},
+	CodeUnavailable:         {503, CloseTryAgain},
+	CodeInternal:            {500, CloseInternal},
 }
 
 // Status is the HTTP status that goes with the code; 500 for an unknown one.

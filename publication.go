@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -30,7 +31,7 @@ func (k Kind) String() string {
 // Publication is one item in a channel. Once published it is shared by all who
 // read it and never changed.
 type Publication struct {
-	Offset uint64    // place in the namespace's history; rising in a channel, not consecutive; 0 before publishing
+	Offset uint64    // place in the namespace's history; rising in a channel, not consecutive; 0 before publishing and for transient ones
 	Kind   Kind      // what Data is
 	Data   []byte    // as published; JSON is compacted
 	Key    string    // what the value is of, for conflation; may be empty
@@ -43,10 +44,14 @@ type Publication struct {
 //	{"offset":812,"kind":"text|json|binary","data":…,"key":"…","time":"RFC 3339","user":"…"}
 //
 // where data is a string for text, the JSON itself for json and base64 for
-// binary, and absent fields are left out. It does not escape <, > and &, so
+// binary, and absent fields are left out, as is the offset of a transient one. It does not escape <, > and &, so
 // that text arrives as it was typed.
 func (p *Publication) AppendJSON(dst []byte) []byte {
-	dst = fmt.Appendf(dst, `{"offset":%d,"kind":"%s","data":`, p.Offset, p.Kind)
+	dst = append(dst, '{')
+	if p.Offset != 0 {
+		dst = append(strconv.AppendUint(append(dst, `"offset":`...), p.Offset, 10), ',')
+	}
+	dst = append(append(append(dst, `"kind":"`...), p.Kind.String()...), `","data":`...)
 	switch p.Kind {
 	case JSON:
 		dst = append(dst, p.Data...)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"maru"
 	"maru/internal/auth"
 	"maru/internal/broker/memory"
 	"maru/internal/loop"
@@ -116,9 +117,7 @@ func (o Options) loop() loop.Options {
 }
 
 func (o Options) memory() memory.Options {
-	return memory.Options{
-		PublicationsPerChannel: o.HistoryPublications,
-		MaxAge:                 o.HistoryAge,
-		BytesPerNamespace:      o.HistoryBytes,
-	}
+	return memory.Options{Retention: memory.Everywhere(maru.Retention{
+		Publications: o.HistoryPublications, Age: o.HistoryAge, Bytes: o.HistoryBytes,
+	})}
 }

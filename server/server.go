@@ -76,10 +76,7 @@ func (s *Server) routes() http.Handler {
 		Log:      s.options.Logger,
 	}
 	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: door,
-		Publish: func(channel string, p *maru.Publication) error {
-			_, err := s.broker.Publish(context.Background(), channel, p) // in memory: does not wait
-			return err
-		}})
+		Submit: s.broker.Submit})
 	events := sse.New(sse.Options{Hub: s.hub, Door: door, WriteTimeout: s.options.BacklogAge})
 	return api.New(api.Options{
 		Hub: s.hub, Door: door,
@@ -116,31 +113,39 @@ var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutti
 // codes: CodeBadChannel, CodeNotAllowed for a name that begins with $, CodeBadText,
 // CodeBadJSON, CodeTooLarge, CodeShuttingDown.
 func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+	done, err := s.PublishWith(ctx, channel, p, maru.PublishOptions{})
+	return done.Position, err
+}
+
+// PublishWith is Publish with options: an idempotency key, a version, or for those
+// who are there only. Errors beside those of Publish: CodeBadRequest for a key that is
+// too long, CodeIdempotencyConflict.
+func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
 	if err := maru.CheckChannel(channel); err != nil {
-		return maru.Position{}, err
+		return maru.Published{}, err
 	}
 	if maru.Reserved(channel) {
-		return maru.Position{}, maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+		return maru.Published{}, maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
 	}
 	if int64(len(p.Data)) > s.options.MaxMessageBytes {
-		return maru.Position{}, maru.NewError(maru.CodeTooLarge, "the data is above the limit of a message")
+		return maru.Published{}, maru.NewError(maru.CodeTooLarge, "the data is above the limit of a message")
 	}
 	if p.Kind == maru.JSON {
 		compact, err := entry.CompactJSON(p.Data)
 		if err != nil {
-			return maru.Position{}, err
+			return maru.Published{}, err
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, channel, p)
+	return s.publish(ctx, channel, p, o)
 }
 
 // publish waits for room before it publishes, as every goroutine must.
-func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
 	if err := s.engine.Wait(ctx); err != nil {
-		return maru.Position{}, err
+		return maru.Published{}, err
 	}
-	return s.broker.Publish(ctx, channel, p)
+	return maru.Publish(ctx, s.broker, channel, p, o)
 }
 
 // Presence says who is subscribed to a channel now.

@@ -26,10 +26,13 @@ type publishCmd struct {
 	Data    *string `arg:"" optional:"" help:"What to publish; without it, or with -, standard input is read to its end."`
 
 	remote
-	Lines  bool   `help:"Each line of standard input is a publication, sent as it comes."`
 	JSON   bool   `xor:"kind" help:"The data is JSON."`
 	Binary bool   `xor:"kind" help:"The data is any bytes."`
 	Key    string `help:"Key of the value, for conflation."`
+
+	IdempotencyKey string `xor:"once" help:"Makes a retry safe: known for 10 minutes, a repeat is not published again."`
+	Transient      bool   `help:"For those who are there now: not retained, without an offset."`
+	Lines          bool   `xor:"once" help:"Each line of standard input is a publication, sent as it comes."`
 }
 
 // Help is what --help says beside the flags.
@@ -55,9 +58,16 @@ func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 	}
 	defer client.CloseIdleConnections()
 
-	p := &publisher{client: client, url: address, contentType: c.contentType(), out: s.stdout}
+	p := &publisher{client: client, url: address, contentType: c.contentType(), idempotencyKey: c.IdempotencyKey, out: s.stdout}
+	query := make(url.Values)
 	if c.Key != "" {
-		p.url += "?key=" + url.QueryEscape(c.Key)
+		query.Set("key", c.Key)
+	}
+	if c.Transient {
+		query.Set("transient", "true")
+	}
+	if len(query) > 0 {
+		p.url += "?" + query.Encode()
 	}
 	switch {
 	case c.Lines:
@@ -101,10 +111,11 @@ func isTerminal(r io.Reader) bool {
 }
 
 type publisher struct {
-	client      *http.Client
-	url         string
-	contentType string
-	out         io.Writer
+	client         *http.Client
+	url            string
+	contentType    string
+	idempotencyKey string
+	out            io.Writer
 }
 
 // lines publishes each line, without its end, before it reads the next.
@@ -132,6 +143,9 @@ func (p *publisher) publish(ctx context.Context, data []byte) error {
 		return err
 	}
 	req.Header.Set("Content-Type", p.contentType)
+	if p.idempotencyKey != "" {
+		req.Header.Set("Idempotency-Key", p.idempotencyKey)
+	}
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ type Options struct {
 	Hub     *hub.Hub
 	Door    *entry.Door
 	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
-	Publish func(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error)
+	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error)
 
 	Sockets        ChannelHandler // upgrades to WebSocket
 	Events         ChannelHandler // server-sent events of a channel

@@ -57,14 +57,22 @@ func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (ma
 	if h.Gap != nil || len(h.Publications) > 0 {
 		return h, nil
 	}
-	batch, err := queue.Next(ctx)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, &maru.Error{Code: maru.CodeShuttingDown}) {
-		return h, err
-	}
-	for _, d := range batch {
-		h.Epoch, h.Head = d.At.Epoch, d.At.Offset
-		if len(h.Publications) < limit {
-			h.Publications = append(h.Publications, d.Publication)
+	for len(h.Publications) == 0 {
+		batch, err := queue.Next(ctx)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, &maru.Error{Code: maru.CodeShuttingDown}):
+			return h, nil
+		case err != nil:
+			return h, err
+		}
+		for _, d := range batch {
+			if d.At.Offset == 0 {
+				continue // transient: no part of a history
+			}
+			h.Epoch, h.Head = d.At.Epoch, d.At.Offset
+			if len(h.Publications) < limit {
+				h.Publications = append(h.Publications, d.Publication)
+			}
 		}
 	}
 	return h, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -22,25 +23,78 @@ const (
 type position struct {
 	Channel string `json:"channel"`
 	Epoch   string `json:"epoch"`
-	Offset  uint64 `json:"offset"`
+	Offset  uint64 `json:"offset,omitempty"` // none for what is transient
 }
 
-// servePublish publishes the body. Errors: 400 bad_request (key, Content-Type,
+// servePublish publishes the body. Parameters:
+//
+//	key=KEY          what the value is of
+//	version=N        1 or more: not published unless it is above what the channel has
+//	transient=true   for those who are there: not retained, without an offset
+//
+// With Idempotency-Key a retry is safe. An answer to what was not published anew says
+// so: Idempotent-Replay: true, or Stale-Version: true with the channel's head.
+//
+// Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
-// bad_json, bad_text; 413 too_large; 503 shutting_down.
+// bad_json, bad_text; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	p, err := a.readPublication(w, r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	p.User = a.Door.Sessions.Identify(r).User
-	at, err := a.Publish(r.Context(), channel, p)
+	o, err := parseOptions(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, marshal(position{channel, at.Epoch, at.Offset}))
+	p.User = a.Door.Sessions.Identify(r).User
+	o.Publisher = p.User
+	done, err := a.Publish(r.Context(), channel, p, o)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if done.Replayed {
+		w.Header().Set("Idempotent-Replay", "true")
+	}
+	if done.Stale {
+		w.Header().Set("Stale-Version", "true")
+	}
+	writeJSON(w, marshal(position{channel, done.Epoch, done.Offset}))
+}
+
+// parseOptions reads how the publication is to be taken.
+func parseOptions(r *http.Request) (o maru.PublishOptions, err error) {
+	q, err := entry.Values(r)
+	if err != nil {
+		return o, err
+	}
+	keys := r.Header.Values("Idempotency-Key")
+	switch {
+	case len(keys) > 1, len(keys) == 1 && keys[0] == "":
+		return o, maru.NewError(maru.CodeBadRequest, "Idempotency-Key is one value of 1 to 255 bytes")
+	case len(keys) == 1:
+		o.IdempotencyKey = keys[0]
+	}
+	if q.Has("version") {
+		o.Version, err = strconv.ParseUint(q.Get("version"), 10, 64)
+		if err != nil || o.Version == 0 {
+			return o, maru.NewError(maru.CodeBadRequest, "version is a whole number from 1")
+		}
+	}
+	switch q.Get("transient") {
+	case "true":
+		o.Transient = true
+	case "", "false":
+	default:
+		return o, maru.NewError(maru.CodeBadRequest, "transient is true or false")
+	}
+	if o.Transient && o.Version != 0 {
+		return o, maru.NewError(maru.CodeBadRequest, "what is transient has no version")
+	}
+	return o, o.Check()
 }
 
 func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Publication, error) {

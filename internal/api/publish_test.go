@@ -39,6 +39,7 @@ func TestPublish(t *testing.T) {
 		"text not UTF-8":   {body: "\xff", code: maru.CodeBadText},
 		"other charset":    {header: "Content-Type: text/plain; charset=latin1", body: "a", code: maru.CodeBadText},
 		"malformed type":   {header: "Content-Type: /", body: "a", code: maru.CodeBadRequest},
+		"version":          {query: "?version=1", body: "1", want: `"kind":"text",`},
 		"content encoding": {header: "Content-Encoding: gzip", body: "a", code: maru.CodeBadRequest},
 	}
 	for name, tt := range tests {
@@ -61,6 +62,58 @@ func TestPublish(t *testing.T) {
 				t.Errorf("published %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// How a publication is to be taken: once, only if newer, or not kept.
+func TestPublishOptions(t *testing.T) {
+	t.Parallel()
+	const key = "Idempotency-Key: k"
+	w := newWorld(t, 0)
+	at := func(offset string) string {
+		h, _ := w.broker.History(t.Context(), "a", maru.HistoryQuery{})
+		return `{"channel":"a","epoch":"` + h.Epoch + `"` + offset + "}\n"
+	}
+	for _, tt := range []struct {
+		name, query, body string
+		headers           []string
+		status            int
+		offset            string // as in the answer
+		says              string // header that is true
+		code              maru.Code
+	}{
+		{name: "first", body: "x", headers: []string{key}, offset: `,"offset":1`},
+		{name: "repeat", body: "x", headers: []string{key}, offset: `,"offset":1`, says: "Idempotent-Replay"},
+		{name: "other body", body: "y", headers: []string{key}, code: maru.CodeIdempotencyConflict},
+		{name: "other kind", body: "x", headers: []string{key, "Content-Type: image/png"}, code: maru.CodeIdempotencyConflict},
+		{name: "newer", query: "?version=7", body: "x", offset: `,"offset":2`},
+		{name: "not newer", query: "?version=7", body: "y", offset: `,"offset":2`, says: "Stale-Version"},
+		{name: "transient", query: "?transient=true", body: "y"},
+		{name: "not transient", query: "?transient=false", body: "y", offset: `,"offset":3`},
+		{name: "empty key", headers: []string{"Idempotency-Key: "}, code: maru.CodeBadRequest},
+		{name: "two keys", headers: []string{key, key}, code: maru.CodeBadRequest},
+		{name: "long key", headers: []string{"Idempotency-Key: " + strings.Repeat("k", 256)}, code: maru.CodeBadRequest},
+		{name: "version 0", query: "?version=0", code: maru.CodeBadRequest},
+		{name: "no version", query: "?version=", code: maru.CodeBadRequest},
+		{name: "version -1", query: "?version=-1", code: maru.CodeBadRequest},
+		{name: "transient what", query: "?transient=1", code: maru.CodeBadRequest},
+		{name: "transient with version", query: "?transient=true&version=9", code: maru.CodeBadRequest},
+	} {
+		answer := w.request("POST", "/channels/a"+tt.query, tt.body, tt.headers...)
+		if tt.code != "" {
+			if code(answer) != tt.code || answer.Code != tt.code.Status() {
+				t.Errorf("%s: answered %d %s, want %s", tt.name, answer.Code, answer.Body, tt.code)
+			}
+			continue
+		}
+		if want := at(tt.offset); answer.Code != 200 || answer.Body.String() != want {
+			t.Errorf("%s: answered %d %s, want %s", tt.name, answer.Code, answer.Body, want)
+		}
+		for _, header := range []string{"Idempotent-Replay", "Stale-Version"} {
+			if got := answer.Header().Get(header); (got == "true") != (header == tt.says) {
+				t.Errorf("%s: %s is %q", tt.name, header, got)
+			}
+		}
 	}
 }
 

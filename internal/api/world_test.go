@@ -47,7 +47,10 @@ func newWorld(t *testing.T, connections int) *world {
 		Log:      slog.New(slog.DiscardHandler),
 	}
 	w.api = api.New(api.Options{
-		Hub: w.hub, Door: w.door, History: w.broker.History, Publish: w.broker.Publish,
+		Hub: w.hub, Door: w.door, History: w.broker.History,
+		Publish: func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+			return maru.Publish(ctx, w.broker, channel, p, o)
+		},
 		Sockets: says("socket"), Events: says("events"), PresenceEvents: says("presence events"),
 		Pages: pages{}, MaxBodyBytes: 64,
 	})
@@ -95,11 +98,11 @@ func (w *world) signIn(nickname string) {
 
 func (w *world) publish(t *testing.T, channel, text string) maru.Position {
 	t.Helper()
-	at, err := w.broker.Publish(t.Context(), channel, &maru.Publication{Data: []byte(text)})
+	at, err := maru.Publish(t.Context(), w.broker, channel, &maru.Publication{Data: []byte(text)}, maru.PublishOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return at
+	return at.Position
 }
 
 // code is the error's word in an answer, "" if it is none.

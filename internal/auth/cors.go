@@ -6,7 +6,7 @@ import "net/http"
 const (
 	corsMethods = "GET, POST, DELETE"
 	corsHeaders = "Content-Type, Idempotency-Key, Last-Event-ID, Authorization"
-	corsExposed = "Idempotent-Replay"
+	corsExposed = "Idempotent-Replay, Stale-Version"
 	corsMaxAge  = "600" // seconds a browser remembers a preflight, so long a removed origin may still try
 )
 

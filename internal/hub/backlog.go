@@ -13,9 +13,10 @@ type Delivery struct {
 }
 
 // after reports whether d stands beyond a position: later in the same life of
-// the history, or in another life, which only the future brings.
+// the history, or in another life, which only the future brings. What is transient
+// is in no history, so nobody has it yet.
 func (d Delivery) after(from maru.Position) bool {
-	return d.At.Epoch != from.Epoch || d.At.Offset > from.Offset
+	return d.At.Offset == 0 || d.At.Epoch != from.Epoch || d.At.Offset > from.Offset
 }
 
 // limits bound what waits in memory.

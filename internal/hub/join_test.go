@@ -34,7 +34,7 @@ func TestForms(t *testing.T) {
 			{Kind: maru.JSON, Data: []byte(`{"a":1}`), Key: "k", User: "kim"},
 			{Kind: maru.Binary, Data: []byte{0, 255}},
 		} {
-			w.broker.Publish(t.Context(), "a", p)
+			maru.Publish(t.Context(), w.broker, "a", p, maru.PublishOptions{})
 		}
 		synctest.Wait()
 		if want := []string{"<hi>", `{"a":1}`, "\x00\xff"}; !slices.Equal(raw.got, want) {

@@ -28,7 +28,7 @@ type broker struct {
 	kept   map[string][]*maru.Publication
 }
 
-func (b *broker) Publish(_ context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+func (b *broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.number++
@@ -36,7 +36,7 @@ func (b *broker) Publish(_ context.Context, channel string, p *maru.Publication)
 	at := maru.Position{Epoch: epoch, Offset: p.Offset}
 	b.kept[channel] = append(b.kept[channel], p)
 	b.sink(channel, at, p)
-	return at, nil
+	done(maru.Published{Position: at}, nil)
 }
 
 func (b *broker) History(_ context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
@@ -100,11 +100,11 @@ func newWorld(t *testing.T, o hub.Options) *world {
 }
 
 func (w *world) publish(channel, text string) maru.Position {
-	at, err := w.broker.Publish(w.t.Context(), channel, &maru.Publication{Data: []byte(text)})
+	at, err := maru.Publish(w.t.Context(), w.broker, channel, &maru.Publication{Data: []byte(text)}, maru.PublishOptions{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return at
+	return at.Position
 }
 
 // client is the far end of a socket.

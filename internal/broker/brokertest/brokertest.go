@@ -54,11 +54,11 @@ func Run(t *testing.T, open Open, options ...Option) {
 	for _, option := range options {
 		option(s)
 	}
-	rules := [][]rule{orderRules, retentionRules, queryRules, gapRules, refusalRules}
+	rules := [][]rule{orderRules, retentionRules, queryRules, gapRules, refusalRules, repeatRules}
 	if s.realTime {
 		rules = append(rules, ageRulesInRealTime)
 	} else {
-		rules = append(rules, ageRules)
+		rules = append(rules, ageRules, repeatAgeRules)
 	}
 	for _, group := range rules {
 		for _, rule := range group {
@@ -130,11 +130,16 @@ func (r *rig) publish(channel, text string) maru.Position {
 
 func (r *rig) publishAll(channel string, p *maru.Publication) maru.Position {
 	r.Helper()
-	at, err := r.broker.Publish(context.Background(), channel, p)
+	return r.publishWith(channel, p, maru.PublishOptions{}).Position
+}
+
+func (r *rig) publishWith(channel string, p *maru.Publication, o maru.PublishOptions) maru.Published {
+	r.Helper()
+	done, err := maru.Publish(context.Background(), r.broker, channel, p, o)
 	if err != nil {
 		r.Fatalf("Publish in %s: %v", channel, err)
 	}
-	return at
+	return done
 }
 
 // history asks for all, or for all since a position if one is given.

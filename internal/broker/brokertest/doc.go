@@ -11,7 +11,8 @@
 // It sees a broker through maru.Broker alone. order.go has the cases about
 // numbers and delivery, retention.go those about what is kept, query.go those
 // about what is answered, gaps.go those about what is told to be missing,
-// refusals.go those about what fails; model.go compares a long random life of a
+// refusals.go those about what fails, repeats.go those about what is taken once, or not
+// kept; model.go compares a long random life of a
 // broker with a slow and obvious one.
 //
 // Time passes in a testing/synctest bubble. A broker that cannot live in one,

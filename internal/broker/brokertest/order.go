@@ -101,7 +101,7 @@ func oneOrder(r *rig) {
 			for i := range each {
 				for _, channel := range channels {
 					p := &maru.Publication{Data: []byte(strconv.Itoa(i)), User: user}
-					if _, err := r.broker.Publish(context.Background(), channel, p); err != nil {
+					if _, err := maru.Publish(context.Background(), r.broker, channel, p, maru.PublishOptions{}); err != nil {
 						r.Errorf("Publish: %v", err)
 						return
 					}

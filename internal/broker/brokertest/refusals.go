@@ -16,7 +16,7 @@ var refusalRules = []rule{
 // What is refused leaves no trace: no number, no history, no delivery.
 func badText(r *rig) {
 	before := r.publish("a", "x")
-	_, err := r.broker.Publish(context.Background(), "a", &maru.Publication{Data: []byte("\xff")})
+	_, err := maru.Publish(context.Background(), r.broker, "a", &maru.Publication{Data: []byte("\xff")}, maru.PublishOptions{})
 	r.wantCode(err, maru.CodeBadText)
 	r.wantUntouched("a", before)
 
@@ -29,7 +29,7 @@ func endedContext(r *rig) {
 	before := r.publish("a", "x")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := r.broker.Publish(ctx, "a", &maru.Publication{Data: []byte("y")}); !errors.Is(err, context.Canceled) {
+	if _, err := maru.Publish(ctx, r.broker, "a", &maru.Publication{Data: []byte("y")}, maru.PublishOptions{}); !errors.Is(err, context.Canceled) {
 		r.Errorf("Publish: %v, want context.Canceled", err)
 	}
 	if _, err := r.broker.History(ctx, "a", maru.HistoryQuery{Limit: -1}); !errors.Is(err, context.Canceled) {
@@ -43,7 +43,7 @@ func closed(r *rig) {
 	r.publish("a", "x")
 	r.close()
 	for _, channel := range []string{"a", "new:a"} {
-		_, err := r.broker.Publish(context.Background(), channel, &maru.Publication{Data: []byte("y")})
+		_, err := maru.Publish(context.Background(), r.broker, channel, &maru.Publication{Data: []byte("y")}, maru.PublishOptions{})
 		r.wantCode(err, maru.CodeShuttingDown)
 		_, err = r.broker.History(context.Background(), channel, maru.HistoryQuery{Limit: -1})
 		r.wantCode(err, maru.CodeShuttingDown)
@@ -63,10 +63,15 @@ func (r *rig) wantCode(err error, code maru.Code) {
 // wantUntouched says that a channel with one publication still has only that.
 func (r *rig) wantUntouched(channel string, at maru.Position) {
 	r.Helper()
-	h := r.history(channel)
-	r.wantPublications(h, at)
-	r.wantHead(h, at.Offset)
+	r.wantUntouchedHistory(channel, at)
 	if seen := r.sink(channel); len(seen) != 1 {
 		r.Errorf("the sink was called %d times, want once", len(seen))
 	}
+}
+
+func (r *rig) wantUntouchedHistory(channel string, at maru.Position) {
+	r.Helper()
+	h := r.history(channel)
+	r.wantPublications(h, at)
+	r.wantHead(h, at.Offset)
 }

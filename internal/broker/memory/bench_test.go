@@ -22,24 +22,24 @@ func TestPublishAllocations(t *testing.T) {
 	for range 200 {
 		publish(t, b, "a", "x")
 	}
-	ctx := context.Background()
 	allocations := testing.AllocsPerRun(1000, func() {
-		b.Publish(ctx, "a", &maru.Publication{Data: text})
+		b.Submit("a", &maru.Publication{Data: text}, maru.PublishOptions{}, ignore)
 	})
 	if allocations > 1 { // the Publication
 		t.Errorf("%v allocations, want 1", allocations)
 	}
 }
 
+func ignore(maru.Published, error) {}
+
 func BenchmarkPublish(b *testing.B) {
 	for name, count := range map[string]int{"history=100": 100, "history=none": -1} {
 		b.Run(name, func(b *testing.B) {
-			broker := memory.New(memory.Options{PublicationsPerChannel: count})
+			broker := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: count})})
 			defer broker.Close()
-			ctx := context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
-				broker.Publish(ctx, "a", &maru.Publication{Data: text})
+				broker.Submit("a", &maru.Publication{Data: text}, maru.PublishOptions{}, ignore)
 			}
 		})
 	}
@@ -54,10 +54,9 @@ func BenchmarkPublishParallel(b *testing.B) {
 			var publishers atomic.Int64
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
-				ctx := context.Background()
 				channel := prefix + strconv.FormatInt(publishers.Add(1), 10) + ":x"
 				for pb.Next() {
-					broker.Publish(ctx, channel, &maru.Publication{Data: text})
+					broker.Submit(channel, &maru.Publication{Data: text}, maru.PublishOptions{}, ignore)
 				}
 			})
 		})
@@ -65,7 +64,7 @@ func BenchmarkPublishParallel(b *testing.B) {
 }
 
 func BenchmarkHistory100(b *testing.B) {
-	broker := memory.New(memory.Options{PublicationsPerChannel: 1000})
+	broker := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: 1000})})
 	defer broker.Close()
 	var at maru.Position
 	for i := range 1000 {
@@ -93,7 +92,7 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				before := heap()
-				broker := memory.New(memory.Options{MaxAge: time.Hour})
+				broker := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Age: time.Hour})})
 				for i := range publications {
 					publish(b, broker, strconv.Itoa(i%channels), "")
 				}

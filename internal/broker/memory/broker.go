@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"strings"
@@ -38,27 +39,30 @@ func New(o Options) *Broker {
 	}
 }
 
-// Publish is maru.Broker's. It does not wait; it fails with CodeBadText, with
-// CodeShuttingDown after Close, and with ctx's error if ctx has already ended.
-// Nothing is numbered, stored or delivered then.
-func (b *Broker) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
-	if err := p.Check(); err != nil {
-		return maru.Position{}, err
+// Submit is maru.Broker's. It calls done before it returns. Errors: CodeBadText,
+// CodeBadRequest, CodeIdempotencyConflict, and CodeShuttingDown after Close. Nothing
+// is numbered, stored or delivered then.
+func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
+	done(b.submit(channel, p, o))
+}
+
+func (b *Broker) submit(channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+	if err := cmp.Or(p.Check(), o.Check()); err != nil {
+		return maru.Published{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return maru.Position{}, err
-	}
-	ns, err := b.lock(maru.Namespace(channel), true)
+	ns, err := b.lock(maru.Namespace(channel), !o.Transient || o.IdempotencyKey != "")
 	if err != nil {
-		return maru.Position{}, err
+		return maru.Published{}, err
 	}
 	defer ns.mu.Unlock()
 
 	now := time.Now()
 	p.Time = now.UTC() // which strips the monotonic reading
-	at := ns.publish(channel, p, now.Sub(b.start))
-	b.options.Sink(channel, at, p)
-	return at, nil
+	done, deliver, err := ns.take(channel, p, o, now.Sub(b.start))
+	if deliver {
+		b.options.Sink(channel, done.Position, p)
+	}
+	return done, err
 }
 
 // History is maru.Broker's. It fails with CodeShuttingDown after Close, and with
@@ -102,7 +106,7 @@ func (b *Broker) lock(name string, keep bool) (*namespace, error) {
 			b.add(name)
 			continue
 		case ns == nil:
-			ns = newNamespace(&b.options, b.epoch, floor)
+			ns = newNamespace(&b.options, name, b.epoch, floor)
 		}
 		ns.mu.Lock()
 		if !ns.forgotten {
@@ -122,8 +126,8 @@ func (b *Broker) add(name string) {
 	if len(b.namespaces) >= b.options.Namespaces {
 		b.forgetOldest()
 	}
-	ns := newNamespace(&b.options, b.epoch, b.floor)
-	ns.published.Store(int64(time.Since(b.start)))
+	ns := newNamespace(&b.options, name, b.epoch, b.floor)
+	ns.used.Store(int64(time.Since(b.start)))
 	// The name is part of a channel's name, which may be part of something larger.
 	b.namespaces[strings.Clone(name)] = ns
 }
@@ -136,7 +140,7 @@ func (b *Broker) forgetOldest() {
 	var oldest string
 	var ns *namespace
 	for name, other := range b.namespaces {
-		if ns == nil || other.published.Load() < ns.published.Load() {
+		if ns == nil || other.used.Load() < ns.used.Load() {
 			oldest, ns = name, other
 		}
 	}

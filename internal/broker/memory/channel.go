@@ -10,6 +10,7 @@ import (
 // A channel is the window of its namespace's history that has its name.
 type channel struct {
 	name    string
+	version uint64          // the highest that was published with one
 	removed uint64          // its offset before the first retained publication: less has a gap
 	kept    []*node[item]   // retained, ascending
 	idle    *node[*channel] // its place among the idle channels; nil while it retains something

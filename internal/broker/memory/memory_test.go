@@ -19,11 +19,11 @@ import (
 
 func open(t *testing.T, limits brokertest.Limits, sink maru.Sink) maru.Broker {
 	return memory.New(memory.Options{
-		PublicationsPerChannel: limits.PublicationsPerChannel,
-		MaxAge:                 limits.MaxAge,
-		BytesPerNamespace:      limits.BytesPerNamespace,
-		EmptyChannels:          limits.EmptyChannels,
-		Sink:                   sink,
+		Retention: memory.Everywhere(maru.Retention{
+			Publications: limits.PublicationsPerChannel, Age: limits.MaxAge, Bytes: limits.BytesPerNamespace,
+		}),
+		EmptyChannels: limits.EmptyChannels,
+		Sink:          sink,
 	})
 }
 
@@ -59,7 +59,7 @@ func TestZeroOptions(t *testing.T) {
 			{0, 2}, // takes the first
 		} {
 			p := &maru.Publication{Kind: maru.Binary, Data: make([]byte, c.bytes)}
-			if _, err := b.Publish(context.Background(), "a", p); err != nil {
+			if _, err := maru.Publish(context.Background(), b, "a", p, maru.PublishOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(history(t, b, "a").Publications); n != c.retained {
@@ -72,9 +72,9 @@ func TestZeroOptions(t *testing.T) {
 func TestNegativeOptionsRetainNothing(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]memory.Options{
-		"count": {PublicationsPerChannel: -1},
-		"age":   {MaxAge: -1},
-		"bytes": {BytesPerNamespace: -1},
+		"count": {Retention: memory.Everywhere(maru.Retention{Publications: -1})},
+		"age":   {Retention: memory.Everywhere(maru.Retention{Age: -1})},
+		"bytes": {Retention: memory.Everywhere(maru.Retention{Bytes: -1})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,13 +99,13 @@ func TestEachBrokerHasItsEpoch(t *testing.T) {
 
 func TestBytesCounted(t *testing.T) {
 	t.Parallel()
-	b := memory.New(memory.Options{BytesPerNamespace: 2 * (memory.PublicationOverhead + 9)})
+	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Bytes: 2 * (memory.PublicationOverhead + 9)})})
 	for _, p := range []*maru.Publication{
 		{Data: []byte("123456789")},
 		{Data: []byte("12345"), Key: "67", User: "89"},
 		{Data: []byte("12345"), Key: "6789"},
 	} {
-		if _, err := b.Publish(context.Background(), "a", p); err != nil {
+		if _, err := maru.Publish(context.Background(), b, "a", p, maru.PublishOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestAskingCostsNothing(t *testing.T) {
 func TestMemoryIsGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(memory.Options{MaxAge: time.Minute, EmptyChannels: 10})
+		b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Age: time.Minute}), EmptyChannels: 10})
 		for i := range 100 {
 			publish(t, b, strconv.Itoa(i), "x")
 		}
@@ -164,7 +164,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 // said of all of them is the highest offset any of them had.
 func TestForgottenChannels(t *testing.T) {
 	t.Parallel()
-	b := memory.New(memory.Options{PublicationsPerChannel: -1, EmptyChannels: 2})
+	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: -1}), EmptyChannels: 2})
 	at := map[string]uint64{}
 	for _, channel := range []string{"a", "b", "c", "b", "d", "e"} { // b is remembered longer than c
 		at[channel] = publish(t, b, channel, "x").Offset
@@ -267,7 +267,8 @@ func TestConcurrency(t *testing.T) {
 		accepted  [workers]int
 	)
 	b := memory.New(memory.Options{
-		PublicationsPerChannel: 2, EmptyChannels: 1, Namespaces: 2, BytesPerNamespace: 3 * memory.PublicationOverhead,
+		Retention:     memory.Everywhere(maru.Retention{Publications: 2, Bytes: 3 * memory.PublicationOverhead}),
+		EmptyChannels: 1, Namespaces: 2,
 		Sink: func(channel string, at maru.Position, p *maru.Publication) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -287,7 +288,7 @@ func TestConcurrency(t *testing.T) {
 					ready <- struct{}{}
 				}
 				channel := strconv.Itoa(i%3) + ":" + strconv.Itoa((worker+i)%5)
-				_, err := b.Publish(context.Background(), channel, &maru.Publication{})
+				_, err := maru.Publish(context.Background(), b, channel, &maru.Publication{}, maru.PublishOptions{})
 				if err == nil {
 					accepted[worker]++
 					_, err = b.History(context.Background(), channel, maru.HistoryQuery{Since: &maru.Position{}, Limit: -1})
@@ -321,11 +322,11 @@ func TestConcurrency(t *testing.T) {
 
 func publish(tb testing.TB, b *memory.Broker, channel, text string) maru.Position {
 	tb.Helper()
-	at, err := b.Publish(context.Background(), channel, &maru.Publication{Data: []byte(text)})
+	at, err := maru.Publish(context.Background(), b, channel, &maru.Publication{Data: []byte(text)}, maru.PublishOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return at
+	return at.Position
 }
 
 // history asks for all, or for all since a position if one is given.

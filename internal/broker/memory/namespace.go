@@ -13,8 +13,9 @@ import (
 // a method holds mu, except for forget.
 type namespace struct {
 	options   *Options
+	retention maru.Retention
 	epoch     string
-	published atomic.Int64 // when, as a time.Duration from the broker's start; read without mu
+	used      atomic.Int64 // when it was last published to, as a time.Duration from the broker's start; read without mu
 
 	mu        sync.Mutex
 	forgotten bool   // by the broker, which may have made another one of this name
@@ -24,6 +25,7 @@ type namespace struct {
 	channels  map[string]*channel
 	order     list[item]     // every retained publication, oldest first
 	idle      list[*channel] // channels that retain nothing, empty for longest first
+	repeats   repeats
 }
 
 // An item is a retained publication.
@@ -35,29 +37,64 @@ type item struct {
 
 // newNamespace makes a namespace that counts on from floor: up to there it may
 // have had publications that nobody remembers.
-func newNamespace(o *Options, epoch string, floor uint64) *namespace {
-	return &namespace{options: o, epoch: epoch, number: floor, removed: floor, channels: make(map[string]*channel)}
+func newNamespace(o *Options, name, epoch string, floor uint64) *namespace {
+	return &namespace{
+		options: o, retention: o.Retention(name).WithDefaults(), epoch: epoch,
+		number: floor, removed: floor, channels: make(map[string]*channel),
+	}
+}
+
+// take decides what becomes of a publication, and whether the Sink is to have it.
+func (ns *namespace) take(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (done maru.Published, deliver bool, err error) {
+	if o.IdempotencyKey == "" {
+		done, deliver = ns.publish(name, p, o, now)
+		return done, deliver, nil
+	}
+	ns.repeats.expire(now)
+	key, sum := repeatKey{name, o.Publisher, o.IdempotencyKey}, sumOf(p)
+	if first := ns.repeats.find(key); first != nil {
+		if first.sum != sum {
+			return done, false, errConflict
+		}
+		return maru.Published{Position: first.at, Replayed: true}, false, nil
+	}
+	done, deliver = ns.publish(name, p, o, now)
+	ns.repeats.add(repeat{key.clone(), sum, done.Position, now})
+	return done, deliver, nil
 }
 
 // publish numbers the publication and retains it if that is allowed.
-func (ns *namespace) publish(name string, p *maru.Publication, now time.Duration) maru.Position {
+func (ns *namespace) publish(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (maru.Published, bool) {
+	if o.Transient {
+		p.Offset = 0
+		return ns.published(0), true
+	}
 	ns.expire(now)
-	ns.published.Store(int64(now))
+	c := ns.channels[name]
+	if c != nil && o.Version != 0 && o.Version <= c.version {
+		stale := ns.published(c.head())
+		stale.Stale = true
+		return stale, false
+	}
+	ns.used.Store(int64(now))
 	ns.number++
 	p.Offset = ns.number
-
-	c := ns.channels[name]
 	if c == nil {
 		// The name may be part of something larger, a request for instance.
 		c = &channel{name: strings.Clone(name), removed: ns.removed}
 		ns.channels[c.name] = c
 	}
-	if ns.options.retains(size(p)) {
+	c.version = max(c.version, o.Version)
+	if ns.retention.Retains(size(p)) {
 		ns.retain(c, p, now)
 	} else {
 		ns.pass(c, p)
 	}
-	return maru.Position{Epoch: ns.epoch, Offset: p.Offset}
+	return ns.published(p.Offset), true
+}
+
+func (ns *namespace) published(offset uint64) maru.Published {
+	return maru.Published{Position: maru.Position{Epoch: ns.epoch, Offset: offset}}
 }
 
 // retain stores the publication and removes what is above the limits. That is
@@ -69,10 +106,10 @@ func (ns *namespace) retain(c *channel, p *maru.Publication, now time.Duration) 
 	}
 	c.kept = append(c.kept, ns.order.push(item{c, p, now}))
 	ns.bytes += size(p)
-	if len(c.kept) > ns.options.PublicationsPerChannel {
+	if len(c.kept) > ns.retention.Publications {
 		ns.remove(c.kept[0])
 	}
-	for ns.bytes > ns.options.BytesPerNamespace {
+	for ns.bytes > ns.retention.Bytes {
 		ns.remove(ns.order.front())
 	}
 }
@@ -82,7 +119,7 @@ func (ns *namespace) retain(c *channel, p *maru.Publication, now time.Duration) 
 // that would get it and silently miss p.
 func (ns *namespace) pass(c *channel, p *maru.Publication) {
 	for len(c.kept) > 0 {
-		ns.take(c.kept[0])
+		ns.drop(c.kept[0])
 	}
 	c.removed = p.Offset
 	ns.rest(c)
@@ -90,7 +127,7 @@ func (ns *namespace) pass(c *channel, p *maru.Publication) {
 
 // expire removes what is too old by now. Ages rise along the order.
 func (ns *namespace) expire(now time.Duration) {
-	for n := ns.order.front(); n != nil && now-n.value.at >= ns.options.MaxAge; n = ns.order.front() {
+	for n := ns.order.front(); n != nil && now-n.value.at >= ns.retention.Age; n = ns.order.front() {
 		ns.remove(n)
 	}
 }
@@ -98,13 +135,13 @@ func (ns *namespace) expire(now time.Duration) {
 // remove takes a publication, the oldest of its channel, out of history.
 func (ns *namespace) remove(n *node[item]) {
 	c := n.value.channel
-	ns.take(n)
+	ns.drop(n)
 	if len(c.kept) == 0 {
 		ns.rest(c)
 	}
 }
 
-func (ns *namespace) take(n *node[item]) {
+func (ns *namespace) drop(n *node[item]) {
 	n.value.channel.shift()
 	ns.bytes -= size(n.value.publication)
 	ns.order.remove(n)
@@ -162,6 +199,6 @@ func (ns *namespace) forget() uint64 {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	ns.forgotten = true
-	ns.channels, ns.order, ns.idle = nil, list[item]{}, list[*channel]{}
+	ns.channels, ns.order, ns.idle, ns.repeats = nil, list[item]{}, list[*channel]{}, repeats{}
 	return ns.number
 }

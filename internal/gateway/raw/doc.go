@@ -7,7 +7,7 @@
 //	    ▼
 //	engine.Open, held ─→ session attached ─→ hub: replay, join ─→ 101 answered, reading begins
 //	                                                                  │
-//	socket ─→ loop ─→ member.Message ─→ Options.Publish ←─────────────┘
+//	socket ─→ loop ─→ member.Message ─→ Options.Submit  ←─────────────┘
 //	socket ←─ loop ←─ the channel's group
 //
 // The handshake is answered last: who knows that it is connected is subscribed.

@@ -20,8 +20,8 @@ type Options struct {
 	Hub    *hub.Hub
 	Door   *entry.Door
 
-	// Publish is called on loops: it must not wait. It takes ownership of p.
-	Publish func(channel string, p *maru.Publication) error
+	// Submit is maru.Broker's. It is called on loops.
+	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 }
 
 // Gateway turns upgrade requests into members of channels.

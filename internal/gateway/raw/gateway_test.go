@@ -28,7 +28,7 @@ func TestEverybodyHearsEverybody(t *testing.T) {
 		for _, c := range clients {
 			c.expect(frame.Text, "lee => hi")
 		}
-		w.broker.Publish(t.Context(), "a", &maru.Publication{Kind: maru.JSON, Data: []byte("[1]")})
+		maru.Publish(t.Context(), w.broker, "a", &maru.Publication{Kind: maru.JSON, Data: []byte("[1]")}, maru.PublishOptions{})
 		for _, c := range clients {
 			c.expect(frame.Text, "[1]")
 		}

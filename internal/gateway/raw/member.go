@@ -20,15 +20,16 @@ import (
 // member is one connection in its channel, the engine's handler for it. There
 // are a great many: what can be derived is not kept.
 type member struct {
-	conn    loop.Conn
-	gateway *Gateway
-	channel *hub.Channel
-	person  *person // nil for an anonymous one
-	addr    netip.Addr
-	since   time.Duration // after Gateway.start
-	stage   atomic.Uint32
-	form    hub.Form
-	joined  bool // set before the stage leaves entering
+	conn     loop.Conn
+	gateway  *Gateway
+	channel  *hub.Channel
+	person   *person // nil for an anonymous one
+	addr     netip.Addr
+	since    time.Duration // after Gateway.start
+	stage    atomic.Uint32
+	inflight entry.Inflight
+	form     hub.Form
+	joined   bool // set before the stage leaves entering
 }
 
 // person is what a member has more when somebody is signed in.
@@ -82,7 +83,15 @@ func (m *member) Message(op frame.Opcode, data []byte) {
 	if op == frame.Binary {
 		p.Kind = maru.Binary
 	}
-	if err := m.gateway.Publish(m.channel.Name(), p); err != nil {
+	m.inflight.Begin()
+	m.gateway.Submit(m.channel.Name(), p, maru.PublishOptions{}, m.published)
+	m.inflight.Submitted(m.conn)
+}
+
+// published hears what became of a message.
+func (m *member) published(_ maru.Published, err error) {
+	m.inflight.Done(m.conn)
+	if err != nil {
 		m.close(err)
 	}
 }

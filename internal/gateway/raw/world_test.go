@@ -48,7 +48,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 	w := &world{log: new(log)}
 	engine := loop.New(loop.Options{Goroutines: goroutines, Loops: 2, MaxMessageBytes: maxMessage, BacklogBytes: 300 << 10, CloseTimeout: time.Second})
 	w.hub = hub.New(hub.Options{Engine: engine}, func(sink maru.Sink) maru.Broker {
-		w.broker = memory.New(memory.Options{Sink: sink, PublicationsPerChannel: 3})
+		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
 	})
 	w.door = &entry.Door{
@@ -56,11 +56,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		Sessions: auth.NewSessions(auth.SessionOptions{}),
 		Log:      slog.New(slog.NewTextHandler(w.log, nil)),
 	}
-	gateway := raw.New(raw.Options{Engine: engine, Hub: w.hub, Door: w.door,
-		Publish: func(channel string, p *maru.Publication) error {
-			_, err := w.broker.Publish(context.Background(), channel, p)
-			return err
-		}})
+	gateway := raw.New(raw.Options{Engine: engine, Hub: w.hub, Door: w.door, Submit: w.broker.Submit})
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		gateway.Serve(rw, r, "a")
 	}))
@@ -79,7 +75,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 
 func (w *world) publish(t *testing.T, text string) {
 	t.Helper()
-	if _, err := w.broker.Publish(t.Context(), "a", &maru.Publication{Data: []byte(text)}); err != nil {
+	if _, err := maru.Publish(t.Context(), w.broker, "a", &maru.Publication{Data: []byte(text)}, maru.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

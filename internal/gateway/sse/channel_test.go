@@ -367,3 +367,19 @@ func TestPresence(t *testing.T) {
 		}
 	})
 }
+
+// What is transient has no id: the client stays where it stands.
+func TestTransient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.open(t, w.gateway.Channel, "")
+		typing := &maru.Publication{Data: []byte("typing")}
+		if _, err := maru.Publish(t.Context(), w.broker, "a", typing, maru.PublishOptions{Transient: true}); err != nil {
+			t.Fatal(err)
+		}
+		if _, got, _ := strings.Cut(s.text(w), "\n\n"); got != "data: typing\n\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}

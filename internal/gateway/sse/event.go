@@ -28,7 +28,9 @@ func appendID(dst []byte, at maru.Position) []byte {
 // "Parsing an event stream"), so that only text without CR can be given line by
 // line and come out as it was. JSON is compacted: it has neither.
 func appendPublication(dst []byte, epoch string, p *maru.Publication) []byte {
-	dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
+	if p.Offset != 0 { // what is transient leaves the client where it stands
+		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
+	}
 	if p.Kind == maru.Binary || bytes.IndexByte(p.Data, '\r') >= 0 {
 		dst = append(dst, "event: base64\ndata: "...)
 		dst = base64.StdEncoding.AppendEncode(dst, p.Data)

@@ -35,7 +35,7 @@ func newWorld(t *testing.T) *world {
 	w := new(world)
 	engine := loop.New(loop.Options{Goroutines: true, Loops: 1})
 	w.hub = hub.New(hub.Options{Engine: engine, QueueMessages: 50}, func(sink maru.Sink) maru.Broker {
-		w.broker = memory.New(memory.Options{Sink: sink, PublicationsPerChannel: 3})
+		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
 	})
 	t.Cleanup(func() {
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) publish(t *testing.T, kind maru.Kind, data string) {
 	t.Helper()
-	if _, err := w.broker.Publish(t.Context(), "a", &maru.Publication{Kind: kind, Data: []byte(data)}); err != nil {
+	if _, err := maru.Publish(t.Context(), w.broker, "a", &maru.Publication{Kind: kind, Data: []byte(data)}, maru.PublishOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -114,7 +114,7 @@ func TestHandlerCORS(t *testing.T) {
 	t.Parallel()
 	local := auth.Policy{Open: true, Loopback: true}
 	type want struct{ origin, credentials, expose string }
-	none, full := want{}, func(origin string) want { return want{origin, "true", "Idempotent-Replay"} }
+	none, full := want{}, func(origin string) want { return want{origin, "true", "Idempotent-Replay, Stale-Version"} }
 	for name, c := range map[string]struct {
 		judged
 		want
@@ -128,7 +128,7 @@ func TestHandlerCORS(t *testing.T) {
 		"listed null": {judged{policy: auth.Policy{Origins: []string{"null"}}, header: from("null")}, full("null")},
 		"loopback":    {judged{policy: local, host: "localhost:3000", header: from("http://localhost:5173")}, full("http://localhost:5173")},
 		"null in open mode reads, but without cookies": {judged{policy: local, host: "localhost:3000", header: from("null")},
-			want{origin: "null", expose: "Idempotent-Replay"}},
+			want{origin: "null", expose: "Idempotent-Replay, Stale-Version"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

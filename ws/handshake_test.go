@@ -15,57 +15,59 @@ import (
 	"maru/ws"
 )
 
-// Requests that are no handshake, or not one for here, each with its answer.
+// handshakes are requests that are no handshake, or not one for here, each with its
+// answer.
+var handshakes = map[string]struct {
+	change []string // of a request that is accepted: a header and its value, or without
+	status int
+	header http.Header
+}{
+	"as it should be":           {nil, 101, http.Header{"Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}}},
+	"in other letters":          {[]string{"Upgrade: WebSocket", "Connection: keep-alive, UPGRADE"}, 101, nil},
+	"several upgrades":          {[]string{"Upgrade: h2c, websocket"}, 101, nil},
+	"no upgrade":                {[]string{"Upgrade"}, 426, http.Header{"Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}}},
+	"another upgrade":           {[]string{"Upgrade: h2c"}, 426, nil},
+	"no connection":             {[]string{"Connection"}, 400, nil},
+	"another connection":        {[]string{"Connection: keep-alive"}, 400, nil},
+	"no version":                {[]string{"Sec-WebSocket-Version"}, 426, http.Header{"Sec-Websocket-Version": {"13"}}},
+	"an old version":            {[]string{"Sec-WebSocket-Version: 8"}, 426, http.Header{"Sec-Websocket-Version": {"13"}}},
+	"two versions":              {[]string{"sec-websocket-version: 13"}, 426, nil},
+	"no key":                    {[]string{"Sec-WebSocket-Key"}, 400, nil},
+	"an empty key":              {[]string{"Sec-WebSocket-Key: "}, 400, nil},
+	"a short key":               {[]string{"Sec-WebSocket-Key: dGhlIHNhbXBsZQ=="}, 400, nil},
+	"a long key":                {[]string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSBhbmQgbW9yZQ=="}, 400, nil},
+	"a key not in base64":       {[]string{"Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="}, 400, nil},
+	"two keys":                  {[]string{"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="}, 400, nil},
+	"a body":                    {[]string{"Content-Length: 5"}, 400, nil},
+	"a body in chunks":          {[]string{"Transfer-Encoding: chunked"}, 400, nil},
+	"no host":                   {[]string{"Host"}, 400, nil},
+	"extensions malformed":      {[]string{"Sec-WebSocket-Extensions: ;;"}, 400, nil},
+	"extensions unknown":        {[]string{"Sec-WebSocket-Extensions: x-more"}, 101, http.Header{"Sec-Websocket-Extensions": nil}},
+	"deflate":                   {[]string{"Sec-WebSocket-Extensions: permessage-deflate"}, 101, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover"}}},
+	"deflate, a window":         {[]string{"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10"}, 101, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10"}}},
+	"deflate, the second offer": {[]string{"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7, permessage-deflate; client_max_window_bits"}, 101, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover"}}},
+	"deflate with nonsense":     {[]string{"Sec-WebSocket-Extensions: permessage-deflate; faster=yes"}, 101, http.Header{"Sec-Websocket-Extensions": nil}},
+	"a subprotocol of ours":     {[]string{"Sec-WebSocket-Protocol: x, chat"}, 101, http.Header{"Sec-Websocket-Protocol": {"chat"}}},
+	"subprotocols in two lines": {[]string{"Sec-WebSocket-Protocol: x", "sec-websocket-protocol: chat"}, 101, http.Header{"Sec-Websocket-Protocol": {"chat"}}},
+	"a foreign subprotocol":     {[]string{"Sec-WebSocket-Protocol: x"}, 101, http.Header{"Sec-Websocket-Protocol": nil}},
+	"the same origin":           {[]string{"Origin: http://HOST"}, 101, nil},
+	"the same origin, secure":   {[]string{"Origin: https://HOST"}, 101, nil},
+	"a loopback origin":         {[]string{"Origin: http://localhost:8080"}, 101, nil},
+	"another loopback origin":   {[]string{"Origin: http://[::1]:9"}, 101, nil},
+	"a foreign origin":          {[]string{"Origin: https://example.com"}, 403, nil},
+	"a foreign loopback name":   {[]string{"Origin: http://localhost.example.com"}, 403, nil},
+	"a null origin":             {[]string{"Origin: null"}, 403, nil},
+	"an empty origin":           {[]string{"Origin: "}, 403, nil},
+	"two origins":               {[]string{"Origin: http://HOST", "origin: http://HOST"}, 403, nil},
+	"a loopback origin abroad":  {[]string{"Host: example.com", "Origin: http://localhost:8080"}, 403, nil},
+	"an origin of that host":    {[]string{"Host: example.com", "Origin: https://EXAMPLE.com"}, 101, nil},
+	"an origin of another port": {[]string{"Host: example.com:81", "Origin: http://example.com:82"}, 403, nil},
+	"a header block too large":  {[]string{"X-Long: " + strings.Repeat("x", 20<<10)}, 431, nil},
+}
+
 func TestHandshake(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		change []string // of a request that is accepted: a header and its value, or without
-		status int
-		header http.Header
-	}{
-		"as it should be":           {nil, 101, http.Header{"Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}}},
-		"in other letters":          {[]string{"Upgrade: WebSocket", "Connection: keep-alive, UPGRADE"}, 101, nil},
-		"several upgrades":          {[]string{"Upgrade: h2c, websocket"}, 101, nil},
-		"no upgrade":                {[]string{"Upgrade"}, 426, http.Header{"Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}}},
-		"another upgrade":           {[]string{"Upgrade: h2c"}, 426, nil},
-		"no connection":             {[]string{"Connection"}, 400, nil},
-		"another connection":        {[]string{"Connection: keep-alive"}, 400, nil},
-		"no version":                {[]string{"Sec-WebSocket-Version"}, 426, http.Header{"Sec-Websocket-Version": {"13"}}},
-		"an old version":            {[]string{"Sec-WebSocket-Version: 8"}, 426, http.Header{"Sec-Websocket-Version": {"13"}}},
-		"two versions":              {[]string{"sec-websocket-version: 13"}, 426, nil},
-		"no key":                    {[]string{"Sec-WebSocket-Key"}, 400, nil},
-		"an empty key":              {[]string{"Sec-WebSocket-Key: "}, 400, nil},
-		"a short key":               {[]string{"Sec-WebSocket-Key: dGhlIHNhbXBsZQ=="}, 400, nil},
-		"a long key":                {[]string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSBhbmQgbW9yZQ=="}, 400, nil},
-		"a key not in base64":       {[]string{"Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="}, 400, nil},
-		"two keys":                  {[]string{"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="}, 400, nil},
-		"a body":                    {[]string{"Content-Length: 5"}, 400, nil},
-		"a body in chunks":          {[]string{"Transfer-Encoding: chunked"}, 400, nil},
-		"no host":                   {[]string{"Host"}, 400, nil},
-		"extensions malformed":      {[]string{"Sec-WebSocket-Extensions: ;;"}, 400, nil},
-		"extensions unknown":        {[]string{"Sec-WebSocket-Extensions: x-more"}, 101, http.Header{"Sec-Websocket-Extensions": nil}},
-		"deflate":                   {[]string{"Sec-WebSocket-Extensions: permessage-deflate"}, 101, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover"}}},
-		"deflate, a window":         {[]string{"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10"}, 101, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10"}}},
-		"deflate, the second offer": {[]string{"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7, permessage-deflate; client_max_window_bits"}, 101, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover"}}},
-		"deflate with nonsense":     {[]string{"Sec-WebSocket-Extensions: permessage-deflate; faster=yes"}, 101, http.Header{"Sec-Websocket-Extensions": nil}},
-		"a subprotocol of ours":     {[]string{"Sec-WebSocket-Protocol: x, chat"}, 101, http.Header{"Sec-Websocket-Protocol": {"chat"}}},
-		"subprotocols in two lines": {[]string{"Sec-WebSocket-Protocol: x", "sec-websocket-protocol: chat"}, 101, http.Header{"Sec-Websocket-Protocol": {"chat"}}},
-		"a foreign subprotocol":     {[]string{"Sec-WebSocket-Protocol: x"}, 101, http.Header{"Sec-Websocket-Protocol": nil}},
-		"the same origin":           {[]string{"Origin: http://HOST"}, 101, nil},
-		"the same origin, secure":   {[]string{"Origin: https://HOST"}, 101, nil},
-		"a loopback origin":         {[]string{"Origin: http://localhost:8080"}, 101, nil},
-		"another loopback origin":   {[]string{"Origin: http://[::1]:9"}, 101, nil},
-		"a foreign origin":          {[]string{"Origin: https://example.com"}, 403, nil},
-		"a foreign loopback name":   {[]string{"Origin: http://localhost.example.com"}, 403, nil},
-		"a null origin":             {[]string{"Origin: null"}, 403, nil},
-		"an empty origin":           {[]string{"Origin: "}, 403, nil},
-		"two origins":               {[]string{"Origin: http://HOST", "origin: http://HOST"}, 403, nil},
-		"a loopback origin abroad":  {[]string{"Host: example.com", "Origin: http://localhost:8080"}, 403, nil},
-		"an origin of that host":    {[]string{"Host: example.com", "Origin: https://EXAMPLE.com"}, 101, nil},
-		"an origin of another port": {[]string{"Host: example.com:81", "Origin: http://example.com:82"}, 403, nil},
-		"a header block too large":  {[]string{"X-Long: " + strings.Repeat("x", 20<<10)}, 431, nil},
-	}
-	for name, test := range tests {
+	for name, test := range handshakes {
 		t.Run(name, func(t *testing.T) {
 			everyDriver(t, func(t *testing.T, r *rig) {
 				r.Subprotocols = []string{"chat"}

@@ -129,7 +129,9 @@ func (s *Server) start() {
 }
 
 // ServeHTTP upgrades the request to a WebSocket, or refuses it. It returns when
-// OnConnection has; the connection goes on.
+// OnConnection has; the connection goes on. In HTTP/2 (RFC 8441) it returns when the
+// connection is closed. Go's HTTP/2 server takes WebSockets only with GODEBUG=http2xconnect=1
+// in the environment; such a connection costs goroutines, see the package documentation.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.start()
 	err := s.judge(r)
@@ -137,13 +139,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = s.enter()
 	}
 	if err != nil {
-		handshake.Answer(w, err)
+		handshake.Answer(w, r, err)
 		return
 	}
+	c, wait := s.accept(w, r)
+	if c != nil {
+		wait()
+	}
+}
+
+// accept makes the request a connection and lets it begin. A nil one was answered
+// otherwise or has gone. What it answers waits as handshake.Upgraded says.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request) (c *Conn, wait func()) {
 	defer s.events.running.Done()
-	c := s.upgrade(w, r)
-	if c == nil {
-		return
+	if c, wait = s.upgrade(w, r); c == nil {
+		return nil, nil
 	}
 	s.all.Add(c.wire)
 	c.wire.Start()
@@ -155,6 +165,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.release()
 	c.wire.Resume()
+	return c, wait
 }
 
 // judge decides about a request by what it says.
@@ -190,7 +201,7 @@ func (s *Server) enter() error {
 
 // upgrade makes the request a connection, which does not write or read yet. It
 // is nil if the request was answered otherwise or has gone.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn, wait func()) {
 	defer func() {
 		if c == nil { // also if OnHandshake panics
 			s.mu.Lock()
@@ -204,13 +215,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn) {
 			if !errors.As(err, &refused) {
 				refused = &handshake.Error{Status: http.StatusForbidden, Message: "not allowed"}
 			}
-			handshake.Answer(w, refused)
-			return nil
+			handshake.Answer(w, r, refused)
+			return nil, nil
 		}
 	}
 	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Subprotocols: s.Subprotocols})
 	if err != nil {
-		return nil // answered, or gone
+		return nil, nil // answered, or gone
 	}
 	made := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
 	made.hold()
@@ -222,10 +233,10 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn) {
 		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
 			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "error", err)
 		}
-		return nil
+		return nil, nil
 	}
 	s.add(made)
-	return made
+	return made, up.Wait
 }
 
 // add makes c one of the clients, unless it has gone already.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "maru/internal/xconnect" // WebSocket over HTTP/2
 )
 
 func main() {

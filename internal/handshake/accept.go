@@ -27,6 +27,16 @@ type Upgraded struct {
 	Buffered    []byte // read after the handshake and not used
 	Subprotocol string // "" if none was agreed
 	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: no compression
+
+	wait func() // nil where the connection is its own
+}
+
+// Wait is called by the request's handler before it returns. A stream of HTTP/2 ends
+// with its handler: there Wait returns when Conn is closed. Otherwise it does at once.
+func (u *Upgraded) Wait() {
+	if u.wait != nil {
+		u.wait()
+	}
 }
 
 // Error says why a request is no WebSocket handshake, and with which status it
@@ -38,74 +48,116 @@ type Error struct {
 
 func (e *Error) Error() string { return "websocket handshake: " + e.Message }
 
-// IsUpgrade reports whether the request asks for a WebSocket, rightly or not.
+// IsUpgrade reports whether the request asks for a WebSocket, rightly or not: by
+// Upgrade, or in HTTP/2 by extended CONNECT (RFC 8441 §4).
 func IsUpgrade(r *http.Request) bool {
-	return hasToken(r.Header["Upgrade"], "websocket")
+	return hasToken(r.Header["Upgrade"], "websocket") || isConnect(r)
 }
 
-// Check holds a request against RFC 6455 §4.2.1 and answers with an *Error of
-// status 400, 405 or 426, or nil.
+func isConnect(r *http.Request) bool {
+	return r.Method == http.MethodConnect && r.ProtoMajor >= 2 && len(r.Header[":protocol"]) > 0
+}
+
+// Check holds a request against RFC 6455 §4.2.1, in HTTP/2 against RFC 8441 §5, and
+// answers with an *Error of status 400, 405 or 426, or nil.
 func Check(r *http.Request) error {
+	if isConnect(r) {
+		return checkConnect(r)
+	}
 	switch {
 	case !IsUpgrade(r):
 		return &Error{http.StatusUpgradeRequired, "this address speaks WebSocket: Upgrade: websocket is missing"}
 	case r.Method != http.MethodGet:
 		return &Error{http.StatusMethodNotAllowed, "the method is not GET"}
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return &Error{http.StatusBadRequest, "HTTP/1.1 is needed"}
+		return &Error{http.StatusBadRequest, "HTTP/1.1 is needed, or extended CONNECT in HTTP/2"}
 	case !hasToken(r.Header["Connection"], "upgrade"):
 		return &Error{http.StatusBadRequest, "Connection: Upgrade is missing"}
 	case r.Host == "":
-		return &Error{http.StatusBadRequest, "Host is missing"}
-	case len(r.Header["Sec-Websocket-Version"]) != 1 || r.Header.Get("Sec-WebSocket-Version") != "13":
-		return &Error{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
+		return errNoHost
+	case !isVersion13(r):
+		return errVersion
 	case len(r.Header["Sec-Websocket-Key"]) != 1 || !frame.ValidKey(r.Header.Get("Sec-WebSocket-Key")):
 		return &Error{http.StatusBadRequest, "Sec-WebSocket-Key is not base64 of 16 bytes"}
 	case r.ContentLength > 0 || len(r.TransferEncoding) > 0:
-		return &Error{http.StatusBadRequest, "a handshake has no body"}
+		return errBody
 	}
 	return nil
 }
 
+// checkConnect: the pseudo-header fields say what Upgrade and Connection say in
+// HTTP/1.1, and there is no key, since no cache and no server that knows nothing of
+// WebSocket can be fooled (RFC 8441 §5).
+func checkConnect(r *http.Request) error {
+	switch {
+	case len(r.Header[":protocol"]) != 1 || r.Header[":protocol"][0] != "websocket":
+		return &Error{http.StatusBadRequest, "the :protocol is not websocket"}
+	case r.Host == "":
+		return errNoHost
+	case !isVersion13(r):
+		return errVersion
+	case r.ContentLength > 0:
+		return errBody
+	}
+	return nil
+}
+
+var (
+	errNoHost  = &Error{http.StatusBadRequest, "Host is missing"}
+	errVersion = &Error{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
+	errBody    = &Error{http.StatusBadRequest, "a handshake has no body"}
+)
+
+func isVersion13(r *http.Request) bool {
+	return len(r.Header["Sec-Websocket-Version"]) == 1 && r.Header.Get("Sec-WebSocket-Version") == "13"
+}
+
 // Answer writes what Check refused, as plain text, with the headers that belong
 // to the status. It does nothing to other errors than *Error.
-func Answer(w http.ResponseWriter, err error) {
+func Answer(w http.ResponseWriter, r *http.Request, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
 		return
 	}
-	AnswerHeader(w.Header(), e)
+	AnswerHeader(w.Header(), r, e)
 	http.Error(w, e.Message, e.Status)
 }
 
-// AnswerHeader sets the headers that belong to a refused handshake's status.
-func AnswerHeader(h http.Header, e *Error) {
+// AnswerHeader sets the headers that belong to a refused handshake's status. Those
+// about the connection have no place in HTTP/2 (RFC 9113 §8.2.2).
+func AnswerHeader(h http.Header, r *http.Request, e *Error) {
+	switch {
+	case e.Status == http.StatusUpgradeRequired: // RFC 6455 §4.4
+		h.Set("Sec-WebSocket-Version", "13")
+	case e.Status == http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodGet)
+	}
+	if r.ProtoMajor > 1 {
+		return
+	}
 	switch e.Status {
 	case http.StatusBadRequest: // a body that was announced is not waited for
 		h.Set("Connection", "close")
-	case http.StatusUpgradeRequired: // RFC 9110 §15.5.22, RFC 6455 §4.4
-		h.Set("Sec-WebSocket-Version", "13")
+	case http.StatusUpgradeRequired: // RFC 9110 §15.5.22
 		h.Set("Upgrade", "websocket")
 		h.Set("Connection", "Upgrade")
-	case http.StatusMethodNotAllowed:
-		h.Set("Allow", http.MethodGet)
 	}
 }
 
-// Accept checks the request, takes its connection over and makes the 101 answer,
-// which is left to the caller to write: it can first put the connection where it
-// belongs, so that nothing is missed by a client that knows it is connected. On
+// Accept checks the request, takes its connection over and makes the 101 answer (200
+// in HTTP/2), which is left to the caller to write: it can first put the connection
+// where it belongs, so that nothing is missed by a client that knows it is connected. On
 // an error of the peer's it has answered as Answer does; the error is then an
 // *Error.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error) {
 	if err := Check(r); err != nil {
-		Answer(w, err)
+		Answer(w, r, err)
 		return nil, err
 	}
 	offers, err := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"])
 	if err != nil {
 		err := &Error{http.StatusBadRequest, "Sec-WebSocket-Extensions is malformed"}
-		Answer(w, err)
+		Answer(w, r, err)
 		return nil, err
 	}
 	u := &Upgraded{Subprotocol: choose(o.Subprotocols, r.Header["Sec-Websocket-Protocol"])}
@@ -116,6 +168,10 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error
 		}
 	}
 
+	if isConnect(r) {
+		u.accept(w, r, extension, o.Header)
+		return u, nil
+	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, "this server cannot upgrade the connection", http.StatusInternalServerError)
@@ -125,6 +181,23 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error
 	u.Conn, u.Buffered = nc, unread(rw.Reader)
 	u.Answer = answer101(r, u.Subprotocol, extension, o.Header)
 	return u, nil
+}
+
+// accept makes the stream of an extended CONNECT the connection.
+func (u *Upgraded) accept(w http.ResponseWriter, r *http.Request, extension string, extra http.Header) {
+	h := w.Header()
+	h["Content-Type"] = nil // or net/http guesses one
+	if u.Subprotocol != "" {
+		h.Set("Sec-WebSocket-Protocol", u.Subprotocol)
+	}
+	if extension != "" {
+		h.Set("Sec-WebSocket-Extensions", extension)
+	}
+	for name, values := range extra {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	s := newStream(w, r)
+	u.Conn, u.Answer, u.wait = s, []byte(standIn), s.wait
 }
 
 // answer101 is the answer of RFC 6455 §4.2.2.

@@ -85,7 +85,7 @@ func TestCheck(t *testing.T) {
 func TestAnswerKeepsSilent(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	handshake.Answer(w, io.ErrUnexpectedEOF)
+	handshake.Answer(w, request(), io.ErrUnexpectedEOF)
 	if w.Body.Len() > 0 || len(w.Header()) > 0 {
 		t.Errorf("answered %q", w.Body)
 	}

@@ -8,7 +8,8 @@ import (
 	"maru/tests/e2e/program"
 )
 
-// The hall over https and wss, with a certificate of its own making.
+// The hall over https and wss, with a certificate of its own making. Chromium has a
+// connection of HTTP/2 from the page and opens the socket in it (RFC 8441).
 func TestSelfSigned(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--tls-self-signed")
@@ -24,6 +25,9 @@ func TestSelfSigned(t *testing.T) {
 		p.neverOffline(t)
 		if !slices.ContainsFunc(p.requested(), func(url string) bool { return strings.HasPrefix(url, "wss://") }) {
 			t.Error("no socket was opened by wss")
+		}
+		if statuses := p.upgraded(); len(statuses) == 0 || slices.ContainsFunc(statuses, func(s int64) bool { return s != 200 }) {
+			t.Errorf("sockets were opened with status %d, want 200, over HTTP/2", statuses)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type tab struct {
 
 	mu       sync.Mutex // the rest is written as events come
 	requests []string   // URLs
+	upgrades []int64    // statuses of WebSockets: 101, and 200 over HTTP/2
 	policies []string   // of documents
 	trouble  []string   // what the console complains of
 	offline  []string   // the same, where the network failed
@@ -120,6 +121,8 @@ func (p *tab) hear(event any) {
 		p.requests = append(p.requests, e.Request.URL)
 	case *network.EventWebSocketCreated:
 		p.requests = append(p.requests, e.URL)
+	case *network.EventWebSocketHandshakeResponseReceived:
+		p.upgrades = append(p.upgrades, e.Response.Status)
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument {
 			p.policies = append(p.policies, fmt.Sprint(header(e.Response.Headers, "Content-Security-Policy")))
@@ -309,6 +312,13 @@ func (p *tab) do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(p.ctx, program.Patience)
 	defer cancel()
 	must(t, chromedp.Do(ctx, steps...))
+}
+
+// upgraded are the statuses with which WebSockets were opened so far.
+func (p *tab) upgraded() []int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.upgrades)
 }
 
 // requested are the URLs that were asked for so far.

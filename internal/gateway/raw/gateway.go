@@ -34,8 +34,9 @@ type Gateway struct {
 func New(o Options) *Gateway { return &Gateway{Options: o, start: time.Now()} }
 
 // Serve answers a request that asks for a WebSocket on a valid channel name. It
-// returns when the connection has been handed over, or refused: 400 bad_request
-// or bad_position, 405, 426 upgrade_required, 503 too_many_connections.
+// returns when the connection has been handed over (in HTTP/2: when it is closed), or
+// refused: 400 bad_request or bad_position, 405, 426 upgrade_required, 503
+// too_many_connections.
 func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) {
 	ask, err := parse(r)
 	if err == nil {
@@ -75,6 +76,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 	m.settle()
 	m.conn.Start()
 	m.conn.Resume() // also to read the answer to a close
+	up.Wait()
 }
 
 // ask is what the address asks for.
@@ -120,7 +122,7 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	handshake.AnswerHeader(w.Header(), e)
+	handshake.AnswerHeader(w.Header(), r, e)
 	code := maru.CodeBadRequest
 	switch e.Status {
 	case http.StatusUpgradeRequired:

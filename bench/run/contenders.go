@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"debug/buildinfo"
+	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -14,9 +21,13 @@ type contender struct {
 	name     string
 	about    string
 	path     string                                               // of its WebSocket
-	command  func(p programs, s scenario, listen string) []string // nil: not in this case
+	modes    []string                                             // that it has; nil: all
+	command  func(p programs, s scenario, listen string) []string //
 	greeting []string                                             // flags of maru bench: what a connection says first
 	messages []string                                             // how messages are wrapped
+	collects bool                                                 // SIGUSR1 makes it collect its garbage
+	version  func(p programs) string                              //
+	missing  string                                               // how to have it here, if it is not
 }
 
 func (c contender) called() string { return c.name }
@@ -26,24 +37,38 @@ type programs string
 
 func (p programs) file(name string) string { return filepath.Join(string(p), name) }
 
-// limitName is the contender that others are seen against.
-const limitName = "limit"
+// Those that others are seen against.
+const (
+	maruName       = "maru"
+	limitName      = "limit"
+	uwsName        = "uws"
+	centrifugoName = "centrifugo"
+)
 
 func contenders() []contender {
 	return []contender{
-		{name: "maru", about: "`maru serve`, a channel with history; `examples/echo` for echo", path: "/channels/bench", command: maruCommand},
-		{name: limitName, about: "the limit: C, nothing but the system calls; with several on the way, 16 joined in each send", path: "/", command: limitCommand},
-		goPeer("gorilla", "gorilla/websocket, writer goroutines, PreparedMessage"),
-		goPeer("coder", "coder/websocket"),
-		goPeer("gws", "lxzan/gws, Broadcaster"),
-		goPeer("nbio", "lesismal/nbio, non-blocking"),
-		goPeer("gobwas", "gobwas/ws, compiled frame"),
-		{name: "ws", about: "npm ws", path: "/", command: nodePeer("ws")},
 		{
-			name: "socketio", about: "Socket.IO, WebSocket only", path: "/socket.io/?EIO=4&transport=websocket", command: nodePeer("socketio"),
-			greeting: []string{"--first-message", "40", "--settle", "2s"},
-			messages: []string{"--contains", "--message", `42["message","{payload}"]`},
+			name: maruName, about: "`maru serve`, a channel with history; `examples/echo` for echo, callbacks on the loop", path: "/channels/bench",
+			command: maruCommand, collects: true, version: maruVersion,
 		},
+		{
+			name: "maru-goroutines", about: "`examples/echo --goroutines`, callbacks in goroutines", path: "/", modes: []string{"echo"},
+			command: func(p programs, _ scenario, listen string) []string {
+				return []string{p.file("echo"), "--goroutines", "--listen", listen}
+			}, collects: true, version: maruVersion,
+		},
+		{
+			name: limitName, about: "the limit: C, nothing but the system calls; with several on the way, 16 joined in each send", path: "/",
+			command: limitCommand, version: func(programs) string { return output("cc", "--version") },
+		},
+		uwebsockets(), centrifugo(),
+		goPeer("gorilla", "gorilla/websocket, writer goroutines, PreparedMessage", "github.com/gorilla/websocket"),
+		goPeer("coder", "coder/websocket", "github.com/coder/websocket"),
+		goPeer("gws", "lxzan/gws, Broadcaster", "github.com/lxzan/gws"),
+		goPeer("nbio", "lesismal/nbio, non-blocking", "github.com/lesismal/nbio"),
+		goPeer("gobwas", "gobwas/ws, compiled frame", "github.com/gobwas/ws"),
+		nodePeer("ws", "npm ws", "ws"),
+		socketio(),
 	}
 }
 
@@ -51,7 +76,17 @@ func maruCommand(p programs, s scenario, listen string) []string {
 	if s.mode == "echo" {
 		return []string{p.file("echo"), "--listen", listen}
 	}
-	return []string{p.file("maru"), "serve", "--listen", listen}
+	return append([]string{p.file("maru"), "serve", "--listen", listen}, strings.Fields(s.serve)...)
+}
+
+// maruVersion is the commit, and whether anything but bench/, where results come to
+// lie, differs from it.
+func maruVersion(programs) string {
+	commit := output("git", "rev-parse", "--short=12", "HEAD")
+	if output("git", "status", "--porcelain", "--", "..", ":(exclude)../bench") != unknown {
+		commit += " with changes"
+	}
+	return commit + ", " + runtime.Version()
 }
 
 func limitCommand(_ programs, s scenario, listen string) []string {
@@ -62,49 +97,202 @@ func limitCommand(_ programs, s scenario, listen string) []string {
 	return []string{"limit/limit", "--listen", listen, "--mode", mode}
 }
 
-func goPeer(name, about string) contender {
-	return contender{name: name, about: about, path: "/", command: func(p programs, s scenario, listen string) []string {
-		return []string{p.file(name), "--listen", listen, "--mode", s.mode}
-	}}
+// uwebsockets is built by whoever wants it measured: peers/uwebsockets says how.
+func uwebsockets() contender {
+	program, missing := installed("UWEBSOCKETS_PEER", "uwebsockets-peer")
+	return contender{
+		name: uwsName, about: "uWebSockets, publish to a topic", path: "/", missing: missing,
+		command: func(_ programs, s scenario, listen string) []string {
+			return []string{program, "--listen", listen, "--mode", s.mode}
+		},
+		version: func(programs) string { return output(program, "--version") },
+	}
 }
 
-func nodePeer(name string) func(programs, scenario, string) []string {
-	return func(_ programs, s scenario, listen string) []string {
-		return []string{"node", "peers/" + name + "/main.js", "--listen", listen, "--mode", s.mode}
+func centrifugo() contender {
+	program, missing := installed("CENTRIFUGO", "centrifugo")
+	return contender{
+		name: centrifugoName, about: "Centrifugo, JSON, a client publishes", path: "/connection/websocket", modes: []string{"fanout"}, missing: missing,
+		command: func(p programs, _ scenario, listen string) []string {
+			host, port, _ := net.SplitHostPort(listen)
+			return []string{
+				"env", "CENTRIFUGO_HTTP_SERVER_ADDRESS=" + host, "CENTRIFUGO_HTTP_SERVER_PORT=" + port,
+				program, "--config", p.file(centrifugoConfig),
+			}
+		},
+		greeting: []string{"--settle", "2s", "--first-message", `{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"bench"}}`},
+		messages: []string{"--contains", "--message", `{"id":9,"publish":{"channel":"bench","data":"{payload}"}}`},
+		version:  func(programs) string { return strings.TrimPrefix(output(program, "version"), "Centrifugo ") },
 	}
+}
+
+// centrifugoRules let anybody publish, and put the pings of its own protocol, which
+// maru bench does not answer, beyond the end of a measurement. All else is as it comes.
+const (
+	centrifugoConfig = "centrifugo.json"
+	centrifugoRules  = `{
+	"client": {"allow_anonymous_connect_without_token": true, "allowed_origins": ["*"], "ping_interval": "10m", "pong_timeout": "5m"},
+	"channel": {"without_namespace": {
+		"allow_subscribe_for_client": true, "allow_subscribe_for_anonymous": true,
+		"allow_publish_for_client": true, "allow_publish_for_anonymous": true
+	}}
+}
+`
+)
+
+// installed finds a program that a variable names, or that is on the PATH.
+func installed(variable, name string) (program, missing string) {
+	program = cmp.Or(os.Getenv(variable), name)
+	if path, err := exec.LookPath(program); err == nil {
+		return path, ""
+	}
+	return program, fmt.Sprintf("%s is not there: %s names the program, or it is on the PATH (bench/README.md)", program, variable)
+}
+
+func goPeer(name, about, module string) contender {
+	return contender{
+		name: name, about: about, path: "/", collects: true,
+		command: func(p programs, s scenario, listen string) []string {
+			return []string{p.file(name), "--listen", listen, "--mode", s.mode}
+		},
+		version: func(p programs) string { return moduleVersion(p.file(name), module) },
+	}
+}
+
+func nodePeer(name, about, module string) contender {
+	return contender{
+		name: name, about: about, path: "/",
+		command: func(_ programs, s scenario, listen string) []string {
+			return []string{"node", "peers/" + name + "/main.js", "--listen", listen, "--mode", s.mode}
+		},
+		version: func(programs) string { return npmVersion(module) + ", Node " + output("node", "--version") },
+	}
+}
+
+func socketio() contender {
+	c := nodePeer("socketio", "Socket.IO, WebSocket only", "socket.io")
+	c.path = "/socket.io/?EIO=4&transport=websocket"
+	c.greeting = []string{"--first-message", "40", "--settle", "2s"}
+	c.messages = []string{"--contains", "--message", `42["message","{payload}"]`}
+	return c
 }
 
 // another is a server that the user named.
 func another(name, command string) contender {
-	return contender{name: name, about: "`" + command + "`", path: "/", command: func(_ programs, s scenario, listen string) []string {
-		words := strings.Fields(command)
-		for i, word := range words {
-			words[i] = strings.NewReplacer("{listen}", listen, "{mode}", s.mode).Replace(word)
+	return contender{
+		name: name, about: "`" + command + "`", path: "/",
+		command: func(_ programs, s scenario, listen string) []string {
+			words := strings.Fields(command)
+			for i, word := range words {
+				words[i] = strings.NewReplacer("{listen}", listen, "{mode}", s.mode).Replace(word)
+			}
+			return words
+		},
+		version: func(programs) string { return unknown },
+	}
+}
+
+const unknown = "version unknown"
+
+// output is the first line that a program prints.
+func output(program string, args ...string) string {
+	out, err := exec.Command(program, args...).Output()
+	line, _, _ := bytes.Cut(bytes.TrimSpace(out), []byte("\n"))
+	if err != nil || len(line) == 0 {
+		return unknown
+	}
+	return string(line)
+}
+
+func moduleVersion(program, module string) string {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return unknown
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == module {
+			return dep.Version + ", " + info.GoVersion
 		}
-		return words
-	}}
+	}
+	return unknown
+}
+
+func npmVersion(module string) string {
+	var about struct{ Version string }
+	content, err := os.ReadFile(filepath.Join("node_modules", module, "package.json"))
+	if err != nil || json.Unmarshal(content, &about) != nil {
+		return unknown
+	}
+	return about.Version
 }
 
 // build builds all that is Go. clean removes it.
-func build(ctx context.Context) (p programs, clean func(), err error) {
+func build(ctx context.Context, servers []contender) (p programs, clean func(), err error) {
 	dir, err := os.MkdirTemp("", "maru-bench-")
 	if err != nil {
 		return "", nil, err
 	}
 	clean = func() { os.RemoveAll(dir) }
-	for _, module := range []struct {
-		dir      string
-		packages []string
-	}{
-		{"..", []string{"./cmd/maru", "./examples/echo"}},
-		{".", []string{"./peers/..."}},
-	} {
-		cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", dir + "/"}, module.packages...)...)
-		cmd.Dir, cmd.Stderr = module.dir, os.Stderr
-		if err := cmd.Run(); err != nil {
-			clean()
-			return "", nil, fmt.Errorf("build %v in %s: %w", module.packages, module.dir, err)
+	p = programs(dir)
+	if err := p.build(ctx, servers); err != nil {
+		clean()
+		return "", nil, err
+	}
+	return p, clean, nil
+}
+
+func (p programs) build(ctx context.Context, servers []contender) error {
+	if err := os.WriteFile(p.file(centrifugoConfig), []byte(centrifugoRules), 0o644); err != nil {
+		return err
+	}
+	mains := map[string][]string{"..": {"cmd/maru", "examples/echo"}} // by module; maru is the load tool, too
+	for _, c := range servers {
+		if _, err := os.Stat(filepath.Join("peers", c.name, "main.go")); err == nil {
+			mains["."] = append(mains["."], "peers/"+c.name)
 		}
 	}
-	return programs(dir), clean, nil
+	overlay, err := overlayOf(mains)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.file("overlay.json"), overlay, 0o644); err != nil {
+		return err
+	}
+	for module, packages := range mains {
+		args := []string{"build", "-overlay", p.file("overlay.json"), "-o", string(p) + "/"}
+		for _, one := range packages {
+			args = append(args, "./"+one)
+		}
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir, cmd.Stderr = module, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("build %v in %s: %w", packages, module, err)
+		}
+	}
+	return nil
+}
+
+// overlayOf lays _collect.go over main packages.
+func overlayOf(mains map[string][]string) ([]byte, error) {
+	source, err := filepath.Abs("run/_collect.go")
+	if err != nil {
+		return nil, err
+	}
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = make(map[string]string)
+	for module, packages := range mains {
+		for _, one := range packages {
+			place, err := filepath.Abs(filepath.Join(module, one, "collect_for_bench.go"))
+			if err != nil {
+				return nil, err
+			}
+			overlay.Replace[place] = source
+		}
+	}
+	return json.Marshal(overlay)
+}
+
+// present is the servers that are there.
+func present(all []contender) []contender {
+	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return c.missing != "" })
 }

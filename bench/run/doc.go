@@ -1,19 +1,29 @@
 // Run measures maru and its peers in turn with maru bench, and writes what it
-// found as RESULTS.md and charts. From bench/, once make limit and make npm have
-// been called there:
+// found as results.json, RESULTS.md and charts. From bench/, once make limit and
+// make npm have been called there:
 //
-//	go run ./run                          all, five times: about half an hour
-//	go run ./run --runs 3 --only maru,limit,gws --cases echo --duration 2s
+//	go run ./run                                        all that are here, five rounds
+//	go run ./run --contenders maru,limit,gws --only echo --runs 3
 //	go run ./run --server 'mine=/path/to/mine --listen {listen} --mode {mode}'
+//	go run ./run --runs 0                               only the page, from results.json
 //
 // Servers have one core and the load tool the other:
 //
 //	core 0   taskset -c 0, GOMAXPROCS=1: a server, new for each measurement
 //	core 1   taskset -c 1: maru bench --pid
 //
-// They take turns: all servers once in each case, then again, so that what else the
-// machine does hits all alike. A measurement in which a message was lost, repeated
-// or damaged does not count, and the results say so.
+// They take turns: all servers once in each scenario, another one first in each
+// round, so that what else the machine does hits all alike. A measurement in which a
+// message was lost, repeated or damaged does not count, and the results say so.
+//
+// Each measurement is added to results.json when it is made: a long series can be
+// done in pieces, and Ctrl-C loses only the one under way. Rounds are numbered
+// through; ratios are of two figures of the same round, so what is to be compared
+// belongs into one call.
+//
+// Where memory is measured, servers in Go are asked to collect their garbage first,
+// by a signal that _collect.go takes: it is laid over their main packages when they
+// are built here, and is no part of them otherwise.
 //
 // # What it does not do
 //

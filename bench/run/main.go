@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -23,8 +25,10 @@ type settings struct {
 	duration  time.Duration
 	cores     [2]string // of the server, of the tool
 	out       string
-	servers   []contender
-	cases     []scenario
+	anew      bool
+	known     []contender // all there are
+	servers   []contender // to measure
+	scenarios []scenario  // to measure
 	arguments []string
 }
 
@@ -48,34 +52,56 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	programs, clean, err := build(ctx)
+	r, err := load(s.out)
+	if err != nil {
+		return err
+	}
+	if s.runs == 0 {
+		return r.write(s.out, s.known, scenarios())
+	}
+	if err := os.MkdirAll(s.out, 0o755); err != nil {
+		return err
+	}
+	programs, clean, err := build(ctx, s.servers)
 	if err != nil {
 		return err
 	}
 	defer clean()
-	results, err := measureAll(ctx, s, programs)
-	if err != nil {
+	if s.anew {
+		r.forget(s.scenarios, s.servers)
+	}
+	if err := r.belongs(thisMachine(), versionsOf(s.servers, programs), os.Stderr); err != nil {
 		return err
 	}
-	return results.write(s)
+	// What was measured until an interruption, or a failure, is told too.
+	return errors.Join(measureAll(ctx, s, programs, r, os.Stderr), r.write(s.out, s.known, scenarios()))
+}
+
+func versionsOf(servers []contender, p programs) map[string]string {
+	all := make(map[string]string)
+	for _, c := range servers {
+		all[c.name] = c.version(p)
+	}
+	return all
 }
 
 func parse(args []string) (settings, error) {
-	s := settings{servers: contenders(), cases: scenarios(), arguments: args}
+	s := settings{known: contenders(), scenarios: scenarios(), arguments: quoted(args)}
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
-	f.IntVar(&s.runs, "runs", 5, "how often each is measured")
-	f.DurationVar(&s.duration, "duration", 3*time.Second, "of a measurement")
+	f.IntVar(&s.runs, "runs", 5, "how often each is measured; 0 only writes the page from what there is")
+	f.DurationVar(&s.duration, "duration", 3*time.Second, "of a measurement, where the scenario leaves it open")
 	f.StringVar(&s.cores[0], "server-core", "0", "core of the server")
 	f.StringVar(&s.cores[1], "tool-core", "1", "core of the load tool")
-	f.StringVar(&s.out, "out", ".", "where RESULTS.md and charts/ go")
-	only := f.String("only", "", "servers to measure: "+names(s.servers)+" (default: all)")
-	chosen := f.String("cases", "", "cases to measure: "+names(s.cases)+" (default: all)")
+	f.StringVar(&s.out, "out", ".", "where results.json, RESULTS.md and charts/ are and go; what is there is added to")
+	f.BoolVar(&s.anew, "anew", false, "forget earlier measurements of these scenarios and servers")
+	only := f.String("only", "", "scenarios to measure: "+strings.Join(called(s.scenarios), ",")+" (default: all)")
+	chosen := f.String("contenders", "", "servers to measure: "+strings.Join(called(s.known), ",")+" (default: all that are here)")
 	f.Func("server", "NAME=COMMAND: one more, with {listen} and {mode}, fanout or echo, in its command (repeatable)", func(value string) error {
 		name, command, ok := strings.Cut(value, "=")
 		if !ok || name == "" || !strings.Contains(command, "{listen}") {
 			return errors.New("wants NAME=COMMAND with {listen}")
 		}
-		s.servers = append(s.servers, another(name, command))
+		s.known = append(s.known, another(name, command))
 		return nil
 	})
 	if err := f.Parse(args); err != nil {
@@ -84,31 +110,54 @@ func parse(args []string) (settings, error) {
 		}
 		return s, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	if _, err := exec.LookPath("taskset"); err != nil {
-		return s, fmt.Errorf("%w: taskset is needed, to give the server and the tool a core each", errUsage)
+	if s.runs < 0 || s.duration <= 0 || f.NArg() > 0 {
+		return s, fmt.Errorf("%w: --runs wants 0 or more, --duration more than 0, and nothing follows the flags", errUsage)
 	}
-	if runtime.NumCPU() < 2 {
-		return s, fmt.Errorf("%w: two cores are needed, one for the server and one for the tool", errUsage)
-	}
-	if s.runs < 1 || s.duration <= 0 || f.NArg() > 0 {
-		return s, fmt.Errorf("%w: --runs and --duration want more than 0, and nothing follows the flags", errUsage)
+	if s.runs > 0 {
+		if err := s.possible(); err != nil {
+			return s, err
+		}
 	}
 	var err error
-	if s.servers, err = choose(s.servers, *only); err != nil {
+	if s.scenarios, err = choose(s.scenarios, *only); err != nil {
 		return s, err
 	}
-	s.cases, err = choose(s.cases, *chosen)
-	return s, err
+	if s.servers, err = choose(s.known, *chosen); err != nil {
+		return s, err
+	}
+	if *chosen == "" {
+		s.servers = present(s.servers)
+	}
+	for _, c := range s.servers {
+		if c.missing != "" {
+			return s, fmt.Errorf("%w: %s", errUsage, c.missing)
+		}
+	}
+	if len(s.turns(0)) == 0 && s.runs > 0 {
+		return s, fmt.Errorf("%w: none of these servers takes part in these scenarios", errUsage)
+	}
+	return s, nil
+}
+
+// possible says what this machine lacks.
+func (s settings) possible() error {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		return fmt.Errorf("%w: taskset is needed, to give the server and the tool a core each", errUsage)
+	}
+	if runtime.NumCPU() < 2 {
+		return fmt.Errorf("%w: two cores are needed, one for the server and one for the tool", errUsage)
+	}
+	return nil
 }
 
 type named interface{ called() string }
 
-func names[T named](all []T) string {
-	var list []string
+func called[T named](all []T) []string {
+	list := make([]string, 0, len(all))
 	for _, one := range all {
 		list = append(list, one.called())
 	}
-	return strings.Join(list, ",")
+	return list
 }
 
 // choose is those of all that a list names; all if it names none.
@@ -120,9 +169,40 @@ func choose[T named](all []T, list string) ([]T, error) {
 	for name := range strings.SplitSeq(list, ",") {
 		i := slices.IndexFunc(all, func(one T) bool { return one.called() == name })
 		if i < 0 {
-			return nil, fmt.Errorf("%w: there is no %s among %s", errUsage, name, names(all))
+			return nil, fmt.Errorf("%w: there is no %s among %s", errUsage, name, strings.Join(called(all), ","))
 		}
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
+}
+
+// quoted is the arguments as a shell wants them.
+func quoted(args []string) []string {
+	all := make([]string, 0, len(args))
+	for _, arg := range args {
+		if strings.ContainsAny(arg, " {}") {
+			arg = "'" + arg + "'"
+		}
+		all = append(all, arg)
+	}
+	return all
+}
+
+// thisMachine is without its name.
+func thisMachine() machine {
+	m := machine{Cores: runtime.NumCPU(), Go: runtime.Version(), Processor: runtime.GOARCH, Kernel: runtime.GOOS}
+	read := func(path string) []byte { content, _ := os.ReadFile(path); return content }
+	for line := range bytes.Lines(read("/proc/cpuinfo")) {
+		if name, value, _ := bytes.Cut(line, []byte(":")); string(bytes.TrimSpace(name)) == "model name" {
+			m.Processor = string(bytes.TrimSpace(value))
+			break
+		}
+	}
+	if release := bytes.TrimSpace(read("/proc/sys/kernel/osrelease")); len(release) > 0 {
+		m.Kernel = "Linux " + string(release)
+	}
+	var kib float64
+	fmt.Sscanf(string(read("/proc/meminfo")), "MemTotal: %f kB", &kib)
+	m.GiB = math.Round(kib / (1 << 20))
+	return m
 }

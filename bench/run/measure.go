@@ -1,89 +1,109 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"maru/internal/bench"
 )
 
-// result is what maru bench says, as JSON.
-type result = bench.Result
-
-// results are all measurements.
-type results struct {
-	started time.Time
-	took    time.Duration
-	loads   []float64               // load averages, one before each round
-	of      map[[2]string][]*result // by case and server, one for each round; nil: does not count
-	faults  map[[2]string][]string
-	machine bench.Machine
-}
-
 // startTimeout is for a server to listen.
 const startTimeout = 10 * time.Second
 
-// measureAll lets servers take turns. Each round begins with another one.
-func measureAll(ctx context.Context, s settings, p programs) (*results, error) {
-	all := &results{started: time.Now(), of: make(map[[2]string][]*result), faults: make(map[[2]string][]string)}
-	for round := range s.runs {
-		all.loads = append(all.loads, load())
-		for _, c := range s.cases {
-			for i := range s.servers {
-				server := s.servers[(i+round)%len(s.servers)]
-				r, err := measure(ctx, s, p, c, server)
-				if ctx.Err() != nil {
-					return nil, context.Cause(ctx)
+// turn is one measurement to make.
+type turn struct {
+	round    int
+	scenario scenario
+	server   contender
+}
+
+// turns lets servers take turns: all of them in one scenario, then in the next.
+// Each round begins with another one.
+func (s settings) turns(first int) []turn {
+	var all []turn
+	for round := first; round < first+s.runs; round++ {
+		for _, c := range s.scenarios {
+			var in []contender
+			for _, server := range s.servers {
+				if c.has(server) {
+					in = append(in, server)
 				}
-				if err != nil {
-					return nil, fmt.Errorf("%s, %s: %w", c.name, server.name, err)
-				}
-				key := [2]string{c.name, server.name}
-				all.machine = r.Machine
-				figure := ""
-				if fault := c.fault(r); fault == "" {
-					figure = fmt.Sprintf("%.2f %s", c.figure.of(r), c.figure.unit)
-				} else {
-					r = nil
-					all.faults[key] = append(all.faults[key], fault)
-					figure = "does not count: " + fault
-				}
-				all.of[key] = append(all.of[key], r)
-				fmt.Fprintf(os.Stderr, "%5.0f s  round %d of %d  %-10s %-10s %s\n", time.Since(all.started).Seconds(), round+1, s.runs, c.name, server.name, figure)
+			}
+			for i := range in {
+				all = append(all, turn{round, c, in[(i+round)%len(in)]})
 			}
 		}
 	}
-	all.took = time.Since(all.started)
-	return all, nil
+	return all
 }
 
-// fault is why a measurement does not count.
-func (c scenario) fault(r *result) string {
-	if r.Faults.First == "" && c.timed() && r.Latency == nil {
-		return "nothing was done in the measured time"
+// measureAll adds to a record, and saves it after each measurement.
+func measureAll(ctx context.Context, s settings, p programs, r *record, tell io.Writer) error {
+	began := time.Now()
+	r.Series = append(r.Series, series{Started: began.UTC().Truncate(time.Second), Arguments: s.arguments})
+	now := &r.Series[len(r.Series)-1]
+	turns := s.turns(r.rounds())
+	for i, t := range turns {
+		if i == 0 || t.round != turns[i-1].round {
+			now.Loads = append(now.Loads, loadAverage())
+		}
+		f, fault, err := measure(ctx, s, p, t.scenario, t.server)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("interrupted after %d of %d measurements, which are kept", i, len(turns))
+		case err != nil:
+			return fmt.Errorf("%s, %s: %w", t.scenario.name, t.server.name, err)
+		}
+		m := measurement{Scenario: t.scenario.name, Contender: t.server.name, Round: t.round, Fault: fault, Figures: f}
+		r.Measurements = append(r.Measurements, m)
+		took := time.Since(began)
+		now.Seconds = took.Round(time.Second).Seconds()
+		if err := r.save(s.out); err != nil {
+			return err
+		}
+		left := took / time.Duration(i+1) * time.Duration(len(turns)-i-1)
+		fmt.Fprintf(tell, "%4d of %d  %-8s left  %-12s %-16s %s\n", i+1, len(turns), left.Round(time.Second), m.Scenario, m.Contender, m.told(t.scenario))
 	}
-	return r.Faults.First
+	return nil
 }
 
-// measure starts a server, loads it, and ends it.
-func measure(ctx context.Context, s settings, p programs, c scenario, server contender) (*result, error) {
+// told is a measurement in a few words.
+func (m measurement) told(s scenario) string {
+	if m.Figures == nil {
+		return "does not count: " + m.Fault
+	}
+	words := make([]string, 0, 3)
+	for _, f := range s.figures[:min(3, len(s.figures))] {
+		words = append(words, fmt.Sprintf("%.*f %s", f.decimals, f.of(m.Figures), f.title))
+	}
+	return strings.Join(words, ", ")
+}
+
+// measure starts a server, loads it, and ends it. A fault is why the measurement
+// does not count; there are no figures then.
+func measure(ctx context.Context, s settings, p programs, c scenario, server contender) (*figures, string, error) {
 	listen, err := freeAddress()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.duration+2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, c.lasts(s.duration)+2*time.Minute)
 	defer cancel()
 	serve := exec.CommandContext(ctx, "taskset", append([]string{"-c", s.cores[0]}, server.command(p, c, listen)...)...)
 	serve.Env = append(os.Environ(), "GOMAXPROCS=1", "NODE_ENV=production")
+	alone(serve)
 	if err := serve.Start(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -95,20 +115,143 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 		<-ended
 	}()
 	if err := awaitListener(ctx, listen, ended); err != nil {
+		return nil, "", err
+	}
+	var calls *counter
+	if c.counts {
+		if calls, err = countWrites(ctx, s, serve.Process.Pid); err != nil {
+			return nil, "", err
+		}
+		defer calls.close()
+	}
+	result, err := loadWith(ctx, s, p, c, server, listen, serve)
+	if err != nil {
+		return nil, "", err
+	}
+	if fault := c.fault(result); fault != "" {
+		return nil, fault, nil
+	}
+	f := figuresOf(result)
+	if c.counts {
+		made, err := calls.read()
+		if err != nil {
+			return nil, "", err
+		}
+		// Each connection's handshake and close are written, too.
+		f.Writes = max(made-2*float64(result.Connections), 0) / float64(result.Sent*int64(result.Connections))
+	}
+	return f, "", nil
+}
+
+// fault is why a measurement does not count.
+func (s scenario) fault(r *bench.Result) string {
+	if r.Faults.First == "" && s.command != "idle" && r.Latency == nil {
+		return "nothing was done in the measured time"
+	}
+	return r.Faults.First
+}
+
+// loadWith runs maru bench.
+func loadWith(ctx context.Context, s settings, p programs, c scenario, server contender, listen string, serve *exec.Cmd) (*bench.Result, error) {
+	args := append([]string{"-c", s.cores[1], p.file("maru")}, c.benchArgs(listen, server, s.duration)...)
+	tool := exec.CommandContext(ctx, "taskset", append(args, "--pid", strconv.Itoa(serve.Process.Pid))...)
+	alone(tool)
+	var out, said bytes.Buffer
+	tool.Stdout = &out
+	progress, err := tool.StderrPipe()
+	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"-c", s.cores[1], p.file("maru")}, c.benchArgs("ws://"+listen+server.path, server, s.duration)...)
-	tool := exec.CommandContext(ctx, "taskset", append(args, "--pid", strconv.Itoa(serve.Process.Pid))...)
-	out, err := tool.Output()
+	if err := tool.Start(); err != nil {
+		return nil, err
+	}
+	collected := !c.collects || !server.collects
+	for lines := bufio.NewScanner(progress); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "measured") && !collected {
+			collected = true
+			if err := collect(serve); err != nil {
+				return nil, errors.Join(err, tool.Wait())
+			}
+		}
+		said.Reset()
+		said.Write(lines.Bytes())
+	}
+	err = tool.Wait()
 	var exit *exec.ExitError
-	r := new(result)
 	switch {
-	case errors.As(err, &exit) && len(out) == 0:
-		return nil, fmt.Errorf("maru bench: %s", exit.Stderr)
+	case errors.As(err, &exit) && out.Len() == 0:
+		return nil, fmt.Errorf("maru bench: %s", &said)
 	case err != nil && !errors.As(err, &exit):
 		return nil, err
+	case !collected:
+		return nil, errors.New("maru bench did not tell that all connections stand")
 	}
-	return r, json.Unmarshal(out, r)
+	r := new(bench.Result)
+	return r, json.Unmarshal(out.Bytes(), r)
+}
+
+// counter counts the system calls of a process that write to sockets, with perf.
+type counter struct {
+	perf *exec.Cmd
+	out  bytes.Buffer
+	done bool
+}
+
+var writeCalls = []string{"write", "writev", "sendto", "sendmsg", "sendmmsg"}
+
+const perfMissing = "perf, and the right to trace, are needed to count write calls: leave out the scenario writes"
+
+func countWrites(ctx context.Context, s settings, pid int) (*counter, error) {
+	c := new(counter)
+	args := []string{"-c", s.cores[1], "perf", "stat", "-x", ",", "-p", strconv.Itoa(pid)}
+	for _, call := range writeCalls {
+		args = append(args, "-e", "syscalls:sys_enter_"+call)
+	}
+	c.perf = exec.CommandContext(ctx, "taskset", args...)
+	c.perf.Stderr = &c.out
+	alone(c.perf)
+	if err := c.perf.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", perfMissing, err)
+	}
+	return c, nil
+}
+
+// read ends the counting.
+func (c *counter) read() (float64, error) {
+	c.done = true
+	if err := finish(c.perf); err != nil {
+		c.perf.Wait()
+		return 0, fmt.Errorf("%s: %w: %s", perfMissing, err, &c.out)
+	}
+	c.perf.Wait() // ends with the signal
+	return counted(c.out.String())
+}
+
+// counted adds up what perf stat says, lines like 12,,syscalls:sys_enter_write,….
+func counted(lines string) (float64, error) {
+	sum, found := 0.0, 0
+	for line := range strings.Lines(lines) {
+		fields := strings.Split(line, ",")
+		if len(fields) < 3 || !strings.HasPrefix(fields[2], "syscalls:sys_enter_") {
+			continue
+		}
+		n, err := strconv.ParseFloat(fields[0], 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %s", perfMissing, strings.TrimSpace(line))
+		}
+		sum, found = sum+n, found+1
+	}
+	if found != len(writeCalls) {
+		return 0, fmt.Errorf("%s: %s", perfMissing, strings.TrimSpace(lines))
+	}
+	return sum, nil
+}
+
+func (c *counter) close() {
+	if !c.done {
+		c.perf.Process.Kill()
+		c.perf.Wait()
+	}
 }
 
 func freeAddress() (string, error) {
@@ -138,8 +281,8 @@ func awaitListener(ctx context.Context, address string, ended <-chan struct{}) e
 	}
 }
 
-// load is how many programs wanted a core in the last minute, on average.
-func load() float64 {
+// loadAverage is how many programs wanted a core in the last minute, on average.
+func loadAverage() float64 {
 	content, _ := os.ReadFile("/proc/loadavg")
 	var one float64
 	fmt.Sscan(string(content), &one)

@@ -4,96 +4,97 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-// write writes RESULTS.md, and a chart for each case.
-func (r *results) write(s settings) error {
-	if err := os.MkdirAll(filepath.Join(s.out, "charts"), 0o755); err != nil {
+// write writes RESULTS.md, and a chart for each scenario that was measured.
+func (r *record) write(dir string, servers []contender, all []scenario) error {
+	charts := filepath.Join(dir, "charts")
+	if err := os.MkdirAll(charts, 0o755); err != nil {
 		return err
 	}
-	for _, c := range s.cases {
-		if err := os.WriteFile(filepath.Join(s.out, "charts", c.name+".svg"), []byte(r.chart(s, c)), 0o644); err != nil {
+	measured := slices.DeleteFunc(slices.Clone(all), func(s scenario) bool { return len(r.entrants(s)) == 0 })
+	for _, s := range measured {
+		if err := replace(filepath.Join(charts, s.name+".svg"), []byte(r.chart(s))); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(s.out, "RESULTS.md"), []byte(r.page(s)), 0o644)
+	return replace(filepath.Join(dir, "RESULTS.md"), []byte(r.page(servers, measured)))
 }
 
-func (r *results) page(s settings) string {
+func (r *record) page(servers []contender, measured []scenario) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# maru beside its peers\n\n")
-	fmt.Fprintf(&b, "Written by `go run ./run`; what it does is in run/doc.go, what the figures mean in docs/benchmarking.md.\n\n")
-	fmt.Fprintf(&b, "- %s, %v, `go run ./run %s`\n", r.started.UTC().Format("2006-01-02 15:04 UTC"), r.took.Round(time.Second), strings.Join(s.arguments, " "))
-	fmt.Fprintf(&b, "- %s, %d cores, %s, %s\n", r.machine.Processor, r.machine.Cores, r.machine.Kernel, r.machine.Go)
-	fmt.Fprintf(&b, "- Load average before each round: %s. Of this, one measurement makes up to 2; the rest is other programs.\n", joined(r.loads))
-	fmt.Fprintf(&b, "- Rounds: %d, the servers taking turns. Figures are medians, in brackets the middle half. One server is ahead of another only where these do not overlap. The ratio to the limit is of what the chart shows, within a round.\n", s.runs)
-	fmt.Fprintf(&b, "- 128 bytes a message, no compression, plain TCP on loopback; every byte that came back was checked.\n\n")
-	fmt.Fprintf(&b, "| server | |\n|---|---|\n")
-	for _, server := range s.servers {
-		fmt.Fprintf(&b, "| %s | %s |\n", server.name, server.about)
+	fmt.Fprint(&b, "# maru beside its peers\n\n")
+	fmt.Fprint(&b, "Written by `go run ./run` from results.json. What it does is in run/doc.go, what the figures mean in [docs/benchmarking.md](../docs/benchmarking.md).\n\n")
+	fmt.Fprintf(&b, "- %s, %d cores, %.0f GiB of memory, %s, %s\n", r.Machine.Processor, r.Machine.Cores, r.Machine.GiB, r.Machine.Kernel, r.Machine.Go)
+	fmt.Fprint(&b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. 128 bytes a message, no compression, plain TCP on loopback; every byte that came back was checked.\n")
+	fmt.Fprint(&b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. Ratios are of two figures of the same round. One server is ahead of another only where the middle halves do not overlap.\n")
+	fmt.Fprint(&b, "- CPU is the server process's own clock. Its user part is sampled by the kernel, 250 times a second or so. Memory is the growth of the resident set from before the first connection; servers in Go collect their garbage first (a signal, from a file laid over them when they are built), others have none or choose themselves.\n")
+	for _, one := range r.Series {
+		fmt.Fprintf(&b, "- %s, %v: `%s`, load average before each round %s\n", one.Started.UTC().Format("2006-01-02 15:04 UTC"),
+			time.Duration(one.Seconds)*time.Second, strings.Join(append([]string{"go run ./run"}, one.Arguments...), " "), joined(one.Loads))
 	}
-	for _, c := range s.cases {
-		fmt.Fprintf(&b, "\n## %s\n\n`maru bench %s %s`\n\n![%s](charts/%s.svg)\n\n", c.title, c.command, strings.Join(c.args, " "), c.title, c.name)
-		r.table(&b, s, c)
-	}
-	return b.String()
-}
-
-// column is one figure of a table.
-type column struct {
-	title    string
-	decimals int
-	of       func(*result) float64
-}
-
-func (c scenario) columns() []column {
-	if c.command == "idle" {
-		return []column{
-			{"bytes for a connection", 0, memory.of},
-			{"MiB with all open", 1, func(r *result) float64 { return float64(r.Server.RSSOpen) / (1 << 20) }},
-			{"µs of CPU to open one", 1, func(r *result) float64 { return r.Opening.CPU }},
+	fmt.Fprint(&b, "\n| server | | version |\n|---|---|---|\n")
+	for _, server := range servers {
+		if r.has(server.name) {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", server.name, server.about, strings.Join(r.Versions[server.name], "; "))
 		}
 	}
-	all := []column{
-		{"µs of CPU for each", 2, cpu.of},
-		{"of it user", 2, func(r *result) float64 { return r.Server.UserPerUnit }},
-		{"a second", 0, func(r *result) float64 { return r.Rate }},
-		{"p50 ms", 2, func(r *result) float64 { return r.Latency.P50 / 1e3 }},
-		{"p99 ms", 2, latency.of},
-		{"p99.9 ms", 2, func(r *result) float64 { return r.Latency.P999 / 1e3 }},
+	b.WriteString("\n")
+	r.goals(&b)
+	r.notAhead(&b, measured)
+	for _, s := range measured {
+		r.section(&b, s)
 	}
-	if c.figure.unit == latency.unit { // which comes first
-		return append(all[3:len(all):len(all)], all[0], all[1])
-	}
-	return all
+	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-func (r *results) table(b *strings.Builder, s settings, c scenario) {
-	columns := c.columns()
-	fmt.Fprint(b, "| server |")
-	for _, col := range columns {
-		fmt.Fprintf(b, " %s |", col.title)
+func (r *record) section(b *strings.Builder, s scenario) {
+	fmt.Fprintf(b, "## %s\n\n`maru bench %s %s`", s.title, s.command, s.args)
+	if s.serve != "" {
+		fmt.Fprintf(b, ", `maru serve %s`", s.serve)
 	}
-	fmt.Fprintf(b, " to the limit's | runs |\n|---|%s---|---|\n", strings.Repeat("---|", len(columns)))
-	for _, server := range r.order(s, c) {
-		key := [2]string{c.name, server.name}
-		name := server.name
-		if name == "maru" {
+	fmt.Fprintf(b, "\n\n![%s](charts/%s.svg)\n\n", s.title, s.name)
+	r.table(b, s)
+	for _, f := range s.figures[:s.compared()] {
+		if text := r.standing(s, f).String(); text != "" {
+			fmt.Fprintf(b, "By %s, maru is %s.\n", f.title, text)
+		}
+	}
+	b.WriteString("\n")
+}
+
+func (r *record) table(b *strings.Builder, s scenario) {
+	against := slices.DeleteFunc([]string{limitName, uwsName}, func(name string) bool { return len(r.of(s.name, name)) == 0 })
+	fmt.Fprint(b, "| server |")
+	for _, f := range s.figures {
+		fmt.Fprintf(b, " %s |", f.title)
+	}
+	for _, name := range against {
+		fmt.Fprintf(b, " to %s |", name)
+	}
+	fmt.Fprintf(b, " runs |\n|---|%s\n", strings.Repeat("---|", len(s.figures)+len(against)+1))
+	for _, server := range r.entrants(s) {
+		name := server
+		if server == maruName {
 			name = "**maru**"
 		}
 		fmt.Fprintf(b, "| %s |", name)
-		for _, col := range columns {
-			cell(b, r.spread(c, server.name, col.of), col.decimals)
+		for _, f := range s.figures {
+			cell(b, r.spread(s.name, server, f), f.decimals)
 		}
-		cell(b, r.ratio(c, server.name), 2)
-		fmt.Fprintf(b, " %d", r.spread(c, server.name, c.figure.of).n)
-		if faults := r.faults[key]; len(faults) > 0 {
+		for _, other := range against {
+			cell(b, r.ratio(entry{s.name, server}, entry{s.name, other}, s.chief()), 2)
+		}
+		fmt.Fprintf(b, " %d", len(r.of(s.name, server)))
+		if faults := r.faults(s.name, server); len(faults) > 0 {
 			fmt.Fprintf(b, ", %d failed: %s", len(faults), strings.ReplaceAll(faults[0], "|", `\|`))
 		}
 		fmt.Fprint(b, " |\n")
 	}
+	b.WriteString("\n")
 }
 
 func cell(b *strings.Builder, m spread, decimals int) {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"maru/internal/bench"
 )
 
 // Every server does what it is measured for: maru bench checks all that comes.
@@ -20,45 +21,70 @@ func TestContenders(t *testing.T) {
 		t.Skip("taskset and two cores are needed")
 	}
 	t.Chdir("..")
-	programs, clean, err := build(t.Context())
+	programs, clean, err := build(t.Context(), contenders())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer clean()
 	s := settings{duration: 100 * time.Millisecond, cores: [2]string{"0", "1"}}
 	// Some servers answer a handshake before they count the connection in: it settles.
-	few := strings.Fields("--connections 20 --warmup 10ms --settle 300ms")
+	const few = "--connections 20 --warmup 10ms --settle 300ms"
 	cases := []scenario{
-		{"fanout", "", "fanout", few, "fanout", false, cpu},
-		{"joined", "", "fanout", append(few, "--window", "16"), "fanout", true, cpu},
-		{"echo", "", "echo", few, "echo", false, cpu},
+		{name: "fanout", command: "fanout", args: few, mode: "fanout"},
+		{name: "joined", command: "fanout", args: few + " --window 16", mode: "fanout", joins: true},
+		{name: "echo", command: "echo", args: few, mode: "echo"},
 	}
 	for _, server := range contenders() {
 		t.Run(server.name, func(t *testing.T) {
-			needs(t, server.name)
+			needs(t, server)
+			if version := server.version(programs); version == unknown {
+				t.Error(version)
+			}
 			for _, c := range cases {
-				r, err := measure(t.Context(), s, programs, c, server)
+				if !c.has(server) {
+					continue
+				}
+				f, fault, err := measure(t.Context(), s, programs, c, server)
 				if err != nil {
 					t.Fatalf("%s: %v", c.name, err)
 				}
-				if r.Faults.First != "" || r.Sent == 0 {
-					t.Errorf("%s: %d sent, %s", c.name, r.Sent, r.Faults.First)
+				if fault != "" || f.CPU <= 0 {
+					t.Errorf("%s: %+v, %s", c.name, f, fault)
 				}
 			}
 		})
 	}
+	t.Run("idle", func(t *testing.T) {
+		for _, c := range scenarios() {
+			if c.command != "idle" {
+				continue
+			}
+			c.args = strings.Replace(c.args, "19000", "20", 1)
+			c.duration = 1100 * time.Millisecond // it tells once a second
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				if f, fault, err := measure(t.Context(), s, programs, c, contenders()[0]); err != nil || fault != "" || f.RSS <= 0 {
+					t.Errorf("%+v, %s, %v", f, fault, err)
+				}
+			})
+		}
+	})
 }
 
 // needs makes what a server needs, or skips the test.
-func needs(t *testing.T, server string) {
-	switch server {
-	case "limit":
+func needs(t *testing.T, server contender) {
+	switch server.name {
+	case limitName:
 		if out, err := exec.CommandContext(t.Context(), "make", "limit").CombinedOutput(); err != nil {
 			t.Skipf("a C compiler and make are needed: %s", out)
 		}
 	case "ws", "socketio":
 		if _, err := os.Stat("node_modules"); err != nil {
 			t.Fatal("npm packages are missing: make -C bench npm")
+		}
+	case uwsName, centrifugoName:
+		if server.missing != "" {
+			t.Skip(server.missing)
 		}
 	}
 }
@@ -84,53 +110,199 @@ func TestParse(t *testing.T) {
 	if _, err := exec.LookPath("taskset"); err != nil || runtime.NumCPU() < 2 {
 		t.Skip("taskset and two cores are needed")
 	}
+	t.Setenv("CENTRIFUGO", "/nowhere/centrifugo")
 	for _, args := range [][]string{
-		{"--only", "nobody"}, {"--cases", "none"}, {"--runs", "0"}, {"--duration", "0"}, {"more"}, {"--server", "x"}, {"--server", "x=no address"},
+		{"--contenders", "nobody"}, {"--only", "none"}, {"--runs", "-1"}, {"--duration", "0"}, {"more"}, {"--server", "x"}, {"--server", "x=no address"},
+		{"--contenders", "centrifugo"}, {"--contenders", "limit", "--only", "secure"},
 	} {
 		if _, err := parse(args); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	s, err := parse([]string{"--server", "mine=serve {listen} {mode}", "--only", "mine,maru", "--cases", "echo"})
-	if err != nil || names(s.servers) != "mine,maru" || names(s.cases) != "echo" {
-		t.Fatalf("%s, %s: %v", names(s.servers), names(s.cases), err)
+	s, err := parse([]string{"--server", "mine=serve {listen} {mode}", "--contenders", "mine,maru", "--only", "echo"})
+	if err != nil || !slices.Equal(called(s.servers), []string{"mine", "maru"}) || !slices.Equal(called(s.scenarios), []string{"echo"}) {
+		t.Fatalf("%v, %v: %v", called(s.servers), called(s.scenarios), err)
 	}
 	want := []string{"serve", "127.0.0.1:1", "echo"}
-	if got := s.servers[0].command("", s.cases[0], "127.0.0.1:1"); !slices.Equal(got, want) {
+	if got := s.servers[0].command("", s.scenarios[0], "127.0.0.1:1"); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+	if s, err = parse(nil); err != nil || slices.Contains(called(s.servers), "centrifugo") {
+		t.Errorf("%v: %v", called(s.servers), err)
+	}
+}
+
+// All servers of a scenario are measured in turn, another one first in each round.
+func TestTurns(t *testing.T) {
+	all := scenarios()
+	s := settings{runs: 2, scenarios: []scenario{all[0], all[len(all)-1]}, servers: contenders()[:4]}
+	var got []string
+	for _, turn := range s.turns(7) {
+		got = append(got, fmt.Sprint(turn.round, turn.scenario.name, turn.server.name))
+	}
+	want := []string{
+		"7fanoutlimit", "7fanoutuws", "7fanoutmaru", "7pingsmaru", // three take part, without echo's goroutines
+		"8fanoutuws", "8fanoutmaru", "8fanoutlimit", "8pingsmaru",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestCounted(t *testing.T) {
+	whole := "# started\n3,,syscalls:sys_enter_write,1,100.00,,\n0,,syscalls:sys_enter_writev,1,100.00,,\n40,,syscalls:sys_enter_sendto,1,100.00,,\n" +
+		"0,,syscalls:sys_enter_sendmsg,1,100.00,,\n1,,syscalls:sys_enter_sendmmsg,1,100.00,,\n"
+	if n, err := counted(whole); n != 44 || err != nil {
+		t.Errorf("%v, %v", n, err)
+	}
+	for _, bad := range []string{"", "event syntax error", strings.Replace(whole, "40,", "<not supported>,", 1), whole[:60]} {
+		if n, err := counted(bad); err == nil {
+			t.Errorf("%q: %v", bad, n)
+		}
+	}
+}
+
+// pieces is a record of six rounds, by turns: maru needs 1 and 1.5, the limit 2 and 4,
+// uws 3 and 4; another server failed.
+func pieces() *record {
+	r := &record{Versions: map[string][]string{maruName: {"1", "2"}}, Series: []series{{Arguments: []string{"--runs", "2"}}}}
+	for _, s := range scenarios() {
+		for round := range 6 {
+			for i, server := range []string{maruName, limitName, uwsName} {
+				v := [][]float64{{1, 1.5}, {2, 4}, {3, 4}}[i][round%2]
+				r.Measurements = append(r.Measurements, measurement{Scenario: s.name, Contender: server, Round: round, Figures: &figures{
+					CPU: v, User: v, Rate: v, P50: v * 1e3, P99: v * 1e3, P999: v * 1e3, Memory: v, RSS: v, Opening: v, Share: v / 100, Writes: v,
+				}})
+			}
+			r.Measurements = append(r.Measurements, measurement{Scenario: s.name, Contender: "gws", Round: round, Fault: "message 7 | was lost"})
+		}
+	}
+	return r
+}
+
+func TestStanding(t *testing.T) {
+	r, s := pieces(), scenarios()[0]
+	is := func(want string) {
+		t.Helper()
+		if got := r.standing(s, cpu).String(); got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
+	is("ahead of limit, uws")
+	for i, want := range []string{"", "level with limit, uws", "", "", "", "behind limit, uws"} {
+		r.Measurements[4*i].Figures.CPU = 5 // maru's, one round after the other
+		if want != "" {
+			is(want)
+		}
+	}
+	r.Measurements[0].Figures, r.Measurements[4].Figures = nil, nil
+	is("with too few runs to say, beside limit, uws")
+	// The ratio is of figures of the same round.
+	if got := r.ratio(entry{s.name, limitName}, entry{s.name, uwsName}, cpu); got.n != 6 || got.low >= got.upper || got.upper > 1 {
+		t.Errorf("%+v", got)
+	}
+	r = pieces()
+	if got, ratio := r.reached(goal{scenario: "fanout", figure: cpu, over: entry{"fanout", limitName}, most: 0.4375}); got != "yes" || ratio.median != 0.4375 {
+		t.Errorf("%s, %+v", got, ratio)
+	}
+	if got, _ := r.reached(goal{scenario: "fanout", figure: cpu, over: entry{"fanout", limitName}, most: 0.4375, below: true}); got != "**no**" {
+		t.Error(got)
+	}
+	if got, _ := r.reached(goal{scenario: "fanout", figure: cpu, over: entry{"fanout", "gws"}, most: 1}); got != "not measured" {
+		t.Error(got)
+	}
+}
+
+// Every goal is about figures that its scenario has.
+func TestGoals(t *testing.T) {
+	for _, g := range goals() {
+		i := slices.IndexFunc(scenarios(), func(s scenario) bool { return s.name == g.scenario })
+		if i < 0 || !slices.ContainsFunc(scenarios()[i].figures, func(f figure) bool { return f.title == g.figure.title }) {
+			t.Errorf("%s: %s of %s", g.title, g.figure.title, g.scenario)
+		}
+	}
+}
+
+// What is saved is loaded; a later piece is added, and a piece of another machine is
+// refused.
+func TestRecord(t *testing.T) {
+	dir := t.TempDir()
+	r, err := load(dir)
+	if err != nil || len(r.Measurements) != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := r.save(dir); err != nil { // with nothing in it, too
+		t.Fatal(err)
+	}
+	here := machine{Processor: "x", Cores: 2}
+	r = pieces()
+	r.Machine = here
+	if err := r.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	again, err := load(dir)
+	if err != nil || len(again.Measurements) != len(r.Measurements) || again.rounds() != 6 || *again.Measurements[3*2].Figures != *r.Measurements[3*2].Figures {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if err := again.belongs(here, map[string]string{maruName: "3", limitName: "gcc"}, io.Discard); err != nil ||
+		!slices.Equal(again.Versions[maruName], []string{"1", "2", "3"}) || !slices.Equal(again.Versions[limitName], []string{"gcc"}) {
+		t.Errorf("%v, %v", again.Versions, err)
+	}
+	if err := again.belongs(machine{Processor: "y"}, nil, io.Discard); !errors.Is(err, errUsage) {
+		t.Error(err)
+	}
+	again.forget(scenarios()[:1], contenders()[:1])
+	if len(again.of("fanout", maruName)) != 0 || len(again.of("fanout", limitName)) != 6 || len(again.of("echo", maruName)) != 6 {
+		t.Errorf("%+v", again.Measurements)
+	}
+	if err := os.WriteFile(filepath.Join(dir, recordName), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(dir); !errors.Is(err, errUsage) {
+		t.Error(err)
+	}
+}
+
+// An interruption keeps what there is.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := pieces()
+	before := len(r.Measurements)
+	s := settings{runs: 1, out: t.TempDir(), scenarios: scenarios()[:1], servers: []contender{another("mine", "sleep {listen}")}, cores: [2]string{"0", "1"}}
+	if err := measureAll(ctx, s, "", r, io.Discard); err == nil || len(r.Measurements) != before {
+		t.Errorf("%d, not %d: %v", len(r.Measurements), before, err)
 	}
 }
 
 // The page and the charts have every server, the best first, and say what failed.
 func TestPage(t *testing.T) {
-	s := settings{runs: 2, out: t.TempDir(), servers: contenders()[:3], cases: scenarios()}
-	r := &results{of: make(map[[2]string][]*result), faults: make(map[[2]string][]string)}
-	for _, c := range s.cases {
-		for i, server := range s.servers[:2] {
-			r.of[[2]string{c.name, server.name}] = []*result{{
-				Latency: &bench.Latency{P99: float64(2000 - i)}, Opening: &bench.Opening{},
-				Server: &bench.Server{PerUnit: float64(2 - i), PerConnection: float64(200 - i)},
-			}}
-		}
-		r.faults[[2]string{c.name, s.servers[2].name}] = []string{"message 7 | was lost"}
-	}
-	if err := r.write(s); err != nil {
+	dir := t.TempDir()
+	if err := pieces().write(dir, contenders(), scenarios()); err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile(filepath.Join(s.out, "RESULTS.md"))
+	content, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, echo, _ := strings.Cut(string(page), "## Echo")
-	limit, maru, failed := strings.Index(echo, "| limit |"), strings.Index(echo, "| **maru** |"), strings.Index(echo, `1 failed: message 7 \| was lost`)
-	if !strings.Contains(echo, "| 2.00 (2.00..2.00) | 1 |") { // maru's 2 over the limit's 1
-		t.Errorf("no ratio in %s", echo)
+	page := string(content)
+	for _, want := range []string{
+		"| CPU of a delivery to 1,000, one at a time, µs | 1.25 | 3.00 | 3.50 | | 0.44 (0.38..0.50) | at most 1.1 of the limit's | yes |",
+		"- Not reached: user CPU of a delivery to 10,000, one at a time, µs, at most 0.4",
+		"Nowhere in what was measured.",
+		"| 1; 2 |",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in %s", want, page)
+		}
 	}
-	if limit < 0 || maru < limit || failed < maru {
-		t.Errorf("limit at %d, maru at %d, the failed at %d of %s", limit, maru, failed, echo)
+	_, echo, _ := strings.Cut(page, "## Echo")
+	maru, limit, failed := strings.Index(echo, "| **maru** |"), strings.Index(echo, "| limit |"), strings.Index(echo, `6 failed: message 7 \| was lost`)
+	if maru < 0 || limit < maru || failed < limit {
+		t.Errorf("maru at %d, limit at %d, the failed at %d of %s", maru, limit, failed, echo)
 	}
-	for _, c := range s.cases {
-		chart, err := os.ReadFile(filepath.Join(s.out, "charts", c.name+".svg"))
+	for _, s := range scenarios() {
+		chart, err := os.ReadFile(filepath.Join(dir, "charts", s.name+".svg"))
 		if err != nil || !strings.Contains(string(chart), ">maru<") || strings.Contains(string(chart), "NaN") {
 			t.Errorf("%v: %s", err, chart)
 		}

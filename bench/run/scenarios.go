@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -9,50 +10,85 @@ import (
 type scenario struct {
 	name, title string
 	command     string // of maru bench
-	args        []string
+	args        string
 	mode        string // of the server: fanout or echo
-	joins       bool   // the limit may join messages, as several are on their way
-	figure      figure
+	figures     []figure
+	only        []string      // contenders; nil: all that can
+	serve       string        // more arguments for maru serve
+	scheme      string        // if it is not ws
+	joins       bool          // the limit may join messages, as several are on their way
+	collects    bool          // the server collects its garbage before its memory is read
+	counts      bool          // system calls that write are counted
+	duration    time.Duration // if it is not the user's choice
 }
 
 func (s scenario) called() string { return s.name }
 
-// timed reports whether the measurement has a length.
-func (s scenario) timed() bool { return s.command != "idle" }
+// chief is what servers are compared by first.
+func (s scenario) chief() figure { return s.figures[0] }
 
-// figure is the one that servers are compared by.
-type figure struct {
-	unit string
-	of   func(*result) float64
+// compared is by how many of its figures servers are ahead of each other: by all
+// latencies, otherwise by the first.
+func (s scenario) compared() int {
+	if s.chief().title == p50.title {
+		return 3
+	}
+	return 1
 }
 
-var (
-	cpu     = figure{"µs of CPU", func(r *result) float64 { return r.Server.PerUnit }}
-	memory  = figure{"bytes for a connection", func(r *result) float64 { return r.Server.PerConnection }}
-	latency = figure{"ms, 99 of 100", func(r *result) float64 { return r.Latency.P99 / 1e3 }}
-)
+// pingsFor is longer than maru's ping interval, so that each connection has one.
+const pingsFor = 27 * time.Second
+
+// collectFor holds the second that maru bench needs to tell that all stand, and
+// the collection after that.
+const collectFor = 3 * time.Second
 
 func scenarios() []scenario {
-	words := strings.Fields
+	fanout := []figure{cpu, user, rate, p50, p99}
+	echo := []figure{cpu, user, rate, p99}
+	late := []figure{p50, p99, p999, cpu}
+	idle := []figure{memory, open, opening}
 	return []scenario{
-		{"fanout", "Fan-out to 1,000, one message at a time", "fanout", words("--connections 1000 --window 1"), "fanout", false, cpu},
-		{"fanout16", "Fan-out to 1,000, up to 16 messages on the way", "fanout", words("--connections 1000 --window 16"), "fanout", true, cpu},
-		{"fanout10k", "Fan-out to 10,000, one message at a time", "fanout", words("--connections 10000 --window 1"), "fanout", false, cpu},
-		{"latency", "Latency of fan-out to 1,000, 50 messages a second", "fanout", words("--connections 1000 --rate 50"), "fanout", false, latency},
-		{"echo", "Echo, 1,000 connections", "echo", words("--connections 1000"), "echo", false, cpu},
-		{"connect", "Connect, upgrade, close", "connect", words("--connections 64"), "fanout", false, cpu},
-		{"idle", "10,000 idle connections", "idle", words("--connections 10000"), "fanout", false, memory},
+		{name: "fanout", title: "Fan-out to 1,000, one message at a time", command: "fanout", args: "--connections 1000 --window 1", mode: "fanout", figures: fanout},
+		{name: "fanout16", title: "Fan-out to 1,000, up to 16 messages on the way", command: "fanout", args: "--connections 1000 --window 16", mode: "fanout", joins: true, figures: fanout},
+		{name: "fanout10k", title: "Fan-out to 10,000, one message at a time", command: "fanout", args: "--connections 10000 --window 1", mode: "fanout", figures: fanout},
+		{name: "fanout10k16", title: "Fan-out to 10,000, up to 16 messages on the way", command: "fanout", args: "--connections 10000 --window 16", mode: "fanout", joins: true, figures: fanout},
+		{name: "writes", title: "Write calls, fan-out to 1,000, up to 16 messages on the way", command: "fanout", args: "--connections 1000 --window 16", mode: "fanout", joins: true, counts: true, figures: []figure{writes}},
+		{name: "latency", title: "Latency of fan-out to 1,000, 80 messages a second", command: "fanout", args: "--connections 1000 --rate 80", mode: "fanout", figures: late},
+		{name: "echo", title: "Echo, 1,000 connections", command: "echo", args: "--connections 1000", mode: "echo", figures: echo},
+		{name: "echo10k", title: "Echo, 10,000 connections", command: "echo", args: "--connections 10000", mode: "echo", figures: echo},
+		{name: "connect", title: "Connect, upgrade, close; 64 at a time", command: "connect", args: "--connections 64", mode: "fanout", figures: echo},
+		{name: "idle", title: "Memory of 19,000 idle connections", command: "idle", args: "--connections 19000", mode: "fanout", collects: true, duration: collectFor, figures: idle},
+		{name: "deflate", title: "Memory of 19,000 idle connections, compression negotiated", command: "idle", args: "--connections 19000 --deflate", mode: "fanout", only: []string{maruName}, collects: true, duration: collectFor, figures: idle},
+		{name: "secure", title: "Memory of 19,000 idle connections over TLS 1.3", command: "idle", args: "--connections 19000 --insecure", mode: "fanout", only: []string{maruName}, serve: "--tls-self-signed", scheme: "wss", collects: true, duration: collectFor, figures: idle},
+		{name: "events", title: "Memory of 19,000 idle streams of server-sent events", command: "idle", args: "--connections 19000", mode: "fanout", only: []string{maruName}, scheme: "http", collects: true, duration: collectFor, figures: idle},
+		{name: "pings", title: "CPU of 19,000 idle connections with pings on", command: "idle", args: "--connections 19000", mode: "fanout", only: []string{maruName}, duration: pingsFor, figures: []figure{share}},
 	}
+}
+
+// has reports whether a server takes part.
+func (s scenario) has(c contender) bool {
+	return (s.only == nil || slices.Contains(s.only, c.name)) && (c.modes == nil || slices.Contains(c.modes, s.mode))
+}
+
+func (s scenario) lasts(chosen time.Duration) time.Duration {
+	if s.duration > 0 {
+		return s.duration
+	}
+	return chosen
 }
 
 // benchArgs is the call of maru bench.
-func (s scenario) benchArgs(url string, c contender, duration time.Duration) []string {
-	args := append([]string{"bench", s.command, "--json", "--url", url}, s.args...)
-	if s.timed() {
-		args = append(args, "--duration", duration.String())
-	} else {
-		args = append(args, "--duration", "1s")
+func (s scenario) benchArgs(listen string, c contender, duration time.Duration) []string {
+	scheme := s.scheme
+	if scheme == "" {
+		scheme = "ws"
 	}
+	args := []string{"bench", s.command, "--json", "--url", scheme + "://" + listen + c.path, "--duration", s.lasts(duration).String()}
+	if s.command == "idle" {
+		args = append(args, "--warmup", "0s", "--progress")
+	}
+	args = append(args, strings.Fields(s.args)...)
 	if s.command == "fanout" || s.command == "echo" {
 		args = append(args, c.messages...)
 	}

@@ -32,38 +32,71 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[i] + (at-below)*(sorted[i+1]-sorted[i])
 }
 
-func (r *results) spread(c scenario, server string, of func(*result) float64) spread {
+// under reports whether the whole middle half of s is below that of t.
+func (s spread) under(t spread) bool { return s.n > 0 && t.n > 0 && s.upper < t.low }
+
+// of is the figures of one server in one scenario, by round.
+func (r *record) of(scenario, server string) map[int]*figures {
+	all := make(map[int]*figures)
+	for _, m := range r.Measurements {
+		if m.Scenario == scenario && m.Contender == server && m.Figures != nil {
+			all[m.Round] = m.Figures
+		}
+	}
+	return all
+}
+
+func (r *record) spread(scenario, server string, f figure) spread {
 	var values []float64
-	for _, one := range r.of[[2]string{c.name, server}] {
-		if one != nil {
-			values = append(values, of(one))
+	for _, one := range r.of(scenario, server) {
+		values = append(values, f.of(one))
+	}
+	return spreadOf(values)
+}
+
+// entry is a server in a scenario.
+type entry struct{ scenario, server string }
+
+// ratio is one's figure over another's of the same round: what changes with the
+// machine from round to round is in both.
+func (r *record) ratio(one, other entry, f figure) spread {
+	var values []float64
+	others := r.of(other.scenario, other.server)
+	for round, mine := range r.of(one.scenario, one.server) {
+		if theirs := others[round]; theirs != nil && f.of(theirs) > 0 {
+			values = append(values, f.of(mine)/f.of(theirs))
 		}
 	}
 	return spreadOf(values)
 }
 
-// ratio is a server's figure over the limit's of the same round: what changes with
-// the machine from round to round is in both.
-func (r *results) ratio(c scenario, server string) spread {
-	var values []float64
-	limits := r.of[[2]string{c.name, limitName}]
-	for round, one := range r.of[[2]string{c.name, server}] {
-		if one != nil && round < len(limits) && limits[round] != nil {
-			values = append(values, c.figure.of(one)/c.figure.of(limits[round]))
+// faults are why measurements do not count.
+func (r *record) faults(scenario, server string) []string {
+	var all []string
+	for _, m := range r.Measurements {
+		if m.Scenario == scenario && m.Contender == server && m.Fault != "" {
+			all = append(all, m.Fault)
 		}
 	}
-	return spreadOf(values)
+	return all
 }
 
-// order is the servers of a case, the best first; those without figures last.
-func (r *results) order(s settings, c scenario) []contender {
-	rank := func(server contender) float64 {
-		if m := r.spread(c, server.name, c.figure.of); m.n > 0 {
+// entrants is the servers of a scenario that were measured, the best first; those
+// without a figure last.
+func (r *record) entrants(s scenario) []string {
+	var all []string
+	for _, m := range r.Measurements {
+		if m.Scenario == s.name && !slices.Contains(all, m.Contender) {
+			all = append(all, m.Contender)
+		}
+	}
+	rank := func(server string) float64 {
+		if m := r.spread(s.name, server, s.chief()); m.n > 0 {
 			return m.median
 		}
 		return math.Inf(1)
 	}
-	return slices.SortedStableFunc(slices.Values(s.servers), func(a, b contender) int {
+	slices.SortStableFunc(all, func(a, b string) int {
 		switch x, y := rank(a), rank(b); {
 		case x < y:
 			return -1
@@ -72,4 +105,5 @@ func (r *results) order(s settings, c scenario) []contender {
 		}
 		return 0
 	})
+	return all
 }

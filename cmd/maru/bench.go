@@ -44,6 +44,7 @@ type benchFlags struct {
 	Subprotocol  []string `placeholder:"NAME" help:"Offer this subprotocol (repeatable)."`
 	Header       []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every handshake (repeatable)."`
 	FirstMessage string   `placeholder:"TEXT" help:"Each connection sends this when it is open; {i} is its number."`
+	Deflate      bool     `help:"Offer compression, permessage-deflate; fail if the server declines."`
 	Insecure     bool     `help:"Trust any certificate."`
 	OwnServer    bool     `name:"i-own-this-server" help:"Load a server that is not on this machine."`
 
@@ -85,7 +86,7 @@ type echoCmd struct {
 }
 
 type idleCmd struct {
-	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"The server (default ${default}); {i} is the connection's number."`
+	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"The server (default ${default}); http:// for server-sent events; {i} is the connection's number."`
 	Connections int    `default:"1000" help:"Connections."`
 	benchFlags
 }
@@ -137,7 +138,7 @@ func (f *benchFlags) measure(ctx context.Context, s *surroundings, line *kong.Co
 	}
 	o.Duration, o.Warmup, o.Settle, o.PID = f.Duration, f.Warmup, f.Settle, f.PID
 	o.Header, o.Subprotocols, o.FirstMessage = header, f.Subprotocol, f.FirstMessage
-	o.Insecure, o.AnyHost = f.Insecure, f.OwnServer
+	o.Deflate, o.Insecure, o.AnyHost = f.Deflate, f.Insecure, f.OwnServer
 	o.Command = shown(line.Args)
 	if err := o.Check(); err != nil {
 		return usageError{err}

@@ -36,7 +36,7 @@ func TestBenchUsageErrors(t *testing.T) {
 		{"", "connect"},
 		{"sing", "sing"},
 		{"idle now", "now"},
-		{"idle --url http://127.0.0.1:1/", "--url"},
+		{"idle --url https://127.0.0.1:1/", "--url"},
 		{"idle --url ws://192.0.2.1:3000/", "--i-own-this-server"},
 		{"fanout --publish-url ftp://127.0.0.1/", "--publish-url"},
 		{"idle --connections 0", "--connections"},

@@ -36,7 +36,12 @@ func newCrowd(r *run) *crowd {
 // openAll opens connections 0 to n-1, each with its handler, and sends each one's
 // first message.
 func (c *crowd) openAll(n int, build func(i int, conn loop.Conn) loop.Handler) error {
-	ctx, cancel := context.WithCancelCause(c.ctx)
+	return c.each(n, func(ctx context.Context, i int) error { return c.openOne(ctx, i, build) })
+}
+
+// each calls open for 0 to n-1, so many at a time, until one fails.
+func (r *run) each(n int, open func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(r.ctx)
 	defer cancel(nil)
 	var next atomic.Int64
 	var running sync.WaitGroup
@@ -47,7 +52,7 @@ func (c *crowd) openAll(n int, build func(i int, conn loop.Conn) loop.Handler) e
 				if i >= n || ctx.Err() != nil {
 					return
 				}
-				if err := c.openOne(ctx, i, build); err != nil {
+				if err := open(ctx, i); err != nil {
 					cancel(fmt.Errorf("connection %s of %s: %w", count(i+1), count(n), err))
 				}
 			}
@@ -56,8 +61,8 @@ func (c *crowd) openAll(n int, build func(i int, conn loop.Conn) loop.Handler) e
 	running.Wait()
 	switch err := context.Cause(ctx); {
 	case err == errFault:
-		return fmt.Errorf("while the connections opened: %s", c.failure().First)
-	case c.ctx.Err() != nil:
+		return fmt.Errorf("while the connections opened: %s", r.failure().First)
+	case r.ctx.Err() != nil:
 		return fmt.Errorf("interrupted while the connections opened: %w", err)
 	default:
 		return err
@@ -69,7 +74,7 @@ func (c *crowd) openOne(ctx context.Context, i int, build func(int, loop.Conn) l
 	if err != nil {
 		return err
 	}
-	conn, err := c.engine.Open(up.Conn, up.Buffered, loop.Params{Client: true}, func(conn loop.Conn) loop.Handler {
+	conn, err := c.engine.Open(up.Conn, up.Buffered, loop.Params{Client: true, DeflateBits: up.DeflateBits}, func(conn loop.Conn) loop.Handler {
 		return build(i, conn)
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,7 +34,7 @@ const (
 // Options say what to do. Check tells what is wrong with them.
 type Options struct {
 	Mode        Mode
-	URL         string // ws or wss; {i} is the connection's number, from 0
+	URL         string // ws or wss; with Idle http too: server-sent events; {i} is the connection's number, from 0
 	Connections int    // to hold; with Connect: so many at a time
 
 	Duration time.Duration // of the measured part
@@ -54,6 +55,7 @@ type Options struct {
 	PublishURL    string      // Fanout: POST here instead of sending on one more connection
 	PublishHeader http.Header // of those requests
 
+	Deflate  bool // offer permessage-deflate (RFC 7692); a server that declines is a failure
 	Insecure bool // trust any certificate
 	AnyHost  bool // else only loopback addresses are loaded
 	PID      int  // the server's process, on this machine; 0: CPU and memory are not reported
@@ -83,7 +85,11 @@ func (o Options) withDefaults() Options {
 // that is wrong, or nil. It does not look at the network.
 func (o Options) Check() error {
 	o = o.withDefaults()
-	if err := checkURL(o.URL, "--url", "ws", "wss"); err != nil {
+	schemes := []string{"ws", "wss"}
+	if o.Mode == Idle {
+		schemes = append(schemes, "http")
+	}
+	if err := checkURL(o.URL, "--url", schemes...); err != nil {
 		return err
 	}
 	if o.PublishURL != "" {
@@ -100,6 +106,8 @@ func (o Options) Check() error {
 		return usagef("--warmup: must not be negative")
 	case o.Settle < 0:
 		return usagef("--settle: must not be negative")
+	case o.events() && (o.Deflate || o.FirstMessage != "" || len(o.Subprotocols) > 0):
+		return usagef("--url: server-sent events, http://, have no subprotocol, no compression and nothing to send")
 	case o.PID < 0:
 		return usagef("--pid: wants the number of a process, not %d", o.PID)
 	}
@@ -137,6 +145,9 @@ func (o Options) Check() error {
 	return o.checkFiles(openFiles())
 }
 
+// events reports whether connections are streams of server-sent events.
+func (o Options) events() bool { return strings.HasPrefix(o.URL, "http:") }
+
 func (o Options) sentBytes() int { return len(o.Message) - len(payloadMark) + o.Size }
 
 // reservedFiles are for what is no connection.
@@ -153,8 +164,8 @@ func (o Options) checkFiles(limit int) error {
 
 func checkURL(raw, flag string, schemes ...string) error {
 	u, err := url.Parse(number(raw, 0))
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || u.Scheme != schemes[0] && u.Scheme != schemes[1] {
-		return usagef("%s: wants a URL that begins with %s:// or %s://, not %q", flag, schemes[0], schemes[1], raw)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || !slices.Contains(schemes, u.Scheme) {
+		return usagef("%s: wants a URL that begins with %s://, not %q", flag, strings.Join(schemes, ":// or "), raw)
 	}
 	if other, err := url.Parse(number(raw, 1)); err != nil || other.Host != u.Host {
 		return usagef("%s: {i} may stand in the path and the query, not in the host", flag)

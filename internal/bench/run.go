@@ -87,6 +87,9 @@ func (r *run) workload() (workload, error) {
 	case Echo:
 		return newEcho(r), nil
 	case Idle:
+		if r.events() {
+			return &events{run: r}, nil
+		}
 		return &idle{crowd: newCrowd(r)}, nil
 	}
 	return newFanout(r)
@@ -295,6 +298,9 @@ func (r *run) settings() []Setting {
 	}
 	if r.PublishURL != "" {
 		add("publisher", "POST %s", redacted(r.PublishURL))
+	}
+	if r.Deflate {
+		add("compression", "negotiated")
 	}
 	if len(r.Subprotocols) > 0 {
 		add("subprotocol", "%s", strings.Join(r.Subprotocols, ", "))

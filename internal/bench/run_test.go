@@ -250,6 +250,46 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// Streams of server-sent events stand as connections do. A server that has none, or
+// ends one, fails.
+func TestIdleEvents(t *testing.T) {
+	t.Parallel()
+	url := "http" + strings.TrimPrefix(maruServer(t), "ws")
+	result := clean(t, short(bench.Idle, url))
+	if result.Opening == nil || result.Connections != 10 {
+		t.Errorf("%+v", result)
+	}
+	if _, err := bench.Run(t.Context(), short(bench.Idle, strings.Replace(url, "/channels/", "/nothing/", 1))); err == nil {
+		t.Error("a server without the stream is taken for one")
+	}
+
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		http.NewResponseController(w).Flush()
+	}))
+	defer door.Close()
+	o := short(bench.Idle, door.URL)
+	o.Duration = time.Minute // the fault ends it
+	if result, err := bench.Run(t.Context(), o); err == nil && result.Faults.Closed == 0 {
+		t.Errorf("streams that end: %+v", result.Faults)
+	}
+}
+
+// With compression negotiated what arrives is the same; a server without it fails.
+func TestDeflate(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []bench.Mode{bench.Idle, bench.Connect, bench.Fanout} {
+		o := short(mode, maruServer(t))
+		o.Deflate = true
+		clean(t, o)
+	}
+	o := short(bench.Idle, serveWS(t, &ws.Server{NoCompression: true}))
+	o.Deflate = true
+	if _, err := bench.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "declined") {
+		t.Error(err)
+	}
+}
+
 // The process that serves is this one: its CPU and memory are known on Linux.
 func TestServerProcess(t *testing.T) {
 	t.Parallel()

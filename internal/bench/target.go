@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -87,10 +88,14 @@ func (t *target) dial(ctx context.Context, i int) (*handshake.Upgraded, error) {
 	up, _, err := handshake.Dial(ctx, number(t.options.URL, i), handshake.DialOptions{
 		Header:       t.options.Header,
 		Subprotocols: t.options.Subprotocols,
-		NoDeflate:    true,
+		NoDeflate:    !t.options.Deflate,
 		TLSConfig:    &tls.Config{InsecureSkipVerify: t.options.Insecure},
 		NetDial:      func(ctx context.Context, _, _ string) (net.Conn, error) { return t.connect(ctx, i) },
 	})
+	if err == nil && t.options.Deflate && up.DeflateBits == 0 {
+		up.Conn.Close()
+		return nil, errors.New("the server declined compression")
+	}
 	return up, err
 }
 

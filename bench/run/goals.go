@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// goal is what maru is meant to reach: a figure, or its ratio to another's in the
+// same round.
+type goal struct {
+	title    string
+	scenario string
+	figure   figure
+	over     entry // zero: the figure itself counts
+	most     float64
+	below    bool // and not as much
+}
+
+func goals() []goal {
+	at := func(server, scenario string) entry { return entry{scenario, server} }
+	return []goal{
+		{"memory of an idle connection in a channel, bytes", "idle", memory, entry{}, 300, false},
+		{"user CPU of a delivery to 10,000, one at a time, µs", "fanout10k", user, entry{}, 0.4, false},
+		{"user CPU of a delivery to 10,000, up to 16 on the way, µs", "fanout10k16", user, entry{}, 0.08, false},
+		{"write calls for a delivery, up to 16 on the way", "writes", writes, entry{}, 1.0 / 12, false},
+		{"CPU of a delivery to 1,000, one at a time, µs", "fanout", cpu, at(limitName, "fanout"), 1.10, false},
+		{"CPU of a delivery to 10,000, one at a time, µs", "fanout10k", cpu, at(limitName, "fanout10k"), 1.10, false},
+		{"CPU of a delivery to 1,000, up to 16 on the way, µs", "fanout16", cpu, at(limitName, "fanout16"), 1.20, false},
+		{"CPU of a delivery to 1,000, up to 16 on the way, µs", "fanout16", cpu, at(uwsName, "fanout16"), 1, true},
+		{"CPU of a delivery to 10,000, up to 16 on the way, µs", "fanout10k16", cpu, at(limitName, "fanout10k16"), 1.20, false},
+		{"CPU of a delivery to 10,000, up to 16 on the way, µs", "fanout10k16", cpu, at(uwsName, "fanout10k16"), 1, true},
+		{"CPU of an echo, 1,000 connections, µs", "echo", cpu, at(uwsName, "echo"), 1, false},
+		{"CPU of an echo, 10,000 connections, µs", "echo10k", cpu, at(uwsName, "echo10k"), 1, false},
+		{"CPU to connect, upgrade, close, µs", "connect", cpu, at(uwsName, "connect"), 1, false},
+		{"latency at 80,000 deliveries a second, p50, ms", "latency", p50, at(uwsName, "latency"), 1, false},
+		{"latency, p99, ms", "latency", p99, at(uwsName, "latency"), 1, false},
+		{"latency, p99.9, ms", "latency", p999, at(uwsName, "latency"), 1, false},
+		{"memory of an idle connection over TLS, bytes", "secure", memory, entry{}, 9000, false},
+		{"memory of an idle connection with compression negotiated, bytes", "deflate", memory, at(maruName, "idle"), 1.02, false},
+		{"memory of an idle stream of server-sent events, bytes", "events", memory, entry{}, 1000, false},
+		{"CPU of 19,000 idle connections with pings on, % of a core", "pings", share, entry{}, 1, true},
+	}
+}
+
+// beside is who stands in the table of goals.
+var beside = []string{maruName, limitName, uwsName, centrifugoName}
+
+func (r *record) goals(b *strings.Builder) {
+	fmt.Fprint(b, "## What maru is meant to reach\n\nMedians; the ratio is maru's figure to that of whom the aim names, in the same round: its median and middle half.\n\n")
+	fmt.Fprintf(b, "| figure | %s | ratio | aim | reached |\n|---|%s---|---|---|\n", strings.Join(beside, " | "), strings.Repeat("---|", len(beside)))
+	for _, g := range goals() {
+		if len(r.of(g.scenario, maruName)) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "| %s |", g.title)
+		for _, server := range beside {
+			m := r.spread(g.scenario, server, g.figure)
+			if m.n == 0 {
+				fmt.Fprint(b, " |")
+				continue
+			}
+			fmt.Fprintf(b, " %.*f |", g.figure.decimals, m.median)
+		}
+		got, ratio := r.reached(g)
+		if ratio.n > 0 {
+			fmt.Fprintf(b, " %.2f (%.2f..%.2f) |", ratio.median, ratio.low, ratio.upper)
+		} else {
+			fmt.Fprint(b, " |")
+		}
+		fmt.Fprintf(b, " %s | %s |\n", g.aim(), got)
+	}
+	b.WriteString("\n")
+}
+
+func (g goal) aim() string {
+	aim := fmt.Sprintf("at most %.4g", g.most)
+	if g.below {
+		aim = fmt.Sprintf("below %.4g", g.most)
+	}
+	switch g.over.server {
+	case "":
+		return aim
+	case maruName:
+		return aim + " of that without"
+	case limitName:
+		return aim + " of the limit's"
+	}
+	return aim + " of " + g.over.server + "'s"
+}
+
+// reached is yes or no, by the median, or that nobody knows.
+func (r *record) reached(g goal) (answer string, ratio spread) {
+	m := r.spread(g.scenario, maruName, g.figure)
+	if g.over != (entry{}) {
+		ratio = r.ratio(entry{g.scenario, maruName}, g.over, g.figure)
+		m = ratio
+	}
+	switch {
+	case m.n == 0:
+		return "not measured", ratio
+	case m.median < g.most || m.median == g.most && !g.below:
+		return "yes", ratio
+	}
+	return "**no**", ratio
+}
+
+// standing is how maru stands to the others by a figure: ahead or behind only where
+// the middle halves do not overlap.
+type standing struct{ ahead, level, behind, few []string }
+
+// enough is so many runs that their middle half says something.
+const enough = 5
+
+func (r *record) standing(s scenario, f figure) standing {
+	var all standing
+	mine := r.spread(s.name, maruName, f)
+	for _, server := range r.entrants(s) {
+		theirs := r.spread(s.name, server, f)
+		if theirs.n == 0 || mine.n == 0 || strings.HasPrefix(server, maruName) {
+			continue
+		}
+		switch {
+		case min(mine.n, theirs.n) < enough:
+			all.few = append(all.few, server)
+		case mine.under(theirs):
+			all.ahead = append(all.ahead, server)
+		case theirs.under(mine):
+			all.behind = append(all.behind, server)
+		default:
+			all.level = append(all.level, server)
+		}
+	}
+	return all
+}
+
+func (s standing) String() string {
+	var parts []string
+	for _, x := range []struct {
+		word string
+		who  []string
+	}{{"ahead of", s.ahead}, {"level with", s.level}, {"behind", s.behind}, {"with too few runs to say, beside", s.few}} {
+		if len(x.who) > 0 {
+			parts = append(parts, x.word+" "+strings.Join(x.who, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r *record) notAhead(b *strings.Builder, all []scenario) {
+	b.WriteString("## Where maru is not ahead\n\nLevel means that the middle halves overlap; fewer than five runs of either say nothing. The limit is no server to use: it shows what the system calls cost.\n\n")
+	none := true
+	for _, s := range all {
+		for _, f := range s.figures[:s.compared()] {
+			at := r.standing(s, f)
+			at.ahead = nil
+			if text := at.String(); text != "" {
+				fmt.Fprintf(b, "- %s, %s: %s\n", s.title, f.title, text)
+				none = false
+			}
+		}
+	}
+	if none {
+		b.WriteString("Nowhere in what was measured.\n")
+	}
+	for _, g := range goals() {
+		if got, _ := r.reached(g); got == "**no**" {
+			fmt.Fprintf(b, "- Not reached: %s, %s\n", g.title, g.aim())
+		}
+	}
+	b.WriteString("\n")
+}

@@ -32,7 +32,7 @@ type Options struct {
 	// are believed.
 	TrustedProxies []netip.Prefix
 
-	// Logger gets who connected and disconnected (Info), who was refused and why
+	// Logger gets who connected and disconnected (Debug), who was refused and why
 	// (Warn), faults (Error). Default: nobody does.
 	Logger *slog.Logger
 	// Demo makes the page of quotes say that its prices are sample data.

@@ -59,7 +59,7 @@ func New(o Options) (*Server, error) {
 		})
 	s.handler = guard.Handler(s.routes())
 	s.http = &http.Server{
-		Handler:           s,
+		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
@@ -103,6 +103,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	s.handler.ServeHTTP(w, r)
+}
+
+// handler is the server as its own listeners have it.
+type handler struct{ *Server }
+
+// AtOnce is front.Prompt's. Where nobody is to be identified, nothing of the history
+// is asked for and no protocol begins, what is decided about a request stands in it.
+func (handler) AtOnce(r *http.Request) bool {
+	return r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")

@@ -53,7 +53,8 @@ type Server struct {
 	OnPong func(c *Conn, data []byte)
 
 	// Inline runs OnMessage, OnError, OnClose and OnPong on the event loop, for
-	// code that never blocks.
+	// code that never blocks; CheckOrigin, too, where there is neither OnHandshake nor
+	// OnConnection.
 	Inline bool
 
 	// CheckOrigin says whether a browser's page may connect. Nil allows requests
@@ -146,6 +147,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c != nil {
 		wait()
 	}
+}
+
+// prompt is the server as its own listeners have it.
+type prompt struct{ *Server }
+
+// AtOnce is front.Prompt's.
+func (p prompt) AtOnce(*http.Request) bool {
+	return p.OnHandshake == nil && p.OnConnection == nil && (p.CheckOrigin == nil || p.Inline)
 }
 
 // accept makes the request a connection and lets it begin. A nil one was answered
@@ -371,7 +380,7 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	}
 	timeout := cmp.Or(s.HandshakeTimeout, 10*time.Second)
 	h := &http.Server{
-		Handler:           s,
+		Handler:           prompt{s},
 		ReadHeaderTimeout: timeout,
 		ReadTimeout:       timeout, // of a body that should not be there, and of silence after a refusal
 		WriteTimeout:      timeout,

@@ -75,7 +75,7 @@ type Connection struct {
 // Connected logs the beginning of a live connection.
 func (d *Door) Connected(c Connection) {
 	if d.logs() {
-		d.Log.LogAttrs(context.Background(), slog.LevelInfo, "connected", c.attrs()...)
+		d.Log.LogAttrs(context.Background(), slog.LevelDebug, "connected", c.attrs()...)
 	}
 }
 
@@ -90,11 +90,13 @@ func (d *Door) Disconnected(c Connection, code int, reason string, lasted time.D
 		attrs = append(attrs, slog.Int("code", code))
 	}
 	attrs = append(attrs, slog.String("reason", reason), slog.Duration("duration", lasted))
-	d.Log.LogAttrs(context.Background(), slog.LevelInfo, "disconnected", attrs...)
+	d.Log.LogAttrs(context.Background(), slog.LevelDebug, "disconnected", attrs...)
 }
 
-// logs is asked first: with the level off, a connection costs the log nothing.
-func (d *Door) logs() bool { return d.Log.Enabled(context.Background(), slog.LevelInfo) }
+// logs is asked first: a connection that is not logged costs the log nothing. Each is
+// of interest to who looks for a fault only; to write both lines takes longer than to
+// shake hands.
+func (d *Door) logs() bool { return d.Log.Enabled(context.Background(), slog.LevelDebug) }
 
 func (c Connection) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 7)

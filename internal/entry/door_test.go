@@ -75,7 +75,7 @@ func TestRefusalsDoNotRepeatTheQuery(t *testing.T) {
 func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	c := entry.Connection{Transport: "websocket", Channel: "a", Addr: netip.MustParseAddr("192.0.2.1"), User: "kim"}
 
-	door, log := newDoor(0, slog.LevelInfo)
+	door, log := newDoor(0, slog.LevelDebug)
 	door.Connected(c)
 	door.Disconnected(c, 1001, "shutting_down", time.Minute)
 	for _, want := range []string{"msg=connected transport=websocket channel=a addr=192.0.2.1 user=kim\n",
@@ -85,7 +85,7 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 		}
 	}
 
-	quiet, _ := newDoor(0, slog.LevelWarn)
+	quiet, _ := newDoor(0, slog.LevelInfo)
 	if n := testing.AllocsPerRun(100, func() {
 		quiet.Connected(c)
 		quiet.Disconnected(c, 1000, "", time.Minute)

@@ -4,8 +4,9 @@
 //	socket ─→ loop: accept, first header block
 //	             │ asks for a WebSocket            anything else
 //	             ▼                                       ▼
-//	   a goroutine: http.Handler decides       net/http, with the bytes read
-//	             │ hijacks        answers          upgrades by hijack, too
+//	   http.Handler decides, in a goroutine    net/http, with the bytes read
+//	   unless at once (Prompt)                     upgrades by hijack, too
+//	             │ hijacks        answers
 //	             ▼                   ▼
 //	   the loop and slot     the loop writes it
 //	   that it has           and closes

@@ -16,7 +16,7 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 	stop, ok := e.Receive(l, loop.Reception{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
-		Upgrade:        func(a *loop.Arrival) { upgrade(h, a, log) },
+		Upgrade:        (&desk{h, log}).upgrade,
 		Other:          func(nc net.Conn, read []byte) { w.put(&begun{nc, read}) },
 		Failed:         func(err error) { log.Error("cannot take new connections for the moment", "err", err) },
 	})

@@ -2,6 +2,7 @@ package front_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -59,8 +61,13 @@ func serve(t *testing.T, goroutines bool, config *tls.Config) string {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %d", r.Method, r.URL.Path, len(body))
 	})
+	return serveHandler(t, e, config, mux)
+}
+
+func serveHandler(t *testing.T, e *loop.Engine, config *tls.Config, handler http.Handler) string {
+	t.Helper()
 	silent := slog.New(slog.DiscardHandler)
-	h := &http.Server{Handler: mux, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 300 * time.Millisecond, ErrorLog: slog.NewLogLogger(silent.Handler(), 0)}
+	h := &http.Server{Handler: handler, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 300 * time.Millisecond, ErrorLog: slog.NewLogLogger(silent.Handler(), 0)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +144,40 @@ func TestRequests(t *testing.T) {
 					t.Errorf("got %.300q", got)
 				}
 			})
+		}
+	}
+}
+
+// prompt decides at once what is no query.
+type prompt struct{ http.HandlerFunc }
+
+func (prompt) AtOnce(r *http.Request) bool { return r.URL.RawQuery == "" }
+
+// Who decides at once does it on the loop, anybody else in a goroutine; a panic there
+// or here is answered.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	e := loop.New(loop.Options{})
+	addr := serveHandler(t, e, nil, prompt{func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/panic" {
+			panic("on purpose")
+		}
+		stack := make([]byte, 64<<10)
+		stack = stack[:runtime.Stack(stack, false)]
+		w.Header().Set("X-On-Loop", fmt.Sprint(bytes.Contains(stack, []byte("loop.(*Loop).run("))))
+		if up, err := handshake.Accept(w, r, handshake.Options{Header: w.Header()}); err == nil {
+			e.Open(up.Conn, up.Buffered, loop.Params{Preface: up.Answer}, func(c loop.Conn) loop.Handler { return echo{c} })
+		}
+	}})
+	long := "/?q=" + strings.Repeat("x", 4<<10)
+	for path, want := range map[string]string{"/": "X-On-Loop: true", "/?q": "X-On-Loop: false", long: "X-On-Loop: false", "/" + long[4:]: "X-On-Loop: true"} {
+		if got := talk(t, addr, "hello", upgradeTo(path)+helloFrame); !strings.Contains(got, want) || !strings.HasSuffix(got, "hello") {
+			t.Errorf("%.20s: %q", path, got)
+		}
+	}
+	for _, path := range []string{"/panic", "/panic?q"} {
+		if got := talk(t, addr, "", upgradeTo(path)); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+			t.Errorf("%s: %q", path, got)
 		}
 	}
 }

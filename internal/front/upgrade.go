@@ -10,34 +10,71 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"maru/internal/loop"
 )
 
-// upgrade lets the server's handler decide about a request for a WebSocket.
-func upgrade(h *http.Server, a *loop.Arrival, log *slog.Logger) {
-	rest := bytes.NewReader(a.Head)
-	br := bufio.NewReaderSize(rest, max(len(a.Head), 16)) // holds all of it: what it has not used is what came behind
-	w := &answer{arrival: a, reader: br, header: make(http.Header)}
-	defer w.finish()
-	r, err := http.ReadRequest(br)
+// Prompt is an http.Handler that tells which requests it decides at once: those are
+// spared a goroutine.
+type Prompt interface {
+	http.Handler
+	// AtOnce reports whether ServeHTTP answers this request for a WebSocket, or hijacks
+	// its connection, without waiting for anything. It may then be called on a loop. The
+	// bufio.Reader that it hijacks is good until it returns.
+	AtOnce(r *http.Request) bool
+}
+
+// desk is where requests for WebSockets are read.
+type desk struct {
+	server *http.Server
+	log    *slog.Logger
+}
+
+// upgrade lets the server's handler decide about a request for a WebSocket: on the
+// loop if it does so at once.
+func (d *desk) upgrade(a *loop.Arrival) {
+	w := &answer{arrival: a, header: make(http.Header), reader: readers.Get().(*bufio.Reader)}
+	if len(a.Head) > w.reader.Size() {
+		w.reader = bufio.NewReaderSize(nil, len(a.Head))
+	}
+	w.reader.Reset(bytes.NewReader(a.Head)) // it holds all of it: what it has not used is what came behind
+	r, err := http.ReadRequest(w.reader)
 	if err != nil {
 		http.Error(w, "400 Bad Request", http.StatusBadRequest)
+		w.finish()
 		return
 	}
+	r.RemoteAddr = a.Remote.String()
+	if prompt, ok := d.server.Handler.(Prompt); ok && prompt.AtOnce(r) {
+		d.decide(w, r)
+		if w.reader.Size() == usualBytes {
+			readers.Put(w.reader)
+		}
+		return
+	}
+	go d.decide(w, r)
+}
+
+// readers are for requests of the usual size that are decided at once.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, usualBytes) }}
+
+const usualBytes = 1 << 10
+
+func (d *desk) decide(w *answer, r *http.Request) {
+	defer w.finish()
 	defer func() {
 		if p := recover(); p != nil {
 			if p != http.ErrAbortHandler {
-				log.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				d.log.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
 			w.header, w.status, w.body = make(http.Header), http.StatusInternalServerError, bytes.Buffer{}
 		}
 	}()
-	r.RemoteAddr = a.Remote.String()
-	ctx := context.WithValue(context.Background(), http.ServerContextKey, h)
-	ctx = context.WithValue(ctx, http.LocalAddrContextKey, a.Local)
-	h.Handler.ServeHTTP(w, r.WithContext(ctx))
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, d.server)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.arrival.Local)
+	d.server.Handler.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // answer is the http.ResponseWriter of a request on a loop. It keeps a whole

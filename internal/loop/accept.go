@@ -19,7 +19,8 @@ type Reception struct {
 	// closed.
 	HeaderTimeout time.Duration
 	// Upgrade is given a connection whose first request asks for a WebSocket. It
-	// has a goroutine of its own and may block; the connection waits.
+	// runs on the connection's loop and must not block; what may, it does in a
+	// goroutine, while the connection waits.
 	Upgrade func(*Arrival)
 	// Other is given, in a goroutine of its own, every other connection and what
 	// was read of it.
@@ -33,7 +34,7 @@ type Reception struct {
 // Arrival is a connection with a loop whose first request asks for a WebSocket.
 // One of Engine.Open, with Arrival.NetConn's answer, and Refuse follows.
 type Arrival struct {
-	Head   []byte         // the header block with its blank line, and what came behind it
+	Head   []byte         // the header block with its blank line, and what came behind it; valid only during Upgrade
 	Remote netip.AddrPort //
 	Local  net.Addr       // of the listener
 
@@ -121,7 +122,7 @@ func (l *Loop) arrived(a arrival) {
 	s := l.slab.slot(c.id)
 	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.now, 0, 0, stLobby
 	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: a.remote, timeout: n.timeout}
-	if err := l.poll.add(a.fd, c.id, false); err != nil {
+	if err := l.poll.add(a.fd, c.id); err != nil {
 		n.reception.lost.tell(err, n.reception.Failed)
 		l.dismiss(c.id, s)
 		return
@@ -136,7 +137,7 @@ type lobby struct {
 	local     net.Addr
 	remote    netip.AddrPort
 	head      []byte
-	deciding  bool // the header block is complete and with its goroutine
+	deciding  bool // the header block is complete and with Upgrade
 	timeout   uint32
 }
 
@@ -218,10 +219,8 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 	default:
 		lobby.deciding = true
 		s.state |= stPaused
-		l.watch(id, s)
-		a := &Arrival{Head: bytes.Clone(head), Remote: lobby.remote, Local: lobby.local, conn: Conn{l, id}, fd: int(s.fd)}
 		lobby.head = nil
-		go lobby.reception.Upgrade(a)
+		lobby.reception.Upgrade(&Arrival{Head: head, Remote: lobby.remote, Local: lobby.local, conn: Conn{l, id}, fd: int(s.fd)})
 	}
 }
 
@@ -258,7 +257,7 @@ func (l *Loop) dismiss(id connID, s *slot) {
 // refuse writes an HTTP answer instead of a close frame, and then ends the
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
-	s.state = stReady
+	s.state = stReady | s.state&stUnwatched
 	l.ref(id).side.lobby = nil
 	s.setClosing(id)
 	l.enqueue(id, s, answer, 0)

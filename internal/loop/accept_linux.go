@@ -3,7 +3,6 @@ package loop
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"syscall"
 
@@ -96,10 +95,10 @@ func (l *Loop) acceptable(number int) {
 		return
 	}
 	for range acceptBatch {
-		fd, from, err := unix.Accept4(n.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, from, err := acceptSocket(n.fd)
 		switch {
 		case err == nil:
-			l.seat(arrival{fd: fd, remote: addrPort(from), listening: n})
+			l.seat(arrival{fd: fd, remote: from, listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
 			n.reception.waiting.over()
@@ -135,16 +134,6 @@ func (l *Loop) seat(a arrival) {
 	} else if !to.inbox.post(command{do: doArrive, more: &more{arrival: a}}) {
 		unix.Close(a.fd)
 	}
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // netConn makes a net.Conn of a socket, which it takes.

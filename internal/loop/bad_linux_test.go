@@ -165,7 +165,7 @@ func newHall(t *testing.T, goroutines bool) *hall {
 		HeaderTimeout:  hallTimeout,
 		Upgrade: func(a *loop.Arrival) {
 			_, behind, _ := bytes.Cut(a.Head, []byte("\r\n\r\n"))
-			h.open(a.NetConn(), behind)
+			h.open(a.NetConn(), bytes.Clone(behind))
 		},
 		Other:  func(nc net.Conn, _ []byte) { nc.Close() },
 		Failed: func(error) { h.paused.Add(1) },

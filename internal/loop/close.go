@@ -190,7 +190,6 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	if ref.tls != nil {
 		ref.tls.farewell()
 	}
-	*ref = refs{}
 	if side != nil {
 		side.tellDrained()
 		s.buffered.Add(-int64(side.out.bytes))
@@ -198,6 +197,8 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 			side.pipe.close()
 		}
 	}
+	l.dropSide(ref)
+	*ref = refs{}
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}

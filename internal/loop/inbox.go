@@ -102,6 +102,8 @@ func (b *inbox) post(c command) bool {
 	return true
 }
 
+func (b *inbox) empty() bool { return b.bytes.Load() == 0 }
+
 // take swaps what has come against the emptied spare. With nothing there it
 // marks the loop asleep, so that the next post wakes it.
 func (b *inbox) take(spare []command) []command {
@@ -116,6 +118,14 @@ func (b *inbox) take(spare []command) []command {
 	}
 	b.asleep = len(taken) == 0
 	return taken
+}
+
+// rouse takes back that the loop is asleep: what its handlers post until the next
+// take needs no wake.
+func (b *inbox) rouse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asleep = false
 }
 
 func (b *inbox) full() bool { return b.bytes.Load() > b.bound }

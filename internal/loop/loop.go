@@ -34,6 +34,10 @@ type Loop struct {
 	logged uint64   // counts the messages in their logs
 	dirty  []connID // connections with a queue to flush at the end of the batch
 	hungry []connID // to be read though no socket tells: pipes, and what waits inside crypto/tls
+	fed    []connID // memory for the next such list
+
+	commands []command // what was taken from the inbox last
+	sides    []*side   // spare ones
 
 	scanned   uint32 // tick of the last scan
 	listeners []*listening
@@ -65,14 +69,9 @@ func newLoop(e *Engine) *Loop {
 func (l *Loop) run() {
 	defer l.poll.close()
 	defer l.inbox.close()
-	var commands []command
 	for !l.stopped {
-		commands = l.inbox.take(commands)
 		l.tick()
-		for i := range commands {
-			l.obey(&commands[i])
-			commands[i] = command{}
-		}
+		told := l.obeyAll()
 		l.scan()
 		l.flush()
 		if l.stopped {
@@ -85,7 +84,7 @@ func (l *Loop) run() {
 			continue
 		}
 		l.feed()
-		if len(commands) == 0 && len(l.dirty) == 0 {
+		if told == 0 && len(l.dirty) == 0 {
 			l.poll.wait(l)
 		} else {
 			l.poll.look(l)
@@ -93,6 +92,31 @@ func (l *Loop) run() {
 		l.flush()
 	}
 	l.cutAll()
+}
+
+// obeyAll does what the inbox says, and reports how much that was.
+func (l *Loop) obeyAll() int {
+	l.commands = l.inbox.take(l.commands)
+	for i := range l.commands {
+		l.obey(&l.commands[i])
+		l.commands[i] = command{}
+	}
+	return len(l.commands)
+}
+
+// react does at once what a handler has posted while its connection was read, and
+// writes what that was to the connection itself: it is still in the processor's
+// caches. What groups got waits for the end of the turn, to be joined.
+func (l *Loop) react(id connID, s *slot) {
+	if l.inbox.empty() {
+		return
+	}
+	l.obeyAll()
+	if n := len(l.dirty) - 1; n >= 0 && l.dirty[n] == id && s.alive(id) && s.state&(stArmed|stHeld) == 0 {
+		l.dirty = l.dirty[:n]
+		s.state &^= stDirty
+		l.flushQueue(id, s)
+	}
 }
 
 func (l *Loop) obey(c *command) {
@@ -188,7 +212,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	s := l.slab.slot(id)
 	inLobby := s.state&stLobby != 0
 	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.now, 0, 0
-	s.state = stReady
+	s.state = stReady | s.state&stUnwatched
 	if o.tls != nil {
 		s.state |= stTLS
 	}
@@ -206,9 +230,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.nc != nil {
 		l.newPipe(id, o.nc)
 	} else if inLobby {
-		r.side = nil
+		l.dropSide(r)
 		l.watch(id, s)
-	} else if err := l.poll.add(o.fd, id, o.params.Paused); err != nil {
+	} else if err := l.poll.add(o.fd, id); err != nil {
 		l.end(id, s, closed{code: closeAbnormal, err: err})
 		return
 	}
@@ -259,10 +283,31 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	}
 }
 
-// watch tells the poller what the connection now waits for.
+// watch tells the poller what the connection now waits for, if that is not what it
+// knows. Only that a connection is not to be read is told later, when something has
+// come (unwatch): most go on before that.
 func (l *Loop) watch(id connID, s *slot) {
-	if s.fd >= 0 {
-		l.poll.change(int(s.fd), id, s.state&(stPaused|stEnded) == 0, s.state&stArmed != 0)
+	if s.fd < 0 {
+		return
+	}
+	told := s.state & (stUnwatched | stAsked)
+	if s.state&(stPaused|stEnded) == 0 {
+		s.state &^= stUnwatched
+	}
+	s.state &^= stAsked
+	if s.state&stArmed != 0 {
+		s.state |= stAsked
+	}
+	if s.state&(stUnwatched|stAsked) != told {
+		l.poll.change(int(s.fd), id, s.state&stUnwatched == 0, s.state&stAsked != 0)
+	}
+}
+
+// unwatch lets what has come to a connection that is not to be read lie.
+func (l *Loop) unwatch(id connID, s *slot) {
+	if s.fd >= 0 && s.state&stUnwatched == 0 {
+		s.state |= stUnwatched
+		l.poll.change(int(s.fd), id, false, s.state&stAsked != 0)
 	}
 }
 
@@ -289,15 +334,32 @@ type side struct {
 func (l *Loop) sideOf(id connID) *side {
 	r := l.ref(id)
 	if r.side == nil {
-		r.side = new(side)
+		if n := len(l.sides); n > 0 {
+			r.side, l.sides = l.sides[n-1], l.sides[:n-1]
+		} else {
+			r.side = new(side)
+		}
 	}
 	return r.side
+}
+
+// mostSpare is how many spare sides and readers a loop keeps.
+const mostSpare = 64
+
+// dropSide ends the use of a side. It is the last to use it.
+func (l *Loop) dropSide(r *refs) {
+	d := r.side
+	r.side = nil
+	if d != nil && len(l.sides) < mostSpare {
+		*d = side{out: outbox{queue: d.out.spare()}}
+		l.sides = append(l.sides, d)
+	}
 }
 
 // tidy drops an empty side: an idle connection keeps none.
 func (l *Loop) tidy(id connID, s *slot) {
 	r := l.ref(id)
 	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.out.empty() && s.state&(stCloseSent|stCloseRead|stDeaf) == 0 {
-		r.side = nil
+		l.dropSide(r)
 	}
 }

@@ -66,7 +66,9 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 // feed has those read of whom no socket tells: pipes that were read from in this
 // turn, and TLS that may hold something already.
 func (l *Loop) feed() {
-	for _, id := range l.hungry {
+	hungry := l.hungry
+	l.hungry = l.fed[:0] // for who is hungry again
+	for _, id := range hungry {
 		s := l.slab.slot(id)
 		if !s.alive(id) || s.state&(stReady|stPaused) != stReady {
 			continue
@@ -77,7 +79,7 @@ func (l *Loop) feed() {
 			l.ref(id).side.pipe.readOn()
 		}
 	}
-	l.hungry = l.hungry[:0]
+	l.fed = hungry[:0]
 }
 
 // lend gives the whole queue to a writer. It stays in the queue until it is

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -54,7 +53,7 @@ func newEpoll() (*epoll, error) {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	e := &epoll{fd: fd, bell: bell}
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1} // each write tells: it need not be read
 	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, bell, &event); err != nil {
 		unix.Close(fd)
 		unix.Close(bell)
@@ -74,11 +73,13 @@ func newEpoll() (*epoll, error) {
 }
 
 func (e *epoll) wait(l *Loop) {
+	runtime.Gosched() // see look
 	n := 0
 	e.raw.Read(func(uintptr) bool {
 		n = e.ready()
 		return n != 0
 	})
+	l.inbox.rouse()
 	e.serve(l, n)
 }
 
@@ -94,13 +95,7 @@ func (e *epoll) pause() {
 	time.Sleep(100 * time.Microsecond) // the loop that is behind needs the core more than we do
 }
 
-func (e *epoll) ready() int {
-	n, err := unix.EpollWait(e.fd, e.events[:], 0)
-	if err != nil {
-		return 0
-	}
-	return n
-}
+func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 
 func (e *epoll) serve(l *Loop, n int) {
 	for i := range n {
@@ -110,9 +105,7 @@ func (e *epoll) serve(l *Loop, n int) {
 			continue
 		}
 		if ev.Fd < 0 {
-			var count [8]byte
-			unix.Read(e.bell, count[:])
-			continue
+			continue // it was only to wake
 		}
 		id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
 		if ev.Events&unix.EPOLLOUT != 0 {
@@ -134,9 +127,9 @@ func (e *epoll) wake() {
 	}
 }
 
-func (e *epoll) add(fd int, id connID, paused bool) error {
-	ev := event(id, !paused, false)
-	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+func (e *epoll) add(fd int, id connID) error {
+	ev := event(id, true, false)
+	if err := pollControl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return fmt.Errorf("watch socket: %w", err)
 	}
 	return nil
@@ -144,15 +137,15 @@ func (e *epoll) add(fd int, id connID, paused bool) error {
 
 func (e *epoll) change(fd int, id connID, read, write bool) {
 	ev := event(id, read, write)
-	unix.EpollCtl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added
+	pollControl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added
 }
 
-func (e *epoll) remove(fd int) { unix.EpollCtl(e.fd, unix.EPOLL_CTL_DEL, fd, nil) }
+func (e *epoll) remove(fd int) { pollControl(e.fd, unix.EPOLL_CTL_DEL, fd, nil) }
 
 // listen watches a listener; -1 is the bell, below are listeners by number.
 func (e *epoll) listen(fd, number int) error {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLEXCLUSIVE, Fd: int32(-2 - number)}
-	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+	if err := pollControl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return fmt.Errorf("watch listener: %w", err)
 	}
 	return nil
@@ -210,26 +203,3 @@ func takeDescriptor(nc net.Conn) (int, error) {
 	nc.Close()
 	return fd, nil
 }
-
-func readSocket(fd int, b []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, b)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func writeSocket(fd int, b []byte) (int, error) {
-	for {
-		n, err := unix.Write(fd, b)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func shutSocket(fd int)  { unix.Shutdown(fd, unix.SHUT_WR) }
-func closeSocket(fd int) { unix.Close(fd) }
-
-func wouldBlock(err error) bool { return errors.Is(err, unix.EAGAIN) }

@@ -22,11 +22,16 @@ func (l *Loop) rulesOf(s *slot) *frame.Rules {
 func (l *Loop) readable(id connID) {
 	s := l.slab.slot(id)
 	lobby := s.state&stLobby != 0
-	if !s.alive(id) || !lobby && s.state&stReady == 0 || s.state&(stPaused|stEnded) != 0 {
-		return // of an earlier life of the slot; or a broken socket that is not to be read
+	if !s.alive(id) || !lobby && s.state&stReady == 0 {
+		return // of an earlier life of the slot
+	}
+	if s.state&(stPaused|stEnded) != 0 {
+		l.unwatch(id, s)
+		return
 	}
 	if s.state&(stTLS|stDeaf) == stTLS {
 		l.readTLS(id, s, l.ref(id).tls)
+		l.react(id, s)
 		return
 	}
 	n, err := readSocket(int(s.fd), l.rbuf) // what is thrown away need not be opened either
@@ -34,6 +39,7 @@ func (l *Loop) readable(id connID) {
 	case lobby && (n > 0 || wouldBlock(err)):
 		if n > 0 {
 			l.received(id, s, l.rbuf[:n])
+			l.react(id, s)
 		}
 	case lobby:
 		l.dismiss(id, s)
@@ -45,6 +51,7 @@ func (l *Loop) readable(id connID) {
 		l.lost(id, s, io.EOF)
 	default:
 		l.input(id, s, l.rbuf[:n])
+		l.react(id, s)
 	}
 }
 
@@ -114,7 +121,7 @@ func (l *Loop) forget(ref *refs, r *frame.Reader) {
 	if ref.side != nil {
 		ref.side.reader = nil
 	}
-	if len(l.spare) < 16 {
+	if len(l.spare) < mostSpare {
 		l.spare = append(l.spare, r)
 	}
 }

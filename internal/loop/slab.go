@@ -71,6 +71,8 @@ const (
 	stEnded                        // the peer has shut its own
 	stLobby                        // it has not yet said what it wants
 	stTLS                          // what is read and written goes through crypto/tls
+	stUnwatched                    // the poller does not tell that there is something to read
+	stAsked                        // the poller tells when there is room to write
 )
 
 // stAlone: the states in which a group's joined block may be written directly,

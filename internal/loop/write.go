@@ -52,9 +52,17 @@ func (o *outbox) wrote(n int) (messages int) {
 	o.queue = append(o.queue[:0], o.queue[i:]...)
 	clear(o.queue[len(o.queue) : len(o.queue)+i])
 	if len(o.queue) == 0 {
-		*o = outbox{}
+		*o = outbox{queue: o.spare()}
 	}
 	return messages
+}
+
+// spare is the empty queue's memory, if it is little.
+func (o *outbox) spare() []waiting {
+	if len(o.queue) > 0 || cap(o.queue) > 4 {
+		return nil
+	}
+	return o.queue
 }
 
 // drop throws away what has not begun to leave, and counts it. A frame partly

@@ -324,7 +324,7 @@ func TestSlowWriteIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var log strings.Builder
-		w.door.Log = slog.New(slog.NewTextHandler(&log, nil))
+		w.door.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		s := w.open(t, w.gateway.Channel, "?stuck")
 		time.Sleep(time.Minute)
 		if !s.ended() || !strings.Contains(log.String(), "reason=slow") {

@@ -1,0 +1,96 @@
+package loop
+
+import (
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The loops' system calls. None of them blocks, so the scheduler is not told of
+// them (RawSyscall): told, it takes the processor away from a call that lasts longer
+// than 20 µs, as a write to a loaded socket may, and looks out for such calls 50,000
+// times a second; with few cores that is a tenth of what a loop costs. A stop of the
+// world waits for one call at most.
+
+func readSocket(fd int, b []byte) (int, error) {
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return counted(n, errno)
+		}
+	}
+}
+
+func writeSocket(fd int, b []byte) (int, error) {
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		if errno != unix.EINTR {
+			return counted(n, errno)
+		}
+	}
+}
+
+func counted(n uintptr, errno syscall.Errno) (int, error) {
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EAGAIN:
+		return -1, errFull // not made anew for each
+	}
+	return -1, errno
+}
+
+// errFull: there is nothing to read, or no room to write.
+var errFull error = unix.EAGAIN
+
+func wouldBlock(err error) bool { return err == errFull }
+
+func shutSocket(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
+
+// closeSocket: no descriptor of a loop's lingers, so close does not wait.
+func closeSocket(fd int) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+// acceptSocket takes the next connection that waits at a listener.
+func acceptSocket(listener int) (fd int, from netip.AddrPort, err error) {
+	var sa unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if fd, err = counted(n, errno); err != nil {
+		return -1, from, err
+	}
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&sa))
+		from = netip.AddrPortFrom(netip.AddrFrom4(in.Addr), hostOrder(in.Port))
+	case unix.AF_INET6:
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(&sa))
+		from = netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), hostOrder(in.Port))
+	}
+	return fd, from, nil
+}
+
+// hostOrder is a port that lies in memory as it does on the wire.
+func hostOrder(port uint16) uint16 {
+	p := (*[2]byte)(unsafe.Pointer(&port))
+	return uint16(p[0])<<8 | uint16(p[1])
+}
+
+// pollSockets is epoll_wait(2) without waiting.
+func pollSockets(epoll int, events []unix.EpollEvent) int {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// pollControl is epoll_ctl(2).
+func pollControl(epoll, operation, fd int, event *unix.EpollEvent) error {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), uintptr(operation), uintptr(fd), uintptr(unsafe.Pointer(event)), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

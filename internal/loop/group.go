@@ -25,6 +25,7 @@ type shard struct {
 	log    []*Message // of this batch
 	order  []uint64   // beside log: rising through the logs of all groups
 	bytes  int        // in log
+	at     int        // while the log is flushed: members before have it
 }
 
 // member is one connection in a shard. Pointer-free, as fan-out walks it.
@@ -153,10 +154,11 @@ func (l *Loop) unlink(n uint32) {
 	ls := &l.links
 	sh := ls.shards[ls.all[n].shard]
 	place, last := ls.all[n].place, uint32(len(sh.list)-1)
-	if place != last {
-		sh.list[place] = sh.list[last]
-		ls.all[sh.list[place].link].place = place
+	if int(place) < sh.at { // those who have the log stay before those who do not
+		sh.at--
+		place = ls.move(sh, uint32(sh.at), place)
 	}
+	ls.move(sh, last, place)
 	sh.list = sh.list[:last]
 	sh.members.Add(-1)
 	ls.all[n] = link{next: ls.free}
@@ -168,6 +170,15 @@ func (l *Loop) unlink(n uint32) {
 	} else if cap(sh.list) > 64 && len(sh.list) < cap(sh.list)/4 {
 		sh.list = append([]member(nil), sh.list...)
 	}
+}
+
+// move puts one member of a shard in the place of another, and returns its own.
+func (ls *links) move(sh *shard, from, to uint32) uint32 {
+	if from != to {
+		sh.list[to] = sh.list[from]
+		ls.all[sh.list[to].link].place = to
+	}
+	return from
 }
 
 func (ls *links) number(sh *shard) uint32 {
@@ -241,7 +252,7 @@ func (l *Loop) catchUp(id connID, s *slot) {
 			k := l.links.all[n-1]
 			sh := l.links.shards[k.shard]
 			cursor := int(sh.list[k.place].cursor)
-			if cursor >= len(sh.log) {
+			if cursor >= len(sh.log) || int(k.place) < sh.at {
 				continue
 			}
 			if at := sh.order[cursor]; at < oldest {
@@ -266,51 +277,83 @@ func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64
 
 // flushShard gives every member what the log has for it. Those who get all of it
 // and have nothing of their own get one shared block in one write each; the
-// others have it queued.
+// others have it queued. Between writes it glances at the sockets.
 func (l *Loop) flushShard(sh *shard) {
 	if len(sh.log) == 0 {
 		return
 	}
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
 	writes, deliveries := 0, 0
-	for i := 0; i < len(sh.list); i++ {
-		m := &sh.list[i]
-		s := l.slab.slot(m.conn)
-		if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 {
-			if s.state&stSharing != 0 && len(l.hot) > 1 {
-				l.catchUp(m.conn, s)
-			} else {
-				l.catchUpIn(m.conn, s, sh, m, math.MaxUint64)
+	for served := 0; sh.at < len(sh.list); served++ {
+		if served == glanceEvery {
+			l.count(writes, deliveries)
+			writes, deliveries, served = 0, 0, 0
+			l.glance()
+			if sh.at >= len(sh.list) { // members have ended meanwhile
+				break
 			}
-			m.cursor = 0
-			continue
 		}
-		f := form(s.form.Load())
-		b := &blocks[f]
-		if b.bytes == nil {
-			*b = l.joined(sh.log, f)
-		}
-		if s.state&stTLS != 0 {
-			if l.deliverTLS(m.conn, s, l.ref(m.conn).tls, b) {
-				deliveries += b.messages
-			}
-			continue
-		}
-		n, err := writeSocket(int(s.fd), b.bytes)
-		writes++
-		if n == len(b.bytes) {
-			deliveries += b.messages
-			continue
-		}
-		l.unfinished(m.conn, s, b, max(n, 0), err)
+		w, d := l.deliver(sh, &sh.list[sh.at], &blocks)
+		writes, deliveries = writes+w, deliveries+d
+		sh.at++
 	}
-	l.stats.writes.Add(uint64(writes))
-	l.stats.deliveries.Add(uint64(deliveries))
+	l.count(writes, deliveries)
 	clear(sh.log)
-	sh.log, sh.order, sh.bytes = sh.log[:0], sh.order[:0], 0
+	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
 	if cap(sh.log) > 1024 {
 		sh.log, sh.order = nil, nil
 	}
+}
+
+// deliver does it for one member, and reports what left at once.
+func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) (writes, deliveries int) {
+	s := l.slab.slot(m.conn)
+	if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 {
+		if s.state&stSharing != 0 && len(l.hot) > 1 {
+			l.catchUp(m.conn, s)
+		} else {
+			l.catchUpIn(m.conn, s, sh, m, math.MaxUint64)
+		}
+		m.cursor = 0
+		return 0, 0
+	}
+	f := form(s.form.Load())
+	b := &blocks[f]
+	if b.bytes == nil {
+		*b = l.joined(sh.log, f)
+	}
+	if s.state&stTLS != 0 {
+		if l.deliverTLS(m.conn, s, l.ref(m.conn).tls, b) {
+			deliveries = b.messages
+		}
+		return 0, deliveries // it counts its writes
+	}
+	n, err := writeSocket(int(s.fd), b.bytes)
+	if n == len(b.bytes) {
+		return 1, b.messages
+	}
+	l.unfinished(m.conn, s, b, max(n, 0), err)
+	return 1, 0
+}
+
+func (l *Loop) count(writes, deliveries int) {
+	l.stats.writes.Add(uint64(writes))
+	l.stats.deliveries.Add(uint64(deliveries))
+}
+
+// glanceEvery is how many writes of a flush a socket that can be read waits for; 256
+// take some 2 ms.
+const glanceEvery = 256
+
+// glance reads what can be read in the middle of a flush. What handlers post waits
+// for its end.
+func (l *Loop) glance() {
+	if l.serving || l.engine.congested() {
+		return
+	}
+	l.flushing = true
+	l.poll.look(l)
+	l.flushing = false
 }
 
 // block is a batch of messages as one run of bytes in one form.

@@ -36,6 +36,8 @@ type Loop struct {
 	hungry []connID // to be read though no socket tells: pipes, and what waits inside crypto/tls
 	fed    []connID // memory for the next such list
 
+	serving  bool      // it reads the sockets that can be read
+	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
 	sides    []*side   // spare ones
 
@@ -108,7 +110,7 @@ func (l *Loop) obeyAll() int {
 // writes what that was to the connection itself: it is still in the processor's
 // caches. What groups got waits for the end of the turn, to be joined.
 func (l *Loop) react(id connID, s *slot) {
-	if l.inbox.empty() {
+	if l.flushing || l.inbox.empty() {
 		return
 	}
 	l.obeyAll()

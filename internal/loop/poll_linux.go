@@ -98,6 +98,7 @@ func (e *epoll) pause() {
 func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 
 func (e *epoll) serve(l *Loop, n int) {
+	l.serving = true
 	for i := range n {
 		ev := &e.events[i]
 		if ev.Fd < -1 {
@@ -115,6 +116,7 @@ func (e *epoll) serve(l *Loop, n int) {
 			l.readable(id)
 		}
 	}
+	l.serving = false
 }
 
 var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}

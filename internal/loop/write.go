@@ -133,6 +133,9 @@ func (l *Loop) flush() {
 	}
 	l.hot = l.hot[:0]
 	for i := 0; i < len(l.dirty); i++ { // ending a connection may list no others, but closing may list itself
+		if i%glanceEvery == glanceEvery-1 {
+			l.glance()
+		}
 		id := l.dirty[i]
 		s := l.slab.slot(id)
 		if !s.alive(id) {

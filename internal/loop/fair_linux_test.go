@@ -1,0 +1,81 @@
+package loop_test
+
+import (
+	"testing"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// A large fan-out does not hold up those who want to be read; some of them end
+// meanwhile, and everybody else gets each message once.
+func TestReadDuringFanOut(t *testing.T) {
+	t.Parallel()
+	const members = 1000
+	r := &rig{t: t, unix: true, options: loop.Options{Loops: 1}}
+	engine := r.start()
+	g := engine.NewGroup()
+	writes := make(chan uint64, 1)
+	near, far := r.pair()
+	if _, err := engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return reporter{engine, writes} }); err != nil {
+		t.Fatal(err)
+	}
+	sender := newPeer(t, far, loop.Params{})
+	peers, ears := make([]*peer, members), make([]*ears, members)
+	for i := range members {
+		var c loop.Conn
+		c, ears[i], peers[i] = r.conn(loop.Params{})
+		g.Add(c)
+	}
+	before := engine.Stats().Writes
+
+	release := r.hold()
+	g.Append(text("first"))
+	sender.send(frame.Text, "read me")
+	gone := func(i int) bool { return i%10 == 3 }
+	for i, p := range peers {
+		switch {
+		case gone(i):
+			p.nc.Close()
+		case i%10 == 7:
+			p.send(frame.Ping, "") // answered from the connection's own queue
+		}
+	}
+	release()
+	if n := await(t, writes) - before; n == 0 || n >= members {
+		t.Errorf("read after %d writes of %d", n, members)
+	}
+	for i := range peers {
+		if gone(i) {
+			await(t, ears[i].closed)
+		}
+	}
+	g.Append(text("second"))
+	for i, p := range peers {
+		if gone(i) {
+			continue
+		}
+		for want := []string{"first", "second"}; len(want) > 0; {
+			ev, err := p.event()
+			if err != nil {
+				t.Fatalf("member %d: %v", i, err)
+			}
+			if ev.Op == frame.Pong {
+				continue
+			}
+			if string(ev.Payload) != want[0] {
+				t.Fatalf("member %d: got %q, want %q", i, ev.Payload, want[0])
+			}
+			want = want[1:]
+		}
+	}
+}
+
+// reporter tells how much the engine had written when its message was read.
+type reporter struct {
+	engine *loop.Engine
+	writes chan uint64
+}
+
+func (r reporter) Message(frame.Opcode, []byte) { r.writes <- r.engine.Stats().Writes }
+func (reporter) Closed(int, string, error)      {}

@@ -31,7 +31,7 @@ func (r *record) page(servers []contender, measured []scenario) string {
 	fmt.Fprintf(&b, "- %s, %d cores, %.0f GiB of memory, %s, %s\n", r.Machine.Processor, r.Machine.Cores, r.Machine.GiB, r.Machine.Kernel, r.Machine.Go)
 	fmt.Fprint(&b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. 128 bytes a message, no compression, plain TCP on loopback; every byte that came back was checked.\n")
 	fmt.Fprint(&b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. Ratios are of two figures of the same round. One server is ahead of another only where the middle halves do not overlap.\n")
-	fmt.Fprint(&b, "- CPU is the server process's own clock. Its user part is sampled by the kernel, 250 times a second or so. Memory is the growth of the resident set from before the first connection; servers in Go collect their garbage first (a signal, from a file laid over them when they are built), others have none or choose themselves.\n")
+	fmt.Fprint(&b, "- CPU is the server process's own clock. Its user part is sampled by the kernel at its clock ticks; what the limit has of it is the system calls themselves, whose way into the kernel some virtual machines count as the program's. Memory is the growth of the resident set from before the first connection; servers in Go collect their garbage first (a signal, from a file laid over them when they are built), others have none or choose themselves.\n")
 	for _, one := range r.Series {
 		fmt.Fprintf(&b, "- %s, %v: `%s`, load average before each round %s\n", one.Started.UTC().Format("2006-01-02 15:04 UTC"),
 			time.Duration(one.Seconds)*time.Second, strings.Join(append([]string{"go run ./run"}, one.Arguments...), " "), joined(one.Loads))

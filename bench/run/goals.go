@@ -138,7 +138,7 @@ func (s standing) String() string {
 	for _, x := range []struct {
 		word string
 		who  []string
-	}{{"ahead of", s.ahead}, {"level with", s.level}, {"behind", s.behind}, {"with too few runs to say, beside", s.few}} {
+	}{{"ahead of", s.ahead}, {"level with", s.level}, {"behind", s.behind}, {"too few runs to say beside", s.few}} {
 		if len(x.who) > 0 {
 			parts = append(parts, x.word+" "+strings.Join(x.who, ", "))
 		}

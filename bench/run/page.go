@@ -60,7 +60,7 @@ func (r *record) section(b *strings.Builder, s scenario) {
 	r.table(b, s)
 	for _, f := range s.figures[:s.compared()] {
 		if text := r.standing(s, f).String(); text != "" {
-			fmt.Fprintf(b, "By %s, maru is %s.\n", f.title, text)
+			fmt.Fprintf(b, "By %s, maru: %s.\n", f.title, text)
 		}
 	}
 	b.WriteString("\n")

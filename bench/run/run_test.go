@@ -195,7 +195,7 @@ func TestStanding(t *testing.T) {
 		}
 	}
 	r.Measurements[0].Figures, r.Measurements[4].Figures = nil, nil
-	is("with too few runs to say, beside limit, uws")
+	is("too few runs to say beside limit, uws")
 	// The ratio is of figures of the same round.
 	if got := r.ratio(entry{s.name, limitName}, entry{s.name, uwsName}, cpu); got.n != 6 || got.low >= got.upper || got.upper > 1 {
 		t.Errorf("%+v", got)

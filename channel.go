@@ -62,6 +62,16 @@ func Namespace(channel string) string {
 	return DefaultNamespace
 }
 
+// CheckNamespace says whether name may name a namespace: what stands before the first
+// ':' of a channel's name, and does not begin with '$'. The error's code is
+// CodeBadChannel.
+func CheckNamespace(name string) error {
+	if CheckChannel(name+":") != nil || strings.Contains(name, ":") || Reserved(name) {
+		return badChannel("a namespace is what stands before the first : of a channel's name, and does not begin with $")
+	}
+	return nil
+}
+
 // Reserved reports whether the channel is kept for the server itself: its name
 // starts with '$'. Nobody outside reads or publishes there.
 func Reserved(channel string) bool { return strings.HasPrefix(channel, "$") }

@@ -33,6 +33,7 @@ type Server struct {
 	hub      *hub.Hub
 	broker   maru.Broker
 	sessions *auth.Sessions
+	rules    auth.Rules
 	handler  http.Handler
 	requests gate
 	http     *http.Server
@@ -42,8 +43,11 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host or a proxy.
+// a host, a proxy or a namespace.
 func New(o Options) (*Server, error) {
+	if err := o.checkNamespaces(); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	guard, err := auth.NewGuard(o.policy())
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -57,6 +61,7 @@ func New(o Options) (*Server, error) {
 			s.broker = memory.New(kept)
 			return s.broker
 		})
+	s.rules.Set(o.rules())
 	s.handler = guard.Handler(s.routes())
 	s.http = &http.Server{
 		Handler:           handler{s},
@@ -73,10 +78,11 @@ func (s *Server) routes() http.Handler {
 	door := &entry.Door{
 		Limiter:  auth.NewLimiter(max(s.options.MaxConnections, 0), s.options.MaxConnectionsPerAddress),
 		Sessions: s.sessions,
+		Rules:    &s.rules,
 		Log:      s.options.Logger,
 	}
 	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: door,
-		Submit: s.broker.Submit})
+		Submit: s.submit})
 	events := sse.New(sse.Options{Hub: s.hub, Door: door, WriteTimeout: s.options.BacklogAge})
 	return api.New(api.Options{
 		Hub: s.hub, Door: door,
@@ -154,7 +160,24 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 	if err := s.engine.Wait(ctx); err != nil {
 		return maru.Published{}, err
 	}
+	s.complete(channel, p)
 	return maru.Publish(ctx, s.broker, channel, p, o)
+}
+
+// submit does not wait, as loops must not.
+func (s *Server) submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
+	s.complete(channel, p)
+	s.broker.Submit(channel, p, o, done)
+}
+
+// complete gives a publication the key that its namespace says where to find.
+func (s *Server) complete(channel string, p *maru.Publication) {
+	if p.Key != "" || s.options.Namespaces == nil {
+		return
+	}
+	if from := s.options.namespace(maru.Namespace(channel)).KeyFrom; from != "" {
+		p.Key = entry.KeyAt(from, p)
+	}
 }
 
 // Presence says who is subscribed to a channel now.

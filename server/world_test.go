@@ -211,3 +211,33 @@ func (s *socket) next() frame.Event {
 }
 
 func isCode(err error, c maru.Code) bool { return errors.Is(err, &maru.Error{Code: c}) }
+
+// upgrade is the status that a request for a WebSocket gets. Headers are "Name: value".
+func (w *world) upgrade(path string, headers ...string) int {
+	w.t.Helper()
+	url := strings.Replace(w.url, "http", "ws", 1) + path
+	h := make(http.Header)
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		h.Add(name, value)
+	}
+	up, answer, err := handshake.Dial(w.t.Context(), url, handshake.DialOptions{NoDeflate: true, TLSConfig: w.tls, Header: h})
+	if err == nil {
+		up.Conn.Close()
+		return http.StatusSwitchingProtocols
+	}
+	if answer == nil {
+		w.t.Fatal(err)
+	}
+	return answer.StatusCode
+}
+
+func history(t *testing.T, answer *http.Response) (h struct{ Publications []maru.Publication }) {
+	t.Helper()
+	if err := json.NewDecoder(answer.Body).Decode(&h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func contains(data []byte, part string) bool { return strings.Contains(string(data), part) }

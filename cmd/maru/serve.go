@@ -45,7 +45,15 @@ func (c *serveCmd) BeforeResolve(line *kong.Context, s *surroundings) error {
 			file, _ = line.FlagValue(word.Flag).(string)
 		}
 	}
-	return c.Load(file, s.env)
+	if err := c.Load(file, s.env); err != nil {
+		return err
+	}
+	for _, word := range line.Path {
+		if word.Flag != nil {
+			c.Overruled(word.Flag.Name)
+		}
+	}
+	return nil
 }
 
 // AfterApply is called when the flags have had their say.
@@ -84,7 +92,8 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 
 func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
 	o := server.Options{
-		Open:           true, // there are no rules yet but Open and Loopback, which Check has seen to
+		Open:           c.Namespaces == nil, // Check has seen to what is left: Open and Loopback
+		Namespaces:     c.namespaces(),
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
 		Hosts:          c.Host,
@@ -114,6 +123,21 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
 	}
 	return o
+}
+
+// namespaces are the tables of the file; nil without one.
+func (c *serveCmd) namespaces() map[string]server.Namespace {
+	if c.Namespaces == nil {
+		return nil
+	}
+	all := make(map[string]server.Namespace, len(c.Namespaces))
+	for name, n := range c.Namespaces {
+		all[name] = server.Namespace{
+			Subscribe: n.Subscribe, Publish: n.Publish, History: n.History, Presence: n.Presence,
+			Retention: c.Retention(n), KeyFrom: n.KeyFrom, MaxHz: n.MaxHz,
+		}
+	}
+	return all
 }
 
 // serve answers on all listeners until ctx ends or one of them fails, and then

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maru"
+	"maru/internal/auth"
 	"maru/internal/entry"
 )
 
@@ -27,7 +28,7 @@ type ask struct {
 //	limit=N          how many at most, 1 to 1,000; default 100
 //	wait=30s         up to 60 s, a Go duration or whole seconds
 //
-// Errors: 400 bad_request, bad_position; 503 too_many_connections for a poll,
+// Errors: 400 bad_request, bad_position; 403 not_allowed; 503 too_many_connections for a poll,
 // shutting_down.
 func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel string) {
 	asked, err := parseAsk(r)
@@ -37,6 +38,10 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 	}
 	if asked.wait > 0 {
 		a.servePoll(w, r, channel, asked)
+		return
+	}
+	if _, err := a.Door.Allow(r, channel, auth.History); err != nil {
+		a.Door.Refuse(w, r, err)
 		return
 	}
 	h, err := a.History(r.Context(), channel, asked.query)

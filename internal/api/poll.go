@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maru"
+	"maru/internal/auth"
 	"maru/internal/hub"
 )
 
@@ -18,7 +19,7 @@ const answerTimeout = 60 * time.Second
 // over, the server shuts down or the session ends, with an empty list. A poll
 // counts as a connection, not as a person in the channel.
 func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
-	visitor, err := a.Door.Admit(r)
+	visitor, err := a.Door.Admit(r, channel, auth.History)
 	if err != nil {
 		a.Door.Refuse(w, r, err)
 		return

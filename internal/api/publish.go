@@ -9,15 +9,12 @@ import (
 	"unicode/utf8"
 
 	"maru"
+	"maru/internal/auth"
 	"maru/internal/entry"
 )
 
-const (
-	// maxKeyBytes is the longest ?key=.
-	maxKeyBytes = 255
-	// bodyTimeout is for a body to arrive.
-	bodyTimeout = 30 * time.Second
-)
+// bodyTimeout is for a body to arrive.
+const bodyTimeout = 30 * time.Second
 
 // position is the answer to a publication.
 type position struct {
@@ -37,8 +34,13 @@ type position struct {
 //
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
-// bad_json, bad_text; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
+// bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
+	who, err := a.Door.Allow(r, channel, auth.Publish)
+	if err != nil {
+		a.Door.Refuse(w, r, err)
+		return
+	}
 	p, err := a.readPublication(w, r)
 	if err != nil {
 		a.fail(w, r, err)
@@ -49,7 +51,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		a.fail(w, r, err)
 		return
 	}
-	p.User = a.Door.Sessions.Identify(r).User
+	p.User = who.User
 	o.Publisher = p.User
 	done, err := a.Publish(r.Context(), channel, p, o)
 	if err != nil {
@@ -103,7 +105,7 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 		return nil, err
 	}
 	key := q.Get("key")
-	if len(key) > maxKeyBytes || !utf8.ValidString(key) {
+	if len(key) > entry.MaxKeyBytes || !utf8.ValidString(key) {
 		return nil, maru.NewError(maru.CodeBadRequest, "a key is UTF-8 of at most 255 bytes")
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {

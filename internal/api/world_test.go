@@ -44,6 +44,7 @@ func newWorld(t *testing.T, connections int) *world {
 	w.door = &entry.Door{
 		Limiter:  auth.NewLimiter(connections, 0),
 		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Rules:    new(auth.Rules),
 		Log:      slog.New(slog.DiscardHandler),
 	}
 	w.api = api.New(api.Options{

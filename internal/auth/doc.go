@@ -1,5 +1,6 @@
-// Package auth says who may connect and who they are: it judges origins, hosts
-// and proxies, keeps the sessions behind the cookie, and counts connections.
+// Package auth says who may connect, who they are and what they may: it judges
+// origins, hosts and proxies, keeps the sessions behind the cookie, counts
+// connections, and holds the rules of the namespaces.
 //
 //	request ─→ Guard.Judge ─refused→ WriteError: 421 wrong_host, 403 not_allowed; the log says what to do
 //	                │ Caller: address, secure, origin
@@ -7,7 +8,8 @@
 //	        Guard.Handler: CORS, preflight, cross-origin protection ─→ /session: Sessions.ServeHTTP
 //	                │
 //	                ▼
-//	        Limiter.Enter(address) ─→ Sessions.Identify(cookie) ─→ Sessions.Attach(session, end)
+//	        Sessions.Identify(cookie) ─→ Rules.Allow(identity, action, channel) ─→ Limiter.Enter(address)
+//	        ─→ Sessions.Attach(session, end)
 //
 // One function, Guard.Judge, decides for WebSocket, POST, server-sent events,
 // polls and pages; whoever answers a request without Guard.Handler calls it.
@@ -27,7 +29,7 @@
 //
 // # What it does not do
 //
-// It knows no channel and no WebSocket: what a person may do in a channel is
-// decided by those who know channels, and a session that ends only calls back.
+// It knows no WebSocket and keeps no channel: a channel is a name that the rules
+// are asked for, and a session that ends only calls back.
 // It keeps sessions in memory, so a restart signs everybody out.
 package auth

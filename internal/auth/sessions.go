@@ -26,13 +26,6 @@ type SessionOptions struct {
 	Max int
 }
 
-// Identity is who sent a request, by the server's word. The zero value is
-// anonymous.
-type Identity struct {
-	User    string // the nickname
-	Session string // an id for logs and Attach, of no use to a thief: not the cookie's token
-}
-
 // Sessions remembers people over a stateless protocol. scs makes and stores the
 // tokens and knows when they expire; Sessions adds that a nickname belongs to
 // one session at a time, and that sessions have live connections.

@@ -16,12 +16,30 @@ import (
 // is for whoever opens it to find out, and what an origin or a host is, for
 // package auth, which judges them.
 func (s *Serve) Check() error {
-	return errors.Join(
+	return s.place(errors.Join(
 		s.checkListen(),
 		s.checkTLS(),
 		s.checkNumbers(),
 		s.checkLog(),
-	)
+		s.checkNamespaces(),
+	))
+}
+
+// place puts the file and the line before each error that begins with a key of the
+// file.
+func (s *Serve) place(err error) error {
+	if err == nil {
+		return nil
+	}
+	var placed []error
+	for text := range strings.SplitSeq(err.Error(), "\n") {
+		key, _, _ := strings.Cut(text, ": ")
+		if line := s.lines[key]; line > 0 {
+			text = fmt.Sprintf("%s:%d: %s", s.Config, line, text)
+		}
+		placed = append(placed, errors.New(text))
+	}
+	return errors.Join(placed...)
 }
 
 func (s *Serve) checkListen() error {
@@ -36,7 +54,7 @@ func (s *Serve) checkListen() error {
 			return fmt.Errorf("listen: %s is given twice", addr)
 		}
 	}
-	if !s.Open && !s.Loopback() {
+	if !s.Open && s.Namespaces == nil && !s.Loopback() {
 		at := s.Listen[slices.IndexFunc(s.Listen, func(addr string) bool { return !loopback(addr) })]
 		_, port, _ := net.SplitHostPort(at)
 		return fmt.Errorf("listen: %s can be reached from other machines, and anybody there could read and publish; "+

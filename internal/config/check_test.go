@@ -58,8 +58,26 @@ func TestCheck(t *testing.T) {
 		{`history-age = "0s"`, []string{"history-age"}},
 		{`log-format = "xml"`, []string{"log-format", `"xml"`}},
 
+		// Rules make open mode's --open needless, and do not go with it.
+		{"listen = [\":3000\"]\n[namespaces.default]\nsubscribe = \"anyone\"", nil},
+		{"[namespaces.\"시세\"]\nsubscribe = \"user\"\nhistory_count = 0\nmax_hz = 0.5\nkey_from = \"/a~1b/0\"", nil},
+		{"listen = [\":3000\"]\n[namespaces]", nil},
+		{"open = true\n[namespaces.a]", []string{":1: open"}},
+		{"\n[namespaces.\"a:b\"]", []string{":2: namespaces.a:b"}},
+		{"[namespaces.\"\"]", []string{"namespaces"}},
+		{"[namespaces.\"$a\"]", []string{":1: namespaces.$a"}},
+		{"[namespaces.\"a/b\"]", []string{":1: namespaces.a/b"}},
+		{"[namespaces.a]\nhistory_count = -1", []string{":2: namespaces.a.history_count"}},
+		{"[namespaces.a]\nhistory_age = 5", []string{":2: namespaces.a.history_age", "unit"}},
+		{"[namespaces.a]\nhistory_bytes = 0", []string{":2: namespaces.a.history_bytes"}},
+		{"[namespaces.a]\nkey_from = \"symbol\"", []string{":2: namespaces.a.key_from", "/symbol"}},
+		{"[namespaces.a]\nkey_from = \"/a~2\"", []string{":2: namespaces.a.key_from"}},
+		{"[namespaces.a]\ndurability = \"sync\"", []string{":2: namespaces.a.durability", "memory"}},
+		{"[namespaces.a]\nmax_hz = -1.0", []string{":2: namespaces.a.max_hz"}},
+		{"[namespaces.a]\nmax_hz = nan", []string{":2: namespaces.a.max_hz"}},
+
 		// Everything that is wrong is told at once.
-		{"history = -1\nbacklog = 0\nlog-format = \"\"", []string{"history", "backlog", "log-format"}},
+		{"history = -1\nbacklog = 0\nlog-format = \"\"", []string{":1: history", ":2: backlog", ":3: log-format"}},
 	} {
 		s := config.Defaults()
 		if err := s.Load(write(t, tt.file), nil); err != nil {

@@ -183,11 +183,12 @@ MARU_LOG_LEVEL=DEBUG`, "\n")
 			continue
 		}
 		s.Config = ""
+		config.ForgetLines(s)
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("%s: %+v, want %+v", name, s, want)
 		}
 		for option := range reflect.TypeFor[config.Serve]().Fields() {
-			if option.Name != "Config" && option.Name != "History" && reflect.ValueOf(s).Elem().FieldByIndex(option.Index).IsZero() {
+			if option.IsExported() && option.Name != "Config" && option.Name != "History" && option.Name != "Namespaces" && reflect.ValueOf(s).Elem().FieldByIndex(option.Index).IsZero() {
 				t.Errorf("%s: the test does not set %s", name, option.Name)
 			}
 		}
@@ -215,6 +216,16 @@ func TestBadFile(t *testing.T) {
 		{"size", `backlog = "1MB"`, []string{":1:", "backlog", "1MiB"}},
 		{"network", "trusted-proxy = [\"10.0.0.1\",\n\"home\"]", []string{":2:", "trusted-proxy", `"home"`}},
 		{"level", `log-level = "loud"`, []string{":1:", "log-level", "debug"}},
+		{"namespace's unknown key", "[namespaces.a]\nsubscribe = \"anyone\"\nsubscribed = \"anyone\"", []string{":3:", `"namespaces.a.subscribed"`}},
+		{"namespace's rule", "[namespaces.a]\nsubscribe = \"everybody\"", []string{":2:", "namespaces.a.subscribe", "anyone, user, own"}},
+		{"namespace's rule as bool", "[namespaces.a]\nsubscribe = true", []string{":2:", "namespaces.a.subscribe"}},
+		{"namespace's number", "[namespaces.a]\nhistory_count = \"1\"", []string{":2:", "namespaces.a.history_count", "whole number"}},
+		{"namespace's rate", "[namespaces.a]\nmax_hz = \"5\"", []string{":2:", "namespaces.a.max_hz", "number"}},
+		{"namespace's duration", "[namespaces.a]\nhistory_age = \"1\"", []string{":2:", "namespaces.a.history_age", "24h"}},
+		{"duration as bool", "history = 1\nping-interval = true\nhistory-age = false", []string{":2:", "ping-interval", "25s"}},
+		{"namespace's durability", "[namespaces.a]\ndurability = \"async\"", []string{":2:", "namespaces.a.durability", "interval"}},
+		{"namespace as text", "[namespaces]\na = \"anyone\"", []string{":2:", "namespaces.a", "table"}},
+		{"namespaces as text", "namespaces = \"a\"", []string{":1:", "namespaces"}},
 		{"too long", strings.Repeat("#\n", config.MaxFileBytes), []string{"longer"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -26,6 +26,7 @@ func FuzzBytes(f *testing.F) {
 // or with an error, never with a panic.
 func FuzzLoad(f *testing.F) {
 	f.Add("listen = [\":3000\"]\nopen = true", "1MiB")
+	f.Add("[namespaces.a]\nsubscribe = \"own\"\nkey_from = \"/a~1\"\n[namespaces]\nb.c = 1", "own")
 	f.Add("[history]\nage = 1h", "10.0.0.0/8,::1")
 	f.Add("ping-interval = 25\norigin = [\"null\"]", "true")
 	f.Fuzz(func(t *testing.T, file, value string) {

@@ -59,6 +59,10 @@ func (s *Serve) loadFile(path string) error {
 	var wrong *toml.DecodeError
 	switch {
 	case err == nil:
+		s.lines = linesOf(document)
+		if s.Namespaces == nil && s.lines["namespaces"] > 0 {
+			s.Namespaces = map[string]Namespace{} // a table without tables: nothing is allowed
+		}
 		return nil
 	case errors.As(err, &unknown):
 		var all []error
@@ -71,6 +75,9 @@ func (s *Serve) loadFile(path string) error {
 		line, _ := wrong.Position()
 		return fmt.Errorf("%s:%d: %s", path, line, reason(wrong))
 	}
+	if at, found := blame(document); found {
+		return fmt.Errorf("%s:%d: %s: %w", path, at.line, at.key, err)
+	}
 	return fmt.Errorf("%s: %w", path, err)
 }
 
@@ -78,17 +85,18 @@ func (s *Serve) loadFile(path string) error {
 // where the library would tell them.
 func reason(err *toml.DecodeError) string {
 	key, message := strings.Join(err.Key(), "."), strings.TrimPrefix(err.Error(), "toml: ")
-	for field := range fields() {
-		if optionOf(field).Name != key || !strings.Contains(message, "struct field") {
-			continue
-		}
-		switch field.Type.Kind() {
+	if kind := kindOf(err.Key()); strings.Contains(message, "config.") {
+		switch kind {
 		case reflect.Bool:
 			message = "wants true or false"
 		case reflect.Int:
 			message = "wants a whole number"
+		case reflect.Float64:
+			message = "wants a number"
 		case reflect.Slice:
 			message = "wants a list of texts in quotes"
+		case reflect.Map, reflect.Struct:
+			message = "wants a table, like [" + strings.Join(err.Key(), ".") + "]"
 		default:
 			message = "wants a text in quotes"
 		}
@@ -97,6 +105,37 @@ func reason(err *toml.DecodeError) string {
 		return message
 	}
 	return key + ": " + message
+}
+
+// kindOf is what a key of the file holds.
+func kindOf(key []string) reflect.Kind {
+	at := reflect.TypeFor[Serve]()
+	for _, name := range key {
+		if at.Kind() == reflect.Map {
+			at = at.Elem()
+			continue
+		}
+		if at.Kind() != reflect.Struct {
+			return reflect.Invalid
+		}
+		field, found := fieldNamed(at, name)
+		if !found {
+			return reflect.Invalid
+		}
+		if at = field.Type; at.Kind() == reflect.Pointer {
+			at = at.Elem()
+		}
+	}
+	return at.Kind()
+}
+
+func fieldNamed(of reflect.Type, name string) (reflect.StructField, bool) {
+	for field := range of.Fields() {
+		if field.Tag.Get("toml") == name {
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
 }
 
 func readFile(path string) ([]byte, error) {
@@ -124,6 +163,7 @@ func (s *Serve) loadEnv(env map[string]string) error {
 		if err := set(value.FieldByIndex(field.Index), text); err != nil {
 			return fmt.Errorf("%s: %w", option.Env, err)
 		}
+		s.Overruled(option.Name)
 	}
 	for _, name := range otherEnv {
 		delete(env, name)
@@ -134,6 +174,10 @@ func (s *Serve) loadEnv(env map[string]string) error {
 	}
 	return nil
 }
+
+// Overruled says that an option no longer has its value from the file, so that the
+// file is not blamed for it.
+func (s *Serve) Overruled(name string) { delete(s.lines, name) }
 
 // set reads one option from text; the values of a list have commas between.
 func set(field reflect.Value, text string) error {

@@ -42,8 +42,15 @@ func Defaults() *Serve {
 	return s
 }
 
+// fields are those of Serve that are options; its tables are not.
 func fields() func(yield func(reflect.StructField) bool) {
-	return reflect.TypeFor[Serve]().Fields()
+	return func(yield func(reflect.StructField) bool) {
+		for field := range reflect.TypeFor[Serve]().Fields() {
+			if field.IsExported() && field.Type.Kind() != reflect.Map && !yield(field) {
+				return
+			}
+		}
+	}
 }
 
 func optionOf(field reflect.StructField) Option {

@@ -38,6 +38,11 @@ type Serve struct {
 
 	LogFormat string `toml:"log-format" group:"Logging:" default:"text" placeholder:"text" help:"Form of the log on stderr, text or json."`
 	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Least severe lines to log: debug, info, warn or error."`
+
+	// Namespaces is the tables [namespaces.NAME] of the file; nil without one.
+	Namespaces map[string]Namespace `toml:"namespaces" kong:"-"`
+
+	lines map[string]int // of the file: where each key stands
 }
 
 // TrustedProxies are the networks of --trusted-proxy.

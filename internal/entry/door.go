@@ -14,11 +14,12 @@ import (
 // retryAfter is how long, in seconds, a refused caller should wait.
 const retryAfter = "5"
 
-// Door lets live connections in, counts them, and keeps the log of their coming
-// and going. All fields are needed.
+// Door says who comes and what they may, lets live connections in, counts them, and
+// keeps the log of their coming and going. All fields are needed.
 type Door struct {
 	Limiter  *auth.Limiter
 	Sessions *auth.Sessions
+	Rules    *auth.Rules
 	Log      *slog.Logger
 }
 
@@ -28,14 +29,39 @@ type Visitor struct {
 	Identity auth.Identity
 }
 
-// Admit counts a live connection in, or answers CodeTooManyConnections. Who was
-// admitted leaves by Leave, once.
-func (d *Door) Admit(r *http.Request) (Visitor, error) {
+// Identify says who sent the request.
+func (d *Door) Identify(r *http.Request) (auth.Identity, error) {
+	return d.Sessions.Identify(r), nil
+}
+
+// Allow says who sent the request, if all of that is allowed to them in the channel:
+// else CodeNotAllowed.
+func (d *Door) Allow(r *http.Request, channel string, actions ...auth.Action) (auth.Identity, error) {
+	who, err := d.Identify(r)
+	if err != nil {
+		return who, err
+	}
+	for _, do := range actions {
+		if err := d.Rules.Allow(who, do, channel); err != nil {
+			return who, err
+		}
+	}
+	return who, nil
+}
+
+// Admit counts a live connection in that wants to do all of that in a channel.
+// Errors: those of Allow, CodeTooManyConnections. Who was admitted leaves by Leave,
+// once.
+func (d *Door) Admit(r *http.Request, channel string, actions ...auth.Action) (Visitor, error) {
+	who, err := d.Allow(r, channel, actions...)
+	if err != nil {
+		return Visitor{}, err
+	}
 	addr := auth.CallerFrom(r.Context()).Addr
 	if err := d.Limiter.Enter(addr); err != nil {
 		return Visitor{}, err
 	}
-	return Visitor{Addr: addr, Identity: d.Sessions.Identify(r)}, nil
+	return Visitor{Addr: addr, Identity: who}, nil
 }
 
 // Leave counts the connection out.

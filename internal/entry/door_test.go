@@ -20,6 +20,7 @@ func newDoor(connections int, level slog.Level) (*entry.Door, *bytes.Buffer) {
 	return &entry.Door{
 		Limiter:  auth.NewLimiter(connections, 0),
 		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Rules:    new(auth.Rules),
 		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})),
 	}, &log
 }
@@ -29,11 +30,11 @@ func TestDoorIsFull(t *testing.T) {
 	door, log := newDoor(1, slog.LevelWarn)
 	r := httptest.NewRequest("GET", "/channels/a?secret=hush", nil)
 	r.Header.Set("Cookie", "maru_session=hush")
-	v, err := door.Admit(r)
+	v, err := door.Admit(r, "a", auth.Subscribe)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = door.Admit(r)
+	_, err = door.Admit(r, "a", auth.Subscribe)
 	if !errors.Is(err, &maru.Error{Code: maru.CodeTooManyConnections}) {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestDoorIsFull(t *testing.T) {
 		t.Errorf("logged %q", s)
 	}
 	door.Leave(v.Addr)
-	if _, err := door.Admit(r); err != nil {
+	if _, err := door.Admit(r, "a", auth.Subscribe); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"maru"
+	"maru/internal/auth"
 )
 
 // MaxPublications is the most publications that one request may ask for, by
@@ -37,6 +38,16 @@ func Replay(q url.Values) (maru.HistoryQuery, error) {
 	}
 	return maru.HistoryQuery{Since: since, Limit: -1}, nil
 }
+
+// Actions are what a subscription with that replay wants to do.
+func Actions(replay maru.HistoryQuery) []auth.Action {
+	if replay.Since == nil && replay.Limit == 0 {
+		return subscribe[:1]
+	}
+	return subscribe[:]
+}
+
+var subscribe = [...]auth.Action{auth.Subscribe, auth.History}
 
 // Since reads the position after which history is wanted; nil if there is none.
 // The error's code is CodeBadPosition.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maru"
+	"maru/internal/auth"
 	"maru/internal/entry"
 	"maru/internal/frame"
 	"maru/internal/handshake"
@@ -35,7 +36,7 @@ func New(o Options) *Gateway { return &Gateway{Options: o, start: time.Now()} }
 
 // Serve answers a request that asks for a WebSocket on a valid channel name. It
 // returns when the connection has been handed over (in HTTP/2: when it is closed), or
-// refused: 400 bad_request or bad_position, 405, 426 upgrade_required, 503
+// refused: 400 bad_request or bad_position, 403 not_allowed, 405, 426 upgrade_required, 503
 // too_many_connections.
 func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) {
 	ask, err := parse(r)
@@ -46,7 +47,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		g.Door.Refuse(w, r, err)
 		return
 	}
-	visitor, err := g.Door.Admit(r)
+	visitor, err := g.Door.Admit(r, channel, entry.Actions(ask.query)...)
 	if err != nil {
 		g.Door.Refuse(w, r, err)
 		return
@@ -57,8 +58,8 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		return
 	}
 	m := &member{gateway: g, channel: g.Hub.Channel(channel), addr: visitor.Addr, form: ask.form, since: time.Since(g.start)}
-	if visitor.Identity.User != "" {
-		m.person = &person{user: visitor.Identity.User}
+	if visitor.Identity != (auth.Identity{}) {
+		m.person = &person{who: visitor.Identity}
 	}
 	params := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
 	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"maru"
+	"maru/internal/auth"
 	"maru/internal/entry"
 	"maru/internal/frame"
 	"maru/internal/hub"
@@ -32,9 +33,9 @@ type member struct {
 	joined   bool // set before the stage leaves entering
 }
 
-// person is what a member has more when somebody is signed in.
+// person is what a member has more when somebody has said who they are.
 type person struct {
-	user   string
+	who    auth.Identity
 	detach func() // from the session; nil until attached
 }
 
@@ -77,6 +78,10 @@ func (m *member) settle() {
 // still send until it has answered; that is no longer heard.
 func (m *member) Message(op frame.Opcode, data []byte) {
 	if !m.conn.Open() {
+		return
+	}
+	if err := m.gateway.Door.Rules.Allow(m.who(), auth.Publish, m.channel.Name()); err != nil {
+		m.close(err)
 		return
 	}
 	p := &maru.Publication{Kind: maru.Text, Data: bytes.Clone(data), User: m.user()}
@@ -135,12 +140,14 @@ func (m *member) close(err error) {
 	m.conn.Close(e.Code.CloseCode(), string(e.Code))
 }
 
-func (m *member) user() string {
+func (m *member) who() auth.Identity {
 	if m.person == nil {
-		return ""
+		return auth.Identity{}
 	}
-	return m.person.user
+	return m.person.who
 }
+
+func (m *member) user() string { return m.who().User }
 
 func (m *member) socket() hub.Socket {
 	return hub.Socket{Conn: m.conn, Form: m.form, User: m.user()}

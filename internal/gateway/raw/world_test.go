@@ -54,6 +54,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 	w.door = &entry.Door{
 		Limiter:  auth.NewLimiter(2, 0),
 		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Rules:    new(auth.Rules),
 		Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	gateway := raw.New(raw.Options{Engine: engine, Hub: w.hub, Door: w.door, Submit: w.broker.Submit})

@@ -12,7 +12,7 @@ import (
 
 // Channel streams a channel's publications. Parameters are since and last as in
 // entry.Replay; Last-Event-ID, which a browser sends when it comes back, wins over
-// both. Errors: 400 bad_request, bad_position; 503 too_many_connections,
+// both. Errors: 400 bad_request, bad_position; 403 not_allowed; 503 too_many_connections,
 // shutting_down.
 func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string) {
 	query, err := parse(r)
@@ -20,7 +20,7 @@ func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string
 		g.door.Refuse(w, r, err)
 		return
 	}
-	g.serve(w, r, entry.Connection{Transport: "sse", Channel: channel},
+	g.serve(w, r, entry.Connection{Transport: "sse", Channel: channel}, entry.Actions(query),
 		func(ctx context.Context, v entry.Visitor) (feed, func(), error) {
 			queue, history, err := g.hub.Subscribe(ctx, channel, hub.Reader{User: v.Identity.User}, query)
 			if err != nil {

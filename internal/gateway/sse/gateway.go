@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maru"
+	"maru/internal/auth"
 	"maru/internal/entry"
 	"maru/internal/hub"
 )
@@ -38,12 +39,12 @@ func New(o Options) *Gateway {
 // feed is what a stream carries: the next bytes to write, waited for.
 type feed func(ctx context.Context, dst []byte) ([]byte, error)
 
-// serve admits the request and streams what open's feed brings until either
+// serve admits the request, if all of actions are allowed, and streams what open's feed brings until either
 // side ends it. A HEAD is answered with the headers alone.
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connection,
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connection, actions []auth.Action,
 	open func(context.Context, entry.Visitor) (next feed, done func(), err error)) {
 
-	visitor, err := g.door.Admit(r)
+	visitor, err := g.door.Admit(r, c.Channel, actions...)
 	if err != nil {
 		g.door.Refuse(w, r, err)
 		return

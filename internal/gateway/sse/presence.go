@@ -6,14 +6,15 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"maru/internal/auth"
 	"maru/internal/entry"
 )
 
 // Presence streams who is subscribed to a channel: at once, then at each change,
-// at most once a second. Who only watches is not present. Errors: 503
+// at most once a second. Who only watches is not present. Errors: 403 not_allowed; 503
 // too_many_connections, shutting_down.
 func (g *Gateway) Presence(w http.ResponseWriter, r *http.Request, channel string) {
-	g.serve(w, r, entry.Connection{Transport: "sse presence", Channel: channel},
+	g.serve(w, r, entry.Connection{Transport: "sse presence", Channel: channel}, []auth.Action{auth.Presence},
 		func(context.Context, entry.Visitor) (feed, func(), error) {
 			watch := g.hub.Watch(channel)
 			begun := false

@@ -45,6 +45,7 @@ func newWorld(t *testing.T) *world {
 	w.door = &entry.Door{
 		Limiter:  auth.NewLimiter(2, 0),
 		Sessions: auth.NewSessions(auth.SessionOptions{}),
+		Rules:    new(auth.Rules),
 		Log:      slog.New(slog.DiscardHandler),
 	}
 	w.gateway = sse.New(sse.Options{Hub: w.hub, Door: w.door})

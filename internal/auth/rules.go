@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"maru"
+)
+
+// Action is what somebody does in a channel.
+type Action uint8
+
+const (
+	Subscribe Action = iota // get what is published from now on
+	Publish                 // publish
+	History                 // read what was published before: history, polls, and the replay of a subscription (since, last)
+	Presence                // see who is there
+)
+
+var actionNames = [...]string{Subscribe: "subscribe", Publish: "publish", History: "history", Presence: "presence"}
+
+// String is the action's key in the configuration file.
+func (a Action) String() string { return actionNames[a] }
+
+// Allowed is a namespace's rule for each Action.
+type Allowed [len(actionNames)]maru.Rule
+
+// Rules say who may do what. They are pure: Allow never waits. The zero value is
+// open mode: everybody may do everything, but in channels that are the server's own.
+type Rules struct {
+	table atomic.Pointer[map[string]Allowed] // nil: open mode
+}
+
+// Set replaces the rules, for all decisions to come. A namespace that is not listed
+// follows maru.DefaultNamespace, and without that everything in it is refused. A nil
+// table is open mode. The table is not changed afterwards.
+func (r *Rules) Set(table map[string]Allowed) {
+	if table == nil {
+		r.table.Store(nil)
+		return
+	}
+	r.table.Store(&table)
+}
+
+// Open reports whether there are no rules.
+func (r *Rules) Open() bool { return r.table.Load() == nil }
+
+// Allow says whether who may do that in a channel, whose name is valid. The
+// error's code is CodeNotAllowed, and its message says what the rule wants.
+func (r *Rules) Allow(who Identity, do Action, channel string) error {
+	if maru.Reserved(channel) {
+		return errReserved
+	}
+	table := r.table.Load()
+	if table == nil {
+		return nil
+	}
+	allowed, listed := (*table)[maru.Namespace(channel)]
+	if !listed {
+		allowed = (*table)[maru.DefaultNamespace]
+	}
+	if rule := allowed[do]; !who.meets(rule, channel) {
+		return refusals[do][min(rule, maru.ServerOnly)]
+	}
+	return nil
+}
+
+// meets reports whether the rule is met for that channel.
+func (who Identity) meets(rule maru.Rule, channel string) bool {
+	switch {
+	case rule == maru.Anyone:
+		return true
+	case rule == maru.Nobody:
+		return false
+	case who.Server:
+		return true
+	}
+	switch rule {
+	case maru.SignedIn:
+		return who.User != ""
+	case maru.Own:
+		return who.User != "" && who.User == maru.Owner(channel)
+	case maru.ByToken:
+		return who.Grant != nil && who.Grant.names(channel)
+	}
+	return false
+}
+
+// names reports whether the token names the channel: exactly, or as PREFIX:* all
+// that begins with PREFIX and its colon. The star means something at the end, after a
+// colon, only.
+func (g *Grant) names(channel string) bool {
+	return slices.ContainsFunc(g.Channels, func(pattern string) bool {
+		if prefix, ok := strings.CutSuffix(pattern, "*"); ok && strings.HasSuffix(prefix, ":") {
+			return strings.HasPrefix(channel, prefix)
+		}
+		return pattern == channel
+	})
+}
+
+var errReserved = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+
+// refusals are made once: a refusal costs its sender more than the server.
+var refusals = func() (table [len(actionNames)][maru.ServerOnly + 1]error) {
+	wants := [...]string{
+		maru.Nobody:     "no rule of the channel's namespace allows it",
+		maru.SignedIn:   "it wants somebody who is signed in",
+		maru.Own:        "it wants the person whose channel it is",
+		maru.ByToken:    "it wants a token that names the channel",
+		maru.ServerOnly: "it wants an API key",
+	}
+	for do, name := range actionNames {
+		for rule, want := range wants {
+			table[do][rule] = maru.NewError(maru.CodeNotAllowed, name+" is not allowed: "+want)
+		}
+	}
+	return table
+}()

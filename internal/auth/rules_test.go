@@ -1,0 +1,125 @@
+package auth_test
+
+import (
+	"testing"
+
+	"maru"
+	"maru/internal/auth"
+)
+
+var everybody = map[string]auth.Identity{
+	"nobody":   {},
+	"kim":      {User: "kim", Session: "S"},
+	"token":    {User: "lee", Grant: &auth.Grant{Channels: []string{"in:kim", "deep:*", "*", "se*", "exact"}}},
+	"nameless": {Grant: &auth.Grant{Channels: []string{"in:kim"}}},
+	"key":      {Server: true},
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		rule    maru.Rule
+		channel string
+		allowed []string
+	}{
+		{maru.Nobody, "in:kim", nil},
+		{maru.Anyone, "in:kim", []string{"nobody", "kim", "token", "nameless", "key"}},
+		{maru.SignedIn, "in:kim", []string{"kim", "token", "key"}},
+		{maru.Own, "in:kim", []string{"kim", "key"}},
+		{maru.Own, "in:lee:drafts", []string{"token", "key"}},
+		{maru.Own, "in:Kim", []string{"key"}},
+		{maru.Own, "in:kim ", []string{"key"}},
+		{maru.Own, "in:kimm", []string{"key"}},
+		{maru.Own, "in:", []string{"key"}}, // whose User is empty owns nothing
+		{maru.Own, "in::kim", []string{"key"}},
+		{maru.Own, "kim", []string{"key"}},
+		{maru.ByToken, "in:kim", []string{"token", "nameless", "key"}},
+		{maru.ByToken, "in:kim:more", []string{"key"}},
+		{maru.ByToken, "deep:a:b", []string{"token", "key"}},
+		{maru.ByToken, "deep:", []string{"token", "key"}},
+		{maru.ByToken, "deeper:a", []string{"key"}},
+		{maru.ByToken, "deep", []string{"key"}},
+		{maru.ByToken, "secret", []string{"key"}}, // a star after a colon only
+		{maru.ByToken, "exact", []string{"token", "key"}},
+		{maru.ServerOnly, "in:kim", []string{"key"}},
+		{maru.Rule(77), "in:kim", []string{"key"}},
+		{maru.Anyone, "$in:kim", nil}, // the server's own
+	} {
+		for _, do := range []auth.Action{auth.Subscribe, auth.Publish, auth.History, auth.Presence} {
+			var rules auth.Rules
+			table := auth.Allowed{}
+			table[do] = tt.rule
+			rules.Set(map[string]auth.Allowed{maru.Namespace(tt.channel): table})
+			for name, who := range everybody {
+				want := maru.CodeNotAllowed
+				for _, allowed := range tt.allowed {
+					if allowed == name {
+						want = ""
+					}
+				}
+				if got := code(rules.Allow(who, do, tt.channel)); got != want {
+					t.Errorf("%s %s under %s, %s: %q, want %q", do, tt.channel, tt.rule, name, got, want)
+				}
+				for other := auth.Subscribe; other <= auth.Presence; other++ {
+					if other != do && rules.Allow(who, other, tt.channel) == nil {
+						t.Errorf("a rule for %s allows %s", do, other)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestNamespacesThatAreNotListed(t *testing.T) {
+	t.Parallel()
+	open, shut := auth.Allowed{auth.Subscribe: maru.Anyone}, auth.Allowed{}
+	for _, tt := range []struct {
+		name    string
+		table   map[string]auth.Allowed
+		channel string
+		allowed bool
+	}{
+		{"open mode", nil, "a:b", true},
+		{"no rules at all", map[string]auth.Allowed{}, "a:b", false},
+		{"listed", map[string]auth.Allowed{"a": open}, "a:b", true},
+		{"the default's", map[string]auth.Allowed{"default": open}, "a:b", true},
+		{"own rules are no addition", map[string]auth.Allowed{"a": shut, "default": open}, "a:b", false},
+		{"without a colon", map[string]auth.Allowed{"a": open}, "a", false},
+		{"the default by name", map[string]auth.Allowed{"default": open}, "default:a", true},
+		{"another's, by case", map[string]auth.Allowed{"a": open}, "A:b", false},
+		{"another's, by a prefix", map[string]auth.Allowed{"a": open}, "ab:b", false},
+		{"another's, by a suffix", map[string]auth.Allowed{"a": open}, "b:a:c", false},
+		{"another's, by a dot", map[string]auth.Allowed{"a": open}, "./a:b", false},
+		{"another's, escaped", map[string]auth.Allowed{"a": open}, "a%3Ab", false},
+		{"another's, full width", map[string]auth.Allowed{"a": open}, "ａ:b", false},
+		{"another's, by a wide colon", map[string]auth.Allowed{"a": open}, "a：b", false},
+		{"another's, by normal form", map[string]auth.Allowed{"\u00e9": open}, "e\u0301:b", false},
+	} {
+		var rules auth.Rules
+		rules.Set(tt.table)
+		if err := rules.Allow(auth.Identity{}, auth.Subscribe, tt.channel); (err == nil) != tt.allowed {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// A decision is made for each message of a raw connection.
+func TestAllowAllocatesNothing(t *testing.T) {
+	var rules auth.Rules
+	rules.Set(map[string]auth.Allowed{"in": {auth.Publish: maru.Own}})
+	if n := testing.AllocsPerRun(100, func() {
+		rules.Allow(everybody["kim"], auth.Publish, "in:kim")
+		rules.Allow(everybody["kim"], auth.Publish, "in:lee")
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkAllow(b *testing.B) {
+	var rules auth.Rules
+	rules.Set(map[string]auth.Allowed{"in": {auth.Publish: maru.Own}})
+	b.ReportAllocs()
+	for b.Loop() {
+		rules.Allow(everybody["kim"], auth.Publish, "in:kim")
+	}
+}

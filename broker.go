@@ -170,3 +170,18 @@ type History struct {
 	Publications []*Publication // ascending, shared, not to be changed
 	Gap          *Gap           // nil: nothing is missing between Since and the first publication
 }
+
+// Start is the position from which on everything comes for who takes the
+// publications of h, the answer to q, and then what is live.
+func (h History) Start(q HistoryQuery) Position {
+	at := Position{Epoch: h.Epoch, Offset: h.Head}
+	switch {
+	case q.Since != nil && h.Gap == nil:
+		at.Offset = q.Since.Offset
+	case len(h.Publications) > 0:
+		// A position is exclusive: the number just below the first one will do as well
+		// as the offset of the publication before it, which is not known here.
+		at.Offset = h.Publications[0].Offset - 1
+	}
+	return at
+}

@@ -94,6 +94,16 @@ func (c Code) Status() int {
 	return 500
 }
 
+// Temporary reports whether the same request may succeed later, without anything
+// about it being changed.
+func (c Code) Temporary() bool {
+	switch c {
+	case CodeTooManyConnections, CodeShuttingDown, CodeSlow, CodeRateLimited, CodeStorageFull, CodeUnavailable, CodeInternal:
+		return true
+	}
+	return false
+}
+
 // CloseCode is the WebSocket close code that goes with the code; 1011 for an
 // unknown one.
 func (c Code) CloseCode() int {

@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"maru/internal/frame", "maru/internal/xconnect"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
-	{"maru/ws", "maru/internal/hub", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
+	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo"},
 	{"maru/internal/config", "maru/server"},
 	{"maru/cmd/maru"},
@@ -39,6 +39,7 @@ var only = map[string][]string{
 	"maru/ws":                {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":     {"maru", "maru/internal/frame"},                                                                 // nor this: of the root only the words of errors
 	"maru/internal/broker/*": {"maru"},
+	"maru/internal/session":  {"maru"},
 	"maru/internal/demo":     {},
 	"maru/internal/config":   {"maru"},
 	"maru/examples/*":        {"maru", "maru/ws", "maru/server"},

@@ -60,15 +60,15 @@ func (p *Publication) AppendJSON(dst []byte) []byte {
 		dst = base64.StdEncoding.AppendEncode(dst, p.Data)
 		dst = append(dst, '"')
 	default:
-		dst = appendString(dst, string(p.Data))
+		dst = AppendString(dst, string(p.Data))
 	}
 	if p.Key != "" {
-		dst = appendString(append(dst, `,"key":`...), p.Key)
+		dst = AppendString(append(dst, `,"key":`...), p.Key)
 	}
 	dst = p.Time.UTC().AppendFormat(append(dst, `,"time":"`...), time.RFC3339Nano)
 	dst = append(dst, '"')
 	if p.User != "" {
-		dst = appendString(append(dst, `,"user":`...), p.User)
+		dst = AppendString(append(dst, `,"user":`...), p.User)
 	}
 	return append(dst, '}')
 }
@@ -109,9 +109,9 @@ func (p *Publication) UnmarshalJSON(data []byte) error {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s, which is valid UTF-8, as a JSON string (RFC 8259 §7):
-// only what must be escaped is.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends s, which is valid UTF-8, as a JSON string: only what must be
+// escaped is (RFC 8259 §7).
+func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {

@@ -2,7 +2,9 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -76,6 +78,16 @@ type Options struct {
 	HistoryAge          time.Duration
 	HistoryBytes        int64
 
+	// MaxChannels bounds the subscriptions of one connection of the full protocol.
+	// Default 128. Beyond: bad_request.
+	MaxChannels int
+
+	// RPC answers the requests of clients of the full protocol, with one JSON value and
+	// within 30 s. It is called in a goroutine of its own, 64 at once from one
+	// connection. An error that is a *maru.Error reaches the client as it is, others as
+	// internal. Default: there are no methods, not_found.
+	RPC func(ctx context.Context, who Caller, method string, data json.RawMessage) (json.RawMessage, error)
+
 	// MaxConnections bounds sockets, event streams and waiting polls, in all.
 	// Default: what the limit on open files leaves; negative: no limit. Beyond: 503
 	// too_many_connections.
@@ -106,6 +118,8 @@ const (
 	defaultMessageBytes     = 1 << 20
 	defaultHeaderBytes      = 16 << 10
 	defaultHandshakeTimeout = 10 * time.Second
+	defaultPingInterval     = 25 * time.Second
+	defaultChannels         = 128
 
 	// deflateMinBytes: below it compression costs more than it saves.
 	deflateMinBytes = 256
@@ -115,6 +129,8 @@ func (o Options) withDefaults() Options {
 	o.MaxMessageBytes = cmp.Or(max(o.MaxMessageBytes, 0), defaultMessageBytes)
 	o.MaxHeaderBytes = cmp.Or(max(o.MaxHeaderBytes, 0), defaultHeaderBytes)
 	o.HandshakeTimeout = cmp.Or(max(o.HandshakeTimeout, 0), defaultHandshakeTimeout)
+	o.PingInterval = cmp.Or(o.PingInterval, defaultPingInterval)
+	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -13,8 +13,10 @@ import (
 	"maru/internal/auth"
 	"maru/internal/broker/memory"
 	"maru/internal/entry"
+	"maru/internal/gateway/full"
 	"maru/internal/gateway/raw"
 	"maru/internal/gateway/sse"
+	"maru/internal/handshake"
 	"maru/internal/hub"
 	"maru/internal/loop"
 	"maru/internal/web"
@@ -83,11 +85,19 @@ func (s *Server) routes() http.Handler {
 	}
 	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: door,
 		Submit: s.submit})
+	sessions := full.New(full.Options{Engine: s.engine, Hub: s.hub, Door: door,
+		Session: s.session()})
 	events := sse.New(sse.Options{Hub: s.hub, Door: door, WriteTimeout: s.options.BacklogAge})
 	return api.New(api.Options{
 		Hub: s.hub, Door: door,
 		History: s.broker.History, Publish: s.publish,
-		Sockets: sockets.Serve, Events: events.Channel, PresenceEvents: events.Presence,
+		Sockets: func(w http.ResponseWriter, r *http.Request, channel string) {
+			if handshake.Offers(r, full.Subprotocol) {
+				sessions.Serve(w, r, channel)
+			} else {
+				sockets.Serve(w, r, channel)
+			}
+		}, Events: events.Channel, PresenceEvents: events.Presence,
 		Pages:        web.New(web.Options{Demo: s.options.Demo}),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 	})
@@ -140,7 +150,7 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		return maru.Published{}, err
 	}
 	if maru.Reserved(channel) {
-		return maru.Published{}, maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+		return maru.Published{}, errReserved
 	}
 	if int64(len(p.Data)) > s.options.MaxMessageBytes {
 		return maru.Published{}, maru.NewError(maru.CodeTooLarge, "the data is above the limit of a message")

@@ -116,6 +116,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HistoryAge:          time.Duration(c.HistoryAge),
 		HistoryBytes:        int64(c.HistoryBytes),
 
+		MaxChannels:              c.MaxChannels,
 		MaxConnections:           c.MaxConnections,
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 	}

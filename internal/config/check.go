@@ -99,6 +99,7 @@ func (s *Serve) checkNumbers() error {
 		{"max-header", int64(s.MaxHeader), 1},
 		{"backlog", int64(s.Backlog), 1},
 		{"backlog-messages", int64(s.BacklogMessages), 1},
+		{"max-channels", int64(s.MaxChannels), 1},
 		{"max-connections", int64(s.MaxConnections), 0},
 		{"max-connections-per-address", int64(s.MaxConnectionsPerAddress), 0},
 		{"history", int64(s.History), 0},

@@ -223,6 +223,11 @@ func answer101(r *http.Request, subprotocol, extension string, extra http.Header
 // oneLine keeps a header from becoming two (RFC 9110 §5.5).
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
+// Offers reports whether the request offers a subprotocol.
+func Offers(r *http.Request, subprotocol string) bool {
+	return choose([]string{subprotocol}, r.Header["Sec-Websocket-Protocol"]) != ""
+}
+
 // choose is the first of ours that is among the offered; a server that knows
 // none of them chooses none and goes on (RFC 6455 §4.2.2).
 func choose(ours, offered []string) string {

@@ -42,7 +42,7 @@ func (c *Channel) deliver(d Delivery) {
 	defer c.mu.Unlock()
 	for f := range c.sockets {
 		if s := &c.sockets[f]; s.count > 0 {
-			s.group.Append(Form(f).message(d.Publication))
+			s.group.Append(c.message(Form(f), d.Publication))
 		}
 	}
 	for b := range c.joining {

@@ -21,25 +21,33 @@ func (c *Channel) Join(s Socket) {
 	c.join(s)
 }
 
+// Greeting makes what a socket is told first of all, from what the history answered;
+// nil: nothing.
+type Greeting func(maru.History) *loop.Message
+
 // JoinFrom sends s what q asks of the history and subscribes it to what follows,
 // with no hole and no double between the two. A long history goes out in pieces, and
 // then JoinFrom waits for the reader and starts the connection if it is held. If it
 // fails, s is not subscribed. Its errors: the broker's; CodeGap if something after
-// q.Since is no longer retained, and then nothing was sent; CodeSlow if the reader
-// takes too long or more was published meanwhile than a backlog holds; net.ErrClosed
-// if the connection is gone.
-func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) error {
+// q.Since is no longer retained and there is no greeting to say so, and then nothing was
+// sent; CodeSlow if the reader takes too long or more was published meanwhile than a
+// backlog holds; net.ErrClosed if the connection is gone.
+func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery, greet Greeting) error {
 	if err := c.hub.engine.Wait(ctx); err != nil {
 		return err
 	}
 	live := c.collect()
 	history, err := c.hub.broker.History(ctx, c.name, q)
-	if err == nil && history.Gap != nil {
+	if err == nil && history.Gap != nil && greet == nil {
 		err = errGap
 	}
 	var replay []*loop.Message
 	if err == nil {
-		replay, err = c.replay(ctx, s, history.Publications)
+		var first []*loop.Message
+		if greet != nil {
+			first = []*loop.Message{greet(history)}
+		}
+		replay, err = c.replay(ctx, s, first, history.Publications)
 	}
 
 	c.mu.Lock()
@@ -52,7 +60,7 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) e
 		return errSlow
 	}
 	for _, d := range live.take(maru.Position{Epoch: history.Epoch, Offset: history.Head}) {
-		replay = append(replay, s.Form.message(d.Publication))
+		replay = append(replay, c.message(s.Form, d.Publication))
 	}
 	if len(replay) > 0 {
 		if err := s.Conn.SendAll(replay); err != nil {
@@ -63,18 +71,18 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery) e
 	return nil
 }
 
-// replay sends all but the last piece of what history has, each when the one
+// replay sends first and all but the last piece of what history has, each when the one
 // before is written: what waits for one socket does not depend on how much it asks
 // for. The last piece is the answer, encoded and not sent.
-func (c *Channel) replay(ctx context.Context, s Socket, ps []*maru.Publication) ([]*loop.Message, error) {
+func (c *Channel) replay(ctx context.Context, s Socket, first []*loop.Message, ps []*maru.Publication) ([]*loop.Message, error) {
 	for {
 		n := piece(ps)
-		ms := s.Form.messages(ps[:n])
+		ms := append(first, c.messages(s.Form, ps[:n])...)
 		s.Conn.Encode(ms)
 		if n == len(ps) {
 			return ms, nil
 		}
-		ps = ps[n:]
+		ps, first = ps[n:], nil
 		s.Conn.Start()
 		if err := s.Conn.SendAll(ms); err != nil {
 			return nil, err
@@ -126,6 +134,16 @@ func (c *Channel) join(s Socket) {
 	of.count++
 	of.group.Add(s.Conn)
 	c.presence.join(s.User)
+}
+
+// Unsubscribe ends the subscription of a socket that joined and lives on. What was
+// published before still comes, and nothing after what the caller sends next.
+func (c *Channel) Unsubscribe(s Socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sockets[s.Form].group.Remove(s.Conn)
+	c.sockets[s.Form].count--
+	c.presence.leave(s.User)
 }
 
 // Leave ends the subscription of a socket that joined and whose connection is

@@ -108,7 +108,7 @@ func TestJoin(t *testing.T) {
 				defer c.Release()
 				var err error
 				if tt.ask != nil {
-					err = c.JoinFrom(t.Context(), client.socket(hub.Raw), *tt.ask)
+					err = c.JoinFrom(t.Context(), client.socket(hub.Raw), *tt.ask, nil)
 				} else {
 					c.Join(client.socket(hub.Raw))
 				}
@@ -143,7 +143,7 @@ func TestLongReplay(t *testing.T) {
 		c := w.hub.Channel("a")
 		defer c.Release()
 		reader := w.connect()
-		if err := c.JoinFrom(t.Context(), reader.socket(hub.Raw), maru.HistoryQuery{Limit: publications}); err != nil {
+		if err := c.JoinFrom(t.Context(), reader.socket(hub.Raw), maru.HistoryQuery{Limit: publications}, nil); err != nil {
 			t.Fatal(err)
 		}
 		w.publish("a", "live")
@@ -159,7 +159,7 @@ func TestLongReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		err = c.JoinFrom(t.Context(), hub.Socket{Conn: deaf}, maru.HistoryQuery{Limit: publications})
+		err = c.JoinFrom(t.Context(), hub.Socket{Conn: deaf}, maru.HistoryQuery{Limit: publications}, nil)
 		if !errors.Is(err, &maru.Error{Code: maru.CodeSlow}) || time.Since(start) != 10*time.Second {
 			t.Errorf("%v after %v, want slow after 10s", err, time.Since(start))
 		}
@@ -184,7 +184,7 @@ func TestJoinWhilePublishing(t *testing.T) {
 		client := w.connect()
 		c := w.hub.Channel("a")
 		defer c.Release()
-		if err := c.JoinFrom(t.Context(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 10}); err != nil {
+		if err := c.JoinFrom(t.Context(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 10}, nil); err != nil {
 			t.Fatal(err)
 		}
 		w.publish("a", "4")
@@ -222,7 +222,7 @@ func TestReplayAgainstLive(t *testing.T) {
 				channel := w.hub.Channel("a")
 				t.Cleanup(channel.Release)
 				ask := maru.HistoryQuery{Since: &maru.Position{Offset: uint64(from[i])}, Limit: -1}
-				if err := channel.JoinFrom(t.Context(), c.socket(hub.Raw), ask); err != nil {
+				if err := channel.JoinFrom(t.Context(), c.socket(hub.Raw), ask, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -252,7 +252,7 @@ func TestLeave(t *testing.T) {
 		c := w.hub.Channel("a")
 		first, second := w.connect(), w.connect()
 		c.Join(first.socket(hub.Raw))
-		if err := c.JoinFrom(t.Context(), second.socket(hub.Raw), maru.HistoryQuery{Limit: 1}); err != nil {
+		if err := c.JoinFrom(t.Context(), second.socket(hub.Raw), maru.HistoryQuery{Limit: 1}, nil); err != nil {
 			t.Fatal(err)
 		}
 		first.near.Terminate()
@@ -281,7 +281,7 @@ func TestJoinClosedConnection(t *testing.T) {
 		synctest.Wait()
 		c := w.hub.Channel("a")
 		defer c.Release()
-		if err := c.JoinFrom(context.Background(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 1}); !errors.Is(err, net.ErrClosed) {
+		if err := c.JoinFrom(context.Background(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 1}, nil); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -13,9 +13,6 @@ const (
 	closeNoStatus = 1005 // RFC 6455 §7.4.1: a close frame without a code
 	closeAbnormal = 1006 // no close frame at all
 	closeProtocol = 1002
-	closeTryAgain = 1013
-
-	reasonSlow = string(maru.CodeSlow)
 )
 
 var (
@@ -30,6 +27,15 @@ type closed struct {
 	code   int
 	reason string
 	err    error
+}
+
+// slow is how a connection is closed that does not read.
+func slow(s *slot) closed {
+	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: errSlow}
+	if s.state&stRecovers != 0 {
+		why.code = maru.CloseSlow
+	}
+	return why
 }
 
 // closedBy is how a connection is closed over a peer's fault: the reason is the

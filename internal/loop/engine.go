@@ -86,6 +86,7 @@ type Params struct {
 	Preface     []byte // written before all else: the server's answer to the handshake
 	Held        bool   // nothing is written before Conn.Start: who is told that it is connected is then in its groups already
 	Paused      bool   // nothing is read before Conn.Resume
+	Recovers    bool   // the peer can come back to where it was: too slow, it is closed with 4408, not 1013
 }
 
 // Handler takes what happens on a connection. Its methods run on the

@@ -227,6 +227,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.params.Paused {
 		s.state |= stPaused
 	}
+	if o.params.Recovers {
+		s.state |= stRecovers
+	}
 	r := l.ref(id)
 	r.handler, r.tls = o.handler, o.tls
 	if o.nc != nil {

@@ -73,6 +73,7 @@ const (
 	stTLS                          // what is read and written goes through crypto/tls
 	stUnwatched                    // the poller does not tell that there is something to read
 	stAsked                        // the poller tells when there is room to write
+	stRecovers                     // knows what to do when it was slow
 )
 
 // stAlone: the states in which a group's joined block may be written directly,

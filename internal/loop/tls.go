@@ -122,7 +122,7 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	switch { // crypto/tls may have answered something: a KeyUpdate (RFC 8446 §4.6.3)
 	case len(t.sealed) > sealedBytes:
 		l.stats.slow.Add(1) // the peer asks and asks, and does not read
-		l.end(id, s, closed{code: closeTryAgain, reason: reasonSlow, err: errSlow})
+		l.end(id, s, slow(s))
 	case len(t.sealed) > 0 && s.state&(stArmed|stHeld) == 0:
 		l.flushSealed(id, s, t)
 	}

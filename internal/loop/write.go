@@ -275,5 +275,5 @@ func (l *Loop) judge(id connID, s *slot) {
 	before := out.bytes
 	out.drop()
 	s.buffered.Add(int64(out.bytes - before))
-	l.fail(id, s, closed{code: closeTryAgain, reason: reasonSlow, err: errSlow})
+	l.fail(id, s, slow(s))
 }

@@ -1,7 +1,6 @@
 package raw
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"maru"
 	"maru/internal/auth"
 	"maru/internal/entry"
-	"maru/internal/frame"
 	"maru/internal/handshake"
 	"maru/internal/hub"
 	"maru/internal/loop"
@@ -41,7 +39,7 @@ func New(o Options) *Gateway { return &Gateway{Options: o, start: time.Now()} }
 func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) {
 	ask, err := parse(r)
 	if err == nil {
-		err = checkHandshake(w, r)
+		err = entry.CheckHandshake(w, r)
 	}
 	if err != nil {
 		g.Door.Refuse(w, r, err)
@@ -110,26 +108,4 @@ func parseForm(q url.Values) (hub.Form, error) {
 		return hub.Publication, nil
 	}
 	return 0, maru.NewError(maru.CodeBadRequest, "as can only be publication")
-}
-
-// checkHandshake is all that handshake.Accept refuses a request for, in the words
-// of the rest of the program, and the headers that belong to it set.
-func checkHandshake(w http.ResponseWriter, r *http.Request) error {
-	if _, err := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"]); err != nil {
-		return maru.NewError(maru.CodeBadRequest, "Sec-WebSocket-Extensions is malformed")
-	}
-	err := handshake.Check(r)
-	var e *handshake.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	handshake.AnswerHeader(w.Header(), r, e)
-	code := maru.CodeBadRequest
-	switch e.Status {
-	case http.StatusUpgradeRequired:
-		code = maru.CodeUpgradeRequired
-	case http.StatusMethodNotAllowed:
-		code = maru.CodeMethodNotAllowed
-	}
-	return maru.NewError(code, e.Message)
 }

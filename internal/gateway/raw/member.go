@@ -57,7 +57,7 @@ func (m *member) enter(ctx context.Context, session string, q maru.HistoryQuery)
 		m.person.detach = detach
 	}
 	if q.Since != nil || q.Limit != 0 {
-		if err := m.channel.JoinFrom(ctx, m.socket(), q); err != nil {
+		if err := m.channel.JoinFrom(ctx, m.socket(), q, nil); err != nil {
 			return err
 		}
 	} else {

@@ -1,0 +1,161 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"maru"
+	"maru/internal/auth"
+	"maru/internal/entry"
+	"maru/internal/frame"
+	"maru/internal/hub"
+	"maru/internal/loop"
+	"maru/internal/session"
+)
+
+// member is one connection: the engine's handler for it, and what its session
+// speaks through.
+type member struct {
+	conn    loop.Conn
+	gateway *Gateway
+	session session.Session
+	user    string // by the handshake: for the log
+	addr    netip.Addr
+	since   time.Duration // after Gateway.start
+	stage   atomic.Uint32
+	detach  func() // from the cookie's session; nil: there is none
+}
+
+// Stages of a member. The goroutine of the handshake moves it from entering to
+// settled, the loop to closed; the second of the two lets it go.
+const (
+	entering uint32 = iota
+	settled
+	closed
+)
+
+// begin starts the session and the reading of the connection.
+func (m *member) begin(who auth.Identity) {
+	m.gateway.Door.Connected(m.connection())
+	m.session.Begin(m.gateway.Session, m, Identity(m.gateway.Door.Rules, who))
+	detach, err := m.gateway.Door.Sessions.Attach(who.Session, func() { m.Close(errRevoked) })
+	if err != nil {
+		m.Close(err)
+	} else if who.Session != "" {
+		m.detach = detach
+	}
+	if !m.stage.CompareAndSwap(entering, settled) {
+		m.release()
+	}
+	m.conn.Resume() // also to read the answer to a close
+}
+
+var errRevoked = maru.NewError(maru.CodeRevoked, "the session has ended")
+
+// Message takes a command. After our own close the peer may still send until it has
+// answered; that is no longer heard.
+func (m *member) Message(op frame.Opcode, data []byte) {
+	if m.conn.Open() {
+		m.session.Message(op == frame.Text, data)
+	}
+}
+
+// Closed is the end of the connection.
+func (m *member) Closed(code int, reason string, err error) {
+	if reason == "" && err != nil {
+		reason = err.Error()
+	}
+	m.gateway.Door.Disconnected(m.connection(), code, reason, time.Since(m.gateway.start)-m.since)
+	if m.stage.Swap(closed) == settled {
+		m.release()
+	}
+}
+
+// release gives back what the member holds.
+func (m *member) release() {
+	if m.detach != nil {
+		m.detach()
+	}
+	m.session.Closed()
+	m.gateway.Door.Leave(m.addr)
+}
+
+func (m *member) connection() entry.Connection {
+	return entry.Connection{Transport: Subprotocol, Addr: m.addr, User: m.user}
+}
+
+// Send sends a reply.
+func (m *member) Send(message []byte) {
+	err := m.conn.Send(loop.NewMessage(frame.Text, message))
+	if errors.Is(err, loop.ErrFull) { // it asks, and does not read what it asked for
+		m.Close(errSlow)
+	}
+}
+
+var errSlow = maru.NewError(maru.CodeSlow, "too many replies wait for this reader")
+
+// Close closes the connection with the close code of err, and its code as the
+// reason.
+func (m *member) Close(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return // it is closed already
+	}
+	e := maru.ErrorOf(err)
+	code := e.Code.CloseCode()
+	switch e.Code {
+	case maru.CodeInternal:
+		m.gateway.Door.Log.Error("connection failed", slog.String("transport", Subprotocol), slog.Any("err", err))
+	case maru.CodeSlow:
+		code = maru.CloseSlow // who speaks this protocol can recover
+	}
+	m.conn.Close(code, string(e.Code))
+}
+
+func (m *member) Pause()  { m.conn.Pause() }
+func (m *member) Resume() { m.conn.Resume() }
+
+// Identified is called when the session knows who it is.
+func (m *member) Identified(session.Identity) error { return nil }
+
+// Subscribe joins a channel.
+func (m *member) Subscribe(ctx context.Context, o session.Subscribe, answer func(session.Start) []byte) (session.Subscription, error) {
+	s := &subscription{
+		channel: m.gateway.Hub.Channel(o.Channel),
+		socket:  hub.Socket{Conn: m.conn, Form: hub.Full, User: o.User},
+	}
+	err := s.channel.JoinFrom(ctx, s.socket, o.Replay, func(h maru.History) *loop.Message {
+		at := session.Start{From: h.Start(o.Replay), Replay: len(h.Publications), Gap: h.Gap}
+		if o.Presence {
+			here := m.gateway.Hub.Presence(o.Channel)
+			at.Presence = &here
+		}
+		return loop.NewMessage(frame.Text, answer(at))
+	})
+	if err != nil {
+		s.channel.Release()
+		return nil, err
+	}
+	return s, nil
+}
+
+// subscription is a channel of a session.
+type subscription struct {
+	channel *hub.Channel
+	socket  hub.Socket
+}
+
+func (s *subscription) Channel() string { return s.channel.Name() }
+
+func (s *subscription) Leave() {
+	if s.socket.Conn.Open() {
+		s.channel.Unsubscribe(s.socket)
+	} else {
+		s.channel.Leave(s.socket)
+	}
+	s.channel.Release()
+}

@@ -1,0 +1,41 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+
+	"maru"
+	"maru/internal/session"
+)
+
+// session is what all sessions of the full protocol share.
+func (s *Server) session() *session.Options {
+	o := &session.Options{
+		Submit:   s.submit,
+		History:  s.broker.History,
+		Presence: s.hub.Presence,
+		Identify: func(context.Context, string) (session.Identity, error) {
+			return nil, maru.NewError(maru.CodeBadToken, "this server takes no tokens")
+		},
+		MaxMessageBytes: s.options.MaxMessageBytes,
+		MaxChannels:     s.options.MaxChannels,
+		ConnectTimeout:  s.options.HandshakeTimeout,
+		PingInterval:    max(s.options.PingInterval, 0),
+	}
+	if answer := s.options.RPC; answer != nil {
+		o.RPC = func(ctx context.Context, who session.Identity, method string, data json.RawMessage) (json.RawMessage, error) {
+			return answer(ctx, Caller{User: who.User()}, method, data)
+		}
+	}
+	return o
+}
+
+// ErrNoMethod is what Options.RPC answers for a method that it does not know.
+var ErrNoMethod error = maru.NewError(maru.CodeNotFound, "nobody answers this method")
+
+// Caller is who asks, by the server's word.
+type Caller struct {
+	User string // empty: anonymous
+}
+
+var errReserved = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")

@@ -35,6 +35,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		Backlog:          1 << 20,
 		BacklogMessages:  1000,
 		BacklogAge:       config.Duration(30 * time.Second),
+		MaxChannels:      128,
 		History:          100,
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
@@ -115,6 +116,7 @@ ping-timeout = "3s"
 backlog = "512KiB"
 backlog-messages = 4
 backlog-age = "5s"
+max-channels = 8
 max-connections = 6
 max-connections-per-address = 7
 history = 0
@@ -140,6 +142,7 @@ MARU_PING_TIMEOUT=3s
 MARU_BACKLOG=524288
 MARU_BACKLOG_MESSAGES=4
 MARU_BACKLOG_AGE=5s
+MARU_MAX_CHANNELS=8
 MARU_MAX_CONNECTIONS=6
 MARU_MAX_CONNECTIONS_PER_ADDRESS=7
 MARU_HISTORY=0
@@ -166,6 +169,7 @@ MARU_LOG_LEVEL=DEBUG`, "\n")
 		Backlog:                  512 << 10,
 		BacklogMessages:          4,
 		BacklogAge:               config.Duration(5 * time.Second),
+		MaxChannels:              8,
 		MaxConnections:           6,
 		MaxConnectionsPerAddress: 7,
 		HistoryAge:               config.Duration(90 * time.Minute),

@@ -5,10 +5,10 @@ package maru
 // CONTRACT §9: {"channel":…,"version":7,"count":2,"users":[{"user":"kim","connections":2}],"anonymous":3}.
 type Presence struct {
 	Channel   string        `json:"channel"`
-	Version   uint64        `json:"version"`   // rises with each change
-	Count     int           `json:"count"`     // connections of signed-in people: the sum over Users
-	Users     []PresentUser `json:"users"`     // by name
-	Anonymous int           `json:"anonymous"` // connections without a name
+	Version   uint64        `json:"version"`        // rises with each change
+	Count     int           `json:"count"`          // connections of signed-in people: the sum over Users
+	Users     []PresentUser `json:"users,omitzero"` // by name; nil, and left out, where there are more than the server names
+	Anonymous int           `json:"anonymous"`      // connections without a name
 }
 
 // PresentUser is one signed-in person in a Presence.

@@ -78,6 +78,14 @@ type Options struct {
 	HistoryAge          time.Duration
 	HistoryBytes        int64
 
+	// PresenceGrace is for how long a person without a connection counts as present, so
+	// that the reload of a page is no news to who follows presence. Default 5 s; negative:
+	// not at all.
+	PresenceGrace time.Duration
+	// PresenceMaxList is how many people presence names; of more only the numbers are
+	// told. Default 200.
+	PresenceMaxList int
+
 	// MaxChannels bounds the subscriptions of one connection of the full protocol.
 	// Default 128. Beyond: bad_request.
 	MaxChannels int

@@ -13,7 +13,7 @@ func (s *Server) session() *session.Options {
 	o := &session.Options{
 		Submit:   s.submit,
 		History:  s.broker.History,
-		Presence: s.hub.Presence,
+		Presence: s.hub.PresenceTold,
 		Identify: func(context.Context, string) (session.Identity, error) {
 			return nil, maru.NewError(maru.CodeBadToken, "this server takes no tokens")
 		},

@@ -116,6 +116,8 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HistoryAge:          time.Duration(c.HistoryAge),
 		HistoryBytes:        int64(c.HistoryBytes),
 
+		PresenceGrace:            time.Duration(c.PresenceGrace),
+		PresenceMaxList:          c.PresenceMaxList,
 		MaxChannels:              c.MaxChannels,
 		MaxConnections:           c.MaxConnections,
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,

@@ -100,6 +100,7 @@ func (s *Serve) checkNumbers() error {
 		{"backlog", int64(s.Backlog), 1},
 		{"backlog-messages", int64(s.BacklogMessages), 1},
 		{"max-channels", int64(s.MaxChannels), 1},
+		{"presence-max-list", int64(s.PresenceMaxList), 1},
 		{"max-connections", int64(s.MaxConnections), 0},
 		{"max-connections-per-address", int64(s.MaxConnectionsPerAddress), 0},
 		{"history", int64(s.History), 0},
@@ -117,6 +118,7 @@ func (s *Serve) checkNumbers() error {
 		{"ping-interval", s.PingInterval},
 		{"ping-timeout", s.PingTimeout},
 		{"backlog-age", s.BacklogAge},
+		{"presence-grace", s.PresenceGrace},
 		{"history-age", s.HistoryAge},
 	} {
 		// A file's ping-interval = 25 is 25 nanoseconds: a forgotten unit.

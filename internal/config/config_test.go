@@ -36,6 +36,8 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		BacklogMessages:  1000,
 		BacklogAge:       config.Duration(30 * time.Second),
 		MaxChannels:      128,
+		PresenceGrace:    config.Duration(5 * time.Second),
+		PresenceMaxList:  200,
 		History:          100,
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
@@ -117,6 +119,8 @@ backlog = "512KiB"
 backlog-messages = 4
 backlog-age = "5s"
 max-channels = 8
+presence-grace = "9s"
+presence-max-list = 10
 max-connections = 6
 max-connections-per-address = 7
 history = 0
@@ -143,6 +147,8 @@ MARU_BACKLOG=524288
 MARU_BACKLOG_MESSAGES=4
 MARU_BACKLOG_AGE=5s
 MARU_MAX_CHANNELS=8
+MARU_PRESENCE_GRACE=9s
+MARU_PRESENCE_MAX_LIST=10
 MARU_MAX_CONNECTIONS=6
 MARU_MAX_CONNECTIONS_PER_ADDRESS=7
 MARU_HISTORY=0
@@ -170,6 +176,8 @@ MARU_LOG_LEVEL=DEBUG`, "\n")
 		BacklogMessages:          4,
 		BacklogAge:               config.Duration(5 * time.Second),
 		MaxChannels:              8,
+		PresenceGrace:            config.Duration(9 * time.Second),
+		PresenceMaxList:          10,
 		MaxConnections:           6,
 		MaxConnectionsPerAddress: 7,
 		HistoryAge:               config.Duration(90 * time.Minute),

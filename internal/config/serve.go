@@ -30,6 +30,8 @@ type Serve struct {
 	BacklogMessages          int      `toml:"backlog-messages" group:"Limits:" default:"1000" help:"Messages that may wait for such a connection."`
 	BacklogAge               Duration `toml:"backlog-age" group:"Limits:" default:"30s" help:"How long a message may wait for such a connection."`
 	MaxChannels              int      `toml:"max-channels" group:"Limits:" default:"128" help:"Channels that one connection of the full protocol may subscribe to."`
+	PresenceGrace            Duration `toml:"presence-grace" group:"Limits:" default:"5s" help:"How long a person without a connection counts as present, so that a reload is no news."`
+	PresenceMaxList          int      `toml:"presence-max-list" group:"Limits:" default:"200" help:"People that presence names; of more only the numbers are told."`
 	MaxConnections           int      `toml:"max-connections" group:"Limits:" default:"0" help:"Connections in all; 0 is as many as the limit on open files leaves."`
 	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Connections from one address; 0 is no limit."`
 

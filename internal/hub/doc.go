@@ -25,6 +25,12 @@
 // That there is neither hole nor double follows from the broker's contract alone:
 // in order, and history and Sink agree on what is published.
 //
+// # Presence
+//
+// Who is there is counted with each join and leave, for nothing more. Only while a
+// socket follows a channel's changes is it known what was told of them (changes.go):
+// people, not connections, in numbered batches.
+//
 // # Concurrency and locks
 //
 // Everything may be called from any goroutine; JoinFrom, Subscribe and Next, which

@@ -17,6 +17,9 @@ type Options struct {
 	QueueBytes    int           // of data that waits in one Queue, or for one replay; default 1 MiB
 	QueueMessages int           // the same, counted; default 1,000
 	QueueAge      time.Duration // for a socket to read a piece of a replay; default 30 s
+
+	PresenceGrace time.Duration // of a person without a connection, before changes tell that they left; default 5 s, negative: none
+	PresenceNames int           // people that presence names; of more only the numbers are told; default 200
 }
 
 // Hub maps channels to subscribers.
@@ -24,6 +27,8 @@ type Hub struct {
 	engine *loop.Engine
 	broker maru.Broker
 	limits limits
+	grace  time.Duration
+	most   int // people that presence names
 	seed   maphash.Seed
 	shards [64]shard
 	done   chan struct{} // closed by Close
@@ -43,6 +48,8 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h := &Hub{
 		engine: o.Engine,
 		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000), age: cmp.Or(o.QueueAge, 30*time.Second)},
+		grace:  cmp.Or(o.PresenceGrace, 5*time.Second),
+		most:   cmp.Or(o.PresenceNames, 200),
 		seed:   maphash.MakeSeed(),
 		done:   make(chan struct{}),
 	}

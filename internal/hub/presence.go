@@ -14,6 +14,7 @@ type presence struct {
 	signedIn  int // connections of users
 	anonymous int
 	watches   map[*Watch]struct{}
+	changes   *changes // nil: no socket wants to hear of each
 }
 
 func (p *presence) join(user string) {
@@ -27,6 +28,9 @@ func (p *presence) join(user string) {
 		p.signedIn++
 	}
 	p.changed()
+	if p.changes != nil && p.users[user] <= 1 {
+		p.changes.came(user)
+	}
 }
 
 func (p *presence) leave(user string) {
@@ -39,6 +43,9 @@ func (p *presence) leave(user string) {
 		}
 	}
 	p.changed()
+	if p.changes != nil && p.users[user] == 0 {
+		p.changes.went(user)
+	}
 }
 
 func (p *presence) changed() {
@@ -49,15 +56,13 @@ func (p *presence) changed() {
 }
 
 // snapshot is the presence with its users in no order yet: sort them without the
-// lock.
-func (p *presence) snapshot(channel string) maru.Presence {
-	s := maru.Presence{
-		Channel:   channel,
-		Version:   p.version,
-		Count:     p.signedIn,
-		Users:     make([]maru.PresentUser, 0, len(p.users)),
-		Anonymous: p.anonymous,
+// lock. More than most are not named.
+func (p *presence) snapshot(channel string, most int) maru.Presence {
+	s := maru.Presence{Channel: channel, Version: p.version, Count: p.signedIn, Anonymous: p.anonymous}
+	if len(p.users) > most {
+		return s
 	}
+	s.Users = make([]maru.PresentUser, 0, len(p.users))
 	for user, n := range p.users {
 		s.Users = append(s.Users, maru.PresentUser{User: user, Connections: n})
 	}
@@ -77,13 +82,29 @@ func (h *Hub) Presence(channel string) maru.Presence {
 	s.mu.RUnlock()
 	if c == nil {
 		nobody := presence{version: floor}
-		return nobody.snapshot(channel)
+		return nobody.snapshot(channel, h.most)
 	}
 	return sorted(c.snapshot())
+}
+
+// PresenceTold is the presence as it was told last to those who follow its changes, so
+// that the next change follows from it; with none of them, it is Presence.
+func (h *Hub) PresenceTold(channel string) maru.Presence {
+	c := h.find(channel)
+	if c == nil {
+		return h.Presence(channel)
+	}
+	c.mu.Lock()
+	s := c.presence.snapshot(c.name, h.most)
+	if c.presence.changes != nil {
+		s = c.presence.changes.snapshot()
+	}
+	c.mu.Unlock()
+	return sorted(s)
 }
 
 func (c *Channel) snapshot() maru.Presence {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.presence.snapshot(c.name)
+	return c.presence.snapshot(c.name, c.hub.most)
 }

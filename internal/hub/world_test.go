@@ -80,6 +80,13 @@ type world struct {
 }
 
 func newWorld(t *testing.T, o hub.Options) *world {
+	w := openWorld(t, o)
+	t.Cleanup(w.close)
+	return w
+}
+
+// openWorld is newWorld for who calls close, within the bubble.
+func openWorld(t *testing.T, o hub.Options) *world {
 	w := &world{
 		t:      t,
 		engine: loop.New(loop.Options{Goroutines: true, Loops: 2}),
@@ -91,12 +98,14 @@ func newWorld(t *testing.T, o hub.Options) *world {
 		w.broker.sink = sink
 		return w.broker
 	})
-	t.Cleanup(func() {
-		w.hub.Close()
-		w.engine.Shutdown(t.Context(), 1001, "")
-		w.far.Shutdown(t.Context(), 1001, "")
-	})
 	return w
+}
+
+// close ends it.
+func (w *world) close() {
+	w.hub.Close()
+	w.engine.Shutdown(context.Background(), 1001, "")
+	w.far.Shutdown(context.Background(), 1001, "")
 }
 
 func (w *world) publish(channel, text string) maru.Position {

@@ -131,12 +131,13 @@ func (m *member) Subscribe(ctx context.Context, o session.Subscribe, answer func
 	err := s.channel.JoinFrom(ctx, s.socket, o.Replay, func(h maru.History) *loop.Message {
 		at := session.Start{From: h.Start(o.Replay), Replay: len(h.Publications), Gap: h.Gap}
 		if o.Presence {
-			here := m.gateway.Hub.Presence(o.Channel)
-			at.Presence = &here
+			here := s.channel.Follow(m.conn)
+			s.follows, at.Presence = true, &here
 		}
 		return loop.NewMessage(frame.Text, answer(at))
 	})
 	if err != nil {
+		s.unfollow()
 		s.channel.Release()
 		return nil, err
 	}
@@ -147,15 +148,23 @@ func (m *member) Subscribe(ctx context.Context, o session.Subscribe, answer func
 type subscription struct {
 	channel *hub.Channel
 	socket  hub.Socket
+	follows bool // the presence's changes too
 }
 
 func (s *subscription) Channel() string { return s.channel.Name() }
 
 func (s *subscription) Leave() {
+	s.unfollow()
 	if s.socket.Conn.Open() {
 		s.channel.Unsubscribe(s.socket)
 	} else {
 		s.channel.Leave(s.socket)
 	}
 	s.channel.Release()
+}
+
+func (s *subscription) unfollow() {
+	if s.follows {
+		s.channel.Unfollow(s.socket.Conn, !s.socket.Conn.Open())
+	}
 }

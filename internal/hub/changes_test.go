@@ -1,0 +1,283 @@
+package hub_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"maru"
+	"maru/internal/hub"
+
+	"pgregory.net/rapid"
+)
+
+// room is a channel with a follower, whose clock begins with it.
+type room struct {
+	*world
+	channel  *hub.Channel
+	follower *client
+	sockets  map[string][]hub.Socket
+	first    maru.Presence
+	begun    time.Time
+}
+
+func newRoom(t *testing.T, o hub.Options) *room {
+	w := newWorld(t, o)
+	r := &room{world: w, channel: w.hub.Channel("a"), follower: w.connect(), sockets: make(map[string][]hub.Socket), begun: time.Now()}
+	r.first = r.channel.Follow(r.follower.near)
+	t.Cleanup(func() {
+		r.channel.Unfollow(r.follower.near, false)
+		r.channel.Release()
+	})
+	return r
+}
+
+func (r *room) join(user string) {
+	s := r.connect().socket(hub.Raw)
+	s.User = user
+	r.channel.Join(s)
+	r.sockets[user] = append(r.sockets[user], s)
+}
+
+func (r *room) leave(user string) {
+	all := r.sockets[user]
+	r.sockets[user] = all[:len(all)-1]
+	r.channel.Leave(all[len(all)-1])
+}
+
+// news are the changes that came, one line each.
+func (r *room) news() string {
+	synctest.Wait()
+	var lines []string
+	for _, m := range r.follower.messages() {
+		var push struct {
+			Channel  string
+			Presence struct {
+				Version, Prev    uint64
+				Joined, Left     []string
+				Count, Anonymous int
+			}
+		}
+		if err := json.Unmarshal([]byte(m), &push); err != nil || push.Channel != "a" {
+			r.t.Fatal(m, err)
+		}
+		p := push.Presence
+		slices.Sort(p.Joined)
+		slices.Sort(p.Left)
+		lines = append(lines, fmt.Sprintf("%d>%d +%v -%v %d/%d", p.Prev, p.Version, p.Joined, p.Left, p.Count, p.Anonymous))
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (r *room) want(want string) {
+	r.t.Helper()
+	if got := r.news(); got != want {
+		r.t.Errorf("after %v: got %s, want %s", time.Since(r.begun), got, want)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]func(*room){
+		"the first change is told at once, what follows within 250 ms together": func(r *room) {
+			r.join("kim")
+			r.want("0>1 +[kim] -[] 1/0")
+			r.join("lee")
+			r.join("")
+			time.Sleep(249 * time.Millisecond)
+			r.want("0>1 +[kim] -[] 1/0")
+			time.Sleep(time.Millisecond)
+			r.want("0>1 +[kim] -[] 1/0; 1>3 +[lee] -[] 2/1")
+		},
+		"the reload of a page is no news": func(r *room) {
+			r.join("kim")
+			time.Sleep(time.Second)
+			r.leave("kim")
+			time.Sleep(4999 * time.Millisecond)
+			r.join("kim")
+			time.Sleep(time.Minute)
+			r.want("0>1 +[kim] -[] 1/0")
+		},
+		"who does not come back has left when the grace is over": func(r *room) {
+			r.join("kim")
+			time.Sleep(time.Second)
+			r.leave("kim")
+			time.Sleep(4999 * time.Millisecond)
+			r.want("0>1 +[kim] -[] 1/0")
+			time.Sleep(time.Millisecond)
+			r.want("0>1 +[kim] -[] 1/0; 1>2 +[] -[kim] 0/0")
+		},
+		"each leave has its own grace": func(r *room) {
+			r.join("kim")
+			time.Sleep(time.Second)
+			r.leave("kim")
+			time.Sleep(3 * time.Second)
+			r.join("kim")
+			r.leave("kim")
+			time.Sleep(4999 * time.Millisecond)
+			r.want("0>1 +[kim] -[] 1/0")
+			time.Sleep(time.Millisecond)
+			r.want("0>1 +[kim] -[] 1/0; 1>4 +[] -[kim] 0/0")
+		},
+		"tabs of one person are one": func(r *room) {
+			r.join("kim")
+			time.Sleep(time.Second)
+			r.join("kim")
+			r.leave("kim")
+			time.Sleep(time.Minute)
+			r.want("0>1 +[kim] -[] 1/0")
+		},
+		"who came and went in between is no news, but anonymous ones have no grace": func(r *room) {
+			r.join("")
+			r.join("")
+			r.leave("")
+			time.Sleep(time.Second)
+			r.want("0>1 +[] -[] 0/1")
+			r.leave("")
+			r.want("0>1 +[] -[] 0/1; 1>4 +[] -[] 0/0")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { test(newRoom(t, hub.Options{})) })
+		})
+	}
+}
+
+func TestChangesOfMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, hub.Options{PresenceNames: 2, PresenceGrace: -1})
+		for _, user := range []string{"a", "b", "c"} {
+			r.join(user)
+			time.Sleep(time.Second)
+		}
+		r.want("0>1 +[a] -[] 1/0; 1>2 +[b] -[] 2/0; 2>3 +[] -[] 3/0")
+		if p := r.hub.Presence("a"); p.Users != nil || p.Count != 3 {
+			t.Errorf("%+v", p)
+		}
+		if p := r.hub.PresenceTold("a"); p.Users != nil || p.Count != 3 || p.Version != 3 {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+// A room of 20,000 does not cost 20,000 messages for each who comes.
+func TestRushIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, hub.Options{})
+		s := r.connect().socket(hub.Raw)
+		for i := range 20_000 {
+			s.User = fmt.Sprint(i)
+			r.channel.Join(s)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(r.follower.messages()); n != 2 {
+			t.Errorf("%d messages", n)
+		}
+		for i := range 20_000 {
+			s.User = fmt.Sprint(i)
+			r.channel.Leave(s)
+		}
+	})
+}
+
+// Whoever begins at any time and applies every change has, in the end, who is there:
+// and until then never misses one.
+func TestFollowersAgree(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		rapid.SyncTest(rt, func(rt *rapid.T) {
+			agree(t, rt)
+		})
+	})
+}
+
+func agree(t *testing.T, rt *rapid.T) {
+	w := openWorld(t, hub.Options{})
+	defer w.close()
+	c := w.hub.Channel("a")
+	defer c.Release()
+	s := w.connect().socket(hub.Raw)
+	users := []string{"", "kim", "lee", "park"}
+	present := make(map[string]int)
+	type follower struct {
+		*client
+		first maru.Presence
+	}
+	var followers []follower
+	follow := func() {
+		f := follower{client: w.connect()}
+		f.first = c.Follow(f.near)
+		followers = append(followers, f)
+	}
+	follow()
+	for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+		s.User = rapid.SampledFrom(users).Draw(rt, "user")
+		switch rapid.IntRange(0, 4).Draw(rt, "do") {
+		case 0, 1:
+			c.Join(s)
+			present[s.User]++
+		case 2, 3:
+			if present[s.User] > 0 {
+				c.Leave(s)
+				present[s.User]--
+			}
+		case 4:
+			follow()
+		}
+		time.Sleep(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 100, 3000, 6000}).Draw(rt, "ms")) * time.Millisecond)
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	for _, f := range followers {
+		here, version, anonymous := make(map[string]bool), f.first.Version, f.first.Anonymous
+		for _, u := range f.first.Users {
+			here[u.User] = true
+		}
+		for _, m := range f.messages() {
+			var push struct {
+				Presence struct {
+					Version, Prev uint64
+					Joined, Left  []string
+					Anonymous     int
+				}
+			}
+			if err := json.Unmarshal([]byte(m), &push); err != nil {
+				rt.Fatal(err)
+			}
+			p := push.Presence
+			if p.Prev != version {
+				rt.Fatalf("a change from %d to %d comes to one who is at %d", p.Prev, p.Version, version)
+			}
+			version, anonymous = p.Version, p.Anonymous
+			for _, u := range p.Joined {
+				if here[u] {
+					rt.Fatalf("%s joined twice", u)
+				}
+				here[u] = true
+			}
+			for _, u := range p.Left {
+				if !here[u] {
+					rt.Fatalf("%s left twice", u)
+				}
+				delete(here, u)
+			}
+		}
+		for _, u := range users[1:] {
+			if here[u] != (present[u] > 0) {
+				rt.Fatalf("%s: %v, want %d", u, here[u], present[u])
+			}
+		}
+		if anonymous != present[""] {
+			rt.Fatalf("%d anonymous, want %d", anonymous, present[""])
+		}
+		c.Unfollow(f.near, false)
+	}
+}

@@ -24,6 +24,7 @@ const (
 	CodeSlow                Code = "slow"                 // did not read; come back and recover
 	CodeGap                 Code = "gap"                  // the position asked for is no longer retained in full
 	CodeRevoked             Code = "revoked"              // the session behind the connection ended
+	CodeOverloaded          Code = "overloaded"           // the server is at its memory ceiling; come back
 	CodeBadToken            Code = "bad_token"            // a token or ticket that is not valid, or not for this
 	CodeTokenExpired        Code = "token_expired"        // get a new one, then come back
 	CodeIdempotencyConflict Code = "idempotency_conflict" // the idempotency key was used for something else
@@ -77,6 +78,7 @@ var codes = map[Code]struct {
 	CodeSlow:                {503, CloseTryAgain},
 	CodeGap:                 {410, CloseGap},
 	CodeRevoked:             {401, CloseRevoked},
+	CodeOverloaded:          {503, CloseTryAgain},
 	CodeBadToken:            {401, CloseBadToken},
 	CodeTokenExpired:        {401, CloseTokenExpired},
 	CodeIdempotencyConflict: {422, CloseBadRequest},
@@ -98,7 +100,7 @@ func (c Code) Status() int {
 // about it being changed.
 func (c Code) Temporary() bool {
 	switch c {
-	case CodeTooManyConnections, CodeShuttingDown, CodeSlow, CodeRateLimited, CodeStorageFull, CodeUnavailable, CodeInternal:
+	case CodeTooManyConnections, CodeOverloaded, CodeShuttingDown, CodeSlow, CodeRateLimited, CodeStorageFull, CodeUnavailable, CodeInternal:
 		return true
 	}
 	return false

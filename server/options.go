@@ -100,6 +100,12 @@ type Options struct {
 	// Default: what the limit on open files leaves; negative: no limit. Beyond: 503
 	// too_many_connections.
 	MaxConnections int
+	// MaxMemory is a ceiling, in bytes, for what the process holds by Go's account (see
+	// runtime/metrics), the kernel's buffers aside. Above it new connections are
+	// refused with 503 overloaded, and who has more waiting than an eighth of the
+	// backlog is closed as slow; publishing goes on. It ends 10 % below. Default: none.
+	MaxMemory int64
+
 	// MaxConnectionsPerAddress is the same from one address. Default: no limit.
 	MaxConnectionsPerAddress int
 }

@@ -36,6 +36,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 func (s *Server) end(ctx context.Context) error {
+	close(s.stopWatching)
+	s.watching.Wait()
 	idle := s.requests.close()
 	s.hub.Close()
 	s.sessions.Close()

@@ -37,8 +37,12 @@ type Server struct {
 	sessions *auth.Sessions
 	rules    auth.Rules
 	handler  http.Handler
+	limiter  *auth.Limiter
 	requests gate
 	http     *http.Server
+
+	watching     sync.WaitGroup
+	stopWatching chan struct{} // closed by Shutdown
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -55,7 +59,10 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, engine: loop.New(o.loop()), sessions: auth.NewSessions(auth.SessionOptions{})}
+	s := &Server{options: o, engine: loop.New(o.loop()), sessions: auth.NewSessions(auth.SessionOptions{}),
+		limiter:      auth.NewLimiter(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
+		stopWatching: make(chan struct{}),
+	}
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
@@ -74,12 +81,13 @@ func New(o Options) (*Server, error) {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // strangers' TLS, mostly
 	}
+	s.watchMemory()
 	return s, nil
 }
 
 func (s *Server) routes() http.Handler {
 	door := &entry.Door{
-		Limiter:  auth.NewLimiter(max(s.options.MaxConnections, 0), s.options.MaxConnectionsPerAddress),
+		Limiter:  s.limiter,
 		Sessions: s.sessions,
 		Rules:    &s.rules,
 		Log:      s.options.Logger,

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -72,6 +74,9 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
+	if c.MaxMemory > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(c.MaxMemory)) // collects more the nearer it is
+	}
 	live, err := server.New(c.options(log, certificate))
 	if err != nil {
 		return usageError{err}
@@ -120,6 +125,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		PresenceMaxList:          c.PresenceMaxList,
 		MaxChannels:              c.MaxChannels,
 		MaxConnections:           c.MaxConnections,
+		MaxMemory:                int64(c.MaxMemory),
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 	}
 	if certificate != nil {

@@ -17,6 +17,7 @@ type Limiter struct {
 
 	mu    sync.Mutex
 	count int
+	shut  bool               // see Refuse
 	addrs map[netip.Addr]int // only while perAddr > 0
 }
 
@@ -30,12 +31,16 @@ func NewLimiter(total, perAddr int) *Limiter {
 }
 
 // Enter counts a connection from a, or refuses it with
-// CodeTooManyConnections, whose message says which limit it is. An invalid
+// CodeTooManyConnections, whose message says which limit it is, or with
+// CodeOverloaded while Refuse says so. An invalid
 // address counts in all only.
 func (l *Limiter) Enter(a netip.Addr) error {
 	a = block(a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.shut {
+		return maru.NewError(maru.CodeOverloaded, "the server has reached its memory ceiling")
+	}
 	if l.total > 0 && l.count >= l.total {
 		return maru.NewError(maru.CodeTooManyConnections,
 			fmt.Sprintf("the server has its %d connections", l.total))
@@ -49,6 +54,13 @@ func (l *Limiter) Enter(a netip.Addr) error {
 	}
 	l.count++
 	return nil
+}
+
+// Refuse has Enter refuse everybody, or no longer.
+func (l *Limiter) Refuse(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shut = on
 }
 
 // Leave takes back one Enter of a that was not refused.

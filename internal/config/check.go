@@ -101,6 +101,7 @@ func (s *Serve) checkNumbers() error {
 		{"backlog-messages", int64(s.BacklogMessages), 1},
 		{"max-channels", int64(s.MaxChannels), 1},
 		{"presence-max-list", int64(s.PresenceMaxList), 1},
+		{"max-memory", int64(s.MaxMemory), 0},
 		{"max-connections", int64(s.MaxConnections), 0},
 		{"max-connections-per-address", int64(s.MaxConnectionsPerAddress), 0},
 		{"history", int64(s.History), 0},

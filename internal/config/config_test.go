@@ -119,6 +119,7 @@ backlog = "512KiB"
 backlog-messages = 4
 backlog-age = "5s"
 max-channels = 8
+max-memory = "96MiB"
 presence-grace = "9s"
 presence-max-list = 10
 max-connections = 6
@@ -147,6 +148,7 @@ MARU_BACKLOG=524288
 MARU_BACKLOG_MESSAGES=4
 MARU_BACKLOG_AGE=5s
 MARU_MAX_CHANNELS=8
+MARU_MAX_MEMORY=96MiB
 MARU_PRESENCE_GRACE=9s
 MARU_PRESENCE_MAX_LIST=10
 MARU_MAX_CONNECTIONS=6
@@ -176,6 +178,7 @@ MARU_LOG_LEVEL=DEBUG`, "\n")
 		BacklogMessages:          4,
 		BacklogAge:               config.Duration(5 * time.Second),
 		MaxChannels:              8,
+		MaxMemory:                96 << 20,
 		PresenceGrace:            config.Duration(9 * time.Second),
 		PresenceMaxList:          10,
 		MaxConnections:           6,

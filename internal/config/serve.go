@@ -33,6 +33,7 @@ type Serve struct {
 	PresenceGrace            Duration `toml:"presence-grace" group:"Limits:" default:"5s" help:"How long a person without a connection counts as present, so that a reload is no news."`
 	PresenceMaxList          int      `toml:"presence-max-list" group:"Limits:" default:"200" help:"People that presence names; of more only the numbers are told."`
 	MaxConnections           int      `toml:"max-connections" group:"Limits:" default:"0" help:"Connections in all; 0 is as many as the limit on open files leaves."`
+	MaxMemory                Bytes    `toml:"max-memory" group:"Limits:" default:"0" help:"Memory above which new connections are refused and slow ones closed sooner; 0 is no ceiling."`
 	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Connections from one address; 0 is no limit."`
 
 	History      int      `toml:"history" group:"History:" default:"100" help:"Publications kept per channel; 0 keeps none."`

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"sync/atomic"
 	"time"
 
 	"maru"
@@ -23,6 +24,17 @@ func (d Delivery) after(from maru.Position) bool {
 type limits struct {
 	bytes, messages int
 	age             time.Duration
+	tight           *atomic.Bool // see Hub.Tighten
+}
+
+// tightly is what the bounds are divided by while memory is short.
+const tightly = 8
+
+func (l limits) now() (bytes, messages int) {
+	if l.tight != nil && l.tight.Load() {
+		return l.bytes / tightly, l.messages / tightly
+	}
+	return l.bytes, l.messages
 }
 
 // backlog is what waits for one subscriber. A publication larger than the bound
@@ -38,9 +50,10 @@ type backlog struct {
 func (b *backlog) push(d Delivery) {
 	size := len(d.Publication.Data) + len(d.Publication.Key)
 	n := len(b.waiting)
+	bytes, messages := b.limits.now()
 	switch {
 	case b.full:
-	case n > 0 && (n >= b.limits.messages || b.bytes+size > b.limits.bytes):
+	case n > 0 && (n >= messages || b.bytes+size > bytes):
 		*b = backlog{full: true}
 	default:
 		b.waiting = append(b.waiting, d)

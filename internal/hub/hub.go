@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru"
@@ -47,7 +48,7 @@ type shard struct {
 func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h := &Hub{
 		engine: o.Engine,
-		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000), age: cmp.Or(o.QueueAge, 30*time.Second)},
+		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000), age: cmp.Or(o.QueueAge, 30*time.Second), tight: new(atomic.Bool)},
 		grace:  cmp.Or(o.PresenceGrace, 5*time.Second),
 		most:   cmp.Or(o.PresenceNames, 200),
 		seed:   maphash.MakeSeed(),
@@ -89,6 +90,10 @@ func (c *Channel) Release() {
 	defer c.mu.Unlock()
 	s.floor = max(s.floor, c.presence.version)
 }
+
+// Tighten divides what may wait in a Queue, or for a replay, by eight, or gives it
+// back.
+func (h *Hub) Tighten(on bool) { h.limits.tight.Store(on) }
 
 // Close ends every Queue and Watch, those to come too, with CodeShuttingDown.
 // Sockets are the engine's to close.

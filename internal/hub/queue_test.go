@@ -110,3 +110,26 @@ func TestSubscribeFails(t *testing.T) {
 		}
 	})
 }
+
+// While memory is short an eighth may wait.
+func TestTighten(t *testing.T) {
+	t.Parallel()
+	for _, tight := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, hub.Options{QueueMessages: 80})
+			queue, _, err := w.hub.Subscribe(t.Context(), "a", hub.Reader{}, maru.HistoryQuery{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer queue.Close()
+			w.hub.Tighten(tight)
+			for range 11 {
+				w.publish("a", "x")
+			}
+			batch, err := queue.Next(t.Context())
+			if slow := errors.Is(err, &maru.Error{Code: maru.CodeSlow}); slow != tight || !tight && len(batch) != 11 {
+				t.Errorf("tight %t: %d waited, %v", tight, len(batch), err)
+			}
+		})
+	}
+}

@@ -244,3 +244,33 @@ func TestDrainAndShutdown(t *testing.T) {
 		}
 	})
 }
+
+// While memory is short less may wait: who has more is let go at once, without
+// another message, who has less stays; and afterwards as much may wait as before.
+func TestTighten(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t, options: loop.Options{Loops: 2, BacklogBytes: 64 << 20, SendBytes: 256 << 20, BacklogMessages: 1 << 20}}
+	r.start()
+	slow, slowEars, _ := r.conn(loop.Params{})
+	less, _, lessPeer := r.conn(loop.Params{})
+	m := text(strings.Repeat("x", 1<<20))
+	for range 40 {
+		slow.Send(m)
+	}
+	for range 2 {
+		less.Send(m)
+	}
+	until(t, "much waits", func() bool { return slow.Buffered() > 16<<20 })
+	r.engine.Tighten(true)
+	slowEars.wantEnd(t, 1013, "slow", true)
+	r.engine.Tighten(false)
+	for range 40 {
+		less.Send(m)
+	}
+	for range 42 {
+		lessPeer.expect(frame.Text, strings.Repeat("x", 1<<20))
+	}
+	if n := r.engine.Stats().Slow; n != 1 || !less.Open() {
+		t.Errorf("%d slow connections, the other one open: %t", n, less.Open())
+	}
+}

@@ -31,6 +31,7 @@ const (
 	doArrive
 	doListen
 	doUnlisten
+	doTighten
 	doCloseAll
 	doStop
 )
@@ -52,7 +53,7 @@ type more struct {
 	messages []*Message
 	drained  chan struct{}
 	data     []byte // what was read; the payload of a close frame
-	written  int    // by a pipe's writer; of doUnlisten the descriptor
+	written  int    // by a pipe's writer; of doUnlisten the descriptor; of doTighten by how much
 	listen   *listening
 	arrival  arrival
 	why      closed // of closes and failures

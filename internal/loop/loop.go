@@ -29,6 +29,8 @@ type Loop struct {
 	wbuf    []byte
 	sbuf    []byte // for records of TLS
 
+	tight int // backlog bounds are divided by 1<<tight: see Engine.Tighten
+
 	links  links    // memberships, see group.go
 	hot    []*shard // groups with messages in this batch
 	logged uint64   // counts the messages in their logs
@@ -128,6 +130,9 @@ func (l *Loop) obey(c *command) {
 		return
 	case doAppend:
 		l.append(c.shard, c.message, c.conn)
+		return
+	case doTighten:
+		l.tighten(c.more.written)
 		return
 	case doCloseAll:
 		l.closeAll(c.more.why)

@@ -265,8 +265,8 @@ func (l *Loop) judge(id connID, s *slot) {
 		return // its writer has only just begun: that is no full socket
 	}
 	switch {
-	case out.bytes > o.BacklogBytes+out.allowed:
-	case out.messages > o.BacklogMessages+out.extra:
+	case out.bytes > o.BacklogBytes>>l.tight+out.allowed:
+	case out.messages > o.BacklogMessages>>l.tight+out.extra:
 	case l.now-out.queue[0].since > l.engine.clock.backlog:
 	default:
 		return
@@ -276,4 +276,29 @@ func (l *Loop) judge(id connID, s *slot) {
 	out.drop()
 	s.buffered.Add(int64(out.bytes - before))
 	l.fail(id, s, slow(s))
+}
+
+// tightly is by how many bits backlog bounds shrink while memory is short.
+const tightly = 3
+
+// Tighten divides the bounds of backlogs by eight, or gives them back. Who has more
+// waiting than that is closed as slow; who reads notices nothing.
+func (e *Engine) Tighten(on bool) {
+	by := 0
+	if on {
+		by = tightly
+	}
+	for _, l := range e.loops {
+		l.inbox.post(command{do: doTighten, more: &more{written: by}})
+	}
+}
+
+func (l *Loop) tighten(by int) {
+	if l.tight = by; by > 0 {
+		l.each(stReady, func(id connID, s *slot) {
+			if s.state&stArmed != 0 {
+				l.judge(id, s)
+			}
+		})
+	}
 }

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"log/slog"
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	ceilingEvery  = 250 * time.Millisecond // how often memory is looked at
+	collectEvery  = 2 * time.Second        // how often, at most, a collection is forced to see what is garbage
+	ceilingRelief = 10                     // percent below the ceiling at which it is over
+)
+
+// ceiling is Options.MaxMemory: while the process is above it, set has been called
+// with true. It goes back only some way below, so that it does not go to and fro.
+type ceiling struct {
+	max     int64
+	used    func() int64 // bytes
+	collect func()
+	set     func(above bool)
+	log     *slog.Logger
+
+	above     bool
+	collected time.Time
+}
+
+// run looks until stop is closed.
+func (c *ceiling) run(stop <-chan struct{}) {
+	t := time.NewTicker(ceilingEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-t.C:
+			c.look(now)
+		}
+	}
+}
+
+// look judges by what is left after a collection, when garbage could make the
+// difference.
+func (c *ceiling) look(now time.Time) {
+	limit := c.max
+	if c.above {
+		limit -= c.max / 100 * ceilingRelief
+	}
+	used := c.used()
+	if used >= limit && now.Sub(c.collected) >= collectEvery {
+		c.collected = now
+		c.collect()
+		used = c.used()
+	}
+	if above := used >= limit; above != c.above {
+		c.above = above
+		c.set(above)
+		if above {
+			c.log.Warn("memory ceiling reached: new connections are refused, who does not read is closed sooner", "used", used, "max-memory", c.max)
+		} else {
+			c.log.Info("memory is below its ceiling again", "used", used, "max-memory", c.max)
+		}
+	}
+}
+
+// memoryUsed is what this process holds by Go's account, without what it could use
+// again at once: objects, stacks and the runtime's own, not the kernel's buffers.
+func memoryUsed() int64 {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(samples)
+	return int64(samples[0].Value.Uint64() - samples[1].Value.Uint64() - samples[2].Value.Uint64())
+}
+
+// watchMemory runs the ceiling, if there is one, until Shutdown.
+func (s *Server) watchMemory() {
+	if s.options.MaxMemory <= 0 {
+		return
+	}
+	c := &ceiling{max: s.options.MaxMemory, used: memoryUsed, collect: runtime.GC, set: s.tighten, log: s.options.Logger}
+	s.watching.Go(func() { c.run(s.stopWatching) })
+}
+
+// tighten is what the ceiling does: nobody new comes in, and less may wait for each.
+func (s *Server) tighten(on bool) {
+	s.limiter.Refuse(on)
+	s.engine.Tighten(on)
+	s.hub.Tighten(on)
+}

@@ -1,0 +1,81 @@
+package bad
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// At the memory ceiling nobody new comes in, who does not read is let go, who does
+// stays and hears all; when memory is there again, so is the door.
+func TestMemoryCeiling(t *testing.T) {
+	t.Parallel()
+	h := serve(t, 0, "--max-memory", "40MiB", "--backlog", "48MiB", "--backlog-messages", "1000000", "--history", "0")
+	reader, other := h.enter(), h.enter()
+	var slow []net.Conn
+	for range 8 {
+		slow = append(slow, h.raise())
+	}
+	files := h.files()
+	large := bytes.Repeat([]byte("x"), 512<<10)
+	refused := false
+	h.until("new ones are refused", func() bool {
+		h.post(large)
+		for len(reader.heard) > 0 { // reads, as others do
+			<-reader.heard
+		}
+		for len(other.heard) > 0 {
+			<-other.heard
+		}
+		v, err := h.tryEnter()
+		if err != nil {
+			refused = status(err) == http.StatusServiceUnavailable
+			return refused
+		}
+		v.Terminate()
+		return false
+	})
+	h.Stderr.Await(t, "memory ceiling reached")
+	h.until("the slow have gone", func() bool { return h.files() <= files-len(slow) })
+	h.talk(reader, other, "still here")
+	h.until("the door is open again", func() bool {
+		v, err := h.tryEnter()
+		if err != nil {
+			return false
+		}
+		v.Terminate()
+		return true
+	})
+	h.Stderr.Await(t, "below its ceiling again")
+}
+
+// post publishes in the hall.
+func (h *house) post(body []byte) {
+	h.t.Helper()
+	client := http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Post("http://"+h.addr+"/", "text/plain", bytes.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		h.t.Fatal(answer.Status)
+	}
+}
+
+// raise opens a WebSocket that reads nothing after its handshake.
+func (h *house) raise() net.Conn {
+	h.t.Helper()
+	nc := h.connect(1)[0]
+	nc.(*net.TCPConn).SetReadBuffer(16 << 10)
+	io.WriteString(nc, "GET / HTTP/1.1\r\nHost: "+h.addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	b := make([]byte, 12)
+	if _, err := io.ReadFull(nc, b); err != nil || string(b) != "HTTP/1.1 101" {
+		h.t.Fatalf("%q, %v", b, err)
+	}
+	return nc
+}

@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one, a design record.
 var layers = [][]string{
 	{"maru"},
-	{"maru/internal/frame", "maru/internal/xconnect"},
+	{"maru/internal/frame", "maru/internal/xconnect", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},

@@ -35,9 +35,10 @@ step_vet() {
 		GOOS=windows go vet ./... && GOOS=windows go build ./...
 }
 
-# The scripts of the pages: their tests, and their types.
+# The client for browsers and the scripts of the pages: their tests, and their types.
 step_web() {
-	node --test --test-reporter=spec internal/web/js_test && internal/web/node_modules/.bin/tsc -p internal/web
+	node --test --test-reporter=spec js/tests internal/web/js_test &&
+		internal/web/node_modules/.bin/tsc -p js && internal/web/node_modules/.bin/tsc -p internal/web
 }
 
 step_fuzz() { scripts/fuzz.sh "${FUZZTIME:-3s}"; }

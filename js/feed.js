@@ -1,0 +1,304 @@
+/**
+ * One channel on one connection, for all tabs that listen to it.
+ *
+ * The first listener's subscription is the server's: it replays, then goes live. A
+ * later one gets what it asks for from the history, while what comes live waits for
+ * it, so that it too meets no hole and no double. After a reconnect all go on from
+ * the position of the feed.
+ */
+import { MaruError, backoff, passes } from "./codes.js";
+
+/**
+ * @typedef {import("./connection.js").Connection} Connection
+ * @typedef {import("./surroundings.js").Surroundings} Surroundings
+ * @typedef {{epoch: string, offset: number}} Position
+ * @typedef {{version: number, count: number, anonymous: number, users?: string[]}} Presence  no users: too many to name
+ *
+ * @typedef {object} Listener
+ * @property {(type: string, detail: any) => void} tell
+ * @property {string} [since]
+ * @property {number} [last]
+ * @property {() => Promise<string>} [token]  for this channel
+ * @property {boolean} [live]
+ * @property {object} [asking]  its request for the history
+ * @property {any[]} [later]  what came live meanwhile
+ *
+ * @typedef {{deliver?: "all"|"latest", maxHz?: number, presence?: boolean, token?: string}} Way
+ */
+
+/** How many publications one request for the history brings. */
+const PAGE = 1_000;
+
+export class Feed {
+  /** @type {Set<Listener>} */
+  listeners = new Set();
+  channel;
+  way;
+  #connection;
+  #env;
+  #ended;
+  /** @type {Position | undefined} */
+  #position;
+  /** @type {Listener | undefined} the one whose wish the server fulfils */
+  #first;
+  #on = false;
+  /** Each subscribe command has its number. */
+  #run = 0;
+  #attempt = 0;
+  #replay = 0;
+  /** @type {any} */
+  #timer;
+  /** @type {Presence | undefined} */
+  #presence;
+  #presenceAsked = false;
+  /** The newest version that was heard of. */
+  #presenceVersion = 0;
+
+  /**
+   * @param {string} channel
+   * @param {Way} way
+   * @param {Connection} connection
+   * @param {Surroundings} env
+   * @param {() => void} ended  the server has ended it for good
+   */
+  constructor(channel, way, connection, env, ended) {
+    this.channel = channel;
+    this.way = way;
+    this.#connection = connection;
+    this.#env = env;
+    this.#ended = ended;
+  }
+
+  /** @param {Listener} listener */
+  add(listener) {
+    this.listeners.add(listener);
+    if (!this.#first) {
+      this.#first = listener;
+      listener.live = true;
+      this.open();
+    } else {
+      listener.later = [];
+      this.#catchUp(listener);
+    }
+  }
+
+  /** @param {Listener} listener */
+  remove(listener) {
+    this.listeners.delete(listener);
+    listener.asking = undefined;
+  }
+
+  /** The connection is open, anew. */
+  open() {
+    this.#on = false;
+    this.#presenceAsked = false;
+    this.#env.cancel(this.#timer);
+    for (const listener of this.listeners) listener.asking = undefined;
+    if (this.#connection.state === "open") this.#subscribe(++this.#run);
+  }
+
+  /** Nobody listens any more. */
+  close() {
+    this.#run++;
+    this.#env.cancel(this.#timer);
+    this.#connection.ask("unsubscribe", { channel: this.channel }, () => {});
+  }
+
+  /** @param {number} run */
+  async #subscribe(run) {
+    const { deliver, maxHz: max_hz, presence } = this.way;
+    let { token } = this.way;
+    const asking = [...this.listeners].find((listener) => listener.token);
+    try {
+      if (asking) token = await asking.token?.();
+    } catch (error) {
+      if (run === this.#run) this.#failed(new MaruError({ code: "unavailable", message: String(error), temporary: true }));
+      return;
+    }
+    if (run !== this.#run) return;
+    const known = this.#position;
+    const since = known ? `${known.epoch}:${known.offset}` : this.#first?.since;
+    const last = since ? undefined : this.#first?.last;
+    this.#connection.ask("subscribe", { channel: this.channel, since, last, deliver, max_hz, presence, token }, (error, reply) => {
+      if (run !== this.#run) return;
+      if (!error) this.#subscribed(reply, Boolean(since));
+      else if (error.code !== "disconnected") this.#failed(error);
+    });
+  }
+
+  /**
+   * @param {any} reply
+   * @param {boolean} recovered
+   */
+  #subscribed({ epoch, offset, replay = 0, gap, presence }, recovered) {
+    this.#on = true;
+    this.#attempt = 0;
+    this.#position = { epoch, offset };
+    this.#replay = replay;
+    this.#tell("subscribed", { epoch, offset, replay, recovered, gap });
+    if (gap) this.#tell("gap", gap);
+    if (presence) this.#whole(presence);
+    for (const listener of this.listeners) {
+      if (!listener.live) listener.later = []; // what came before is in the history
+      this.#catchUp(listener);
+    }
+  }
+
+  /**
+   * It did not begin, or the server has ended it.
+   *
+   * @param {MaruError} error
+   */
+  #failed(error) {
+    this.#on = false;
+    if (passes(error) || (error.code === "token_expired" && [...this.listeners].some((listener) => listener.token))) {
+      this.#tell("error", error);
+      this.#timer = this.#env.after(() => this.open(), backoff(this.#attempt++, this.#env.random));
+      return;
+    }
+    for (const listener of this.listeners) listener.tell("unsubscribed", error);
+    this.listeners.clear();
+    this.#run++;
+    this.#ended();
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} detail
+   */
+  #tell(type, detail) {
+    for (const listener of this.listeners) if (listener.live) listener.tell(type, detail);
+  }
+
+  /** @param {{publication?: any, presence?: any, unsubscribed?: any}} push */
+  pushed({ publication, presence, unsubscribed }) {
+    if (!this.#on) return; // of the subscription before
+    if (publication) this.#publication(publication);
+    if (presence) this.#change(presence);
+    if (unsubscribed) this.#failed(new MaruError(unsubscribed));
+  }
+
+  /** @param {any} publication */
+  #publication(publication) {
+    const position = /** @type {Position} */ (this.#position);
+    // Under max_hz the keys overtake each other.
+    if (publication.offset > position.offset) position.offset = publication.offset;
+    const item = { ...publication, replay: this.#replay > 0 };
+    for (const listener of this.listeners) {
+      if (listener.live) listener.tell("publication", item);
+      else if (!item.replay) listener.later?.push(item);
+    }
+    if (this.#replay && !--this.#replay) for (const listener of this.listeners) this.#catchUp(listener);
+  }
+
+  /**
+   * Brings a listener that came later to where the feed is.
+   *
+   * @param {Listener} listener
+   */
+  #catchUp(listener) {
+    if (listener.live || listener.asking || !this.#on) return;
+    const { since, last } = listener;
+    if (!since && !last) {
+      // From here on; what is being replayed was asked for by somebody else.
+      if (!this.#replay) this.#goLive(listener, { .../** @type {Position} */ (this.#position), publications: [] });
+      return;
+    }
+    const latest = this.way.deliver === "latest" || this.way.maxHz;
+    const asking = (listener.asking = {});
+    /** @type {any[]} */
+    const publications = [];
+    /** @type {any} */
+    let gap;
+    /** @param {string | undefined} from */
+    const page = (from) =>
+      this.#connection.ask("history", { channel: this.channel, since: from, limit: from ? PAGE : last }, (error, reply) => {
+        if (listener.asking !== asking) return;
+        if (error?.code === "disconnected") return; // again when the feed is open
+        if (error) {
+          this.remove(listener);
+          return listener.tell("unsubscribed", error);
+        }
+        gap ??= reply.gap;
+        publications.push(...reply.publications);
+        const at = reply.publications.at(-1)?.offset;
+        if (from && at < reply.offset) return page(`${reply.epoch}:${at}`);
+        this.#goLive(listener, {
+          epoch: reply.epoch,
+          offset: reply.offset,
+          publications: latest ? newest(publications) : publications,
+          gap: since && !latest ? gap : undefined,
+        });
+      });
+    page(latest ? "0" : since);
+  }
+
+  /**
+   * @param {Listener} listener
+   * @param {Position & {publications: any[], gap?: any}} past
+   */
+  #goLive(listener, { epoch, offset, publications, gap }) {
+    const replay = publications.length;
+    const later = listener.later ?? [];
+    listener.live = true;
+    listener.asking = listener.later = undefined;
+    const start = replay ? Math.min(...publications.map((p) => p.offset)) - 1 : offset;
+    listener.tell("subscribed", { epoch, offset: start, replay, recovered: Boolean(listener.since), gap });
+    if (gap) listener.tell("gap", gap);
+    if (this.#presence) listener.tell("presence", { ...this.#presence, joined: [], left: [] });
+    for (const p of publications) listener.tell("publication", { ...p, replay: true });
+    for (const p of later) if (!(p.offset <= offset)) listener.tell("publication", p); // transient ones have no offset
+  }
+
+  /** @param {any} change of who is here */
+  #change({ version, prev, joined, left, count, anonymous = 0 }) {
+    const known = this.#presence;
+    this.#presenceVersion = version;
+    if (!known || version <= known.version) return;
+    const named = joined || left;
+    if (known.version !== prev || (named && !known.users)) return this.#askWhole();
+    const gone = new Set(left);
+    const users = named && [...new Set([...(known.users ?? []).filter((user) => !gone.has(user)), ...(joined ?? [])])].sort();
+    this.#show({ version, count, anonymous, users }, joined ?? [], left ?? []);
+  }
+
+  /** @param {any} presence */
+  #whole({ version, count, users, anonymous = 0 }) {
+    /** @type {string[] | undefined} */
+    const now = users?.map((/** @type {any} */ { user }) => user);
+    const before = this.#presence?.users;
+    this.#show(
+      { version, count, anonymous, users: now },
+      (before && now?.filter((user) => !before.includes(user))) ?? [],
+      (now && before?.filter((user) => !now.includes(user))) ?? [],
+    );
+  }
+
+  /**
+   * @param {Presence} presence
+   * @param {string[]} joined
+   * @param {string[]} left
+   */
+  #show(presence, joined, left) {
+    this.#presence = presence;
+    this.#tell("presence", { ...presence, joined, left });
+  }
+
+  #askWhole() {
+    if (this.#presenceAsked) return;
+    this.#presenceAsked = true;
+    this.#connection.ask("presence", { channel: this.channel }, (error, reply) => {
+      this.#presenceAsked = false;
+      if (error) return;
+      this.#whole(reply);
+      if (reply.version < this.#presenceVersion) this.#askWhole();
+    });
+  }
+}
+
+/**
+ * The newest of each key, in order.
+ *
+ * @param {any[]} publications
+ */
+const newest = (publications) => [...new Map(publications.map((p) => [p.key, p])).values()].sort((a, b) => a.offset - b.offset);

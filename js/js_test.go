@@ -1,0 +1,86 @@
+package js_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"maru/js"
+)
+
+// mostBytes is for all modules together, the worker's included, as they are served
+// and as one stream. A bundler's minified bundle of a page has about 7,300.
+const mostBytes = 10_000
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	var all bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(js.Files())) {
+		module := js.Files()[name]
+		t.Logf("%s: %d bytes, %d compressed alone", name, len(module), compressed(module))
+		all.Write(module)
+	}
+	n := compressed(all.Bytes())
+	if t.Logf("%d bytes, %d compressed", all.Len(), n); n > mostBytes {
+		t.Errorf("%d bytes compressed, at most %d", n, mostBytes)
+	}
+}
+
+func compressed(b []byte) int {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		panic(err)
+	}
+	w.Write(b)
+	w.Close()
+	return out.Len()
+}
+
+func TestOnlyCommentsAreLeftOut(t *testing.T) {
+	t.Parallel()
+	for name, module := range js.Files() {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, kept := strings.Split(string(source), "\n"), strings.Split(string(module), "\n")
+		if len(lines) != len(kept) {
+			t.Fatalf("%s has other lines", name)
+		}
+		for i, line := range lines {
+			before, _, behind := strings.Cut(line, "/*")
+			if behind && strings.ContainsAny(before, "\"'`/") {
+				t.Errorf("%s: a comment behind a string or the like, which may be a part of it: %s", name, line)
+			}
+			comment := behind || strings.HasPrefix(strings.TrimSpace(line), "*") || strings.HasPrefix(strings.TrimSpace(line), "//")
+			if !comment && line != kept[i] {
+				t.Errorf("%s: %q became %q", name, line, kept[i])
+			}
+		}
+		if bytes.Contains(module, []byte("/*")) || bytes.Contains(module, []byte("@param")) {
+			t.Errorf("%s still has a comment", name)
+		}
+	}
+}
+
+func TestImportsLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	modules := js.Files()
+	for name, module := range modules {
+		for _, m := range regexp.MustCompile(`(?m)(?:from |import |URL\()"\./(.*?)"`).FindAllStringSubmatch(string(module), -1) {
+			if _, ok := modules[m[1]]; !ok {
+				t.Errorf("%s imports %s", name, m[1])
+			}
+		}
+	}
+	if names, _ := filepath.Glob("*.js"); len(names) != len(modules) || len(names) < 5 {
+		t.Errorf("%d modules, %d files", len(modules), len(names))
+	}
+}

@@ -1,0 +1,387 @@
+/**
+ * Maru's client for browsers, and for Node.js from 22 on.
+ *
+ *     import { Maru } from "/assets/maru.js";
+ *     const maru = new Maru();
+ *     const chat = maru.subscribe("chat", { last: 20 });
+ *     chat.addEventListener("publication", ({ detail }) => console.log(detail.data));
+ *     await maru.publish("chat", "hello");
+ *
+ * It comes back by itself, and then everything that was missed comes once and in order, or
+ * a gap says what is missing. All tabs of one person share one connection, which a
+ * shared worker keeps (host.js); where there is none the page keeps its own.
+ *
+ * types.d.ts says everything that a program may rely on.
+ */
+import { MaruError, backoff, disconnected, plain } from "./codes.js";
+import { Host } from "./host.js";
+import { Subscription, readable } from "./subscription.js";
+import { hold, pair, surroundings, unique } from "./surroundings.js";
+
+export { MaruError, Subscription };
+
+/**
+ * @typedef {import("./types.d.ts").Options} Options
+ * @typedef {import("./types.d.ts").SubscribeOptions} SubscribeOptions
+ * @typedef {import("./types.d.ts").PublishOptions} PublishOptions
+ * @typedef {import("./types.d.ts").HistoryOptions} HistoryOptions
+ * @typedef {import("./types.d.ts").Position} Position
+ * @typedef {import("./surroundings.js").Port} Port
+ * @typedef {import("./surroundings.js").Surroundings} Surroundings
+ * @typedef {{retry: boolean, wait: boolean, timeout: number}} CommandOptions  see Connection.command
+ */
+
+/** How long a worker may take to answer before the page does without it, in ms. */
+const PATIENCE = 5_000;
+
+/** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").MaruEvents>} */
+const Target = EventTarget;
+
+export class Maru extends Target {
+  /** @type {import("./types.d.ts").State} */
+  state = "closed";
+  /** @type {string | undefined} */
+  user;
+  /** @type {MaruError | undefined} */
+  error;
+
+  #url;
+  #options;
+  #env;
+  /** @type {Port | undefined} to the host */
+  #port;
+  #mayShare;
+  /** @type {string | undefined} who this is, for sharing with others of the same; undefined: with nobody */
+  #name;
+  /** Each attachment to a host has its number; what an older one still says is not listened to. */
+  #run = 0;
+  #attempt = 0;
+  #detached = new AbortController();
+  /** @type {AbortController | undefined} */
+  #closed;
+  /** @type {any} */ #timer;
+  /** @type {any} */ #alive;
+  #id = 0;
+  #unique = unique();
+  /** @type {Map<number, Subscription>} */
+  #subscriptions = new Map();
+  /** @type {Map<number, {command: [string, object, CommandOptions], resolve: (reply: any) => void, reject: (error: MaruError) => void}>} */
+  #calls = new Map();
+
+  /**
+   * @param {string | URL} [url]
+   * @param {Options} [options]
+   * @param {Surroundings} [env] for tests
+   */
+  constructor(url = "/", options = {}, env = surroundings) {
+    super();
+    this.#url = new URL(url, globalThis.location?.href).href.replace(/^http/, "ws");
+    this.#options = options;
+    const Socket = options.WebSocket;
+    this.#env = Socket ? { ...env, open: (/** @type {[string, string]} */ ...where) => new Socket(...where) } : env;
+    this.#mayShare = Boolean(env.share) && options.share !== false && !Socket;
+    this.connect();
+  }
+
+  connect() {
+    this.#listen();
+    if (!this.#port) this.#attach();
+    else if (this.state === "closed") this.#post("connect");
+    else this.#wake();
+  }
+
+  close() {
+    this.#closed?.abort();
+    this.#closed = undefined;
+    this.#detach();
+    for (const { reject } of this.#calls.values()) reject(disconnected("the connection was closed"));
+    this.#calls.clear();
+    this.#set("closed");
+  }
+
+  async reconnect() {
+    if (!this.#port) return this.connect();
+    const run = this.#run;
+    const token = await this.#options.token?.();
+    if (run !== this.#run) return;
+    if (this.#nameOf(token) === this.#name) this.#post("restart", token);
+    else this.#attach(token);
+  }
+
+  /**
+   * @param {string} channel
+   * @param {SubscribeOptions} [options]
+   */
+  subscribe(channel, options = {}) {
+    const sub = ++this.#id;
+    const subscription = new Subscription(channel, options, () => {
+      this.#subscriptions.delete(sub);
+      this.#post("unsubscribe", sub);
+    });
+    this.#subscriptions.set(sub, subscription);
+    this.#join(sub, subscription);
+    return subscription;
+  }
+
+  /**
+   * @param {string} channel
+   * @param {any} data
+   * @param {PublishOptions} [options]
+   */
+  async publish(channel, data, { key, kind, idempotencyKey, version, transient, timeout } = {}) {
+    if (data === undefined) throw new TypeError("there is nothing to publish");
+    if (data instanceof ArrayBuffer) data = new Uint8Array(data);
+    if (data instanceof Uint8Array) {
+      kind = "binary";
+      data = btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
+    }
+    const idempotency_key = idempotencyKey ?? (transient ? undefined : `${this.#unique}-${++this.#id}`);
+    const body = { channel, data, kind, key, idempotency_key, version, transient };
+    return this.#command("publish", body, { retry: !transient, wait: !transient, timeout });
+  }
+
+  /**
+   * @param {string} channel
+   * @param {HistoryOptions} [options]
+   */
+  async history(channel, { since, limit, timeout } = {}) {
+    const reply = await this.#command("history", { channel, since: written(since), limit }, { timeout });
+    return { ...reply, publications: reply.publications.map(readable) };
+  }
+
+  /**
+   * @param {string} channel
+   * @param {{timeout?: number}} [options]
+   */
+  presence(channel, options) {
+    return this.#command("presence", { channel }, options);
+  }
+
+  /**
+   * @param {string} method
+   * @param {any} [data]
+   * @param {{timeout?: number}} [options]
+   */
+  async rpc(method, data, options) {
+    return (await this.#command("rpc", { method, data }, { ...options, retry: false })).data;
+  }
+
+  /**
+   * @param {string} name
+   * @param {object} body
+   * @param {Partial<CommandOptions>} [options]
+   * @returns {Promise<any>}
+   */
+  #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
+    if (this.state === "closed") return Promise.reject(this.error ?? disconnected("the connection was closed"));
+    const call = ++this.#id;
+    /** @type {[string, object, CommandOptions]} */
+    const command = [name, body, { retry, wait, timeout }];
+    return new Promise((resolve, reject) => {
+      this.#calls.set(call, { command, resolve, reject });
+      this.#post("command", call, ...command);
+    });
+  }
+
+  /** Lets the network and the return of the person drive the connection. */
+  #listen() {
+    if (this.#closed) return;
+    this.#closed = new AbortController();
+    const wake = () => this.#wake();
+    const handlers = {
+      online: wake,
+      offline: wake,
+      visibilitychange: () => this.#env.visible() && wake(),
+      // A page that may come back leaves, so that the browser can keep it.
+      pagehide: () => this.#detach(),
+      pageshow: () => this.#port || this.#attach(),
+    };
+    for (const [type, handler] of Object.entries(handlers)) {
+      this.#env.events?.addEventListener(type, handler, { signal: this.#closed.signal });
+    }
+  }
+
+  #wake() {
+    if (!this.#port) return;
+    this.#post("wake");
+    this.#alive ??= this.#env.after(() => this.#alone(), PATIENCE); // a worker can die unseen
+  }
+
+  /** The worker does not do: this page keeps a connection of its own. */
+  #alone() {
+    this.#mayShare = false;
+    this.#attach();
+  }
+
+  /**
+   * Goes to the host: of all tabs of this person, or of this page alone.
+   *
+   * @param {string} [token] if it was asked for already
+   */
+  async #attach(token) {
+    this.#detach();
+    const run = this.#run;
+    const { token: ask, prepare } = this.#options;
+    this.#set("connecting");
+    try {
+      token ??= await ask?.();
+    } catch (error) {
+      if (run !== this.#run) return;
+      this.#timer = this.#env.after(() => this.#attach(), backoff(this.#attempt++, this.#env.random));
+      return this.#set("waiting", this.user, plain(error));
+    }
+    const name = run === this.#run ? this.#nameOf(token) : undefined;
+    const lock = name === undefined ? undefined : await hold(this.#env, this.#detached.signal);
+    if (run !== this.#run) return;
+    this.#attempt = 0;
+    this.#name = name;
+    const port = (this.#port = this.#reach(name));
+    const hears = /** @type {any} */ (this.#desk());
+    port.onmessage = ({ data: [method, ...rest] }) => run === this.#run && hears[method](...rest);
+    this.#post("enter", { url: this.#url, token, can: { token: Boolean(ask), prepare: Boolean(prepare) }, lock });
+    for (const [sub, subscription] of this.#subscriptions) this.#join(sub, subscription);
+    for (const [call, { command, reject }] of this.#calls) {
+      if (command[2].retry) this.#post("command", call, ...command);
+      else this.#calls.delete(call) && reject(disconnected("the connection was lost before the answer"));
+    }
+  }
+
+  /**
+   * @param {string | undefined} name
+   * @returns {Port}
+   */
+  #reach(name) {
+    if (name !== undefined) {
+      try {
+        const failed = () => this.#port === port && this.#alone();
+        this.#timer = this.#env.after(failed, PATIENCE);
+        const port = /** @type {any} */ (this.#env).share(`maru/1 ${this.#url} ${name}`, failed);
+        return port;
+      } catch {
+        this.#env.cancel(this.#timer); // from another origin, or forbidden by a policy
+        this.#mayShare = false;
+        this.#name = undefined;
+      }
+    }
+    const [mine, other] = pair();
+    new Host(this.#env).attach(other);
+    return mine;
+  }
+
+  #detach() {
+    this.#run++;
+    this.#detached.abort();
+    this.#detached = new AbortController();
+    this.#env.cancel(this.#timer);
+    this.#env.cancel(this.#alive);
+    this.#alive = undefined;
+    this.#post("leave");
+    this.#port = undefined;
+  }
+
+  /**
+   * Tabs share by this. A token that is made anew differs by its times only; one that
+   * cannot be looked into shares with nobody.
+   *
+   * @param {string} [token]
+   */
+  #nameOf(token) {
+    if (!this.#mayShare) return;
+    if (!token) return "";
+    try {
+      const { iat, nbf, exp, jti, ...claims } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+      return JSON.stringify(claims);
+    } catch {
+      return;
+    }
+  }
+
+  /** What the host may say. */
+  #desk() {
+    return {
+      /** @param {string} [lock] is free when the worker is gone */
+      welcome: (lock) => {
+        this.#env.cancel(this.#timer);
+        const { signal } = this.#detached;
+        if (lock) this.#env.locks?.request(lock, { signal }, () => signal.aborted || this.#alone()).catch(() => {});
+      },
+      alive: () => {
+        this.#env.cancel(this.#alive);
+        this.#alive = undefined;
+      },
+      /** @param {import("./types.d.ts").State} state @param {string} [user] @param {any} [error] */
+      state: (state, user, error) => this.#set(state, user, error),
+      /** @param {any} error */
+      trouble: (error) => this.#dispatch("error", new MaruError(error)),
+      /** @param {number} sub @param {string} type @param {any} detail */
+      event: (sub, type, detail) => this.#subscriptions.get(sub)?.take(type, detail),
+      /** @param {number} call @param {any} reply @param {any} [error] */
+      result: (call, reply, error) => {
+        const asked = this.#calls.get(call);
+        this.#calls.delete(call);
+        if (error) asked?.reject(new MaruError(error));
+        else asked?.resolve(reply);
+      },
+      /** @param {number} question @param {"token"|"prepare"|"channelToken"} what @param {number} sub */
+      ask: async (question, what, sub) => {
+        const run = this.#run;
+        /** @param {any} value @param {any} [error] */
+        const answer = (value, error) => run === this.#run && this.#post("answer", question, value, error);
+        try {
+          const token = /** @type {any} */ (this.#subscriptions.get(sub)?.options.token);
+          const value = await (what === "channelToken" ? token() : this.#options[what]?.());
+          if (what === "prepare") return answer(undefined);
+          if (what === "channelToken" || this.#nameOf(value) === this.#name) return answer(value);
+          answer(undefined, disconnected("the person is another one"));
+          if (run === this.#run) this.#attach(value);
+        } catch (error) {
+          answer(undefined, plain(error));
+        }
+      },
+    };
+  }
+
+  /**
+   * @param {number} sub
+   * @param {Subscription} subscription
+   */
+  #join(sub, { channel, options: { since, last, deliver, maxHz, presence, token }, position }) {
+    const wish = { since: written(position ?? since), last, deliver, maxHz, presence, token: typeof token === "function" || token };
+    this.#post("subscribe", sub, channel, wish);
+  }
+
+  /**
+   * @param {string} method
+   * @param {...any} rest
+   */
+  #post(method, ...rest) {
+    this.#port?.postMessage([method, ...rest]);
+  }
+
+  /**
+   * @param {import("./types.d.ts").State} state
+   * @param {string} [user]
+   * @param {any} [error]
+   */
+  #set(state, user, error) {
+    this.state = state;
+    this.user = user;
+    this.error = error && new MaruError(error);
+    this.#dispatch("state", { state, user, error: this.error });
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} detail
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * A position as the protocol writes it.
+ *
+ * @param {Position | string} [position]
+ */
+const written = (position) => (typeof position === "object" ? `${position.epoch}:${position.offset}` : position);

@@ -13,6 +13,7 @@ import (
 
 	"maru"
 	"maru/internal/auth"
+	"maru/js"
 )
 
 //go:embed assets
@@ -34,8 +35,9 @@ type asset struct {
 	cache string
 }
 
-// assets serves the embedded files by their full path. The whole set is known
-// when the program starts, so a request is one look into a map.
+// assets serves the embedded files by their full path: those of the pages, and the
+// modules of the client for browsers, which the pages use and anybody may. The whole
+// set is known when the program starts, so a request is one look into a map.
 type assets map[string]asset
 
 func newAssets() assets {
@@ -45,27 +47,34 @@ func newAssets() assets {
 			return err
 		}
 		body, err := assetFiles.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(body)
-		a := asset{
-			body: body,
-			kind: types[path.Ext(name)],
-			etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
-			// Modules name each other without a version, so a browser asks whether they changed.
-			cache: "no-cache",
-		}
-		if strings.HasPrefix(name, "assets/vendor/") { // the directory's name has the version
-			a.cache = "public, max-age=31536000, immutable"
-		}
-		all["/"+name] = a
-		return nil
+		all.add(name, body)
+		return err
 	})
+	for name, body := range js.Files() {
+		all.add("assets/"+name, body)
+	}
 	if err != nil {
 		panic("web: " + err.Error()) // embedded: cannot fail
 	}
 	return all
+}
+
+func (all assets) add(name string, body []byte) {
+	if _, ok := all["/"+name]; ok {
+		panic("web: two files want to be " + name) // embedded: a programmer's mistake
+	}
+	sum := sha256.Sum256(body)
+	a := asset{
+		body: body,
+		kind: types[path.Ext(name)],
+		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		// Modules name each other without a version, so a browser asks whether they changed.
+		cache: "no-cache",
+	}
+	if strings.HasPrefix(name, "assets/vendor/") { // the directory's name has the version
+		a.cache = "public, max-age=31536000, immutable"
+	}
+	all["/"+name] = a
 }
 
 func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -20,6 +20,7 @@ func TestAssets(t *testing.T) {
 		cache  string
 	}{
 		"module":              {"/assets/hall.js", 200, "text/javascript; charset=utf-8", "no-cache"},
+		"the client":          {"/assets/maru.js", 200, "text/javascript; charset=utf-8", "no-cache"},
 		"style":               {"/assets/maru.css", 200, "text/css; charset=utf-8", "no-cache"},
 		"picture":             {"/assets/maru.svg", 200, "image/svg+xml", "no-cache"},
 		"vendored script":     {"/assets/vendor/uplot-1.6.32/uPlot.iife.min.js", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"},

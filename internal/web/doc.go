@@ -4,17 +4,15 @@
 //
 //	request ─→ language (?lang, cookie, Accept-Language)
 //	        ─→ templates/layout.html + templates/PAGE.html, words from lang/LANG.json
-//	        ─→ the browser loads /assets/PAGE.js, which opens the channel's own URL:
-//	             GET, Accept: application/json   what was said, and the position
-//	             WebSocket ?as=publication&since  what was said since, and what is said now
-//	             presence as server-sent events   who is here
+//	        ─→ the browser loads /assets/PAGE.js, and with it the client, /assets/maru.js (package js)
+//	        ─→ which speaks maru.v1: what was said, what is said now, who is here
 //
-// The scripts use only what docs/contract.md promises to everybody. What people
+// The scripts use only what docs/clients.md promises to everybody. What people
 // wrote reaches the page as text, never as markup, and a Content-Security-Policy
 // without a single exception keeps every request on the server's own origin.
 //
-// assets/connection.js holds one channel open (reconnecting, recovering, telling
-// gaps) and knows no page; hall.js, channel.js and quotes.js are the pages.
+// hall.js, channel.js and quotes.js are the pages; live.js is how each of them holds its
+// channel, and says how that stands.
 //
 // A Pages is safe for concurrent use. The package opens no connection, knows no
 // channel's content and decides nothing about who may do what.

@@ -17,12 +17,16 @@ func TestSelfSigned(t *testing.T) {
 		t.Fatalf("the hall is at %s, want https", server.URL)
 	}
 	kim, lee := openPage(t, server.URL, look{}), openPage(t, server.URL, look{})
+	workers := []*tab{kim.worker(t), lee.worker(t)}
 	kim.signIn(t, "kim")
+	lee.signIn(t, "lee")
 	kim.say(t, "hello")
 	curl(t, server.URL, "park => from a shell")
 	for _, p := range []*tab{kim, lee} {
 		p.shows(t, said{"kim", "hello", "verified"}, said{"park", "from a shell", "unverified"})
 		p.neverOffline(t)
+	}
+	for _, p := range workers {
 		if !slices.ContainsFunc(p.requested(), func(url string) bool { return strings.HasPrefix(url, "wss://") }) {
 			t.Error("no socket was opened by wss")
 		}

@@ -66,6 +66,27 @@ func (p *tab) another(t testing.TB, l look) *tab {
 	return second
 }
 
+// worker hears from now on what the shared worker of the person does, which keeps the
+// connection of all tabs. It can do what needs no page.
+func (p *tab) worker(t testing.TB) *tab {
+	t.Helper()
+	person := chromedp.FromContext(p.ctx).BrowserContextID
+	targets, err := chromedp.Targets(p.ctx)
+	must(t, err)
+	for _, info := range targets {
+		if info.Type == "shared_worker" && info.BrowserContextID == person {
+			w := new(tab)
+			ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithListener(w.hear))
+			t.Cleanup(cancel)
+			w.ctx = ctx
+			call(t, w, network.Enable, network.EnableParams{})
+			return w
+		}
+	}
+	t.Fatal("there is no shared worker")
+	return nil
+}
+
 func (p *tab) prepare(t testing.TB, l look) {
 	t.Helper()
 	if l.width == 0 {

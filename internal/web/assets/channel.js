@@ -1,41 +1,27 @@
 /**
  * Any channel as it is: every publication with its offset, kind, sender and key.
  */
-import { compose, mayWrite } from "./compose.js";
-import { Connection } from "./connection.js";
-import { addMarker, addMessage, settle, stamp } from "./log.js";
-import { channelURL, find, make, number, quoted, say } from "./page.js";
-import { drive, showState } from "./state.js";
+import { compose } from "./compose.js";
+import { hold } from "./live.js";
+import { addMessage, stamp, tellOf } from "./log.js";
+import { Maru } from "./maru.js";
+import { channel, channelURL, find, make, number, quoted, say } from "./page.js";
 
-/** @typedef {import("./connection.js").Publication} Publication */
+/** @typedef {import("./types.d.ts").Publication} Publication */
 
-const connection = new Connection(channelURL, {
-  onState(state, reason) {
-    showState(state, reason);
-    if (state !== "open") return;
-    settle();
-    mayWrite();
-  },
-  onPublication(publication, first) {
-    const time = new Date(publication.time);
-    addMessage(render(publication, time), time, first);
-  },
-  onGap: ({ reason, from = 0, to = 0 }) =>
-    addMarker(reason === "epoch" ? say("gapEpoch") : say("gapExpired", { from, to })),
-  onLost: (text) => addMarker(say("lost", { text })),
-});
+const maru = new Maru();
 
 /**
  * @param {Publication} publication
  * @param {Date} time
  */
 function render({ offset, kind, data, key, user }, time) {
-  const facts = make("p", "by", make("span", "offset", `#${offset}`), " ", make("span", "kind", kind));
+  const facts = make("p", "by", make("span", "offset", offset ? `#${offset}` : "–"), " ", make("span", "kind", kind));
   if (user) facts.append(" ", make("span", "name", user));
   if (key) facts.append(" ", make("span", "key", key));
   facts.append(" ", stamp(time));
   const message = make("div", "message", facts, make("pre", "text", body(kind, data)));
-  message.dataset.offset = String(offset);
+  message.dataset.offset = String(offset ?? "");
   return message;
 }
 
@@ -45,7 +31,7 @@ function render({ offset, kind, data, key, user }, time) {
  */
 function body(kind, data) {
   if (kind === "json") return JSON.stringify(data, null, 2);
-  if (kind === "binary") return say("binary", { n: number(atob(data).length) });
+  if (kind === "binary") return say("binary", { n: number(data.length) });
   return String(data);
 }
 
@@ -62,5 +48,12 @@ copy.addEventListener("click", async () => {
   }
 });
 
-compose(connection, (message) => message);
-drive(connection);
+compose(maru, (message) => message);
+hold(maru, () => {
+  const subscription = maru.subscribe(channel, { last: 50 });
+  tellOf(subscription, (publication, first) => {
+    const time = new Date(publication.time);
+    addMessage(render(publication, time), time, first);
+  });
+  return subscription;
+});

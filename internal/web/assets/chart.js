@@ -46,6 +46,12 @@ export function chart(place) {
       if (prices.length > POINTS) prices.shift();
       opening = price - change;
     },
+    /** @param {{price: number}[]} older what was before all that was added */
+    before(older) {
+      prices.unshift(...older.map(({ price }) => price));
+      prices.splice(0, prices.length - POINTS);
+      plot.setData(data());
+    },
     /** @param {boolean} [redraw] with the colours as they are now */
     draw(redraw) {
       if (redraw) plot.redraw();

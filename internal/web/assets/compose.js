@@ -1,19 +1,21 @@
 /**
  * The field in which a message is written.
  */
-import { MAX_MESSAGE_BYTES } from "./connection.js";
-import { toEnd } from "./log.js";
-import { find, notice, number, say } from "./page.js";
+import { addMarker, toEnd } from "./log.js";
+import { channel, find, notice, number, say } from "./page.js";
+
+/** The largest message the server takes, in bytes. */
+const MAX_MESSAGE_BYTES = 1 << 20;
 
 const waits = say("notConnected");
 
 /**
- * Sends what is written: by Enter (Shift+Enter is a new line) or the button.
+ * Publishes what is written: by Enter (Shift+Enter is a new line) or the button.
  *
- * @param {import("./connection.js").Connection} connection
+ * @param {import("./maru.js").Maru} maru
  * @param {(message: string) => string} wire makes the message what goes out
  */
-export function compose(connection, wire) {
+export function compose(maru, wire) {
   const form = /** @type {HTMLFormElement} */ (find("compose"));
   const field = /** @type {HTMLTextAreaElement} */ (find("message"));
 
@@ -24,21 +26,26 @@ export function compose(connection, wire) {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!field.value.trim()) return;
-    const message = wire(field.value);
+    const written = field.value;
+    if (!written.trim()) return;
+    const message = wire(written);
     const bytes = new TextEncoder().encode(message).length;
     if (bytes > MAX_MESSAGE_BYTES) return notice(say("tooLarge", { n: number(bytes) }));
-    if (!connection.send(message)) return notice(waits);
+    if (!document.body.classList.contains("ready")) return notice(waits);
+    maru.publish(channel, message).catch((error) => {
+      // It may be there or not; or it is not, and may be written anew.
+      if (error.code === "disconnected" || error.code === "timeout") return addMarker(say("lost", { text: written }));
+      notice(say("refused", { reason: error.message }));
+      field.value ||= written;
+    });
     notice("");
     field.value = "";
     field.focus();
     toEnd();
   });
-}
-
-/** Connected again: what waits can be sent. */
-export function mayWrite() {
-  if (find("notice").textContent === waits) notice("");
+  maru.addEventListener("state", () => {
+    if (maru.state === "open" && find("notice").textContent === waits) notice(""); // what waits can be sent
+  });
 }
 
 /**

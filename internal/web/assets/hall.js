@@ -1,45 +1,32 @@
 /**
  * The hall: people talk, each message as `nickname => message`.
  */
-import { compose, mayWrite } from "./compose.js";
-import { Connection } from "./connection.js";
-import { addMarker, addMessage, settle, stamp } from "./log.js";
+import { compose } from "./compose.js";
+import { hold } from "./live.js";
+import { addMessage, stamp, tellOf } from "./log.js";
+import { Maru } from "./maru.js";
 import { judge, splitMessage } from "./message.js";
-import { channelURL, find, input, make, notice, number, quoted, say, snippet } from "./page.js";
-import { followPeople } from "./people.js";
+import { channel, find, input, make, notice, number, quoted, say, snippet } from "./page.js";
+import { tellOfPeople } from "./people.js";
 import { Session } from "./session.js";
-import { drive, showState } from "./state.js";
 
-/** @typedef {import("./connection.js").Publication} Publication */
+/** @typedef {import("./types.d.ts").Publication} Publication */
 
 const session = new Session((url, init) => fetch(url, init), localStorage);
 const nickname = input("nickname");
+/** Signing out closes the connection, which is no surprise then. */
+let leaving = false;
 
-const connection = new Connection(channelURL, {
-  prepare: resume,
-  onState(state, reason) {
-    showState(state, reason);
-    followPeople(state === "open");
-    if (state !== "open") return;
-    settle();
-    mayWrite();
-  },
-  onPublication(publication, first) {
-    const time = new Date(publication.time);
-    const { message, by } = render(publication, time);
-    addMessage(message, time, first, by);
-  },
-  onGap: ({ reason, from = 0, to = 0 }) =>
-    addMarker(reason === "epoch" ? say("gapEpoch") : say("gapExpired", { from, to })),
-  onLost: (text) => addMarker(say("lost", { text: splitMessage(text, session.user).text })),
-  onRefused(code) {
-    if (code !== 4503) return;
-    // Signed out elsewhere. The hall is open to anonymous people too.
-    session.forget();
-    showPerson();
-    notice(say("signedOut"));
-    connection.connect();
-  },
+const maru = new Maru("/", { prepare: resume });
+
+maru.addEventListener("state", ({ detail: { state, user = "", error } }) => {
+  if (state === "open" && user !== session.user) follow(user);
+  if (error?.code !== "revoked" || leaving) return;
+  // Signed out elsewhere. The hall is open to anonymous people too.
+  session.forget();
+  showPerson();
+  notice(say("signedOut"));
+  maru.connect();
 });
 
 /**
@@ -51,7 +38,7 @@ function render({ offset, kind, data, user = "" }, time) {
   const verdict = judge(name, user);
   const who = make("span", "name", name || user || say("unnamed"));
   const message = make("div", "message", make("p", "by", who, " ", mark(verdict, name, user), " ", stamp(time)), make("p", "text", text));
-  message.dataset.offset = String(offset);
+  message.dataset.offset = String(offset ?? "");
   message.classList.add(verdict);
   if (user && user === session.user) message.classList.add("own");
   return { message, by: `${name} => ${user}` };
@@ -62,7 +49,7 @@ function render({ offset, kind, data, user = "" }, time) {
  * @param {any} data
  */
 function plain(kind, data) {
-  return kind === "json" ? JSON.stringify(data) : say("binary", { n: number(atob(data).length) });
+  return kind === "json" ? JSON.stringify(data) : say("binary", { n: number(data.length) });
 }
 
 /**
@@ -89,6 +76,18 @@ async function resume() {
   if (before !== session.user || taken) showPerson();
 }
 
+/**
+ * The connection of all tabs is somebody else's than this tab thought: another tab has
+ * signed in, or was there before this one could.
+ *
+ * @param {string} user
+ */
+async function follow(user) {
+  await resume().catch(() => {});
+  showPerson();
+  if (session.user && session.user !== user) maru.reconnect();
+}
+
 function showPerson() {
   const known = session.user !== "";
   if (known) nickname.value = session.user;
@@ -99,8 +98,8 @@ function showPerson() {
 }
 
 /**
- * Runs a change of identity; the socket belongs to the person who opened it, so
- * it is opened again.
+ * Runs a change of identity; the connection belongs to the person who opened it, so
+ * it is opened again, for all tabs.
  *
  * @param {() => Promise<string>} change answers what went wrong
  */
@@ -121,7 +120,7 @@ find("identity").addEventListener("submit", (event) => {
     const wished = nickname.value.trim();
     const answer = await session.signIn(wished);
     if (answer.ok) {
-      if (connection.state !== "closed") connection.connect();
+      if (maru.state !== "closed") maru.reconnect();
       find("message").focus();
       return "";
     }
@@ -134,19 +133,29 @@ find("identity").addEventListener("submit", (event) => {
 
 find("sign-out").addEventListener("click", () => {
   become(async () => {
-    const live = connection.state !== "closed";
-    if (live) connection.disconnect(); // before the server does it
+    const live = maru.state !== "closed";
+    leaving = true;
     try {
-      await session.signOut();
+      await session.signOut(); // the server ends the connection
     } finally {
-      if (live) connection.connect();
+      leaving = false;
+      if (live) maru.reconnect();
     }
     nickname.focus();
     return "";
   });
 });
 
-compose(connection, (message) => `${session.user || nickname.value.trim() || nickname.placeholder} => ${message}`);
+compose(maru, (message) => `${session.user || nickname.value.trim() || nickname.placeholder} => ${message}`);
 snippet("socket", `new WebSocket("${location.origin.replace(/^http/, "ws")}")`);
 snippet("curl", `curl -d 'me => hello' ${quoted(location.origin)}`);
-drive(connection);
+hold(maru, () => {
+  const hall = maru.subscribe(channel, { last: 50, presence: true });
+  tellOf(hall, (publication, first) => {
+    const time = new Date(publication.time);
+    const { message, by } = render(publication, time);
+    addMessage(message, time, first, by);
+  });
+  tellOfPeople(maru, hall);
+  return hall;
+});

@@ -75,8 +75,31 @@ export function stamp(time) {
   return element;
 }
 
+/**
+ * Shows what comes: the history on entry, which is not news, then what is new, and
+ * what is missing.
+ *
+ * @param {import("./maru.js").Subscription} subscription
+ * @param {(publication: import("./types.d.ts").Publication, first: boolean) => void} show
+ */
+export function tellOf(subscription, show) {
+  /** How many of the history on entry are still to come. */
+  let first = 0;
+  subscription.addEventListener("subscribed", ({ detail: { recovered, replay } }) => {
+    if (!recovered) first = replay;
+    if (!first) settle();
+  });
+  subscription.addEventListener("gap", ({ detail: { reason, from = 0, to = 0 } }) =>
+    addMarker(reason === "epoch" ? say("gapEpoch") : say("gapExpired", { from, to })),
+  );
+  subscription.addEventListener("publication", ({ detail }) => {
+    show(detail, first > 0);
+    if (first && !--first) settle();
+  });
+}
+
 /** The history is shown: from now on what comes is announced. */
-export function settle() {
+function settle() {
   log.ariaBusy = "false";
   empty.hidden = log.childElementCount > 0;
 }

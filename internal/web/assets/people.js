@@ -1,54 +1,58 @@
 /**
- * Who is in the channel now, from its presence as server-sent events.
+ * Who is in the channel now, and who has just come or gone.
  */
-import { channelURL, find, make, number, say } from "./page.js";
+import { find, make, number, say } from "./page.js";
 
-/** @typedef {{users?: {user: string, connections: number}[], anonymous?: number, count?: number}} Presence */
+/** @typedef {import("./types.d.ts").Presence} Presence */
+
+/** How many names one line about coming and going has. */
+const MOST_NAMES = 3;
 
 const list = find("people");
-
-/** @type {EventSource | undefined} */
-let source;
-let wanted = false;
+const line = find("comings");
 
 /**
- * Follows presence while the page is connected. A hidden page lets go of it: a
- * browser has six HTTP/1.1 connections to a server for all tabs together.
- *
- * @param {boolean} connected
+ * @param {import("./maru.js").Maru} maru
+ * @param {import("./maru.js").Subscription} subscription
  */
-export function followPeople(connected) {
-  wanted = connected;
-  if (!connected) list.replaceChildren(make("p", "soft", say("peopleOff")));
-  update();
-}
-
-function update() {
-  const want = wanted && !document.hidden;
-  if (want && source && source.readyState !== EventSource.CLOSED) return;
-  source?.close();
-  source = undefined;
-  if (!want) return;
-  source = new EventSource(channelURL + "/presence");
-  source.onmessage = ({ data }) => show(JSON.parse(data));
+export function tellOfPeople(maru, subscription) {
+  /** Of a list that was empty nobody has come. */
+  let known = false;
+  const off = () => {
+    if (maru.state === "open") return;
+    known = false;
+    line.textContent = "";
+    list.replaceChildren(make("p", "soft", say("peopleOff")));
+  };
+  maru.addEventListener("state", off);
+  subscription.addEventListener("presence", ({ detail }) => {
+    show(detail);
+    if (known) tell(detail);
+    known = true;
+  });
+  off();
 }
 
 /** @param {Presence} presence */
-function show({ users = [], anonymous = 0, count = 0 }) {
+function show({ users, anonymous, count }) {
   const rows = make("ul", "");
-  for (const { user, connections } of users) {
-    const row = make("li", "person", make("span", "who", user));
-    if (connections > 1) {
-      const times = make("span", "soft", `×${number(connections)}`);
-      times.title = say("connections", { n: number(connections) });
-      row.append(times);
-    }
-    rows.append(row);
-  }
+  for (const user of users ?? []) rows.append(make("li", "person", make("span", "who", user)));
   if (anonymous) rows.append(make("li", "soft", say("peopleAnonymous", { n: number(anonymous) })));
   // A crowd is told by its number only.
   if (!rows.childElementCount) rows.append(make("li", "soft", count ? say("peopleMany", { n: number(count) }) : say("peopleNone")));
   list.replaceChildren(rows);
 }
 
-document.addEventListener("visibilitychange", update);
+/** @param {Presence} presence */
+function tell({ joined, left }) {
+  const words = [];
+  if (joined.length) words.push(say("joined", { names: names(joined) }));
+  if (left.length) words.push(say("left", { names: names(left) }));
+  if (words.length) line.textContent = words.join(" ");
+}
+
+/** @param {string[]} users */
+function names(users) {
+  const more = users.length - MOST_NAMES;
+  return users.slice(0, MOST_NAMES).join(", ") + (more > 0 ? ` +${number(more)}` : "");
+}

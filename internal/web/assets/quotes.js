@@ -1,19 +1,22 @@
 /**
  * Prices: one row per symbol, changed in place, with the way it came.
  */
-import { Connection } from "./connection.js";
-import { channelURL, find, lang, make, say, snippet } from "./page.js";
 import { chart } from "./chart.js";
-import { drive, showState } from "./state.js";
+import { hold } from "./live.js";
+import { Maru } from "./maru.js";
+import { channel, find, lang, make, say, snippet } from "./page.js";
 
 /**
  * @typedef {{symbol: string, name: string, price: number, change: number, volume: number}} Quote
  * @typedef {{row: HTMLElement, price: HTMLElement, change: HTMLElement, volume: HTMLElement,
- *   draw: (redraw?: boolean) => void, add: (quote: Quote) => void, quote: Quote}} Row
+ *   draw: (redraw?: boolean) => void, add: (quote: Quote) => void, before: (quotes: Quote[]) => void,
+ *   quote: Quote, since: number}} Row  since: the offset of its first price
  */
 
 /** Anybody may publish; a page does not grow without bound for it. */
 const MOST_SYMBOLS = 100;
+/** How often a price changes at most, each second: more nobody can read. */
+const MOST_CHANGES = 10;
 
 const price = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const signed = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
@@ -27,20 +30,24 @@ const rows = new Map();
 /** @type {Set<Row>} to be painted in the next frame */
 const changed = new Set();
 
-const connection = new Connection(
-  channelURL,
-  {
-    onState(state, reason) {
-      showState(state, reason);
-      if (state === "open") find("empty").hidden = rows.size > 0;
-    },
-    onPublication({ kind, data }) {
-      const quote = kind === "json" ? read(data) : undefined;
-      if (quote) take(quote);
-    },
-  },
-  { limit: 1000 },
-);
+const maru = new Maru();
+
+/**
+ * The charts begin with what is retained. It comes once, after the newest of each.
+ */
+async function remember() {
+  const { publications } = await maru.history(channel, { limit: 1000 });
+  /** @type {Map<string, Quote[]>} */
+  const past = new Map();
+  for (const publication of publications) {
+    const quote = publication.kind === "json" ? read(publication.data) : undefined;
+    if (!quote) continue;
+    const row = rows.get(quote.symbol);
+    if (!row) take(quote, publication.offset); // published without a key, and not the newest
+    else if ((publication.offset ?? 0) < row.since) past.set(quote.symbol, [...(past.get(quote.symbol) ?? []), quote]);
+  }
+  for (const [symbol, quotes] of past) rows.get(symbol)?.before(quotes);
+}
 
 /**
  * A quote, if the data is one.
@@ -55,12 +62,15 @@ function read(data) {
   return { symbol: data.symbol, name, price: data.price, change: Number(data.change) || 0, volume: Number(data.volume) || 0 };
 }
 
-/** @param {Quote} quote */
-function take(quote) {
+/**
+ * @param {Quote} quote
+ * @param {number} [offset]
+ */
+function take(quote, offset = 0) {
   let row = rows.get(quote.symbol);
   if (!row) {
     if (rows.size >= MOST_SYMBOLS) return;
-    row = addRow(quote);
+    row = addRow(quote, offset);
   }
   row.quote = quote;
   row.add(quote);
@@ -70,9 +80,10 @@ function take(quote) {
 
 /**
  * @param {Quote} quote
+ * @param {number} since
  * @returns {Row}
  */
-function addRow(quote) {
+function addRow(quote, since) {
   const cell = { price: make("span", ""), change: make("td", "number change"), volume: make("td", "number volume") };
   const head = make("th", "", make("span", "symbol", quote.symbol), make("span", "company", quote.name));
   /** @type {HTMLTableCellElement} */ (head).scope = "row";
@@ -84,7 +95,7 @@ function addRow(quote) {
   body.insertBefore(row, rows.get(next)?.row ?? null);
   find("board").hidden = false;
   find("empty").hidden = true;
-  const added = { row, ...cell, quote, ...chart(canvas) };
+  const added = { row, ...cell, quote, since, ...chart(canvas) };
   rows.set(quote.symbol, added);
   return added;
 }
@@ -130,4 +141,13 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const { draw } of rows.values()) draw(true);
 });
 snippet("feed", `go run ./examples/quotes --server ${location.origin}`);
-drive(connection);
+hold(maru, () => {
+  const quotes = maru.subscribe(channel, { last: 1000, deliver: "latest", maxHz: MOST_CHANGES });
+  quotes.addEventListener("publication", ({ detail: { kind, data, offset } }) => {
+    const quote = kind === "json" ? read(data) : undefined;
+    if (quote) take(quote, offset);
+  });
+  quotes.addEventListener("subscribed", ({ detail: { replay } }) => (find("empty").hidden = replay > 0 || rows.size > 0));
+  quotes.addEventListener("subscribed", () => remember().catch(() => {}), { once: true });
+  return quotes;
+});

@@ -2,8 +2,6 @@
  * Who the person is, by the server's word, across requests, tabs and restarts of
  * the server.
  */
-import { reasonOf } from "./connection.js";
-
 const KEY = "maru.signed-in";
 
 /**
@@ -86,5 +84,19 @@ export class Session {
     const headers = { Accept: "application/json" };
     if (body) headers["Content-Type"] = "application/json";
     return this.#fetch("/session", { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  }
+}
+
+/**
+ * The message of an error answer, {"error":{"code","message"}}; its status if it
+ * has none.
+ *
+ * @param {Response} answer
+ */
+async function reasonOf(answer) {
+  try {
+    return String((await answer.json()).error.message);
+  } catch {
+    return `HTTP ${answer.status}`;
   }
 }

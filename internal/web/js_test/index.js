@@ -1,4 +1,3 @@
 // `node --test js_test/` finds the tests by their names in Node 20; later ones run this file.
-import "./connection.test.js";
 import "./message.test.js";
 import "./session.test.js";

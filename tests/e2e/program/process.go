@@ -93,6 +93,12 @@ func (p *Process) Stop(t testing.TB) int {
 	return p.Wait(t)
 }
 
+// Kill ends the program without a word (SIGKILL) and waits for that.
+func (p *Process) Kill(t testing.TB) {
+	p.cmd.Process.Kill()
+	p.Wait(t)
+}
+
 func (p *Process) end() {
 	p.Interrupt()
 	select {

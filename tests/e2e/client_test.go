@@ -1,0 +1,171 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"maru/tests/e2e/program"
+)
+
+// sockets is how many WebSockets were asked for through the relay so far.
+func sockets(r *program.Relay) int {
+	n := 0
+	for _, link := range r.Links() {
+		n += bytes.Count(link.Sent(), []byte("Sec-WebSocket-Key:"))
+	}
+	return n
+}
+
+// connections is how many the server counts in the hall.
+func connections(t testing.TB, server *program.Server) int {
+	t.Helper()
+	answer, err := http.Get(server.URL + "/channels/hall/presence")
+	must(t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	must(t, err)
+	var here struct{ Count, Anonymous int }
+	must(t, json.Unmarshal(body, &here))
+	return here.Count + here.Anonymous
+}
+
+// All tabs of a person have one connection. It lives as long as one of them.
+func TestTabsShareOneConnection(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	relay := program.NewRelay(t, server.Addr)
+	address := hallThrough(relay)
+	first := openPage(t, address, look{})
+	second := first.another(t, look{})
+	second.visit(t, address)
+	second.live(t)
+	curl(t, server.URL, "a => one")
+	for _, p := range []*tab{first, second} {
+		p.texts(t, []string{"one"})
+	}
+	if n := sockets(relay); n != 1 {
+		t.Errorf("two tabs opened %d sockets, want 1", n)
+	}
+	if n := connections(t, server); n != 1 {
+		t.Errorf("the server counts %d connections, want 1", n)
+	}
+
+	// The first goes elsewhere. What it leaves behind holds nobody up.
+	first.do(t, chromedp.Navigate("about:blank"))
+	curl(t, server.URL, "a => two")
+	second.say(t, "three")
+	second.texts(t, []string{"one", "two", "three"})
+	if n, open := sockets(relay), connections(t, server); n != 1 || open != 1 {
+		t.Errorf("%d sockets were opened, %d are there, want 1 and 1", n, open)
+	}
+
+	// Another person's browser has its own.
+	other := openPage(t, address, look{})
+	other.texts(t, []string{"one", "two", "three"})
+	if n := sockets(relay); n != 2 {
+		t.Errorf("%d sockets for two people", n)
+	}
+	second.neverOffline(t)
+}
+
+// Where there are no shared workers, a page keeps a connection of its own.
+func TestWithoutSharedWorker(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	p := openTab(t, look{})
+	call(t, p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `delete globalThis.SharedWorker`})
+	p.visit(t, server.URL)
+	p.live(t)
+	p.signIn(t, "kim")
+	p.say(t, "alone")
+	p.shows(t, said{"kim", "alone", "verified"})
+	p.here(t, "kim")
+	if statuses := p.upgraded(); len(statuses) == 0 {
+		t.Error("the page has opened no socket")
+	}
+	p.neverOffline(t)
+}
+
+// emulateNetwork is Network.emulateNetworkConditions, with the fields of which none has
+// a default.
+type emulateNetwork struct {
+	Offline            bool    `json:"offline"`
+	Latency            float64 `json:"latency"`
+	DownloadThroughput float64 `json:"downloadThroughput"`
+	UploadThroughput   float64 `json:"uploadThroughput"`
+}
+
+// offline cuts the network of targets by the DevTools protocol, or mends it.
+func offline(t testing.TB, off bool, targets ...*tab) {
+	t.Helper()
+	for _, p := range targets {
+		call(t, p, cdp.Command[emulateNetwork, cdp.Empty]{Method: "Network.emulateNetworkConditions"},
+			emulateNetwork{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
+	}
+}
+
+// The browser has no network for a while. The page says so, is back as soon as there
+// is one, and loses nothing.
+func TestBrowserOffline(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	relay := program.NewRelay(t, server.Addr)
+	p := openPage(t, hallThrough(relay), look{})
+	worker := p.worker(t)
+	curl(t, server.URL, "a => one")
+	p.texts(t, []string{"one"})
+
+	offline(t, true, p, worker)
+	relay.Cut() // the emulation leaves the sockets there are
+	relay.Mend()
+	p.state(t, "waiting")
+	curl(t, server.URL, "a => two")
+	p.click(t, "#connect") // no use
+	p.state(t, "waiting")
+	p.texts(t, []string{"one"})
+
+	offline(t, false, p, worker)
+	p.state(t, "open")
+	curl(t, server.URL, "a => three")
+	p.texts(t, []string{"one", "two", "three"})
+	p.markers(t, 0)
+}
+
+// The server is killed while a program in the page publishes, and is started again:
+// each publication is there once, or its promise was broken aloud.
+func TestServerIsKilled(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	p := openPage(t, server.URL, look{})
+	p.do(t, chromedp.Evaluate[chromedp.Void](`
+		heard = []; told = []; acked = []; failed = []; ready = false
+		import("/assets/maru.js").then(({ Maru }) => {
+			maru = new Maru()
+			const chat = maru.subscribe("chat", { last: 10 })
+			chat.addEventListener("publication", ({ detail }) => heard.push(detail.data))
+			chat.addEventListener("gap", ({ detail }) => told.push(detail.reason))
+			chat.addEventListener("subscribed", () => (ready = true))
+		})
+		publish = (n) => void maru.publish("chat", n, { kind: "json" }).then(() => acked.push(n), ({ code }) => failed.push(code))
+	`))
+	p.await(t, `ready`)
+	p.do(t, chromedp.Evaluate[chromedp.Void](`publish(1)`))
+	p.eventually(t, `heard`, []int{1})
+	server.Kill(t)
+	p.await(t, `maru.state !== "open"`)
+	p.do(t, chromedp.Evaluate[chromedp.Void](`publish(2); publish(3)`))
+	server = program.Serve(t, maruPath, "--listen", server.Addr)
+	p.eventually(t, `heard`, []int{1, 2, 3})
+	p.eventually(t, `acked`, []int{1, 2, 3})
+	p.eventually(t, `told`, []string{"epoch"})
+	p.eventually(t, `failed`, []string{})
+	p.state(t, "open")
+	p.markers(t, 1)
+}

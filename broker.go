@@ -125,6 +125,14 @@ type Retention struct {
 	Durability   Durability
 }
 
+// Or is r with its zero fields as other has them, but for Durability.
+func (r Retention) Or(other Retention) Retention {
+	r.Publications = cmp.Or(r.Publications, other.Publications)
+	r.Age = cmp.Or(r.Age, other.Age)
+	r.Bytes = cmp.Or(r.Bytes, other.Bytes)
+	return r
+}
+
 // WithDefaults is r with its zero fields set.
 func (r Retention) WithDefaults() Retention {
 	r.Publications = cmp.Or(r.Publications, 100)

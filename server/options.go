@@ -5,14 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
 
-	"maru"
 	"maru/internal/auth"
-	"maru/internal/broker/memory"
 	"maru/internal/loop"
 )
 
@@ -35,11 +32,8 @@ type Options struct {
 	// are believed.
 	TrustedProxies []netip.Prefix
 
-	// Namespaces say who may do what in the channels of each namespace, and what it
-	// keeps. A namespace that is not listed follows maru.DefaultNamespace, and what no
-	// rule allows is refused. nil: no rules, everybody who may connect may do
-	// everything. Open is ignored unless it is nil.
-	Namespaces map[string]Namespace
+	// Access is who may do what.
+	Access
 
 	// Logger gets who connected and disconnected (Debug), who was refused and why
 	// (Warn), faults (Error). Default: nobody does.
@@ -110,24 +104,6 @@ type Options struct {
 	MaxConnectionsPerAddress int
 }
 
-// Namespace is the rules for the channels NAME:… and what they keep.
-type Namespace struct {
-	Subscribe maru.Rule // get what is published from now on
-	Publish   maru.Rule // publish; Server.Publish is bound by no rule
-	History   maru.Rule // read what was published before: history, polls, recovery
-	Presence  maru.Rule // see who is there
-
-	// Retention is what the namespace keeps. Fields that are zero are as
-	// Options.HistoryPublications, HistoryAge and HistoryBytes have it.
-	Retention maru.Retention
-	// KeyFrom is a JSON pointer (RFC 6901), like /symbol, to the key of a publication of
-	// JSON, or of text that is JSON, that has none. Empty: no key is looked for.
-	KeyFrom string
-	// MaxHz is the most that a subscription gets of each key in a second, the last value
-	// always delivered. 0: no limit.
-	MaxHz float64
-}
-
 const (
 	defaultMessageBytes     = 1 << 20
 	defaultHeaderBytes      = 16 << 10
@@ -169,58 +145,4 @@ func (o Options) loop() loop.Options {
 		BacklogMessages: o.BacklogMessages,
 		BacklogAge:      o.BacklogAge,
 	}
-}
-
-func (o Options) memory() memory.Options {
-	return memory.Options{Retention: o.retention}
-}
-
-func (o Options) checkNamespaces() error {
-	for name, n := range o.Namespaces {
-		if err := maru.CheckNamespace(name); err != nil {
-			return fmt.Errorf("namespace %q: %w", name, err)
-		}
-		if n.KeyFrom != "" && n.KeyFrom[0] != '/' {
-			return fmt.Errorf("namespace %q: KeyFrom %q is no JSON pointer", name, n.KeyFrom)
-		}
-		if max(n.Subscribe, n.Publish, n.History, n.Presence) > maru.ServerOnly {
-			return fmt.Errorf("namespace %q: a rule is none of maru's", name)
-		}
-		if !(n.MaxHz >= 0) {
-			return fmt.Errorf("namespace %q: MaxHz is %v", name, n.MaxHz)
-		}
-	}
-	return nil
-}
-
-// namespace is what holds for a namespace: its own, or that of the default one.
-func (o Options) namespace(name string) Namespace {
-	n, listed := o.Namespaces[name]
-	if !listed {
-		n = o.Namespaces[maru.DefaultNamespace]
-	}
-	return n
-}
-
-// retention is what a namespace keeps.
-func (o Options) retention(namespace string) maru.Retention {
-	r := o.namespace(namespace).Retention
-	r.Publications = cmp.Or(r.Publications, o.HistoryPublications)
-	r.Age = cmp.Or(r.Age, o.HistoryAge)
-	r.Bytes = cmp.Or(r.Bytes, o.HistoryBytes)
-	return r
-}
-
-// rules are who may do what, nil in open mode.
-func (o Options) rules() map[string]auth.Allowed {
-	if o.Namespaces == nil {
-		return nil
-	}
-	table := make(map[string]auth.Allowed, len(o.Namespaces))
-	for name, n := range o.Namespaces {
-		table[name] = auth.Allowed{
-			auth.Subscribe: n.Subscribe, auth.Publish: n.Publish, auth.History: n.History, auth.Presence: n.Presence,
-		}
-	}
-	return table
 }

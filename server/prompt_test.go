@@ -9,15 +9,28 @@ import (
 // What may have to be looked up is not decided on a loop.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
+	s, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown(t.Context())
+	asking, err := New(Options{Access: Access{ConnectWebhook: "http://127.0.0.1:1/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asking.Shutdown(t.Context())
+	if (handler{asking}).AtOnce(httptest.NewRequest("GET", "/", nil)) {
+		t.Error("a back end is asked on a loop")
+	}
 	for address, want := range map[string]bool{"/": true, "/channels/a": true, "/channels/a?since=1": false, "/?last=5": false} {
-		if got := (handler{}).AtOnce(httptest.NewRequest("GET", address, nil)); got != want {
+		if got := (handler{s}).AtOnce(httptest.NewRequest("GET", address, nil)); got != want {
 			t.Errorf("%s: %t", address, got)
 		}
 	}
 	for _, name := range []string{"Cookie", "Authorization", "Sec-WebSocket-Protocol"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = http.Header{http.CanonicalHeaderKey(name): {"x"}}
-		if (handler{}).AtOnce(r) {
+		if (handler{s}).AtOnce(r) {
 			t.Errorf("with %s: at once", name)
 		}
 	}

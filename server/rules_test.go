@@ -8,13 +8,13 @@ import (
 	"maru/server"
 )
 
-var ruled = server.Options{Namespaces: map[string]server.Namespace{
+var ruled = server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{
 	"news":  {Subscribe: maru.Anyone, History: maru.Anyone, Presence: maru.SignedIn},
 	"drop":  {Publish: maru.Anyone},
 	"inbox": {Subscribe: maru.Own, Publish: maru.SignedIn},
 	"quotes": {Subscribe: maru.Anyone, Publish: maru.Anyone, History: maru.Anyone, KeyFrom: "/symbol",
 		Retention: maru.Retention{Publications: 1}},
-}}
+}}}
 
 // What each way in answers to somebody anonymous.
 func TestRulesByEveryWayIn(t *testing.T) {
@@ -88,7 +88,7 @@ func TestRulesOfSockets(t *testing.T) {
 // Replay is history: without that right there is none.
 func TestReplayWantsHistory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, server.Options{Namespaces: map[string]server.Namespace{"live": {Subscribe: maru.Anyone}}})
+	w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{"live": {Subscribe: maru.Anyone}}}})
 	for path, want := range map[string]int{
 		"/channels/live:a": 101, "/channels/live:a?last=1": 403, "/channels/live:a?as=publication&since=0": 403,
 	} {
@@ -136,7 +136,7 @@ func TestBadNamespaces(t *testing.T) {
 		"": {}, "a:b": {}, "$a": {}, "a/b": {},
 		"key": {KeyFrom: "symbol"}, "rule": {Publish: 77}, "rate": {MaxHz: -1},
 	} {
-		if _, err := server.New(server.Options{Namespaces: map[string]server.Namespace{name: n}}); err == nil {
+		if _, err := server.New(server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{name: n}}}); err == nil {
 			t.Errorf("accepted: %q %+v", name, n)
 		}
 	}

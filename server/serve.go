@@ -40,7 +40,8 @@ func (s *Server) end(ctx context.Context) error {
 	s.watching.Wait()
 	idle := s.requests.close()
 	s.hub.Close()
-	s.sessions.Close()
+	s.people.Sessions.Close()
+	s.endAccess()
 
 	listeners := make(chan error, 1)
 	go func() { listeners <- s.http.Shutdown(ctx) }()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru"
@@ -34,8 +35,10 @@ type Server struct {
 	engine   *loop.Engine
 	hub      *hub.Hub
 	broker   maru.Broker
-	sessions *auth.Sessions
+	people   *auth.People
 	rules    auth.Rules
+	rates    auth.Rates
+	door     *entry.Door
 	handler  http.Handler
 	limiter  *auth.Limiter
 	requests gate
@@ -43,35 +46,43 @@ type Server struct {
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
+	access       atomic.Pointer[access]
+	reload       sync.Mutex
+	ended        bool // guarded by reload: what access has open was closed
 
 	shutdown    sync.Once
 	shutdownErr error
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy or a namespace.
+// a host, a proxy or a part of Access.
 func New(o Options) (*Server, error) {
-	if err := o.checkNamespaces(); err != nil {
-		return nil, fmt.Errorf("server: %w", err)
-	}
 	guard, err := auth.NewGuard(o.policy())
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, engine: loop.New(o.loop()), sessions: auth.NewSessions(auth.SessionOptions{}),
+	s := &Server{options: o,
 		limiter:      auth.NewLimiter(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
 		stopWatching: make(chan struct{}),
 	}
+	s.people = auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), o.Logger)
+	in, err := s.open(o.Access.clone(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s.enforce(in)
+	s.engine = loop.New(o.loop())
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
-			kept := o.memory()
-			kept.Sink = sink
-			s.broker = memory.New(kept)
+			s.broker = memory.New(memory.Options{Retention: s.retention, Sink: sink})
 			return s.broker
 		})
-	s.rules.Set(o.rules())
+	s.door = &entry.Door{
+		Limiter: s.limiter,
+		People:  s.people, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+	}
 	s.handler = guard.Handler(s.routes())
 	s.http = &http.Server{
 		Handler:           handler{s},
@@ -86,19 +97,13 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) routes() http.Handler {
-	door := &entry.Door{
-		Limiter:  s.limiter,
-		Sessions: s.sessions,
-		Rules:    &s.rules,
-		Log:      s.options.Logger,
-	}
-	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: door,
+	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
 		Submit: s.submit})
-	sessions := full.New(full.Options{Engine: s.engine, Hub: s.hub, Door: door,
+	sessions := full.New(full.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
 		Session: s.session()})
-	events := sse.New(sse.Options{Hub: s.hub, Door: door, WriteTimeout: s.options.BacklogAge})
+	events := sse.New(sse.Options{Hub: s.hub, Door: s.door, WriteTimeout: s.options.BacklogAge})
 	return api.New(api.Options{
-		Hub: s.hub, Door: door,
+		Hub: s.hub, Door: s.door,
 		History: s.broker.History, Publish: s.publish,
 		Sockets: func(w http.ResponseWriter, r *http.Request, channel string) {
 			if handshake.Offers(r, full.Subprotocol) {
@@ -135,8 +140,8 @@ type handler struct{ *Server }
 
 // AtOnce is front.Prompt's. Where nobody is to be identified, nothing of the history
 // is asked for and no protocol begins, what is decided about a request stands in it.
-func (handler) AtOnce(r *http.Request) bool {
-	return r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+func (h handler) AtOnce(r *http.Request) bool {
+	return h.people.Prompt() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
@@ -187,16 +192,6 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 func (s *Server) submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	s.complete(channel, p)
 	s.broker.Submit(channel, p, o, done)
-}
-
-// complete gives a publication the key that its namespace says where to find.
-func (s *Server) complete(channel string, p *maru.Publication) {
-	if p.Key != "" || s.options.Namespaces == nil {
-		return
-	}
-	if from := s.options.namespace(maru.Namespace(channel)).KeyFrom; from != "" {
-		p.Key = entry.KeyAt(from, p)
-	}
 }
 
 // Presence says who is subscribed to a channel now.

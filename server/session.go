@@ -11,12 +11,10 @@ import (
 // session is what all sessions of the full protocol share.
 func (s *Server) session() *session.Options {
 	o := &session.Options{
-		Submit:   s.submit,
-		History:  s.broker.History,
-		Presence: s.hub.PresenceTold,
-		Identify: func(context.Context, string) (session.Identity, error) {
-			return nil, maru.NewError(maru.CodeBadToken, "this server takes no tokens")
-		},
+		Submit:          s.submit,
+		History:         s.broker.History,
+		Presence:        s.hub.PresenceTold,
+		Identify:        s.verify,
 		MaxMessageBytes: s.options.MaxMessageBytes,
 		MaxChannels:     s.options.MaxChannels,
 		ConnectTimeout:  s.options.HandshakeTimeout,

@@ -53,9 +53,15 @@ func (o *output) String() string {
 // wait waits until the output has the text.
 func (o *output) wait(t *testing.T, text string) string {
 	t.Helper()
+	return o.waitAfter(t, 0, text)
+}
+
+// waitAfter is wait for a text that comes after so many bytes.
+func (o *output) waitAfter(t *testing.T, n int, text string) string {
+	t.Helper()
 	tooLong := time.After(30 * time.Second)
 	for {
-		if s := o.String(); strings.Contains(s, text) {
+		if s := o.String(); strings.Contains(s[n:], text) {
 			return s
 		}
 		select {

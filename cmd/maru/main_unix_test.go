@@ -81,3 +81,49 @@ func TestPublishFromATerminalWantsData(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }
+
+// At SIGHUP the file is read anew: what it says is in force, or stays so where it is
+// not valid any more.
+func TestHangupReloads(t *testing.T) {
+	t.Parallel()
+	path := file(t, "maru.toml", "[namespaces.default]\npublish = \"anyone\"")
+	cmd, stdout, stderr := program(t, "--config", path, "--listen", "127.0.0.1:0")
+	url := hallURL.FindString(stdout.wait(t, "curl"))
+	publish := func() int { return call(t, "", nil, "publish", "--server", url, "hall", "hi").code }
+	if publish() != exitOK {
+		t.Fatal(stderr)
+	}
+	for _, tt := range []struct {
+		text, log string
+		code      int
+	}{
+		{"[namespaces.default]\nsubscribe = \"anyone\"", "read anew", exitFailure},
+		{"[namespaces.default]\npublish = \"everybody\"", ":2: namespaces.default.publish", exitFailure},
+		{"[namespaces.default]\npublish = \"anyone\"\n# again", "read anew", exitOK},
+	} {
+		before := len(stderr.String())
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Process.Signal(syscall.SIGHUP)
+		stderr.waitAfter(t, before, tt.log)
+		if got := publish(); got != tt.code {
+			t.Errorf("after %q: %d, %s", tt.text, got, stderr)
+		}
+	}
+	cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); exitCode(err) != exitOK {
+		t.Errorf("%v, stderr %q", err, stderr)
+	}
+}
+
+// Without a file there is nothing to be read, and closing the terminal ends maru.
+func TestHangupWithoutAFile(t *testing.T) {
+	t.Parallel()
+	cmd, stdout, _ := program(t, "--listen", "127.0.0.1:0")
+	stdout.wait(t, "curl")
+	cmd.Process.Signal(syscall.SIGHUP)
+	if err := cmd.Wait(); err == nil {
+		t.Error("it took a hangup for its normal end")
+	}
+}

@@ -18,7 +18,10 @@ import (
 type remote struct {
 	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER)."`
 	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) beside the system's."`
+	Token    string `placeholder:"TOKEN" help:"Token or API key to come with (better in MARU_TOKEN, which nobody sees in a list of processes)."`
 	Insecure bool   `help:"Trust any certificate: for a self-signed server on one's own machine."`
+
+	token string // of the environment
 }
 
 func serverURL(s *surroundings) string {
@@ -58,7 +61,38 @@ func (r *remote) client() (*http.Client, error) {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	return &http.Client{Transport: transport}, nil
+	if r.Token == "" {
+		r.Token = r.token
+	}
+	if r.Token == "" {
+		return &http.Client{Transport: transport}, nil
+	}
+	server, err := url.Parse(r.Server)
+	if err != nil {
+		return nil, usagef("--server: %w", err)
+	}
+	return &http.Client{Transport: &bearer{transport, server.Scheme, server.Host, r.Token}}, nil
+}
+
+// BeforeResolve takes over what the environment says.
+func (r *remote) BeforeResolve(s *surroundings) error {
+	r.token = s.getenv("MARU_TOKEN")
+	return nil
+}
+
+// bearer is a transport that shows a token to one server, and not to where that one
+// redirects.
+type bearer struct {
+	*http.Transport
+	scheme, host, token string
+}
+
+func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == b.scheme && r.URL.Host == b.host {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+b.token)
+	}
+	return b.Transport.RoundTrip(r)
 }
 
 // refusal is an answer that is not the one hoped for.

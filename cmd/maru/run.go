@@ -20,6 +20,7 @@ const (
 
 // surroundings are what a command has of the process it runs in.
 type surroundings struct {
+	args           []string // without the program's name
 	env            []string // NAME=value
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -39,6 +40,8 @@ type commandLine struct {
 	Serve     serveCmd         `cmd:"" help:"Run the server (also what plain maru does)."`
 	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
 	Subscribe subscribeCmd     `cmd:"" help:"Print what is published in channels, as it comes."`
+	Token     tokenCmd         `cmd:"" help:"Make a token for somebody, or an API key for a back end."`
+	Check     checkCmd         `cmd:"" help:"Check a configuration file and say what it allows."`
 	Bench     benchCmd         `cmd:"" help:"Load a server and measure it."`
 	Version   kong.VersionFlag `help:"Print the version and end."`
 }
@@ -57,6 +60,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // run is the program without its process. It returns the exit code.
 func run(ctx context.Context, args []string, s *surroundings) int {
 	var cli commandLine
+	s.args = args
 	args, cli.Serve.plain = words(args)
 	line, err := parse(ctx, &cli, args, s)
 	if err == nil && line != nil {

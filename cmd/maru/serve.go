@@ -77,12 +77,21 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if c.MaxMemory > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(c.MaxMemory)) // collects more the nearer it is
 	}
-	live, err := server.New(c.options(log, certificate))
+	access, err := c.access()
+	if err != nil {
+		return err
+	}
+	options := c.options(log, certificate)
+	options.Access = access
+	live, err := server.New(options)
 	if err != nil {
 		return usageError{err}
 	}
 	if err := c.announce(s.stdout, listeners, certificate); err != nil {
 		return err
+	}
+	if c.Config != "" {
+		defer c.reloading(live, s, log)()
 	}
 	return c.serve(ctx, live, listeners, log)
 }
@@ -98,7 +107,6 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has seen to what is left: Open and Loopback
-		Namespaces:     c.namespaces(),
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
 		Hosts:          c.Host,
@@ -132,21 +140,6 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
 	}
 	return o
-}
-
-// namespaces are the tables of the file; nil without one.
-func (c *serveCmd) namespaces() map[string]server.Namespace {
-	if c.Namespaces == nil {
-		return nil
-	}
-	all := make(map[string]server.Namespace, len(c.Namespaces))
-	for name, n := range c.Namespaces {
-		all[name] = server.Namespace{
-			Subscribe: n.Subscribe, Publish: n.Publish, History: n.History, Presence: n.Presence,
-			Retention: c.Retention(n), KeyFrom: n.KeyFrom, MaxHz: n.MaxHz,
-		}
-	}
-	return all
 }
 
 // serve answers on all listeners until ctx ends or one of them fails, and then

@@ -7,6 +7,8 @@
 //	/channels/NAME/presence   GET: JSON or server-sent events
 //	/quotes  /assets/…        pages
 //	/session                  sign-in
+//	/tickets                  tickets that stand for somebody once
+//	/admin/disconnect  /admin/revoke   for back ends: end somebody's connections, or their right to come back
 //	/healthz                  200 ok
 //
 // It stands behind auth.Guard.Handler. Paths are matched as they were escaped by

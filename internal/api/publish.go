@@ -36,7 +36,10 @@ type position struct {
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
-	who, err := a.Door.Allow(r, channel, auth.Publish)
+	who, err := a.Door.People.Identify(r, channel)
+	if err == nil {
+		err = a.Door.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
+	}
 	if err != nil {
 		a.Door.Refuse(w, r, err)
 		return
@@ -52,7 +55,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		return
 	}
 	p.User = who.User
-	o.Publisher = p.User
+	o.Publisher = who.Publisher()
 	done, err := a.Publish(r.Context(), channel, p, o)
 	if err != nil {
 		a.fail(w, r, err)

@@ -42,10 +42,10 @@ func newWorld(t *testing.T, connections int) *world {
 		engine.Shutdown(context.Background(), 1001, "")
 	})
 	w.door = &entry.Door{
-		Limiter:  auth.NewLimiter(connections, 0),
-		Sessions: auth.NewSessions(auth.SessionOptions{}),
-		Rules:    new(auth.Rules),
-		Log:      slog.New(slog.DiscardHandler),
+		Limiter: auth.NewLimiter(connections, 0),
+		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
+		Rules:   new(auth.Rules), Rates: new(auth.Rates),
+		Log: slog.New(slog.DiscardHandler),
 	}
 	w.api = api.New(api.Options{
 		Hub: w.hub, Door: w.door, History: w.broker.History,

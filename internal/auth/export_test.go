@@ -20,3 +20,10 @@ func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool
 	o, ok := parseOrigin(s)
 	return o.String(), o.host, o.port, o.loopback(), ok
 }
+
+// KeptPaces counts whom the limits on publications remember.
+func KeptPaces(r *Rates) int {
+	r.published.mu.Lock()
+	defer r.published.mu.Unlock()
+	return len(r.published.due)
+}

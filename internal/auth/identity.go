@@ -5,15 +5,28 @@ import "time"
 // Identity is who sent a request, by the server's word. The zero value is
 // anonymous.
 type Identity struct {
-	User    string // the person; empty for anonymous, and for an API key that speaks for nobody
+	User    string // the person; empty for anonymous, and for an API key
 	Session string // of a cookie: an id for logs and Attach, of no use to a thief: not the cookie's token
-	Server  bool   // a back end, by API key: it may do what anybody may
-	Grant   *Grant // what a token gives; nil without one. Not changed
+	Key     string // of a back end: which API key it has; see Server
+	Grant   *Grant // what a token, a ticket or the webhook gives beside the name; nil without. Not changed
 }
 
 // Grant is what a token says beside the person's name.
 type Grant struct {
-	ID       string    // the token's own name, for revoking it; may be empty
-	Channels []string  // that the token names for rules that want it (maru.ByToken): NAME, or NAMESPACE:* for all that begin so
-	Expires  time.Time // when the token and all that lives by it ends
+	ID       string    // the token's own name, for revoking it: its jti, or a fingerprint of it
+	Channels []string  // that the token names for rules that want it (maru.ByToken): NAME, or PREFIX:* for all that begin so
+	Expires  time.Time // when it ends, and all that lives by it; zero: never
+}
+
+// Server reports whether it is a back end with an API key, which may do whatever
+// anybody may.
+func (who Identity) Server() bool { return who.Key != "" }
+
+// Publisher is whose an idempotency key is: the person's, or the API key's, which no
+// person can have the name of.
+func (who Identity) Publisher() string {
+	if who.Server() {
+		return "\x00" + who.Key
+	}
+	return who.User
 }

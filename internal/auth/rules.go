@@ -73,7 +73,7 @@ func (who Identity) meets(rule maru.Rule, channel string) bool {
 		return true
 	case rule == maru.Nobody:
 		return false
-	case who.Server:
+	case who.Server():
 		return true
 	}
 	switch rule {

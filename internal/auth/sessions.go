@@ -146,6 +146,18 @@ func (s *Sessions) signOut(token string) (ends []func()) {
 	return ends
 }
 
+// endOf ends the sessions that the operator means.
+func (s *Sessions) endOf(target Target) (ends []func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range []*session{s.byName[target.User], s.byID[target.Session]} {
+		if x != nil {
+			ends = append(ends, s.end(x)...)
+		}
+	}
+	return ends
+}
+
 // The methods below need s.mu. Holding it over each use of the store keeps store
 // and maps of one mind: nothing touches, and so revives, what has just ended.
 

@@ -21,6 +21,9 @@ func WriteError(w http.ResponseWriter, err error) {
 	}
 	e := maru.ErrorOf(err)
 	w.Header().Set("Cache-Control", "no-store")
+	if e.Code.Status() == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 9110 §11.6.1, RFC 6750 §3
+	}
 	writeJSON(w, e.Code.Status(), struct {
 		Error told `json:"error"`
 	}{told{e.Code, e.Message}})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ func (s *Serve) Check() error {
 		s.checkTLS(),
 		s.checkNumbers(),
 		s.checkLog(),
+		s.checkIdentity(),
 		s.checkNamespaces(),
 	))
 }
@@ -111,6 +113,18 @@ func (s *Serve) checkNumbers() error {
 			wrong = append(wrong, fmt.Errorf("%s: is %d, wants at least %d", n.name, n.value, n.least))
 		}
 	}
+	for _, n := range []struct {
+		name  string
+		value float64
+	}{
+		{"publish-rate", s.PublishRate},
+		{"publish-rate-per-connection", s.PublishRatePerConnection},
+		{"connect-rate", s.ConnectRate},
+	} {
+		if !(n.value == 0 || n.value >= leastRate && n.value <= mostRate) {
+			wrong = append(wrong, fmt.Errorf("%s: is %v, wants 0 for no limit, or %v to %.0f a second", n.name, n.value, leastRate, mostRate))
+		}
+	}
 	for _, d := range []struct {
 		name  string
 		value Duration
@@ -121,6 +135,7 @@ func (s *Serve) checkNumbers() error {
 		{"backlog-age", s.BacklogAge},
 		{"presence-grace", s.PresenceGrace},
 		{"history-age", s.HistoryAge},
+		{"connect-webhook-timeout", s.ConnectWebhookTimeout},
 	} {
 		// A file's ping-interval = 25 is 25 nanoseconds: a forgotten unit.
 		if time.Duration(d.value) < time.Millisecond {
@@ -128,6 +143,39 @@ func (s *Serve) checkNumbers() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// Rates from one in a thousand seconds, and so that a burst is a number.
+const leastRate, mostRate = 0.001, 1e6
+
+// checkIdentity looks at what proves who somebody is; what a key is, package auth
+// knows.
+func (s *Serve) checkIdentity() error {
+	var wrong []error
+	for name, at := range map[string]string{"token-key-set": s.TokenKeySet, "connect-webhook": s.ConnectWebhook} {
+		if at != "" && !isTrustworthy(at) {
+			wrong = append(wrong, fmt.Errorf("%s: wants an https URL, or http on this machine or a private address: who can change the answer can be anybody", name))
+		}
+	}
+	for _, h := range s.APIKey {
+		if digits, ok := strings.CutPrefix(h, "sha256:"); !ok || len(digits) != 64 || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+			// It may be the key itself: it is not repeated.
+			wrong = append(wrong, errors.New("api-key: wants sha256: and 64 hexadecimal digits, as maru token --api-key prints them"))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// isTrustworthy reports whether what comes from a URL comes from there: it is https,
+// or the way is short.
+func isTrustworthy(at string) bool {
+	u, err := url.Parse(at)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	ip, _ := netip.ParseAddr(u.Hostname())
+	local := strings.EqualFold(u.Hostname(), "localhost") || !strings.Contains(u.Hostname(), ".") || ip.IsLoopback() || ip.IsPrivate()
+	return u.Scheme == "https" || u.Scheme == "http" && local
 }
 
 func (s *Serve) checkLog() error {

@@ -58,6 +58,20 @@ func TestCheck(t *testing.T) {
 		{`history-age = "0s"`, []string{"history-age"}},
 		{`log-format = "xml"`, []string{"log-format", `"xml"`}},
 
+		{`publish-rate = -1`, []string{":1: publish-rate"}},
+		{`publish-rate-per-connection = nan`, []string{":1: publish-rate-per-connection"}},
+		{`connect-rate = 0.0001`, []string{":1: connect-rate"}},
+		{`connect-webhook-timeout = "0s"`, []string{":1: connect-webhook-timeout"}},
+		{`connect-webhook = "http://example.com/"`, []string{":1: connect-webhook", "https"}},
+		{`connect-webhook = "http://127.0.0.1:8080/who"`, nil},
+		{`connect-webhook = "http://backend:8080/who"`, nil},
+		{`connect-webhook = "ftp://localhost/"`, []string{":1: connect-webhook"}},
+		{`token-key-set = "http://203.0.113.9/keys"`, []string{":1: token-key-set"}},
+		{`token-key-set = "http://10.0.0.1/keys"`, nil},
+		{`token-key-set = "keys.json"`, []string{":1: token-key-set"}},
+		{`api-key = ["sha256:0000000000000000000000000000000000000000000000000000000000000000"]`, nil},
+		{`api-key = ["maru_secret"]`, []string{":1: api-key"}},
+
 		// Rules make open mode's --open needless, and do not go with it.
 		{"listen = [\":3000\"]\n[namespaces.default]\nsubscribe = \"anyone\"", nil},
 		{"[namespaces.\"시세\"]\nsubscribe = \"user\"\nhistory_count = 0\nmax_hz = 0.5\nkey_from = \"/a~1b/0\"", nil},
@@ -92,6 +106,9 @@ func TestCheck(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %q does not say %s", tt.file, err, want)
 			}
+		}
+		if err != nil && strings.Contains(err.Error(), "maru_secret") {
+			t.Errorf("the error repeats an API key: %v", err)
 		}
 	}
 }

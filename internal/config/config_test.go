@@ -42,6 +42,9 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
 		LogFormat:        "text",
+
+		ConnectWebhookHeader:  []string{"Cookie"},
+		ConnectWebhookTimeout: config.Duration(3 * time.Second),
 	}
 	got := config.Defaults()
 	if !reflect.DeepEqual(got, want) {
@@ -129,6 +132,18 @@ history-age = "1h30m"
 history-bytes = "1GiB"
 log-format = "json"
 log-level = "debug"
+nicknames = true
+token-key = ["a.pem", "b.key"]
+token-key-set = "https://id.example.com/keys"
+token-issuer = "id.example.com"
+token-audience = "maru"
+api-key = ["sha256:00"]
+connect-webhook = "http://localhost:1/who"
+connect-webhook-header = ["Cookie", "User-Agent"]
+connect-webhook-timeout = "1s"
+publish-rate = 5
+publish-rate-per-connection = 2.5
+connect-rate = 0.5
 `
 	env := strings.Split(`MARU_LISTEN=localhost:1, :2
 MARU_TLS_CERT=c.pem
@@ -157,7 +172,19 @@ MARU_HISTORY=0
 MARU_HISTORY_AGE=90m
 MARU_HISTORY_BYTES=1024MiB
 MARU_LOG_FORMAT=json
-MARU_LOG_LEVEL=DEBUG`, "\n")
+MARU_LOG_LEVEL=DEBUG
+MARU_NICKNAMES=true
+MARU_TOKEN_KEY=a.pem,b.key
+MARU_TOKEN_KEY_SET=https://id.example.com/keys
+MARU_TOKEN_ISSUER=id.example.com
+MARU_TOKEN_AUDIENCE=maru
+MARU_API_KEY=sha256:00
+MARU_CONNECT_WEBHOOK=http://localhost:1/who
+MARU_CONNECT_WEBHOOK_HEADER=Cookie, User-Agent
+MARU_CONNECT_WEBHOOK_TIMEOUT=1s
+MARU_PUBLISH_RATE=5
+MARU_PUBLISH_RATE_PER_CONNECTION=2.5
+MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
 		Listen:                   []string{"localhost:1", ":2"},
@@ -187,6 +214,18 @@ MARU_LOG_LEVEL=DEBUG`, "\n")
 		HistoryBytes:             1 << 30,
 		LogFormat:                "json",
 		LogLevel:                 config.Level{Level: slog.LevelDebug},
+		Nicknames:                true,
+		TokenKey:                 []string{"a.pem", "b.key"},
+		TokenKeySet:              "https://id.example.com/keys",
+		TokenIssuer:              "id.example.com",
+		TokenAudience:            "maru",
+		APIKey:                   []string{"sha256:00"},
+		ConnectWebhook:           "http://localhost:1/who",
+		ConnectWebhookHeader:     []string{"Cookie", "User-Agent"},
+		ConnectWebhookTimeout:    config.Duration(time.Second),
+		PublishRate:              5,
+		PublishRatePerConnection: 2.5,
+		ConnectRate:              0.5,
 	}
 	for name, load := range map[string]func(s *config.Serve) error{
 		"file":        func(s *config.Serve) error { return s.Load(write(t, file), nil) },
@@ -228,6 +267,7 @@ func TestBadFile(t *testing.T) {
 		{"list as text", `listen = ":3000"`, []string{":1:", "listen", "list"}},
 		{"duration", `ping-interval = "25"`, []string{":1:", "ping-interval", "25s"}},
 		{"duration as list", `ping-interval = ["25s"]`, []string{":1:", "ping-interval", "quotes"}},
+		{"rate", `publish-rate = "fast"`, []string{":1:", "publish-rate", "number"}},
 		{"size", `backlog = "1MB"`, []string{":1:", "backlog", "1MiB"}},
 		{"network", "trusted-proxy = [\"10.0.0.1\",\n\"home\"]", []string{":2:", "trusted-proxy", `"home"`}},
 		{"level", `log-level = "loud"`, []string{":1:", "log-level", "debug"}},
@@ -277,6 +317,7 @@ func TestBadEnvironment(t *testing.T) {
 		"MARU_=1",
 		"MARU_OPEN=yes",
 		"MARU_HISTORY=many",
+		"MARU_PUBLISH_RATE=fast",
 		"MARU_PING_INTERVAL=25",
 		"MARU_BACKLOG=1MB",
 		"MARU_TRUSTED_PROXY=10.0.0.1,home",

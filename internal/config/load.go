@@ -22,6 +22,7 @@ const MaxFileBytes = 1 << 20
 // otherEnv are the variables with our prefix that are not options of serve.
 var otherEnv = []string{
 	"MARU_SERVER", // of publish and subscribe
+	"MARU_TOKEN",  // the same
 }
 
 // Load lays the values of the file, then those of the environment over s, which
@@ -202,6 +203,12 @@ func set(field reflect.Value, text string) error {
 		value, err := strconv.ParseBool(text)
 		if err != nil {
 			return fmt.Errorf("wants true or false, not %q", text)
+		}
+		*target = value
+	case *float64:
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return fmt.Errorf("wants a number, not %q", text)
 		}
 		*target = value
 	case *int:

@@ -19,6 +19,16 @@ type Serve struct {
 	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"Host name by which clients call this server beside localhost (repeatable)."`
 	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network whose X-Forwarded-For and X-Forwarded-Proto count (repeatable)."`
 
+	Nicknames             bool     `toml:"nicknames" group:"Who is who:" help:"With rules: let people sign in under a nickname of their choice. Without rules they always may."`
+	TokenKey              []string `toml:"token-key" group:"Who is who:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
+	TokenKeySet           string   `toml:"token-key-set" group:"Who is who:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read anew every hour and for keys that are not in it."`
+	TokenIssuer           string   `toml:"token-issuer" group:"Who is who:" placeholder:"TEXT" help:"What the iss of tokens must be."`
+	TokenAudience         string   `toml:"token-audience" group:"Who is who:" placeholder:"TEXT" help:"What the aud of tokens must contain."`
+	APIKey                []string `toml:"api-key" group:"Who is who:" placeholder:"HASH" help:"Hash of a back end's API key, as maru token --api-key prints it (repeatable)."`
+	ConnectWebhook        string   `toml:"connect-webhook" group:"Who is who:" placeholder:"URL" help:"Back end that is asked who connects without a token, ticket or API key."`
+	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Who is who:" default:"Cookie" placeholder:"NAME" help:"Header of the request that it is told (default Cookie; repeatable)."`
+	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Who is who:" default:"3s" help:"Time for it to answer; then the connection is refused."`
+
 	Demo bool `toml:"demo" group:"Content:" help:"Feed sample prices into the channel quotes. Plain maru, without a command, does."`
 
 	MaxMessage               Bytes    `toml:"max-message" group:"Limits:" default:"1MiB" help:"Largest message or published body."`
@@ -35,6 +45,9 @@ type Serve struct {
 	MaxConnections           int      `toml:"max-connections" group:"Limits:" default:"0" help:"Connections in all; 0 is as many as the limit on open files leaves."`
 	MaxMemory                Bytes    `toml:"max-memory" group:"Limits:" default:"0" help:"Memory above which new connections are refused and slow ones closed sooner; 0 is no ceiling."`
 	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Connections from one address; 0 is no limit."`
+	PublishRate              float64  `toml:"publish-rate" group:"Limits:" default:"0" help:"Publications a second by one person or, not signed in, one address; 0 is no limit."`
+	PublishRatePerConnection float64  `toml:"publish-rate-per-connection" group:"Limits:" default:"0" help:"Publications a second on one WebSocket; 0 is no limit."`
+	ConnectRate              float64  `toml:"connect-rate" group:"Limits:" default:"0" help:"Live connections begun a second by one person or address; 0 is no limit."`
 
 	History      int      `toml:"history" group:"History:" default:"100" help:"Publications kept per channel; 0 keeps none."`
 	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`

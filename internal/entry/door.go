@@ -17,10 +17,11 @@ const retryAfter = "5"
 // Door says who comes and what they may, lets live connections in, counts them, and
 // keeps the log of their coming and going. All fields are needed.
 type Door struct {
-	Limiter  *auth.Limiter
-	Sessions *auth.Sessions
-	Rules    *auth.Rules
-	Log      *slog.Logger
+	Limiter *auth.Limiter
+	People  *auth.People
+	Rules   *auth.Rules
+	Rates   *auth.Rates
+	Log     *slog.Logger
 }
 
 // Visitor is who is at the other end of a connection.
@@ -29,15 +30,10 @@ type Visitor struct {
 	Identity auth.Identity
 }
 
-// Identify says who sent the request.
-func (d *Door) Identify(r *http.Request) (auth.Identity, error) {
-	return d.Sessions.Identify(r), nil
-}
-
 // Allow says who sent the request, if all of that is allowed to them in the channel:
-// else CodeNotAllowed.
+// else CodeNotAllowed, or what People.Identify has against them. It may wait.
 func (d *Door) Allow(r *http.Request, channel string, actions ...auth.Action) (auth.Identity, error) {
-	who, err := d.Identify(r)
+	who, err := d.People.Identify(r, channel)
 	if err != nil {
 		return who, err
 	}
@@ -50,7 +46,7 @@ func (d *Door) Allow(r *http.Request, channel string, actions ...auth.Action) (a
 }
 
 // Admit counts a live connection in that wants to do all of that in a channel.
-// Errors: those of Allow, CodeTooManyConnections. Who was admitted leaves by Leave,
+// Errors: those of Allow, CodeRateLimited, CodeTooManyConnections. Who was admitted leaves by Leave,
 // once.
 func (d *Door) Admit(r *http.Request, channel string, actions ...auth.Action) (Visitor, error) {
 	who, err := d.Allow(r, channel, actions...)
@@ -58,10 +54,23 @@ func (d *Door) Admit(r *http.Request, channel string, actions ...auth.Action) (V
 		return Visitor{}, err
 	}
 	addr := auth.CallerFrom(r.Context()).Addr
+	if err := d.Rates.Connect(who, addr); err != nil {
+		return Visitor{}, err
+	}
 	if err := d.Limiter.Enter(addr); err != nil {
 		return Visitor{}, err
 	}
 	return Visitor{Addr: addr, Identity: who}, nil
+}
+
+// MayPublish says whether who may publish in a channel now. own is the connection's
+// pace, nil where there is none. It does not wait. Errors: CodeNotAllowed,
+// CodeRateLimited.
+func (d *Door) MayPublish(who auth.Identity, addr netip.Addr, own *auth.Pace, channel string) error {
+	if err := d.Rules.Allow(who, auth.Publish, channel); err != nil {
+		return err
+	}
+	return d.Rates.Publish(who, addr, own)
 }
 
 // Leave counts the connection out.
@@ -84,8 +93,11 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // WriteError is auth.WriteError, with Retry-After where coming back helps.
 func WriteError(w http.ResponseWriter, err error) {
-	if maru.ErrorOf(err).Code.Status() == http.StatusServiceUnavailable {
+	switch maru.ErrorOf(err).Code.Status() {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
 	}
 	auth.WriteError(w, err)
 }

@@ -33,7 +33,7 @@ func (s *Session) publish(c *command, who Identity) {
 	if err == nil {
 		err = who.MayPublish(c.Publish.Channel)
 	}
-	o := maru.PublishOptions{IdempotencyKey: c.Publish.IdempotencyKey, Publisher: who.User(), Version: c.Publish.Version, Transient: c.Publish.Transient}
+	o := maru.PublishOptions{IdempotencyKey: c.Publish.IdempotencyKey, Publisher: who.Publisher(), Version: c.Publish.Version, Transient: c.Publish.Transient}
 	if err == nil {
 		err = o.Check()
 	}

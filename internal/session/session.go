@@ -38,6 +38,7 @@ type Options struct {
 // alone.
 type Identity interface {
 	User() string       // empty: anonymous
+	Publisher() string  // whose idempotency keys are
 	Expires() time.Time // zero: never
 	MaySubscribe(channel string) error
 	MayPublish(channel string) error

@@ -4,18 +4,24 @@ import (
 	"time"
 
 	"maru/internal/auth"
+	"maru/internal/entry"
 	"maru/internal/session"
 )
 
 // Identity is somebody as a session sees them: what they may is the rules'.
-func Identity(rules *auth.Rules, who auth.Identity) session.Identity { return &identity{rules, who} }
+func Identity(door *entry.Door, who auth.Identity) session.Identity {
+	return &identity{door: door, who: who}
+}
 
 type identity struct {
-	rules *auth.Rules
-	who   auth.Identity
+	door *entry.Door
+	who  auth.Identity
+	conn *member // whose it is; nil until Connection.Identified
 }
 
 func (i *identity) User() string { return i.who.User }
+
+func (i *identity) Publisher() string { return i.who.Publisher() }
 
 func (i *identity) Expires() time.Time {
 	if i.who.Grant == nil {
@@ -25,10 +31,15 @@ func (i *identity) Expires() time.Time {
 }
 
 func (i *identity) MaySubscribe(channel string) error    { return i.may(auth.Subscribe, channel) }
-func (i *identity) MayPublish(channel string) error      { return i.may(auth.Publish, channel) }
 func (i *identity) MayReadHistory(channel string) error  { return i.may(auth.History, channel) }
 func (i *identity) MayReadPresence(channel string) error { return i.may(auth.Presence, channel) }
 
+// MayPublish also counts against the limits on publications a second: it is asked once
+// for each.
+func (i *identity) MayPublish(channel string) error {
+	return i.door.MayPublish(i.who, i.conn.addr, &i.conn.pace, channel)
+}
+
 func (i *identity) may(do auth.Action, channel string) error {
-	return i.rules.Allow(i.who, do, channel)
+	return i.door.Rules.Allow(i.who, do, channel)
 }

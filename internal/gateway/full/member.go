@@ -27,8 +27,9 @@ type member struct {
 	user    string // by the handshake: for the log
 	addr    netip.Addr
 	since   time.Duration // after Gateway.start
+	pace    auth.Pace
 	stage   atomic.Uint32
-	detach  func() // from the cookie's session; nil: there is none
+	tie     atomic.Pointer[auth.Tie] // nil: of somebody anonymous
 }
 
 // Stages of a member. The goroutine of the handshake moves it from entering to
@@ -42,12 +43,9 @@ const (
 // begin starts the session and the reading of the connection.
 func (m *member) begin(who auth.Identity) {
 	m.gateway.Door.Connected(m.connection())
-	m.session.Begin(m.gateway.Session, m, Identity(m.gateway.Door.Rules, who))
-	detach, err := m.gateway.Door.Sessions.Attach(who.Session, func() { m.Close(errRevoked) })
-	if err != nil {
+	m.session.Begin(m.gateway.Session, m, &identity{m.gateway.Door, who, m})
+	if err := m.attach(who); err != nil {
 		m.Close(err)
-	} else if who.Session != "" {
-		m.detach = detach
 	}
 	if !m.stage.CompareAndSwap(entering, settled) {
 		m.release()
@@ -55,7 +53,21 @@ func (m *member) begin(who auth.Identity) {
 	m.conn.Resume() // also to read the answer to a close
 }
 
-var errRevoked = maru.NewError(maru.CodeRevoked, "the session has ended")
+// attach ties the connection to who is at its end now.
+func (m *member) attach(who auth.Identity) error {
+	if tie := m.tie.Load(); tie != nil {
+		return tie.Renew(who)
+	}
+	tie, err := m.gateway.Door.People.Attach(who, m.Close)
+	if err != nil {
+		return err
+	}
+	m.tie.Store(tie)
+	if m.stage.Load() == closed { // it may have missed the tie when it let go
+		tie.Untie()
+	}
+	return nil
+}
 
 // Message takes a command. After our own close the peer may still send until it has
 // answered; that is no longer heard.
@@ -78,9 +90,7 @@ func (m *member) Closed(code int, reason string, err error) {
 
 // release gives back what the member holds.
 func (m *member) release() {
-	if m.detach != nil {
-		m.detach()
-	}
+	m.tie.Load().Untie()
 	m.session.Closed()
 	m.gateway.Door.Leave(m.addr)
 }
@@ -120,7 +130,11 @@ func (m *member) Pause()  { m.conn.Pause() }
 func (m *member) Resume() { m.conn.Resume() }
 
 // Identified is called when the session knows who it is.
-func (m *member) Identified(session.Identity) error { return nil }
+func (m *member) Identified(who session.Identity) error {
+	i := who.(*identity)
+	i.conn = m
+	return m.attach(i.who)
+}
 
 // Subscribe joins a channel.
 func (m *member) Subscribe(ctx context.Context, o session.Subscribe, answer func(session.Start) []byte) (session.Subscription, error) {

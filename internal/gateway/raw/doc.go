@@ -25,6 +25,6 @@
 //
 // # What it does not do
 //
-// It selects no subprotocol, also if some are offered (RFC 6455 §4.2.2), and has
-// no replies: a bare message says nothing about itself.
+// It selects no subprotocol but maru.raw, which means nothing (RFC 6455 §4.2.2), and
+// has no replies: a bare message says nothing about itself.
 package raw

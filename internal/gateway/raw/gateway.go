@@ -13,6 +13,10 @@ import (
 	"maru/internal/loop"
 )
 
+// Subprotocol may be offered, and is then selected: a browser fails a connection
+// where it offered something, as it must to bring a token, and gets nothing.
+const Subprotocol = "maru.raw"
+
 // Options of a Gateway; all are needed.
 type Options struct {
 	Engine *loop.Engine
@@ -50,7 +54,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		g.Door.Refuse(w, r, err)
 		return
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{})
+	up, err := handshake.Accept(w, r, handshake.Options{Subprotocols: []string{Subprotocol}})
 	if err != nil { // answered by Accept, as far as anybody was there
 		g.Door.Leave(visitor.Addr)
 		return
@@ -69,7 +73,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		return
 	}
 	g.Door.Connected(m.connection())
-	if err := m.enter(r.Context(), visitor.Identity.Session, ask.query); err != nil {
+	if err := m.enter(r.Context(), ask.query); err != nil {
 		m.close(err)
 	}
 	m.settle()

@@ -28,6 +28,7 @@ type member struct {
 	addr     netip.Addr
 	since    time.Duration // after Gateway.start
 	stage    atomic.Uint32
+	pace     auth.Pace
 	inflight entry.Inflight
 	form     hub.Form
 	joined   bool // set before the stage leaves entering
@@ -35,8 +36,8 @@ type member struct {
 
 // person is what a member has more when somebody has said who they are.
 type person struct {
-	who    auth.Identity
-	detach func() // from the session; nil until attached
+	who auth.Identity
+	tie *auth.Tie // nil until attached
 }
 
 // Stages of a member. The goroutine of the handshake moves it from entering to
@@ -47,14 +48,14 @@ const (
 	closed
 )
 
-// enter attaches the connection to its session and subscribes it.
-func (m *member) enter(ctx context.Context, session string, q maru.HistoryQuery) error {
+// enter ties the connection to who is at its end, and subscribes it.
+func (m *member) enter(ctx context.Context, q maru.HistoryQuery) error {
 	if m.person != nil {
-		detach, err := m.gateway.Door.Sessions.Attach(session, func() { m.close(errRevoked) })
+		tie, err := m.gateway.Door.People.Attach(m.person.who, m.close)
 		if err != nil {
 			return err
 		}
-		m.person.detach = detach
+		m.person.tie = tie
 	}
 	if q.Since != nil || q.Limit != 0 {
 		if err := m.channel.JoinFrom(ctx, m.socket(), q, nil); err != nil {
@@ -80,7 +81,7 @@ func (m *member) Message(op frame.Opcode, data []byte) {
 	if !m.conn.Open() {
 		return
 	}
-	if err := m.gateway.Door.Rules.Allow(m.who(), auth.Publish, m.channel.Name()); err != nil {
+	if err := m.gateway.Door.MayPublish(m.who(), m.addr, &m.pace, m.channel.Name()); err != nil {
 		m.close(err)
 		return
 	}
@@ -89,7 +90,7 @@ func (m *member) Message(op frame.Opcode, data []byte) {
 		p.Kind = maru.Binary
 	}
 	m.inflight.Begin()
-	m.gateway.Submit(m.channel.Name(), p, maru.PublishOptions{}, m.published)
+	m.gateway.Submit(m.channel.Name(), p, maru.PublishOptions{Publisher: m.who().Publisher()}, m.published)
 	m.inflight.Submitted(m.conn)
 }
 
@@ -115,8 +116,8 @@ func (m *member) Closed(code int, reason string, err error) {
 
 // release gives back what the member holds.
 func (m *member) release() {
-	if m.person != nil && m.person.detach != nil {
-		m.person.detach()
+	if m.person != nil {
+		m.person.tie.Untie()
 	}
 	if m.joined {
 		m.channel.Leave(m.socket())
@@ -124,8 +125,6 @@ func (m *member) release() {
 	m.channel.Release()
 	m.gateway.Door.Leave(m.addr)
 }
-
-var errRevoked = maru.NewError(maru.CodeRevoked, "the session has ended")
 
 // close ends the connection with the close code of err and its code as the
 // reason.

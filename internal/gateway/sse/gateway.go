@@ -52,12 +52,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	defer g.door.Leave(visitor.Addr)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	detach, err := g.door.Sessions.Attach(visitor.Identity.Session, func() { cancel(errRevoked) })
+	tie, err := g.door.People.Attach(visitor.Identity, func(err error) { cancel(err) })
 	if err != nil {
 		g.door.Refuse(w, r, err)
 		return
 	}
-	defer detach()
+	defer tie.Untie()
 	next, done, err := open(ctx, visitor)
 	if err != nil {
 		g.door.Refuse(w, r, err)
@@ -75,8 +75,6 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	err = s.run(ctx, next)
 	g.door.Disconnected(c, 0, reasonOf(r.Context(), err), time.Since(start))
 }
-
-var errRevoked = maru.NewError(maru.CodeRevoked, "the session has ended")
 
 // reasonOf is the log's word for the end of a stream.
 func reasonOf(client context.Context, err error) string {

@@ -43,10 +43,10 @@ func newWorld(t *testing.T) *world {
 		engine.Shutdown(context.Background(), 1001, "")
 	})
 	w.door = &entry.Door{
-		Limiter:  auth.NewLimiter(2, 0),
-		Sessions: auth.NewSessions(auth.SessionOptions{}),
-		Rules:    new(auth.Rules),
-		Log:      slog.New(slog.DiscardHandler),
+		Limiter: auth.NewLimiter(2, 0),
+		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
+		Rules:   new(auth.Rules), Rates: new(auth.Rates),
+		Log: slog.New(slog.DiscardHandler),
 	}
 	w.gateway = sse.New(sse.Options{Hub: w.hub, Door: w.door})
 	h, err := w.broker.History(t.Context(), "a", maru.HistoryQuery{})
@@ -68,7 +68,7 @@ func (w *world) publish(t *testing.T, kind maru.Kind, data string) {
 func (w *world) cookie(t *testing.T) string {
 	if w.kim == "" {
 		answer := httptest.NewRecorder()
-		w.door.Sessions.ServeHTTP(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
+		w.door.People.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
 		if answer.Code != http.StatusCreated {
 			t.Fatal(answer.Code, answer.Body)
 		}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"maru/internal/config"
+	"maru/server"
+)
+
+// access is who may do what, as the options have it. It reads the key files.
+func (c *serveCmd) access() (server.Access, error) { return accessOf(&c.Serve) }
+
+func accessOf(c *config.Serve) (server.Access, error) {
+	a := server.Access{
+		Nicknames:   c.Nicknames,
+		TokenKeySet: c.TokenKeySet, TokenIssuer: c.TokenIssuer, TokenAudience: c.TokenAudience,
+		APIKeys:        c.APIKey,
+		ConnectWebhook: c.ConnectWebhook, ConnectWebhookHeaders: c.ConnectWebhookHeader, ConnectWebhookTimeout: time.Duration(c.ConnectWebhookTimeout),
+		PublishRate: c.PublishRate, PublishRatePerConnection: c.PublishRatePerConnection, ConnectRate: c.ConnectRate,
+	}
+	if c.Namespaces != nil {
+		a.Namespaces = make(map[string]server.Namespace, len(c.Namespaces))
+	}
+	for name, n := range c.Namespaces {
+		a.Namespaces[name] = server.Namespace{
+			Subscribe: n.Subscribe, Publish: n.Publish, History: n.History, Presence: n.Presence,
+			Retention: c.Retention(n), KeyFrom: n.KeyFrom, MaxHz: n.MaxHz,
+		}
+	}
+	for _, path := range c.TokenKey {
+		key, err := readKeyFile(path)
+		if err != nil {
+			return a, fmt.Errorf("token-key: %w", err)
+		}
+		a.TokenKeys = append(a.TokenKeys, key)
+	}
+	return a, nil
+}
+
+// maxKeyFile bounds a key file: more is none.
+const maxKeyFile = 64 << 10
+
+func readKeyFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	key, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err == nil && len(key) > maxKeyFile {
+		err = fmt.Errorf("%s is too long for a key", path)
+	}
+	return key, err
+}
+
+// reloading puts what the configuration file says of access in force at each
+// SIGHUP. Without a file nobody listens to SIGHUP: it ends the program, as when its
+// terminal is closed. The function that it returns ends it.
+func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			if err := reload(live, s); err != nil {
+				log.Error("the configuration file is not valid: what it said before stays in force", "file", c.Config, "error", err)
+				continue
+			}
+			log.Info("configuration file read anew: namespaces, keys and limits", "file", c.Config)
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
+}
+
+// reload reads the whole command line again, so that flags and environment have
+// their say as they had.
+func reload(live *server.Server, s *surroundings) error {
+	var cli commandLine
+	args, plain := words(s.args)
+	cli.Serve.plain = plain
+	if _, err := parse(context.Background(), &cli, args, s); err != nil {
+		return err
+	}
+	access, err := cli.Serve.access()
+	if err != nil {
+		return err
+	}
+	return live.Reload(access)
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"maru"
+	"maru/internal/config"
+	"maru/server"
+)
+
+type checkCmd struct {
+	File string `arg:"" optional:"" placeholder:"FILE" help:"Configuration file; otherwise that of MARU_CONFIG."`
+}
+
+// Help is what --help says beside the flags.
+func (*checkCmd) Help() string {
+	return `Says what is wrong, with file and line, and exits with 1; or else what each namespace allows. ` +
+		`Environment and flags are not looked at.`
+}
+
+func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
+	path := cmp.Or(c.File, s.getenv(config.EnvPrefix+"CONFIG"))
+	if path == "" {
+		return usagef("which file?")
+	}
+	serve := serveCmd{Serve: *config.Defaults()}
+	if err := serve.Load(path, nil); err != nil {
+		return err
+	}
+	if err := serve.Check(); err != nil {
+		return err
+	}
+	if err := try(ctx, &serve); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return describe(s.stdout, &serve.Serve)
+}
+
+// try makes the server, without a port, and ends it: what only it can tell is told.
+func try(ctx context.Context, c *serveCmd) error {
+	log := slog.New(slog.DiscardHandler)
+	certificate, err := c.certificate()
+	if err != nil {
+		return err
+	}
+	o := c.options(log, certificate)
+	if o.Access, err = c.access(); err != nil {
+		return err
+	}
+	o.TokenKeySet = "" // nobody is asked
+	live, err := server.New(o)
+	if err != nil {
+		return err
+	}
+	return live.Shutdown(ctx)
+}
+
+func describe(w io.Writer, c *config.Serve) error {
+	fmt.Fprintf(w, "%s is valid.\n\n", c.Config)
+	if c.Namespaces == nil {
+		_, err := fmt.Fprintln(w, "There are no namespaces: everybody who may connect may do everything (open mode).")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAMESPACE\tSUBSCRIBE\tPUBLISH\tHISTORY\tPRESENCE\tKEEPS, A CHANNEL\tIN ALL")
+	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
+		n := c.Namespaces[name]
+		r := c.Retention(n)
+		kept, all := "nothing", "-"
+		if r.Publications > 0 {
+			kept, all = fmt.Sprintf("%d for %s", r.Publications, short(r.Age)), fmt.Sprintf("%v, %v", config.Bytes(r.Bytes), r.Durability)
+		}
+		fmt.Fprintf(t, "%s\t%v\t%v\t%v\t%v\t%s\t%s\n", name, n.Subscribe, n.Publish, n.History, n.Presence, kept, all)
+	}
+	if _, listed := c.Namespaces[maru.DefaultNamespace]; listed {
+		fmt.Fprintln(t, "all others\tas default")
+	} else {
+		fmt.Fprintln(t, "all others\tnobody\tnobody\tnobody\tnobody")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, doubt := range doubts(c) {
+		if _, err := fmt.Fprintf(w, "\nnote: %s\n", doubt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doubts are what is valid and perhaps not meant.
+func doubts(c *config.Serve) (all []string) {
+	named := make(map[maru.Rule][]string)
+	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
+		n := c.Namespaces[name]
+		for _, rule := range []maru.Rule{maru.SignedIn, maru.Own, maru.ByToken, maru.ServerOnly} {
+			if slices.Contains([]maru.Rule{n.Subscribe, n.Publish, n.History, n.Presence}, rule) {
+				named[rule] = append(named[rule], name)
+			}
+		}
+		if n.Subscribe != maru.Nobody && n.History == maru.Nobody {
+			all = append(all, fmt.Sprintf("%s: who subscribes cannot recover what was missed: history is nobody's", name))
+		}
+	}
+	tokens := len(c.TokenKey) > 0 || c.TokenKeySet != ""
+	backend := c.ConnectWebhook != "" || len(c.APIKey) > 0 // which also gives tickets
+	if people := append(slices.Clone(named[maru.SignedIn]), named[maru.Own]...); len(people) > 0 && !tokens && !backend && !c.Nicknames {
+		all = append(all, fmt.Sprintf("%s: nobody can be signed in: there is no token-key, token-key-set, api-key, connect-webhook, and nicknames are off", list(people)))
+	}
+	if len(named[maru.Own]) > 0 && c.Nicknames {
+		all = append(all, fmt.Sprintf("%s: a nickname is whoever takes it first, and so are its own channels", list(named[maru.Own])))
+	}
+	if len(named[maru.ByToken]) > 0 && !tokens && !backend {
+		all = append(all, fmt.Sprintf("%s: there are no tokens: there is no token-key, token-key-set, api-key or connect-webhook", list(named[maru.ByToken])))
+	}
+	if len(named[maru.ServerOnly]) > 0 && len(c.APIKey) == 0 {
+		all = append(all, fmt.Sprintf("%s: there is no api-key that could do what only servers may", list(named[maru.ServerOnly])))
+	}
+	return all
+}
+
+func list(names []string) string {
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// short is a duration without its zeros.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,63 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+const (
+	// apiKeyPrefix begins every API key, so that a scanner of leaked secrets knows it,
+	// and nobody takes it for a token.
+	apiKeyPrefix  = "maru_"
+	apiKeyHash    = "sha256:"
+	maxAPIKeySize = 256
+)
+
+// NewAPIKey makes an API key of 256 random bits, and its hash, which is what a
+// server is configured with.
+func NewAPIKey() (key, hash string) {
+	var random [32]byte
+	rand.Read(random[:])
+	key = apiKeyPrefix + base64.RawURLEncoding.EncodeToString(random[:])
+	sum := sha256.Sum256([]byte(key))
+	return key, apiKeyHash + hex.EncodeToString(sum[:])
+}
+
+// APIKeys are the keys of back ends, by their hashes. A plain hash does: the keys
+// are random and long, nobody guesses them.
+type APIKeys struct{ sums [][sha256.Size]byte }
+
+// ParseAPIKeys reads hashes as NewAPIKey writes them.
+func ParseAPIKeys(hashes []string) (APIKeys, error) {
+	var keys APIKeys
+	for _, h := range hashes {
+		var sum [sha256.Size]byte
+		digits, ok := strings.CutPrefix(h, apiKeyHash)
+		if n, err := hex.Decode(sum[:], []byte(digits[:min(len(digits), 2*len(sum))])); !ok || err != nil || n != len(sum) || len(digits) != 2*len(sum) {
+			// Not the text: it may be the key itself, put there by mistake.
+			return APIKeys{}, fmt.Errorf("auth: the hash of an API key is sha256: and 64 hexadecimal digits, as maru token --api-key prints it")
+		}
+		keys.sums = append(keys.sums, sum)
+	}
+	return keys, nil
+}
+
+// find says which key it is, by the beginning of its hash; empty for none of them. It
+// takes the same time for each.
+func (k APIKeys) find(key string) (id string) {
+	if len(key) > maxAPIKeySize {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(key))
+	for i := range k.sums {
+		if subtle.ConstantTimeCompare(sum[:], k.sums[i][:]) == 1 {
+			id = hex.EncodeToString(sum[:4])
+		}
+	}
+	return id
+}

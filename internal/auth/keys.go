@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Signs reports whether the key can sign.
+func (k Key) Signs() bool { return k.sign != nil }
+
+const (
+	minSecretBytes = 32 // of HS256: no shorter than its hash (RFC 7518 §3.2)
+	minRSABits     = 2048
+)
+
+// A Key verifies the tokens of one algorithm, and may sign them. Which algorithm
+// follows from the kind of the key alone, never from a token.
+type Key struct {
+	method jwt.SigningMethod
+	verify jwt.VerificationKey
+	sign   crypto.PrivateKey // nil of a public key
+}
+
+// ParseKey reads the content of a key file: a public or private key in PEM (RSA of
+// 2,048 bits or more: RS256; EC on P-256: ES256; Ed25519: EdDSA), or else a secret of
+// at least 32 bytes, without the white space around it: HS256. What looks like PEM is
+// never taken for a secret: whoever knows a public key could sign with it.
+func ParseKey(file []byte) (Key, error) {
+	block, rest := pem.Decode(file)
+	if block == nil {
+		return secretKey(bytes.TrimSpace(file))
+	}
+	if more, _ := pem.Decode(rest); more != nil {
+		return Key{}, errors.New("auth: a key file holds one key")
+	}
+	switch block.Type {
+	case "PUBLIC KEY":
+		public, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return Key{}, errors.New("auth: the public key cannot be read")
+		}
+		return publicKey(public)
+	case "PRIVATE KEY":
+		return privateKey(x509.ParsePKCS8PrivateKey(block.Bytes))
+	case "EC PRIVATE KEY":
+		return privateKey(anyKey(x509.ParseECPrivateKey(block.Bytes)))
+	case "RSA PRIVATE KEY":
+		return privateKey(anyKey(x509.ParsePKCS1PrivateKey(block.Bytes)))
+	}
+	return Key{}, errors.New("auth: a key is PEM of the type PUBLIC KEY or PRIVATE KEY, or a secret")
+}
+
+func anyKey[K any](key K, err error) (any, error) { return key, err }
+
+func secretKey(secret []byte) (Key, error) {
+	switch {
+	case bytes.Contains(secret, []byte("-----BEGIN")):
+		return Key{}, errors.New("auth: the PEM of a key cannot be read")
+	case len(secret) < minSecretBytes:
+		return Key{}, errors.New("auth: a secret has at least 32 bytes")
+	}
+	return Key{jwt.SigningMethodHS256, secret, secret}, nil
+}
+
+func privateKey(private any, err error) (Key, error) {
+	signer, ok := private.(crypto.Signer)
+	if err != nil || !ok {
+		return Key{}, errors.New("auth: the private key cannot be read")
+	}
+	key, err := publicKey(signer.Public())
+	key.sign = private
+	return key, err
+}
+
+func publicKey(public any) (Key, error) {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		if public.N.BitLen() < minRSABits {
+			return Key{}, errors.New("auth: an RSA key has at least 2,048 bits")
+		}
+		return Key{jwt.SigningMethodRS256, public, nil}, nil
+	case *ecdsa.PublicKey:
+		if public.Curve != elliptic.P256() {
+			return Key{}, errors.New("auth: an EC key is on P-256")
+		}
+		return Key{jwt.SigningMethodES256, public, nil}, nil
+	case ed25519.PublicKey:
+		return Key{jwt.SigningMethodEdDSA, public, nil}, nil
+	}
+	return Key{}, errors.New("auth: a key is RSA, EC or Ed25519")
+}

@@ -1,0 +1,213 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"maru"
+)
+
+// People says who sends a request, and whose a live connection is until when. Make
+// it with NewPeople.
+type People struct {
+	Sessions *Sessions
+
+	log     *slog.Logger
+	proofs  atomic.Pointer[Proofs]
+	tickets tickets
+	ties    ties
+}
+
+// Proofs are what people and back ends prove with who they are, beside the cookie.
+// The zero value knows no tokens and no API keys.
+type Proofs struct {
+	Tokens  *Tokens // nil: none
+	APIKeys APIKeys
+	Webhook *Webhook // asked about who brings nothing else; nil: the cookie says it
+	// NoNicknames refuses to sign people in under a name that they choose.
+	NoNicknames bool
+}
+
+// NewPeople makes People of whom sessions know some. The log gets what back ends
+// have ended.
+func NewPeople(sessions *Sessions, log *slog.Logger) *People {
+	p := &People{Sessions: sessions, log: log}
+	p.proofs.Store(new(Proofs))
+	return p
+}
+
+// Set replaces the proofs, for all requests to come. Who is connected stays.
+func (p *People) Set(proofs Proofs) { p.proofs.Store(&proofs) }
+
+const (
+	tokenProtocol   = "maru.token." // before a token among the subprotocols
+	ticketParameter = "ticket"
+)
+
+// Identify says who sent a request, which is about a channel, if not empty. What
+// counts is the first of: a token or an API key in Authorization: Bearer, which is not
+// looked at where there is nothing to hold it against; one among
+// the subprotocols, after maru.token.; a ticket in the query; the webhook's word, if
+// there is one; the session's cookie. What is brought and not valid is an error, never
+// somebody anonymous: CodeBadToken, CodeTokenExpired, CodeRevoked; of the webhook
+// CodeNotAllowed, CodeUnavailable. It may wait, unless Prompt.
+func (p *People) Identify(r *http.Request, channel string) (Identity, error) {
+	who, err := p.identify(r, channel)
+	if err == nil {
+		err = p.ties.checkAlone(who)
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	return who, nil
+}
+
+func (p *People) identify(r *http.Request, channel string) (Identity, error) {
+	proofs := p.proofs.Load()
+	token, found, err := credential(r, proofs.any())
+	if err != nil {
+		return Identity{}, err
+	}
+	if found {
+		return p.verify(r.Context(), token)
+	}
+	if q := r.URL.Query(); q.Has(ticketParameter) {
+		return p.tickets.redeem(q.Get(ticketParameter))
+	}
+	if hook := proofs.Webhook; hook != nil {
+		return hook.ask(r, channel)
+	}
+	return p.Sessions.Identify(r), nil
+}
+
+// Prompt reports whether Identify answers a request at once that has no query, no
+// cookie, no Authorization and no subprotocol.
+func (p *People) Prompt() bool { return p.proofs.Load().Webhook == nil }
+
+// any reports whether there is anything that a token or API key could be held
+// against.
+func (p *Proofs) any() bool { return p.Tokens != nil || len(p.APIKeys.sums) > 0 }
+
+// credential is the token or API key that a request brings. Without bearers
+// Authorization is for somebody else, a proxy.
+func credential(r *http.Request, bearers bool) (token string, found bool, err error) {
+	for _, line := range r.Header["Authorization"] {
+		scheme, value, _ := strings.Cut(line, " ")
+		if !bearers || !strings.EqualFold(scheme, "Bearer") {
+			continue
+		}
+		if found {
+			return "", false, errBadToken
+		}
+		token, found = strings.TrimSpace(value), true
+	}
+	if found {
+		return token, true, nil
+	}
+	for _, line := range r.Header["Sec-Websocket-Protocol"] {
+		for offered := range strings.SplitSeq(line, ",") {
+			value, isToken := strings.CutPrefix(strings.TrimSpace(offered), tokenProtocol)
+			if !isToken {
+				continue
+			}
+			if found {
+				return "", false, errBadToken
+			}
+			token, found = value, true
+		}
+	}
+	return token, found, nil
+}
+
+// Verify says whose a token or an API key is. It may wait, for a key set to be
+// read. Errors: CodeBadToken, CodeTokenExpired, CodeRevoked.
+func (p *People) Verify(ctx context.Context, token string) (Identity, error) {
+	who, err := p.verify(ctx, token)
+	if err == nil {
+		err = p.ties.checkAlone(who)
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	return who, nil
+}
+
+func (p *People) verify(ctx context.Context, token string) (Identity, error) {
+	proofs := p.proofs.Load()
+	if strings.HasPrefix(token, apiKeyPrefix) {
+		if id := proofs.APIKeys.find(token); id != "" {
+			return Identity{Key: id}, nil
+		}
+		return Identity{}, errBadToken
+	}
+	if proofs.Tokens == nil {
+		return Identity{}, errBadToken
+	}
+	return proofs.Tokens.Verify(ctx, token)
+}
+
+// Attach ties a live connection to who is at its end. When that is over end is
+// called once, from any goroutine, maybe before Attach has returned, with the error
+// that the connection is closed for: CodeTokenExpired, CodeRevoked. It should not
+// block. The errors' codes are the same, if it is over already. Who is anonymous
+// without a grant has no tie, nil.
+func (p *People) Attach(who Identity, end func(error)) (*Tie, error) {
+	if who.User == "" && who.Grant == nil {
+		return nil, nil
+	}
+	t, err := p.ties.tie(who, end)
+	if err != nil || who.Session == "" {
+		return t, err
+	}
+	detach, err := p.Sessions.Attach(who.Session, func() { t.fire(errRevoked) })
+	if err != nil {
+		t.cut()
+		return nil, err
+	}
+	t.of.mu.Lock()
+	tied := t.next != nil
+	if tied {
+		t.detach = detach
+	}
+	t.of.mu.Unlock()
+	if !tied { // it has ended meanwhile
+		detach()
+	}
+	return t, nil
+}
+
+// Disconnect ends the live connections of the target, with CodeRevoked, and says how
+// many. They may come back.
+func (p *People) Disconnect(x Target) int { return p.ties.disconnect(x) }
+
+// Revoke ends the target's connections and sessions, and refuses the person or the
+// token until then; a time that has passed takes that back. Who signs in anew under a
+// revoked name is refused too. The error's code is CodeUnavailable, when too many are
+// remembered; then nothing has happened.
+func (p *People) Revoke(x Target, until time.Time) (int, error) {
+	if x.Session == "" {
+		if err := p.ties.remember(x, until); err != nil {
+			return 0, err
+		}
+		if !time.Now().Before(until) {
+			return 0, nil
+		}
+	}
+	n := p.ties.disconnect(x)
+	call(p.Sessions.endOf(x))
+	return n, nil
+}
+
+// ServeSession is Sessions.ServeHTTP, where people may sign in.
+func (p *People) ServeSession(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && p.proofs.Load().NoNicknames {
+		w.Header().Set("Cache-Control", "no-store")
+		WriteError(w, maru.NewError(maru.CodeNotAllowed, "nobody signs in here with a nickname (nicknames = true allows it)"))
+		return
+	}
+	p.Sessions.ServeHTTP(w, r)
+}

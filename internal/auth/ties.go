@@ -1,0 +1,207 @@
+package auth
+
+import (
+	"sync"
+	"time"
+
+	"maru"
+)
+
+// A Tie is between a live connection and who is at its end: it ends the connection
+// when that is over. All methods may be called on nil, the tie of somebody anonymous,
+// and do nothing then.
+type Tie struct {
+	of     *ties
+	end    func(error)
+	detach func() // from the cookie's session
+
+	// Guarded by of.mu.
+	next, prev *Tie // of all ties; nil when it is untied
+	who        Identity
+	timer      *time.Timer // nil: nothing expires
+}
+
+// ties are all the live connections of people who are somebody, and who was
+// revoked.
+type ties struct {
+	mu      sync.Mutex
+	all     Tie                  // head of a ring
+	revoked map[string]time.Time // until when: of people with u before the name, of tokens with t
+}
+
+// maxRevoked bounds what is remembered of revocations.
+const maxRevoked = 100_000
+
+var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token or the session was ended")
+
+func (l *ties) tie(who Identity, end func(error)) (*Tie, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.check(who); err != nil {
+		return nil, err
+	}
+	t := &Tie{of: l, end: end, who: who, detach: func() {}}
+	if l.all.next == nil {
+		l.all.next, l.all.prev = &l.all, &l.all
+	}
+	t.prev, t.next = l.all.prev, &l.all
+	t.prev.next, t.next.prev = t, t
+	t.watch()
+	return t, nil
+}
+
+// Renew says that the connection is somebody else's now, or still theirs with
+// another token. Errors: CodeRevoked, CodeTokenExpired; then nothing has changed.
+func (t *Tie) Renew(who Identity) error {
+	if t == nil {
+		return nil
+	}
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	if err := t.of.check(who); err != nil {
+		return err
+	}
+	if t.next != nil {
+		t.who = who
+		t.watch()
+	}
+	return nil
+}
+
+// Untie is called when the connection is gone, once or more; end may be running
+// meanwhile.
+func (t *Tie) Untie() {
+	if t != nil && t.cut() {
+		t.detach()
+	}
+}
+
+// fire ends the connection, once.
+func (t *Tie) fire(err error) {
+	if t.cut() {
+		t.detach()
+		t.end(err)
+	}
+}
+
+// cut takes the tie out of the ring, and reports whether it was in it.
+func (t *Tie) cut() bool {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	if t.next == nil {
+		return false
+	}
+	t.prev.next, t.next.prev = t.next, t.prev
+	t.next, t.prev = nil, nil
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	return true
+}
+
+// The methods below need ties.mu.
+
+// watch sets the timer for the end of the grant.
+func (t *Tie) watch() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.timer = nil
+	}
+	if g := t.who.Grant; g != nil && !g.Expires.IsZero() {
+		t.timer = time.AfterFunc(time.Until(g.Expires), func() { t.expire(g) })
+	}
+}
+
+// expire ends the connection if the grant is still what it lives by.
+func (t *Tie) expire(g *Grant) {
+	t.of.mu.Lock()
+	current := t.who.Grant == g
+	t.of.mu.Unlock()
+	if current {
+		t.fire(errExpired)
+	}
+}
+
+// check says whether who is still somebody.
+func (l *ties) check(who Identity) error {
+	now := time.Now()
+	if who.Grant != nil {
+		if !who.Grant.Expires.IsZero() && !now.Before(who.Grant.Expires) {
+			return errExpired
+		}
+		if who.Grant.ID != "" && now.Before(l.revoked["t"+who.Grant.ID]) {
+			return errRevoked
+		}
+	}
+	if who.User != "" && now.Before(l.revoked["u"+who.User]) {
+		return errRevoked
+	}
+	return nil
+}
+
+func (l *ties) checkAlone(who Identity) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.check(who)
+}
+
+// A Target is whom the operator means: one of the fields.
+type Target struct {
+	User    string // the person, however they came
+	Token   string // the jti of a token, or sha256: and a fingerprint where it has none
+	Session string // the id of a cookie's session
+}
+
+func (x Target) is(who Identity) bool {
+	return x.User != "" && who.User == x.User ||
+		x.Session != "" && who.Session == x.Session ||
+		x.Token != "" && who.Grant != nil && who.Grant.ID == x.Token
+}
+
+// remember refuses the target until then; a time that has passed takes it back.
+func (l *ties) remember(x Target, until time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := "u" + x.User
+	if x.Token != "" {
+		key = "t" + x.Token
+	}
+	now := time.Now()
+	if !now.Before(until) {
+		delete(l.revoked, key)
+		return nil
+	}
+	if len(l.revoked) >= maxRevoked {
+		for k, end := range l.revoked {
+			if !now.Before(end) {
+				delete(l.revoked, k)
+			}
+		}
+	}
+	if _, known := l.revoked[key]; !known && len(l.revoked) >= maxRevoked {
+		return maru.NewError(maru.CodeUnavailable, "too many revocations are remembered: nothing was revoked")
+	}
+	if l.revoked == nil {
+		l.revoked = make(map[string]time.Time)
+	}
+	l.revoked[key] = until
+	return nil
+}
+
+// disconnect ends the target's connections and says how many.
+func (l *ties) disconnect(x Target) (n int) {
+	var found []*Tie
+	l.mu.Lock()
+	if l.all.next != nil {
+		for t := l.all.next; t != &l.all; t = t.next {
+			if x.is(t.who) {
+				found = append(found, t)
+			}
+		}
+	}
+	l.mu.Unlock()
+	for _, t := range found {
+		t.fire(errRevoked)
+	}
+	return len(found)
+}

@@ -1,0 +1,203 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
+
+	"maru"
+)
+
+const (
+	maxTokenBytes   = 8 << 10
+	maxUserBytes    = 255
+	keySetTimeout   = 5 * time.Second // for an answer, and for a key to be looked for
+	keySetEvery     = time.Hour       // the key set is read anew
+	keySetUnknown   = 10 * time.Second
+	maxKeySetAnswer = 1 << 20
+)
+
+// TokenOptions say which tokens are believed.
+type TokenOptions struct {
+	Keys     []Key  // any of them
+	KeySet   string // URL of a JSON Web Key Set (RFC 7517); empty: none
+	Issuer   string // iss must be; empty: any
+	Audience string // aud must contain; empty: any
+	Log      *slog.Logger
+}
+
+// Tokens verifies JSON Web Tokens (RFC 7519) signed with HS256, RS256, ES256 or
+// EdDSA. The claims that count are sub (the person), exp (needed), channels (those
+// that it names), jti, iss and aud, nbf.
+type Tokens struct {
+	options TokenOptions
+	parser  *jwt.Parser
+	keySet  keyfunc.Keyfunc // nil: none
+	close   context.CancelFunc
+}
+
+// NewTokens asks for the key set and begins to keep it up to date, hourly, and when a
+// token names a key that is not in it, every 10 s at most. That it cannot be had is
+// logged, and tokens that need it are refused meanwhile.
+func NewTokens(o TokenOptions) (*Tokens, error) {
+	parsing := []jwt.ParserOption{
+		jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(),
+	}
+	if o.Issuer != "" {
+		parsing = append(parsing, jwt.WithIssuer(o.Issuer))
+	}
+	if o.Audience != "" {
+		parsing = append(parsing, jwt.WithAudience(o.Audience))
+	}
+	t := &Tokens{options: o, parser: jwt.NewParser(parsing...), close: func() {}}
+	if o.KeySet == "" {
+		return t, nil
+	}
+	var ctx context.Context
+	ctx, t.close = context.WithCancel(context.Background())
+	var err error
+	t.keySet, err = keyfunc.NewDefaultOverrideCtx(ctx, []string{o.KeySet}, keyfunc.Override{
+		Client:            &http.Client{Transport: short{}, Timeout: keySetTimeout},
+		HTTPTimeout:       keySetTimeout,
+		RateLimitWaitMax:  keySetTimeout,
+		RefreshInterval:   keySetEvery,
+		RefreshUnknownKID: rate.NewLimiter(rate.Every(keySetUnknown), 1),
+		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
+			return func(_ context.Context, err error) {
+				if ctx.Err() == nil {
+					o.Log.Error("key set cannot be read", slog.String("url", url), slog.Any("err", err))
+				}
+			}
+		},
+	})
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close ends the care for the key set.
+func (t *Tokens) Close() { t.close() }
+
+// short is the standard transport, which reads no endless answers.
+type short struct{}
+
+func (short) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(answer.Body, maxKeySetAnswer), answer.Body}
+	}
+	return answer, err
+}
+
+type claims struct {
+	jwt.RegisteredClaims
+	Channels []string `json:"channels,omitempty"`
+}
+
+var (
+	errBadToken = maru.NewError(maru.CodeBadToken, "the token is not valid here")
+	errExpired  = maru.NewError(maru.CodeTokenExpired, "the token has expired")
+)
+
+// Verify says whose the token is. It may wait for the key set. Errors: CodeBadToken,
+// CodeTokenExpired; neither tells more about the token.
+func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
+	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") { // which base64 does not see
+		return Identity{}, errBadToken
+	}
+	var c claims
+	_, err := t.parser.ParseWithClaims(token, &c, func(parsed *jwt.Token) (any, error) { return t.keys(ctx, parsed) })
+	switch {
+	case err == nil:
+	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return Identity{}, errExpired
+	default:
+		return Identity{}, errBadToken
+	}
+	if !validUser(c.Subject) {
+		return Identity{}, errBadToken
+	}
+	if c.ID == "" {
+		c.ID = fingerprint(token)
+	}
+	return Identity{User: c.Subject, Grant: &Grant{ID: c.ID, Channels: c.Channels, Expires: c.ExpiresAt.Time}}, nil
+}
+
+// keys are all that a token may be signed with: of the kind that belongs to its
+// algorithm, so that a public key is never a secret (RFC 8725 §3.1). A key set gives
+// no secrets.
+func (t *Tokens) keys(ctx context.Context, token *jwt.Token) (any, error) {
+	var set jwt.VerificationKeySet
+	if _, critical := token.Header["crit"]; critical {
+		return nil, errBadToken // nothing of the kind is understood (RFC 7515 §4.1.11)
+	}
+	for _, k := range t.options.Keys {
+		if k.method == token.Method {
+			set.Keys = append(set.Keys, k.verify)
+		}
+	}
+	if t.keySet == nil || token.Method == jwt.SigningMethodHS256 {
+		return set, nil
+	}
+	found, err := t.keySet.KeyfuncCtx(ctx)(token)
+	if err != nil {
+		return set, nil // the other keys are tried
+	}
+	all, ok := found.(jwt.VerificationKeySet)
+	if !ok {
+		all.Keys = []jwt.VerificationKey{found}
+	}
+	for _, key := range all.Keys {
+		if k, err := publicKey(key); err == nil && k.method == token.Method {
+			set.Keys = append(set.Keys, key)
+		}
+	}
+	return set, nil
+}
+
+// fingerprint names a token that has no name of its own, by what is signed: of one
+// signature of ES256 everybody can make another.
+func fingerprint(token string) string {
+	sum := sha256.Sum256([]byte(token[:strings.LastIndexByte(token, '.')]))
+	return "sha256:" + hex.EncodeToString(sum[:16])
+}
+
+// validUser reports whether a person's name can be shown and logged; empty is
+// anonymous.
+func validUser(name string) bool {
+	return len(name) <= maxUserBytes && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// Sign makes a token. It needs a key that is secret or private.
+func Sign(k Key, user, id string, channels []string, issuer, audience string, expires time.Time) (string, error) {
+	if k.sign == nil {
+		return "", errors.New("auth: a public key cannot sign: give the private one")
+	}
+	if !validUser(user) {
+		return "", errors.New("auth: a user's name is UTF-8 without control characters, of at most 255 bytes")
+	}
+	c := claims{Channels: channels, RegisteredClaims: jwt.RegisteredClaims{
+		Subject: user, ID: id, Issuer: issuer, ExpiresAt: jwt.NewNumericDate(expires), IssuedAt: jwt.NewNumericDate(time.Now()),
+	}}
+	if audience != "" {
+		c.Audience = jwt.ClaimStrings{audience}
+	}
+	return jwt.NewWithClaims(k.method, c).SignedString(k.sign)
+}

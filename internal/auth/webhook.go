@@ -1,0 +1,153 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"maru"
+)
+
+const (
+	defaultWebhookTimeout = 3 * time.Second
+	maxWebhookAnswer      = 64 << 10
+	maxWebhookAsks        = 1000 // at once; beyond, CodeUnavailable
+)
+
+// WebhookOptions say where the operator's back end is asked.
+type WebhookOptions struct {
+	URL     string        // http or https
+	Headers []string      // of the request, that are passed on; default Cookie
+	Timeout time.Duration // default 3 s
+	Log     *slog.Logger  // gets why the back end could not be asked
+}
+
+// Webhook asks the operator's back end who somebody is:
+//
+//	POST {"addr":"192.0.2.7","method":"GET","path":"/channels/chat:1","channel":"chat:1","headers":{"Cookie":["…"]}}
+//	200  {"user":"kim","channels":["chat:1"],"expires":"2026-11-27T12:00:00Z"}   all may be left out
+//	401, 403                                                                     CodeNotAllowed
+//
+// Any other answer, and none in time, is CodeUnavailable: what is not answered is
+// refused.
+type Webhook struct {
+	options WebhookOptions
+	client  *http.Client
+	asking  chan struct{}
+}
+
+// NewWebhook makes a Webhook. The error says that the URL is none.
+func NewWebhook(o WebhookOptions) (*Webhook, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("auth: the connect webhook is no http or https URL")
+	}
+	if o.Headers == nil {
+		o.Headers = []string{"Cookie"}
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultWebhookTimeout
+	}
+	return &Webhook{o, &http.Client{
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, make(chan struct{}, maxWebhookAsks)}, nil
+}
+
+// Close lets go of the connections to the back end.
+func (h *Webhook) Close() { h.client.CloseIdleConnections() }
+
+type webhookAsk struct {
+	Addr    string      `json:"addr"`
+	Method  string      `json:"method"`
+	Path    string      `json:"path"`
+	Channel string      `json:"channel,omitempty"`
+	Headers http.Header `json:"headers"`
+}
+
+type webhookAnswer struct {
+	User     string    `json:"user"`
+	Channels []string  `json:"channels"`
+	Expires  time.Time `json:"expires"`
+}
+
+var (
+	errUnavailable = maru.NewError(maru.CodeUnavailable, "the back end that says who may connect does not answer")
+	errRefused     = maru.NewError(maru.CodeNotAllowed, "the back end that says who may connect refused")
+)
+
+// ask waits for the back end's word about who sent a request.
+func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
+	select {
+	case h.asking <- struct{}{}:
+		defer func() { <-h.asking }()
+	default:
+		h.options.Log.Error("connect webhook: too many are asked about at once")
+		return Identity{}, errUnavailable
+	}
+	ask := webhookAsk{Addr: CallerFrom(r.Context()).Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
+	for _, name := range h.options.Headers {
+		if values := r.Header.Values(name); len(values) > 0 {
+			ask.Headers[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	who, err := h.send(r.Context(), ask)
+	if err != nil && err != error(errRefused) {
+		h.options.Log.Error("connect webhook", slog.Any("err", err))
+		err = errUnavailable
+	}
+	return who, err
+}
+
+func (h *Webhook) send(ctx context.Context, ask webhookAsk) (Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.options.Timeout)
+	defer cancel()
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return Identity{}, err
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, h.options.URL, bytes.NewReader(body))
+	if err != nil {
+		return Identity{}, err
+	}
+	post.Header.Set("Content-Type", "application/json")
+	answer, err := h.client.Do(post)
+	if err != nil {
+		return Identity{}, err
+	}
+	defer answer.Body.Close()
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return Identity{}, errRefused
+	default:
+		return Identity{}, fmt.Errorf("answered %s", answer.Status)
+	}
+	return readWebhook(answer.Body)
+}
+
+func readWebhook(body io.Reader) (Identity, error) {
+	data, err := io.ReadAll(io.LimitReader(body, maxWebhookAnswer+1))
+	if err != nil {
+		return Identity{}, err
+	}
+	var said webhookAnswer
+	if len(data) > maxWebhookAnswer || strictJSON(data, &said) != nil { // a mistyped expires must not mean for ever
+		return Identity{}, errors.New(`the answer is not {"user":"…","channels":["…"],"expires":"RFC 3339"}`)
+	}
+	if !validUser(said.User) {
+		return Identity{}, errors.New("the answer's user is no name")
+	}
+	who := Identity{User: said.User}
+	if len(said.Channels) > 0 || !said.Expires.IsZero() {
+		who.Grant = &Grant{Channels: said.Channels, Expires: said.Expires}
+	}
+	return who, nil
+}

@@ -1,0 +1,450 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/internal/auth"
+	"maru/internal/frame"
+	"maru/internal/handshake"
+	"maru/server"
+)
+
+var (
+	secret          = []byte("0123456789abcdef0123456789abcdef")
+	apiKey, keyHash = auth.NewAPIKey()
+)
+
+// guarded are options with rules, a token key and an API key.
+func guarded() server.Options {
+	o := ruled
+	o.TokenKeys, o.APIKeys = [][]byte{secret}, []string{keyHash}
+	o.Namespaces = map[string]server.Namespace{
+		"inbox": {Subscribe: maru.Own, History: maru.Own, Publish: maru.SignedIn},
+		"chat":  {Subscribe: maru.ByToken, History: maru.ByToken, Publish: maru.ByToken},
+		"ops":   {Subscribe: maru.ServerOnly, Publish: maru.ServerOnly, History: maru.ServerOnly},
+		"a":     {Subscribe: maru.Anyone, History: maru.Anyone},
+	}
+	return o
+}
+
+// token is kim's, or somebody's, for so long.
+func token(t *testing.T, user, id string, lasts time.Duration, channels ...string) string {
+	t.Helper()
+	key, err := auth.ParseKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := auth.Sign(key, user, id, channels, "", "", time.Now().Add(lasts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func bearer(token string) string { return "Authorization: Bearer " + token }
+
+// dialAs offers subprotocols.
+func (w *world) dialAs(path string, protocols ...string) *socket {
+	w.t.Helper()
+	url := strings.Replace(w.url, "http", "ws", 1) + path
+	up, answer, err := handshake.Dial(w.t.Context(), url, handshake.DialOptions{NoDeflate: true, TLSConfig: w.tls, Subprotocols: protocols})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got := answer.Header.Get("Sec-WebSocket-Protocol"); strings.Contains(got, "token") || len(protocols) > 1 && got != protocols[0] {
+		w.t.Errorf("selected %q of %v", got, protocols)
+	}
+	w.t.Cleanup(func() { up.Conn.Close() })
+	up.Conn.SetDeadline(time.Now().Add(patience))
+	return &socket{t: w.t, nc: up.Conn, unread: up.Buffered}
+}
+
+// closed is the code of the close that comes next.
+func (s *socket) closed() (int, string) {
+	s.t.Helper()
+	for {
+		if ev := s.next(); ev.Op == frame.Close {
+			return ev.Code, ev.Reason
+		}
+	}
+}
+
+func TestTokensByEveryWayIn(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		kim := token(t, "kim", "", time.Hour, "chat:1")
+		for _, tt := range []struct {
+			path string
+			with string
+			want int
+		}{
+			{"/channels/inbox:kim", bearer(kim), 101},
+			{"/channels/inbox:kim", "Sec-WebSocket-Protocol: maru.raw, maru.token." + kim, 101},
+			{"/channels/inbox:lee", bearer(kim), 403},
+			{"/channels/chat:1", bearer(kim), 101},
+			{"/channels/chat:2", bearer(kim), 403},
+			{"/channels/ops:1", bearer(kim), 403},
+			{"/channels/ops:1", bearer(apiKey), 101},
+			{"/channels/inbox:kim", bearer(apiKey), 101},
+			{"/channels/inbox:kim", bearer("x"), 401},
+			{"/channels/a:1", bearer(token(t, "kim", "", -time.Second)), 401},
+		} {
+			if got := w.upgrade(tt.path, tt.with); got != tt.want {
+				t.Errorf("WebSocket to %s: %d, want %d", tt.path, got, tt.want)
+			}
+			plain := tt.want
+			if plain == 101 {
+				plain = 200
+			}
+			if strings.HasPrefix(tt.with, "Sec-") {
+				continue
+			}
+			for _, accept := range []string{"text/event-stream", "application/json"} {
+				if got := w.request("GET", tt.path, "", tt.with, "Accept: "+accept); got.StatusCode != plain {
+					t.Errorf("%s of %s: %s, want %d", accept, tt.path, got.Status, plain)
+				}
+			}
+		}
+		if got := w.request("POST", "/channels/inbox:lee", "hi", bearer(kim)); got.StatusCode != 200 {
+			t.Error(got.Status)
+		}
+		h := history(t, w.request("GET", "/channels/inbox:lee", "", bearer(apiKey)))
+		if len(h.Publications) != 1 || h.Publications[0].User != "kim" {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
+// A ticket opens one connection, whatever speaks there.
+func TestTicketsByEveryWayIn(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		ticket := func() string {
+			var got struct{ Ticket string }
+			answer := w.request("POST", "/tickets", "", bearer(token(t, "kim", "", time.Hour)))
+			if err := json.NewDecoder(answer.Body).Decode(&got); err != nil || answer.StatusCode != 201 {
+				t.Fatal(answer.Status, err)
+			}
+			return got.Ticket
+		}
+		one, two := ticket(), ticket()
+		for i, want := range []int{101, 401} {
+			if got := w.upgrade("/channels/inbox:kim?ticket=" + one); got != want {
+				t.Errorf("WebSocket, time %d: %d", i+1, got)
+			}
+		}
+		for i, want := range []int{200, 401} {
+			if got := w.request("GET", "/channels/inbox:kim?ticket="+two, "", "Accept: text/event-stream"); got.StatusCode != want {
+				t.Errorf("events, time %d: %s", i+1, got.Status)
+			}
+		}
+	})
+}
+
+func TestConnectionsEndWithTheirToken(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		short := token(t, "kim", "", 2*time.Second)
+		raw := w.dialAs("/channels/inbox:kim", "maru.raw", "maru.token."+short)
+		full := w.dialAs("/", "maru.v1", "maru.token."+short)
+		later := w.dialAs("/", "maru.v1")
+		later.send(frame.Text, `{"id":1,"connect":{"token":"`+short+`"}}`)
+		if ev := later.next(); !contains(ev.Payload, `"user":"kim"`) || !contains(ev.Payload, `"expires":"`) {
+			t.Errorf("%s", ev.Payload)
+		}
+		answer := w.request("GET", "/channels/inbox:kim", "", bearer(short), "Accept: text/event-stream")
+		for name, s := range map[string]*socket{"raw": raw, "full": full, "by connect": later} {
+			if code, reason := s.closed(); code != maru.CloseTokenExpired || reason != "token_expired" {
+				t.Errorf("%s: %d %s", name, code, reason)
+			}
+		}
+		new(bytes.Buffer).ReadFrom(answer.Body) // the event stream ends
+	})
+}
+
+func TestRevokedWithinASecond(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		kim := token(t, "kim", "J", time.Hour)
+		raw := w.dialAs("/channels/inbox:kim", "maru.raw", "maru.token."+kim)
+		full := w.dialAs("/", "maru.v1")
+		full.send(frame.Text, `{"id":1,"connect":{"token":"`+kim+`"}}`)
+		full.next()
+		events := w.request("GET", "/channels/inbox:kim", "", bearer(kim), "Accept: text/event-stream")
+		other := w.dialAs("/channels/inbox:lee", "maru.raw", "maru.token."+token(t, "lee", "", time.Hour))
+
+		answer := w.request("POST", "/admin/revoke", `{"token":"J"}`, bearer(apiKey))
+		var got struct{ Connections int }
+		json.NewDecoder(answer.Body).Decode(&got)
+		if answer.StatusCode != 200 || got.Connections != 3 {
+			t.Errorf("%s, %d connections", answer.Status, got.Connections)
+		}
+		for name, s := range map[string]*socket{"raw": raw, "full": full} {
+			if code, reason := s.closed(); code != maru.CloseRevoked || reason != "revoked" {
+				t.Errorf("%s: %d %s", name, code, reason)
+			}
+		}
+		new(bytes.Buffer).ReadFrom(events.Body)
+		if status := w.upgrade("/channels/inbox:kim", bearer(kim)); status != 401 {
+			t.Errorf("comes back: %d", status)
+		}
+		back := w.dialAs("/", "maru.v1")
+		back.send(frame.Text, `{"id":1,"connect":{"token":"`+kim+`"}}`)
+		if code, _ := back.closed(); code != maru.CloseRevoked {
+			t.Errorf("comes back by connect: %d", code)
+		}
+		if n := w.server.Disconnect("lee"); n != 1 {
+			t.Errorf("%d connections of lee", n)
+		}
+		if code, _ := other.closed(); code != maru.CloseRevoked {
+			t.Errorf("disconnected with %d", code)
+		}
+		if w.server.Disconnect("") != 0 {
+			t.Error("nobody has connections")
+		}
+	})
+}
+
+// A page of another site has the browser's cookie and no more than that.
+func TestForeignOriginWithACookie(t *testing.T) {
+	t.Parallel()
+	o := guarded()
+	o.Nicknames = true
+	w := newWorld(t, o)
+	signedIn := w.request("POST", "/session", `{"nickname":"kim"}`)
+	cookie := "Cookie: " + signedIn.Cookies()[0].String()
+	if got := w.upgrade("/channels/inbox:kim", cookie); got != 101 {
+		t.Fatalf("kim at home: %d", got)
+	}
+	for _, origin := range []string{"https://evil.example", "null", "http://127.0.0.1.evil.example", "https://" + w.addr + ".evil.example"} {
+		if got := w.upgrade("/channels/inbox:kim", cookie, "Origin: "+origin); got != 403 {
+			t.Errorf("WebSocket from %s: %d", origin, got)
+		}
+		for _, r := range [][2]string{{"GET", "/channels/inbox:kim"}, {"POST", "/channels/inbox:kim"}, {"POST", "/tickets"}, {"DELETE", "/session"}} {
+			if got := w.request(r[0], r[1], "", cookie, "Origin: "+origin); got.StatusCode != 403 {
+				t.Errorf("%s %s from %s: %s", r[0], r[1], origin, got.Status)
+			}
+		}
+	}
+	if got := w.request("POST", "/tickets", "", cookie, "Sec-Fetch-Site: cross-site"); got.StatusCode != 403 {
+		t.Errorf("a form of another site: %s", got.Status)
+	}
+}
+
+func TestNicknamesAreOffUnderRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, guarded())
+	if got := w.request("POST", "/session", `{"nickname":"kim"}`); got.StatusCode != 403 || code(got) != maru.CodeNotAllowed {
+		t.Error(got.Status)
+	}
+}
+
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+	o := server.Options{Access: server.Access{PublishRate: 1, APIKeys: []string{keyHash}}}
+	w := newWorld(t, o)
+	for i, want := range []int{200, 200, 429} {
+		answer := w.request("POST", "/", "x")
+		if answer.StatusCode != want || want == 429 && (code(answer) != maru.CodeRateLimited || answer.Header.Get("Retry-After") == "") {
+			t.Errorf("POST %d: %s", i+1, answer.Status)
+		}
+	}
+	s := w.dial("/") // of the same person: an address
+	s.send(frame.Text, "x")
+	if code, reason := s.closed(); code != maru.CloseRateLimited || reason != "rate_limited" {
+		t.Errorf("%d %s", code, reason)
+	}
+	for range 5 {
+		if answer := w.request("POST", "/", "x", bearer(apiKey)); answer.StatusCode != 200 {
+			t.Errorf("a back end: %s", answer.Status)
+		}
+	}
+	full := w.dialAs("/", "maru.v1")
+	full.send(frame.Text, `{"id":1,"connect":{}}`)
+	full.next()
+	full.send(frame.Text, `{"id":2,"publish":{"channel":"a","data":"x"}}`)
+	if ev := full.next(); !contains(ev.Payload, `"rate_limited"`) {
+		t.Errorf("%s", ev.Payload)
+	}
+	full.send(frame.Text, `{"id":3,"ping":{}}`) // lives on
+	full.next()
+
+	// On one connection; and how often they begin.
+	if err := w.server.Reload(server.Access{PublishRatePerConnection: 1, ConnectRate: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s = w.dial("/")
+	for range 3 {
+		s.send(frame.Text, "x")
+	}
+	if code, _ := s.closed(); code != maru.CloseRateLimited {
+		t.Errorf("on one connection: %d", code)
+	}
+	w.upgrade("/")
+	if got := w.upgrade("/"); got != 429 {
+		t.Errorf("the third connection: %d", got)
+	}
+}
+
+// Whoever is connected stays, and what is decided from then on is decided anew.
+func TestReload(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		s := w.dial("/channels/a:1")
+		other, hash := auth.NewAPIKey()
+		next := guarded().Access
+		next.APIKeys = []string{hash}
+		next.Namespaces = map[string]server.Namespace{"a": {Publish: maru.Anyone, KeyFrom: "/k"}}
+		if err := w.server.Reload(next); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.upgrade("/channels/a:1"); got != 403 {
+			t.Errorf("what is no longer allowed: %d", got)
+		}
+		s.send(frame.Text, "still here")
+		if ev := s.next(); string(ev.Payload) != "still here" {
+			t.Errorf("%v %q", ev.Op, ev.Payload)
+		}
+		for key, want := range map[string]int{apiKey: 401, other: 200} {
+			if got := w.request("POST", "/channels/a:1", "x", bearer(key)); got.StatusCode != want {
+				t.Errorf("key: %s, want %d", got.Status, want)
+			}
+		}
+		bad := next
+		bad.APIKeys = []string{"x"}
+		bad.Namespaces = map[string]server.Namespace{"a": {Publish: maru.Nobody}}
+		if err := w.server.Reload(bad); err == nil {
+			t.Error("accepted")
+		}
+		if err := w.server.Reload(server.Access{}); err == nil {
+			t.Error("open by a reload")
+		}
+		if got := w.request("POST", "/channels/a:1", "x", bearer(other)); got.StatusCode != 200 {
+			t.Errorf("what was in force is not: %s", got.Status)
+		}
+		w.shutdown()
+		if err := w.server.Reload(next); err == nil {
+			t.Error("after the end")
+		}
+	})
+}
+
+func TestBadAccess(t *testing.T) {
+	t.Parallel()
+	for name, a := range map[string]server.Access{
+		"key":     {TokenKeys: [][]byte{[]byte("short")}},
+		"API key": {APIKeys: []string{"maru_x"}},
+		"webhook": {ConnectWebhook: "ftp://x"},
+	} {
+		if _, err := server.New(server.Options{Access: a}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// The back end's word counts, for each way in, and it is asked with the cookie.
+func TestConnectWebhook(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var ask struct {
+			Channel string
+			Headers http.Header
+		}
+		json.NewDecoder(r.Body).Decode(&ask)
+		switch ask.Headers.Get("Cookie") {
+		case "sid=1":
+			w.Write([]byte(`{"user":"kim","channels":["chat:1"]}`))
+		case "":
+			w.Write([]byte(`{}`))
+		default:
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(backend.Close)
+	o := guarded()
+	o.ConnectWebhook = backend.URL
+	over(t, o, func(t *testing.T, w *world) {
+		for _, tt := range []struct {
+			path, cookie string
+			want         int
+		}{
+			{"/channels/inbox:kim", "sid=1", 101}, {"/channels/inbox:lee", "sid=1", 403}, {"/channels/chat:1", "sid=1", 101},
+			{"/channels/a:1", "", 101}, {"/channels/a:1", "sid=2", 403}, {"/channels/inbox:kim", "", 403},
+		} {
+			var headers []string
+			if tt.cookie != "" {
+				headers = []string{"Cookie: " + tt.cookie}
+			}
+			if got := w.upgrade(tt.path, headers...); got != tt.want {
+				t.Errorf("%s with %q: %d", tt.path, tt.cookie, got)
+			}
+		}
+		if got := w.upgrade("/channels/inbox:lee", bearer(token(t, "lee", "", time.Hour)), "Cookie: sid=2"); got != 101 {
+			t.Errorf("with a token nobody is asked: %d", got)
+		}
+	})
+}
+
+// lines is a log that a test reads.
+type lines struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.Write(p)
+}
+
+// Nothing that opens a door is ever in a log, not at debug level either.
+func TestSecretsAreNotLogged(t *testing.T) {
+	t.Parallel()
+	var log lines
+	o := guarded()
+	o.Nicknames = true
+	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w := newWorld(t, o)
+	good, forged := token(t, "kim", "", time.Hour, "chat:1"), token(t, "kim", "", time.Hour)+"x"
+	expired := token(t, "kim", "", -time.Second)
+	var got struct{ Ticket string }
+	json.NewDecoder(w.request("POST", "/tickets", "", bearer(good)).Body).Decode(&got)
+	cookie := w.request("POST", "/session", `{"nickname":"lee"}`).Cookies()[0]
+	badKey := apiKey[:len(apiKey)-1] + "!"
+
+	for _, proof := range []string{good, forged, expired, apiKey, badKey} {
+		for _, path := range []string{"/channels/inbox:kim", "/channels/inbox:lee", "/channels/a/b"} {
+			w.request("POST", path, "x", bearer(proof))
+			w.request("GET", path, "", bearer(proof))
+			w.request("GET", path+"?ticket="+proof+"&since="+proof, "")
+			w.upgrade(path, "Sec-WebSocket-Protocol: maru.raw, maru.token."+proof)
+			w.upgrade(path+"?ticket="+proof, bearer(proof))
+		}
+		s := w.dialAs("/", "maru.v1")
+		s.send(frame.Text, `{"id":1,"connect":{"token":"`+proof+`"}}`)
+		s.next()
+		s.nc.Close()
+		w.request("POST", "/admin/revoke", `{"token":"`+proof+`"}`, bearer(proof))
+		w.request("POST", "/admin/revoke", `{"token":"`+proof+`","for":"0s"}`, bearer(apiKey))
+		w.request("POST", "/admin/disconnect", `{"token":"`+proof+`"}`, bearer(apiKey))
+	}
+	for range 2 {
+		w.upgrade("/channels/inbox:kim?ticket=" + got.Ticket)
+		w.upgrade("/channels/inbox:kim", "Cookie: "+cookie.String())
+	}
+	w.shutdown()
+	if !contains(log.Bytes(), "code=bad_token") || !contains(log.Bytes(), "connected") || !contains(log.Bytes(), "ended by a back end") {
+		t.Fatalf("the log says nothing of it:\n%s", log.String())
+	}
+	for name, planted := range map[string]string{
+		"token": good, "forged token": forged, "expired token": expired, "API key": apiKey, "bad API key": badKey,
+		"ticket": got.Ticket, "cookie": cookie.Value, "secret": string(secret), "signature": good[strings.LastIndexByte(good, '.')+1:],
+	} {
+		if contains(log.Bytes(), planted) {
+			t.Errorf("the log has the %s", name)
+		}
+	}
+}

@@ -99,7 +99,8 @@ func (s *Server) open(a Access, old *access) (*access, error) {
 	if x.rules, err = a.rules(); err != nil {
 		return nil, err
 	}
-	x.proofs.NoNicknames = a.Namespaces != nil && !a.Nicknames
+	x.proofs.Program = s.options.program()
+	x.proofs.NoNicknames = x.proofs.Program != nil || a.Namespaces != nil && !a.Nicknames
 	if x.proofs.APIKeys, err = auth.ParseAPIKeys(a.APIKeys); err != nil {
 		return nil, err
 	}

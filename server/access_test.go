@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -231,6 +232,9 @@ func TestForeignOriginWithACookie(t *testing.T) {
 			}
 		}
 	}
+	if got := w.upgrade("/channels/a:1", "Origin: null"); got != 403 {
+		t.Errorf("a page without an origin, under rules: %d", got)
+	}
 	if got := w.request("POST", "/tickets", "", cookie, "Sec-Fetch-Site: cross-site"); got.StatusCode != 403 {
 		t.Errorf("a form of another site: %s", got.Status)
 	}
@@ -447,4 +451,63 @@ func TestSecretsAreNotLogged(t *testing.T) {
 			t.Errorf("the log has the %s", name)
 		}
 	}
+}
+
+func TestHooks(t *testing.T) {
+	o := server.Options{Hooks: server.Hooks{
+		Identify: func(r *http.Request, channel string) (server.Caller, error) {
+			switch user := r.Header.Get("X-User"); user {
+			case "broken":
+				return server.Caller{}, errors.New("the database is away")
+			case "banned":
+				return server.Caller{}, maru.NewError(maru.CodeNotAllowed, "no")
+			case "short":
+				return server.Caller{User: user, Expires: time.Now().Add(time.Second)}, nil
+			default:
+				return server.Caller{User: user}, nil
+			}
+		},
+		Allow: func(who server.Caller, do server.Action, channel string) error {
+			if do == server.Publish && who.User == "" && !who.BackEnd || channel == "secret" && who.User != "kim" {
+				return maru.NewError(maru.CodeNotAllowed, "not you")
+			}
+			return nil
+		},
+	}, Access: server.Access{APIKeys: []string{keyHash}}}
+	over(t, o, func(t *testing.T, w *world) {
+		for _, tt := range []struct {
+			method, path, header string
+			want                 int
+		}{
+			{"GET", "/channels/secret", "X-User: kim", 200}, {"GET", "/channels/secret", "X-User: lee", 403},
+			{"GET", "/channels/secret", bearer(apiKey), 403}, {"GET", "/channels/a", "X-User: banned", 403},
+			{"GET", "/channels/a", "X-User: broken", 500}, {"POST", "/channels/a", "X-User: lee", 200},
+			{"POST", "/channels/a", "X-Other: x", 403}, {"POST", "/channels/a", bearer(apiKey), 200},
+			{"POST", "/session", "X-Other: x", 403}, {"GET", "/channels/secret/presence", "X-User: lee", 403},
+		} {
+			if got := w.request(tt.method, tt.path, "{}", tt.header); got.StatusCode != tt.want {
+				t.Errorf("%s %s %s: %s, want %d", tt.method, tt.path, tt.header, got.Status, tt.want)
+			}
+		}
+		for header, want := range map[string]int{"X-User: kim": 101, "X-User: lee": 403, "X-User: banned": 403, "X-User: broken": 500} {
+			if got := w.upgrade("/channels/secret", header); got != want {
+				t.Errorf("WebSocket, %s: %d", header, got)
+			}
+		}
+		s := w.dial("/channels/a")
+		s.send(frame.Text, "x")
+		if code, _ := s.closed(); code != maru.CloseNotAllowed {
+			t.Errorf("publishing, anonymous: %d", code)
+		}
+		full := w.dialAs("/", "maru.v1")
+		full.send(frame.Text, `{"id":1,"connect":{}}`)
+		full.next()
+		full.send(frame.Text, `{"id":2,"subscribe":{"channel":"secret"}}`)
+		if ev := full.next(); !contains(ev.Payload, `"not_allowed"`) {
+			t.Errorf("%s", ev.Payload)
+		}
+		if _, err := w.server.Publish(t.Context(), "secret", &maru.Publication{Data: []byte("x")}); err != nil {
+			t.Error(err)
+		}
+	})
 }

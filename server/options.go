@@ -32,8 +32,9 @@ type Options struct {
 	// are believed.
 	TrustedProxies []netip.Prefix
 
-	// Access is who may do what.
+	// Access is who may do what; Hooks let the program decide.
 	Access
+	Hooks
 
 	// Logger gets who connected and disconnected (Debug), who was refused and why
 	// (Warn), faults (Error). Default: nobody does.

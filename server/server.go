@@ -66,6 +66,7 @@ func New(o Options) (*Server, error) {
 		limiter:      auth.NewLimiter(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
 		stopWatching: make(chan struct{}),
 	}
+	s.rules.Program = o.allow()
 	s.people = auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), o.Logger)
 	in, err := s.open(o.Access.clone(), nil)
 	if err != nil {

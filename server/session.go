@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"maru"
+	"maru/internal/gateway/full"
 	"maru/internal/session"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) session() *session.Options {
 	}
 	if answer := s.options.RPC; answer != nil {
 		o.RPC = func(ctx context.Context, who session.Identity, method string, data json.RawMessage) (json.RawMessage, error) {
-			return answer(ctx, Caller{User: who.User()}, method, data)
+			return answer(ctx, callerOf(full.Who(who)), method, data)
 		}
 	}
 	return o
@@ -30,10 +31,5 @@ func (s *Server) session() *session.Options {
 
 // ErrNoMethod is what Options.RPC answers for a method that it does not know.
 var ErrNoMethod error = maru.NewError(maru.CodeNotFound, "nobody answers this method")
-
-// Caller is who asks, by the server's word.
-type Caller struct {
-	User string // empty: anonymous
-}
 
 var errReserved = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")

@@ -27,3 +27,6 @@ func KeptPaces(r *Rates) int {
 	defer r.published.mu.Unlock()
 	return len(r.published.due)
 }
+
+// ReadWebhook reads an answer of the connect webhook.
+var ReadWebhook = readWebhook

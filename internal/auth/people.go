@@ -27,7 +27,10 @@ type People struct {
 type Proofs struct {
 	Tokens  *Tokens // nil: none
 	APIKeys APIKeys
-	Webhook *Webhook // asked about who brings nothing else; nil: the cookie says it
+	// Program, or else Webhook, is asked about who brings nothing else; without both
+	// the cookie says it.
+	Program func(r *http.Request, channel string) (Identity, error)
+	Webhook *Webhook
 	// NoNicknames refuses to sign people in under a name that they choose.
 	NoNicknames bool
 }
@@ -51,16 +54,16 @@ const (
 // Identify says who sent a request, which is about a channel, if not empty. What
 // counts is the first of: a token or an API key in Authorization: Bearer, which is not
 // looked at where there is nothing to hold it against; one among
-// the subprotocols, after maru.token.; a ticket in the query; the webhook's word, if
+// the subprotocols, after maru.token.; a ticket in the query; the program's or the webhook's word, if
 // there is one; the session's cookie. What is brought and not valid is an error, never
 // somebody anonymous: CodeBadToken, CodeTokenExpired, CodeRevoked; of the webhook
 // CodeNotAllowed, CodeUnavailable. It may wait, unless Prompt.
 func (p *People) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
-	if err == nil {
-		err = p.ties.checkAlone(who)
+	if err != nil || who == (Identity{}) {
+		return Identity{}, err
 	}
-	if err != nil {
+	if err := p.ties.checkAlone(who); err != nil {
 		return Identity{}, err
 	}
 	return who, nil
@@ -75,18 +78,26 @@ func (p *People) identify(r *http.Request, channel string) (Identity, error) {
 	if found {
 		return p.verify(r.Context(), token)
 	}
-	if q := r.URL.Query(); q.Has(ticketParameter) {
-		return p.tickets.redeem(q.Get(ticketParameter))
+	if r.URL.RawQuery != "" {
+		if q := r.URL.Query(); q.Has(ticketParameter) {
+			return p.tickets.redeem(q.Get(ticketParameter))
+		}
 	}
-	if hook := proofs.Webhook; hook != nil {
-		return hook.ask(r, channel)
+	switch {
+	case proofs.Program != nil:
+		return proofs.Program(r, channel)
+	case proofs.Webhook != nil:
+		return proofs.Webhook.ask(r, channel)
 	}
 	return p.Sessions.Identify(r), nil
 }
 
 // Prompt reports whether Identify answers a request at once that has no query, no
 // cookie, no Authorization and no subprotocol.
-func (p *People) Prompt() bool { return p.proofs.Load().Webhook == nil }
+func (p *People) Prompt() bool {
+	proofs := p.proofs.Load()
+	return proofs.Program == nil && proofs.Webhook == nil
+}
 
 // any reports whether there is anything that a token or API key could be held
 // against.

@@ -30,6 +30,10 @@ type Allowed [len(actionNames)]maru.Rule
 // open mode: everybody may do everything, but in channels that are the server's own.
 type Rules struct {
 	table atomic.Pointer[map[string]Allowed] // nil: open mode
+
+	// Program, if not nil, is asked about what the rules allow, and may refuse it. It
+	// does not wait. It is set before the first use.
+	Program func(who Identity, do Action, channel string) error
 }
 
 // Set replaces the rules, for all decisions to come. A namespace that is not listed
@@ -54,7 +58,7 @@ func (r *Rules) Allow(who Identity, do Action, channel string) error {
 	}
 	table := r.table.Load()
 	if table == nil {
-		return nil
+		return r.ask(who, do, channel)
 	}
 	allowed, listed := (*table)[maru.Namespace(channel)]
 	if !listed {
@@ -63,7 +67,14 @@ func (r *Rules) Allow(who Identity, do Action, channel string) error {
 	if rule := allowed[do]; !who.meets(rule, channel) {
 		return refusals[do][min(rule, maru.ServerOnly)]
 	}
-	return nil
+	return r.ask(who, do, channel)
+}
+
+func (r *Rules) ask(who Identity, do Action, channel string) error {
+	if r.Program == nil {
+		return nil
+	}
+	return r.Program(who, do, channel)
 }
 
 // meets reports whether the rule is met for that channel.

@@ -69,7 +69,7 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 	ctx, t.close = context.WithCancel(context.Background())
 	var err error
 	t.keySet, err = keyfunc.NewDefaultOverrideCtx(ctx, []string{o.KeySet}, keyfunc.Override{
-		Client:            &http.Client{Transport: short{}, Timeout: keySetTimeout},
+		Client:            &http.Client{Transport: short{}, Timeout: keySetTimeout, CheckRedirect: secureRedirect},
 		HTTPTimeout:       keySetTimeout,
 		RateLimitWaitMax:  keySetTimeout,
 		RefreshInterval:   keySetEvery,
@@ -91,6 +91,15 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 
 // Close ends the care for the key set.
 func (t *Tokens) Close() { t.close() }
+
+// secureRedirect follows no way out of https: who can change the answer can be
+// anybody.
+func secureRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) >= 3 || via[0].URL.Scheme != r.URL.Scheme {
+		return errors.New("redirected too often, or to another scheme")
+	}
+	return nil
+}
 
 // short is the standard transport, which reads no endless answers.
 type short struct{}

@@ -13,6 +13,9 @@ func Identity(door *entry.Door, who auth.Identity) session.Identity {
 	return &identity{door: door, who: who}
 }
 
+// Who is what Identity was made of.
+func Who(i session.Identity) auth.Identity { return i.(*identity).who }
+
 type identity struct {
 	door *entry.Door
 	who  auth.Identity

@@ -14,8 +14,8 @@ export class MaruError extends Error {
   }
 }
 
-/** @param {string} message */
-export const disconnected = (message) => new MaruError({ code: "disconnected", message, temporary: true });
+/** @param {string} [message] */
+export const disconnected = (message = "there is no connection") => new MaruError({ code: "disconnected", message, temporary: true });
 
 /** An error as a port can carry it. @param {any} error */
 export const plain = ({ code = "unavailable", message, temporary = code === "unavailable" }) => ({ code, message, temporary });

@@ -113,8 +113,8 @@ export class Connection {
    * @param {MaruError} [error]
    */
   stop(error) {
-    this.#drop(disconnected("the connection was closed"));
-    for (const command of this.#commands) command.reject(error ?? disconnected("the connection was closed"));
+    this.#drop(disconnected());
+    for (const command of this.#commands) command.reject(error ?? disconnected());
     this.#set("closed", error);
   }
 
@@ -135,7 +135,7 @@ export class Connection {
    * @param {(error?: MaruError, reply?: any) => void} done
    */
   ask(name, body, done) {
-    if (!this.#socket) return done(disconnected("there is no connection"));
+    if (!this.#socket || (this.state !== "open" && name !== "connect")) return done(disconnected());
     const id = ++this.#id;
     const text = JSON.stringify({ id, [name]: body });
     if (text.length * 3 > this.#maxMessage && new TextEncoder().encode(text).length > this.#maxMessage) {
@@ -155,9 +155,9 @@ export class Connection {
    * @returns {Promise<any>}
    */
   async command(name, body, { retry, wait, timeout }) {
-    if (this.state === "closed") throw this.error ?? disconnected("the connection was closed");
-    if (!wait && this.state !== "open") throw disconnected("there is no connection");
-    if (this.#commands.size >= MOST) throw new MaruError({ code: "slow", message: "too many commands wait", temporary: true });
+    if (this.state === "closed") throw this.error ?? disconnected();
+    if (!wait && this.state !== "open") throw disconnected();
+    if (this.#commands.size >= MOST) throw new MaruError({ code: "slow", message: "too much waits", temporary: true });
     /** @type {any} */
     const command = { name, body, retry, sent: false };
     const reply = new Promise((resolve, reject) => Object.assign(command, { resolve, reject }));
@@ -184,11 +184,10 @@ export class Connection {
   }
 
   async #begin() {
-    this.#drop(disconnected("the connection is made anew"));
+    this.#drop(disconnected());
     const run = this.#run;
     const stale = () => run !== this.#run;
     this.#set("connecting");
-    this.#timer = this.#env.after(() => this.#lost(1006), 2 * PATIENCE);
     try {
       await this.#hooks.prepare();
       if (stale()) return;
@@ -204,7 +203,6 @@ export class Connection {
     }
     const socket = this.#env.open(this.url, "maru.v1");
     this.#socket = socket;
-    this.#env.cancel(this.#timer);
     this.#timer = this.#env.after(() => this.#lost(1006), PATIENCE);
     socket.onopen = () => {
       if (stale()) return;
@@ -321,17 +319,18 @@ export class Connection {
    * @param {string} [reason] the server's code word
    */
   #lost(code, reason) {
-    const error = reason ? new MaruError({ code: reason, temporary: true }) : disconnected("the connection was lost");
+    const word = reason || (code === 1006 ? "disconnected" : String(code));
+    const error = new MaruError({ code: word, temporary: true });
     if (this.#env.now() - this.#openedAt >= STEADY) this.#attempt = 0;
     const hadNewToken = this.#tokenIsNew;
     // What was too large, or no text, is not sent again.
-    this.#drop(code === 1007 || code === 1009 ? new MaruError({ code: reason || String(code) }) : disconnected("the connection was lost"));
+    this.#drop(code === 1007 || code === 1009 ? error : disconnected());
     let back = comeBack(code);
     if (code === 4401 || (code === 4501 && !hadNewToken)) {
       back = this.#token !== undefined; // a token can be had
       this.#token = undefined;
     }
-    if (!back) return this.stop(new MaruError({ code: reason || String(code) }));
+    if (!back) return this.stop(new MaruError({ code: word }));
     if (code === 1013) this.#attempt = Math.max(this.#attempt, 3); // later
     this.#wait(code === 1001 ? this.#comeBackAfter : undefined, error);
   }
@@ -341,7 +340,6 @@ export class Connection {
    * @param {MaruError} error
    */
   #wait(after, error) {
-    this.#drop(error);
     this.#comeBackAfter = undefined;
     this.#notBefore = this.#env.now() + (after ?? 0);
     // Some systems say that there is no network where there is one: try, but seldom.

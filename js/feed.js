@@ -42,6 +42,8 @@ export class Feed {
   /** @type {Listener | undefined} the one whose wish the server fulfils */
   #first;
   #on = false;
+  /** The rules may let people hear a channel and not read its history: then what was missed is a gap. */
+  #mayRecover = true;
   /** Each subscribe command has its number. */
   #run = 0;
   #attempt = 0;
@@ -119,24 +121,28 @@ export class Feed {
     const known = this.#position;
     const since = known ? `${known.epoch}:${known.offset}` : this.#first?.since;
     const last = since ? undefined : this.#first?.last;
-    this.#connection.ask("subscribe", { channel: this.channel, since, last, deliver, max_hz, presence, token }, (error, reply) => {
+    const body = { channel: this.channel, since: this.#mayRecover ? since : undefined, last, deliver, max_hz, presence, token };
+    this.#connection.ask("subscribe", body, (error, reply) => {
       if (run !== this.#run) return;
-      if (!error) this.#subscribed(reply, Boolean(since));
+      if (error?.code === "not_allowed" && body.since) {
+        this.#mayRecover = false;
+        this.#subscribe(run);
+      } else if (!error) this.#subscribed(reply, since);
       else if (error.code !== "disconnected") this.#failed(error);
     });
   }
 
   /**
    * @param {any} reply
-   * @param {boolean} recovered
+   * @param {string} [since]
    */
-  #subscribed({ epoch, offset, replay = 0, gap, presence }, recovered) {
+  #subscribed({ epoch, offset, replay = 0, gap, presence }, since) {
+    if (since && !this.#mayRecover) gap = missed(since, { epoch, offset });
     this.#on = true;
     this.#attempt = 0;
     this.#position = { epoch, offset };
     this.#replay = replay;
-    this.#tell("subscribed", { epoch, offset, replay, recovered, gap });
-    if (gap) this.#tell("gap", gap);
+    this.#tell("subscribed", { epoch, offset, replay, recovered: Boolean(since), gap });
     if (presence) this.#whole(presence);
     for (const listener of this.listeners) {
       if (!listener.live) listener.later = []; // what came before is in the history
@@ -215,6 +221,10 @@ export class Feed {
       this.#connection.ask("history", { channel: this.channel, since: from, limit: from ? PAGE : last }, (error, reply) => {
         if (listener.asking !== asking) return;
         if (error?.code === "disconnected") return; // again when the feed is open
+        if (error?.code === "not_allowed" && since) {
+          const position = /** @type {Position} */ (this.#position);
+          return this.#goLive(listener, { ...position, publications: [], gap: missed(since, position) });
+        }
         if (error) {
           this.remove(listener);
           return listener.tell("unsubscribed", error);
@@ -244,7 +254,6 @@ export class Feed {
     listener.asking = listener.later = undefined;
     const start = replay ? Math.min(...publications.map((p) => p.offset)) - 1 : offset;
     listener.tell("subscribed", { epoch, offset: start, replay, recovered: Boolean(listener.since), gap });
-    if (gap) listener.tell("gap", gap);
     if (this.#presence) listener.tell("presence", { ...this.#presence, joined: [], left: [] });
     for (const p of publications) listener.tell("publication", { ...p, replay: true });
     for (const p of later) if (!(p.offset <= offset)) listener.tell("publication", p); // transient ones have no offset
@@ -294,6 +303,18 @@ export class Feed {
       if (reply.version < this.#presenceVersion) this.#askWhole();
     });
   }
+}
+
+/**
+ * What was missed since a position and cannot be had.
+ *
+ * @param {string} since
+ * @param {Position} now
+ */
+function missed(since, { epoch, offset }) {
+  const [was, digits] = since.split(":");
+  if (was !== epoch) return { reason: "epoch" };
+  return Number(digits) < offset ? { reason: "expired", from: Number(digits) + 1, to: offset } : undefined;
 }
 
 /**

@@ -186,7 +186,7 @@ class Guest {
   #port;
   /** @type {Map<number, () => void>} by the tab's number of the subscription */
   #leaves = new Map();
-  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: any) => void}>} */
+  /** @type {Map<number, (value: any, error?: any) => void>} */
   #questions = new Map();
   #question = 0;
 
@@ -271,10 +271,8 @@ class Guest {
    * @param {any} [error]
    */
   answer(question, value, error) {
-    const asked = this.#questions.get(question);
+    this.#questions.get(question)?.(value, error);
     this.#questions.delete(question);
-    if (error) asked?.reject(new MaruError(error));
-    else asked?.resolve(value);
   }
 
   /**
@@ -289,10 +287,10 @@ class Guest {
     return new Promise((resolve, reject) => {
       const late = () => this.answer(question, undefined, disconnected(`no answer about ${what} from the page`));
       const timer = this.#host.env.after(late, PATIENCE);
-      const done = () => this.#host.env.cancel(timer);
-      this.#questions.set(question, {
-        resolve: (value) => (done(), resolve(value)),
-        reject: (error) => (done(), reject(error)),
+      this.#questions.set(question, (value, error) => {
+        this.#host.env.cancel(timer);
+        if (error) reject(new MaruError(error));
+        else resolve(value);
       });
       this.#tell("ask", question, what, sub);
     });

@@ -16,7 +16,7 @@ import (
 
 // mostBytes is for all modules together, the worker's included, as they are served
 // and as one stream. A bundler's minified bundle of a page has about 7,300.
-const mostBytes = 10_000
+const mostBytes = 10 << 10
 
 func TestSize(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,8 @@ export { MaruError, Subscription };
 
 /** How long a worker may take to answer before the page does without it, in ms. */
 const PATIENCE = 5_000;
+/** What goes over the port. A worker can be older than a page: one that changes it raises this. */
+const PORT = "maru/1";
 
 /** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").MaruEvents>} */
 const Target = EventTarget;
@@ -94,7 +96,7 @@ export class Maru extends Target {
     this.#closed?.abort();
     this.#closed = undefined;
     this.#detach();
-    for (const { reject } of this.#calls.values()) reject(disconnected("the connection was closed"));
+    for (const { reject } of this.#calls.values()) reject(disconnected());
     this.#calls.clear();
     this.#set("closed");
   }
@@ -173,7 +175,7 @@ export class Maru extends Target {
    * @returns {Promise<any>}
    */
   #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
-    if (this.state === "closed") return Promise.reject(this.error ?? disconnected("the connection was closed"));
+    if (this.state === "closed") return Promise.reject(this.error ?? disconnected());
     const call = ++this.#id;
     /** @type {[string, object, CommandOptions]} */
     const command = [name, body, { retry, wait, timeout }];
@@ -188,13 +190,20 @@ export class Maru extends Target {
     if (this.#closed) return;
     this.#closed = new AbortController();
     const wake = () => this.#wake();
+    let away = false;
     const handlers = {
       online: wake,
       offline: wake,
       visibilitychange: () => this.#env.visible() && wake(),
-      // A page that may come back leaves, so that the browser can keep it.
-      pagehide: () => this.#detach(),
-      pageshow: () => this.#port || this.#attach(),
+      pagehide: () => {
+        away = true;
+        this.#detach();
+        if (this.#mayShare) this.#env.forgo?.();
+      },
+      pageshow: () => {
+        if (away) this.#attach();
+        away = false;
+      },
     };
     for (const [type, handler] of Object.entries(handlers)) {
       this.#env.events?.addEventListener(type, handler, { signal: this.#closed.signal });
@@ -242,7 +251,7 @@ export class Maru extends Target {
     for (const [sub, subscription] of this.#subscriptions) this.#join(sub, subscription);
     for (const [call, { command, reject }] of this.#calls) {
       if (command[2].retry) this.#post("command", call, ...command);
-      else this.#calls.delete(call) && reject(disconnected("the connection was lost before the answer"));
+      else this.#calls.delete(call) && reject(disconnected());
     }
   }
 
@@ -255,7 +264,7 @@ export class Maru extends Target {
       try {
         const failed = () => this.#port === port && this.#alone();
         this.#timer = this.#env.after(failed, PATIENCE);
-        const port = /** @type {any} */ (this.#env).share(`maru/1 ${this.#url} ${name}`, failed);
+        const port = /** @type {any} */ (this.#env).share(`${PORT} ${this.#url} ${name}`, failed);
         return port;
       } catch {
         this.#env.cancel(this.#timer); // from another origin, or forbidden by a policy
@@ -332,7 +341,7 @@ export class Maru extends Target {
           const value = await (what === "channelToken" ? token() : this.#options[what]?.());
           if (what === "prepare") return answer(undefined);
           if (what === "channelToken" || this.#nameOf(value) === this.#name) return answer(value);
-          answer(undefined, disconnected("the person is another one"));
+          answer(undefined, disconnected());
           if (run === this.#run) this.#attach(value);
         } catch (error) {
           answer(undefined, plain(error));

@@ -76,6 +76,7 @@ export class Subscription extends Target {
         this.#leave();
     }
     this.#dispatch(type, type === "error" || type === "unsubscribed" ? new MaruError(detail) : detail);
+    if (type === "subscribed" && detail.gap) this.#dispatch("gap", detail.gap);
   }
 
   /**

@@ -15,6 +15,7 @@
  * @property {Pick<LockManager, "request">} [locks]  only in secure contexts
  * @property {EventTarget} [events]  tells online, pageshow and their like
  * @property {() => boolean} visible
+ * @property {() => void} [forgo]  the page that goes now will not be kept to be gone back to
  * @property {(name: string, failed: () => void) => Port} [share]  the port of a worker that all tabs share by that name
  */
 
@@ -31,6 +32,16 @@ export const surroundings = {
   locks: globalThis.navigator?.locks,
   events: typeof addEventListener === "function" ? globalThis : undefined,
   visible: () => page && !document.hidden,
+  /**
+   * Chromium would freeze the worker along with its last page, its connection open for
+   * minutes, before it hears that the page has left. A page that gets a message
+   * meanwhile is not kept: so it is with pages that have a WebSocket themselves.
+   */
+  forgo: () => {
+    const name = unique();
+    new BroadcastChannel(name).onmessage = () => {};
+    new BroadcastChannel(name).postMessage("");
+  },
   share:
     page && typeof SharedWorker === "function"
       ? (name, failed) => {

@@ -116,6 +116,35 @@ test("history that began anew is told, and what is retained comes", async () => 
   assert.deepEqual(subscription.position, { epoch: "two", offset: 6 });
 });
 
+test("who may not read the history is told what was missed", async () => {
+  const { world, server, page } = await connected();
+  const carryOut = server.carryOut.bind(server);
+  server.carryOut = (socket, name, body) =>
+    name === "history" || (name === "subscribe" && (body.since || body.last))
+      ? { error: { code: "not_allowed", message: "" } }
+      : carryOut(socket, name, body);
+  const { seen } = page.on("chat");
+  await settle();
+  await server.publish("chat", "a"); // 3
+  server.end();
+  await world.pass(250);
+  assert.deepEqual(seen, ["a"], "nothing was missed");
+  server.end();
+  await server.publish("chat", "b");
+  await world.pass(500);
+  await server.publish("chat", "c");
+  assert.deepEqual(seen, ["a", "gap 4-6", "c"]);
+  const later = page.on("chat", { since: "one:3" });
+  const refused = page.on("chat", { last: 2 });
+  await settle();
+  await server.publish("chat", "d");
+  assert.deepEqual(later.seen, ["gap 4-9", "d"]);
+  assert.deepEqual(refused.seen, ["over not_allowed"]);
+  server.restart("two");
+  await world.pass(1_000);
+  assert.deepEqual(seen, ["a", "gap 4-6", "c", "d", "gap"]);
+});
+
 test("deliver latest: of each key only what is newer", async () => {
   const { world, server, page } = await connected();
   for (const [key, data] of [["A", "A1"], ["B", "B1"], ["A", "A2"]]) await server.publish("quotes", data, { key });
@@ -149,6 +178,22 @@ test("unsubscribed: nothing comes, and the channel can be subscribed anew at onc
   await server.publish("chat", "c");
   assert.deepEqual(server.log.map(([name]) => name), ["connect", "subscribe", "unsubscribe", "subscribe", "unsubscribe"]);
   assert.deepEqual(second.seen, ["b", "over undefined"]);
+});
+
+test("subscribed and unsubscribed while connecting", async () => {
+  const world = new World();
+  world.server.up = false;
+  const page = world.open();
+  const { subscription } = page.on("chat");
+  const kept = page.on("news");
+  await settle();
+  subscription.unsubscribe();
+  await settle();
+  world.server.opened[0].accept();
+  await settle();
+  await world.server.publish("news", "a");
+  assert.deepEqual(kept.seen, ["a"]);
+  assert.deepEqual(world.server.log.map(([name]) => name), ["connect", "subscribe"]);
 });
 
 test("a subscription that is refused is over; one that fails for now is tried again", async () => {
@@ -420,8 +465,10 @@ test("closed and connected again by hand: everything comes", async () => {
 
 test("a page that the browser keeps aside leaves, and goes on when it is back", async () => {
   const { world, server, page } = await connected();
+  page.events.dispatchEvent(new Event("pageshow")); // when it was loaded
   const { seen } = page.on("chat");
   await settle();
+  assert.equal(server.opened.length, 1);
   await server.publish("chat", "a");
   page.events.dispatchEvent(new Event("pagehide"));
   await settle();

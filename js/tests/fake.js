@@ -171,6 +171,7 @@ export class FakeSocket {
 
   send(text) {
     if (this.closed) return;
+    if (!this.protocol) throw new Error("InvalidStateError: still connecting");
     const { id, ...command } = JSON.parse(text);
     const [name, body] = Object.entries(command)[0];
     this.server.log.push([name, body]);

@@ -1,7 +1,9 @@
 package e2e_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,6 +58,35 @@ func TestTwoPeopleAndCurl(t *testing.T) {
 		p.markers(t, 0)
 		p.neverOffline(t)
 	}
+}
+
+// The hall says who comes and who goes, in words, to those who were there.
+func TestComingAndGoing(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath, "--presence-grace", "100ms")
+	kim := openPage(t, server.URL, look{language: "ko"})
+	const comings = `document.querySelector("#comings").textContent`
+	kim.eventually(t, comings, "")
+	lee := openPage(t, server.URL, look{})
+	lee.signIn(t, "lee")
+	kim.here(t, "lee")
+	kim.eventually(t, comings, strings.ReplaceAll(text(t, "ko", "joined"), "{names}", "lee"))
+	kim.photograph(t, "coming")
+	lee.do(t, chromedp.Navigate("about:blank"))
+	kim.here(t, []string{}...)
+	kim.eventually(t, comings, strings.ReplaceAll(text(t, "ko", "left"), "{names}", "lee"))
+}
+
+// A person who may not know who is here may still talk.
+func TestHallWithoutPresence(t *testing.T) {
+	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "maru.toml")
+	must(t, os.WriteFile(rules, []byte("[namespaces.default]\nsubscribe = \"anyone\"\npublish = \"anyone\"\nhistory = \"anyone\"\n"), 0o600))
+	server := program.Serve(t, maruPath, "--config", rules)
+	p := openPage(t, server.URL, look{})
+	p.say(t, "hello")
+	p.texts(t, []string{"hello"})
+	p.await(t, `document.querySelector("aside").hidden`)
 }
 
 // What people write is text, whatever it looks like.

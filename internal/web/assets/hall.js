@@ -149,13 +149,22 @@ find("sign-out").addEventListener("click", () => {
 compose(maru, (message) => `${session.user || nickname.value.trim() || nickname.placeholder} => ${message}`);
 snippet("socket", `new WebSocket("${location.origin.replace(/^http/, "ws")}")`);
 snippet("curl", `curl -d 'me => hello' ${quoted(location.origin)}`);
-hold(maru, () => {
-  const hall = maru.subscribe(channel, { last: 50, presence: true });
+/** Whether the rules let this person know who is here. */
+let mayKnow = true;
+
+const again = hold(maru, () => {
+  const hall = maru.subscribe(channel, { last: 50, presence: mayKnow });
   tellOf(hall, (publication, first) => {
     const time = new Date(publication.time);
     const { message, by } = render(publication, time);
     addMessage(message, time, first, by);
   });
-  tellOfPeople(maru, hall);
+  if (mayKnow) tellOfPeople(maru, hall);
+  find("here").parentElement?.toggleAttribute("hidden", !mayKnow);
+  hall.addEventListener("unsubscribed", ({ detail }) => {
+    if (!mayKnow || detail?.code !== "not_allowed") return;
+    mayKnow = false;
+    setTimeout(() => again());
+  });
   return hall;
 });

@@ -37,6 +37,7 @@ function show(state, reason) {
  *
  * @param {Maru} maru
  * @param {() => Subscription} subscribe  at once, and again by hand where the server has ended it
+ * @returns {() => void} does it again
  */
 export function hold(maru, subscribe) {
   let heard = false;
@@ -64,6 +65,10 @@ export function hold(maru, subscribe) {
   });
   disconnect.addEventListener("click", () => maru.close());
   maru.addEventListener("state", tell);
-  begin();
-  tell();
+  const again = () => {
+    begin();
+    tell();
+  };
+  again();
+  return again;
 }

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"maru/internal/auth"
 )
@@ -47,6 +48,25 @@ func BenchmarkIdentify(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.Identify(r)
+			}
+		})
+	}
+}
+
+// BenchmarkAttach says what it costs that a connection ends with its token, or with
+// its cookie's session.
+func BenchmarkAttach(b *testing.B) {
+	for name, who := range map[string]auth.Identity{
+		"person":    {User: "kim"},
+		"token":     {User: "kim", Grant: &auth.Grant{ID: "J", Expires: time.Now().Add(time.Hour)}},
+		"anonymous": {},
+	} {
+		b.Run(name, func(b *testing.B) {
+			people := auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)
+			end := func(error) {}
+			b.ReportAllocs()
+			for b.Loop() {
+				people.Attach(who, end)
 			}
 		})
 	}

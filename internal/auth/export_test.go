@@ -30,3 +30,10 @@ func KeptPaces(r *Rates) int {
 
 // ReadWebhook reads an answer of the connect webhook.
 var ReadWebhook = readWebhook
+
+// KeptTickets counts what is remembered of tickets.
+func KeptTickets(p *People) int {
+	p.tickets.mu.Lock()
+	defer p.tickets.mu.Unlock()
+	return max(len(p.tickets.byID), len(p.tickets.issued), len(p.tickets.of))
+}

@@ -197,6 +197,25 @@ func TestTickets(t *testing.T) {
 				t.Errorf("%.40s: %d, want %d", body, status, want)
 			}
 		}
+		// One person does not take the tickets of all.
+		time.Sleep(30 * time.Second)
+		for i := range 101 {
+			status, _ := answer(t, x.ServeTickets, request("POST", "/tickets", `{"user":"busy"}`, bearer))
+			if want := map[bool]int{true: 201, false: 429}[i < 100]; status != want {
+				t.Errorf("ticket %d: %d", i+1, status)
+			}
+		}
+		if status, _ := answer(t, x.ServeTickets, request("POST", "/tickets", `{"user":"calm"}`, bearer)); status != 201 {
+			t.Errorf("another person's: %d", status)
+		}
+		time.Sleep(30 * time.Second)
+		if status, _ := answer(t, x.ServeTickets, request("POST", "/tickets", `{"user":"busy"}`, bearer)); status != 201 {
+			t.Errorf("later: %d", status)
+		}
+		if n := auth.KeptTickets(x.People); n != 1 {
+			t.Errorf("%d are kept", n)
+		}
+
 		if status, got := answer(t, x.ServeTickets, request("POST", "/tickets", "")); status != 403 || got.Error.Code != maru.CodeNotAllowed {
 			t.Errorf("for nobody: %d", status)
 		}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"container/heap"
 	"sync"
 	"time"
 
@@ -18,15 +19,17 @@ type Tie struct {
 	// Guarded by of.mu.
 	next, prev *Tie // of all ties; nil when it is untied
 	who        Identity
-	timer      *time.Timer // nil: nothing expires
+	place      int // in ties.expiring, from 1; 0: nothing expires
 }
 
 // ties are all the live connections of people who are somebody, and who was
 // revoked.
 type ties struct {
-	mu      sync.Mutex
-	all     Tie                  // head of a ring
-	revoked map[string]time.Time // until when: of people with u before the name, of tokens with t
+	mu       sync.Mutex
+	all      Tie      // head of a ring
+	expiring expiring // those whose grant ends: one timer is for all
+	timer    *time.Timer
+	revoked  map[string]time.Time // until when: of people with u before the name, of tokens with t
 }
 
 // maxRevoked bounds what is remembered of revocations.
@@ -62,6 +65,7 @@ func (t *Tie) Renew(who Identity) error {
 		return err
 	}
 	if t.next != nil {
+		t.unwatch() // while its place fits its time
 		t.who = who
 		t.watch()
 	}
@@ -93,32 +97,47 @@ func (t *Tie) cut() bool {
 	}
 	t.prev.next, t.next.prev = t.next, t.prev
 	t.next, t.prev = nil, nil
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.unwatch()
 	return true
 }
 
 // The methods below need ties.mu.
 
-// watch sets the timer for the end of the grant.
+// watch has the connection end with its grant.
 func (t *Tie) watch() {
-	if t.timer != nil {
-		t.timer.Stop()
-		t.timer = nil
+	t.unwatch()
+	if t.expires().IsZero() {
+		return
 	}
-	if g := t.who.Grant; g != nil && !g.Expires.IsZero() {
-		t.timer = time.AfterFunc(time.Until(g.Expires), func() { t.expire(g) })
+	heap.Push(&t.of.expiring, t)
+	if t.place == 1 {
+		t.of.wake()
 	}
 }
 
-// expire ends the connection if the grant is still what it lives by.
-func (t *Tie) expire(g *Grant) {
-	t.of.mu.Lock()
-	current := t.who.Grant == g
-	t.of.mu.Unlock()
-	if current {
-		t.fire(errExpired)
+func (t *Tie) unwatch() {
+	if t.place > 0 {
+		heap.Remove(&t.of.expiring, t.place-1)
+	}
+}
+
+func (t *Tie) expires() time.Time {
+	if t.who.Grant == nil {
+		return time.Time{}
+	}
+	return t.who.Grant.Expires
+}
+
+// wake sets the timer for the first that ends. It may ring for nobody.
+func (l *ties) wake() {
+	if len(l.expiring) == 0 {
+		return
+	}
+	in := time.Until(l.expiring[0].expires())
+	if l.timer == nil {
+		l.timer = time.AfterFunc(in, l.expire)
+	} else {
+		l.timer.Reset(in)
 	}
 }
 
@@ -204,4 +223,44 @@ func (l *ties) disconnect(x Target) (n int) {
 		t.fire(errRevoked)
 	}
 	return len(found)
+}
+
+// expire ends the connections whose time has come.
+func (l *ties) expire() {
+	var over []*Tie
+	now := time.Now()
+	l.mu.Lock()
+	for len(l.expiring) > 0 && !now.Before(l.expiring[0].expires()) {
+		over = append(over, heap.Pop(&l.expiring).(*Tie))
+	}
+	l.wake()
+	l.mu.Unlock()
+	for _, t := range over {
+		t.fire(errExpired)
+	}
+}
+
+// expiring is a heap of ties (container/heap), the first to end on top.
+type expiring []*Tie
+
+func (e expiring) Len() int           { return len(e) }
+func (e expiring) Less(i, j int) bool { return e[i].expires().Before(e[j].expires()) }
+
+func (e expiring) Swap(i, j int) {
+	e[i], e[j] = e[j], e[i]
+	e[i].place, e[j].place = i+1, j+1
+}
+
+func (e *expiring) Push(x any) {
+	*e = append(*e, x.(*Tie))
+	(*e)[len(*e)-1].place = len(*e)
+}
+
+func (e *expiring) Pop() any {
+	last := len(*e) - 1
+	t := (*e)[last]
+	(*e)[last] = nil
+	*e = (*e)[:last]
+	t.place = 0
+	return t
 }

@@ -140,7 +140,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
 	default:
 		return Identity{}, errBadToken
 	}
-	if !validUser(c.Subject) {
+	if !validUser(c.Subject) || c.ExpiresAt.Year() > 9999 { // which no RFC 3339 tells
 		return Identity{}, errBadToken
 	}
 	if c.ID == "" {

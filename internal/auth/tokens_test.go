@@ -149,6 +149,7 @@ func TestBadTokens(t *testing.T) {
 		"critical header":             forge(with(header, "crit", []string{"b64"}), claims, hs256(secret)),
 		"key in the token":            forge(with(header, "jwk", map[string]any{"kty": "oct", "k": "AAAA"}), claims, hs256(make([]byte, 3))),
 		"no end":                      forge(header, with(claims, "exp", nil), hs256(secret)),
+		"end is never":                forge(header, with(claims, "exp", 1e15), hs256(secret)),
 		"end is no number":            forge(header, with(claims, "exp", "never"), hs256(secret)),
 		"not yet":                     forge(header, with(claims, "nbf", future.Unix()), hs256(secret)),
 		"another issuer":              forge(header, with(claims, "iss", "else"), hs256(secret)),

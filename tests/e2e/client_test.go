@@ -2,9 +2,17 @@ package e2e_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -168,4 +176,93 @@ func TestServerIsKilled(t *testing.T) {
 	p.eventually(t, `failed`, []string{})
 	p.state(t, "open")
 	p.markers(t, 1)
+}
+
+// rules starts a server where only people with a token may do anything, and answers with
+// what makes such tokens and with the key of its back end.
+func rules(t testing.TB) (server *program.Server, token func(user, expires string) string, key string) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	maru := func(args ...string) string {
+		out, err := exec.Command(maruPath, args...).Output()
+		must(t, err)
+		return strings.TrimSpace(string(out))
+	}
+	secret := write("token.key", rand.Text()+rand.Text())
+	both := maru("token", "--api-key")
+	key = regexp.MustCompile(`maru_[\w-]+`).FindString(both)
+	config := write("maru.toml", fmt.Sprintf("token-key = ['%s']\napi-key = ['%s']\n"+
+		"[namespaces.default]\nsubscribe = 'user'\npublish = 'user'\nhistory = 'user'\npresence = 'user'\n",
+		secret, regexp.MustCompile(`sha256:\w+`).FindString(both)))
+	token = func(user, expires string) string {
+		return maru("token", "--config", config, "--user", user, "--expires", expires)
+	}
+	return program.Serve(t, maruPath, "--config", config), token, key
+}
+
+// Tokens in a page: a new one in time, without a drop; tabs of two people share nothing;
+// who is revoked is out, and stays out until somebody else signs in.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	server, token, key := rules(t)
+	const program = `
+		states = []; errors = []; heard = []; here = ""; ask = undefined
+		import("/assets/maru.js").then(({ Maru }) => {
+			maru = new Maru("/", { token: () => new Promise((answer) => (ask = answer)) })
+			maru.addEventListener("state", ({ detail: { state, user = "", error } }) => states.push([state, user, error?.code ?? ""].join(" ").trim()))
+			maru.addEventListener("error", ({ detail }) => errors.push(detail.code))
+			const chat = maru.subscribe("chat", { presence: true })
+			chat.addEventListener("publication", ({ detail }) => heard.push(detail.user + ": " + detail.data))
+			chat.addEventListener("presence", ({ detail }) => (here = detail.users.join(" ")))
+		})
+	`
+	answer := func(p *tab, token string) {
+		t.Helper()
+		p.await(t, `ask !== undefined`)
+		p.do(t, chromedp.Evaluate[chromedp.Void](`void (answer = ask, ask = undefined, answer(`+strconv.Quote(token)+`))`))
+	}
+	kim := openTab(t, look{})
+	lee := kim.another(t, look{})
+	for _, p := range []*tab{kim, lee} {
+		p.visit(t, server.URL+"/channels/x")
+		p.do(t, chromedp.Evaluate[chromedp.Void](program))
+	}
+	answer(kim, token("kim", "8s"))
+	answer(lee, token("lee", "1h"))
+	for _, p := range []*tab{kim, lee} {
+		p.eventually(t, `here`, "kim lee")
+	}
+	answer(kim, token("kim", "1h")) // it is asked for before the 8 s are over
+	kim.do(t, chromedp.Evaluate[chromedp.Void](`void maru.publish("chat", "hello")`))
+	for _, p := range []*tab{kim, lee} {
+		p.eventually(t, `heard`, []string{"kim: hello"})
+		p.eventually(t, `states`, []string{"connecting", "open " + map[*tab]string{kim: "kim", lee: "lee"}[p]})
+		p.eventually(t, `errors`, []string{})
+	}
+
+	revoke, err := http.NewRequest("POST", server.URL+"/admin/revoke", strings.NewReader(`{"user":"kim"}`))
+	must(t, err)
+	revoke.Header.Set("Authorization", "Bearer "+key)
+	revoke.Header.Set("Content-Type", "application/json")
+	revoked, err := http.DefaultClient.Do(revoke)
+	must(t, err)
+	revoked.Body.Close()
+	if revoked.StatusCode != http.StatusOK {
+		t.Fatalf("revoke: %s", revoked.Status)
+	}
+	kim.eventually(t, `states.at(-1)`, "closed kim revoked")
+	lee.eventually(t, `here`, "lee")
+	kim.do(t, chromedp.Evaluate[chromedp.Void](`void maru.reconnect()`))
+	answer(kim, token("lee", "1h")) // and now they are one
+	kim.eventually(t, `states.at(-1)`, "open lee")
+	lee.do(t, chromedp.Evaluate[chromedp.Void](`void maru.publish("chat", "alone")`))
+	for _, p := range []*tab{kim, lee} {
+		p.eventually(t, `heard.at(-1)`, "lee: alone")
+		p.eventually(t, `here`, "lee")
+	}
 }

@@ -1,7 +1,7 @@
 // Package interop holds tests of maru against WebSocket and event stream programs
 // of other people: npm ws, npm websocket, Node's own WebSocket, coder/websocket,
-// gorilla/websocket, npm eventsource and curl. It is a module of its own, so that
-// they are no dependencies of maru.
+// gorilla/websocket, npm eventsource and curl; and of maru's own client in Node. It is
+// a module of its own, so that they are no dependencies of maru.
 //
 //	cd tests/interop && npm ci && go test ./...
 //

@@ -1,0 +1,61 @@
+package interop_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"maru/tests/e2e/program"
+)
+
+// told reads what client.mjs writes until it has met all of want, and answers with the
+// publications and gaps on the way, in order.
+func told(t testing.TB, p *program.Process, want ...string) (all []string) {
+	t.Helper()
+	for len(want) > 0 {
+		var line struct{ Kind, Data string }
+		if err := json.Unmarshal([]byte(p.Stdout.Next(t)), &line); err != nil {
+			t.Fatal(err)
+		}
+		if line.Kind == "publication" || line.Kind == "gap" {
+			all = append(all, line.Data)
+		}
+		if i := slices.Index(want, line.Kind+" "+line.Data); i >= 0 {
+			want = slices.Delete(want, i, i+1)
+		}
+	}
+	return all
+}
+
+// The client in Node.js: cut off, it recovers, and what it publishes meanwhile is there
+// once; when its input ends it lets go of everything, and Node.js ends.
+func TestClientInNode(t *testing.T) {
+	t.Parallel()
+	server := program.Serve(t, maruPath)
+	relay := program.NewRelay(t, server.Addr)
+	say := func(text string) { publish(t, server.URL+"/channels/chat", "text/plain", text) }
+	say("before")
+	p := program.Start(t, "node", "client.mjs", "http://"+relay.Addr)
+	if got, want := told(t, p, "subscribed false", "publication before"), []string{"before"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for round := range 3 {
+		relay.Cut()
+		told(t, p, "state waiting")
+		missed, mine, after := fmt.Sprint("missed ", round), fmt.Sprint("mine ", round), fmt.Sprint("after ", round)
+		say(missed)
+		fmt.Fprintln(p, mine)
+		relay.Mend()
+		got := told(t, p, "subscribed true", "ack true", "publication "+mine)
+		say(after)
+		got = append(got, told(t, p, "publication "+after)...)
+		if want := []string{missed, mine, after}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	p.CloseInput()
+	if code := p.Wait(t); code != 0 {
+		t.Errorf("node ended with %d\n%s", code, p.Stderr)
+	}
+}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"maru"
@@ -29,16 +31,20 @@ var types = map[string]string{
 }
 
 type asset struct {
-	body  []byte
-	kind  string
-	etag  string
-	cache string
+	body   []byte
+	packed []byte // by gzip; nil: that is no shorter
+	kind   string
+	etag   string // without its quotes
+	cache  string
 }
 
 // assets serves the embedded files by their full path: those of the pages, and the
 // modules of the client for browsers, which the pages use and anybody may. The whole
 // set is known when the program starts, so a request is one look into a map.
 type assets map[string]asset
+
+// allAssets is made once for all Pages: packing takes a moment.
+var allAssets = sync.OnceValue(newAssets)
 
 func newAssets() assets {
 	all := assets{}
@@ -65,9 +71,10 @@ func (all assets) add(name string, body []byte) {
 	}
 	sum := sha256.Sum256(body)
 	a := asset{
-		body: body,
-		kind: types[path.Ext(name)],
-		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		body:   body,
+		packed: pack(body),
+		kind:   types[path.Ext(name)],
+		etag:   base64.RawURLEncoding.EncodeToString(sum[:12]),
 		// Modules name each other without a version, so a browser asks whether they changed.
 		cache: "no-cache",
 	}
@@ -92,6 +99,39 @@ func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", a.kind)
 	h.Set("Cache-Control", a.cache)
-	h.Set("ETag", a.etag) // ServeContent answers If-None-Match by it
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+	h.Add("Vary", "Accept-Encoding")
+	body, etag := a.body, a.etag
+	if a.packed != nil && takesGzip(r.Header.Values("Accept-Encoding")) {
+		h.Set("Content-Encoding", "gzip")
+		body, etag = a.packed, a.etag+"-gzip"
+	}
+	h.Set("ETag", `"`+etag+`"`) // ServeContent answers If-None-Match by it
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+func pack(body []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		panic("web: " + err.Error()) // a level that there is
+	}
+	w.Write(body)
+	w.Close()
+	if b.Len() >= len(body) {
+		return nil
+	}
+	return b.Bytes()
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110 §12.5.3).
+func takesGzip(accept []string) bool {
+	for coding := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		name, weight, _ := strings.Cut(coding, ";")
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "gzip" && name != "x-gzip" {
+			continue
+		}
+		q, weighted := strings.CutPrefix(strings.ToLower(strings.TrimSpace(weight)), "q=")
+		return !weighted || strings.Trim(q, "0.") != ""
+	}
+	return false
 }

@@ -1,6 +1,9 @@
 package web_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -66,6 +69,43 @@ func TestAssets(t *testing.T) {
 				t.Errorf("changed since: status %d", old.Code)
 			}
 		})
+	}
+}
+
+func TestAssetsArePacked(t *testing.T) {
+	t.Parallel()
+	h := web.New(web.Options{}).Assets()
+	plain := get(h.ServeHTTP, "/assets/maru.js")
+	if plain.Header().Get("Content-Encoding") != "" || plain.Header().Get("Vary") != "Accept-Encoding" {
+		t.Errorf("unasked: %v", plain.Header())
+	}
+	for accept, want := range map[string]string{
+		"gzip, deflate, br, zstd": "gzip", "br;q=1.0, GZIP;q=0.8, *;q=0.1": "gzip", "x-gzip": "gzip", "gzip;q=0.001": "gzip",
+		"": "", "br": "", "identity": "", "gzip;q=0": "", "gzip; q=0.000, br": "", "gzipped": "",
+	} {
+		w := get(h.ServeHTTP, "/assets/maru.js", "Accept-Encoding", accept)
+		if got := w.Header().Get("Content-Encoding"); got != want {
+			t.Errorf("%q: Content-Encoding %q, want %q", accept, got, want)
+			continue
+		}
+		if want == "" {
+			continue
+		}
+		r, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(body, plain.Body.Bytes()) {
+			t.Errorf("%q: other bytes, %v", accept, err)
+		}
+		etag := w.Header().Get("ETag")
+		if etag == plain.Header().Get("ETag") {
+			t.Error("one ETag for both forms")
+		}
+		if again := get(h.ServeHTTP, "/assets/maru.js", "Accept-Encoding", accept, "If-None-Match", etag); again.Code != 304 {
+			t.Errorf("known already: %d", again.Code)
+		}
 	}
 }
 

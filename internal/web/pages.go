@@ -29,7 +29,7 @@ type Pages struct {
 
 // New reads the embedded templates, words and assets.
 func New(o Options) *Pages {
-	p := &Pages{options: o, assets: newAssets(), pages: map[string]*template.Template{}, words: readWords()}
+	p := &Pages{options: o, assets: allAssets(), pages: map[string]*template.Template{}, words: readWords()}
 	for _, name := range []string{"hall", "channel", "quotes"} {
 		// A missing word is an error, which TestPages meets, not an empty place on the page.
 		p.pages[name] = template.Must(template.New("layout.html").Option("missingkey=error").

@@ -101,6 +101,33 @@ func TestWithoutSharedWorker(t *testing.T) {
 	p.neverOffline(t)
 }
 
+// A page of another web server takes the client from maru, where that is allowed. It
+// cannot have maru's worker, and does without.
+func TestClientOnOtherOrigin(t *testing.T) {
+	t.Parallel()
+	addr := program.FreeAddr(t)
+	origin := elsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">
+		import { Maru } from "http://`+addr+`/assets/maru.js"
+		globalThis.heard = []
+		globalThis.maru = new Maru("http://`+addr+`")
+		const chat = maru.subscribe("chat", { last: 10 })
+		chat.addEventListener("publication", ({ detail }) => heard.push(detail.data))
+		maru.publish("chat", "from elsewhere")
+	</script>`)
+	server := program.Serve(t, maruPath, "--listen", addr, "--origin", origin)
+	p := openTab(t, look{})
+	p.do(t, chromedp.Navigate(origin))
+	p.eventually(t, `heard`, []string{"from elsewhere"})
+	curl(t, server.URL+"/channels/chat", "from here")
+	p.eventually(t, `heard`, []string{"from elsewhere", "from here"})
+	p.neverOffline(t)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.trouble {
+		t.Errorf("in the console: %s", line)
+	}
+}
+
 // emulateNetwork is Network.emulateNetworkConditions, with the fields of which none has
 // a default.
 type emulateNetwork struct {

@@ -240,6 +240,11 @@ func (s *Server) retention(namespace string) maru.Retention {
 	})
 }
 
+// maxHz is the most that a subscriber of a channel gets of each key in a second.
+func (s *Server) maxHz(channel string) float64 {
+	return s.access.Load().namespace(maru.Namespace(channel)).MaxHz
+}
+
 // complete gives a publication the key that its namespace says where to find.
 func (s *Server) complete(channel string, p *maru.Publication) {
 	if p.Key != "" {

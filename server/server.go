@@ -75,6 +75,7 @@ func New(o Options) (*Server, error) {
 	s.enforce(in)
 	s.engine = loop.New(o.loop())
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
+		MaxHz:         s.maxHz,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
 			s.broker = memory.New(memory.Options{Retention: s.retention, Sink: sink})

@@ -101,6 +101,8 @@ func TestUsageErrors(t *testing.T) {
 		{"subscribe: no channel", nil, "subscribe", "channel"},
 		{"subscribe: channel", nil, "subscribe hall a/b", "/"},
 		{"subscribe: since", nil, "subscribe hall --since 1:x", "--since"},
+		{"subscribe: max-hz", nil, "subscribe hall --max-hz 0.01", "--max-hz"},
+		{"subscribe: latest in JSON", nil, "subscribe hall --latest --json", "--json"},
 		{"subscribe: since and last", nil, "subscribe hall --since 1 --last 1", "--last"},
 		{"subscribe: last", nil, "subscribe hall --last 0", "--last"},
 		{"subscribe: too many", nil, "subscribe hall --last 1001", "--last"},

@@ -16,10 +16,12 @@ type subscribeCmd struct {
 	Channels []string `arg:"" name:"channel" help:"Channels to follow."`
 
 	remote
-	JSON  bool   `help:"Print each publication with all that is known of it, as JSON."`
-	Since string `xor:"start" placeholder:"EPOCH:OFFSET" help:"Begin after this position."`
-	Last  *int   `xor:"start" placeholder:"N" help:"Begin with the newest N publications, at most 1,000."`
-	Count *int   `placeholder:"N" help:"End after N publications."`
+	JSON   bool    `help:"Print each publication with all that is known of it, as JSON."`
+	Since  string  `xor:"start" placeholder:"EPOCH:OFFSET" help:"Begin after this position."`
+	Last   *int    `xor:"start" placeholder:"N" help:"Begin with the newest N publications, at most 1,000."`
+	Latest bool    `help:"While the terminal is slow, only the newest value of each key."`
+	MaxHz  float64 `placeholder:"N" help:"Each key at most N times a second (0.1 to 1000), the last value always."`
+	Count  *int    `placeholder:"N" help:"End after N publications."`
 }
 
 // Help is what --help says beside the flags.
@@ -79,6 +81,10 @@ func (c *subscribeCmd) check() error {
 		return usagef("--count: wants a number from 1")
 	case c.Last != nil && (*c.Last < 1 || *c.Last > 1000):
 		return usagef("--last: wants a number from 1 to 1000")
+	case c.MaxHz != 0 && !(c.MaxHz >= 0.1 && c.MaxHz <= 1000):
+		return usagef("--max-hz: wants a number from 0.1 to 1000")
+	case c.JSON && (c.Latest || c.MaxHz != 0):
+		return usagef("--json: is told each publication, which does not go with --latest and --max-hz")
 	case c.Since == "":
 		return nil
 	}
@@ -96,13 +102,23 @@ func (c *subscribeCmd) last() int {
 }
 
 func (c *subscribeCmd) query() string {
+	q := make(url.Values)
 	switch {
 	case c.Since != "":
-		return "?since=" + url.QueryEscape(c.Since)
+		q.Set("since", c.Since)
 	case c.Last != nil:
-		return "?last=" + strconv.Itoa(*c.Last)
+		q.Set("last", strconv.Itoa(*c.Last))
 	}
-	return ""
+	switch {
+	case c.MaxHz != 0:
+		q.Set("max_hz", strconv.FormatFloat(c.MaxHz, 'g', -1, 64))
+	case c.Latest:
+		q.Set("deliver", "latest")
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // printer is where what comes from all channels meets.

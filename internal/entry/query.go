@@ -64,6 +64,32 @@ func Since(q url.Values) (*maru.Position, error) {
 	return &at, nil
 }
 
+// Mode reads deliver and max_hz: whether only the newest of each key is wanted, and how
+// many times a second at most, 0 for any. The error's code is CodeBadRequest.
+func Mode(q url.Values) (latest bool, maxHz float64, err error) {
+	deliver := q.Get("deliver")
+	if q.Has("deliver") && deliver != "all" && deliver != "latest" {
+		return false, 0, maru.NewError(maru.CodeBadRequest, "deliver is all or latest")
+	}
+	if !q.Has("max_hz") {
+		return deliver == "latest", 0, nil
+	}
+	maxHz, err = strconv.ParseFloat(q.Get("max_hz"), 64)
+	switch {
+	case err != nil || !(maxHz >= MinHz && maxHz <= MaxHz):
+		return false, 0, maru.NewError(maru.CodeBadRequest, "max_hz is a number from 0.1 to 1000")
+	case deliver == "all":
+		return false, 0, maru.NewError(maru.CodeBadRequest, "max_hz goes with deliver=latest, not all")
+	}
+	return true, maxHz, nil
+}
+
+// MinHz and MaxHz bound max_hz.
+const (
+	MinHz = 0.1
+	MaxHz = 1000
+)
+
 // Number reads a parameter from 1 to most; absent means otherwise. The error's
 // code is CodeBadRequest.
 func Number(q url.Values, name string, most, otherwise int) (int, error) {

@@ -3,6 +3,7 @@ package entry_test
 import (
 	"errors"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"testing"
 
@@ -57,6 +58,45 @@ func TestReplay(t *testing.T) {
 		}
 		if tt.code == "" && !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%q: %+v, want %+v", query, got, tt.want)
+		}
+	}
+}
+
+func TestMode(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]struct {
+		latest bool
+		hz     float64
+		ok     bool
+	}{
+		"":                           {ok: true},
+		"deliver=all":                {ok: true},
+		"deliver=latest":             {latest: true, ok: true},
+		"max_hz=5":                   {latest: true, hz: 5, ok: true},
+		"max_hz=0.1":                 {latest: true, hz: 0.1, ok: true},
+		"deliver=latest&max_hz=1000": {latest: true, hz: 1000, ok: true},
+		"deliver=":                   {},
+		"deliver=Latest":             {},
+		"deliver=all&max_hz=5":       {},
+		"max_hz=":                    {},
+		"max_hz=0":                   {},
+		"max_hz=0.09":                {},
+		"max_hz=1001":                {},
+		"max_hz=-1":                  {},
+		"max_hz=NaN":                 {},
+		"max_hz=Inf":                 {},
+		"max_hz=five":                {},
+	} {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		latest, hz, err := entry.Mode(q)
+		if (err == nil) != want.ok || err == nil && (latest != want.latest || hz != want.hz) {
+			t.Errorf("%q: %t, %v, %v", query, latest, hz, err)
+		}
+		if err != nil && !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+			t.Errorf("%q: %v", query, err)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type limits struct {
 	bytes, messages int
 	age             time.Duration
 	tight           *atomic.Bool // see Hub.Tighten
+	conflated       *atomic.Uint64
 }
 
 // tightly is what the bounds are divided by while memory is short.
@@ -37,6 +38,13 @@ func (l limits) now() (bytes, messages int) {
 	return l.bytes, l.messages
 }
 
+// maxKeys is how many keys may wait for who wants the latest, and latestSlack how many
+// times the bytes of others.
+const (
+	maxKeys     = 10_000
+	latestSlack = 16
+)
+
 // backlog is what waits for one subscriber. A publication larger than the bound
 // may wait alone. When it is full, it holds nothing any more: who missed one
 // thing cannot go on.
@@ -45,20 +53,44 @@ type backlog struct {
 	waiting []Delivery
 	bytes   int
 	full    bool
+	places  map[string]int // in waiting, of each key; nil for who wants all
 }
+
+// latest lets only the newest of each key wait, in the place of what it makes stale.
+func (b *backlog) latest() { b.places = make(map[string]int) }
 
 func (b *backlog) push(d Delivery) {
 	size := len(d.Publication.Data) + len(d.Publication.Key)
 	n := len(b.waiting)
 	bytes, messages := b.limits.now()
+	if b.places != nil {
+		bytes, messages = bytes*latestSlack, maxKeys
+	}
 	switch {
 	case b.full:
+	case b.replaces(d):
 	case n > 0 && (n >= messages || b.bytes+size > bytes):
 		*b = backlog{full: true}
 	default:
+		if b.places != nil {
+			b.places[d.Publication.Key] = n
+		}
 		b.waiting = append(b.waiting, d)
 		b.bytes += size
 	}
+}
+
+// replaces puts d in the place of what it makes stale, if there is something.
+func (b *backlog) replaces(d Delivery) bool {
+	i, stale := b.places[d.Publication.Key]
+	if stale {
+		b.bytes += len(d.Publication.Data) - len(b.waiting[i].Publication.Data)
+		b.waiting[i] = d
+		if b.limits.conflated != nil {
+			b.limits.conflated.Add(1)
+		}
+	}
+	return stale
 }
 
 // take is everything that waited beyond a position.
@@ -70,5 +102,6 @@ func (b *backlog) take(from maru.Position) []Delivery {
 		}
 	}
 	b.waiting, b.bytes = nil, 0
+	clear(b.places)
 	return taken
 }

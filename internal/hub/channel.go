@@ -14,13 +14,14 @@ type Channel struct {
 	shares int // guarded by the shard's mu
 
 	mu       sync.Mutex
-	sockets  [forms]sockets
+	sockets  [forms][2]sockets // all, latest
+	paced    map[pace]*pacer
 	joining  map[*backlog]struct{} // of those for whom history is being read
 	queues   map[*Queue]struct{}
 	presence presence
 }
 
-// sockets are the subscribers of one form.
+// sockets are the subscribers of one form that want the same.
 type sockets struct {
 	count int
 	group *loop.Group // made for the first
@@ -41,9 +42,20 @@ func (c *Channel) deliver(d Delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for f := range c.sockets {
-		if s := &c.sockets[f]; s.count > 0 {
-			s.group.Append(c.message(Form(f), d.Publication))
+		all, latest := &c.sockets[f][0], &c.sockets[f][1]
+		if all.count+latest.count == 0 {
+			continue
 		}
+		m := c.message(Form(f), d.Publication)
+		if all.count > 0 {
+			all.group.Append(m)
+		}
+		if latest.count > 0 {
+			latest.group.Append(m)
+		}
+	}
+	for _, p := range c.paced {
+		p.push(d)
 	}
 	for b := range c.joining {
 		b.push(d)

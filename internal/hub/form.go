@@ -21,16 +21,16 @@ const (
 func (c *Channel) message(f Form, p *maru.Publication) *loop.Message {
 	switch {
 	case f == Publication:
-		return loop.NewMessage(frame.Text, p.AppendJSON(nil))
+		return loop.NewKeyedMessage(frame.Text, p.AppendJSON(nil), p.Key)
 	case f == Full:
 		push := make([]byte, 0, len(c.name)+len(p.Data)+160)
 		push = maru.AppendString(append(push, `{"channel":`...), c.name)
 		push = p.AppendJSON(append(push, `,"publication":`...))
-		return loop.NewMessage(frame.Text, append(push, '}'))
+		return loop.NewKeyedMessage(frame.Text, append(push, '}'), p.Key)
 	case p.Kind == maru.Binary:
-		return loop.NewMessage(frame.Binary, p.Data)
+		return loop.NewKeyedMessage(frame.Binary, p.Data, p.Key)
 	}
-	return loop.NewMessage(frame.Text, p.Data)
+	return loop.NewKeyedMessage(frame.Text, p.Data, p.Key)
 }
 
 func (c *Channel) messages(f Form, ps []*maru.Publication) []*loop.Message {

@@ -19,6 +19,10 @@ type Options struct {
 	QueueMessages int           // the same, counted; default 1,000
 	QueueAge      time.Duration // for a socket to read a piece of a replay; default 30 s
 
+	// MaxHz is the most that a subscriber of a channel gets of each key in a second; 0 is no
+	// limit, as is a nil MaxHz.
+	MaxHz func(channel string) float64
+
 	PresenceGrace time.Duration // of a person without a connection, before changes tell that they left; default 5 s, negative: none
 	PresenceNames int           // people that presence names; of more only the numbers are told; default 200
 }
@@ -28,6 +32,8 @@ type Hub struct {
 	engine *loop.Engine
 	broker maru.Broker
 	limits limits
+	maxHz  func(channel string) float64
+	stats  struct{ conflated, paced, slow atomic.Uint64 }
 	grace  time.Duration
 	most   int // people that presence names
 	seed   maphash.Seed
@@ -51,12 +57,14 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000), age: cmp.Or(o.QueueAge, 30*time.Second), tight: new(atomic.Bool)},
 		grace:  cmp.Or(o.PresenceGrace, 5*time.Second),
 		most:   cmp.Or(o.PresenceNames, 200),
+		maxHz:  o.MaxHz,
 		seed:   maphash.MakeSeed(),
 		done:   make(chan struct{}),
 	}
 	for i := range h.shards {
 		h.shards[i].channels = make(map[string]*Channel)
 	}
+	h.limits.conflated = &h.stats.conflated
 	h.broker = open(h.Deliver)
 	return h
 }
@@ -94,6 +102,26 @@ func (c *Channel) Release() {
 // Tighten divides what may wait in a Queue, or for a replay, by eight, or gives it
 // back.
 func (h *Hub) Tighten(on bool) { h.limits.tight.Store(on) }
+
+// Mode is what a subscriber gets of a channel that wants m.
+func (c *Channel) Mode(m Mode) Mode {
+	if c.hub.maxHz == nil {
+		return m
+	}
+	return m.within(c.hub.maxHz(c.name))
+}
+
+// Stats are counts since the start of the hub, beside those of the engine.
+type Stats struct {
+	Paced     uint64 // publications that a newer one of their key made stale before a pace let them go
+	Conflated uint64 // the same, of queues
+	Slow      uint64 // queues that ended because too much waited
+}
+
+// Stats of the hub.
+func (h *Hub) Stats() Stats {
+	return Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+}
 
 // Close ends every Queue and Watch, those to come too, with CodeShuttingDown.
 // Sockets are the engine's to close.

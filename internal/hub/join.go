@@ -12,13 +12,14 @@ type Socket struct {
 	Conn loop.Conn
 	Form Form
 	User string // for presence; empty for anonymous
+	Mode Mode
 }
 
 // Join subscribes s to what is published from now on.
 func (c *Channel) Join(s Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.join(s)
+	c.join(s, maru.Position{})
 }
 
 // Greeting makes what a socket is told first of all, from what the history answered;
@@ -26,7 +27,10 @@ func (c *Channel) Join(s Socket) {
 type Greeting func(maru.History) *loop.Message
 
 // JoinFrom sends s what q asks of the history and subscribes it to what follows,
-// with no hole and no double between the two. A long history goes out in pieces, and
+// with no hole and no double between the two. Who wants the latest gets the newest of
+// each key that is retained, whatever its position: conflated, keys come out of the order of
+// offsets, so that a position does not say which have been seen; and what was skipped was
+// stale, so nothing is a gap. A long history goes out in pieces, and
 // then JoinFrom waits for the reader and starts the connection if it is held. If it
 // fails, s is not subscribed. Its errors: the broker's; CodeGap if something after
 // q.Since is no longer retained and there is no greeting to say so, and then nothing was
@@ -36,8 +40,14 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery, g
 	if err := c.hub.engine.Wait(ctx); err != nil {
 		return err
 	}
-	live := c.collect()
+	live := c.collect(s.Mode)
+	if s.Mode.Latest && q.Since != nil {
+		q = maru.HistoryQuery{Limit: -1}
+	}
 	history, err := c.hub.broker.History(ctx, c.name, q)
+	if s.Mode.Latest {
+		history.Publications = newest(history.Publications)
+	}
 	if err == nil && history.Gap != nil && greet == nil {
 		err = errGap
 	}
@@ -59,15 +69,19 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery, g
 	case live.full:
 		return errSlow
 	}
-	for _, d := range live.take(maru.Position{Epoch: history.Epoch, Offset: history.Head}) {
+	from := maru.Position{Epoch: history.Epoch, Offset: history.Head}
+	for _, d := range live.take(from) {
 		replay = append(replay, c.message(s.Form, d.Publication))
+		if d.after(from) && d.At.Offset > 0 { // of the latest, one may stand before another
+			from = d.At
+		}
 	}
 	if len(replay) > 0 {
 		if err := s.Conn.SendAll(replay); err != nil {
 			return err
 		}
 	}
-	c.join(s)
+	c.join(s, from)
 	return nil
 }
 
@@ -115,42 +129,66 @@ func piece(ps []*maru.Publication) int {
 }
 
 // collect lets what is published from now on wait, for one who is to join.
-func (c *Channel) collect() *backlog {
+func (c *Channel) collect(m Mode) *backlog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.joining == nil {
 		c.joining = make(map[*backlog]struct{})
 	}
 	b := &backlog{limits: c.hub.limits}
+	if m.Latest {
+		b.latest()
+	}
 	c.joining[b] = struct{}{}
 	return b
 }
 
-func (c *Channel) join(s Socket) {
-	of := &c.sockets[s.Form]
+// join subscribes a socket that has everything up to a position.
+func (c *Channel) join(s Socket, from maru.Position) {
+	c.presence.join(s.User)
+	if s.Mode.MaxHz > 0 {
+		c.pacer(pace{s.Form, s.Mode.MaxHz}).join(s.Conn, from)
+		return
+	}
+	of := c.of(s)
 	if of.group == nil {
 		of.group = c.hub.engine.NewGroup()
+		if s.Mode.Latest {
+			of.group = c.hub.engine.NewLatestGroup()
+		}
 	}
 	of.count++
 	of.group.Add(s.Conn)
-	c.presence.join(s.User)
+}
+
+func (c *Channel) of(s Socket) *sockets {
+	if s.Mode.Latest {
+		return &c.sockets[s.Form][1]
+	}
+	return &c.sockets[s.Form][0]
 }
 
 // Unsubscribe ends the subscription of a socket that joined and lives on. What was
 // published before still comes, and nothing after what the caller sends next.
 func (c *Channel) Unsubscribe(s Socket) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sockets[s.Form].group.Remove(s.Conn)
-	c.sockets[s.Form].count--
-	c.presence.leave(s.User)
+	c.leave(s, false)
 }
 
 // Leave ends the subscription of a socket that joined and whose connection is
 // closed. A closed connection leaves its groups by itself.
-func (c *Channel) Leave(s Socket) {
+func (c *Channel) Leave(s Socket) { c.leave(s, true) }
+
+func (c *Channel) leave(s Socket, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sockets[s.Form].count--
 	c.presence.leave(s.User)
+	if s.Mode.MaxHz > 0 {
+		c.paced[pace{s.Form, s.Mode.MaxHz}].leave(s.Conn, gone)
+		return
+	}
+	of := c.of(s)
+	of.count--
+	if !gone {
+		of.group.Remove(s.Conn)
+	}
 }

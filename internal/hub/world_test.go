@@ -61,8 +61,8 @@ func (b *broker) History(_ context.Context, channel string, q maru.HistoryQuery)
 			i++
 		}
 		h.Publications = slices.Clone(kept[i:])
-	} else {
-		h.Publications = slices.Clone(kept[max(0, len(kept)-q.Limit):])
+	} else if h.Publications = slices.Clone(kept); q.Limit >= 0 {
+		h.Publications = h.Publications[max(0, len(kept)-q.Limit):]
 	}
 	return h, nil
 }

@@ -69,6 +69,10 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 // sendClose queues the close frame, the last that leaves.
 func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.setClosing(id)
+	l.catchUp(id, s)
+	if side := l.ref(id).side; side != nil {
+		side.out.settle(l.now)
+	}
 	l.send(id, s, NewMessage(frame.Close, payload))
 	s.state |= stCloseSent
 	s.pinged = l.now // from now on: when the closing began

@@ -222,8 +222,18 @@ type Stats struct {
 	Writes     uint64 // write calls on sockets
 	Deliveries uint64 // messages that left by a group or a queue
 	Joins      uint64 // blocks that were joined from a group's batch
-	Slow       uint64 // connections closed because they did not read
+	Conflated  uint64 // messages that a newer one of their key made stale, in groups that conflate
+	Slow       SlowStats
 }
+
+// SlowStats are connections that were closed because they did not read, by what was
+// too much for them.
+type SlowStats struct {
+	Bytes, Messages, Age, Keys uint64
+}
+
+// Sum is all of them.
+func (s SlowStats) Sum() uint64 { return s.Bytes + s.Messages + s.Age + s.Keys }
 
 // Stats adds up the loops' counters; each may lag by one turn of its loop.
 func (e *Engine) Stats() Stats {
@@ -232,7 +242,11 @@ func (e *Engine) Stats() Stats {
 		sum.Writes += l.stats.writes.Load()
 		sum.Deliveries += l.stats.deliveries.Load()
 		sum.Joins += l.stats.joins.Load()
-		sum.Slow += l.stats.slow.Load()
+		sum.Conflated += l.stats.conflated.Load()
+		sum.Slow.Bytes += l.stats.slowBytes.Load()
+		sum.Slow.Messages += l.stats.slowMessages.Load()
+		sum.Slow.Age += l.stats.slowAge.Load()
+		sum.Slow.Keys += l.stats.slowKeys.Load()
 	}
 	return sum
 }

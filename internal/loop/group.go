@@ -18,6 +18,7 @@ type Group struct {
 // that a loop without any is not troubled; all else is the loop's.
 type shard struct {
 	loop    *Loop
+	latest  bool // see NewLatestGroup
 	members atomic.Int64
 
 	list   []member
@@ -55,6 +56,18 @@ func (e *Engine) NewGroup() *Group {
 	g := &Group{shards: make([]shard, len(e.loops))}
 	for i, l := range e.loops {
 		g.shards[i].loop = l
+	}
+	return g
+}
+
+// NewLatestGroup makes a group that conflates: while a member does not take what it
+// gets, only the newest message of each key (NewKeyedMessage) waits for it, up to
+// 10,000 keys; who reads gets them all. Its members are not closed over the number of
+// messages that wait.
+func (e *Engine) NewLatestGroup() *Group {
+	g := e.NewGroup()
+	for i := range g.shards {
+		g.shards[i].latest = true
 	}
 	return g
 }
@@ -129,6 +142,9 @@ func (l *Loop) leave(id connID, s *slot, sh *shard) {
 			continue
 		}
 		l.catchUp(id, s)
+		if side := l.ref(id).side; sh.latest && side != nil {
+			s.buffered.Add(-int64(side.out.leaveLane(sh)))
+		}
 		*at = ls.all[n].next
 		l.unlink(n)
 		if s.links == 0 || ls.all[s.links-1].next == 0 {
@@ -271,7 +287,11 @@ func (l *Loop) catchUp(id connID, s *slot) {
 // catchUpIn does it for what one group has from before another's message.
 func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64) {
 	for ; int(m.cursor) < len(sh.log) && sh.order[m.cursor] < before; m.cursor++ {
-		l.enqueue(id, s, l.frameFor(s, sh.log[m.cursor]), 1)
+		if sh.latest {
+			l.conflate(id, s, sh, sh.log[m.cursor])
+		} else {
+			l.enqueue(id, s, l.frameFor(s, sh.log[m.cursor]), 1)
+		}
 	}
 }
 
@@ -308,7 +328,7 @@ func (l *Loop) flushShard(sh *shard) {
 // deliver does it for one member, and reports what left at once.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) (writes, deliveries int) {
 	s := l.slab.slot(m.conn)
-	if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 {
+	if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
 		if s.state&stSharing != 0 && len(l.hot) > 1 {
 			l.catchUp(m.conn, s)
 		} else {
@@ -332,7 +352,11 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) (writes, deliver
 	if n == len(b.bytes) {
 		return 1, b.messages
 	}
-	l.unfinished(m.conn, s, b, max(n, 0), err)
+	if sh.latest {
+		l.unfinishedLatest(m.conn, s, sh, max(n, 0), err)
+	} else {
+		l.unfinished(m.conn, s, b, max(n, 0), err)
+	}
 	return 1, 0
 }
 

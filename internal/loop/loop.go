@@ -46,7 +46,10 @@ type Loop struct {
 	scanned   uint32 // tick of the last scan
 	listeners []*listening
 	stopped   bool
-	stats     struct{ writes, deliveries, joins, slow atomic.Uint64 }
+	stats     struct {
+		writes, deliveries, joins, conflated       atomic.Uint64
+		slowBytes, slowMessages, slowAge, slowKeys atomic.Uint64
+	}
 }
 
 func newLoop(e *Engine) *Loop {

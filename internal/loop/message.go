@@ -17,6 +17,7 @@ const plainForm form = 0
 // to any number of connections and groups.
 type Message struct {
 	op      frame.Opcode
+	key     string // what only the newest of is wanted, in a group that conflates
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
 
@@ -30,6 +31,14 @@ func NewMessage(op frame.Opcode, payload []byte) *Message {
 	plain := make([]byte, 0, len(payload)+10)
 	plain = frame.AppendFrame(plain, op, false, payload)
 	return &Message{op: op, plain: plain, payload: len(plain) - len(payload)}
+}
+
+// NewKeyedMessage is NewMessage with the key by which groups that conflate tell what
+// makes what stale.
+func NewKeyedMessage(op frame.Opcode, payload []byte, key string) *Message {
+	m := NewMessage(op, payload)
+	m.key = key
+	return m
 }
 
 // Len is the size in bytes of the uncompressed frame.

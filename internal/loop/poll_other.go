@@ -18,4 +18,5 @@ func readSocket(int, []byte) (int, error)  { return 0, errNoSockets }
 func writeSocket(int, []byte) (int, error) { return 0, errNoSockets }
 func shutSocket(int)                       {}
 func closeSocket(int)                      {}
+func keepFresh(int)                        {}
 func wouldBlock(error) bool                { return false }

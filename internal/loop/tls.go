@@ -121,7 +121,7 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	}
 	switch { // crypto/tls may have answered something: a KeyUpdate (RFC 8446 §4.6.3)
 	case len(t.sealed) > sealedBytes:
-		l.stats.slow.Add(1) // the peer asks and asks, and does not read
+		l.stats.slowBytes.Add(1) // the peer asks and asks, and does not read
 		l.end(id, s, slow(s))
 	case len(t.sealed) > 0 && s.state&(stArmed|stHeld) == 0:
 		l.flushSealed(id, s, t)
@@ -189,6 +189,7 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		if side == nil || side.out.empty() {
 			break
 		}
+		side.out.refill(l.now)
 		n, err := l.seal(t, l.gather(&side.out))
 		if err != nil {
 			l.unwritable(id, s, err)

@@ -21,14 +21,15 @@ type waiting struct {
 type outbox struct {
 	queue    []waiting
 	sent     int // bytes of queue[0] that are written
-	bytes    int // in all, unsent
-	messages int // in all
+	bytes    int // in all, unsent, with those of the lane
+	messages int // in the queue
 	allowed  int // bytes of a replay, beyond the bounds, until the queue is empty
 	extra    int // messages of a replay, likewise
 	lent     int // of the queue's head, with the pipe's writer, or sealed
+	lane     *lane
 }
 
-func (o *outbox) empty() bool { return len(o.queue) == 0 }
+func (o *outbox) empty() bool { return len(o.queue) == 0 && o.lane == nil }
 
 func (o *outbox) push(w waiting) {
 	o.queue = append(o.queue, w)
@@ -52,7 +53,7 @@ func (o *outbox) wrote(n int) (messages int) {
 	o.queue = append(o.queue[:0], o.queue[i:]...)
 	clear(o.queue[len(o.queue) : len(o.queue)+i])
 	if len(o.queue) == 0 {
-		*o = outbox{queue: o.spare()}
+		*o = outbox{queue: o.spare(), lane: o.lane, bytes: o.bytes}
 	}
 	return messages
 }
@@ -68,6 +69,10 @@ func (o *outbox) spare() []waiting {
 // drop throws away what has not begun to leave, and counts it. A frame partly
 // written, or lent, stays.
 func (o *outbox) drop() {
+	if o.lane != nil {
+		o.bytes -= o.lane.bytes
+		o.lane = nil
+	}
 	keep := o.lent
 	if keep == 0 && o.sent > 0 {
 		keep = 1
@@ -167,6 +172,7 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		return
 	}
 	for !side.out.empty() {
+		side.out.refill(l.now)
 		b := l.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
 		if err != nil && !wouldBlock(err) {
@@ -217,6 +223,9 @@ func (l *Loop) arm(id connID, s *slot) {
 	if s.state&stArmed == 0 {
 		s.state |= stArmed
 		l.watch(id, s)
+		if side := l.ref(id).side; s.fd >= 0 && side != nil && side.out.lane != nil {
+			keepFresh(int(s.fd))
+		}
 		l.lookAt(id, l.engine.clock.backlog)
 	}
 }
@@ -261,17 +270,29 @@ func (l *Loop) judge(id connID, s *slot) {
 		return
 	}
 	o, out := &l.engine.options, &side.out
-	if side.pipe != nil && l.now-out.queue[0].since < 2 && out.bytes < pipeSlack*o.BacklogBytes {
+	queued, age, since := out.bytes, l.engine.clock.backlog, l.now
+	if len(out.queue) > 0 {
+		since = out.queue[0].since
+	}
+	if out.lane != nil {
+		queued -= out.lane.bytes
+		age *= laneAge
+	}
+	if side.pipe != nil && l.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
 		return // its writer has only just begun: that is no full socket
 	}
 	switch {
-	case out.bytes > o.BacklogBytes>>l.tight+out.allowed:
+	case queued > o.BacklogBytes>>l.tight+out.allowed:
+		l.stats.slowBytes.Add(1)
 	case out.messages > o.BacklogMessages>>l.tight+out.extra:
-	case l.now-out.queue[0].since > l.engine.clock.backlog:
+		l.stats.slowMessages.Add(1)
+	case l.now-since > age:
+		l.stats.slowAge.Add(1)
+	case out.lane.len() > maxKeys, out.bytes-queued > laneSlack*o.BacklogBytes>>l.tight:
+		l.stats.slowKeys.Add(1)
 	default:
 		return
 	}
-	l.stats.slow.Add(1)
 	before := out.bytes
 	out.drop()
 	s.buffered.Add(int64(out.bytes - before))

@@ -50,7 +50,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 func newWorld(t *testing.T, goroutines bool) *world {
 	w := new(world)
 	engine := loop.New(loop.Options{Goroutines: goroutines, Loops: 2, BacklogBytes: 300 << 10, CloseTimeout: patience})
-	w.slow = func() bool { return engine.Stats().Slow > 0 }
+	w.slow = func() bool { return engine.Stats().Slow.Sum() > 0 }
 	w.hub = hub.New(hub.Options{Engine: engine}, func(sink maru.Sink) maru.Broker {
 		w.broker = memory.New(memory.Options{Sink: sink})
 		return w.broker

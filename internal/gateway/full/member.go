@@ -142,6 +142,7 @@ func (m *member) Subscribe(ctx context.Context, o session.Subscribe, answer func
 		channel: m.gateway.Hub.Channel(o.Channel),
 		socket:  hub.Socket{Conn: m.conn, Form: hub.Full, User: o.User},
 	}
+	s.socket.Mode = s.channel.Mode(hub.Mode{Latest: o.Latest, MaxHz: o.MaxHz})
 	err := s.channel.JoinFrom(ctx, s.socket, o.Replay, func(h maru.History) *loop.Message {
 		at := session.Start{From: h.Start(o.Replay), Replay: len(h.Publications), Gap: h.Gap}
 		if o.Presence {

@@ -13,9 +13,9 @@
 // The handshake is answered last: who knows that it is connected is subscribed.
 //
 // Parameters of the address: as=publication sends each publication as its JSON;
-// since=POSITION, with that form only, because the bare one has no positions,
-// sends first what was missed, or closes with 4410 if that is no longer retained;
-// last=N sends first the newest N.
+// since=POSITION, with that form only, because the bare one has no positions, sends
+// first what was missed, or closes with 4410 if that is no longer retained; last=N
+// sends first the newest N; deliver=latest and max_hz=N: see entry.Mode.
 //
 // # Concurrency
 //

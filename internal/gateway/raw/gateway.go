@@ -60,8 +60,9 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		return
 	}
 	m := &member{gateway: g, channel: g.Hub.Channel(channel), addr: visitor.Addr, form: ask.form, since: time.Since(g.start)}
-	if visitor.Identity != (auth.Identity{}) {
-		m.person = &person{who: visitor.Identity}
+	mode := m.channel.Mode(ask.mode)
+	if visitor.Identity != (auth.Identity{}) || mode != (hub.Mode{}) {
+		m.extra = &extra{who: visitor.Identity, mode: mode}
 	}
 	params := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
 	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {
@@ -86,6 +87,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 type ask struct {
 	form  hub.Form
 	query maru.HistoryQuery
+	mode  hub.Mode
 }
 
 func parse(r *http.Request) (ask, error) {
@@ -98,10 +100,14 @@ func parse(r *http.Request) (ask, error) {
 		return ask{}, err
 	}
 	query, err := entry.Replay(q)
-	if err == nil && query.Since != nil && form == hub.Raw {
-		err = maru.NewError(maru.CodeBadRequest, "bare messages have no positions: since needs as=publication")
+	if err != nil {
+		return ask{}, err
 	}
-	return ask{form, query}, err
+	if query.Since != nil && form == hub.Raw {
+		return ask{}, maru.NewError(maru.CodeBadRequest, "bare messages have no positions: since needs as=publication")
+	}
+	latest, maxHz, err := entry.Mode(q)
+	return ask{form, query, hub.Mode{Latest: latest, MaxHz: maxHz}}, err
 }
 
 func parseForm(q url.Values) (hub.Form, error) {

@@ -24,7 +24,7 @@ type member struct {
 	conn     loop.Conn
 	gateway  *Gateway
 	channel  *hub.Channel
-	person   *person // nil for an anonymous one
+	extra    *extra // nil for an anonymous one that wants everything
 	addr     netip.Addr
 	since    time.Duration // after Gateway.start
 	stage    atomic.Uint32
@@ -34,10 +34,11 @@ type member struct {
 	joined   bool // set before the stage leaves entering
 }
 
-// person is what a member has more when somebody has said who they are.
-type person struct {
-	who auth.Identity
-	tie *auth.Tie // nil until attached
+// extra is what few members have more.
+type extra struct {
+	who  auth.Identity
+	tie  *auth.Tie // nil until attached
+	mode hub.Mode
 }
 
 // Stages of a member. The goroutine of the handshake moves it from entering to
@@ -50,12 +51,12 @@ const (
 
 // enter ties the connection to who is at its end, and subscribes it.
 func (m *member) enter(ctx context.Context, q maru.HistoryQuery) error {
-	if m.person != nil {
-		tie, err := m.gateway.Door.People.Attach(m.person.who, m.close)
+	if m.extra != nil {
+		tie, err := m.gateway.Door.People.Attach(m.extra.who, m.close)
 		if err != nil {
 			return err
 		}
-		m.person.tie = tie
+		m.extra.tie = tie
 	}
 	if q.Since != nil || q.Limit != 0 {
 		if err := m.channel.JoinFrom(ctx, m.socket(), q, nil); err != nil {
@@ -116,8 +117,8 @@ func (m *member) Closed(code int, reason string, err error) {
 
 // release gives back what the member holds.
 func (m *member) release() {
-	if m.person != nil {
-		m.person.tie.Untie()
+	if m.extra != nil {
+		m.extra.tie.Untie()
 	}
 	if m.joined {
 		m.channel.Leave(m.socket())
@@ -140,16 +141,20 @@ func (m *member) close(err error) {
 }
 
 func (m *member) who() auth.Identity {
-	if m.person == nil {
+	if m.extra == nil {
 		return auth.Identity{}
 	}
-	return m.person.who
+	return m.extra.who
 }
 
 func (m *member) user() string { return m.who().User }
 
 func (m *member) socket() hub.Socket {
-	return hub.Socket{Conn: m.conn, Form: m.form, User: m.user()}
+	s := hub.Socket{Conn: m.conn, Form: m.form, User: m.user()}
+	if m.extra != nil {
+		s.Mode = m.extra.mode
+	}
+	return s
 }
 
 func (m *member) connection() entry.Connection {

@@ -11,18 +11,18 @@ import (
 )
 
 // Channel streams a channel's publications. Parameters are since and last as in
-// entry.Replay; Last-Event-ID, which a browser sends when it comes back, wins over
+// entry.Replay, deliver and max_hz as in entry.Mode; Last-Event-ID, which a browser sends when it comes back, wins over
 // both. Errors: 400 bad_request, bad_position; 403 not_allowed; 503 too_many_connections,
 // shutting_down.
 func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string) {
-	query, err := parse(r)
+	query, mode, err := parse(r)
 	if err != nil {
 		g.door.Refuse(w, r, err)
 		return
 	}
 	g.serve(w, r, entry.Connection{Transport: "sse", Channel: channel}, entry.Actions(query),
 		func(ctx context.Context, v entry.Visitor) (feed, func(), error) {
-			queue, history, err := g.hub.Subscribe(ctx, channel, hub.Reader{User: v.Identity.User}, query)
+			queue, history, err := g.hub.Subscribe(ctx, channel, hub.Reader{User: v.Identity.User, Mode: mode}, query)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -30,15 +30,20 @@ func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string
 		})
 }
 
-func parse(r *http.Request) (maru.HistoryQuery, error) {
+func parse(r *http.Request) (maru.HistoryQuery, hub.Mode, error) {
 	q, err := entry.Values(r)
 	if err != nil {
-		return maru.HistoryQuery{}, err
+		return maru.HistoryQuery{}, hub.Mode{}, err
+	}
+	latest, maxHz, err := entry.Mode(q)
+	if err != nil {
+		return maru.HistoryQuery{}, hub.Mode{}, err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		q = url.Values{"since": {id}}
 	}
-	return entry.Replay(q)
+	query, err := entry.Replay(q)
+	return query, hub.Mode{Latest: latest, MaxHz: maxHz}, err
 }
 
 // replayBytes is about how much of a replay is put together for one write. A

@@ -100,7 +100,7 @@ func (s *Server) open(a Access, old *access) (*access, error) {
 		return nil, err
 	}
 	x.proofs.Program = s.options.program()
-	x.proofs.NoNicknames = x.proofs.Program != nil || a.Namespaces != nil && !a.Nicknames
+	x.proofs.NoNicknames = x.proofs.Program != nil || a.ConnectWebhook != "" || a.Namespaces != nil && !a.Nicknames
 	if x.proofs.APIKeys, err = auth.ParseAPIKeys(a.APIKeys); err != nil {
 		return nil, err
 	}

@@ -211,6 +211,37 @@ func TestRevokedWithinASecond(t *testing.T) {
 	})
 }
 
+// A channel's token ends the subscription that it is for, and no more.
+func TestSubscriptionsEndWithTheirToken(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		s := w.dialAs("/", "maru.v1")
+		say := func(command, want string) {
+			t.Helper()
+			if command != "" {
+				s.send(frame.Text, command)
+			}
+			if ev := s.next(); ev.Op != frame.Text || !contains(ev.Payload, want) {
+				t.Errorf("%s: %v %s %s, want %s", command, ev.Op, ev.Payload, ev.Reason, want)
+			}
+		}
+		say(`{"id":1,"connect":{"token":"`+token(t, "kim", "own", time.Hour)+`"}}`, `"user":"kim"`)
+		say(`{"id":2,"subscribe":{"channel":"chat:1"}}`, `"not_allowed"`)
+		say(`{"id":2,"subscribe":{"channel":"chat:1","token":"`+token(t, "lee", "", time.Hour, "chat:1")+`"}}`, `"bad_token"`)
+		say(`{"id":3,"subscribe":{"channel":"chat:1","token":"`+token(t, "", "C", time.Hour, "chat:1")+`"}}`, `"subscribe"`)
+		say(`{"id":4,"subscribe":{"channel":"chat:2","token":"`+token(t, "kim", "", 2*time.Second, "chat:2")+`"}}`, `"subscribe"`)
+		answer := w.request("POST", "/admin/revoke", `{"token":"C"}`, bearer(apiKey))
+		var got struct{ Connections int }
+		json.NewDecoder(answer.Body).Decode(&got)
+		if answer.StatusCode != 200 || got.Connections != 0 {
+			t.Errorf("%s, %d connections", answer.Status, got.Connections)
+		}
+		say("", `{"channel":"chat:1","unsubscribed":{"code":"revoked"`)
+		say("", `{"channel":"chat:2","unsubscribed":{"code":"token_expired"`)
+		say(`{"id":5,"subscribe":{"channel":"chat:1","token":"`+token(t, "", "C", time.Hour, "chat:1")+`"}}`, `"revoked"`)
+		say(`{"id":6,"ping":{}}`, `"ping"`)
+	})
+}
+
 // A page of another site has the browser's cookie and no more than that.
 func TestForeignOriginWithACookie(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,8 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+var errNotSignedIn = maru.NewError(maru.CodeNotSignedIn, "nobody is signed in")
+
 // person is who is signed in, as the endpoints tell it.
 type person struct {
 	User string `json:"user"`
@@ -47,7 +49,7 @@ type person struct {
 func (s *Sessions) servePerson(w http.ResponseWriter, r *http.Request) {
 	who := s.Identify(r)
 	if who == (Identity{}) {
-		WriteError(w, maru.NewError(maru.CodeNotSignedIn, "nobody is signed in"))
+		WriteError(w, errNotSignedIn)
 		return
 	}
 	writeJSON(w, http.StatusOK, person{who.User})

@@ -170,7 +170,7 @@ func (p *People) Attach(who Identity, end func(error)) (*Tie, error) {
 	if who.User == "" && who.Grant == nil {
 		return nil, nil
 	}
-	t, err := p.ties.tie(who, end)
+	t, err := p.ties.tie(who, false, end)
 	if err != nil || who.Session == "" {
 		return t, err
 	}
@@ -189,6 +189,15 @@ func (p *People) Attach(who Identity, end func(error)) (*Tie, error) {
 		detach()
 	}
 	return t, nil
+}
+
+// Watch is Attach for what is a part of a connection only, and by another token than
+// that: Disconnect does not count it.
+func (p *People) Watch(who Identity, end func(error)) (*Tie, error) {
+	if who.User == "" && who.Grant == nil {
+		return nil, nil
+	}
+	return p.ties.tie(who, true, end)
 }
 
 // Disconnect ends the live connections of the target, with CodeRevoked, and says how
@@ -213,12 +222,30 @@ func (p *People) Revoke(x Target, until time.Time) (int, error) {
 	return n, nil
 }
 
-// ServeSession is Sessions.ServeHTTP, where people may sign in.
+// ServeSession is Sessions.ServeHTTP, where people may sign in; GET tells who it is by
+// whatever they prove it with.
 func (p *People) ServeSession(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost && p.proofs.Load().NoNicknames {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
 		w.Header().Set("Cache-Control", "no-store")
-		WriteError(w, maru.NewError(maru.CodeNotAllowed, "nobody signs in here with a nickname (nicknames = true allows it)"))
+		who, err := p.Identify(r, "")
+		if err == nil && who.User == "" {
+			err = errNotSignedIn
+		}
+		if err != nil {
+			WriteError(w, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, person{who.User})
 		return
+	case http.MethodPost:
+		if p.proofs.Load().NoNicknames {
+			w.Header().Set("Cache-Control", "no-store")
+			WriteError(w, errNoNicknames)
+			return
+		}
 	}
 	p.Sessions.ServeHTTP(w, r)
 }
+
+var errNoNicknames = maru.NewError(maru.CodeNotAllowed, "nobody signs in here with a nickname (nicknames = true in the configuration allows it, unless somebody else says who people are)")

@@ -424,6 +424,13 @@ func TestNicknamesCanBeOff(t *testing.T) {
 	if w.Code != 403 || len(w.Result().Cookies()) > 0 {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
+	for header, want := range map[string]int{"Cookie: maru_session=" + x.cookie: 200, "X: y": 404, "Sec-WebSocket-Protocol: maru.token.x": 401} {
+		w = httptest.NewRecorder()
+		x.ServeSession(w, request("GET", "/session", "", header))
+		if w.Code != want || want == 200 && w.Body.String() != "{\"user\":\"kim\"}\n" {
+			t.Errorf("who is it, %s: %d %s", header, w.Code, w.Body)
+		}
+	}
 	w = httptest.NewRecorder()
 	x.ServeSession(w, request("DELETE", "/session", "", "Cookie: maru_session="+x.cookie))
 	if w.Code != 204 {

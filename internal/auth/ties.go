@@ -15,6 +15,7 @@ type Tie struct {
 	of     *ties
 	end    func(error)
 	detach func() // from the cookie's session
+	part   bool   // it is no connection of its own
 
 	// Guarded by of.mu.
 	next, prev *Tie // of all ties; nil when it is untied
@@ -37,13 +38,13 @@ const maxRevoked = 100_000
 
 var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token or the session was ended")
 
-func (l *ties) tie(who Identity, end func(error)) (*Tie, error) {
+func (l *ties) tie(who Identity, part bool, end func(error)) (*Tie, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.check(who); err != nil {
 		return nil, err
 	}
-	t := &Tie{of: l, end: end, who: who, detach: func() {}}
+	t := &Tie{of: l, end: end, part: part, who: who, detach: func() {}}
 	if l.all.next == nil {
 		l.all.next, l.all.prev = &l.all, &l.all
 	}
@@ -215,6 +216,9 @@ func (l *ties) disconnect(x Target) (n int) {
 		for t := l.all.next; t != &l.all; t = t.next {
 			if x.is(t.who) {
 				found = append(found, t)
+				if !t.part {
+					n++
+				}
 			}
 		}
 	}
@@ -222,7 +226,7 @@ func (l *ties) disconnect(x Target) (n int) {
 	for _, t := range found {
 		t.fire(errRevoked)
 	}
-	return len(found)
+	return n
 }
 
 // expire ends the connections whose time has come.

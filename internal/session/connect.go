@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"time"
-
-	"maru"
 )
 
 type connect struct {
@@ -44,9 +42,7 @@ func (s *Session) connect(ctx context.Context, c *command) {
 	}})
 }
 
-var errExpired = maru.NewError(maru.CodeTokenExpired, "the token has expired")
-
-// become makes who the session's identity until it expires.
+// become makes who the session's identity.
 func (s *Session) become(who Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,9 +51,6 @@ func (s *Session) become(who Identity) bool {
 	}
 	s.stage, s.identity = connected, who
 	s.timer.Stop()
-	if end := who.Expires(); !end.IsZero() {
-		s.timer = time.AfterFunc(time.Until(end), func() { s.conn.Close(errExpired) })
-	}
 	return true
 }
 

@@ -39,7 +39,11 @@ type Options struct {
 type Identity interface {
 	User() string       // empty: anonymous
 	Publisher() string  // whose idempotency keys are
-	Expires() time.Time // zero: never
+	Expires() time.Time // zero: never; told to the client
+	// Watch calls end once if what they are is over, by expiry or revocation, before
+	// release is called, maybe before Watch has returned. The error is why: also the one
+	// that Watch returns if it is over already.
+	Watch(end func(error)) (release func(), err error)
 	MaySubscribe(channel string) error
 	MayPublish(channel string) error
 	MayReadHistory(channel string) error
@@ -57,7 +61,8 @@ type Connection interface {
 	// Pause stops the reading of the connection until Resume.
 	Pause()
 	Resume()
-	// Identified says who it is now, at connect and at refresh. It may refuse.
+	// Identified says who it is now, at connect and at refresh. It may refuse, and
+	// closes the connection when that is over.
 	Identified(Identity) error
 	// Subscribe lets a channel's publications come: first the reply that answer
 	// makes, then the replay, then what is live, with no hole and no double.
@@ -101,7 +106,7 @@ type Session struct {
 	paused   bool
 	inflight uint8
 	identity Identity
-	timer    *time.Timer // until connect: the time for it; then: the identity's expiry
+	timer    *time.Timer // for connect to come
 	cancel   context.CancelFunc
 	waiting  []*command
 	channels []subscription
@@ -110,7 +115,7 @@ type Session struct {
 // subscription is one entry of a session's channels, of which there are few.
 type subscription struct {
 	Subscription
-	timer *time.Timer // of a channel's token; nil: it does not expire
+	release func() // the watch on a channel's token; nil: there is none
 }
 
 type stage uint8
@@ -153,8 +158,8 @@ func (s *Session) Closed() {
 }
 
 func (c subscription) leave() {
-	if c.timer != nil {
-		c.timer.Stop()
+	if c.release != nil {
+		c.release()
 	}
 	c.Leave()
 }

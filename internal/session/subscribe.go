@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"slices"
-	"time"
 
 	"maru"
 )
@@ -36,9 +35,9 @@ const (
 // subscribe lets a channel's publications come.
 func (s *Session) subscribe(ctx context.Context, c *command, who Identity) {
 	o, err := c.Subscribe.check()
-	var end time.Time
+	var by Identity
 	if err == nil {
-		end, err = s.admit(ctx, c.Subscribe, who)
+		by, err = s.admit(ctx, c.Subscribe, who)
 	}
 	if err == nil {
 		err = s.room(o.Channel)
@@ -55,7 +54,7 @@ func (s *Session) subscribe(ctx context.Context, c *command, who Identity) {
 	})
 	switch {
 	case err == nil:
-		s.keep(bond, end)
+		s.keep(bond, by)
 	case told: // in the middle of the replay
 		s.unsubscribed(o.Channel, err)
 	default:
@@ -87,31 +86,31 @@ func (c *subscribe) check() (Subscribe, error) {
 	return o, nil
 }
 
-// admit holds the rules against the command, and says until when what it says holds,
-// where that is a token's time.
-func (s *Session) admit(ctx context.Context, c *subscribe, who Identity) (end time.Time, err error) {
+// admit holds the rules against the command, and says by whose token it is allowed, if
+// the command has one.
+func (s *Session) admit(ctx context.Context, c *subscribe, who Identity) (by Identity, err error) {
 	reader := who
 	if c.Token != "" {
-		if reader, err = s.options.Identify(ctx, c.Token); err != nil {
-			return end, err
+		if by, err = s.options.Identify(ctx, c.Token); err != nil {
+			return nil, err
 		}
-		if u := reader.User(); u != "" && u != who.User() {
-			return end, maru.NewError(maru.CodeBadToken, "the token is somebody else's")
+		if u := by.User(); u != "" && u != who.User() {
+			return nil, maru.NewError(maru.CodeBadToken, "the token is somebody else's")
 		}
-		end = reader.Expires()
+		reader = by
 	}
 	if err := reader.MaySubscribe(c.Channel); err != nil {
-		return end, err
+		return nil, err
 	}
 	if c.Presence {
 		if err := reader.MayReadPresence(c.Channel); err != nil {
-			return end, err
+			return nil, err
 		}
 	}
 	if c.Since != "" || c.Last > 0 {
-		return end, reader.MayReadHistory(c.Channel)
+		return by, reader.MayReadHistory(c.Channel)
 	}
-	return end, nil
+	return by, nil
 }
 
 // room says whether one more channel can come. Subscribing is one at a time, so this
@@ -128,24 +127,37 @@ func (s *Session) room(channel string) error {
 	return nil
 }
 
-// keep adds a subscription, until end if that is a time.
-func (s *Session) keep(bond Subscription, end time.Time) {
-	c := subscription{Subscription: bond}
+// keep adds a subscription, which ends with what by is, if that is not nil.
+func (s *Session) keep(bond Subscription, by Identity) {
 	s.mu.Lock()
 	if s.stage == ended {
 		s.mu.Unlock()
-		c.leave()
+		bond.Leave()
 		return
 	}
-	if !end.IsZero() {
-		c.timer = time.AfterFunc(time.Until(end), func() { s.drop(bond, errExpired) })
-	}
-	s.channels = append(s.channels, c)
+	s.channels = append(s.channels, subscription{Subscription: bond})
 	s.mu.Unlock()
+	if by == nil {
+		return
+	}
+	release, err := by.Watch(func(why error) { s.drop(bond, why) })
+	if err != nil {
+		s.drop(bond, err)
+		return
+	}
+	s.mu.Lock()
+	i := slices.IndexFunc(s.channels, func(c subscription) bool { return c.Subscription == bond })
+	if i >= 0 {
+		s.channels[i].release = release
+	}
+	s.mu.Unlock()
+	if i < 0 { // it has ended meanwhile
+		release()
+	}
 }
 
 // drop ends one subscription from our side and tells so.
-func (s *Session) drop(bond Subscription, why *maru.Error) {
+func (s *Session) drop(bond Subscription, why error) {
 	s.mu.Lock()
 	i := slices.IndexFunc(s.channels, func(c subscription) bool { return c.Subscription == bond })
 	if i >= 0 {

@@ -33,6 +33,12 @@ func (i *identity) Expires() time.Time {
 	return i.who.Grant.Expires
 }
 
+// Watch is of a channel's token; the connection's own end is member.attach's.
+func (i *identity) Watch(end func(error)) (release func(), err error) {
+	tie, err := i.door.People.Watch(i.who, end)
+	return tie.Untie, err
+}
+
 func (i *identity) MaySubscribe(channel string) error    { return i.may(auth.Subscribe, channel) }
 func (i *identity) MayReadHistory(channel string) error  { return i.may(auth.History, channel) }
 func (i *identity) MayReadPresence(channel string) error { return i.may(auth.Presence, channel) }

@@ -128,6 +128,46 @@ func TestClientOnOtherOrigin(t *testing.T) {
 	}
 }
 
+// Under deliver latest a page that asks for one value a second gets few of many, each
+// newer than the one before, and the last; a tab that comes later begins with the newest
+// of each key, over the same connection.
+func TestLatest(t *testing.T) {
+	t.Parallel()
+	const many = 200
+	server := program.Serve(t, maruPath)
+	relay := program.NewRelay(t, server.Addr)
+	listen := func(p *tab) {
+		p.do(t, chromedp.Evaluate[chromedp.Void](`
+			heard = { A: [], B: [] }; ready = false
+			import("/assets/maru.js").then(({ Maru }) => {
+				maru = new Maru()
+				const ticks = maru.subscribe("ticks", { deliver: "latest", maxHz: 1, last: 1 })
+				ticks.addEventListener("publication", ({ detail: { key, data } }) => heard[key].push(data))
+				ticks.addEventListener("subscribed", () => (ready = true))
+			})
+		`))
+		p.await(t, `ready`)
+	}
+	first := openPage(t, hallThrough(relay), look{})
+	listen(first)
+	first.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`
+		for (let i = 1; i <= %d; i++) maru.publish("ticks", i, { key: "A" })
+		void maru.publish("ticks", 1, { key: "B" })
+	`, many)))
+	first.eventually(t, `[heard.A.at(-1), heard.B.at(-1)]`, []int{many, 1})
+	first.await(t, `heard.A.every((n, i) => i === 0 || n > heard.A[i - 1])`)
+	first.await(t, fmt.Sprintf(`heard.A.length < %d`, many/2))
+
+	second := first.another(t, look{})
+	second.visit(t, hallThrough(relay))
+	second.live(t)
+	listen(second)
+	second.eventually(t, `heard`, map[string][]int{"A": {many}, "B": {1}})
+	if n := sockets(relay); n != 1 {
+		t.Errorf("%d sockets, want 1", n)
+	}
+}
+
 // emulateNetwork is Network.emulateNetworkConditions, with the fields of which none has
 // a default.
 type emulateNetwork struct {

@@ -215,6 +215,7 @@ export class Connection {
       });
     };
     socket.onmessage = ({ data }) => stale() || this.#take(data);
+    socket.onerror = () => {}; // what follows is a close; npm ws throws what nobody hears
     socket.onclose = ({ code, reason }) => stale() || this.#lost(code, reason);
   }
 

@@ -200,6 +200,7 @@ export class FakeSocket {
   end(code = 1006, reason = "") {
     if (this.closed) return;
     this.close();
+    if (code === 1006) this.onerror({});
     this.onclose({ code, reason });
   }
 

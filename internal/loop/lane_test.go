@@ -53,13 +53,15 @@ func readNewer(t *testing.T, peer *peer, last string) map[string]int {
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
-		r.options.BacklogBytes, r.options.BacklogMessages, r.options.SendBytes = 300_000, 20, 256<<20
+		r.options.BacklogBytes, r.options.BacklogMessages, r.options.SendBytes = 1_500_000, 20, 256<<20
+		r.narrow = true
 		slowly, _, slowPeer := r.conn(loop.Params{})
+		r.narrow = false
 		reader, _, readerPeer := r.conn(loop.Params{})
 		g := r.engine.NewLatestGroup()
 		g.Add(slowly)
 		g.Add(reader)
-		const keys, size = 10, 20_000
+		const keys, size = 10, 100_000
 		round := 0
 		until(t, "much was made stale", func() bool {
 			for k := range keys {
@@ -110,14 +112,15 @@ func TestLatestLeft(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.SendBytes = 256 << 20
+		r.narrow = true
 		c, _, peer := r.conn(loop.Params{})
 		left, stays := r.engine.NewLatestGroup(), r.engine.NewLatestGroup()
 		left.Add(c)
 		stays.Add(c)
 		round := 0
 		until(t, "much was made stale", func() bool {
-			left.Append(keyed("left", round, 50_000))
-			stays.Append(keyed("stays", round, 50_000))
+			left.Append(keyed("left", round, 500_000))
+			stays.Append(keyed("stays", round, 500_000))
 			round++
 			return r.engine.Stats().Conflated > 20
 		})

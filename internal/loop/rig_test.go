@@ -46,6 +46,7 @@ type rig struct {
 	pipes    bool   // net.Pipe instead of TCP, for bubbles of testing/synctest
 	unix     bool   // the same, for tests that would use up the ports
 	tls      uint16 // the version spoken; 0: none
+	narrow   bool   // sockets hold less than 500,000 bytes of who does not read, always
 	engine   *loop.Engine
 	free     []func() // what hold has returned
 }
@@ -121,6 +122,9 @@ func (r *rig) plainPair() (near, far net.Conn) {
 	r.t.Cleanup(func() { far.Close() })
 	if near, err = l.Accept(); err != nil {
 		r.t.Fatal(err)
+	}
+	if r.narrow {
+		near.(*net.TCPConn).SetWriteBuffer(4 << 10) // and the system does not enlarge it
 	}
 	return near, far
 }

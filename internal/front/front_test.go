@@ -26,7 +26,11 @@ import (
 	"maru/internal/loop"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// After it has refused a header block net/http waits half a second, longer than is
+// looked for leaks.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // echo sends back what it gets.
 type echo struct{ conn loop.Conn }

@@ -14,7 +14,8 @@
 //
 // Browsers then speak with /live/channels/orders: WebSocket, server-sent events,
 // long polls, POST, all the same channel. Instead of ServeHTTP under a server of
-// your own, Serve takes a listener and sets its own time-outs. Shutdown ends either.
+// your own, Serve takes a listener and sets its own time-outs. Shutdown ends either, at
+// once; where many are connected, Drain before it spreads their leave.
 //
 //	request ─→ auth.Guard ─→ api ─┬─ upgrade ──────→ gateway/raw ─→ loop.Engine ⇄ sockets
 //	                              ├─ event-stream ─→ gateway/sse

@@ -26,8 +26,8 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Shutdown ends the server: it takes no new connections and requests, ends event
-// streams and waiting polls, closes sockets with 1001 shutting_down, and waits until
-// all have gone. If ctx ends first it cuts what is left and returns ctx's error.
+// streams and waiting polls, closes sockets with 1001 shutting_down, all at once unless
+// Drain came before, and waits until all have gone. If ctx ends first it cuts what is left and returns ctx's error.
 // Publish then fails with CodeShuttingDown. Calling it again waits for the first
 // call and returns the same.
 func (s *Server) Shutdown(ctx context.Context) error {

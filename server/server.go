@@ -115,6 +115,7 @@ func (s *Server) routes() http.Handler {
 			}
 		}, Events: events.Channel, PresenceEvents: events.Presence,
 		Pages:        web.New(web.Options{Demo: s.options.Demo}),
+		Ready:        s.ready,
 		MaxBodyBytes: s.options.MaxMessageBytes,
 	})
 }
@@ -195,6 +196,9 @@ func (s *Server) submit(channel string, p *maru.Publication, o maru.PublishOptio
 	s.complete(channel, p)
 	s.broker.Submit(channel, p, o, done)
 }
+
+// Connections is how many sockets, event streams and waiting polls there are now.
+func (s *Server) Connections() int { return s.limiter.Count() }
 
 // Presence says who is subscribed to a channel now.
 func (s *Server) Presence(channel string) maru.Presence { return s.hub.Presence(channel) }

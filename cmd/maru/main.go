@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -9,13 +10,20 @@ import (
 	_ "maru/internal/xconnect" // WebSocket over HTTP/2
 )
 
+// errTerminated is why the context of commands ends at SIGTERM: somebody else than the
+// person at the terminal has stopped maru, and everything may take its time.
+var errTerminated = fmt.Errorf("terminated: %w", context.Canceled)
+
 func main() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals
-		cancel() // end in good order
+		if <-signals == syscall.SIGTERM {
+			cancel(errTerminated)
+		} else {
+			cancel(nil)
+		}
 		<-signals
 		os.Exit(exitFailure) // at once
 	}()

@@ -22,8 +22,12 @@ import (
 	"maru/server"
 )
 
-// shutdownTimeout is for clients to take their leave.
-const shutdownTimeout = 10 * time.Second
+// shutdownTimeout is for clients to take their leave; who has been told in a drain has
+// had the time.
+const (
+	shutdownTimeout = 10 * time.Second
+	drainedTimeout  = time.Second
+)
 
 type serveCmd struct {
 	config.Serve
@@ -143,12 +147,14 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 }
 
 // serve answers on all listeners until ctx ends or one of them fails, and then
-// lets everybody take their leave.
+// lets everybody take their leave: in turn after SIGTERM, at once after Ctrl-C.
 func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	content, endContent := context.WithCancel(context.WithoutCancel(ctx)) // it goes on through a drain
 	var running sync.WaitGroup
 	defer running.Wait()
+	defer endContent()
 	for _, l := range listeners {
 		running.Go(func() {
 			if err := live.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -158,18 +164,31 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	}
 	if c.Demo {
 		running.Go(func() {
-			if err := demo.Run(ctx, 0, quotes(live)); err != nil {
+			if err := demo.Run(content, 0, quotes(live)); err != nil {
 				log.Error("sample data ended", "error", err)
 			}
 		})
 	}
 	<-ctx.Done()
+	cause := context.Cause(ctx)
+	patience := shutdownTimeout
+	drains := c.Drain > 0 && errors.Is(cause, errTerminated)
+	if drains {
+		log.Info("draining: nobody new comes in, who is here leaves in turn", "drain", c.Drain)
+		live.Drain(context.Background(), time.Duration(c.Drain))
+		patience = drainedTimeout
+	}
 	log.Info("shutting down")
-	leave, done := context.WithTimeout(context.Background(), shutdownTimeout)
+	endContent()
+	leave, done := context.WithTimeout(context.Background(), patience)
 	defer done()
 	err := live.Shutdown(leave)
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+	switch {
+	case !errors.Is(cause, context.Canceled):
 		return cause
+	case drains && errors.Is(err, context.DeadlineExceeded):
+		log.Warn("cut off who had not left by the end of the drain")
+		return nil
 	}
 	return err
 }

@@ -147,6 +147,7 @@ func TestPoll(t *testing.T) {
 		"another channel's":     {"?wait=30s", 30 * time.Second, func(t *testing.T, w *world) {}, []string{}},
 		"the longest":           {"?wait=60", 60 * time.Second, func(t *testing.T, w *world) {}, []string{}},
 		"shutdown":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.hub.Close() }, []string{}},
+		"its turn":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.door.Drain.Run(t.Context(), time.Minute) }, []string{}},
 		"signed out":            {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.request("DELETE", "/session", "", w.cookie) }, []string{}},
 	}
 	for name, tt := range tests {

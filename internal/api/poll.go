@@ -16,7 +16,7 @@ const answerTimeout = 60 * time.Second
 
 // servePoll is history that waits: with something after since, or a gap, it
 // answers at once; otherwise with the first that is published, or, when the time is
-// over, the server shuts down or the session or the token ends, with an empty list. A poll
+// over, it is its turn in a drain or the session or the token ends, with an empty list. A poll
 // counts as a connection, not as a person in the channel.
 func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
 	visitor, err := a.Door.Admit(r, channel, auth.History)
@@ -33,6 +33,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 		return
 	}
 	defer tie.Untie()
+	defer a.Door.Drain.Stay(func(error) { cancel() })()
 
 	// A server's write time-out counts from the request's beginning, and on HTTP/2
 	// it ends the stream also while nothing is written.

@@ -37,13 +37,24 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/healthz":
-		if allow(w, r, http.MethodGet, http.MethodHead) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			w.Header().Set("Cache-Control", "no-store")
-			io.WriteString(w, "ok\n")
-		}
+		a.serveOK(w, r, nil)
+	case path == "/readyz":
+		a.serveOK(w, r, a.Ready())
 	default:
 		a.fail(w, r, errNotFound)
+	}
+}
+
+// serveOK answers whoever looks after the server: ok, or what is the matter.
+func (a *API) serveOK(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case !allow(w, r, http.MethodGet, http.MethodHead):
+	case err != nil:
+		a.fail(w, r, err)
+	default:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		io.WriteString(w, "ok\n")
 	}
 }
 

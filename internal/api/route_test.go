@@ -71,6 +71,8 @@ func TestRoutes(t *testing.T) {
 		{request: "GET /session", status: 404, code: maru.CodeNotSignedIn},
 		{request: "GET /assets/a.js", status: 200, want: "asset /assets/a.js"},
 		{request: "GET /healthz", status: 200, want: "ok\n"},
+		{request: "GET /readyz", status: 200, want: "ok\n"},
+		{request: "POST /readyz", status: 405, code: maru.CodeMethodNotAllowed, allow: "GET, HEAD, OPTIONS"},
 
 		{request: "GET /channels", status: 404, code: maru.CodeNotFound},
 		{request: "GET /channels/a/", status: 404, code: maru.CodeNotFound},
@@ -91,6 +93,19 @@ func TestRoutes(t *testing.T) {
 		if allow := answer.Header().Get("Allow"); allow != tt.allow {
 			t.Errorf("%s: Allow: %s, want %s", tt.request, allow, tt.allow)
 		}
+	}
+}
+
+// Who is not ready is alive.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.ready = maru.NewError(maru.CodeShuttingDown, "going")
+	if answer := w.request("GET", "/readyz", ""); answer.Code != 503 || code(answer) != maru.CodeShuttingDown {
+		t.Errorf("/readyz: %d %s", answer.Code, answer.Body)
+	}
+	if answer := w.request("GET", "/healthz", ""); answer.Code != 200 {
+		t.Errorf("/healthz: %d %s", answer.Code, answer.Body)
 	}
 }
 

@@ -28,6 +28,7 @@ type world struct {
 	broker maru.Broker
 	door   *entry.Door
 	cookie string // header of who signed in
+	ready  error
 }
 
 func newWorld(t *testing.T, connections int) *world {
@@ -54,6 +55,7 @@ func newWorld(t *testing.T, connections int) *world {
 		},
 		Sockets: says("socket"), Events: says("events"), PresenceEvents: says("presence events"),
 		Pages: pages{}, MaxBodyBytes: 64,
+		Ready: func() error { return w.ready },
 	})
 	return w
 }

@@ -142,6 +142,9 @@ func (s *Serve) checkNumbers() error {
 			wrong = append(wrong, fmt.Errorf(`%s: is %v, wants at least 1ms, written with its unit as in "25s"`, d.name, d.value))
 		}
 	}
+	if d := time.Duration(s.Drain); d != 0 && d < time.Millisecond {
+		wrong = append(wrong, fmt.Errorf(`drain: is %v, wants 0s for none, or at least 1ms, written with its unit as in "5s"`, s.Drain))
+	}
 	return errors.Join(wrong...)
 }
 

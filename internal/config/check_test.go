@@ -56,6 +56,9 @@ func TestCheck(t *testing.T) {
 		{`ping-timeout = "-1s"`, []string{"ping-timeout"}},
 		{`backlog-age = "1us"`, []string{"backlog-age"}},
 		{`history-age = "0s"`, []string{"history-age"}},
+		{`drain = "0s"`, nil},
+		{`drain = 30`, []string{"drain", "unit"}},
+		{`drain = "-1s"`, []string{"drain"}},
 		{`log-format = "xml"`, []string{"log-format", `"xml"`}},
 
 		{`publish-rate = -1`, []string{":1: publish-rate"}},

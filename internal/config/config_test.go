@@ -38,6 +38,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		MaxChannels:      128,
 		PresenceGrace:    config.Duration(5 * time.Second),
 		PresenceMaxList:  200,
+		Drain:            config.Duration(5 * time.Second),
 		History:          100,
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
@@ -125,6 +126,7 @@ max-channels = 8
 max-memory = "96MiB"
 presence-grace = "9s"
 presence-max-list = 10
+drain = "25s"
 max-connections = 6
 max-connections-per-address = 7
 history = 0
@@ -165,6 +167,7 @@ MARU_BACKLOG_AGE=5s
 MARU_MAX_CHANNELS=8
 MARU_MAX_MEMORY=96MiB
 MARU_PRESENCE_GRACE=9s
+MARU_DRAIN=25s
 MARU_PRESENCE_MAX_LIST=10
 MARU_MAX_CONNECTIONS=6
 MARU_MAX_CONNECTIONS_PER_ADDRESS=7
@@ -207,6 +210,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		MaxChannels:              8,
 		MaxMemory:                96 << 20,
 		PresenceGrace:            config.Duration(9 * time.Second),
+		Drain:                    config.Duration(25 * time.Second),
 		PresenceMaxList:          10,
 		MaxConnections:           6,
 		MaxConnectionsPerAddress: 7,

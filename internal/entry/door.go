@@ -3,8 +3,10 @@ package entry
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"maru"
@@ -15,13 +17,14 @@ import (
 const retryAfter = "5"
 
 // Door says who comes and what they may, lets live connections in, counts them, and
-// keeps the log of their coming and going. All fields are needed.
+// keeps the log of their coming and going. All fields but Drain are needed.
 type Door struct {
 	Limiter *auth.Limiter
 	People  *auth.People
 	Rules   *auth.Rules
 	Rates   *auth.Rates
 	Log     *slog.Logger
+	Drain   Drain
 }
 
 // Visitor is who is at the other end of a connection.
@@ -46,9 +49,12 @@ func (d *Door) Allow(r *http.Request, channel string, actions ...auth.Action) (a
 }
 
 // Admit counts a live connection in that wants to do all of that in a channel.
-// Errors: those of Allow, CodeRateLimited, CodeTooManyConnections. Who was admitted leaves by Leave,
-// once.
+// Errors: CodeShuttingDown, those of Allow, CodeRateLimited, CodeTooManyConnections. Who was
+// admitted leaves by Leave, once.
 func (d *Door) Admit(r *http.Request, channel string, actions ...auth.Action) (Visitor, error) {
+	if d.Drain.Begun() {
+		return Visitor{}, errShuttingDown
+	}
 	who, err := d.Allow(r, channel, actions...)
 	if err != nil {
 		return Visitor{}, err
@@ -88,6 +94,9 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		slog.String("code", string(e.Code)), slog.String("reason", reason),
 		slog.String("addr", auth.CallerFrom(r.Context()).Addr.String()),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path))
+	if e.Code == maru.CodeShuttingDown && d.Drain.Begun() {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(d.Drain.Left().Seconds())))))
+	}
 	WriteError(w, err)
 }
 
@@ -95,7 +104,9 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 func WriteError(w http.ResponseWriter, err error) {
 	switch maru.ErrorOf(err).Code.Status() {
 	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", retryAfter)
+		if w.Header().Get("Retry-After") == "" {
+			w.Header().Set("Retry-After", retryAfter)
+		}
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	}

@@ -66,6 +66,20 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 	l.sendClose(id, s, payload)
 }
 
+// farewell closes a connection over nothing that it did: its handler may have the
+// last word.
+func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
+	if s.state&(stCloseSent|stDeaf) != 0 {
+		return
+	}
+	if h, ok := l.ref(id).handler.(FarewellHandler); ok {
+		if m := h.Farewell(); m != nil {
+			l.send(id, s, m)
+		}
+	}
+	l.startClose(id, s, why, payload)
+}
+
 // sendClose queues the close frame, the last that leaves.
 func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.setClosing(id)
@@ -242,7 +256,7 @@ func (l *Loop) closeAll(why closed) {
 	if err != nil {
 		payload, _ = frame.ClosePayload(why.code, "")
 	}
-	l.each(stReady, func(id connID, s *slot) { l.startClose(id, s, why, payload) })
+	l.each(stReady, func(id connID, s *slot) { l.farewell(id, s, why, payload) })
 }
 
 func (l *Loop) cutAll() {

@@ -106,6 +106,10 @@ type Handler interface {
 // A PongHandler is a Handler that wants to know of pongs.
 type PongHandler interface{ Pong(data []byte) }
 
+// A FarewellHandler is a Handler that has something to say before the engine closes
+// its connection, by Drain or Shutdown; nil is nothing.
+type FarewellHandler interface{ Farewell() *Message }
+
 // Open takes over nc after its handshake: buffered is what was read of it and
 // not yet used. build makes the handler, given the connection's handle, whose use
 // begins once Open has returned; the handler's first event comes after build has.

@@ -13,6 +13,7 @@ const (
 	doSend
 	doSendAll
 	doClose
+	doFarewell // a close of the engine's, see Engine.Drain
 	doDrain
 	doTerminate
 	doStart

@@ -189,6 +189,8 @@ func (l *Loop) obey(c *command) {
 		}
 	case doClose:
 		l.startClose(c.conn, s, c.more.why, c.more.data)
+	case doFarewell:
+		l.farewell(c.conn, s, c.more.why, c.more.data)
 	case doTerminate:
 		l.end(c.conn, s, closed{code: closeAbnormal, err: errTerminated})
 	case doStart:

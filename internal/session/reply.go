@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/json"
+	"time"
 
 	"maru"
 )
@@ -54,6 +55,12 @@ type push struct {
 
 type reconnect struct {
 	After int64 `json:"after"` // ms
+}
+
+// Reconnect is the push that says for how long to stay away once the connection is
+// closed.
+func Reconnect(after time.Duration) []byte {
+	return encode(push{Reconnect: &reconnect{After: after.Milliseconds()}})
 }
 
 // encode does not escape <, > and &: a person may read it, and no page is made of it.

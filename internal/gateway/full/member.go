@@ -88,6 +88,15 @@ func (m *member) Closed(code int, reason string, err error) {
 	}
 }
 
+// Farewell is called when the server goes: while it drains it says when to come back.
+func (m *member) Farewell() *loop.Message {
+	after := m.gateway.Door.Drain.ComeBack()
+	if after == 0 {
+		return nil
+	}
+	return loop.NewMessage(frame.Text, session.Reconnect(after))
+}
+
 // release gives back what the member holds.
 func (m *member) release() {
 	m.tie.Load().Untie()

@@ -77,7 +77,7 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 }
 
 func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte {
-	dst = appendRetry(dst)
+	dst = appendRetry(dst, retry)
 	dst = appendID(dst, standing(query, h))
 	dst = append(dst, '\n')
 	if h.Gap != nil {

@@ -3,6 +3,7 @@ package sse_test
 import (
 	"log/slog"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -275,6 +276,32 @@ func TestEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// At its turn in a drain a stream says when to come back, also while more and more
+// comes.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s, busy := w.open(t, w.gateway.Channel, ""), w.open(t, w.gateway.Channel, "")
+		busy.onWrite = func() {
+			w.publish(t, maru.Text, "x")
+			time.Sleep(time.Millisecond)
+		}
+		w.publish(t, maru.Text, "1")
+		w.door.Drain.Begin(10 * time.Second)
+		time.Sleep(4 * time.Second)
+		w.door.Drain.Run(t.Context(), 0)
+		for _, s := range []*stream{s, busy} {
+			<-s.done
+			text := s.text(w)
+			_, last, _ := strings.Cut(text[len("retry: "):], "\n\nretry: ")
+			if ms, err := strconv.Atoi(strings.TrimSuffix(last, "\n\n")); err != nil || ms < 6000 || ms > 10000 {
+				t.Errorf("ended with %q", text[max(0, len(text)-100):])
+			}
+		}
+	})
 }
 
 // A reader that is slower than what comes is ended when more waits than may.

@@ -16,6 +16,8 @@
 //
 //	:                       a comment every 15 s: proof of life for proxies
 //
+//	retry: 4200             the last block of a server that drains: come back then
+//
 // A gap has an id only when nothing retained follows it: with one, who is cut off
 // right after the gap would skip what follows.
 //

@@ -5,16 +5,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"maru"
 )
 
-// retryMilliseconds is how long a browser waits before it comes back.
-const retryMilliseconds = 2000
+// retry is how long a browser waits before it comes back, if nothing else was said.
+const retry = 2 * time.Second
 
-func appendRetry(dst []byte) []byte {
+func appendRetry(dst []byte, after time.Duration) []byte {
 	dst = append(dst, "retry: "...)
-	dst = strconv.AppendInt(dst, retryMilliseconds, 10)
+	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
 	return append(dst, '\n')
 }
 

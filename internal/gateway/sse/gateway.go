@@ -52,12 +52,13 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	defer g.door.Leave(visitor.Addr)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	tie, err := g.door.People.Attach(visitor.Identity, func(err error) { cancel(err) })
+	tie, err := g.door.People.Attach(visitor.Identity, cancel)
 	if err != nil {
 		g.door.Refuse(w, r, err)
 		return
 	}
 	defer tie.Untie()
+	defer g.door.Drain.Stay(cancel)()
 	next, done, err := open(ctx, visitor)
 	if err != nil {
 		g.door.Refuse(w, r, err)
@@ -73,6 +74,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	g.door.Connected(c)
 	start := time.Now()
 	err = s.run(ctx, next)
+	if after := g.door.Drain.ComeBack(); after > 0 && maru.ErrorOf(err).Code == maru.CodeShuttingDown {
+		s.write(append(appendRetry(s.buf, after), '\n'))
+	}
 	g.door.Disconnected(c, 0, reasonOf(r.Context(), err), time.Since(start))
 }
 

@@ -25,7 +25,7 @@ func (g *Gateway) Presence(w http.ResponseWriter, r *http.Request, channel strin
 				}
 				if !begun {
 					begun = true
-					dst = appendRetry(dst)
+					dst = appendRetry(dst, retry)
 				}
 				var data bytes.Buffer
 				encoder := json.NewEncoder(&data)

@@ -50,6 +50,9 @@ func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
 	tick, cancel := context.WithDeadline(ctx, due)
 	defer cancel()
 	for {
+		if ctx.Err() != nil { // also where more and more comes
+			return context.Cause(ctx)
+		}
 		b, err := next(tick, s.buf)
 		if err != nil {
 			if ctx.Err() == nil && tick.Err() != nil && errors.Is(err, context.DeadlineExceeded) {

@@ -86,6 +86,8 @@ type stream struct {
 	header http.Header
 	stuck  bool
 
+	onWrite func() // before each; nil: nothing
+
 	mu       sync.Mutex
 	body     strings.Builder
 	status   int
@@ -99,6 +101,9 @@ func (s *stream) Header() http.Header { return s.header }
 func (s *stream) WriteHeader(status int) { s.status = status }
 
 func (s *stream) Write(b []byte) (int, error) {
+	if s.onWrite != nil {
+		s.onWrite()
+	}
 	if s.stuck {
 		time.Sleep(time.Until(s.deadline)) // of the bubble's clock: a kernel's buffer that stays full
 		s.cancel()                         // as net/http does

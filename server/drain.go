@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"maru"
+)
+
+// Drain lets everybody leave who is connected, one after the other and spread over the
+// time. New sockets, event streams and polls are refused with 503 shutting_down, and
+// /readyz says so, while everything else, publishing too, goes on until Shutdown. At its
+// turn a socket is closed with 1001 shutting_down, an event stream ends, a poll is
+// answered; clients of the full protocol and event streams are told when to come back: not
+// before the end of the drain, and in the same time again not all at once. It returns when
+// all have left, or with the end of the time, or with ctx's error; Shutdown follows. A
+// second call returns at once.
+func (s *Server) Drain(ctx context.Context, over time.Duration) error {
+	if !s.door.Drain.Begin(over) {
+		return nil
+	}
+	s.http.SetKeepAlivesEnabled(false) // who has only requests goes elsewhere after the next
+	limit, cancel := context.WithTimeout(ctx, over)
+	defer cancel()
+	turns := over / 10 * 9 // the last have some time to answer
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	telling.Go(func() { s.engine.Drain(limit, turns, maru.CloseGoingAway, string(maru.CodeShuttingDown)) })
+	telling.Go(func() { s.door.Drain.Run(limit, turns) })
+
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for s.Connections() > 0 && limit.Err() == nil {
+		select {
+		case <-look.C:
+		case <-limit.Done():
+		}
+	}
+	cancel()
+	return context.Cause(ctx)
+}
+
+// ready is what /readyz says: why nobody new is to be sent here.
+func (s *Server) ready() error {
+	if s.door.Drain.Begun() {
+		return errShuttingDown
+	}
+	return nil
+}

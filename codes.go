@@ -1,5 +1,10 @@
 package maru
 
+import (
+	"maps"
+	"slices"
+)
+
 // Code is an error's word, stable for programs.
 type Code string
 
@@ -87,6 +92,9 @@ var codes = map[Code]struct {
 	CodeUnavailable:         {503, CloseTryAgain},
 	CodeInternal:            {500, CloseInternal},
 }
+
+// Codes are all of them, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(codes)) }
 
 // Status is the HTTP status that goes with the code; 500 for an unknown one.
 func (c Code) Status() int {

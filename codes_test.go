@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +26,9 @@ func TestCodesAreDocumented(t *testing.T) {
 	codes := declaredCodes(t)
 	if len(codes) < 15 {
 		t.Fatalf("only %d codes found in codes.go", len(codes))
+	}
+	if all := maru.Codes(); !slices.Equal(all, slices.Sorted(slices.Values(codes))) {
+		t.Errorf("Codes() = %v", all)
 	}
 	for _, code := range codes {
 		row := fmt.Sprintf("| `%s` | %d | %d |", code, code.Status(), code.CloseCode())

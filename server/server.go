@@ -125,7 +125,7 @@ func (s *Server) routes() http.Handler {
 // shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.enter() {
-		entry.WriteError(w, errShuttingDown)
+		entry.WriteError(w, r, errShuttingDown)
 		return
 	}
 	defer s.requests.leave()

@@ -27,7 +27,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.Door.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
 	}
-	entry.WriteError(w, err)
+	entry.WriteError(w, r, err)
 }
 
 // allow reports whether the request's method is one of these, and otherwise has
@@ -40,7 +40,7 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 	} else {
-		entry.WriteError(w, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
+		entry.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
 	}
 	return false
 }

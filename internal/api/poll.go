@@ -8,6 +8,7 @@ import (
 
 	"maru"
 	"maru/internal/auth"
+	"maru/internal/entry"
 	"maru/internal/hub"
 )
 
@@ -38,12 +39,27 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	// A server's write time-out counts from the request's beginning, and on HTTP/2
 	// it ends the stream also while nothing is written.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
+	c := entry.Connection{Transport: entry.Poll, Channel: channel, Addr: visitor.Addr, User: visitor.Identity.User}
+	a.Door.Connected(c)
+	start := time.Now()
 	h, err := a.poll(ctx, channel, asked.query)
+	a.Door.Disconnected(c, 0, endOf(r.Context(), err), time.Since(start))
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	writeHistory(w, channel, h)
+}
+
+// endOf is the log's word for the end of a poll.
+func endOf(client context.Context, err error) string {
+	switch {
+	case client.Err() != nil:
+		return entry.ClientWent
+	case err != nil:
+		return string(maru.ErrorOf(err).Code)
+	}
+	return entry.Answered
 }
 
 func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {

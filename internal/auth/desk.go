@@ -38,7 +38,7 @@ func (p *People) ServeTickets(w http.ResponseWriter, r *http.Request) {
 		id, expires, err = p.tickets.issue(who)
 	}
 	if err != nil {
-		WriteError(w, err)
+		WriteError(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusCreated, struct {
@@ -102,7 +102,7 @@ func (p *People) serveAdmin(w http.ResponseWriter, r *http.Request, do func(Targ
 		}
 	}
 	if err != nil {
-		WriteError(w, err)
+		WriteError(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, struct {

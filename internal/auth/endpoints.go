@@ -35,7 +35,7 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSignOut(w, r)
 	default:
 		w.Header().Set("Allow", "DELETE, GET, HEAD, POST")
-		WriteError(w, maru.NewError(maru.CodeMethodNotAllowed, "a session takes GET, POST and DELETE"))
+		WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "a session takes GET, POST and DELETE"))
 	}
 }
 
@@ -49,7 +49,7 @@ type person struct {
 func (s *Sessions) servePerson(w http.ResponseWriter, r *http.Request) {
 	who := s.Identify(r)
 	if who == (Identity{}) {
-		WriteError(w, errNotSignedIn)
+		WriteError(w, r, errNotSignedIn)
 		return
 	}
 	writeJSON(w, http.StatusOK, person{who.User})
@@ -60,18 +60,18 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		// A form in any site's sandboxed frame sends this, and the browser would keep the
 		// cookie: the person would speak under a name of that site's choice. A page
 		// opened from disk loses nothing, its requests never carry the cookie.
-		WriteError(w, maru.NewError(maru.CodeNotAllowed, "a page without an origin (null) cannot sign anybody in"))
+		WriteError(w, r, maru.NewError(maru.CodeNotAllowed, "a page without an origin (null) cannot sign anybody in"))
 		return
 	}
 	nickname, err := readNickname(w, r)
 	if err != nil {
-		WriteError(w, err)
+		WriteError(w, r, err)
 		return
 	}
 	x, ends, err := s.signIn(sessionToken(r), nickname)
 	call(ends)
 	if err != nil {
-		WriteError(w, err)
+		WriteError(w, r, err)
 		return
 	}
 	setCookie(w, r, x)

@@ -24,9 +24,11 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		}
 		if err != nil {
 			g.logRefused(r, c, err)
-			WriteError(w, err)
+			g.refusals.Count(maru.ErrorOf(err).Code)
+			WriteError(w, r, err)
 			return
 		}
+		c.refusals = g.refusals
 		if c.CrossOrigin {
 			g.allowCORS(w.Header(), c)
 			if isPreflight(r) {

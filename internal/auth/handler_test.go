@@ -283,7 +283,7 @@ func TestWriteError(t *testing.T) {
 		w := httptest.NewRecorder()
 		w.Header().Set("Content-Length", "3")
 		w.Header().Set("Allow", "GET")
-		auth.WriteError(w, c.err)
+		auth.WriteError(w, httptest.NewRequest("GET", "/", nil), c.err)
 		if strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("%s: told %s", name, w.Body)
 		}
@@ -291,5 +291,30 @@ func TestWriteError(t *testing.T) {
 			t.Errorf("%s: headers are %v", name, w.Header())
 		}
 		wantError(t, w.Result(), c.want)
+	}
+}
+
+// What a request is answered with is counted once, whoever has said it.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	refusals := auth.NewRefusals()
+	guard, err := auth.NewGuard(auth.Policy{Refusals: refusals})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		auth.WriteError(w, r, maru.NewError(maru.Code(r.URL.RawQuery), ""))
+	}))
+	for _, said := range []string{"slow", "slow", "a_word_of_a_program"} {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/?"+said, nil))
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Origin", "https://evil.example")
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	for _, code := range maru.Codes() {
+		want := map[maru.Code]uint64{maru.CodeSlow: 2, maru.CodeInternal: 1, maru.CodeNotAllowed: 1}[code]
+		if got := refusals.Of(code); got != want {
+			t.Errorf("%s: %d, want %d", code, got, want)
+		}
 	}
 }

@@ -22,6 +22,8 @@ type Caller struct {
 	// CrossOrigin says that an origin other than the server's own was allowed: one
 	// that is listed, loopback or null. Its answers need CORS headers to be read.
 	CrossOrigin bool
+
+	refusals *Refusals // of the Guard; nil before Handler
 }
 
 // Judge decides whether the request may be answered at all. It is the one

@@ -233,7 +233,7 @@ func (p *People) ServeSession(w http.ResponseWriter, r *http.Request) {
 			err = errNotSignedIn
 		}
 		if err != nil {
-			WriteError(w, err)
+			WriteError(w, r, err)
 			return
 		}
 		writeJSON(w, http.StatusOK, person{who.User})
@@ -241,7 +241,7 @@ func (p *People) ServeSession(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		if p.proofs.Load().NoNicknames {
 			w.Header().Set("Cache-Control", "no-store")
-			WriteError(w, errNoNicknames)
+			WriteError(w, r, errNoNicknames)
 			return
 		}
 	}

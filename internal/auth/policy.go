@@ -26,6 +26,8 @@ type Policy struct {
 	TrustedProxies []netip.Prefix
 	// Log gets one warning per refused request; nil discards them.
 	Log *slog.Logger
+	// Refusals counts the errors that requests are answered with; nil does not.
+	Refusals *Refusals
 }
 
 // A Guard applies a Policy to requests. Make it with NewGuard.
@@ -37,13 +39,14 @@ type Guard struct {
 	proxies        []netip.Prefix
 	protection     http.CrossOriginProtection
 	log            *slog.Logger
+	refusals       *Refusals
 }
 
 // NewGuard checks the policy. The error names the origin, host or prefix that is
 // malformed.
 func NewGuard(p Policy) (*Guard, error) {
 	g := &Guard{
-		open: p.Open, loopback: p.Loopback, log: p.Log,
+		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals,
 		origins: make(map[origin]bool),
 		hosts:   make(map[authority]bool),
 	}

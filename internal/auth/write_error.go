@@ -14,12 +14,13 @@ import (
 // under the status of its code, never cached. An error that is no *maru.Error
 // is answered as "internal error"; logging it is the caller's. Headers that go
 // with the code, like Allow, are set before.
-func WriteError(w http.ResponseWriter, err error) {
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	type told struct {
 		Code    maru.Code `json:"code"`
 		Message string    `json:"message"`
 	}
 	e := maru.ErrorOf(err)
+	CallerFrom(r.Context()).refusals.Count(e.Code)
 	w.Header().Set("Cache-Control", "no-store")
 	if e.Code.Status() == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 9110 §11.6.1, RFC 6750 §3

@@ -1,13 +1,11 @@
 package entry
 
 import (
-	"context"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"maru"
 	"maru/internal/auth"
@@ -17,7 +15,7 @@ import (
 const retryAfter = "5"
 
 // Door says who comes and what they may, lets live connections in, counts them, and
-// keeps the log of their coming and going. All fields but Drain are needed.
+// keeps the log of their coming and going. All fields but the last two are needed.
 type Door struct {
 	Limiter *auth.Limiter
 	People  *auth.People
@@ -25,6 +23,7 @@ type Door struct {
 	Rates   *auth.Rates
 	Log     *slog.Logger
 	Drain   Drain
+	Counts  Counts
 }
 
 // Visitor is who is at the other end of a connection.
@@ -97,11 +96,11 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Code == maru.CodeShuttingDown && d.Drain.Begun() {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(d.Drain.Left().Seconds())))))
 	}
-	WriteError(w, err)
+	WriteError(w, r, err)
 }
 
 // WriteError is auth.WriteError, with Retry-After where coming back helps.
-func WriteError(w http.ResponseWriter, err error) {
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	switch maru.ErrorOf(err).Code.Status() {
 	case http.StatusServiceUnavailable:
 		if w.Header().Get("Retry-After") == "" {
@@ -110,49 +109,5 @@ func WriteError(w http.ResponseWriter, err error) {
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	}
-	auth.WriteError(w, err)
-}
-
-// Connection is what the log says of a live connection.
-type Connection struct {
-	Transport string // websocket, sse
-	Channel   string
-	Addr      netip.Addr
-	User      string
-}
-
-// Connected logs the beginning of a live connection.
-func (d *Door) Connected(c Connection) {
-	if d.logs() {
-		d.Log.LogAttrs(context.Background(), slog.LevelDebug, "connected", c.attrs()...)
-	}
-}
-
-// Disconnected logs the end of a live connection: its close code, 0 where the
-// transport has none, and why.
-func (d *Door) Disconnected(c Connection, code int, reason string, lasted time.Duration) {
-	if !d.logs() {
-		return
-	}
-	attrs := c.attrs()
-	if code != 0 {
-		attrs = append(attrs, slog.Int("code", code))
-	}
-	attrs = append(attrs, slog.String("reason", reason), slog.Duration("duration", lasted))
-	d.Log.LogAttrs(context.Background(), slog.LevelDebug, "disconnected", attrs...)
-}
-
-// logs is asked first: a connection that is not logged costs the log nothing. Each is
-// of interest to who looks for a fault only; to write both lines takes longer than to
-// shake hands.
-func (d *Door) logs() bool { return d.Log.Enabled(context.Background(), slog.LevelDebug) }
-
-func (c Connection) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 7)
-	attrs = append(attrs, slog.String("transport", c.Transport),
-		slog.String("channel", c.Channel), slog.String("addr", c.Addr.String()))
-	if c.User != "" {
-		attrs = append(attrs, slog.String("user", c.User))
-	}
-	return attrs
+	auth.WriteError(w, r, err)
 }

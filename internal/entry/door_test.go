@@ -3,6 +3,7 @@ package entry_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"net/netip"
@@ -74,7 +75,7 @@ func TestRefusalsDoNotRepeatTheQuery(t *testing.T) {
 }
 
 func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
-	c := entry.Connection{Transport: "websocket", Channel: "a", Addr: netip.MustParseAddr("192.0.2.1"), User: "kim"}
+	c := entry.Connection{Transport: entry.WebSocket, Channel: "a", Addr: netip.MustParseAddr("192.0.2.1"), User: "kim"}
 
 	door, log := newDoor(0, slog.LevelDebug)
 	door.Connected(c)
@@ -92,5 +93,44 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 		quiet.Disconnected(c, 1000, "", time.Minute)
 	}); n != 0 {
 		t.Errorf("%v allocations although nothing is logged", n)
+	}
+}
+
+// Why connections ended is one word of few, whatever their clients say.
+func TestCounts(t *testing.T) {
+	t.Parallel()
+	door, _ := newDoor(0, slog.LevelError)
+	for _, end := range []struct {
+		transport entry.Transport
+		code      int
+		reason    string
+	}{
+		{entry.WebSocket, 1001, ""},
+		{entry.WebSocket, 1001, "shutting_down"},
+		{entry.WebSocket, 1005, ""},
+		{entry.WebSocket, 3999, "whatever a client says"},
+		{entry.WebSocket, 1006, "no sign of life after a ping"},
+		{entry.WebSocket, 1013, "slow"},
+		{entry.Full, 4408, "slow"},
+		{entry.Events, 0, entry.ClientWent},
+		{entry.Events, 0, "write: broken pipe"},
+		{entry.Events, 0, "revoked"},
+		{entry.Poll, 0, entry.Answered},
+	} {
+		c := entry.Connection{Transport: end.transport}
+		door.Connected(c)
+		door.Connected(c)
+		door.Disconnected(c, end.code, end.reason, time.Second)
+	}
+	want := map[string]string{
+		"websocket": "6 now, map[closed:3 lost:1 shutting_down:1 slow:1]", "maru.v1": "1 now, map[slow:1]",
+		"sse": "3 now, map[closed:1 lost:1 revoked:1]", "sse presence": "0 now, map[]", "poll": "1 now, map[answered:1]",
+	}
+	for _, transport := range entry.Transports() {
+		ended := make(map[string]uint64)
+		door.Counts.Ended(transport, func(reason string, n uint64) { ended[reason] = n })
+		if got := fmt.Sprintf("%d now, %v", door.Counts.Now(transport), ended); got != want[transport.String()] {
+			t.Errorf("%v: %s, want %s", transport, got, want[transport.String()])
+		}
 	}
 }

@@ -33,7 +33,7 @@ type Hub struct {
 	broker maru.Broker
 	limits limits
 	maxHz  func(channel string) float64
-	stats  struct{ conflated, paced, slow atomic.Uint64 }
+	stats  struct{ publications, bytes, conflated, paced, slow atomic.Uint64 }
 	grace  time.Duration
 	most   int // people that presence names
 	seed   maphash.Seed
@@ -46,6 +46,7 @@ type Hub struct {
 type shard struct {
 	mu       sync.RWMutex
 	channels map[string]*Channel
+	shares   int    // of all of them
 	floor    uint64 // highest presence version of a channel that is gone; none begins below
 }
 
@@ -82,6 +83,7 @@ func (h *Hub) Channel(name string) *Channel {
 		s.channels[name] = c
 	}
 	c.shares++
+	s.shares++
 	return c
 }
 
@@ -90,6 +92,7 @@ func (c *Channel) Release() {
 	s := c.hub.shard(c.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.shares--
 	if c.shares--; c.shares > 0 {
 		return
 	}
@@ -113,14 +116,28 @@ func (c *Channel) Mode(m Mode) Mode {
 
 // Stats are counts since the start of the hub, beside those of the engine.
 type Stats struct {
-	Paced     uint64 // publications that a newer one of their key made stale before a pace let them go
-	Conflated uint64 // the same, of queues
-	Slow      uint64 // queues that ended because too much waited
+	Publications uint64 // that the broker delivered
+	Bytes        uint64 // of their data
+	Paced        uint64 // publications that a newer one of their key made stale before a pace let them go
+	Conflated    uint64 // the same, of queues
+	Slow         uint64 // queues that ended because too much waited
 }
 
 // Stats of the hub.
 func (h *Hub) Stats() Stats {
-	return Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+	return Stats{Publications: h.stats.publications.Load(), Bytes: h.stats.bytes.Load(), Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+}
+
+// Size is how many channels somebody is in, and how many that are, each once for each
+// channel: who subscribes, who polls, who watches presence.
+func (h *Hub) Size() (channels, shares int) {
+	for i := range h.shards {
+		s := &h.shards[i]
+		s.mu.RLock()
+		channels, shares = channels+len(s.channels), shares+s.shares
+		s.mu.RUnlock()
+	}
+	return channels, shares
 }
 
 // Close ends every Queue and Watch, those to come too, with CodeShuttingDown.

@@ -46,9 +46,20 @@ func TestQueue(t *testing.T) {
 		if batch, err = queue.Next(t.Context()); err != nil || !slices.Equal(texts(batch), []string{"4"}) {
 			t.Errorf("got %q, %v, want what came while waiting", texts(batch), err)
 		}
+		watch := w.hub.Watch("b")
+		if channels, shares := w.hub.Size(); channels != 2 || shares != 2 {
+			t.Errorf("%d channels, %d shares", channels, shares)
+		}
+		watch.Close()
 		queue.Close()
 		if n := w.hub.Len(); n != 0 {
 			t.Errorf("%d channels have state after all have left", n)
+		}
+		if channels, shares := w.hub.Size(); channels != 0 || shares != 0 {
+			t.Errorf("%d channels, %d shares after all have left", channels, shares)
+		}
+		if s := w.hub.Stats(); s.Publications != 4 || s.Bytes != 4 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

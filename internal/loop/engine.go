@@ -223,6 +223,8 @@ func (e *Engine) gone() {
 
 // Stats are counts since the start of the engine, for tests and benchmarks.
 type Stats struct {
+	Read       uint64 // bytes of frames that came, under TLS deciphered
+	Written    uint64 // bytes that left: frames, and answers to handshakes
 	Writes     uint64 // write calls on sockets
 	Deliveries uint64 // messages that left by a group or a queue
 	Joins      uint64 // blocks that were joined from a group's batch
@@ -243,6 +245,8 @@ func (s SlowStats) Sum() uint64 { return s.Bytes + s.Messages + s.Age + s.Keys }
 func (e *Engine) Stats() Stats {
 	var sum Stats
 	for _, l := range e.loops {
+		sum.Read += l.stats.read.Load()
+		sum.Written += l.stats.written.Load()
 		sum.Writes += l.stats.writes.Load()
 		sum.Deliveries += l.stats.deliveries.Load()
 		sum.Joins += l.stats.joins.Load()

@@ -303,21 +303,21 @@ func (l *Loop) flushShard(sh *shard) {
 		return
 	}
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
-	writes, deliveries := 0, 0
+	var sum outcome
 	for served := 0; sh.at < len(sh.list); served++ {
 		if served == glanceEvery {
-			l.count(writes, deliveries)
-			writes, deliveries, served = 0, 0, 0
+			l.count(sum)
+			sum, served = outcome{}, 0
 			l.glance()
 			if sh.at >= len(sh.list) { // members have ended meanwhile
 				break
 			}
 		}
-		w, d := l.deliver(sh, &sh.list[sh.at], &blocks)
-		writes, deliveries = writes+w, deliveries+d
+		one := l.deliver(sh, &sh.list[sh.at], &blocks)
+		sum.writes, sum.deliveries, sum.bytes = sum.writes+one.writes, sum.deliveries+one.deliveries, sum.bytes+one.bytes
 		sh.at++
 	}
-	l.count(writes, deliveries)
+	l.count(sum)
 	clear(sh.log)
 	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
 	if cap(sh.log) > 1024 {
@@ -325,8 +325,11 @@ func (l *Loop) flushShard(sh *shard) {
 	}
 }
 
-// deliver does it for one member, and reports what left at once.
-func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) (writes, deliveries int) {
+// outcome is what left at once, for the statistics.
+type outcome struct{ writes, deliveries, bytes int }
+
+// deliver does it for one member.
+func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
 	if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
 		if s.state&stSharing != 0 && len(l.hot) > 1 {
@@ -335,7 +338,7 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) (writes, deliver
 			l.catchUpIn(m.conn, s, sh, m, math.MaxUint64)
 		}
 		m.cursor = 0
-		return 0, 0
+		return outcome{}
 	}
 	f := form(s.form.Load())
 	b := &blocks[f]
@@ -344,25 +347,26 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) (writes, deliver
 	}
 	if s.state&stTLS != 0 {
 		if l.deliverTLS(m.conn, s, l.ref(m.conn).tls, b) {
-			deliveries = b.messages
+			return outcome{deliveries: b.messages, bytes: len(b.bytes)} // it counts its writes
 		}
-		return 0, deliveries // it counts its writes
+		return outcome{}
 	}
 	n, err := writeSocket(int(s.fd), b.bytes)
 	if n == len(b.bytes) {
-		return 1, b.messages
+		return outcome{1, b.messages, n}
 	}
 	if sh.latest {
 		l.unfinishedLatest(m.conn, s, sh, max(n, 0), err)
 	} else {
 		l.unfinished(m.conn, s, b, max(n, 0), err)
 	}
-	return 1, 0
+	return outcome{writes: 1}
 }
 
-func (l *Loop) count(writes, deliveries int) {
-	l.stats.writes.Add(uint64(writes))
-	l.stats.deliveries.Add(uint64(deliveries))
+func (l *Loop) count(o outcome) {
+	l.stats.writes.Add(uint64(o.writes))
+	l.stats.deliveries.Add(uint64(o.deliveries))
+	l.stats.written.Add(uint64(o.bytes))
 }
 
 // glanceEvery is how many writes of a flush a socket that can be read waits for; 256

@@ -47,6 +47,7 @@ type Loop struct {
 	listeners []*listening
 	stopped   bool
 	stats     struct {
+		read, written                              atomic.Uint64
 		writes, deliveries, joins, conflated       atomic.Uint64
 		slowBytes, slowMessages, slowAge, slowKeys atomic.Uint64
 	}

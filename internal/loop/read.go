@@ -61,6 +61,7 @@ func (l *Loop) readable(id connID) {
 func (l *Loop) input(id connID, s *slot, p []byte) {
 	s.seen = l.now
 	s.state &^= stPinged
+	l.stats.read.Add(uint64(len(p)))
 	if s.state&(stMute|stDeaf|stCloseRead) != 0 {
 		return // RFC 6455 §1.4: what comes after a close frame is not looked at
 	}

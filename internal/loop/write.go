@@ -209,6 +209,7 @@ func (l *Loop) gather(out *outbox) []byte {
 // sent accounts for n bytes that the socket has taken from the queue.
 func (l *Loop) sent(s *slot, out *outbox, n int) {
 	l.stats.deliveries.Add(uint64(out.wrote(n)))
+	l.stats.written.Add(uint64(n))
 	s.buffered.Add(-int64(n))
 }
 

@@ -42,6 +42,9 @@ func (s *Session) answer(c *command, r reply) {
 // reply.
 func (s *Session) fail(c *command, err error) {
 	e := maru.ErrorOf(err)
+	if s.options.Failed != nil {
+		s.options.Failed(e.Code)
+	}
 	s.conn.Send(encode(reply{ID: c.ID, Error: &failure{e.Code, e.Message, e.Code.Temporary()}}))
 }
 

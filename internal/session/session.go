@@ -14,7 +14,7 @@ const (
 	maxInflight = 64 // publications and rpc on their way; beyond, the same
 )
 
-// Options are shared by all sessions of a server. All fields but RPC are needed.
+// Options are shared by all sessions of a server. All fields but RPC and Failed are needed.
 type Options struct {
 	// Submit and History are the broker's.
 	Submit  func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
@@ -26,6 +26,9 @@ type Options struct {
 	Identify func(ctx context.Context, token string) (Identity, error)
 	// RPC answers a request of a client with one JSON value. nil: there are no methods.
 	RPC func(ctx context.Context, who Identity, method string, data json.RawMessage) (json.RawMessage, error)
+
+	// Failed is told of each error that a command is answered with.
+	Failed func(maru.Code)
 
 	MaxMessageBytes int64         // of a command, and of what is published; told to the client
 	MaxChannels     int           // that one session may be subscribed to

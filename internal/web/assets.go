@@ -89,12 +89,12 @@ func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(h)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		auth.WriteError(w, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
+		auth.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
 		return
 	}
 	a, ok := all[r.URL.Path]
 	if !ok {
-		auth.WriteError(w, maru.NewError(maru.CodeNotFound, "there is nothing at this address"))
+		auth.WriteError(w, r, maru.NewError(maru.CodeNotFound, "there is nothing at this address"))
 		return
 	}
 	h.Set("Content-Type", a.kind)

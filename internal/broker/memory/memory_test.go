@@ -113,6 +113,9 @@ func TestBytesCounted(t *testing.T) {
 	if got := b.Held(); got != want {
 		t.Errorf("holds %+v, want %+v", got, want)
 	}
+	if n, bytes := b.Retained(); n != want.Publications || bytes != want.Bytes {
+		t.Errorf("retains %d publications, %d bytes", n, bytes)
+	}
 	publish(t, b, "a", "1234567890") // a byte more takes two
 	if got := b.Held().Publications; got != 1 {
 		t.Errorf("holds %d publications, want 1", got)

@@ -198,7 +198,7 @@ func (ns *namespace) history(name string, q maru.HistoryQuery) maru.History {
 func (ns *namespace) forget() uint64 {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	ns.forgotten = true
+	ns.forgotten, ns.bytes = true, 0
 	ns.channels, ns.order, ns.idle, ns.repeats = nil, list[item]{}, list[*channel]{}, repeats{}
 	return ns.number
 }

@@ -105,7 +105,7 @@ func (m *member) release() {
 }
 
 func (m *member) connection() entry.Connection {
-	return entry.Connection{Transport: Subprotocol, Addr: m.addr, User: m.user}
+	return entry.Connection{Transport: entry.Full, Addr: m.addr, User: m.user}
 }
 
 // Send sends a reply.

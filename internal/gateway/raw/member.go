@@ -158,5 +158,5 @@ func (m *member) socket() hub.Socket {
 }
 
 func (m *member) connection() entry.Connection {
-	return entry.Connection{Transport: "websocket", Channel: m.channel.Name(), Addr: m.addr, User: m.user()}
+	return entry.Connection{Transport: entry.WebSocket, Channel: m.channel.Name(), Addr: m.addr, User: m.user()}
 }

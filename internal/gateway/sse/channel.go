@@ -20,7 +20,7 @@ func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string
 		g.door.Refuse(w, r, err)
 		return
 	}
-	g.serve(w, r, entry.Connection{Transport: "sse", Channel: channel}, entry.Actions(query),
+	g.serve(w, r, entry.Connection{Transport: entry.Events, Channel: channel}, entry.Actions(query),
 		func(ctx context.Context, v entry.Visitor) (feed, func(), error) {
 			queue, history, err := g.hub.Subscribe(ctx, channel, hub.Reader{User: v.Identity.User, Mode: mode}, query)
 			if err != nil {

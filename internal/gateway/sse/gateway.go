@@ -86,7 +86,7 @@ func reasonOf(client context.Context, err error) string {
 	case e.Code != maru.CodeInternal:
 		return string(e.Code)
 	case client.Err() != nil:
-		return "client went"
+		return entry.ClientWent
 	}
 	return err.Error()
 }

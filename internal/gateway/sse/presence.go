@@ -14,7 +14,7 @@ import (
 // at most once a second. Who only watches is not present. Errors: 403 not_allowed; 503
 // too_many_connections, shutting_down.
 func (g *Gateway) Presence(w http.ResponseWriter, r *http.Request, channel string) {
-	g.serve(w, r, entry.Connection{Transport: "sse presence", Channel: channel}, []auth.Action{auth.Presence},
+	g.serve(w, r, entry.Connection{Transport: entry.PresenceEvents, Channel: channel}, []auth.Action{auth.Presence},
 		func(context.Context, entry.Visitor) (feed, func(), error) {
 			watch := g.hub.Watch(channel)
 			begun := false

@@ -1,0 +1,29 @@
+package loop_test
+
+import (
+	"testing"
+
+	"maru/internal/frame"
+	"maru/internal/loop"
+)
+
+// Bytes are those of frames, whichever way they take.
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		c, ears, peer := r.conn(loop.Params{})
+		g := r.engine.NewGroup()
+		g.Add(c)
+		c.Send(text("12345"))
+		peer.expect(frame.Text, "12345")
+		g.Append(text("678"))
+		peer.expect(frame.Text, "678")
+		peer.send(frame.Text, "90")
+		ears.want(t, frame.Text, "90")
+		const header, mask = 2, 4
+		until(t, "all is counted", func() bool {
+			s := r.engine.Stats()
+			return s.Written == 2*header+8 && s.Read == header+mask+2
+		})
+	})
+}

@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
-	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo"},
+	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
 	{"maru/internal/config", "maru/server"},
 	{"maru/cmd/maru"},
 }
@@ -41,6 +41,7 @@ var only = map[string][]string{
 	"maru/internal/broker/*": {"maru"},
 	"maru/internal/session":  {"maru"},
 	"maru/internal/demo":     {},
+	"maru/internal/metrics":  {},
 	"maru/internal/config":   {"maru"},
 	"maru/examples/*":        {"maru", "maru/ws", "maru/server"},
 }

@@ -87,6 +87,7 @@ func (s *Server) watchMemory() {
 
 // tighten is what the ceiling does: nobody new comes in, and less may wait for each.
 func (s *Server) tighten(on bool) {
+	s.overloaded.Store(on)
 	s.limiter.Refuse(on)
 	s.engine.Tighten(on)
 	s.hub.Tighten(on)

@@ -43,7 +43,7 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 
 // ready is what /readyz says: why nobody new is to be sent here.
 func (s *Server) ready() error {
-	if s.door.Drain.Begun() {
+	if s.door.Drain.Begun() || s.requests.closed() {
 		return errShuttingDown
 	}
 	return nil

@@ -29,6 +29,13 @@ func (g *gate) leave() {
 	}
 }
 
+// closed reports whether nobody is let in any more.
+func (g *gate) closed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.empty != nil
+}
+
 // close lets nobody in any more. The Go channel is closed when the last has left.
 // It is called once.
 func (g *gate) close() <-chan struct{} {

@@ -91,6 +91,10 @@ type Options struct {
 	// internal. Default: there are no methods, not_found.
 	RPC func(ctx context.Context, who Caller, method string, data json.RawMessage) (json.RawMessage, error)
 
+	// KeyedMetrics has /metrics want an API key in open mode too, because Server.Status
+	// is served elsewhere. With Namespaces it always does.
+	KeyedMetrics bool
+
 	// MaxConnections bounds sockets, event streams and waiting polls, in all.
 	// Default: what the limit on open files leaves; negative: no limit. Beyond: 503
 	// too_many_connections.

@@ -20,6 +20,7 @@ import (
 	"maru/internal/handshake"
 	"maru/internal/hub"
 	"maru/internal/loop"
+	"maru/internal/metrics"
 	"maru/internal/web"
 )
 
@@ -39,7 +40,8 @@ type Server struct {
 	rules    auth.Rules
 	rates    auth.Rates
 	door     *entry.Door
-	handler  http.Handler
+	api      http.Handler
+	handler  http.Handler // api, guarded
 	limiter  *auth.Limiter
 	requests gate
 	http     *http.Server
@@ -50,6 +52,13 @@ type Server struct {
 	reload       sync.Mutex
 	ended        bool // guarded by reload: what access has open was closed
 
+	registry        *metrics.Registry
+	refusals        *auth.Refusals // requests
+	failures        *auth.Refusals // commands of the full protocol
+	replayed, stale atomic.Uint64  // publications
+	took            metrics.Histogram
+	overloaded      atomic.Bool
+
 	shutdown    sync.Once
 	shutdownErr error
 }
@@ -57,12 +66,15 @@ type Server struct {
 // New makes a Server. The error names the option that is malformed: an origin,
 // a host, a proxy or a part of Access.
 func New(o Options) (*Server, error) {
-	guard, err := auth.NewGuard(o.policy())
+	refusals := auth.NewRefusals()
+	policy := o.policy()
+	policy.Refusals = refusals
+	guard, err := auth.NewGuard(policy)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o,
+	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
 		limiter:      auth.NewLimiter(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
 		stopWatching: make(chan struct{}),
 	}
@@ -85,7 +97,10 @@ func New(o Options) (*Server, error) {
 		Limiter: s.limiter,
 		People:  s.people, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
 	}
-	s.handler = guard.Handler(s.routes())
+	s.registry = metrics.New(s.metrics())
+	s.took = s.registry.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
+	s.api = s.routes()
+	s.handler = guard.Handler(s.api)
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -116,6 +131,7 @@ func (s *Server) routes() http.Handler {
 		}, Events: events.Channel, PresenceEvents: events.Presence,
 		Pages:        web.New(web.Options{Demo: s.options.Demo}),
 		Ready:        s.ready,
+		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 	})
 }
@@ -184,17 +200,40 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 
 // publish waits for room before it publishes, as every goroutine must.
 func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+	start := time.Now()
 	if err := s.engine.Wait(ctx); err != nil {
 		return maru.Published{}, err
 	}
 	s.complete(channel, p)
-	return maru.Publish(ctx, s.broker, channel, p, o)
+	done, err := maru.Publish(ctx, s.broker, channel, p, o)
+	if err == nil {
+		s.took.Took(time.Since(start))
+		s.count(done)
+	}
+	return done, err
 }
 
 // submit does not wait, as loops must not.
 func (s *Server) submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	s.complete(channel, p)
+	if o.IdempotencyKey != "" || o.Version != 0 {
+		answer := done
+		done = func(p maru.Published, err error) {
+			s.count(p)
+			answer(p, err)
+		}
+	}
 	s.broker.Submit(channel, p, o, done)
+}
+
+// count counts what was not delivered, because it was there already.
+func (s *Server) count(p maru.Published) {
+	if p.Replayed {
+		s.replayed.Add(1)
+	}
+	if p.Stale {
+		s.stale.Add(1)
+	}
 }
 
 // Connections is how many sockets, event streams and waiting polls there are now.

@@ -16,6 +16,7 @@ func (s *Server) session() *session.Options {
 		History:         s.broker.History,
 		Presence:        s.hub.PresenceTold,
 		Identify:        s.verify,
+		Failed:          s.failures.Count,
 		MaxMessageBytes: s.options.MaxMessageBytes,
 		MaxChannels:     s.options.MaxChannels,
 		ConnectTimeout:  s.options.HandshakeTimeout,

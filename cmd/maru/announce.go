@@ -12,7 +12,7 @@ import (
 )
 
 // announce prints what can be opened.
-func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, certificate *tls.Certificate) error {
+func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
 	if certificate != nil {
 		scheme, socket = "https", "wss"
@@ -35,6 +35,9 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, certificate *
 	fmt.Fprintf(t, "  From a shell\t%s -d hello %s://%s/\n", curl, scheme, first)
 	if c.TLSSelfSigned {
 		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
+	}
+	if status != nil {
+		fmt.Fprintf(t, "  Metrics\thttp://%s/metrics\n", authorities([]net.Listener{status})[0])
 	}
 	fmt.Fprintln(t)
 	return t.Flush()

@@ -55,7 +55,11 @@ func TestAnnounce(t *testing.T) {
 	listeners := []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}
 	for _, c := range []*serveCmd{{}, {plain: true}} {
 		c.Demo = c.plain
-		if err := c.announce(&out, listeners, nil); err != nil {
+		var status net.Listener
+		if c.plain {
+			status = at{addr: "127.0.0.1:9090"}
+		}
+		if err := c.announce(&out, listeners, status, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

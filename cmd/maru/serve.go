@@ -74,6 +74,15 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	defer closeAll(listeners)
+	var status net.Listener
+	if c.MetricsListen != "" {
+		l, err := listen([]string{c.MetricsListen}, log)
+		if err != nil {
+			return err
+		}
+		defer closeAll(l)
+		status = l[0]
+	}
 	certificate, err := c.certificate()
 	if err != nil {
 		return err
@@ -91,8 +100,11 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := c.announce(s.stdout, listeners, certificate); err != nil {
+	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
 		return err
+	}
+	if status != nil {
+		defer serveStatus(live, status, log)()
 	}
 	if c.Config != "" {
 		defer c.reloading(live, s, log)()
@@ -135,6 +147,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 
 		PresenceGrace:            time.Duration(c.PresenceGrace),
 		PresenceMaxList:          c.PresenceMaxList,
+		KeyedMetrics:             c.MetricsListen != "",
 		MaxChannels:              c.MaxChannels,
 		MaxConnections:           c.MaxConnections,
 		MaxMemory:                int64(c.MaxMemory),

@@ -33,7 +33,8 @@ type Options struct {
 	PresenceEvents ChannelHandler // and of its presence
 	Pages          Pages
 
-	Ready func() error // why this server takes nobody in now
+	Ready   func() error // why this server takes nobody in now
+	Metrics http.Handler
 
 	MaxBodyBytes int64 // of what is published; default 1 MiB
 }

@@ -36,6 +36,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.Door.People.ServeRevoke(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
+	case path == "/metrics":
+		if allow(w, r, http.MethodGet, http.MethodHead) {
+			a.Metrics.ServeHTTP(w, r)
+		}
 	case path == "/healthz":
 		a.serveOK(w, r, nil)
 	case path == "/readyz":

@@ -71,6 +71,8 @@ func TestRoutes(t *testing.T) {
 		{request: "GET /session", status: 404, code: maru.CodeNotSignedIn},
 		{request: "GET /assets/a.js", status: 200, want: "asset /assets/a.js"},
 		{request: "GET /healthz", status: 200, want: "ok\n"},
+		{request: "GET /metrics", status: 200, want: "metrics"},
+		{request: "POST /metrics", status: 405, code: maru.CodeMethodNotAllowed, allow: "GET, HEAD, OPTIONS"},
 		{request: "GET /readyz", status: 200, want: "ok\n"},
 		{request: "POST /readyz", status: 405, code: maru.CodeMethodNotAllowed, allow: "GET, HEAD, OPTIONS"},
 

@@ -55,7 +55,7 @@ func newWorld(t *testing.T, connections int) *world {
 		},
 		Sockets: says("socket"), Events: says("events"), PresenceEvents: says("presence events"),
 		Pages: pages{}, MaxBodyBytes: 64,
-		Ready: func() error { return w.ready },
+		Ready: func() error { return w.ready }, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics") }),
 	})
 	return w
 }

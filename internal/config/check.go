@@ -21,6 +21,7 @@ func (s *Serve) Check() error {
 		s.checkListen(),
 		s.checkTLS(),
 		s.checkNumbers(),
+		s.checkMetrics(),
 		s.checkLog(),
 		s.checkIdentity(),
 		s.checkNamespaces(),
@@ -179,6 +180,17 @@ func isTrustworthy(at string) bool {
 	ip, _ := netip.ParseAddr(u.Hostname())
 	local := strings.EqualFold(u.Hostname(), "localhost") || !strings.Contains(u.Hostname(), ".") || ip.IsLoopback() || ip.IsPrivate()
 	return u.Scheme == "https" || u.Scheme == "http" && local
+}
+
+func (s *Serve) checkMetrics() error {
+	switch at := s.MetricsListen; {
+	case at == "":
+	case !isAddress(at):
+		return fmt.Errorf("metrics-listen: wants HOST:PORT such as 127.0.0.1:9090, not %q", at)
+	case slices.Contains(s.Listen, at) && !strings.HasSuffix(at, ":0"):
+		return fmt.Errorf("metrics-listen: %s is where people are served; without metrics-listen /metrics is there, for API keys", at)
+	}
+	return nil
 }
 
 func (s *Serve) checkLog() error {

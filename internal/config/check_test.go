@@ -59,6 +59,9 @@ func TestCheck(t *testing.T) {
 		{`drain = "0s"`, nil},
 		{`drain = 30`, []string{"drain", "unit"}},
 		{`drain = "-1s"`, []string{"drain"}},
+		{`metrics-listen = ":9090"`, nil},
+		{`metrics-listen = "9090"`, []string{"metrics-listen", `"9090"`}},
+		{"listen = [\"127.0.0.1:1\"]\nmetrics-listen = \"127.0.0.1:1\"", []string{"metrics-listen"}},
 		{`log-format = "xml"`, []string{"log-format", `"xml"`}},
 
 		{`publish-rate = -1`, []string{":1: publish-rate"}},

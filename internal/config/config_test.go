@@ -127,6 +127,7 @@ max-memory = "96MiB"
 presence-grace = "9s"
 presence-max-list = 10
 drain = "25s"
+metrics-listen = "127.0.0.1:9090"
 max-connections = 6
 max-connections-per-address = 7
 history = 0
@@ -168,6 +169,7 @@ MARU_MAX_CHANNELS=8
 MARU_MAX_MEMORY=96MiB
 MARU_PRESENCE_GRACE=9s
 MARU_DRAIN=25s
+MARU_METRICS_LISTEN=127.0.0.1:9090
 MARU_PRESENCE_MAX_LIST=10
 MARU_MAX_CONNECTIONS=6
 MARU_MAX_CONNECTIONS_PER_ADDRESS=7
@@ -211,6 +213,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		MaxMemory:                96 << 20,
 		PresenceGrace:            config.Duration(9 * time.Second),
 		Drain:                    config.Duration(25 * time.Second),
+		MetricsListen:            "127.0.0.1:9090",
 		PresenceMaxList:          10,
 		MaxConnections:           6,
 		MaxConnectionsPerAddress: 7,

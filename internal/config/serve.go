@@ -49,7 +49,8 @@ type Serve struct {
 	PublishRatePerConnection float64  `toml:"publish-rate-per-connection" group:"Limits:" default:"0" help:"Publications a second on one WebSocket; 0 is no limit."`
 	ConnectRate              float64  `toml:"connect-rate" group:"Limits:" default:"0" help:"Live connections begun a second by one person or address; 0 is no limit."`
 
-	Drain Duration `toml:"drain" group:"Operation:" default:"5s" help:"At SIGTERM: time over which clients leave, in turn; 0s is all at once."`
+	Drain         Duration `toml:"drain" group:"Operation:" default:"5s" help:"At SIGTERM: time over which clients leave, in turn; 0s is all at once."`
+	MetricsListen string   `toml:"metrics-listen" group:"Operation:" placeholder:"ADDR" help:"Address of its own, HOST:PORT, for /metrics, /healthz and /readyz; there nobody is asked for an API key."`
 
 	History      int      `toml:"history" group:"History:" default:"100" help:"Publications kept per channel; 0 keeps none."`
 	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`

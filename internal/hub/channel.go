@@ -33,9 +33,10 @@ func (c *Channel) Name() string { return c.name }
 // Deliver is the broker's Sink: it hands a publication to all subscribers of the
 // channel. It never waits.
 func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
-	h.stats.publications.Add(1)
-	h.stats.bytes.Add(uint64(len(p.Data)))
-	if c := h.find(channel); c != nil {
+	s := h.shard(channel)
+	s.publications.Add(1)
+	s.bytes.Add(uint64(len(p.Data)))
+	if c := s.find(channel); c != nil {
 		c.deliver(Delivery{at, p})
 	}
 }

@@ -33,7 +33,7 @@ type Hub struct {
 	broker maru.Broker
 	limits limits
 	maxHz  func(channel string) float64
-	stats  struct{ publications, bytes, conflated, paced, slow atomic.Uint64 }
+	stats  struct{ conflated, paced, slow atomic.Uint64 }
 	grace  time.Duration
 	most   int // people that presence names
 	seed   maphash.Seed
@@ -48,6 +48,8 @@ type shard struct {
 	channels map[string]*Channel
 	shares   int    // of all of them
 	floor    uint64 // highest presence version of a channel that is gone; none begins below
+
+	publications, bytes atomic.Uint64 // delivered; here, where a delivery has been already
 }
 
 // New makes a hub on the broker that open makes; open is given the Sink that
@@ -125,7 +127,12 @@ type Stats struct {
 
 // Stats of the hub.
 func (h *Hub) Stats() Stats {
-	return Stats{Publications: h.stats.publications.Load(), Bytes: h.stats.bytes.Load(), Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+	sum := Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+	for i := range h.shards {
+		sum.Publications += h.shards[i].publications.Load()
+		sum.Bytes += h.shards[i].bytes.Load()
+	}
+	return sum
 }
 
 // Size is how many channels somebody is in, and how many that are, each once for each
@@ -149,8 +156,9 @@ func (h *Hub) shard(name string) *shard {
 }
 
 // find is the channel's state if anybody is there.
-func (h *Hub) find(name string) *Channel {
-	s := h.shard(name)
+func (h *Hub) find(name string) *Channel { return h.shard(name).find(name) }
+
+func (s *shard) find(name string) *Channel {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.channels[name]

@@ -1,0 +1,56 @@
+package metrics_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"maru/internal/metrics"
+)
+
+func TestRegistry(t *testing.T) {
+	t.Parallel()
+	reads := 0
+	r := metrics.New([]metrics.Metric{
+		{Name: "a_total", Help: "A.", Rises: true, Read: func(tell metrics.Tell) { reads++; tell(7) }},
+		{Name: "b", Help: "B.", Labels: []string{"x", "y"}, Read: func(tell metrics.Tell) {
+			tell(1.5, "1", `"2"`)
+			tell(-1, "3", "4")
+		}},
+		{Name: "c", Help: "C.", Labels: []string{"x"}, Read: func(metrics.Tell) {}},
+	})
+	h := r.Histogram("d_seconds", "D.")
+	h.Took(2 * time.Millisecond)
+	h.Took(time.Minute)
+	if reads != 0 {
+		t.Errorf("read %d times, and nobody has asked", reads)
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{
+		"# TYPE a_total counter\na_total 7\n",
+		"# HELP b B.\n# TYPE b gauge\nb{x=\"1\",y=\"\\\"2\\\"\"} 1.5\nb{x=\"3\",y=\"4\"} -1\n",
+		"d_seconds_bucket{le=\"0.001\"} 0\nd_seconds_bucket{le=\"0.005\"} 1\n", "d_seconds_sum 60.002\nd_seconds_count 2\n",
+		"go_goroutines ",
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %q in\n%s", want, w.Body)
+		}
+	}
+	if strings.Contains(w.Body.String(), "\nc") || reads != 1 {
+		t.Errorf("read %d times:\n%s", reads, w.Body)
+	}
+}
+
+// A name that is there twice is a mistake of whoever wrote the table.
+func TestTwiceTheSame(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("two metrics of one name")
+		}
+	}()
+	m := metrics.Metric{Name: "a", Help: "A.", Read: func(metrics.Tell) {}}
+	metrics.New([]metrics.Metric{m, m})
+}

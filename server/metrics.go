@@ -1,0 +1,165 @@
+package server
+
+import (
+	"net/http"
+	"runtime/debug"
+
+	"maru"
+	"maru/internal/entry"
+	"maru/internal/hub"
+	"maru/internal/loop"
+	"maru/internal/metrics"
+)
+
+// metrics are what /metrics tells beside the runtime's own.
+func (s *Server) metrics() []metrics.Metric {
+	one := func(read func() float64) func(metrics.Tell) {
+		return func(tell metrics.Tell) { tell(read()) }
+	}
+	engine := func(read func(loop.Stats) uint64) func(metrics.Tell) {
+		return one(func() float64 { return float64(read(s.engine.Stats())) })
+	}
+	channels := func(read func(hub.Stats) uint64) func(metrics.Tell) {
+		return one(func() float64 { return float64(read(s.hub.Stats())) })
+	}
+	codes := func(of func(maru.Code) uint64) func(metrics.Tell) {
+		return func(tell metrics.Tell) {
+			for _, code := range maru.Codes() {
+				tell(float64(of(code)), string(code))
+			}
+		}
+	}
+	all := []metrics.Metric{
+		{Name: "maru_build_info", Help: "Always 1: what runs here.", Labels: []string{"version", "goversion"},
+			Read: func(tell metrics.Tell) { tell(1, buildInfo()...) }},
+		{Name: "maru_connections", Help: "Live connections.", Labels: []string{"transport"},
+			Read: func(tell metrics.Tell) {
+				for _, t := range entry.Transports() {
+					tell(float64(s.door.Counts.Now(t)), t.String())
+				}
+			}},
+		{Name: "maru_connections_limit", Help: "How many live connections there may be; 0: no limit.",
+			Read: one(func() float64 { return float64(max(s.options.MaxConnections, 0)) })},
+		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by the reason: closed (by the client), lost, answered (a poll), or the code of an error.",
+			Labels: []string{"transport", "reason"}, Rises: true,
+			Read: func(tell metrics.Tell) {
+				for _, t := range entry.Transports() {
+					s.door.Counts.Ended(t, func(reason string, n uint64) { tell(float64(n), t.String(), reason) })
+				}
+			}},
+		{Name: "maru_http_errors_total", Help: "Requests answered with an error, upgrades among them, by its code.", Labels: []string{"code"}, Rises: true,
+			Read: codes(s.refusals.Of)},
+		{Name: "maru_command_errors_total", Help: "Commands of the full protocol answered with an error, by its code.", Labels: []string{"code"}, Rises: true,
+			Read: codes(s.failures.Of)},
+		{Name: "maru_slow_total", Help: "Connections ended because they did not read, by the bound that was passed; queue is of event streams and polls.",
+			Labels: []string{"bound"}, Rises: true,
+			Read: func(tell metrics.Tell) {
+				slow := s.engine.Stats().Slow
+				for bound, n := range map[string]uint64{"bytes": slow.Bytes, "messages": slow.Messages, "age": slow.Age, "keys": slow.Keys, "queue": s.hub.Stats().Slow} {
+					tell(float64(n), bound)
+				}
+			}},
+
+		{Name: "maru_channels", Help: "Channels that somebody is in.",
+			Read: one(func() float64 { n, _ := s.hub.Size(); return float64(n) })},
+		{Name: "maru_subscriptions", Help: "Who is in channels, each once for each channel; polls and presence streams among them.",
+			Read: one(func() float64 { _, n := s.hub.Size(); return float64(n) })},
+		{Name: "maru_publications_total", Help: "Publications delivered to their channels.", Rises: true,
+			Read: channels(func(h hub.Stats) uint64 { return h.Publications })},
+		{Name: "maru_publication_bytes_total", Help: "Bytes of their data.", Rises: true,
+			Read: channels(func(h hub.Stats) uint64 { return h.Bytes })},
+		{Name: "maru_publications_repeated_total", Help: "Publications that were not delivered, because of an idempotency key that was known (replayed) or a version that was not new (stale).",
+			Labels: []string{"reason"}, Rises: true,
+			Read: func(tell metrics.Tell) {
+				tell(float64(s.replayed.Load()), "replayed")
+				tell(float64(s.stale.Load()), "stale")
+			}},
+		{Name: "maru_conflated_total", Help: "Publications that a newer one of their key made stale before they left, by where they waited: socket, queue (of an event stream), pace (of max_hz).",
+			Labels: []string{"place"}, Rises: true,
+			Read: func(tell metrics.Tell) {
+				h := s.hub.Stats()
+				for place, n := range map[string]uint64{"socket": s.engine.Stats().Conflated, "queue": h.Conflated, "pace": h.Paced} {
+					tell(float64(n), place)
+				}
+			}},
+
+		{Name: "maru_socket_deliveries_total", Help: "Messages that left on sockets.", Rises: true,
+			Read: engine(func(e loop.Stats) uint64 { return e.Deliveries })},
+		{Name: "maru_socket_writes_total", Help: "Calls that wrote them.", Rises: true,
+			Read: engine(func(e loop.Stats) uint64 { return e.Writes })},
+		{Name: "maru_socket_sent_bytes_total", Help: "Bytes that left on sockets, before TLS.", Rises: true,
+			Read: engine(func(e loop.Stats) uint64 { return e.Written })},
+		{Name: "maru_socket_received_bytes_total", Help: "Bytes that came on sockets, after the handshake and TLS.", Rises: true,
+			Read: engine(func(e loop.Stats) uint64 { return e.Read })},
+
+		{Name: "maru_memory_used_bytes", Help: "What the process holds by Go's account, as --max-memory counts it.",
+			Read: one(func() float64 { return float64(memoryUsed()) })},
+		{Name: "maru_memory_limit_bytes", Help: "The memory ceiling; 0: none.",
+			Read: one(func() float64 { return float64(max(s.options.MaxMemory, 0)) })},
+		{Name: "maru_overloaded", Help: "1 while newcomers are refused because of the memory ceiling.",
+			Read: one(func() float64 { return truth(s.overloaded.Load()) })},
+		{Name: "maru_draining", Help: "1 since a drain has begun.",
+			Read: one(func() float64 { return truth(s.door.Drain.Begun()) })},
+	}
+	if b, tells := s.broker.(interface {
+		Retained() (publications int, bytes int64)
+	}); tells {
+		all = append(all,
+			metrics.Metric{Name: "maru_history_publications", Help: "Publications retained.",
+				Read: one(func() float64 { n, _ := b.Retained(); return float64(n) })},
+			metrics.Metric{Name: "maru_history_bytes", Help: "Bytes that they count, with what they cost beside their data.",
+				Read: one(func() float64 { _, n := b.Retained(); return float64(n) })})
+	}
+	return all
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// buildInfo is the version of this module, in whatever program, and of Go.
+func buildInfo() []string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return []string{"unknown", "unknown"}
+	}
+	version := info.Main.Version
+	for _, m := range info.Deps {
+		if m.Path == "maru" {
+			version = m.Version
+		}
+	}
+	return []string{version, info.GoVersion}
+}
+
+var errMetrics = maru.NewError(maru.CodeNotAllowed, "metrics are for who has an API key, or come from an address of their own")
+
+// serveMetrics answers /metrics where everybody is served: in open mode to everybody, as
+// everything is, otherwise, or with Options.KeyedMetrics, to API keys.
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if s.access.Load().Namespaces != nil || s.options.KeyedMetrics {
+		who, err := s.people.Identify(r, "")
+		if err == nil && !who.Server() {
+			err = errMetrics
+		}
+		if err != nil {
+			s.door.Refuse(w, r, err)
+			return
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	s.registry.ServeHTTP(w, r)
+}
+
+// Status answers /metrics, /healthz and /readyz and nothing else, and asks nobody who
+// they are: for an address that only operators reach. It goes on after Shutdown.
+func (s *Server) Status() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.registry)
+	mux.Handle("GET /healthz", s.api)
+	mux.Handle("GET /readyz", s.api)
+	return mux
+}

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
-	{"maru/internal/config", "maru/server"},
+	{"maru/internal/config", "maru/server", "maru/client"},
 	{"maru/cmd/maru"},
 }
 
@@ -43,7 +43,8 @@ var only = map[string][]string{
 	"maru/internal/demo":     {},
 	"maru/internal/metrics":  {},
 	"maru/internal/config":   {"maru"},
-	"maru/examples/*":        {"maru", "maru/ws", "maru/server"},
+	"maru/client":            {"maru", "maru/ws"}, // as a program outside
+	"maru/examples/*":        {"maru", "maru/ws", "maru/server", "maru/client"},
 }
 
 // importers narrows who may import a package.

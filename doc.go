@@ -15,7 +15,8 @@
 //	     socket ←─ one write per connection and batch ←─ loop: groups, bounded backlog
 //
 // Where to look next: package ws is WebSocket for Go and knows no channels;
-// package server is the realtime server to embed; cmd/maru is the program.
+// package server is the realtime server to embed, and package client what speaks
+// with one from Go; cmd/maru is the program.
 // The exact promises to programs outside are in docs/contract.md.
 //
 // All values of this package may be shared between goroutines as long as

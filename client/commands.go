@@ -1,0 +1,130 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"maru"
+)
+
+// Publish publishes p in a channel, and returns its position when the server has it: it is
+// then as durable as its namespace promises. Of p count Kind, Data and Key; the rest
+// is the server's word. After a drop it is sent again, and is there once. If ctx ends first it may be
+// there or not, and so with ErrDisconnected, which it gets when the connection is not back within
+// nine minutes. Errors of the server wrap a *maru.Error: CodeBadChannel, CodeBadText,
+// CodeBadJSON, CodeNotAllowed, CodeTooLarge, CodeRateLimited, CodeStorageFull.
+func (c *Client) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
+	done, err := c.PublishWith(ctx, channel, p, maru.PublishOptions{})
+	return done.Position, err
+}
+
+// PublishWith is Publish with options. Without an IdempotencyKey it has one of its own. A
+// Transient one is never sent twice, and fails with ErrDisconnected while there is no
+// connection. Publisher is the server's to say and must be empty. Errors beside those of
+// Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
+func (c *Client) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+	body, err := c.publishCommand(channel, p, o)
+	if err != nil {
+		return maru.Published{}, fmt.Errorf("client: publish: %w", err)
+	}
+	repeat := known
+	if o.Transient {
+		repeat = never
+	}
+	m, err := c.do(ctx, "publish", body, repeat, !o.Transient)
+	if err == nil && m.Publish == nil {
+		err = errStrange
+	}
+	if err != nil {
+		return maru.Published{}, err
+	}
+	r := m.Publish
+	return maru.Published{Position: maru.Position{Epoch: r.Epoch, Offset: r.Offset}, Replayed: r.Replayed, Stale: r.Stale}, nil
+}
+
+func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.PublishOptions) (publishCommand, error) {
+	body := publishCommand{
+		Channel: channel, Kind: p.Kind.String(), Key: p.Key,
+		IdempotencyKey: o.IdempotencyKey, Version: o.Version, Transient: o.Transient,
+	}
+	if body.IdempotencyKey == "" && !o.Transient {
+		body.IdempotencyKey = fmt.Sprintf("%s-%d", c.unique, c.ids.Add(1))
+	}
+	err := maru.CheckChannel(channel)
+	if err == nil {
+		err = o.Check()
+	}
+	if err == nil && (!utf8.ValidString(p.Key) || !utf8.ValidString(o.IdempotencyKey)) {
+		err = maru.NewError(maru.CodeBadRequest, "a key is not valid UTF-8")
+	}
+	if err == nil && o.Publisher != "" {
+		err = maru.NewError(maru.CodeBadRequest, "who publishes is the server's to say")
+	}
+	if err == nil {
+		body.Data, err = encodeData(p)
+	}
+	return body, err
+}
+
+// History reads what is retained of a channel: after q.Since, or the newest. A Limit of 0
+// is the server's default, 100; 1,000 is the most, and a negative one means that.
+func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
+	if q.Limit < 0 {
+		q.Limit = maxLast
+	}
+	m, err := c.do(ctx, "history", historyCommand{channel, written(q.Since), q.Limit}, always, true)
+	if err == nil && m.History == nil {
+		err = errStrange
+	}
+	if err != nil {
+		return maru.History{}, err
+	}
+	r := m.History
+	return maru.History{Epoch: r.Epoch, Head: r.Offset, Publications: r.Publications, Gap: r.Gap}, nil
+}
+
+// Presence says who is in a channel.
+func (c *Client) Presence(ctx context.Context, channel string) (maru.Presence, error) {
+	m, err := c.do(ctx, "presence", channelCommand{channel}, always, true)
+	if err == nil && m.Presence == nil {
+		err = errStrange
+	}
+	if err != nil {
+		return maru.Presence{}, err
+	}
+	r := m.Presence
+	return maru.Presence{Channel: channel, Version: r.Version, Count: r.Count, Users: r.Users, Anonymous: r.Anonymous}, nil
+}
+
+// RPC asks the program that embeds the server: args and the reply go as JSON, either may
+// be nil. It waits for a connection, and is never sent twice: what was sent into a drop fails
+// with ErrDisconnected. Errors of the server wrap a *maru.Error: CodeNotFound where
+// there is no such method, or that program's.
+func (c *Client) RPC(ctx context.Context, method string, args, reply any) error {
+	body := rpcCommand{Method: method}
+	if args != nil {
+		data, err := json.Marshal(args)
+		if err != nil {
+			return fmt.Errorf("client: rpc: %w", err)
+		}
+		body.Data = data
+	}
+	m, err := c.do(ctx, "rpc", body, never, true)
+	switch {
+	case err != nil:
+		return err
+	case m.RPC == nil:
+		return errStrange
+	case reply == nil || m.RPC.Data == nil:
+		return nil
+	}
+	if err := json.Unmarshal(m.RPC.Data, reply); err != nil {
+		return fmt.Errorf("client: rpc: decode the reply: %w", err)
+	}
+	return nil
+}
+
+var errStrange = errors.New("client: the reply cannot be understood")

@@ -1,0 +1,85 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"maru"
+	"maru/ws"
+)
+
+const subprotocol = "maru.v1"
+
+// wire is a WebSocket. Its methods do not wait.
+type wire interface {
+	Send(text []byte) error
+	// Close says good-bye, after what was sent before.
+	Close()
+	// Terminate cuts it.
+	Terminate()
+}
+
+// A dialer opens a WebSocket. What comes is told to the connection: take for each
+// message, one at a time, and closed at the end, once. If it fails, nothing is told.
+type dialer func(ctx context.Context, header http.Header, to *connection) (wire, error)
+
+// dialWebSocket is the dialer outside of tests.
+func (c *Client) dialWebSocket(ctx context.Context, header http.Header, to *connection) (wire, error) {
+	var seen error // why it failed, which is told before that it is closed
+	conn, err := ws.Dial(ctx, c.url.String(), ws.DialOptions{
+		Header: header, Subprotocols: []string{subprotocol}, TLSConfig: c.o.TLSConfig, NetDial: c.o.NetDial, Logger: c.log,
+		MaxMessageBytes: c.o.MaxMessageBytes,
+		PingInterval:    -1, // the protocol has its own
+		// What is sent is bounded by maxFlyingBytes, and a server that does not read is found
+		// by a ping.
+		BacklogBytes: 1 << 30, BacklogMessages: 1 << 30, BacklogAge: time.Hour,
+		OnMessage: func(_ *ws.Conn, m ws.Message) {
+			if m.Type != ws.TextMessage {
+				to.fail(ending{code: closeLost, err: errors.New("a message of the server is binary")})
+				return
+			}
+			to.take(m.Data)
+		},
+		OnError: func(_ *ws.Conn, err error) { seen = err },
+		OnClose: func(_ *ws.Conn, code int, reason string) {
+			to.closed(ending{code: code, word: maru.Code(reason), err: seen})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if conn.Subprotocol() != subprotocol {
+		conn.Terminate()
+		<-to.gone
+		return nil, errNotMaru
+	}
+	return webSocket{conn}, nil
+}
+
+type webSocket struct{ *ws.Conn }
+
+func (w webSocket) Send(text []byte) error {
+	return w.Conn.Send(ws.Message{Type: ws.TextMessage, Data: text})
+}
+func (w webSocket) Close() { w.Conn.Close(maru.CloseNormal, "") }
+
+// refused is how an attempt ended that came to no WebSocket. A server that answers by
+// HTTP says the same words.
+func refused(err error) ending {
+	e := ending{code: closeLost, err: err}
+	var handshake *ws.HandshakeError
+	if !errors.As(err, &handshake) {
+		return e
+	}
+	var answer struct{ Error failure }
+	body, _ := io.ReadAll(handshake.Response.Body)
+	if json.Unmarshal(body, &answer) == nil && answer.Error.Code != "" {
+		e.word, e.err = answer.Error.Code, &answer.Error
+		e.code = e.word.CloseCode()
+	}
+	return e
+}

@@ -1,0 +1,82 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"maru"
+)
+
+var (
+	// ErrClosed is returned after Close. errors.Is(err, net.ErrClosed) holds.
+	ErrClosed error = closedError{}
+	// ErrDisconnected is returned for a command that was sent when the connection was lost
+	// and may not be sent twice, so that nobody knows whether it was carried out; and for a
+	// transient publication while there is no connection.
+	ErrDisconnected = errors.New("client: the connection was lost")
+	// ErrUnsubscribed is returned by Next after Unsubscribe.
+	ErrUnsubscribed = errors.New("client: unsubscribed")
+)
+
+type closedError struct{}
+
+func (closedError) Error() string        { return "client: closed" }
+func (closedError) Is(target error) bool { return target == net.ErrClosed }
+
+// failure is an error in a reply or a push.
+type failure struct {
+	Code      maru.Code `json:"code"`
+	Message   string    `json:"message"`
+	Temporary bool      `json:"temporary"`
+}
+
+func (f *failure) Error() string { return f.public().Error() }
+
+// Unwrap lets programs find the *maru.Error.
+func (f *failure) Unwrap() error { return f.public() }
+
+func (f *failure) public() *maru.Error { return maru.NewError(f.Code, f.Message) }
+
+// passes reports whether what failed so may be tried again as it was.
+func (f *failure) passes() bool {
+	return f.Temporary || f.Code.Temporary() || f.Code == maru.CodeBadFrame
+}
+
+// What a close code says beside those of the root package (RFC 6455 §7.4.1).
+const (
+	closeLost    = 1006
+	closeBadText = 1007
+)
+
+// ending is how a connection ended.
+type ending struct {
+	code int       // the close code; closeLost without one
+	word maru.Code // the server's reason, if it gave one
+	err  error     // what was seen on this side
+}
+
+// comeBack reports whether the close code says so.
+func (e ending) comeBack() bool {
+	return e.code != maru.CloseNotAllowed && (e.code < 4500 || e.code > 4999)
+}
+
+// error is the ending as a program sees it.
+func (e ending) error() error {
+	var told *maru.Error
+	switch {
+	case errors.As(e.err, &told):
+		return fmt.Errorf("client: refused: %w", e.err)
+	case e.word != "":
+		message := "the server has closed the connection"
+		if e.err != nil {
+			message = e.err.Error()
+		}
+		return fmt.Errorf("client: closed with %d: %w", e.code, maru.NewError(e.word, message))
+	case e.err != nil:
+		return fmt.Errorf("client: %w", e.err)
+	case e.code == closeLost:
+		return ErrDisconnected
+	}
+	return fmt.Errorf("client: the server has closed the connection with %d", e.code)
+}

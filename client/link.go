@@ -1,0 +1,406 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"maru"
+)
+
+// link is a connection that is held open: its goroutine, hold, connects again and
+// again.
+type link struct {
+	c    *Client
+	main bool // it stands for the client
+	stop context.CancelFunc
+
+	// Of hold alone.
+	attempt    int // failures in a row
+	openedAt   time.Time
+	token      string
+	tokenIsNew bool // it has not opened a connection yet
+	expires    time.Time
+
+	// Guarded by Client.mu.
+	conn          *connection        // nil between two
+	open          bool               // connect was answered
+	ended         bool               // for good
+	again         context.CancelFunc // ends this connection, or this wait for one
+	comeBackAfter *time.Duration     // what the server said
+	maxChannels   int                // 0: unknown
+	subs          map[string]*Subscription
+	waiting       []*call // to be sent
+	back          []*call // of a connection that was lost, to be sent again
+}
+
+var (
+	errSilent  = errors.New("the server is silent")
+	errNotMaru = maru.NewError(maru.CodeBadRequest, "the server does not speak "+subprotocol)
+)
+
+// hold connects until ctx ends or the server says not to come back.
+func (l *link) hold(ctx context.Context) {
+	for {
+		turn, again := context.WithCancel(ctx)
+		l.c.mu.Lock()
+		l.again = again
+		l.c.mu.Unlock()
+		l.show(Connecting, nil)
+		end := l.connect(turn)
+		wait, back := l.judge(end)
+		switch {
+		case ctx.Err() != nil:
+			again()
+			l.finish(ErrClosed)
+			return
+		case turn.Err() != nil: // Reconnect
+		case !back:
+			again()
+			l.finish(end.error())
+			return
+		default:
+			l.c.warn("there is no connection", end.error(), "next", wait)
+			l.show(Waiting, end.error())
+			timer := time.NewTimer(wait)
+			select {
+			case <-timer.C:
+			case <-turn.Done():
+			}
+			timer.Stop()
+		}
+		if turn.Err() != nil {
+			l.attempt, l.token = 0, ""
+		}
+		again()
+	}
+}
+
+// connect is one connection, from its preparation to its end.
+func (l *link) connect(ctx context.Context) (end ending) {
+	header, err := l.prepare(ctx)
+	if err != nil {
+		return ending{code: closeLost, err: err}
+	}
+	within, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
+	defer cancel()
+	conn := newConnection(l)
+	wire, err := l.c.dial(within, header, conn)
+	if errors.Is(err, errNotMaru) {
+		return ending{code: maru.CloseBadRequest, word: maru.CodeBadRequest, err: err}
+	}
+	if err != nil {
+		return refused(err)
+	}
+	defer func() { l.hangUp(ctx, conn, wire, end) }()
+	welcomed := make(chan *welcome, 1)
+	l.c.mu.Lock()
+	l.conn, conn.wire = conn, wire
+	conn.ask("connect", connectCommand{Token: l.token}, func(m *message, err error) {
+		var f *failure
+		switch {
+		case err == nil && m.Connect != nil:
+			conn.maxMessage = m.Connect.MaxMessage
+			welcomed <- m.Connect
+		case errors.As(err, &f) && f.passes():
+			conn.fail(ending{code: maru.CloseTryAgain, word: f.Code, err: f})
+		case errors.As(err, &f):
+			conn.fail(ending{code: maru.CloseBadRequest, word: f.Code, err: f})
+		default:
+			conn.fail(ending{code: closeLost, err: errors.New("the reply to connect cannot be understood")})
+		}
+	})
+	l.c.mu.Unlock()
+	select {
+	case w := <-welcomed:
+		cancel()
+		return l.live(ctx, conn, w)
+	case end := <-conn.over:
+		return end
+	case <-within.Done():
+		return ending{code: closeLost, err: context.Cause(within)}
+	}
+}
+
+// prepare runs what must be before an attempt.
+func (l *link) prepare(ctx context.Context) (header http.Header, err error) {
+	if header, err = l.c.header(ctx); err != nil {
+		return nil, err
+	}
+	if !l.expires.IsZero() && time.Until(l.expires) < steadyTime {
+		l.token = ""
+	}
+	if l.token == "" && l.c.o.Token != nil {
+		if l.token, err = ask(ctx, "get a token", l.c.o.Token); err != nil {
+			l.token = ""
+			return nil, err
+		}
+		l.tokenIsNew, l.expires = l.token != "", time.Time{}
+	}
+	return header, nil
+}
+
+// live is a connection while it is open.
+func (l *link) live(ctx context.Context, conn *connection, w *welcome) ending {
+	l.openedAt, l.tokenIsNew = time.Now(), false
+	l.opened(conn, w)
+	ping := pingEvery
+	if w.Ping > 0 {
+		ping = milliseconds(w.Ping, farthest)
+	}
+	l.expire(w.Expires)
+	refresh := time.NewTimer(l.refreshIn())
+	defer refresh.Stop()
+	refreshed := make(chan result, 1)
+	var token string // that is being exchanged
+	every := l.c.times.tick
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	probe := probe{timer: time.NewTimer(farthest)}
+	defer probe.timer.Stop()
+	last := l.c.wall()
+	for {
+		select {
+		case <-ctx.Done():
+			return ending{code: maru.CloseNormal}
+		case end := <-conn.over:
+			return end
+		case <-tick.C:
+			now := l.c.wall()
+			slept := (now.Sub(last) - every).Abs() > every
+			last = now
+			l.check(conn, &probe, slept, ping)
+		case <-probe.timer.C:
+			if probe.unanswered(conn) {
+				return ending{code: closeLost, err: errSilent}
+			}
+		case <-refresh.C:
+			l.c.running.Go(func() { l.refresh(ctx, conn, &token, refreshed) })
+		case r := <-refreshed:
+			switch {
+			case r.err == nil && r.m == nil: // there is no token
+				continue
+			case r.err == nil && r.m.Refresh != nil:
+				l.token = token
+				l.expire(r.m.Refresh.Expires)
+			case r.err != nil && !errors.Is(r.err, ErrDisconnected):
+				l.c.warn("the token was not refreshed", r.err)
+			}
+			refresh.Reset(l.refreshIn())
+		}
+	}
+}
+
+// probe is a ping, and how long anything may take to come after it.
+type probe struct {
+	timer *time.Timer
+	asked bool // and nothing has come
+	after int  // messages that had come before
+}
+
+// check sends a ping where there is reason to doubt that the connection lives.
+func (l *link) check(conn *connection, p *probe, slept bool, every time.Duration) {
+	if p.unanswered(conn) {
+		return
+	}
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	within := l.c.times.ping
+	switch {
+	case slept:
+		within = l.c.times.wake
+	case time.Since(conn.heard) < every:
+		return
+	}
+	p.asked, p.after = true, conn.messages
+	p.timer.Reset(within)
+	conn.ask("ping", struct{}{}, nil)
+}
+
+// unanswered reports whether a ping was sent and nothing has come since.
+func (p *probe) unanswered(conn *connection) bool {
+	conn.link.c.mu.Lock()
+	defer conn.link.c.mu.Unlock()
+	p.asked = p.asked && conn.messages == p.after
+	return p.asked
+}
+
+func (l *link) expire(at *time.Time) {
+	l.expires = time.Time{}
+	if at != nil {
+		l.expires = *at
+	}
+}
+
+// refreshIn is when to get a new token: in time before this one expires. Where the
+// clocks differ too much the server's token_expired does the same, with a drop.
+func (l *link) refreshIn() time.Duration {
+	left := time.Until(l.expires)
+	if l.expires.IsZero() || l.c.o.Token == nil || left < time.Second {
+		return 1<<63 - 1
+	}
+	return left - min(left/4, 30*time.Second)
+}
+
+// refresh gets a new token and gives it to the server.
+func (l *link) refresh(ctx context.Context, conn *connection, token *string, done chan<- result) {
+	t, err := ask(ctx, "get a token", l.c.o.Token)
+	if err != nil || t == "" {
+		done <- result{err: err}
+		return
+	}
+	*token = t
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	conn.ask("refresh", struct {
+		Token string `json:"token"`
+	}{t}, func(m *message, err error) { done <- result{m, err} })
+}
+
+// opened lets everything go on.
+func (l *link) opened(conn *connection, w *welcome) {
+	c := l.c
+	c.log.Debug("connected", "user", w.User)
+	c.mu.Lock()
+	l.open, l.comeBackAfter, l.maxChannels = true, nil, max(w.MaxChannels, 0)
+	if l.main {
+		c.user = w.User
+		c.set(Open, nil)
+	}
+	l.spill()
+	for _, s := range l.subs {
+		s.open()
+	}
+	l.pump()
+	c.mu.Unlock()
+	if l.main {
+		c.tell(Open, nil)
+	}
+}
+
+// spill moves subscriptions that are too many to other links. c.mu is held.
+func (l *link) spill() {
+	for channel, s := range l.subs {
+		if l.maxChannels == 0 || len(l.subs) <= l.maxChannels {
+			return
+		}
+		delete(l.subs, channel)
+		s.join(l.c.place(s))
+	}
+}
+
+// hangUp ends the talk, and the WebSocket if that is not over yet.
+func (l *link) hangUp(ctx context.Context, conn *connection, wire wire, end ending) {
+	c := l.c
+	c.mu.Lock()
+	l.conn, l.open = nil, false
+	if end.code == closeBadText || end.code == maru.CloseTooBig {
+		conn.fault = end.error()
+	}
+	for _, s := range l.subs {
+		s.lost()
+	}
+	conn.abandon()
+	l.waiting = slices.Concat(l.back, l.waiting)
+	l.back = nil
+	c.mu.Unlock()
+	if ctx.Err() == nil {
+		wire.Terminate() // where it has ended by itself that does nothing
+		<-conn.gone
+		return
+	}
+	wire.Close()
+	c.running.Go(func() { // Reconnect does not wait for it
+		timer := time.NewTimer(leaveTime)
+		defer timer.Stop()
+		select {
+		case <-conn.gone:
+		case <-timer.C:
+			wire.Terminate()
+			<-conn.gone
+		}
+	})
+}
+
+// judge says how long to wait after a connection has ended so, or not to come
+// back.
+func (l *link) judge(end ending) (wait time.Duration, back bool) {
+	if !l.openedAt.IsZero() && time.Since(l.openedAt) >= steadyTime {
+		l.attempt = 0
+	}
+	l.openedAt = time.Time{}
+	back = end.comeBack()
+	if end.code == maru.CloseTokenExpired || end.code == maru.CloseBadToken && !l.tokenIsNew {
+		back = l.token != "" // another can be had
+		l.token = ""
+	}
+	l.c.mu.Lock()
+	after := l.comeBackAfter
+	l.comeBackAfter = nil
+	l.c.mu.Unlock()
+	if end.code == maru.CloseGoingAway && after != nil {
+		return *after, back
+	}
+	if end.code == maru.CloseTryAgain {
+		l.attempt = max(l.attempt, 3) // later
+	}
+	wait = backoff(l.attempt, l.c.random)
+	l.attempt++
+	return wait, back
+}
+
+// backoff is the wait before an attempt: anything up to a bound that doubles ("full
+// jitter"), so that those who fell together do not return together.
+func backoff(attempt int, random func() float64) time.Duration {
+	most := longest
+	if attempt < 6 {
+		most = min(longest, 500*time.Millisecond<<attempt)
+	}
+	return time.Duration(random() * float64(most))
+}
+
+// show tells the state, if the link stands for the client.
+func (l *link) show(s State, why error) {
+	if !l.main {
+		return
+	}
+	l.c.mu.Lock()
+	l.c.set(s, why)
+	l.c.mu.Unlock()
+	l.c.tell(s, why)
+}
+
+// finish is the end of hold. With the link that stands for the client all end.
+func (l *link) finish(why error) {
+	c := l.c
+	c.mu.Lock()
+	if !l.main {
+		l.lose(why)
+		c.links = slices.DeleteFunc(c.links, func(other *link) bool { return other == l })
+		c.mu.Unlock()
+		return
+	}
+	for _, link := range c.links {
+		link.lose(why)
+	}
+	c.ended = true
+	c.set(Closed, why)
+	c.mu.Unlock()
+	c.stop()
+	close(c.done)
+	c.tell(Closed, why)
+}
+
+// lose ends what the link carries. c.mu is held.
+func (l *link) lose(why error) {
+	l.ended = true
+	for _, s := range l.subs {
+		s.finish(why)
+	}
+	for _, call := range l.waiting {
+		call.done(nil, why)
+	}
+	l.waiting = nil
+}

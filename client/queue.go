@@ -1,0 +1,200 @@
+package client
+
+import (
+	"slices"
+	"sync"
+
+	"maru"
+)
+
+// queue holds the events of a subscription until the program takes them. It never
+// waits: what does not fit is refused, and then pop says when there is room again.
+type queue struct {
+	most      int // items
+	mostBytes int
+	latest    bool
+
+	mu      sync.Mutex
+	items   []item
+	bytes   int
+	taken   int            // items ever taken
+	keys    map[string]int // latest: the number of the item that waits of each key
+	present bool           // a *Presence waits; what it says is made when it is taken
+	here    *Presence
+	told    *Presence // the last one that was taken
+	refused bool
+	end     error         // after what waits
+	at      maru.Position // after the last item that was taken
+	ready   chan struct{} // has a token if there is something to take
+}
+
+type item struct {
+	event Event
+	bytes int
+	at    maru.Position // after it; of a publication without a place the zero one
+}
+
+func (q *queue) init(most, mostBytes int, latest bool) {
+	q.most, q.mostBytes, q.latest = most, mostBytes, latest
+	q.keys = make(map[string]int)
+	q.ready = make(chan struct{}, 1)
+}
+
+// publication appends one, or with latest puts it in the place of an older one of
+// its key that waits. It is false if there is no room.
+func (q *queue) publication(p *Publication, at maru.Position) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.end != nil {
+		return true
+	}
+	it := item{p, len(p.Data), at}
+	conflated := q.latest && p.Offset != 0
+	if n, waits := q.keys[p.Key]; waits && conflated {
+		old := &q.items[n-q.taken]
+		q.bytes += it.bytes - old.bytes
+		*old = it
+		return true
+	}
+	if q.full() {
+		q.refused = true
+		return false
+	}
+	if conflated {
+		q.keys[p.Key] = q.taken + len(q.items)
+	}
+	q.append(it)
+	return true
+}
+
+// begin appends where the subscription begins, after what is missing.
+func (q *queue) begin(gap *maru.Gap, s *Subscribed) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.keys) // what comes from here on does not overtake this
+	if gap != nil {
+		q.append(item{event: (*Gap)(gap), at: s.Position})
+	}
+	q.append(item{event: s, at: s.Position})
+}
+
+// presence appends who is here, if that does not wait to be told already.
+func (q *queue) presence(here *Presence) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.here = here
+	if !q.present {
+		q.present = true
+		q.append(item{event: here})
+	}
+}
+
+// room reports whether a publication would fit; if not, pop says when.
+func (q *queue) room() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused = q.full()
+	return !q.refused
+}
+
+// finish ends the queue with err: at once, or after what waits.
+func (q *queue) finish(err error, atOnce bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.end != nil {
+		return
+	}
+	if atOnce {
+		q.items, q.keys, q.bytes = nil, nil, 0
+	}
+	q.end = err
+	q.signal()
+}
+
+// pop takes the next event; nil, nil if there is none yet. room is true once after
+// something was refused, when half of the queue is free.
+func (q *queue) pop() (event Event, room bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		if q.end != nil {
+			q.signal() // for the others
+		}
+		return nil, false, q.end
+	}
+	it := q.items[0]
+	q.items[0] = item{}
+	q.items = q.items[1:]
+	q.taken++
+	q.bytes -= it.bytes
+	event = it.event
+	switch e := event.(type) {
+	case *Publication:
+		if n, waits := q.keys[e.Key]; waits && n == q.taken-1 {
+			delete(q.keys, e.Key)
+		}
+		if e.Offset != 0 && (it.at.Epoch != q.at.Epoch || it.at.Offset > q.at.Offset) {
+			q.at = it.at
+		}
+	case *Presence:
+		event = q.difference()
+	default:
+		q.at = it.at
+	}
+	if len(q.items) > 0 || q.end != nil {
+		q.signal()
+	}
+	if q.refused && (len(q.items) == 0 || len(q.items) <= q.most/2 && q.bytes <= q.mostBytes/2) {
+		q.refused = false
+		return event, true, nil
+	}
+	return event, false, nil
+}
+
+func (q *queue) position() maru.Position {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.at
+}
+
+// difference is who is here now, and how that differs from what was told last.
+func (q *queue) difference() *Presence {
+	q.present = false
+	now := *q.here
+	if q.told != nil && q.told.Users != nil && now.Users != nil {
+		now.Joined = without(now.Users, q.told.Users)
+		now.Left = without(q.told.Users, now.Users)
+	}
+	q.told = &now
+	copied := now
+	copied.Users = slices.Clone(now.Users) // the program's own
+	return &copied
+}
+
+// without is what of a is not in b; both are sorted.
+func without(a, b []string) (rest []string) {
+	for _, s := range a {
+		if _, found := slices.BinarySearch(b, s); !found {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+func (q *queue) full() bool { return len(q.items) >= q.most || q.bytes >= q.mostBytes }
+
+func (q *queue) append(it item) {
+	if q.end != nil {
+		return
+	}
+	q.items = append(q.items, it)
+	q.bytes += it.bytes
+	q.signal()
+}
+
+func (q *queue) signal() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}

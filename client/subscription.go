@@ -1,0 +1,355 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"maru"
+)
+
+// Subscription is one channel, as the program hears it.
+type Subscription struct {
+	c       *Client
+	channel string
+	o       SubscribeOptions
+	queue   queue
+
+	// Guarded by Client.mu.
+	link     *link
+	run      int  // the number of the subscribe command that counts
+	on       bool // it was answered: what is pushed belongs to it
+	resting  bool // until there is room in the queue
+	over     bool
+	attempt  int // failures in a row
+	timer    *time.Timer
+	blind    bool           // the history may not be read: what was missed is a gap
+	position *maru.Position // of the last publication that came
+	replay   int            // publications of the replay still to come
+	newest   map[string]uint64
+	watch    watch
+}
+
+// Subscribe subscribes to a channel. It does not wait: whatever comes of it comes by Next.
+// A channel may be subscribed more than once, each time with its own past. The error is about
+// the arguments; those of docs/protocol.md §3 for subscribe come by Next where they
+// are for good, and where not it is tried again.
+func (c *Client) Subscribe(channel string, o SubscribeOptions) (*Subscription, error) {
+	if err := checkSubscribe(channel, o); err != nil {
+		return nil, fmt.Errorf("client: subscribe: %w", err)
+	}
+	o.Latest = o.Latest || o.MaxHz != 0
+	most := cmp.Or(o.MaxQueued, maxQueued)
+	if o.Latest {
+		most = max(most, maxKeys)
+	}
+	s := &Subscription{c: c, channel: channel, o: o, newest: make(map[string]uint64)}
+	s.queue.init(most, c.queuedBytes, o.Latest)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil, c.why
+	}
+	s.join(c.place(s))
+	return s, nil
+}
+
+func checkSubscribe(channel string, o SubscribeOptions) error {
+	if err := maru.CheckChannel(channel); err != nil {
+		return err
+	}
+	switch {
+	case o.Last < 0 || o.Last > maxLast:
+		return maru.NewError(maru.CodeBadRequest, "Last is a number from 1 to 1000")
+	case o.MaxHz != 0 && !(o.MaxHz >= leastHz && o.MaxHz <= mostHz):
+		return maru.NewError(maru.CodeBadRequest, "MaxHz is a number from 0.1 to 1000")
+	case o.MaxQueued < 0:
+		return maru.NewError(maru.CodeBadRequest, "MaxQueued is negative")
+	}
+	return nil
+}
+
+// Channel is the channel's name.
+func (s *Subscription) Channel() string { return s.channel }
+
+// Position is after the last publication that Next returned: who keeps it, with what
+// was made of that publication, can go on from there in another life of the program, by
+// SubscribeOptions.Since. It is the zero Position before the first event.
+func (s *Subscription) Position() maru.Position { return s.queue.position() }
+
+// Next waits for the next event. Errors: ctx's; ErrUnsubscribed; ErrClosed; or why the
+// server has ended the subscription or the connection, after everything that came before.
+// Such an error is final.
+func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		event, room, err := s.queue.pop()
+		if room {
+			s.resume()
+		}
+		if event != nil || err != nil {
+			return event, err
+		}
+		select {
+		case <-s.queue.ready:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// All are the events from now on, in a loop. It ends with Unsubscribe; any other error of
+// Next is its last item. Leaving the loop does not unsubscribe.
+func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			event, err := s.Next(ctx)
+			if errors.Is(err, ErrUnsubscribed) || !yield(event, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Unsubscribe ends the subscription: nothing comes any more, not even what has come and
+// was not taken.
+func (s *Subscription) Unsubscribe() {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.over {
+		return
+	}
+	if s.link.open && !s.resting {
+		s.link.conn.ask("unsubscribe", channelCommand{s.channel}, nil)
+	}
+	s.finish(ErrUnsubscribed)
+}
+
+// finish ends it. c.mu is held.
+func (s *Subscription) finish(why error) {
+	s.over, s.on = true, false
+	s.run++
+	s.wait(0, nil)
+	s.queue.finish(why, errors.Is(why, ErrUnsubscribed) || errors.Is(why, ErrClosed))
+	l := s.link
+	delete(l.subs, s.channel)
+	if !l.main && len(l.subs) == 0 {
+		l.ended = true
+		l.stop()
+	}
+}
+
+// join gives it to a link. c.mu is held.
+func (s *Subscription) join(l *link) {
+	s.link = l
+	l.subs[s.channel] = s
+	s.open()
+}
+
+// open subscribes, if the connection is open and there is room for what will come.
+// c.mu is held.
+func (s *Subscription) open() {
+	s.on = false
+	s.run++
+	s.wait(0, nil)
+	switch {
+	case !s.link.open || s.over:
+	case !s.queue.room():
+		s.resting = true
+	default:
+		s.resting = false
+		s.subscribe()
+	}
+}
+
+// lost says that the connection is no more. c.mu is held.
+func (s *Subscription) lost() {
+	s.on = false
+	s.run++
+	s.wait(0, nil)
+}
+
+// rest takes the subscription back, since nobody takes what comes. c.mu is held.
+func (s *Subscription) rest() {
+	s.on, s.resting = false, true
+	s.run++
+	s.link.conn.ask("unsubscribe", channelCommand{s.channel}, nil)
+}
+
+// resume goes on after rest: there is room.
+func (s *Subscription) resume() {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.resting {
+		s.resting = false
+		s.open()
+	}
+}
+
+// wait does something later, instead of what was to be done; nil: nothing. c.mu is
+// held, also then.
+func (s *Subscription) wait(d time.Duration, then func()) {
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if then == nil {
+		return
+	}
+	run := s.run
+	s.timer = time.AfterFunc(d, func() {
+		s.c.mu.Lock()
+		defer s.c.mu.Unlock()
+		if run == s.run {
+			then()
+		}
+	})
+}
+
+// subscribe sends the command, with a token if it wants one. c.mu is held.
+func (s *Subscription) subscribe() {
+	if s.o.Token == nil {
+		s.command("")
+		return
+	}
+	run := s.run
+	s.c.running.Go(func() {
+		token, err := ask(s.c.ctx, "get a token", s.o.Token)
+		s.c.mu.Lock()
+		defer s.c.mu.Unlock()
+		switch {
+		case run != s.run:
+		case err != nil:
+			s.failed(&failure{Code: maru.CodeUnavailable, Message: err.Error()})
+		default:
+			s.command(token)
+		}
+	})
+}
+
+func (s *Subscription) command(token string) {
+	since := s.position
+	if since == nil {
+		since = s.o.Since
+	}
+	body := subscribeCommand{Channel: s.channel, MaxHz: s.o.MaxHz, Presence: s.o.Presence, Token: token}
+	if s.o.Latest {
+		body.Deliver = "latest"
+	}
+	switch {
+	case since == nil:
+		body.Last = s.o.Last
+	case !s.blind:
+		body.Since = written(since)
+	}
+	run := s.run
+	s.link.conn.ask("subscribe", body, func(m *message, err error) {
+		var f *failure
+		switch {
+		case run != s.run || errors.Is(err, ErrDisconnected):
+		case err == nil && m.Subscribe != nil:
+			s.begin(m.Subscribe, since)
+		case err == nil:
+			s.link.conn.fail(ending{code: closeLost, err: errors.New("the reply to subscribe cannot be understood")})
+		case !errors.As(err, &f):
+			s.finish(fmt.Errorf("client: subscribe: %w", err))
+		case f.Code == maru.CodeNotAllowed && body.Since != "":
+			// One may hear a channel and not read its history.
+			s.blind = true
+			s.command(token)
+		default:
+			s.failed(f)
+		}
+	})
+}
+
+// begin is the reply. c.mu is held.
+func (s *Subscription) begin(r *subscribed, since *maru.Position) {
+	at := maru.Position{Epoch: r.Epoch, Offset: r.Offset}
+	gap := r.Gap
+	if since != nil && s.blind {
+		gap = missed(*since, at)
+	}
+	if s.position == nil || s.position.Epoch != at.Epoch {
+		clear(s.newest)
+	}
+	s.on, s.attempt, s.replay = true, 0, r.Replay
+	s.position = &at
+	s.queue.begin(gap, &Subscribed{Position: at, Replay: r.Replay, Recovered: since != nil})
+	if r.Presence != nil {
+		s.whole(r.Presence)
+	}
+}
+
+// failed says that it did not begin, or that the server has ended it. c.mu is held.
+func (s *Subscription) failed(f *failure) {
+	s.on = false
+	s.run++
+	if !f.passes() && (f.Code != maru.CodeTokenExpired || s.o.Token == nil) {
+		s.finish(fmt.Errorf("client: %w", f))
+		return
+	}
+	s.c.warn("a subscription is tried again", f, "channel", s.channel)
+	s.wait(backoff(s.attempt, s.c.random), s.open)
+	s.attempt++
+}
+
+// pushed takes what the server says about the channel. c.mu is held.
+func (s *Subscription) pushed(m *message) {
+	switch {
+	case !s.on: // of the subscription before
+	case m.Publication != nil:
+		s.publication(m.Publication)
+	case m.Presence != nil:
+		s.change(m.Presence)
+	case m.Unsubscribed != nil:
+		s.failed(m.Unsubscribed)
+	}
+}
+
+func (s *Subscription) publication(p *maru.Publication) {
+	replay := s.replay > 0
+	if replay {
+		s.replay--
+	}
+	if s.knows(p) {
+		return
+	}
+	after := *s.position
+	after.Offset = max(after.Offset, p.Offset) // with MaxHz the keys overtake each other
+	if !s.queue.publication(&Publication{*p, replay}, after) {
+		s.rest()
+		return
+	}
+	s.position = &after
+	if s.o.Latest && p.Offset != 0 {
+		s.newest[p.Key] = p.Offset
+	}
+}
+
+// knows reports whether it, or with Latest something newer of its key, has come before.
+// What is transient has no place, and is always new.
+func (s *Subscription) knows(p *maru.Publication) bool {
+	switch {
+	case p.Offset == 0:
+		return false
+	case s.o.Latest:
+		return p.Offset <= s.newest[p.Key]
+	}
+	return p.Offset <= s.position.Offset
+}
+
+// missed is what was missed since a position and cannot be had.
+func missed(since, now maru.Position) *maru.Gap {
+	switch {
+	case since.Epoch != "" && since.Epoch != now.Epoch:
+		return &maru.Gap{Reason: maru.GapEpoch}
+	case since.Offset < now.Offset:
+		return &maru.Gap{Reason: maru.GapExpired, From: since.Offset + 1, To: now.Offset}
+	}
+	return nil
+}

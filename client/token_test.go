@@ -1,0 +1,21 @@
+package client_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+)
+
+const secret = "0123456789abcdef0123456789abcdef"
+
+// token is a JWT (RFC 7519) with HS256.
+func token(user string, ttl time.Duration) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
+		encode(fmt.Appendf(nil, `{"sub":%q,"exp":%d}`, user, time.Now().Add(ttl).Unix()))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}

@@ -1,0 +1,72 @@
+package client
+
+import (
+	"slices"
+)
+
+// watch keeps who is in a channel, from changes that build on each other.
+type watch struct {
+	here  *Presence
+	heard uint64 // the newest version that was heard of
+	asked bool   // the whole is on its way
+}
+
+// change takes a change; one that does not fit on what is known makes the whole be
+// asked for. c.mu is held.
+func (s *Subscription) change(p *presence) {
+	w := &s.watch
+	w.heard = p.Version
+	if w.here == nil || p.Version <= w.here.Version {
+		return
+	}
+	named := p.Joined != nil || p.Left != nil
+	if w.here.Version != p.Prev || named && w.here.Users == nil {
+		s.askWhole()
+		return
+	}
+	here := &Presence{Version: p.Version, Count: p.Count, Anonymous: p.Anonymous}
+	if named {
+		here.Users = slices.DeleteFunc(slices.Concat(w.here.Users, p.Joined), func(user string) bool {
+			return slices.Contains(p.Left, user) && !slices.Contains(p.Joined, user)
+		})
+	}
+	s.show(here)
+}
+
+// whole takes who is there in whole.
+func (s *Subscription) whole(p *presence) {
+	here := &Presence{Version: p.Version, Count: p.Count, Anonymous: p.Anonymous}
+	if p.Users != nil {
+		here.Users = make([]string, 0, len(p.Users))
+		for _, u := range p.Users {
+			here.Users = append(here.Users, u.User)
+		}
+	}
+	s.show(here)
+}
+
+func (s *Subscription) show(here *Presence) {
+	slices.Sort(here.Users)
+	here.Users = slices.Compact(here.Users)
+	s.watch.here = here
+	s.queue.presence(here)
+}
+
+func (s *Subscription) askWhole() {
+	w := &s.watch
+	if w.asked {
+		return
+	}
+	w.asked = true
+	run := s.run
+	s.link.conn.ask("presence", channelCommand{s.channel}, func(m *message, err error) {
+		w.asked = false
+		if run != s.run || err != nil || m.Presence == nil {
+			return
+		}
+		s.whole(m.Presence)
+		if m.Presence.Version < w.heard {
+			s.askWhole()
+		}
+	})
+}

@@ -109,7 +109,8 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if c.Config != "" {
 		defer c.reloading(live, s, log)()
 	}
-	return c.serve(ctx, live, listeners, log)
+	s.notify(ready, log)
+	return c.serve(ctx, live, listeners, s, log)
 }
 
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
@@ -161,7 +162,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 
 // serve answers on all listeners until ctx ends or one of them fails, and then
 // lets everybody take their leave: in turn after SIGTERM, at once after Ctrl-C.
-func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, log *slog.Logger) error {
+func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, s *surroundings, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	content, endContent := context.WithCancel(context.WithoutCancel(ctx)) // it goes on through a drain
@@ -183,6 +184,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 		})
 	}
 	<-ctx.Done()
+	s.notify(stopping(time.Duration(c.Drain)+2*shutdownTimeout), log)
 	cause := context.Cause(ctx)
 	patience := shutdownTimeout
 	drains := c.Drain > 0 && errors.Is(cause, errTerminated)

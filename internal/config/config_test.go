@@ -351,6 +351,9 @@ func TestOptionsAreDocumented(t *testing.T) {
 		if !strings.HasSuffix(o.Help, ".") {
 			t.Errorf("%s: help is no sentence: %q", o.Name, o.Help)
 		}
+		if o.InFile && !strings.HasSuffix(o.Reason, ".") {
+			t.Errorf("%s: its reason is no sentence: %q", o.Name, o.Reason)
+		}
 		if o.InFile == (o.Name == "config") {
 			t.Errorf("%s: InFile is %v", o.Name, o.InFile)
 		}

@@ -10,7 +10,7 @@ import (
 	"maru/internal/config"
 )
 
-var update = flag.Bool("update", false, "write docs/options.md anew")
+var update = flag.Bool("update", false, "write docs/options.md and deploy/maru.toml anew")
 
 const optionsFile = "../../docs/options.md"
 
@@ -40,6 +40,7 @@ func optionsDocument() string {
 Each has one name for flag, environment and configuration file (TOML, ` + "`--config FILE`" + `). The file is overruled by the environment,
 the environment by the flag. Unknown keys in the file and unknown ` + "`MARU_…`" + ` variables are errors. An option that repeats is a list in
 the file and comma-separated in the environment. Sizes are bytes, or have KiB, MiB or GiB; durations are Go's: 500ms, 25s, 24h.
+[deploy/maru.toml](../deploy/maru.toml) says why each default is what it is.
 
 | flag | environment | default | |
 |---|---|---|---|

@@ -17,6 +17,10 @@ type Option struct {
 	Help    string // one sentence
 	Repeats bool   // may be given several times; a list in the file, commas in the environment
 	InFile  bool   // may stand in the file
+
+	Group   string // of options, with a colon
+	Reason  string // why the default is what it is, or when to set what has none
+	Example string // a value, where there is no default
 }
 
 // Options lists every option of `maru serve`, in the order of Serve's fields.
@@ -66,5 +70,8 @@ func optionOf(field reflect.StructField) Option {
 		Help:    field.Tag.Get("help"),
 		Repeats: field.Type.Kind() == reflect.Slice,
 		InFile:  inFile,
+		Group:   field.Tag.Get("group"),
+		Reason:  reasons[name].why,
+		Example: reasons[name].example,
 	}
 }

@@ -1,0 +1,61 @@
+//go:build unix
+
+package main
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// systemd is told when maru answers, and when it begins to stop and how long that takes.
+func TestNotify(t *testing.T) { // not parallel: it sets the environment
+	dir, err := os.MkdirTemp("", "maru") // t.TempDir may be too long for a socket's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.SetReadDeadline(time.Now().Add(drainPatience))
+	told := func() string {
+		b := make([]byte, 1000)
+		n, err := l.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	t.Setenv("NOTIFY_SOCKET", socket)
+	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--drain", "40s")
+	if got := told(); got != "READY=1" {
+		t.Errorf("told %q", got)
+	}
+	stdout.wait(t, "curl")
+	cmd.Process.Signal(syscall.SIGTERM)
+	if got := told(); got != "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000" {
+		t.Errorf("told %q", got)
+	}
+	if err := cmd.Wait(); exitCode(err) != exitOK {
+		t.Errorf("%v, stderr %q", err, stderr)
+	}
+}
+
+func TestNotifyInVain(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	s := &surroundings{env: []string{"NOTIFY_SOCKET=" + filepath.Join(t.TempDir(), "nobody")}}
+	s.notify(ready, slog.New(slog.NewTextHandler(&log, nil)))
+	if !strings.Contains(log.String(), "systemd cannot be told") {
+		t.Errorf("logged %q", log.String())
+	}
+}

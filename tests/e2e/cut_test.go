@@ -64,10 +64,23 @@ func TestCutConnections(t *testing.T) {
 }
 
 // The server is stopped and started again: both people come back, keep what they
-// show, are told that the history began anew, and see the next message.
+// show, are told that the history began anew, and see the next message. So it is when
+// it lets them leave in turn and tells them when to come back, too.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
-	server := program.Serve(t, maruPath)
+	for name, stop := range map[string]func(*program.Process){
+		"at once": (*program.Process).Interrupt,
+		"drained": (*program.Process).Terminate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testRestart(t, stop)
+		})
+	}
+}
+
+func testRestart(t *testing.T, stop func(*program.Process)) {
+	server := program.Serve(t, maruPath, "--drain", "3s")
 	people := []*tab{
 		openPage(t, server.URL, look{}),
 		openPage(t, server.URL, look{language: "ko", width: 390, height: 844, phone: true, dark: true}),
@@ -77,7 +90,8 @@ func TestServerRestarts(t *testing.T) {
 	for _, p := range people {
 		p.texts(t, []string{"in the old life"})
 	}
-	if code := server.Stop(t); code != 0 {
+	stop(server.Process)
+	if code := server.Wait(t); code != 0 {
 		t.Errorf("maru ended with %d, want 0", code)
 	}
 	for _, p := range people {

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -74,6 +75,9 @@ func (p *Process) CloseInput() { p.stdin.Close() }
 
 // Interrupt is what Ctrl-C does.
 func (p *Process) Interrupt() { p.cmd.Process.Signal(os.Interrupt) }
+
+// Terminate is what systemd does, and Docker, and kill.
+func (p *Process) Terminate() { p.cmd.Process.Signal(syscall.SIGTERM) }
 
 // Wait waits for the end and answers with the exit code.
 func (p *Process) Wait(t testing.TB) int {

@@ -90,6 +90,9 @@ func testRestart(t *testing.T, stop func(*program.Process)) {
 	for _, p := range people {
 		p.texts(t, []string{"in the old life"})
 	}
+	// A browser's own EventSource, which gives up for ever where it is refused.
+	people[0].await(t, `window.source ??= Object.assign(new EventSource("/channels/a"), {heard: [], onmessage(e) { this.heard.push(e.data) }}),
+		window.source.readyState === EventSource.OPEN`)
 	stop(server.Process)
 	if code := server.Wait(t); code != 0 {
 		t.Errorf("maru ended with %d, want 0", code)
@@ -116,6 +119,9 @@ func testRestart(t *testing.T, stop func(*program.Process)) {
 	for _, p := range people {
 		p.here(t, "kim")
 	}
+	people[0].await(t, `window.source.readyState === EventSource.OPEN`)
+	curl(t, server.URL+"/channels/a", "it is back")
+	people[0].await(t, `window.source.heard.includes("it is back")`)
 	people[1].photograph(t, "server-anew")
 }
 

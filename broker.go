@@ -122,18 +122,19 @@ type Retention struct {
 	Publications int           // of a channel; default 100
 	Age          time.Duration // of a publication when it is no longer retained; default 24 h
 	Bytes        int64         // of the namespace, with what a publication costs beside its data; default 64 MiB
-	Durability   Durability
+	Durability   Durability    // default: Interval where there is a directory for it, else InMemory
 }
 
-// Or is r with its zero fields as other has them, but for Durability.
+// Or is r with its zero fields as other has them.
 func (r Retention) Or(other Retention) Retention {
 	r.Publications = cmp.Or(r.Publications, other.Publications)
 	r.Age = cmp.Or(r.Age, other.Age)
 	r.Bytes = cmp.Or(r.Bytes, other.Bytes)
+	r.Durability = cmp.Or(r.Durability, other.Durability)
 	return r
 }
 
-// WithDefaults is r with its zero fields set.
+// WithDefaults is r with its zero fields set, but for Durability.
 func (r Retention) WithDefaults() Retention {
 	r.Publications = cmp.Or(r.Publications, 100)
 	r.Age = cmp.Or(r.Age, 24*time.Hour)
@@ -151,9 +152,10 @@ func (r Retention) Retains(size int64) bool {
 type Durability uint8
 
 const (
-	InMemory Durability = iota // nothing: a restart begins a new epoch
-	Interval                   // the end of the process; of a loss of power, all but the last seconds
-	Sync                       // a loss of power
+	UnsaidDurability Durability = iota // as where it is used says
+	InMemory                           // nothing: a restart begins a new epoch
+	Interval                           // the end of the process; of a loss of power, all but the last seconds
+	Sync                               // a loss of power
 )
 
 // A Sink takes publications from a broker, in order for each channel. It must

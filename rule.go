@@ -49,7 +49,7 @@ func Owner(channel string) string {
 	return owner
 }
 
-var durabilityNames = [...]string{InMemory: "memory", Interval: "interval", Sync: "sync"}
+var durabilityNames = [...]string{UnsaidDurability: "", InMemory: "memory", Interval: "interval", Sync: "sync"}
 
 // String is the durability's word in the configuration file.
 func (d Durability) String() string {
@@ -62,7 +62,7 @@ func (d Durability) String() string {
 // UnmarshalText reads memory, interval or sync.
 func (d *Durability) UnmarshalText(text []byte) error {
 	i := slices.Index(durabilityNames[:], string(text))
-	if i < 0 {
+	if i <= 0 {
 		return fmt.Errorf("wants memory, interval or sync, not %q", text)
 	}
 	*d = Durability(i)

@@ -99,6 +99,9 @@ func (s *Server) open(a Access, old *access) (*access, error) {
 	if x.rules, err = a.rules(); err != nil {
 		return nil, err
 	}
+	if err := a.checkDurability(s.options.Data); err != nil {
+		return nil, err
+	}
 	x.proofs.Program = s.options.program()
 	x.proofs.NoNicknames = x.proofs.Program != nil || a.ConnectWebhook != "" || a.Namespaces != nil && !a.Nicknames
 	if x.proofs.APIKeys, err = auth.ParseAPIKeys(a.APIKeys); err != nil {

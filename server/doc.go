@@ -28,6 +28,6 @@
 //
 // # What it does not do
 //
-// It reads no configuration and no certificate, opens no port, and keeps nothing
-// on disk.
+// It reads no configuration and no certificate, and opens no port. Without
+// Options.Data it keeps nothing on disk.
 package server

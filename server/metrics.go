@@ -29,7 +29,7 @@ func (s *Server) metrics() []metrics.Metric {
 			}
 		}
 	}
-	all := []metrics.Metric{
+	return []metrics.Metric{
 		{Name: "maru_build_info", Help: "Always 1: what runs here.", Labels: []string{"version", "goversion"},
 			Read: func(tell metrics.Tell) { tell(1, buildInfo()...) }},
 		{Name: "maru_connections", Help: "Live connections.", Labels: []string{"transport"},
@@ -100,17 +100,14 @@ func (s *Server) metrics() []metrics.Metric {
 			Read: one(func() float64 { return truth(s.overloaded.Load()) })},
 		{Name: "maru_draining", Help: "1 since a drain has begun.",
 			Read: one(func() float64 { return truth(s.door.Drain.Begun()) })},
+
+		{Name: "maru_history_publications", Help: "Publications retained.",
+			Read: one(func() float64 { return float64(s.broker.Held().Publications) })},
+		{Name: "maru_history_bytes", Help: "Bytes that they count, with what they cost beside their data.",
+			Read: one(func() float64 { return float64(s.broker.Held().Bytes) })},
+		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written, and publishing to it fails.",
+			Read: one(func() float64 { return truth(s.broker.Err() != nil) })},
 	}
-	if b, tells := s.broker.(interface {
-		Retained() (publications int, bytes int64)
-	}); tells {
-		all = append(all,
-			metrics.Metric{Name: "maru_history_publications", Help: "Publications retained.",
-				Read: one(func() float64 { n, _ := b.Retained(); return float64(n) })},
-			metrics.Metric{Name: "maru_history_bytes", Help: "Bytes that they count, with what they cost beside their data.",
-				Read: one(func() float64 { _, n := b.Retained(); return float64(n) })})
-	}
-	return all
 }
 
 func truth(b bool) float64 {

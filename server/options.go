@@ -73,6 +73,13 @@ type Options struct {
 	HistoryAge          time.Duration
 	HistoryBytes        int64
 
+	// Data is a directory in which histories and idempotency keys are kept, so that they
+	// survive the process; it is made if it is not there, and belongs to one server at
+	// a time. What a namespace survives is its Retention.Durability, by default
+	// maru.Interval. It is read by New, which may take seconds, and fails with a *DataError.
+	// Default: histories are in memory only.
+	Data string
+
 	// PresenceGrace is for how long a person without a connection counts as present, so
 	// that the reload of a page is no news to who follows presence. Default 5 s; negative:
 	// not at all.

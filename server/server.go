@@ -12,7 +12,6 @@ import (
 	"maru"
 	"maru/internal/api"
 	"maru/internal/auth"
-	"maru/internal/broker/memory"
 	"maru/internal/entry"
 	"maru/internal/gateway/full"
 	"maru/internal/gateway/raw"
@@ -35,7 +34,7 @@ type Server struct {
 	options  Options
 	engine   *loop.Engine
 	hub      *hub.Hub
-	broker   maru.Broker
+	broker   *brokers
 	people   *auth.People
 	rules    auth.Rules
 	rates    auth.Rates
@@ -64,7 +63,7 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy or a part of Access.
+// a host, a proxy or a part of Access; or it is a *DataError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	policy := o.policy()
@@ -86,11 +85,12 @@ func New(o Options) (*Server, error) {
 	}
 	s.enforce(in)
 	s.engine = loop.New(o.loop())
+	var dataErr error
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		MaxHz:         s.maxHz,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
-			s.broker = memory.New(memory.Options{Retention: s.retention, Sink: sink})
+			s.broker, dataErr = s.openBroker(sink)
 			return s.broker
 		})
 	s.door = &entry.Door{
@@ -108,6 +108,12 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // strangers' TLS, mostly
+	}
+	if dataErr != nil {
+		cut, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Shutdown(cut)
+		return nil, dataErr
 	}
 	s.watchMemory()
 	return s, nil

@@ -57,6 +57,11 @@ func try(ctx context.Context, c *serveCmd) error {
 		return err
 	}
 	o.TokenKeySet = "" // nobody is asked
+	o.Data = ""        // nor is what a server may be using touched; Check has seen to who needs it
+	for name, n := range o.Namespaces {
+		n.Retention.Durability = maru.InMemory
+		o.Namespaces[name] = n
+	}
 	live, err := server.New(o)
 	if err != nil {
 		return err

@@ -97,6 +97,10 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	options := c.options(log, certificate)
 	options.Access = access
 	live, err := server.New(options)
+	var unusable *server.DataError
+	if errors.As(err, &unusable) {
+		return unusable.Err
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -145,6 +149,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HistoryPublications: cmp.Or(c.History, -1), // none
 		HistoryAge:          time.Duration(c.HistoryAge),
 		HistoryBytes:        int64(c.HistoryBytes),
+		Data:                c.Data,
 
 		PresenceGrace:            time.Duration(c.PresenceGrace),
 		PresenceMaxList:          c.PresenceMaxList,

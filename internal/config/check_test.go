@@ -92,7 +92,7 @@ func TestCheck(t *testing.T) {
 		{"[namespaces.a]\nhistory_bytes = 0", []string{":2: namespaces.a.history_bytes"}},
 		{"[namespaces.a]\nkey_from = \"symbol\"", []string{":2: namespaces.a.key_from", "/symbol"}},
 		{"[namespaces.a]\nkey_from = \"/a~2\"", []string{":2: namespaces.a.key_from"}},
-		{"[namespaces.a]\ndurability = \"sync\"", []string{":2: namespaces.a.durability", "memory"}},
+		{"[namespaces.a]\ndurability = \"sync\"", []string{":2: namespaces.a.durability", "data"}},
 		{"[namespaces.a]\nmax_hz = -1.0", []string{":2: namespaces.a.max_hz"}},
 		{"[namespaces.a]\nmax_hz = nan", []string{":2: namespaces.a.max_hz"}},
 

@@ -133,6 +133,7 @@ max-connections-per-address = 7
 history = 0
 history-age = "1h30m"
 history-bytes = "1GiB"
+data = "/var/lib/maru"
 log-format = "json"
 log-level = "debug"
 nicknames = true
@@ -176,6 +177,7 @@ MARU_MAX_CONNECTIONS_PER_ADDRESS=7
 MARU_HISTORY=0
 MARU_HISTORY_AGE=90m
 MARU_HISTORY_BYTES=1024MiB
+MARU_DATA=/var/lib/maru
 MARU_LOG_FORMAT=json
 MARU_LOG_LEVEL=DEBUG
 MARU_NICKNAMES=true
@@ -219,6 +221,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		MaxConnectionsPerAddress: 7,
 		HistoryAge:               config.Duration(90 * time.Minute),
 		HistoryBytes:             1 << 30,
+		Data:                     "/var/lib/maru",
 		LogFormat:                "json",
 		LogLevel:                 config.Level{Level: slog.LevelDebug},
 		Nicknames:                true,

@@ -26,7 +26,7 @@ type Namespace struct {
 	HistoryCount *int            `toml:"history_count"` // publications kept per channel; 0 keeps none
 	HistoryAge   *Duration       `toml:"history_age"`
 	HistoryBytes *Bytes          `toml:"history_bytes"` // of the namespace
-	Durability   maru.Durability `toml:"durability"`
+	Durability   maru.Durability `toml:"durability"`    // what a publication survives; with data interval if it is not said
 
 	KeyFrom string  `toml:"key_from"` // a JSON pointer (RFC 6901): where in the data the key of a publication without one stands
 	MaxHz   float64 `toml:"max_hz"`   // the most that a subscription gets of each key in a second; 0 is no limit
@@ -54,7 +54,14 @@ func (s *Serve) Retention(n Namespace) maru.Retention {
 	if count == 0 {
 		count = -1 // none
 	}
-	return maru.Retention{Publications: count, Age: time.Duration(age), Bytes: int64(bytes), Durability: n.Durability}
+	r := maru.Retention{Publications: count, Age: time.Duration(age), Bytes: int64(bytes), Durability: n.Durability}
+	if r.Durability == maru.UnsaidDurability {
+		r.Durability = maru.InMemory
+		if s.Data != "" {
+			r.Durability = maru.Interval
+		}
+	}
+	return r
 }
 
 func (s *Serve) checkNamespaces() error {
@@ -77,8 +84,8 @@ func (s *Serve) checkNamespaces() error {
 		if n.HistoryBytes != nil && *n.HistoryBytes < 1 {
 			bad("history_bytes", "is %d, wants at least 1", *n.HistoryBytes)
 		}
-		if n.Durability != maru.InMemory {
-			bad("durability", "is %s, but histories are kept in memory", n.Durability)
+		if s.Data == "" && (n.Durability == maru.Interval || n.Durability == maru.Sync) {
+			bad("durability", "is %v, which needs data, a directory", n.Durability)
 		}
 		if n.KeyFrom != "" && !isPointer(n.KeyFrom) {
 			bad("key_from", "wants a JSON pointer such as /symbol, not %q", n.KeyFrom)

@@ -84,7 +84,7 @@ func BenchmarkHistory100(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory tells what PublicationOverhead stands for: bytes of heap a
+// BenchmarkMemory tells what history.Overhead stands for: bytes of heap a
 // retained publication costs without its data. One operation is all of them.
 func BenchmarkMemory(b *testing.B) {
 	const publications = 100_000

@@ -76,8 +76,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, err
 	}
 	defer ns.mu.Unlock()
-	ns.expire(time.Since(b.start))
-	return ns.history(channel, q), nil
+	return ns.history.History(channel, q, time.Since(b.start)), nil
 }
 
 // Close drops all history. When it returns, no call of the Sink is running and

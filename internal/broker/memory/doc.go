@@ -1,26 +1,14 @@
 // Package memory is the broker that keeps history in this process's memory: a
 // maru.Broker of one node, without a disk, without a goroutine.
 //
-// A namespace is one mutex, one number and one order; a channel is a window on
-// what was published in it.
+// A namespace is one mutex, one number and one order: a history.Namespace and who may
+// touch it.
 //
-//	namespace "stock", number 812, removed 790
-//
-//	  order of retention    a810 ─ b811 ─ a812     oldest first, over all channels: age and bytes take from the left
-//	  channel stock:a       removed 805 │ 810 812  too many: its own oldest goes
-//	  channel stock:b       removed   0 │ 811
-//	  idle channels         c ─ d                  hold nothing; only their heads are remembered
-//
-// What a channel retains is always the newest part of what was published in it,
-// without holes, so one offset says what is missing: removed, the channel's
-// offset before the first retained publication. A publication that cannot be
-// retained (larger than the namespace's bytes) therefore takes what its channel
-// retained with it.
+//	Submit ─→ lock the namespace ─→ repeats ─→ history ─→ Sink ─→ done
 //
 // # Limits
 //
-// A publication first takes the place of its channel's oldest (count), then that
-// of the namespace's oldest (bytes). Age counts on the monotonic clock: setting
+// They are package history's. Age counts on the monotonic clock: setting
 // the system's clock neither expires nor keeps anything. Publication.Time is the
 // system's clock in UTC, so it can step back when that clock is set back; order
 // is told by offsets alone.

@@ -7,16 +7,11 @@ const (
 	defaultNamespaces    = 1_000
 )
 
-// PublicationOverhead is what a retained publication counts, in bytes, beside
-// its data, key and user: about what it costs in memory when it is alone in its
-// channel; one of a hundred costs some 160 (BenchmarkMemory).
-const PublicationOverhead = 256
-
 // Options are the limits of a Broker. The zero value works.
 type Options struct {
 	// Retention is what a namespace keeps, asked when the namespace is first
 	// published to; its Durability is not looked at. A publication counts its data,
-	// key, user and PublicationOverhead. nil: the defaults of maru.Retention.
+	// key, user and history.Overhead. nil: the defaults of maru.Retention.
 	Retention func(namespace string) maru.Retention
 
 	// EmptyChannels is of how many channels that retain nothing a namespace
@@ -50,9 +45,4 @@ func (o Options) withDefaults() Options {
 // Everywhere is the same retention for all namespaces.
 func Everywhere(r maru.Retention) func(namespace string) maru.Retention {
 	return func(string) maru.Retention { return r }
-}
-
-// size is what p counts towards Retention.Bytes.
-func size(p *maru.Publication) int64 {
-	return PublicationOverhead + int64(len(p.Data)+len(p.Key)+len(p.User))
 }

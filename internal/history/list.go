@@ -1,4 +1,4 @@
-package memory
+package history
 
 // list is a doubly linked list whose nodes are handles: who holds one removes it
 // in constant time. (container/list boxes its values: a second allocation for

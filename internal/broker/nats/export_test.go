@@ -1,0 +1,4 @@
+package nats
+
+// MaxNamespaces is the limit of a directory.
+const MaxNamespaces = maxNamespaces

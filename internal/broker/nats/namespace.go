@@ -1,0 +1,467 @@
+package nats
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maru"
+	"maru/internal/history"
+)
+
+const (
+	maxBatch      = 256     // submissions
+	maxBatchBytes = 8 << 20 // of their data; one at least
+)
+
+// A namespace is a history, the queue of what is to become part of it, and its place in
+// a store.
+type namespace struct {
+	broker    *Broker
+	name      string
+	stream    string
+	retention maru.Retention
+	disk      *disk
+
+	mu      sync.Mutex
+	history *history.Namespace
+	repeats history.Repeats
+	queue   []submission
+	writing bool // a goroutine takes from queue
+
+	// log guards what follows: the writer has it while batches are under way.
+	log      sync.Mutex
+	appender *appender                      // nil: no stream yet, or not of the store that is open now
+	seq      uint64                         // of the last message in the stream
+	given    uint64                         // the last offset given
+	recorded bool                           // the record has the namespace
+	heads    map[string]uint64              // the last offsets given in channels, of those under way
+	keys     map[history.RepeatKey]struct{} // under way
+
+	skew atomic.Uint64 // given - seq while both are known
+}
+
+// A submission is one call of Submit.
+type submission struct {
+	channel     string
+	publication *maru.Publication
+	options     maru.PublishOptions
+	done        func(maru.Published, error)
+
+	err       error // known from the start, or from the log
+	published maru.Published
+	deliver   bool // it is news: for the history, if it has an offset, and the Sink
+	key       history.RepeatKey
+	sum       history.Sum
+}
+
+func newNamespace(b *Broker, name string, epoch string, r maru.Retention) *namespace {
+	return &namespace{
+		broker: b, name: name, stream: streamName(name), retention: r, disk: b.disks[r.Durability == maru.Sync],
+		history: history.New(r, epoch, 0, b.options.EmptyChannels),
+		heads:   make(map[string]uint64), keys: make(map[history.RepeatKey]struct{}),
+	}
+}
+
+// submit puts a submission into the queue and reports whether somebody has to write.
+func (ns *namespace) submit(s submission) (write bool) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	ns.queue = append(ns.queue, s)
+	write = !ns.writing
+	ns.writing = true
+	return write
+}
+
+// A batch is what was decided about some submissions, and its way to the log.
+type batch struct {
+	submissions []submission
+	messages    []entry // of those that get an offset
+	store       *store
+	out         *outgoing
+	err         error
+}
+
+// write takes batches from the queue until it is empty. While the log takes one the
+// next one is decided and sent.
+func (ns *namespace) write() {
+	ns.log.Lock()
+	defer ns.log.Unlock()
+	var ahead *batch
+	for {
+		b := ns.next(ahead != nil)
+		if b == nil && ahead == nil {
+			return
+		}
+		if b != nil {
+			ns.send(b)
+		}
+		if ahead != nil {
+			ns.finish(ahead)
+		}
+		if ahead = b; b != nil && b.err != nil {
+			ns.finish(b)
+			ahead = nil
+			// Nothing is under way now: whoever repairs the store may have it.
+			ns.log.Unlock()
+			ns.log.Lock()
+		}
+	}
+}
+
+// next decides about a batch from the queue: nil if there is none, or nothing that does
+// not depend on the outcome of what is under way. With nothing under way the writer is
+// done then.
+func (ns *namespace) next(underWay bool) *batch {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	now := ns.broker.now()
+	ns.history.Expire(now)
+	ns.given = max(ns.given, ns.history.Number())
+	b := new(batch)
+	n, bytes := 0, 0
+	for n < len(ns.queue) && n < maxBatch && (n == 0 || bytes < maxBatchBytes) && ns.decide(&ns.queue[n], b, now) {
+		bytes += len(ns.queue[n].publication.Data)
+		n++
+	}
+	if n == 0 {
+		if !underWay {
+			ns.queue, ns.writing = nil, false
+		}
+		return nil
+	}
+	b.submissions = ns.queue[:n:n]
+	ns.queue = ns.queue[n:]
+	return b
+}
+
+// decide says what becomes of a submission if the log takes it, and reports whether
+// that can be said by now.
+func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
+	if s.err != nil {
+		return true
+	}
+	keyed := s.options.IdempotencyKey != ""
+	if keyed {
+		s.key = history.RepeatKey{Channel: s.channel, Publisher: s.options.Publisher, Key: s.options.IdempotencyKey}
+		if _, underWay := ns.keys[s.key]; underWay {
+			return false
+		}
+		s.sum = history.SumOf(s.publication)
+		if offset, known, err := ns.repeats.Find(s.key, s.sum, now); known {
+			if s.err = err; err == nil {
+				s.published = ns.at(offset)
+				s.published.Replayed = true
+			}
+			return true
+		}
+	}
+	prev, underWay := ns.heads[s.channel]
+	if !underWay {
+		prev = ns.history.Head(s.channel)
+	}
+	if !s.options.Transient && s.options.Version != 0 {
+		if underWay {
+			return false
+		}
+		if ns.history.Stale(s.channel, s.options.Version) {
+			s.published = ns.at(prev)
+			s.published.Stale = true
+			return true
+		}
+	}
+	s.deliver = true
+	s.publication.Time = time.Now().UTC()
+	if keyed {
+		ns.keys[s.key] = struct{}{}
+	}
+	if s.options.Transient {
+		s.publication.Offset, s.published = 0, ns.at(0)
+		return true
+	}
+	ns.given++
+	s.publication.Offset, s.published = ns.given, ns.at(ns.given)
+	ns.heads[s.channel] = ns.given
+	e := envelope{
+		publication: s.publication, prev: prev, version: s.options.Version, passed: !ns.history.Retains(s.publication),
+		keyed: keyed, publisher: s.options.Publisher, key: s.options.IdempotencyKey, sum: s.sum,
+	}
+	b.messages = append(b.messages, entry{subject: ns.stream + "." + token(s.channel), data: e.append(nil)})
+	return true
+}
+
+func (ns *namespace) at(offset uint64) maru.Published {
+	return maru.Published{Position: maru.Position{Epoch: ns.history.Epoch(), Offset: offset}}
+}
+
+// send lets a batch go to the log.
+func (ns *namespace) send(b *batch) {
+	if b.store, b.err = ns.open(); b.err == nil {
+		b.out = ns.appender.send(b.messages)
+	}
+}
+
+// finish waits for the log, makes what it took part of the history, hands it to the
+// Sink, and answers.
+func (ns *namespace) finish(b *batch) {
+	ns.settle(b)
+	ns.publish(b.submissions)
+	for i := range b.submissions {
+		s := &b.submissions[i]
+		s.done(s.published, s.err)
+	}
+}
+
+// settle waits until the batch and then its keys are in the log. Each submission that
+// failed has its error then.
+func (ns *namespace) settle(b *batch) {
+	var keys []keyRecord
+	last := b.given()
+	if b.err == nil {
+		b.err = ns.appender.wait(b.out)
+	}
+	i := 0
+	for j := range b.submissions {
+		s := &b.submissions[j]
+		if !s.deliver {
+			continue
+		}
+		delete(ns.keys, s.key)
+		if offset := s.published.Offset; offset != 0 {
+			if ns.heads[s.channel] == offset {
+				delete(ns.heads, s.channel)
+			}
+			// Of one without a number it is not known whether it is in the log. If it is it
+			// becomes part of the history when the store is opened again.
+			seq := b.messages[i].seq
+			i++
+			if seq == 0 {
+				s.err = errNoAnswer
+			}
+			ns.seq = max(ns.seq, seq)
+		} else if s.options.IdempotencyKey != "" {
+			s.err = b.err
+		}
+		if s.err == nil && s.options.IdempotencyKey != "" {
+			keys = append(keys, keyRecord{s.key, s.sum, s.published.Offset, s.publication.Time})
+		}
+	}
+	if b.err == nil && last != 0 {
+		ns.skew.Store(last - ns.seq)
+	}
+	if b.err == nil && len(keys) > 0 {
+		// From here on it is only about what the log would forget: the publications are
+		// there, with their keys.
+		if err := ns.appender.append(entry{subject: keysStream + "." + ns.stream, data: appendKeys(nil, keys)}); err != nil {
+			ns.disk.failed(b.store, err)
+		}
+	}
+	if b.err == nil {
+		return
+	}
+	refusal := ns.disk.failed(b.store, b.err)
+	for j := range b.submissions {
+		if s := &b.submissions[j]; s.deliver && s.err != nil {
+			s.deliver, s.published, s.err = false, maru.Published{}, refusal
+		}
+	}
+}
+
+// given is the last offset of the batch; 0 if there is none.
+func (b *batch) given() uint64 {
+	for i := len(b.submissions) - 1; i >= 0; i-- {
+		if s := &b.submissions[i]; s.deliver && s.published.Offset != 0 {
+			return s.published.Offset
+		}
+	}
+	return 0
+}
+
+// open makes sure that there is a store, a stream in it, and a mention in the record.
+func (ns *namespace) open() (*store, error) {
+	s, err := ns.disk.open()
+	if err != nil || ns.appender != nil && ns.appender.store == s {
+		return s, err
+	}
+	if !ns.recorded {
+		if err := ns.broker.record(true); err != nil {
+			return s, err
+		}
+		ns.recorded = true
+	}
+	if err := s.ensure(namespaceStream(ns.name, ns.retention)); err != nil {
+		return s, err
+	}
+	a, err := s.appender(2*maxBatch + 1)
+	if err == nil {
+		ns.appender = a
+	}
+	return s, err
+}
+
+// publish makes what is in the log part of the history, and hands it to the Sink.
+func (ns *namespace) publish(submissions []submission) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	now := ns.broker.now()
+	for i := range submissions {
+		s := &submissions[i]
+		if !s.deliver {
+			continue
+		}
+		if s.published.Offset != 0 {
+			ns.history.Add(s.channel, s.publication, s.options.Version, now)
+		}
+		if s.options.IdempotencyKey != "" {
+			ns.repeats.Add(history.Repeat{Key: s.key, Sum: s.sum, Offset: s.published.Offset, At: now})
+		}
+		ns.broker.options.Sink(s.channel, s.published.Position, s.publication)
+	}
+}
+
+// load reads the log into an empty history, in a life that has not begun.
+func (ns *namespace) load(s *store, known Namespace) error {
+	var (
+		missing []span
+		prevs   = make(map[uint64]struct{})
+		last    uint64
+	)
+	err := s.read(ns.stream, ns.stream+".*", 0, func(m message) error {
+		channel, e, err := ns.parse(m)
+		if err != nil {
+			return err
+		}
+		p := e.publication
+		if p.Offset > last+1 {
+			missing = append(missing, span{last + 1, p.Offset - 1})
+		}
+		last = p.Offset
+		prevs[e.prev] = struct{}{}
+		at := ns.broker.when(p.Time)
+		ns.history.Restore(channel, p, e.prev, e.version, e.passed, at)
+		ns.remember(channel, e, at)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if ns.seq, err = s.lastSequence(ns.stream); err != nil {
+		return err
+	}
+	ns.given = max(last, known.Last, ns.seq+known.Skew)
+	ns.skew.Store(ns.given - ns.seq)
+	if ns.given > last {
+		missing = append(missing, span{last + 1, ns.given})
+	}
+	// What is missing and is not the offset before one that is there may have been
+	// anybody's.
+	for i := len(missing) - 1; i >= 0; i-- {
+		for n := missing[i].to; n >= missing[i].from; n-- {
+			if _, known := prevs[n]; !known {
+				ns.history.Lost(n)
+				return ns.loadKeys(s)
+			}
+		}
+	}
+	return ns.loadKeys(s)
+}
+
+type span struct{ from, to uint64 }
+
+// loadKeys reads the keys whose publication may be gone. One of a publication that the
+// log never had cannot be: it is written after it.
+func (ns *namespace) loadKeys(s *store) error {
+	return s.read(keysStream, keysStream+"."+ns.stream, 0, func(m message) error {
+		records, err := parseKeys(m.data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.subject, err)
+		}
+		for _, k := range records {
+			if !ns.repeats.Knows(k.key) && k.offset <= ns.given {
+				ns.repeats.Add(history.Repeat{Key: k.key, Sum: k.sum, Offset: k.offset, At: ns.broker.when(k.time)})
+			}
+		}
+		return nil
+	})
+}
+
+func (ns *namespace) parse(m message) (channel string, e *envelope, err error) {
+	_, name, _ := strings.Cut(m.subject, ".")
+	channel, err = channelOf(name)
+	if err == nil {
+		e, err = parseEnvelope(m.data)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("message %d of %s: %w", m.seq, ns.stream, err)
+	}
+	return channel, e, nil
+}
+
+func (ns *namespace) remember(channel string, e *envelope, at time.Duration) {
+	key := history.RepeatKey{Channel: channel, Publisher: e.publisher, Key: e.key}
+	if e.keyed && !ns.repeats.Knows(key) {
+		ns.repeats.Add(history.Repeat{Key: key, Sum: e.sum, Offset: e.publication.Offset, At: at})
+	}
+}
+
+var errLost = errors.New("the store has lost acknowledged publications; a restart begins a new epoch")
+
+// catchUp takes from a store that was opened anew what reached the log without having
+// been acknowledged.
+func (ns *namespace) catchUp(s *store) error {
+	ns.log.Lock()
+	defer ns.log.Unlock()
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	last, err := s.lastSequence(ns.stream)
+	if err != nil {
+		return err
+	}
+	if last < ns.seq {
+		return fmt.Errorf("%s: %w", ns.stream, errLost)
+	}
+	err = s.read(ns.stream, ns.stream+".*", ns.seq+1, func(m message) error {
+		channel, e, err := ns.parse(m)
+		if err != nil {
+			return err
+		}
+		ns.seq = m.seq
+		if p := e.publication; p.Offset > ns.history.Number() {
+			now := ns.broker.now()
+			ns.history.Add(channel, p, e.version, now)
+			ns.remember(channel, e, now)
+			ns.broker.options.Sink(channel, ns.at(p.Offset).Position, p)
+		}
+		return nil
+	})
+	ns.seq = max(ns.seq, last)
+	ns.given = max(ns.given, ns.seq)
+	ns.skew.Store(ns.given - ns.seq)
+	return err
+}
+
+// move copies the log to the namespace's store from the other one.
+func (ns *namespace) move(from *store) error {
+	to, err := ns.disk.open()
+	if err == nil {
+		err = to.drop(ns.stream) // what a move that did not end has left
+	}
+	if err == nil {
+		_, err = ns.open()
+	}
+	if err != nil {
+		return err
+	}
+	ns.seq = 0
+	err = from.read(ns.stream, ns.stream+".*", 0, func(m message) error {
+		moved := ns.appender.send([]entry{{subject: m.subject, data: m.data}})
+		err := ns.appender.wait(moved)
+		ns.seq = moved.messages[0].seq
+		return err
+	})
+	ns.skew.Store(ns.given - ns.seq)
+	return err
+}

@@ -1,0 +1,84 @@
+package nats
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Record is what is known apart from the store, to hold the store against it. It is
+// written at each start, within a second of a publication, and at the end.
+type Record struct {
+	Format     int                  `json:"format"`
+	Boot       string               `json:"boot"`  // of the machine; empty where it is not known
+	Clean      bool                 `json:"clean"` // the last process closed the store
+	Epoch      string               `json:"epoch"` // of namespaces that nothing was published to yet
+	Namespaces map[string]Namespace `json:"namespaces"`
+}
+
+// Namespace is a namespace's part of the Record.
+type Namespace struct {
+	Epoch string `json:"epoch"`
+	Sync  bool   `json:"sync,omitempty"` // it is in the store that syncs each write
+	Last  uint64 `json:"last"`           // an offset that was acknowledged: the log must reach it
+	Skew  uint64 `json:"skew,omitempty"` // how much offsets are above JetStream's numbers: as many as were given to what never reached the log
+}
+
+const recordFormat = 1
+
+func readRecord(dir string) (Record, error) {
+	path := filepath.Join(dir, "record.json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{Format: recordFormat, Clean: true, Epoch: newEpoch(), Namespaces: map[string]Namespace{}}, nil
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	var r Record
+	if err := json.Unmarshal(b, &r); err != nil || r.Namespaces == nil || r.Epoch == "" {
+		return Record{}, fmt.Errorf("%s is damaged; move it away to go on with what the store has, as a new epoch", path)
+	}
+	if r.Format != recordFormat {
+		return Record{}, fmt.Errorf("%s has format %d, and this program knows %d", path, r.Format, recordFormat)
+	}
+	return r, nil
+}
+
+// write replaces the file in one step.
+func (r Record) write(dir string, sync bool) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "record-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(b, '\n'))
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, "record.json"))
+	}
+	return err
+}
+
+// bootID names this boot of the machine.
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+}
+
+// epochLength gives 50 random bits, and is short: the epoch is part of each position.
+const epochLength = 10
+
+func newEpoch() string { return strings.ToLower(rand.Text()[:epochLength]) }

@@ -103,7 +103,7 @@ var namespaceKeys = []struct{ key, help, example string }{
 	{"history_count", "As history, history-age and history-bytes above, which are the defaults.", "1000"},
 	{"history_age", "", `"168h"`},
 	{"history_bytes", "", `"256MiB"`},
-	{"durability", "Where the history is.", `"memory"`},
+	{"durability", "What it survives: \"memory\" no restart; with data, \"interval\" kill -9, and \"sync\" a loss of power too.", `"memory"`},
 	{"key_from", "Where in JSON the key of a publication stands that has none (RFC 6901).", `"/symbol"`},
 	{"max_hz", "The most that a subscription gets of each key in a second; 0 is no limit.", "0"},
 }

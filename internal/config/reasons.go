@@ -48,7 +48,8 @@ var reasons = map[string]struct{ why, example string }{
 
 	"history":       {why: "A page that was away for a moment, or a chat that is opened, gets what it missed."},
 	"history-age":   {why: "Who comes back after a day reads it elsewhere."},
-	"history-bytes": {why: "Histories are in memory: this times the number of namespaces is what they can take."},
+	"history-bytes": {why: "Histories stand in memory, also those on disk: this times the number of namespaces is what they can take."},
+	"data":          {why: "Without it a restart forgets what was published. With it kill -9 does not; a namespace's durability can ask for more, or less.", example: "/var/lib/maru"},
 
 	"log-format": {why: "For people; json for what collects logs."},
 	"log-level":  {why: "Refusals and faults. debug also tells who connects and disconnects, two lines for each connection."},

@@ -56,7 +56,7 @@ type Serve struct {
 	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`
 	HistoryBytes Bytes    `toml:"history-bytes" group:"History:" default:"64MiB" help:"Bytes kept per namespace."`
 
-	Data string `toml:"data" group:"History:" placeholder:"DIR" help:"Directory that keeps histories and idempotency keys, so that they survive a restart." reason:"Without it a restart forgets what was published. What a publication survives is its namespace's durability, by default kill -9; one process at a time may use the directory."`
+	Data string `toml:"data" group:"History:" placeholder:"DIR" help:"Directory that keeps histories and idempotency keys, so that they survive a restart."`
 
 	LogFormat string `toml:"log-format" group:"Logging:" default:"text" placeholder:"text" help:"Form of the log on stderr, text or json."`
 	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Least severe lines to log: debug, info, warn or error."`

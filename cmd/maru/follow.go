@@ -14,6 +14,8 @@ const (
 	quietLimit  = 45 * time.Second // the server says something every 15 s: three times nothing is a dead connection
 	backoffBase = 500 * time.Millisecond
 	backoffCap  = 30 * time.Second
+
+	longestDrain = 10 * time.Minute // that a server is believed
 )
 
 var errQuiet = errors.New("nothing came for 45 s")
@@ -64,16 +66,21 @@ func permanent(err error) bool {
 // backoff paces reconnects. Its zero value is ready.
 type backoff struct {
 	base    time.Duration // what the server asked for; 0: backoffBase
+	after   time.Duration // what it asked for as it went; 0: nothing
 	attempt int           // since the last good connection
 }
 
 // good says that the connection serves.
-func (b *backoff) good() { b.attempt = 0 }
+func (b *backoff) good() { b.after, b.attempt = 0, 0 }
 
 // next is how long to wait: a random part ("full jitter") of a time that doubles
 // with each attempt, so that the clients of a server that comes back do not come
-// all at once.
+// all at once. Where the server has said when to come back, it has seen to that.
 func (b *backoff) next() time.Duration {
+	if after := b.after; after > 0 {
+		b.after = 0
+		return after
+	}
 	limit := backoffBase
 	if b.base > 0 {
 		limit = b.base

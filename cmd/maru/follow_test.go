@@ -143,6 +143,23 @@ func TestStreamTriesAgain(t *testing.T) {
 	})
 }
 
+// A server that drains says when to come back; once.
+func TestStreamComesBackAfterADrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr := &transport{answers: []answer{
+			{status: 200, body: "retry: 2000\nid: k:1\n\nretry: 42000\n\n"},
+			{status: 0},
+			{status: 200, body: "retry: 2000\nid: k:1\n\nretry: 42000\n\nid: k:2\ndata: it stays\n\n"},
+			{status: 200, body: "retry: 9999999\n\n"},
+		}}
+		got := follow(t, tr, "")
+		if len(got.waits) != 4 || got.waits[0] != 42*time.Second || got.waits[1] > 2*time.Second || got.waits[2] > 2*time.Second || got.waits[3] != longestDrain {
+			t.Errorf("came back after %v", got.waits)
+		}
+	})
+}
+
 // A connection on which not even comments come is dead after 45 s; one on which
 // comments come is not.
 func TestStreamQuiet(t *testing.T) {

@@ -80,7 +80,10 @@ func (w *watched) Read(p []byte) (int, error) {
 // take acts on one event. Events of other names are of the future.
 func (s *stream) take(e event) error {
 	s.backoff.good()
-	if e.retry > 0 {
+	switch {
+	case e.retry > 0 && !e.hasID && e.data == nil: // the last block of a server that drains
+		s.backoff.after = min(e.retry, longestDrain)
+	case e.retry > 0:
 		s.backoff.base = e.retry
 	}
 	var err error

@@ -9,7 +9,9 @@ import (
 	"maru/ws"
 )
 
-func main() {
+func main() { log.Fatal(newServer().ListenAndServe()) }
+
+func newServer() *ws.Server {
 	server := &ws.Server{Addr: "localhost:3000", CheckOrigin: ws.AnyOrigin}
 
 	server.OnConnection = func(client *ws.Conn, r *http.Request) {
@@ -24,5 +26,5 @@ func main() {
 	server.OnClose = func(client *ws.Conn, code int, reason string) {
 		log.Println("disconnected!")
 	}
-	log.Fatal(server.ListenAndServe())
+	return server
 }

@@ -26,16 +26,7 @@ func main() {
 		os.Exit(2)
 	}
 
-	server := &ws.Server{
-		Addr:             *listen,
-		CheckOrigin:      ws.AnyOrigin, // it echoes: there is nothing to protect
-		Inline:           !*goroutines,
-		CompressMinBytes: -1,
-		MaxMessageBytes:  64 << 20,
-		BacklogBytes:     256 << 20, // suites send much before they read
-		BacklogMessages:  1 << 20,
-		OnMessage:        func(c *ws.Conn, m ws.Message) { c.Send(m) },
-	}
+	server := newServer(*listen, *goroutines)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	go func() {
@@ -47,5 +38,18 @@ func main() {
 	fmt.Println("echo on ws://" + *listen)
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
+	}
+}
+
+func newServer(addr string, goroutines bool) *ws.Server {
+	return &ws.Server{
+		Addr:             addr,
+		CheckOrigin:      ws.AnyOrigin, // it echoes: there is nothing to protect
+		Inline:           !goroutines,
+		CompressMinBytes: -1,
+		MaxMessageBytes:  64 << 20,
+		BacklogBytes:     256 << 20, // suites send much before they read
+		BacklogMessages:  1 << 20,
+		OnMessage:        func(c *ws.Conn, m ws.Message) { c.Send(m) },
 	}
 }

@@ -1,24 +1,31 @@
-// Quotes is a back end that pushes sample prices to every connected screen. It
-// knows nothing of maru: it POSTs JSON to a URL, as a program in any language would.
+// Quotes pushes sample prices onto every screen that shows them:
 //
-//	go run ./examples/quotes --server http://localhost:3000 --every 200ms
+//	go run ./examples/quotes
 //
-// Then open http://localhost:3000/quotes.
+// and serves the screen on http://localhost:3000. Or it is a back end that knows
+// nothing of maru but an address, where it POSTs JSON as a program in any language would:
+//
+//	go run ./examples/quotes --server http://localhost:3000
 package main
 
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/signal"
 	"time"
+
+	"maru"
+	"maru/server"
 )
 
 // Quote is what the page shows of one company. All of these are invented.
@@ -30,8 +37,6 @@ type Quote struct {
 	Volume int     `json:"volume"`
 }
 
-var client = &http.Client{Timeout: 10 * time.Second}
-
 var quotes = []Quote{
 	{Symbol: "BRWN", Name: "Brown Bear Bakeries", Price: 24.5},
 	{Symbol: "CRNE", Name: "Crane & Pine Painters", Price: 310},
@@ -39,61 +44,100 @@ var quotes = []Quote{
 	{Symbol: "TRTL", Name: "Turtle Ship Yards", Price: 1592},
 }
 
-func main() {
-	server := flag.String("server", "http://localhost:3000", "where maru runs")
-	every := flag.Duration("every", 200*time.Millisecond, "pause between two prices")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // Ctrl-C
-	defer stop()
+//go:embed index.html
+var page []byte
 
-	fmt.Printf("posting prices to %s/channels/quotes, Ctrl-C to stop\n", *server)
-	for pause := *every; ; {
+// publish sends a quote. Its symbol is the key: of a slow screen's backlog only the newest
+// price of each symbol counts.
+type publish func(ctx context.Context, symbol string, quote []byte) error
+
+// embedded publishes by a server in this program, which the handler serves with the page.
+// Nobody else may publish there.
+func embedded() (publish, http.Handler, *server.Server, error) {
+	live, err := server.New(server.Options{Loopback: true, Access: server.Access{
+		Namespaces: map[string]server.Namespace{maru.DefaultNamespace: {Subscribe: maru.Anyone, History: maru.Anyone}},
+	}})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Write(page)
+	})
+	mux.Handle("/assets/", live)
+	mux.Handle("/live/", http.StripPrefix("/live", live))
+	return func(ctx context.Context, symbol string, quote []byte) error {
+		_, err := live.Publish(ctx, "quotes", &maru.Publication{Kind: maru.JSON, Data: quote, Key: symbol})
+		return err
+	}, mux, live, nil
+}
+
+// post publishes to a server elsewhere: one ordinary HTTP request for each.
+func post(address string) publish {
+	client := &http.Client{Timeout: 10 * time.Second}
+	return func(ctx context.Context, symbol string, quote []byte) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, address+"/channels/quotes?key="+symbol, bytes.NewReader(quote))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s (%v)", answer.Status, text, err)
+		}
+		return nil
+	}
+}
+
+// trade moves a price a little, every so often, and publishes it, until ctx ends.
+func trade(ctx context.Context, send publish, every time.Duration) {
+	for pause := every; ; {
 		select {
 		case <-ctx.Done():
-			fmt.Println("stopped")
 			return
 		case <-time.After(pause):
 		}
 		q := &quotes[rand.IntN(len(quotes))]
-		trade(q)
-		if err := post(ctx, *server+"/channels/quotes?key="+q.Symbol, q); err == nil {
-			pause = *every
-		} else if ctx.Err() == nil {
-			pause = min(max(2*pause, time.Second), 30*time.Second) // be patient with a server that is away
-			fmt.Printf("%v; trying again in %v\n", err, pause)
+		opening := q.Price - q.Change
+		q.Price = max(0.01, cents(q.Price*(1+0.004*rand.NormFloat64())))
+		q.Change = cents(q.Price - opening)
+		q.Volume += 1 + rand.IntN(400)
+		body, err := json.Marshal(q)
+		if err == nil {
+			err = send(ctx, q.Symbol, body)
+		}
+		if pause = every; err != nil && ctx.Err() == nil {
+			pause = max(every, 3*time.Second) // be patient with a server that is away
+			log.Printf("%v; trying again in %v", err, pause)
 		}
 	}
 }
 
-// trade moves the price a little.
-func trade(q *Quote) {
-	opening := q.Price - q.Change
-	q.Price = max(0.01, cents(q.Price*(1+0.004*rand.NormFloat64())))
-	q.Change = cents(q.Price - opening)
-	q.Volume += 1 + rand.IntN(400)
-}
-
 func cents(x float64) float64 { return math.Round(x*100) / 100 }
 
-// post publishes the quote: one ordinary HTTP request.
-func post(ctx context.Context, url string, q *Quote) error {
-	body, err := json.Marshal(q)
-	if err != nil {
-		return err
+func main() {
+	elsewhere := flag.String("server", "", "where maru runs, if not in this program")
+	listen := flag.String("listen", "localhost:3000", "address to listen on")
+	every := flag.Duration("every", 200*time.Millisecond, "pause between two prices")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // Ctrl-C
+	defer stop()
+	send := post(*elsewhere)
+	if *elsewhere == "" {
+		var screen http.Handler
+		var err error
+		if send, screen, _, err = embedded(); err != nil {
+			log.Fatal(err)
+		}
+		go func() { log.Fatal(http.ListenAndServe(*listen, screen)) }()
+		log.Printf("prices on http://%s, Ctrl-C to stop", *listen)
+	} else {
+		log.Printf("posting prices to %s/channels/quotes, Ctrl-C to stop", *elsewhere)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", answer.Status, text)
-	}
-	return err
+	trade(ctx, send, *every)
 }

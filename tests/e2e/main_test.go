@@ -16,6 +16,7 @@ import (
 
 var (
 	browser            context.Context // of the one Chromium
+	programs           string          // the directory of what was built
 	maruPath, echoPath string
 )
 
@@ -38,10 +39,13 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	if err := program.Build("../..", dir, "./cmd/maru", "./examples/echo"); err != nil {
+	if err := program.Build("../..", dir, "./cmd/maru", "./examples/echo", "./examples/quotes", "./examples/todo"); err != nil {
 		return 1, err
 	}
-	maruPath, echoPath = filepath.Join(dir, "maru"), filepath.Join(dir, "echo")
+	if err := program.Build("../../examples/accounts", dir, "."); err != nil { // a module of its own
+		return 1, err
+	}
+	programs, maruPath, echoPath = dir, filepath.Join(dir, "maru"), filepath.Join(dir, "echo")
 
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium),

@@ -314,11 +314,16 @@ func (p *tab) write(t testing.TB, selector, keys string) {
 
 // enter presses Enter. SendKeys' own is not that of a keyboard: its character comes
 // even where the page has taken the key.
-func (p *tab) enter(t testing.TB) {
+func (p *tab) enter(t testing.TB) { p.press(t, "Enter", "Enter", "\r", 13) }
+
+// space presses the space bar, which does what is focused.
+func (p *tab) space(t testing.TB) { p.press(t, " ", "Space", " ", 32) }
+
+func (p *tab) press(t testing.TB, key, code, text string, number int64) {
 	t.Helper()
 	for _, event := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
 		call(t, p, input.DispatchKeyEvent, input.DispatchKeyEventParams{
-			Type: event, Key: "Enter", Code: "Enter", Text: "\r", WindowsVirtualKeyCode: 13,
+			Type: event, Key: key, Code: code, Text: text, WindowsVirtualKeyCode: number,
 		})
 	}
 }

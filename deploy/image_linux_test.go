@@ -29,6 +29,9 @@ func TestStatic(t *testing.T) {
 	}
 }
 
+// user is the image's.
+const user = 65532
+
 // A container, as far as a test can make one: the program alone in an empty file system,
 // as the user of the image, serves and drains.
 func TestContainer(t *testing.T) {
@@ -51,9 +54,16 @@ func TestContainer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "maru"), binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/maru", "serve", "--listen", "127.0.0.1:0")
+	data := filepath.Join(root, "var/lib/maru")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(data, user, user); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/maru", "serve", "--listen", "127.0.0.1:0", "--data", "/var/lib/maru")
 	cmd.Env, cmd.Dir = []string{}, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: user, Gid: user}}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -85,6 +95,14 @@ func TestContainer(t *testing.T) {
 		if answer.StatusCode != 200 {
 			t.Errorf("/%s: %s", path, answer.Status)
 		}
+	}
+	answer, err := http.Post(url, "text/plain", strings.NewReader("on disk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != 200 {
+		t.Errorf("POST: %s", answer.Status)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), "draining") {

@@ -208,7 +208,10 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 		return cause
 	case drains && errors.Is(err, context.DeadlineExceeded):
 		log.Warn("cut off who had not left by the end of the drain")
-		return nil
+		var unusable *server.DataError
+		if !errors.As(err, &unusable) {
+			return nil
+		}
 	}
 	return err
 }

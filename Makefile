@@ -8,7 +8,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export FUZZTIME
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench lint e2e cover
+.PHONY: help build test race fuzz soak bench lint e2e cover
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ race: ## Run the tests of the packages under the race detector
 
 fuzz: ## Fuzz each parser for FUZZTIME (3s)
 	@scripts/check.sh fuzz
+
+soak: ## Kill a server 100 times under 200 clients, and compare what they saw with what was acknowledged
+	$(GO) test -count=1 -v -timeout 20m ./tests/oracle -kills 100 -clients 200
 
 bench: ## Run the benchmarks (figures belong into docs/ with machine and command)
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,171 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A follower reads one channel over one transport.
+type follower struct {
+	name, addr, channel string
+	transport           func(ctx context.Context, f *follower) error
+	truth               *truth
+	chance              *rand.Rand
+	slow                bool
+
+	epoch       string
+	offset      uint64 // its position
+	connections int
+	last        error // why the last connection ended
+
+	seen   map[uint64]string
+	gaps   []gap
+	wrongs []string
+}
+
+type gap struct {
+	Reason   string
+	From, To uint64
+}
+
+var transports = []struct {
+	name string
+	read func(ctx context.Context, f *follower) error
+}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}}
+
+func newFollower(i int, addr string, tr *truth, chance *rand.Rand) *follower {
+	transport := transports[i/channels%len(transports)]
+	return &follower{
+		name: fmt.Sprintf("%s %d in %s", transport.name, i, channel(i)), addr: addr, channel: channel(i),
+		transport: transport.read, truth: tr, chance: chance, slow: chance.IntN(5) == 0, seen: make(map[uint64]string),
+	}
+}
+
+var (
+	errDone = errors.New("all was seen")
+	errCut  = errors.New("cut, on purpose")
+)
+
+// follow connects from where it is until it has seen everything, or ctx ends.
+func (f *follower) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		f.connections++
+		attempt, cancel := context.WithCancel(ctx)
+		if !f.truth.ended.Load() {
+			// At the end it may have everything already, and nothing more would tell it so.
+			context.AfterFunc(f.truth.over, cancel)
+		}
+		err := f.transport(attempt, f)
+		cancel()
+		if errors.Is(err, errDone) || f.done() {
+			return
+		}
+		f.last = err
+		if !errors.Is(err, errCut) {
+			pause(ctx, 10*time.Millisecond)
+		}
+	}
+}
+
+func (f *follower) done() bool {
+	head := f.truth.head(f.channel)
+	return head != 0 && f.offset >= head
+}
+
+// since is its position as a parameter.
+func (f *follower) since() string {
+	if f.epoch == "" {
+		return "0"
+	}
+	return fmt.Sprintf("%s:%d", f.epoch, f.offset)
+}
+
+// at takes over the position from which on everything comes.
+func (f *follower) at(epoch string, offset uint64) {
+	if f.epoch != "" && epoch != f.epoch {
+		f.wrong("the epoch went from %s to %s", f.epoch, epoch)
+	}
+	if offset < f.offset {
+		f.wrong("the position went from %d to %d", f.offset, offset)
+	}
+	f.epoch, f.offset = epoch, max(offset, f.offset)
+}
+
+func (f *follower) told(g *gap) {
+	if g == nil {
+		return
+	}
+	if g.Reason != "expired" || g.From != f.offset+1 || g.To < g.From {
+		f.wrong("at %d it was told a gap %+v", f.offset, *g)
+	}
+	f.gaps = append(f.gaps, *g)
+}
+
+// see takes a publication and says when to stop.
+func (f *follower) see(ctx context.Context, offset uint64, payload string) error {
+	if offset <= f.offset {
+		f.wrong("%d (%s) came after %d", offset, payload, f.offset)
+	}
+	f.offset = offset
+	f.seen[offset] = payload
+	if f.done() {
+		return errDone
+	}
+	switch n := f.chance.IntN(400); {
+	case n == 0:
+		return errCut
+	case n == 1 || f.slow && n < 20:
+		f.truth.await(ctx, f.truth.now()+20+f.chance.IntN(300))
+	case n == 2: // away for so long that something is missed
+		f.truth.await(ctx, f.truth.now()+channels*retained)
+		return errCut
+	}
+	return ctx.Err()
+}
+
+func (f *follower) wrong(format string, args ...any) {
+	if len(f.wrongs) < 10 {
+		f.wrongs = append(f.wrongs, fmt.Sprintf(format, args...))
+	}
+}
+
+// judge compares what was seen and told with the truth.
+func (f *follower) judge(t *testing.T) {
+	for _, wrong := range f.wrongs {
+		t.Errorf("%s: %s", f.name, wrong)
+	}
+	f.truth.mu.Lock()
+	defer f.truth.mu.Unlock()
+	acked := f.truth.acked[f.channel]
+	var lost, strange []uint64
+	for offset, payload := range acked {
+		if got, ok := f.seen[offset]; ok && got != payload {
+			t.Errorf("%s: %d is %s, and it saw %s", f.name, offset, payload, got)
+		} else if !ok && !slices.ContainsFunc(f.gaps, func(g gap) bool { return g.From <= offset && offset <= g.To }) {
+			lost = append(lost, offset)
+		}
+	}
+	for offset := range f.seen {
+		if _, ok := acked[offset]; !ok {
+			strange = append(strange, offset)
+		}
+	}
+	slices.Sort(lost)
+	slices.Sort(strange)
+	if len(lost) > 0 || len(strange) > 0 {
+		t.Errorf("%s, slow %t: lost %v, saw what was never acknowledged: %v; it is at %d of %d after %d connections, the last of which ended with: %v",
+			f.name, f.slow, lost, strange, f.offset, f.truth.lastOf(f.channel), f.connections, f.last)
+	}
+}
+
+func (tr *truth) lastOf(channel string) (last uint64) {
+	for offset := range tr.acked[channel] {
+		last = max(last, offset)
+	}
+	return last
+}

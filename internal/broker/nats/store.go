@@ -319,9 +319,14 @@ type serverLog struct{ log *slog.Logger }
 func (l serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Debugf(format string, v ...any)  {}
 func (l serverLog) Tracef(format string, v ...any)  {}
-func (l serverLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
 func (l serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
-func (l serverLog) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+func (l serverLog) Warnf(format string, v ...any) {
+	// What it thinks of the size of messages is no news: nobody sends them over a network.
+	if !strings.HasPrefix(format, "Maximum payloads over") {
+		l.log.Warn(fmt.Sprintf(format, v...))
+	}
+}
+func (l serverLog) Fatalf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
 
 // lock takes the directory for this process. The file stays, since who removes it may
 // remove somebody else's lock.

@@ -1,0 +1,97 @@
+package bad
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"maru/tests/e2e/program"
+)
+
+// A disk without room refuses publications, and nothing else: connections stay, what was
+// published is answered, and with room it goes on, without a new start and without a
+// hole.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mount := fmt.Sprintf("mount -t tmpfs -o size=10m none %s", dir)
+	if out, err := exec.Command("unshare", "-m", "sh", "-c", mount).CombinedOutput(); err != nil {
+		t.Skipf("it takes a file system of its own, which only root may mount: %v: %s", err, out)
+	}
+	serve := mount + ` && exec "$0" serve --listen 127.0.0.1:0 --history 100000 --data ` + dir + "/data"
+	p := program.StartCommand(t, exec.Command("unshare", "-m", "sh", "-c", serve, maru))
+	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
+	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/")}
+	one, other := h.enter(), h.enter()
+	h.talk(one, other, "before")
+
+	large := strings.Repeat("0123456789abcdef", 16<<10)
+	taken := 1
+	for ; ; taken++ {
+		status, answer := h.publish(large)
+		if status == http.StatusInsufficientStorage && strings.Contains(answer, `"storage_full"`) {
+			break
+		}
+		if status != http.StatusOK || taken > 100 {
+			t.Fatalf("publication %d on a disk of 10 MB: %d %s", taken, status, answer)
+		}
+	}
+	if status, _ := h.publish("small"); status != http.StatusInsufficientStorage {
+		t.Errorf("after that: %d", status)
+	}
+	if n := strings.Count(h.history(), `"offset"`); n < taken {
+		t.Errorf("%d of %d are answered", n, taken)
+	}
+	select {
+	case code := <-other.gone:
+		t.Fatalf("who was there is gone with %d", code)
+	default:
+	}
+
+	remount := exec.Command("nsenter", "-t", fmt.Sprint(p.ID()), "-m", "mount", "-o", "remount,size=64m", dir)
+	if out, err := remount.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	h.until("it takes publications again", func() bool { status, _ := h.publish("room"); return status == http.StatusOK })
+	h.talk(one, other, "after")
+	p.Stderr.Await(t, "the history is written again")
+	if _, err := os.Stat(dir + "/data"); err == nil {
+		t.Error("it was not on the small disk")
+	}
+}
+
+// publish publishes in the hall.
+func (h *house) publish(body string) (status int, answer string) {
+	client := http.Client{Timeout: program.Patience}
+	defer client.CloseIdleConnections()
+	a, err := client.Post("http://"+h.addr+"/", "text/plain", strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return a.StatusCode, string(b)
+}
+
+// history is what is retained of the hall.
+func (h *house) history() string {
+	client := http.Client{Timeout: program.Patience}
+	defer client.CloseIdleConnections()
+	a, err := client.Get("http://" + h.addr + "/?limit=1000")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(b)
+}

@@ -217,7 +217,13 @@ func TestBrowserOffline(t *testing.T) {
 // each publication is there once, or its promise was broken aloud.
 func TestServerIsKilled(t *testing.T) {
 	t.Parallel()
-	server := program.Serve(t, maruPath)
+	t.Run("in memory", func(t *testing.T) { t.Parallel(); killServer(t, []string{"epoch"}) })
+	t.Run("on disk", func(t *testing.T) { t.Parallel(); killServer(t, []string{}, "--data", t.TempDir()) })
+}
+
+// killServer kills the server under a page, which is told these gaps.
+func killServer(t *testing.T, gaps []string, args ...string) {
+	server := program.Serve(t, maruPath, args...)
 	p := openPage(t, server.URL, look{})
 	p.do(t, chromedp.Evaluate[chromedp.Void](`
 		heard = []; told = []; acked = []; failed = []; ready = false
@@ -236,13 +242,13 @@ func TestServerIsKilled(t *testing.T) {
 	server.Kill(t)
 	p.await(t, `maru.state !== "open"`)
 	p.do(t, chromedp.Evaluate[chromedp.Void](`publish(2); publish(3)`))
-	server = program.Serve(t, maruPath, "--listen", server.Addr)
+	server = program.Serve(t, maruPath, append(args, "--listen", server.Addr)...)
 	p.eventually(t, `heard`, []int{1, 2, 3})
 	p.eventually(t, `acked`, []int{1, 2, 3})
-	p.eventually(t, `told`, []string{"epoch"})
+	p.eventually(t, `told`, gaps)
 	p.eventually(t, `failed`, []string{})
 	p.state(t, "open")
-	p.markers(t, 1)
+	p.markers(t, len(gaps))
 }
 
 // rules starts a server where only people with a token may do anything, and answers with

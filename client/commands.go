@@ -82,8 +82,7 @@ func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuer
 	if err != nil {
 		return maru.History{}, err
 	}
-	r := m.History
-	return maru.History{Epoch: r.Epoch, Head: r.Offset, Publications: r.Publications, Gap: r.Gap}, nil
+	return m.History.history(), nil
 }
 
 // Presence says who is in a channel.

@@ -174,14 +174,29 @@ func TestWhatIsOnTheWayIsBounded(t *testing.T) {
 		}
 		f.set(func() { f.mute["publish"] = true })
 		large := strings.Repeat("x", 1<<20)
-		for range 6 {
-			go c.Publish(t.Context(), "b", text(large))
+		for i := range 6 {
+			go func() {
+				_, err := c.Publish(t.Context(), "b", text(fmt.Sprint(i, large)))
+				done <- err
+			}()
+			synctest.Wait()
 		}
-		synctest.Wait()
 		if sent := len(f.asked("publish")) - n - client.MaxFlying; sent != 4 {
 			t.Error(sent, "MiB are on the way")
 		}
-		c.Close()
+		f.set(func() { clear(f.mute); clear(f.keys); f.past["b"] = nil }) // as if nothing had arrived
+		f.end(1006, "")
+		pass(time.Second)
+		for range 6 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, p := range f.past["b"] { // those that had been sent first
+			if p.Data[0] != byte('0'+i) {
+				t.Errorf("%d is %c", i, p.Data[0])
+			}
+		}
 	})
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +15,7 @@ import (
 
 	"maru"
 	"maru/client"
+	"maru/ws"
 )
 
 func TestBackoffGrowsTo20Seconds(t *testing.T) {
@@ -196,6 +199,34 @@ func TestTheServerSaysWhenToComeBack(t *testing.T) {
 			t.Error(c.State())
 		}
 	})
+}
+
+func TestARefusedHandshakeSaysWhenToComeBack(t *testing.T) {
+	for header, after := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "soon": 0, "99999999": time.Hour} {
+		t.Run(header, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake) {
+				refused := false
+				c, err := client.NewIn(client.Lab{Random: func() float64 { return 0.5 }, Dial: func(ctx context.Context, h http.Header, to client.Sink) (client.Wire, error) {
+					if refused {
+						return f.dial(ctx, h, to)
+					}
+					refused = true
+					body := io.NopCloser(strings.NewReader(`{"error":{"code":"shutting_down","message":""}}`))
+					return nil, &ws.HandshakeError{Response: &http.Response{Header: http.Header{"Retry-After": {header}}, Body: body}, Err: errors.New("503")}
+				}}, "ws://host", client.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if pass(after + 250*time.Millisecond - 1); c.State() != client.Waiting || !isCode(c.Err(), maru.CodeShuttingDown) {
+					t.Error(c.State(), c.Err())
+				}
+				if pass(1); c.State() != client.Open {
+					t.Error(c.State())
+				}
+			})
+		})
+	}
 }
 
 func TestRefusedForGood(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"maru"
@@ -80,6 +81,9 @@ func refused(err error) ending {
 	if json.Unmarshal(body, &answer) == nil && answer.Error.Code != "" {
 		e.word, e.err = answer.Error.Code, &answer.Error
 		e.code = e.word.CloseCode()
+	}
+	if seconds, err := strconv.ParseUint(handshake.Response.Header.Get("Retry-After"), 10, 32); err == nil { // RFC 9110 §10.2.3
+		e.retryAfter = min(time.Duration(seconds)*time.Second, farthest)
 	}
 	return e
 }

@@ -44,10 +44,10 @@
 //
 // The events of a subscription come in the channel's order, and wait for the program in a
 // queue of their own. If the program does not take them, the queue fills
-// (SubscribeOptions.MaxQueued), the subscription is taken back from the server, and when
-// there is room it goes on from its position: memory is bounded, nothing is lost
-// that the server retains, a gap is told else, and neither other subscriptions nor commands
-// are held up. So a program may publish from the loop in which it reads. With
+// (SubscribeOptions.MaxQueued) and the subscription is taken back from the server; when
+// there is room, what was missed is fetched from the history piece by piece, and then it is
+// live again. Memory is bounded, nothing is lost that the server retains, a gap is told
+// else, and neither other subscriptions nor commands are held up. So a program may publish from the loop in which it reads. With
 // Latest only the newest of each key waits.
 //
 // # Concurrency

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"maru"
 )
@@ -54,6 +55,8 @@ type ending struct {
 	code int       // the close code; closeLost without one
 	word maru.Code // the server's reason, if it gave one
 	err  error     // what was seen on this side
+
+	retryAfter time.Duration // of a handshake that was refused
 }
 
 // comeBack reports whether the close code says so.

@@ -37,6 +37,7 @@ type fake struct {
 	epoch string
 	last  uint64
 	keep  int
+	sent  int // publications out of the history
 	past  map[string][]maru.Publication
 	keys  map[string]uint64 // offsets by idempotency key
 }
@@ -203,7 +204,7 @@ func (s *socket) pushPublication(channel string, p *maru.Publication) {
 func (f *fake) carryOut(s *socket, c command) (reply any, replay []maru.Publication, err error) {
 	var body struct {
 		Channel, Since, Data, Key string
-		Last                      int
+		Last, Limit               int
 		IdempotencyKey            string `json:"idempotency_key"`
 		Transient                 bool
 	}
@@ -226,6 +227,8 @@ func (f *fake) carryOut(s *socket, c command) (reply any, replay []maru.Publicat
 		return map[string]any{"epoch": f.epoch, "offset": offset, "replayed": known}, nil, nil
 	case "subscribe":
 		return f.subscribe(s, body.Channel, body.Since, body.Last)
+	case "history":
+		return f.history(body.Channel, body.Since, body.Limit)
 	case "unsubscribe":
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -237,39 +240,70 @@ func (f *fake) carryOut(s *socket, c command) (reply any, replay []maru.Publicat
 func (f *fake) subscribe(s *socket, channel, since string, last int) (any, []maru.Publication, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	h, err := f.since(channel, since)
+	if err != nil {
+		return nil, nil, err
+	}
 	s.subscribed[channel] = true
+	replay := h.after
+	if since == "" {
+		replay = h.after[len(h.after)-min(last, len(h.after)):]
+		h.start = h.head
+		if len(replay) > 0 {
+			h.start = replay[0].Offset - 1
+		}
+	}
+	f.sent += len(replay)
+	return map[string]any{"channel": channel, "epoch": f.epoch, "offset": h.start, "replay": len(replay), "gap": h.gap}, replay, nil
+}
+
+func (f *fake) history(channel, since string, limit int) (any, []maru.Publication, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h, err := f.since(channel, since)
+	if err != nil {
+		return nil, nil, err
+	}
+	publications := []*maru.Publication{}
+	for _, p := range h.after[:min(limit, len(h.after))] {
+		publications = append(publications, &p)
+	}
+	f.sent += len(publications)
+	return map[string]any{"channel": channel, "epoch": f.epoch, "offset": h.head, "publications": publications, "gap": h.gap}, nil, nil
+}
+
+// kept is what there is of a channel after a position.
+type kept struct {
+	head, start uint64
+	after       []maru.Publication
+	gap         *maru.Gap
+}
+
+func (f *fake) since(channel, since string) (h kept, err error) {
 	past := f.past[channel]
-	var head uint64
 	if len(past) > 0 {
-		head = past[len(past)-1].Offset
+		h.head = past[len(past)-1].Offset
 	}
-	kept := past[max(0, len(past)-f.keep):]
-	reply := map[string]any{"channel": channel, "epoch": f.epoch, "offset": head}
-	var replay []maru.Publication
-	switch {
-	case since != "":
-		at, err := maru.ParsePosition(since)
-		if err != nil {
-			return nil, nil, err
-		}
-		if at.Epoch != f.epoch {
-			reply["gap"], at.Offset = maru.Gap{Reason: maru.GapEpoch}, 0
-		} else if gone := len(past) - len(kept); gone > 0 && past[gone-1].Offset > at.Offset {
-			reply["gap"] = maru.Gap{Reason: maru.GapExpired, From: at.Offset + 1, To: past[gone-1].Offset}
-			at.Offset = past[gone-1].Offset
-		}
-		reply["offset"] = at.Offset
-		for _, p := range kept {
-			if p.Offset > at.Offset {
-				replay = append(replay, p)
-			}
-		}
-	case last > 0 && len(kept) > 0:
-		replay = kept[max(0, len(kept)-last):]
-		reply["offset"] = replay[0].Offset - 1
+	gone := max(0, len(past)-f.keep)
+	h.after = past[gone:]
+	if since == "" {
+		return h, nil
 	}
-	reply["replay"] = len(replay)
-	return reply, replay, nil
+	at, err := maru.ParsePosition(since)
+	if err != nil {
+		return h, err
+	}
+	if at.Epoch != f.epoch {
+		h.gap, at.Offset = &maru.Gap{Reason: maru.GapEpoch}, 0
+	} else if gone > 0 && past[gone-1].Offset > at.Offset {
+		h.gap = &maru.Gap{Reason: maru.GapExpired, From: at.Offset + 1, To: past[gone-1].Offset}
+		at.Offset = past[gone-1].Offset
+	}
+	h.start = at.Offset
+	for len(h.after) > 0 && h.after[0].Offset <= at.Offset {
+		h.after = h.after[1:]
+	}
+	return h, nil
 }
 
 // publish publishes as others do. Offsets rise by 3.

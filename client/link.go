@@ -346,7 +346,7 @@ func (l *link) judge(end ending) (wait time.Duration, back bool) {
 	if end.code == maru.CloseTryAgain {
 		l.attempt = max(l.attempt, 3) // later
 	}
-	wait = backoff(l.attempt, l.c.random)
+	wait = end.retryAfter + backoff(l.attempt, l.c.random)
 	l.attempt++
 	return wait, back
 }

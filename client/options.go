@@ -115,6 +115,7 @@ const (
 	maxFlyingBytes = 4 << 20  // the same, in bytes
 	maxQueued      = 1000     // default of SubscribeOptions.MaxQueued
 	maxQueuedBytes = 16 << 20 // of data in the queue of a subscription
+	maxPageBytes   = 4 << 20  // that are fetched at once after a rest, as far as can be foreseen
 	maxKeys        = 10_000   // that wait in one with Latest; as many as the server has
 	maxLast        = 1000     // docs/protocol.md §3
 	leastHz        = 0.1

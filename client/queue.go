@@ -67,15 +67,18 @@ func (q *queue) publication(p *Publication, at maru.Position) bool {
 	return true
 }
 
-// begin appends where the subscription begins, after what is missing.
-func (q *queue) begin(gap *maru.Gap, s *Subscribed) {
+// begin appends what is missing, if anything is, and where it goes on. s is nil if the
+// subscription has not begun.
+func (q *queue) begin(gap *maru.Gap, at maru.Position, s *Subscribed) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	clear(q.keys) // what comes from here on does not overtake this
 	if gap != nil {
-		q.append(item{event: (*Gap)(gap), at: s.Position})
+		q.append(item{event: (*Gap)(gap), at: at})
 	}
-	q.append(item{event: s, at: s.Position})
+	if s != nil {
+		q.append(item{event: s, at: at})
+	}
 }
 
 // presence appends who is here, if that does not wait to be told already.
@@ -89,12 +92,14 @@ func (q *queue) presence(here *Presence) {
 	}
 }
 
-// room reports whether a publication would fit; if not, pop says when.
-func (q *queue) room() bool {
+// room is how many publications fit; if none does, pop says when.
+func (q *queue) room() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.refused = q.full()
-	return !q.refused
+	if q.refused = q.full(); q.refused {
+		return 0
+	}
+	return q.most - len(q.items)
 }
 
 // finish ends the queue with err: at once, or after what waits.

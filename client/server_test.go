@@ -25,7 +25,7 @@ import (
 const bearable = 60 * time.Second // for anything that must happen, on a busy machine
 
 // serve runs a real server until the test ends, or end is called.
-func serve(t *testing.T, o server.Options) (s *server.Server, addr string, end func()) {
+func serve(t testing.TB, o server.Options) (s *server.Server, addr string, end func()) {
 	t.Helper()
 	o.Open, o.Loopback = o.Namespaces == nil, true
 	s, err := server.New(o)
@@ -49,7 +49,7 @@ func serve(t *testing.T, o server.Options) (s *server.Server, addr string, end f
 }
 
 // dial connects, with waits that are short.
-func dial(t *testing.T, url string, o client.Options) *client.Client {
+func dial(t testing.TB, url string, o client.Options) *client.Client {
 	t.Helper()
 	c, err := client.NewIn(client.Lab{Random: func() float64 { return 0.01 * rand.Float64() }}, url, o)
 	if err != nil {
@@ -59,7 +59,7 @@ func dial(t *testing.T, url string, o client.Options) *client.Client {
 	return c
 }
 
-func subscribe(t *testing.T, c *client.Client, channel string, o client.SubscribeOptions) *client.Subscription {
+func subscribe(t testing.TB, c *client.Client, channel string, o client.SubscribeOptions) *client.Subscription {
 	t.Helper()
 	s, err := c.Subscribe(channel, o)
 	if err != nil {
@@ -69,7 +69,7 @@ func subscribe(t *testing.T, c *client.Client, channel string, o client.Subscrib
 }
 
 // next is the next event of a kind; others are passed over.
-func next[E client.Event](t *testing.T, s *client.Subscription) E {
+func next[E client.Event](t testing.TB, s *client.Subscription) E {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bearable)
 	defer cancel()
@@ -96,7 +96,7 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func publish(t *testing.T, s *server.Server, channel, data string) maru.Position {
+func publish(t testing.TB, s *server.Server, channel, data string) maru.Position {
 	t.Helper()
 	at, err := s.Publish(t.Context(), channel, text(data))
 	if err != nil {
@@ -671,4 +671,30 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	running.Wait()
 	stop()
+}
+
+// A server that drains says when to come back, and nobody is earlier.
+func TestADrainedServer(t *testing.T) {
+	t.Parallel()
+	s, addr, _ := serve(t, server.Options{})
+	_, other, _ := serve(t, server.Options{})
+	r := newRelay(t, addr)
+	c := dial(t, r.url(), client.Options{})
+	sub := subscribe(t, c, "a", client.SubscribeOptions{})
+	next[*client.Subscribed](t, sub)
+	const over = 300 * time.Millisecond
+	began := time.Now()
+	r.to(other)
+	if err := s.Drain(t.Context(), over); err != nil {
+		t.Error(err)
+	}
+	if gap := next[*client.Gap](t, sub); gap.Reason != maru.GapEpoch {
+		t.Error(gap)
+	}
+	if took := time.Since(began); took < over {
+		t.Error("it was back after", took)
+	}
+	if n := r.connections(); n != 2 {
+		t.Error(n, "connections")
+	}
 }

@@ -27,6 +27,9 @@ type Subscription struct {
 	attempt  int // failures in a row
 	timer    *time.Timer
 	blind    bool           // the history may not be read: what was missed is a gap
+	behind   bool           // it rested: what was published meanwhile is fetched first
+	unpaged  bool           // which does not work here
+	largest  int            // bytes of a publication so far
 	position *maru.Position // of the last publication that came
 	replay   int            // publications of the replay still to come
 	newest   map[string]uint64
@@ -156,12 +159,16 @@ func (s *Subscription) open() {
 	s.on = false
 	s.run++
 	s.wait(0, nil)
+	if !s.link.open || s.over {
+		return
+	}
+	room := s.queue.room()
+	s.resting = room == 0
 	switch {
-	case !s.link.open || s.over:
-	case !s.queue.room():
-		s.resting = true
+	case s.resting:
+	case s.behind && !s.unpaged && !s.blind && !s.o.Latest:
+		s.page(min(room, maxLast, max(1, maxPageBytes/max(1, s.largest))))
 	default:
-		s.resting = false
 		s.subscribe()
 	}
 }
@@ -175,7 +182,7 @@ func (s *Subscription) lost() {
 
 // rest takes the subscription back, since nobody takes what comes. c.mu is held.
 func (s *Subscription) rest() {
-	s.on, s.resting = false, true
+	s.on, s.resting, s.behind = false, true, true
 	s.run++
 	s.link.conn.ask("unsubscribe", channelCommand{s.channel}, nil)
 }
@@ -277,9 +284,9 @@ func (s *Subscription) begin(r *subscribed, since *maru.Position) {
 	if s.position == nil || s.position.Epoch != at.Epoch {
 		clear(s.newest)
 	}
-	s.on, s.attempt, s.replay = true, 0, r.Replay
+	s.on, s.behind, s.attempt, s.replay = true, false, 0, r.Replay
 	s.position = &at
-	s.queue.begin(gap, &Subscribed{Position: at, Replay: r.Replay, Recovered: since != nil})
+	s.queue.begin(gap, at, &Subscribed{Position: at, Replay: r.Replay, Recovered: since != nil})
 	if r.Presence != nil {
 		s.whole(r.Presence)
 	}
@@ -316,19 +323,67 @@ func (s *Subscription) publication(p *maru.Publication) {
 	if replay {
 		s.replay--
 	}
+	if !s.put(p, replay) {
+		s.rest()
+	}
+}
+
+// put gives a publication to the program, unless it has come before. It is false if there
+// is no room.
+func (s *Subscription) put(p *maru.Publication, replay bool) bool {
 	if s.knows(p) {
-		return
+		return true
 	}
 	after := *s.position
 	after.Offset = max(after.Offset, p.Offset) // with MaxHz the keys overtake each other
 	if !s.queue.publication(&Publication{*p, replay}, after) {
-		s.rest()
-		return
+		return false
 	}
 	s.position = &after
+	s.largest = max(s.largest, len(p.Data))
 	if s.o.Latest && p.Offset != 0 {
 		s.newest[p.Key] = p.Offset
 	}
+	return true
+}
+
+// page fetches what was published while it rested, as much as there is room for: with a
+// subscription everything would be sent again and again, and most of it in vain. c.mu is held.
+func (s *Subscription) page(limit int) {
+	since := *s.position
+	run, conn := s.run, s.link.conn
+	conn.ask("history", historyCommand{s.channel, written(&since), limit}, func(m *message, err error) {
+		switch {
+		case errors.Is(err, ErrDisconnected):
+			s.unpaged = s.unpaged || conn.fault != nil // the reply was too large
+		case run != s.run:
+		case err != nil || m.History == nil:
+			s.unpaged = true
+			s.subscribe()
+		default:
+			s.paged(m.History, since, limit)
+		}
+	})
+}
+
+// paged takes what page has asked for. c.mu is held.
+func (s *Subscription) paged(r *past, since maru.Position, limit int) {
+	h := r.history()
+	at := h.Start(maru.HistoryQuery{Since: &since})
+	if h.Gap != nil {
+		s.queue.begin(h.Gap, at, nil)
+		s.position = &at
+	}
+	for _, p := range h.Publications {
+		if !s.put(p, true) {
+			s.resting = true
+			return
+		}
+	}
+	if len(h.Publications) < limit || s.position.Offset >= h.Head {
+		s.behind = false
+	}
+	s.open()
 }
 
 // knows reports whether it, or with Latest something newer of its key, has come before.

@@ -416,9 +416,107 @@ func TestWhoDoesNotTakeEventsRestsAndGoesOn(t *testing.T) {
 						t.Fatalf("%d: %v", i, got)
 					}
 				}
+				synctest.Wait()
+				f.publish("chat", "live")
+				if event, err := s.Next(t.Context()); err != nil || word(event, err) != "" { // Subscribed
+					t.Error(event, err)
+				}
+				if event, err := s.Next(t.Context()); word(event, err) != "live" {
+					t.Error(event, err)
+				}
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				if f.sent > 70 {
+					t.Error("the history was sent more than once:", f.sent)
+				}
 			})
 		})
 	}
+}
+
+// What it missed while it rested comes by subscribing where it cannot be fetched.
+func TestWhatCannotBeFetchedAfterARest(t *testing.T) {
+	for name, refuse := range map[string]func(s *socket) error{
+		"not allowed": func(*socket) error { return refusal(maru.CodeNotAllowed) },
+		"too large": func(s *socket) error {
+			s.end(1009, "too_large")
+			return refusal(maru.CodeTooLarge)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake) {
+				f.answer = func(s *socket, c command) (any, error) {
+					if c.name == "history" {
+						return nil, refuse(s)
+					}
+					return nil, nil
+				}
+				f.mute["history"] = name == "too large"
+				c := f.client(client.Options{})
+				s, err := c.Subscribe("chat", client.SubscribeOptions{MaxQueued: 5})
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				for i := range 30 {
+					f.publish("chat", fmt.Sprint(i))
+				}
+				for i := range 30 {
+					for {
+						event, err := s.Next(t.Context())
+						if err != nil {
+							t.Fatal(err)
+						}
+						if w := word(event, nil); w == fmt.Sprint(i) {
+							break
+						} else if w != "" {
+							t.Fatalf("%s came, not %d", w, i)
+						}
+					}
+				}
+				if n := len(f.asked("history")); n != 1 {
+					t.Error("it was tried", n, "times")
+				}
+			})
+		})
+	}
+}
+
+func TestAHistoryThatBeginsAnewWhileItRests(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		s, err := c.Subscribe("chat", client.SubscribeOptions{MaxQueued: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, word := range []string{"a", "b", "c"} {
+			f.publish("chat", word)
+			synctest.Wait()
+		}
+		f.restart("two")
+		for _, word := range []string{"d", "e", "f"} {
+			f.publish("chat", word)
+		}
+		pass(time.Second)
+		var got []string
+		for len(got) < 5 {
+			event, err := s.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if w := word(event, nil); w != "" {
+				got = append(got, w)
+			}
+		}
+		if want := []string{"a", "gap", "d", "e", "f"}; !slices.Equal(got, want) {
+			t.Error(got)
+		}
+		if at := s.Position(); at != (maru.Position{Epoch: "two", Offset: 9}) {
+			t.Error(at)
+		}
+	})
 }
 
 func TestWhatIsLostWhileRestingIsAGap(t *testing.T) {

@@ -75,6 +75,10 @@ type past struct {
 	Gap          *maru.Gap           `json:"gap"`
 }
 
+func (p *past) history() maru.History {
+	return maru.History{Epoch: p.Epoch, Head: p.Offset, Publications: p.Publications, Gap: p.Gap}
+}
+
 type answer struct {
 	Data json.RawMessage `json:"data"`
 }

@@ -16,11 +16,12 @@ func TestFanoutAllocations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, members := range []int{10, 500} {
 				r := &rig{t: t, options: loop.Options{Loops: 1, PingInterval: -1}}
-				g := r.start().NewGroup()
+				g, other := r.start().NewGroup(), r.engine.NewGroup()
 				var peers []*peer
 				for range members {
 					c, _, p := r.conn(loop.Params{DeflateBits: deflate})
 					g.Add(c)
+					other.Add(c) // which has nothing to say
 					peers = append(peers, p)
 				}
 				payload := []byte("a quote: 123.45, a quote: 123.45, a quote: 123.45")

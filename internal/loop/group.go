@@ -331,8 +331,9 @@ type outcome struct{ writes, deliveries, bytes int }
 // deliver does it for one member.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
-	if m.cursor != 0 || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
-		if s.state&stSharing != 0 && len(l.hot) > 1 {
+	shared := s.state&stSharing != 0 && len(l.hot) > 1 && l.waitsElsewhere(s, sh)
+	if m.cursor != 0 || shared || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
+		if shared {
 			l.catchUp(m.conn, s)
 		} else {
 			l.catchUpIn(m.conn, s, sh, m, math.MaxUint64)
@@ -351,7 +352,7 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 		}
 		return outcome{}
 	}
-	n, err := writeSocket(int(s.fd), b.bytes)
+	n, err := l.put(int(s.fd), b.bytes)
 	if n == len(b.bytes) {
 		return outcome{1, b.messages, n}
 	}
@@ -361,6 +362,19 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 		l.unfinished(m.conn, s, b, max(n, 0), err)
 	}
 	return outcome{writes: 1}
+}
+
+// waitsElsewhere reports whether another group has something for the connection in
+// this batch.
+func (l *Loop) waitsElsewhere(s *slot, sh *shard) bool {
+	for n := s.links; n != 0; n = l.links.all[n-1].next {
+		k := l.links.all[n-1]
+		other := l.links.shards[k.shard]
+		if other != sh && int(k.place) >= other.at && int(other.list[k.place].cursor) < len(other.log) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Loop) count(o outcome) {

@@ -17,9 +17,10 @@ type Loop struct {
 	inbox   inbox
 	slab    slab
 	poll    poller
-	sockets bool   // the poller can watch sockets; else every connection is a pipe
-	now     uint32 // ticks that this loop has lived through: see tick
-	ticked  uint32 // the engine's tick at the last turn
+	put     func(fd int, b []byte) (int, error) // writeSocket
+	sockets bool                                // the poller can watch sockets; else every connection is a pipe
+	now     uint32                              // ticks that this loop has lived through: see tick
+	ticked  uint32                              // the engine's tick at the last turn
 
 	refs    []*[chunkSlots]refs // the slab's, as last seen
 	rules   [4]frame.Rules      // by client and deflate: see rulesOf
@@ -57,6 +58,7 @@ func newLoop(e *Engine) *Loop {
 	l := &Loop{
 		engine:  e,
 		poll:    newPoller(e.options.Goroutines),
+		put:     writeSocket,
 		scratch: new(frame.Reader),
 		wbuf:    make([]byte, 0, gatherBytes),
 	}

@@ -77,8 +77,9 @@ const (
 )
 
 // stAlone: the states in which a group's joined block may be written directly,
-// when none of these is set.
-const stAlone = stHeld | stArmed | stQueued | stSharing | stCloseSent | stClient
+// when none of these is set; and no other group has
+// something for it, which only stSharing can mean.
+const stAlone = stHeld | stArmed | stQueued | stCloseSent | stClient
 
 // refs is what a slot needs pointers for.
 type refs struct {

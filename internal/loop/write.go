@@ -215,7 +215,7 @@ func (l *Loop) sent(s *slot, out *outbox, n int) {
 
 func (l *Loop) write(fd int, b []byte) (int, error) {
 	l.stats.writes.Add(1)
-	n, err := writeSocket(fd, b)
+	n, err := l.put(fd, b)
 	return max(n, 0), err
 }
 

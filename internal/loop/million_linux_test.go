@@ -1,0 +1,240 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"maru/internal/frame"
+)
+
+// multitude is an engine full of connections that have everything but a socket:
+// slots, handlers and memberships are what they always are, opened the usual way,
+// but a poller that watches nothing and a write that throws away stand in for the
+// kernel. So one process may have more of them than it may open files.
+type multitude struct {
+	engine *Engine
+	conns  []Conn
+	all    *Group
+	rooms  []*Group // of roomSize members each
+	leave  atomic.Bool
+	left   sync.WaitGroup
+}
+
+const roomSize = 1000
+
+// nothing is a poller whose sockets do not exist.
+type nothing struct {
+	bell
+	m    *multitude
+	once *sync.Once
+}
+
+func (nothing) add(int, connID) error { return nil }
+
+// wait is where the loop takes the numbers back that stand for sockets: those of
+// others must not be closed.
+func (n nothing) wait(l *Loop) {
+	n.bell.wait(l)
+	if n.m.leave.Load() {
+		n.once.Do(func() {
+			l.each(stReady, func(_ connID, s *slot) { s.fd = -1 })
+			n.m.left.Done()
+		})
+	}
+}
+
+// someone is as large as a raw connection of a channel, and has as many pointers.
+type someone struct {
+	deaf
+	conn   Conn
+	places [3]*Group
+	rest   [80]byte
+}
+
+// newMultitude opens n connections, which all join one group and, if they have
+// rooms, one other each. Their descriptors are 0 to n-1 for put.
+func newMultitude(tb testing.TB, n int, rooms bool, put func(fd int, b []byte) (int, error)) *multitude {
+	tb.Helper()
+	e := &Engine{options: Options{PingInterval: -1}.withDefaults(), empty: make(chan struct{})}
+	e.signalEmpty = sync.OnceFunc(func() { close(e.empty) })
+	stop := make(chan struct{})
+	e.stopClock = sync.OnceFunc(func() { close(stop) })
+	e.clock = newClock(e.options)
+	m := &multitude{engine: e}
+	for range e.options.Loops {
+		l := newLoop(e)
+		l.poll.close()
+		l.poll = nothing{bell: make(bell, 1), m: m, once: new(sync.Once)}
+		l.inbox.wake, l.put = l.poll.wake, put
+		m.left.Add(1)
+		e.loops = append(e.loops, l)
+		e.running.Go(l.run)
+	}
+	e.running.Go(func() { e.clock.run(stop, e.loops) })
+	tb.Cleanup(func() { m.end(tb) })
+
+	m.all = e.NewGroup()
+	m.conns = make([]Conn, n)
+	for i := range n {
+		l := e.loops[i%len(e.loops)]
+		c := l.slab.take(l)
+		e.live.Add(1)
+		l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{fd: i, handler: &someone{conn: c}}}})
+		m.all.Add(c)
+		if rooms {
+			if i%roomSize == 0 {
+				m.rooms = append(m.rooms, e.NewGroup())
+			}
+			m.rooms[i/roomSize].Add(c)
+		}
+		m.conns[i] = c
+		if i%1000 == 0 {
+			e.Wait(context.Background())
+		}
+	}
+	m.idle()
+	return m
+}
+
+// idle waits until the loops have done what was posted before.
+func (m *multitude) idle() {
+	for _, l := range m.engine.loops {
+		done := make(chan struct{})
+		l.inbox.post(command{do: doDrain, more: &more{drained: done}}) // of no connection: answered at once
+		<-done
+	}
+}
+
+// say appends a message to groups, which have so many members, and waits until all
+// have it.
+func (m *multitude) say(message *Message, members int, groups ...*Group) {
+	want := m.engine.Stats().Deliveries + uint64(members)
+	for _, g := range groups {
+		g.Append(message)
+	}
+	for m.engine.Stats().Deliveries < want {
+		time.Sleep(20 * time.Microsecond)
+	}
+}
+
+func (m *multitude) end(tb testing.TB) {
+	m.leave.Store(true)
+	for _, l := range m.engine.loops {
+		l.poll.wake()
+	}
+	m.left.Wait()
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	m.engine.Shutdown(over, 1001, "")
+	if slots, bytes, memberships := m.engine.Leftovers(); slots != 0 || bytes != 0 || memberships != 0 {
+		tb.Errorf("left: %d slots, %d bytes, %d memberships", slots, bytes, memberships)
+	}
+}
+
+// More connections than a process may have files: each gets what is said to it,
+// once and in its order, in one write a batch, and costs what it should.
+// Not parallel: it counts the memory of the process.
+func TestMultitude(t *testing.T) {
+	const many = 20_000
+	before := heap()
+	got := make([]atomic.Pointer[[]string], many)
+	m := newMultitude(t, many, true, func(fd int, b []byte) (int, error) {
+		if fd < 0 { // the close frame at the end
+			return len(b), nil
+		}
+		one := append([]string(nil), load(&got[fd])...)
+		one = append(one, strings.ToValidUTF8(string(b), "|"))
+		got[fd].Store(&one)
+		return len(b), nil
+	})
+	const most = 500 // some 380, of which 160 are this test's and 80 go with a larger number
+	if each := (heap() - before) / many; each > most {
+		t.Errorf("a connection costs %d bytes", each)
+	}
+	text := func(s string) *Message { return NewMessage(frame.Text, []byte(s)) }
+	m.say(text("all"), many, m.all)
+	m.say(text("room"), roomSize, m.rooms[3])
+	m.say(text("again"), many, m.all)
+	for i := range got {
+		want := []string{"|\x03all", "|\x05again"}
+		if i/roomSize == 3 {
+			want = slices.Insert(want, 1, "|\x04room")
+		}
+		if writes := load(&got[i]); !slices.Equal(writes, want) {
+			t.Fatalf("connection %d was written %q, want %q", i, writes, want)
+		}
+	}
+}
+
+func load(p *atomic.Pointer[[]string]) []string {
+	if s := p.Load(); s != nil {
+		return *s
+	}
+	return nil
+}
+
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// BenchmarkMillion is a million connections in one process: what they cost in
+// memory, what a collection costs with them, and how long it takes to walk them all
+// with one message. What the kernel would do, which is most of it, is not done.
+func BenchmarkMillion(b *testing.B) {
+	const many = 1_000_000
+	for _, rooms := range []bool{false, true} {
+		b.Run(fmt.Sprintf("rooms=%t", rooms), func(b *testing.B) {
+			before := heap()
+			began := time.Now()
+			m := newMultitude(b, many, rooms, func(_ int, b []byte) (int, error) { return len(b), nil })
+			opened := time.Since(began)
+			after := heap()
+
+			var collections, pauses []time.Duration
+			for range 9 {
+				var stats runtime.MemStats
+				runtime.ReadMemStats(&stats)
+				paused, began := stats.PauseTotalNs, time.Now()
+				runtime.GC()
+				collections = append(collections, time.Since(began))
+				runtime.ReadMemStats(&stats)
+				pauses = append(pauses, time.Duration(stats.PauseTotalNs-paused))
+			}
+
+			message := NewMessage(frame.Text, []byte(strings.Repeat(".", 128)))
+			var fanouts []time.Duration
+			for b.Loop() {
+				began, members := time.Now(), many
+				groups := []*Group{m.all}
+				if rooms { // one of which has something to say too
+					groups, members = append(groups, m.rooms[0]), members+roomSize
+				}
+				m.say(message, members, groups...)
+				fanouts = append(fanouts, time.Since(began))
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(after-before)/many, "heap-bytes/connection")
+			b.ReportMetric(float64(opened.Nanoseconds())/many, "ns/open")
+			b.ReportMetric(median(collections), "gc-ms")
+			b.ReportMetric(median(pauses)*1000, "gc-pause-µs")
+			b.ReportMetric(median(fanouts), "fanout-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// median in milliseconds.
+func median(d []time.Duration) float64 {
+	slices.Sort(d)
+	return float64(d[len(d)/2].Microseconds()) / 1000
+}

@@ -205,19 +205,8 @@ func TestARefusedHandshakeSaysWhenToComeBack(t *testing.T) {
 	for header, after := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "soon": 0, "99999999": time.Hour} {
 		t.Run(header, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fake) {
-				refused := false
-				c, err := client.NewIn(client.Lab{Random: func() float64 { return 0.5 }, Dial: func(ctx context.Context, h http.Header, to client.Sink) (client.Wire, error) {
-					if refused {
-						return f.dial(ctx, h, to)
-					}
-					refused = true
-					body := io.NopCloser(strings.NewReader(`{"error":{"code":"shutting_down","message":""}}`))
-					return nil, &ws.HandshakeError{Response: &http.Response{Header: http.Header{"Retry-After": {header}}, Body: body}, Err: errors.New("503")}
-				}}, "ws://host", client.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer c.Close()
+				f.refuse = refusedHandshake(header)
+				c := f.client(client.Options{})
 				if pass(after + 250*time.Millisecond - 1); c.State() != client.Waiting || !isCode(c.Err(), maru.CodeShuttingDown) {
 					t.Error(c.State(), c.Err())
 				}
@@ -227,6 +216,27 @@ func TestARefusedHandshakeSaysWhenToComeBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+func refusedHandshake(retryAfter string) error {
+	body := io.NopCloser(strings.NewReader(`{"error":{"code":"shutting_down","message":""}}`))
+	return &ws.HandshakeError{Response: &http.Response{Header: http.Header{"Retry-After": {retryAfter}}, Body: body}, Err: errors.New("503")}
+}
+
+// What the server said about its leave holds once.
+func TestComingBackTooEarlyAllTheSame(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		f.socket().push(`{"reconnect":{"after":7000}}`)
+		f.set(func() { f.refuse = refusedHandshake("") })
+		f.end(1001, "shutting_down")
+		if pass(7*time.Second + 250*time.Millisecond - 1); c.State() != client.Waiting || f.opened() != 2 {
+			t.Error(c.State(), f.opened())
+		}
+		if pass(1); c.State() != client.Open {
+			t.Error(c.State())
+		}
+	})
 }
 
 func TestRefusedForGood(t *testing.T) {

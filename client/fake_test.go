@@ -23,7 +23,8 @@ type fake struct {
 	t *testing.T
 
 	mu      sync.Mutex
-	down    bool // handshakes are not answered
+	down    bool  // handshakes are not answered
+	refuse  error // the next one is refused
 	sockets []*socket
 	log     []command
 	mute    map[string]bool // commands that are carried out and not answered
@@ -101,8 +102,12 @@ func (f *fake) dial(ctx context.Context, header http.Header, to client.Sink) (cl
 	s := &socket{f: f, sink: to, in: make(chan []byte, 5000), over: make(chan ending, 1), subscribed: make(map[string]bool)}
 	f.mu.Lock()
 	f.sockets = append(f.sockets, s)
-	down := f.down
+	down, refused := f.down, f.refuse
+	f.refuse = nil
 	f.mu.Unlock()
+	if refused != nil {
+		return nil, refused
+	}
 	if down {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)

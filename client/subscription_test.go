@@ -307,9 +307,11 @@ func TestPresenceWholeThenChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})
 		f.mute["subscribe"] = true
-		var whole string
+		var wholes []string // one after the other
 		f.answer = func(s *socket, c command) (any, error) {
 			if c.name == "presence" {
+				var whole string
+				f.set(func() { whole, wholes = wholes[0], wholes[1:] })
 				s.push(`{"id":%d,"presence":%s}`, c.id, whole)
 			}
 			return nil, nil
@@ -328,20 +330,28 @@ func TestPresenceWholeThenChanges(t *testing.T) {
 		push(`{"version":3,"prev":2,"joined":["ahn"],"left":["kim"],"count":2}`)
 		w.saw(t, "here 1 kim, here 2 kim lee +lee, here 2 ahn lee +ahn -kim")
 
-		f.set(func() { whole = `{"version":7,"count":2,"users":[{"user":"oh"},{"user":"ahn"}]}` })
+		f.set(func() { wholes = []string{`{"version":7,"count":2,"users":[{"user":"oh"},{"user":"ahn"}]}`} })
 		push(`{"version":6,"prev":5,"joined":["oh"],"left":[],"count":3}`) // something was missed
 		push(`{"version":7,"prev":6,"joined":[],"left":["lee"],"count":2}`)
 		push(`{"version":7,"prev":6,"joined":[],"left":["lee"],"count":2}`) // late
 		w.saw(t, "here 1 kim, here 2 kim lee +lee, here 2 ahn lee +ahn -kim, here 2 ahn oh +oh -lee")
 
 		push(`{"version":8,"prev":7,"count":201}`) // too many to name
-		f.set(func() { whole = `{"version":9,"count":3,"users":[{"user":"ahn"}]}` })
+		f.set(func() { wholes = []string{`{"version":9,"count":3,"users":[{"user":"ahn"}]}`} })
 		push(`{"version":9,"prev":8,"joined":[],"left":["ko"],"count":3}`)
 		if got := w.words(); !strings.HasSuffix(got, "here 201, here 3 ahn") {
 			t.Error(got)
 		}
 		if n := len(f.asked("presence")); n != 2 {
 			t.Error("the whole was asked for", n, "times")
+		}
+
+		f.set(func() { // the first is older than what was heard of
+			wholes = []string{`{"version":10,"count":0,"users":[]}`, `{"version":12,"count":1,"users":[{"user":"yu"}]}`}
+		})
+		push(`{"version":12,"prev":11,"joined":["yu"],"left":[],"count":1}`)
+		if got := w.words(); !strings.HasSuffix(got, "here 3 ahn, here 0 -ahn, here 1 yu +yu") && !strings.HasSuffix(got, "here 3 ahn, here 1 yu +yu -ahn") {
+			t.Error(got)
 		}
 	})
 }
@@ -656,6 +666,24 @@ func TestOneChannelManyTimesAndManyChannels(t *testing.T) {
 	})
 }
 
+// A connection that is let go is not given to anybody else.
+func TestSecondSubscriptionsThatComeAndGo(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		on(t, c, "a", client.SubscribeOptions{})
+		for i := range 3 {
+			w := on(t, c, "a", client.SubscribeOptions{})
+			if i < 2 {
+				w.Unsubscribe() // and the next comes at once
+				continue
+			}
+			synctest.Wait()
+			f.publish("a", "x")
+			w.saw(t, "x")
+		}
+	})
+}
+
 func TestArgumentsOfSubscribe(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})
@@ -707,6 +735,33 @@ func TestNextEndsWithItsContext(t *testing.T) {
 		}
 		if n != 1 {
 			t.Error(n)
+		}
+	})
+}
+
+func TestAllWhoWaitAreWoken(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		s, err := f.client(client.Options{}).Subscribe("a", client.SubscribeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Next(t.Context()); err != nil { // Subscribed
+			t.Fatal(err)
+		}
+		got := make(chan error, 20)
+		for range 20 {
+			go func() {
+				_, err := s.Next(t.Context())
+				got <- err
+			}()
+		}
+		synctest.Wait()
+		for i := range 20 {
+			f.publish("a", fmt.Sprint(i))
+		}
+		synctest.Wait()
+		if len(got) != 20 {
+			t.Error(len(got))
 		}
 	})
 }

@@ -64,6 +64,8 @@ export class Connection {
   #notBefore = 0;
   /** @type {number | undefined} */
   #comeBackAfter;
+  /** @type {MaruError | undefined} what one of the commands in flight was closed for; which one is not known */
+  #fault;
 
   /** @type {string | undefined} */
   #token;
@@ -113,7 +115,7 @@ export class Connection {
    * @param {MaruError} [error]
    */
   stop(error) {
-    this.#drop(disconnected());
+    this.#drop();
     for (const command of this.#commands) command.reject(error ?? disconnected());
     this.#set("closed", error);
   }
@@ -177,14 +179,15 @@ export class Connection {
   #carryOut(command) {
     command.sent = true;
     this.ask(command.name, command.body, (error, reply) => {
+      const lost = error?.code === "disconnected";
       if (!error) command.resolve(reply);
-      else if (error.code === "disconnected" && command.retry) command.sent = false;
-      else command.reject(error);
+      else if (lost && command.retry && !this.#fault) command.sent = false;
+      else command.reject((lost && this.#fault) || error);
     });
   }
 
   async #begin() {
-    this.#drop(disconnected());
+    this.#drop();
     const run = this.#run;
     const stale = () => run !== this.#run;
     this.#set("connecting");
@@ -324,8 +327,8 @@ export class Connection {
     const error = new MaruError({ code: word, temporary: true });
     if (this.#env.now() - this.#openedAt >= STEADY) this.#attempt = 0;
     const hadNewToken = this.#tokenIsNew;
-    // What was too large, or no text, is not sent again.
-    this.#drop(code === 1007 || code === 1009 ? error : disconnected());
+    if (code === 1007 || code === 1009) this.#fault = error; // what was too large, or no text, is not sent again
+    this.#drop();
     let back = comeBack(code);
     if (code === 4401 || (code === 4501 && !hadNewToken)) {
       back = this.#token !== undefined; // a token can be had
@@ -349,8 +352,7 @@ export class Connection {
     this.#set("waiting", error);
   }
 
-  /** @param {MaruError} error for those who wait for a reply */
-  #drop(error) {
+  #drop() {
     this.#run++;
     for (const timer of [this.#timer, this.#ticker, this.#probe, this.#refresher]) this.#env.cancel(timer);
     this.#probe = undefined;
@@ -360,7 +362,8 @@ export class Connection {
     socket?.close();
     const asked = [...this.#asked.values()];
     this.#asked.clear();
-    for (const done of asked) done(error);
+    for (const done of asked) done(disconnected());
+    this.#fault = undefined;
   }
 
   /**

@@ -342,15 +342,22 @@ test("what may not be done twice is not", async () => {
 });
 
 test("what the connection was closed for is not sent again", async () => {
-  const { world, server, maru } = await connected();
-  server.mute.add("publish");
+  const { world, server, maru, page } = await connected();
+  page.on("chat");
+  await settle();
+  server.mute.add("publish").add("history");
   const refused = assert.rejects(maru.publish("chat", "a"), { code: "too_large" });
+  const later = page.on("chat", { since: "one:0" });
   await settle();
   server.end(1009, "too_large");
   await refused;
+  server.mute.clear();
   await world.pass(250);
   assert.equal(maru.state, "open");
   assert.equal(server.asked("publish").length, 1);
+  await server.publish("chat", "b");
+  await settle();
+  assert.deepEqual(later.seen, ["a", "b"]); // a subscription on its way goes on
 });
 
 test("history and presence on demand", async () => {

@@ -16,11 +16,12 @@ type clock struct {
 	// The options' durations in ticks, rounded up, plus one: a tick that has
 	// just begun counts as none.
 	ping, pong, closing, backlog, second uint32
+	beat                                 uint32 // the same, without the one more: it is a pace, not a patience
 }
 
 func newClock(o Options) *clock {
 	least := 4 * time.Second
-	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge} {
+	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge, o.BeatInterval} {
 		if d > 0 {
 			least = min(least, d)
 		}
@@ -28,6 +29,7 @@ func newClock(o Options) *clock {
 	every := max(least/16, time.Millisecond)
 	c := &clock{every: every}
 	c.pong, c.closing, c.backlog, c.second = c.in(o.PingTimeout), c.in(o.CloseTimeout), c.in(o.BacklogAge), c.in(time.Second)
+	c.beat = c.in(o.BeatInterval) - 1
 	if o.PingInterval > 0 {
 		c.ping = c.in(o.PingInterval)
 	}
@@ -142,8 +144,14 @@ func (l *Loop) look(id connID, s *slot) {
 		if s.state&stCloseSent != 0 {
 			return
 		}
-		s.pinged = l.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
+		if s.state&stStream == 0 {
+			s.pinged = l.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
+		}
 		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
+	}
+	if s.state&stStream != 0 {
+		l.beat(id, s)
+		return
 	}
 	if c.ping == 0 {
 		return
@@ -167,6 +175,21 @@ func (l *Loop) look(id connID, s *slot) {
 		s.state |= stPinged
 		s.pinged = l.now
 		l.lookAt(id, min(c.pong, c.ping))
+	}
+}
+
+// beat lets a stream show a sign of life when it is time. What the socket still refuses
+// is one too, to whoever reads at last.
+func (l *Loop) beat(id connID, s *slot) {
+	every := l.engine.clock.beat
+	if waited := l.now - s.pinged; waited < every {
+		l.lookAt(id, every-waited)
+		return
+	}
+	s.pinged = l.now
+	l.lookAt(id, every)
+	if h, ok := l.ref(id).handler.(BeatHandler); ok && s.state&(stArmed|stHeld) == 0 {
+		l.send(id, s, h.Beat())
 	}
 }
 

@@ -20,6 +20,7 @@ var (
 	errSlow       = errors.New("slow consumer: backlog beyond its bounds")
 	errSilent     = errors.New("no sign of life after a ping")
 	errNoAnswer   = errors.New("peer did not finish the closing handshake")
+	errEnded      = errors.New("ended here") // of a stream
 )
 
 // closed is what the handler will be told of the end.
@@ -87,11 +88,25 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	if side := l.ref(id).side; side != nil {
 		side.out.settle(l.now)
 	}
-	l.send(id, s, NewMessage(frame.Close, payload))
+	if s.state&stStream != 0 {
+		l.endStream(id, s)
+	} else {
+		l.send(id, s, NewMessage(frame.Close, payload))
+	}
 	s.state |= stCloseSent
 	s.pinged = l.now // from now on: when the closing began
 	l.leaveAll(s)
 	l.lookAt(id, l.engine.clock.closing)
+}
+
+// endStream is what a stream has instead of a close frame: nothing, behind what waits to
+// be written. Why it ended is our word, whatever the peer does then.
+func (l *Loop) endStream(id connID, s *slot) {
+	if why := &l.sideOf(id).closed; why.err == nil {
+		why.err = errEnded
+	}
+	s.state |= stQueued
+	l.markDirty(id, s)
 }
 
 // closeRead: the peer's close frame has come. We answer it if it is the first,
@@ -143,6 +158,9 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 // waits for that.
 func (l *Loop) closeSent(id connID, s *slot) {
 	s.pinged = l.now
+	if s.state&stStream != 0 {
+		s.state |= stDeaf // nobody answers
+	}
 	switch {
 	case s.state&stEnded != 0, s.state&stCloseRead != 0 && s.state&stClient == 0:
 		l.end(id, s, l.ref(id).side.closed)

@@ -1,4 +1,4 @@
-// Package loop holds WebSocket connections, a great many, on a few goroutines.
+// Package loop holds WebSocket connections, and streams, a great many, on a few goroutines.
 //
 // One loop per GOMAXPROCS waits for its own set of sockets. A connection is
 // handed over after its handshake and belongs to one loop for life:
@@ -48,6 +48,12 @@
 // socket: a goroutine reads from the net.Conn and hands what it read to the loop,
 // and another writes while there is something to write (pipe.go). All else is the
 // same code.
+//
+// # Streams
+//
+// A connection need not be a WebSocket: Params.Stream is one on which only we write, bare
+// bytes, such as server-sent events. All but frames, pings and the closing handshake is
+// the same.
 //
 // The package knows no channels and no HTTP. Locks: slab.mu, inbox.mu and the
 // poller's are leaves, never held together.

@@ -23,6 +23,7 @@ type Options struct {
 	PingInterval    time.Duration // silence after which a peer is pinged; default 25 s, negative: never
 	PingTimeout     time.Duration // for any sign of life after the ping; default 10 s
 	CloseTimeout    time.Duration // for the peer's half of the closing handshake; default 5 s
+	BeatInterval    time.Duration // from one sign of life of a stream to the next; default 15 s
 	BacklogBytes    int           // that a socket refused and that wait; default 1 MiB
 	BacklogMessages int           // the same, counted; default 1,000
 	BacklogAge      time.Duration // of the oldest that waits; default 30 s
@@ -37,6 +38,7 @@ func (o Options) withDefaults() Options {
 	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
 	o.PingTimeout = cmp.Or(o.PingTimeout, 10*time.Second)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 5*time.Second)
+	o.BeatInterval = cmp.Or(o.BeatInterval, 15*time.Second)
 	o.BacklogBytes = cmp.Or(o.BacklogBytes, 1<<20)
 	o.BacklogMessages = cmp.Or(o.BacklogMessages, 1000)
 	o.BacklogAge = cmp.Or(o.BacklogAge, 30*time.Second)
@@ -87,6 +89,12 @@ type Params struct {
 	Held        bool   // nothing is written before Conn.Start: who is told that it is connected is then in its groups already
 	Paused      bool   // nothing is read before Conn.Resume
 	Recovers    bool   // the peer can come back to where it was: too slow, it is closed with 4408, not 1013
+
+	// Stream: no WebSocket, but a body without an end that only we write. Messages are
+	// NewBareMessage's and leave as they are; what the peer sends is thrown away. To close
+	// it is to end it, with no close frame and no answer: the code and reason are what the
+	// handler hears. Instead of pings it gets what a BeatHandler gives.
+	Stream bool
 }
 
 // Handler takes what happens on a connection. Its methods run on the
@@ -109,6 +117,10 @@ type PongHandler interface{ Pong(data []byte) }
 // A FarewellHandler is a Handler that has something to say before the engine closes
 // its connection, by Drain or Shutdown; nil is nothing.
 type FarewellHandler interface{ Farewell() *Message }
+
+// A BeatHandler is the Handler of a stream that shows signs of life: Beat's answer is
+// sent once every Options.BeatInterval, unless something waits to be written anyway.
+type BeatHandler interface{ Beat() *Message }
 
 // Open takes over nc after its handshake: buffered is what was read of it and
 // not yet used. build makes the handler, given the connection's handle, whose use

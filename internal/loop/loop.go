@@ -243,6 +243,11 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.params.Recovers {
 		s.state |= stRecovers
 	}
+	first := l.engine.clock.ping
+	if o.params.Stream {
+		s.state |= stStream
+		s.pinged, first = l.now, l.engine.clock.beat
+	}
 	r := l.ref(id)
 	r.handler, r.tls = o.handler, o.tls
 	if o.nc != nil {
@@ -254,7 +259,7 @@ func (l *Loop) opened(id connID, o *opening) {
 		l.end(id, s, closed{code: closeAbnormal, err: err})
 		return
 	}
-	l.lookAt(id, l.engine.clock.ping)
+	l.lookAt(id, first)
 	if len(o.params.Preface) > 0 {
 		l.enqueue(id, s, o.params.Preface, 0)
 	}

@@ -41,6 +41,12 @@ func NewKeyedMessage(op frame.Opcode, payload []byte, key string) *Message {
 	return m
 }
 
+// NewBareMessage is a message for streams (Params.Stream), which keeps data and leaves as
+// it is, without a frame. It has a key as NewKeyedMessage's.
+func NewBareMessage(data []byte, key string) *Message {
+	return &Message{op: frame.Binary, plain: data, key: key}
+}
+
 // Len is the size in bytes of the uncompressed frame.
 func (m *Message) Len() int { return len(m.plain) }
 

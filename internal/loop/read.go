@@ -62,7 +62,7 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 	s.seen = l.now
 	s.state &^= stPinged
 	l.stats.read.Add(uint64(len(p)))
-	if s.state&(stMute|stDeaf|stCloseRead) != 0 {
+	if s.state&(stMute|stDeaf|stCloseRead|stStream) != 0 {
 		return // RFC 6455 §1.4: what comes after a close frame is not looked at
 	}
 	ref := l.ref(id)

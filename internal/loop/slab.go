@@ -25,7 +25,7 @@ type slot struct {
 
 	fd     int32  // -1: a pipe
 	seen   uint32 // tick of the last bytes read
-	pinged uint32 // tick of the ping that waits for a sign of life; of the beginning of the closing
+	pinged uint32 // tick of the ping that waits for a sign of life; of a stream's last one; of the beginning of the closing
 	links  uint32 // first of its memberships, number+1
 	state  uint32 // st…
 }
@@ -74,6 +74,7 @@ const (
 	stUnwatched                    // the poller does not tell that there is something to read
 	stAsked                        // the poller tells when there is room to write
 	stRecovers                     // knows what to do when it was slow
+	stStream                       // no WebSocket: see Params.Stream
 )
 
 // stAlone: the states in which a group's joined block may be written directly,

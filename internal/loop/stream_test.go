@@ -1,0 +1,191 @@
+package loop_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"maru/internal/loop"
+)
+
+func bare(s string) *loop.Message { return loop.NewBareMessage([]byte(s), "") }
+
+// readAll is what comes until the end of the stream.
+func (p *peer) readAll() string {
+	p.t.Helper()
+	p.nc.SetReadDeadline(time.Now().Add(p.patience))
+	b, err := io.ReadAll(p.nc)
+	if err != nil {
+		p.t.Fatalf("after %q: %v", short(string(b)), err)
+	}
+	return string(b)
+}
+
+func (p *peer) expectBytes(s string) {
+	p.t.Helper()
+	p.nc.SetReadDeadline(time.Now().Add(p.patience))
+	b := make([]byte, len(s))
+	if n, err := io.ReadFull(p.nc, b); err != nil || string(b) != s {
+		p.t.Fatalf("want %q, got %q, %v", short(s), short(string(b[:n])), err)
+	}
+}
+
+// A stream gets bare bytes, by itself and by groups, whatever it sends; and its end is
+// nothing but the end, behind all that was sent, for the reason that was ours.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		c, ears, peer := r.conn(loop.Params{Stream: true, Preface: []byte("head ")}, []byte("\xff\xff not a frame")...)
+		_, _, other := r.conn(loop.Params{}) // takes a turn of the engine's
+		g := r.engine.NewGroup()
+		g.Add(c)
+		c.Send(bare("1 "))
+		peer.expectBytes("head 1 ")
+		peer.write([]byte("GET / HTTP/1.1\r\n\r\n\x88\x00"))
+		g.Append(bare("2 "))
+		c.Send(bare("3 "))
+		g.Append(bare("4 "))
+		peer.expectBytes("2 3 4 ")
+		large := strings.Repeat("x", 1<<20)
+		c.SendAll([]*loop.Message{bare(large), bare("last")})
+		c.Close(4401, "token_expired")
+		if err := c.Send(bare("too late")); err != loop.ErrClosed {
+			t.Errorf("send: %v", err)
+		}
+		g.Append(bare("too late"))
+		if got := peer.readAll(); got != large+"last" {
+			t.Errorf("at the end came %q", short(got))
+		}
+		peer.nc.Close()
+		ears.wantEnd(t, 4401, "token_expired", true)
+		other.nc.Close()
+	})
+}
+
+// Who goes has gone, and no message was ever one of theirs.
+func TestStreamIsLeft(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		_, ears, peer := r.conn(loop.Params{Stream: true})
+		peer.write([]byte("bye"))
+		peer.nc.Close()
+		ears.wantEnd(t, 1006, "", true)
+		if len(ears.messages) > 0 {
+			t.Error("what it sent was taken for a message")
+		}
+	})
+}
+
+// A reader of a stream that is slow finds whole messages, and the end.
+func TestSlowStream(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		r.options.BacklogBytes = 100_000
+		c, ears, peer := r.conn(loop.Params{Stream: true})
+		g := r.engine.NewGroup()
+		g.Add(c)
+		message := strings.Repeat("x", 20_000) + "\n"
+		until(t, "the stream is slow", func() bool {
+			g.Append(bare(message))
+			return !c.Open()
+		})
+		if got := peer.readAll(); len(got) == 0 || got != strings.Repeat(message, len(got)/len(message)) {
+			t.Errorf("%d bytes came, the last %q", len(got), got[max(0, len(got)-10):])
+		}
+		peer.nc.Close()
+		ears.wantEnd(t, 1013, "slow", true)
+		if n := r.engine.Stats().Slow.Sum(); n != 1 {
+			t.Errorf("%d slow connections", n)
+		}
+	})
+}
+
+// A peer that does not see the end of its stream is let go after CloseTimeout.
+func TestStreamThatNobodyEnds(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		r.options.CloseTimeout = 50 * time.Millisecond
+		c, ears, _ := r.conn(loop.Params{Stream: true})
+		c.Close(4503, "revoked")
+		ears.wantEnd(t, 4503, "revoked", true)
+	})
+}
+
+// Streams that were held when they were closed end too.
+func TestHeldStreamEnds(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		c, ears, peer := r.conn(loop.Params{Stream: true, Held: true, Preface: []byte("head")})
+		c.Close(1001, "going")
+		c.Start()
+		if got := peer.readAll(); got != "head" {
+			t.Errorf("got %q", got)
+		}
+		peer.nc.Close()
+		ears.wantEnd(t, 1001, "going", true)
+	})
+}
+
+// beater has a pulse and a last word.
+type beater struct{ *ears }
+
+func (beater) Beat() *loop.Message     { return bare("beat ") }
+func (beater) Farewell() *loop.Message { return bare("farewell") }
+
+// A stream shows signs of life at its pace, whatever else is sent, and is never pinged.
+func TestBeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, PingInterval: time.Second, BeatInterval: 10 * time.Second}}
+		near, far := r.plainPair()
+		e := newEars()
+		c, err := r.start().Open(near, nil, loop.Params{Stream: true}, func(loop.Conn) loop.Handler { return beater{e} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer := newPeer(t, far, loop.Params{})
+		peer.patience = time.Hour
+		begin := time.Now()
+		for i := range 3 {
+			peer.expectBytes("beat ")
+			if d := time.Since(begin); d < time.Duration(i+1)*10*time.Second || d > time.Duration(i+1)*10*time.Second+time.Second {
+				t.Errorf("beat %d after %v", i+1, d)
+			}
+			c.Send(bare("news "))
+			peer.expectBytes("news ")
+		}
+		go r.engine.Shutdown(context.Background(), 1001, "over")
+		if got := peer.readAll(); got != "farewell" {
+			t.Errorf("at the end came %q", got)
+		}
+		far.Close()
+		e.wantEnd(t, 1001, "over", true)
+	})
+}
+
+// While its socket is full a stream gets no signs of life: none is behind another.
+func TestNoBeatsBehindABacklog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, BeatInterval: time.Second, BacklogAge: time.Hour}}
+		near, far := r.plainPair()
+		e := newEars()
+		c, err := r.start().Open(near, nil, loop.Params{Stream: true}, func(loop.Conn) loop.Handler { return beater{e} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Send(bare("news "))
+		time.Sleep(time.Minute) // of the bubble's clock
+		peer := newPeer(t, far, loop.Params{})
+		peer.patience = time.Hour
+		peer.expectBytes("news beat ")
+		c.Close(1001, "")
+		if got := peer.readAll(); got != "" {
+			t.Errorf("behind it came %q", got)
+		}
+		far.Close()
+	})
+}

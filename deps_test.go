@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one, a design record.
 var layers = [][]string{
 	{"maru"},
-	{"maru/internal/frame", "maru/internal/xconnect", "maru/internal/history", "maru/js"},
+	{"maru/internal/frame", "maru/internal/event", "maru/internal/xconnect", "maru/internal/history", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
@@ -41,6 +41,7 @@ var only = map[string][]string{
 	"maru/internal/broker/*": {"maru", "maru/internal/history"},
 	"maru/internal/session":  {"maru"},
 	"maru/internal/history":  {"maru"},
+	"maru/internal/event":    {"maru"},
 	"maru/internal/demo":     {},
 	"maru/internal/metrics":  {},
 	"maru/internal/config":   {"maru"},
@@ -57,7 +58,7 @@ var importers = map[string][]string{
 // pure are packages of bytes and values: no sockets, no files, no clock of the
 // system's.
 var (
-	pure    = []string{"maru", "maru/internal/frame", "maru/internal/history"}
+	pure    = []string{"maru", "maru/internal/frame", "maru/internal/event", "maru/internal/history"}
 	outside = []string{"net", "net/http", "os", "os/*", "syscall", "golang.org/x/sys/*"}
 )
 

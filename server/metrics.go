@@ -51,7 +51,7 @@ func (s *Server) metrics() []metrics.Metric {
 			Read: codes(s.refusals.Of)},
 		{Name: "maru_command_errors_total", Help: "Commands of the full protocol answered with an error, by its code.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.failures.Of)},
-		{Name: "maru_slow_total", Help: "Connections ended because they did not read, by the bound that was passed; queue is of event streams and polls.",
+		{Name: "maru_slow_total", Help: "Connections ended because they did not read, by the bound that was passed; queue is of polls, and of event streams in HTTP/2.",
 			Labels: []string{"bound"}, Rises: true,
 			Read: func(tell metrics.Tell) {
 				slow := s.engine.Stats().Slow
@@ -74,7 +74,7 @@ func (s *Server) metrics() []metrics.Metric {
 				tell(float64(s.replayed.Load()), "replayed")
 				tell(float64(s.stale.Load()), "stale")
 			}},
-		{Name: "maru_conflated_total", Help: "Publications that a newer one of their key made stale before they left, by where they waited: socket, queue (of an event stream), pace (of max_hz).",
+		{Name: "maru_conflated_total", Help: "Publications that a newer one of their key made stale before they left, by where they waited: socket, queue (of an event stream in HTTP/2), pace (of max_hz).",
 			Labels: []string{"place"}, Rises: true,
 			Read: func(tell metrics.Tell) {
 				h := s.hub.Stats()

@@ -124,7 +124,7 @@ func (s *Server) routes() http.Handler {
 		Submit: s.submit})
 	sessions := full.New(full.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
 		Session: s.session()})
-	events := sse.New(sse.Options{Hub: s.hub, Door: s.door, WriteTimeout: s.options.BacklogAge})
+	events := sse.New(sse.Options{Engine: s.engine, Hub: s.hub, Door: s.door, WriteTimeout: s.options.BacklogAge})
 	return api.New(api.Options{
 		Hub: s.hub, Door: s.door,
 		History: s.broker.History, Publish: s.publish,

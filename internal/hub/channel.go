@@ -49,7 +49,7 @@ func (c *Channel) deliver(d Delivery) {
 		if all.count+latest.count == 0 {
 			continue
 		}
-		m := c.message(Form(f), d.Publication)
+		m := c.message(Form(f), d.At.Epoch, d.Publication)
 		if all.count > 0 {
 			all.group.Append(m)
 		}

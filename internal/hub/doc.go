@@ -3,7 +3,8 @@
 //
 //	broker ─Sink→ Hub.Deliver ─→ channel ─┬─ sockets, raw form ─────────→ one loop.Group ─→ loops
 //	                                      ├─ sockets, publication form ─→ one loop.Group ─→ loops
-//	                                      └─ queues: server-sent events, long polls
+//	                                      ├─ event streams ─────────────→ one loop.Group ─→ loops
+//	                                      └─ queues: long polls, event streams in HTTP/2
 //
 // A publication is encoded once for each form that has a subscriber and appended
 // once to that form's group. A Queue serves a goroutine: it collects until Next
@@ -33,8 +34,8 @@
 //
 // # Concurrency and locks
 //
-// Everything may be called from any goroutine; JoinFrom, Subscribe and Next, which
-// may wait, not from a loop. Order of locks: shard.mu, then Channel.mu, then
+// Everything may be called from any goroutine; Ask, Join, JoinFrom, Subscribe and
+// Next, which may wait, not from a loop. Order of locks: shard.mu, then Channel.mu, then
 // Queue.mu. The broker's locks come before these: the hub calls the broker with none
 // held.
 //

@@ -7,7 +7,7 @@ import (
 	"maru/internal/loop"
 )
 
-// Socket is a WebSocket connection as a subscriber.
+// Socket is a connection of the engine's as a subscriber: a WebSocket, or an event stream.
 type Socket struct {
 	Conn loop.Conn
 	Form Form
@@ -26,52 +26,87 @@ func (c *Channel) Join(s Socket) {
 // nil: nothing.
 type Greeting func(maru.History) *loop.Message
 
-// JoinFrom sends s what q asks of the history and subscribes it to what follows,
-// with no hole and no double between the two. Who wants the latest gets the newest of
-// each key that is retained, whatever its position: conflated, keys come out of the order of
-// offsets, so that a position does not say which have been seen; and what was skipped was
-// stale, so nothing is a gap. A long history goes out in pieces, and
-// then JoinFrom waits for the reader and starts the connection if it is held. If it
-// fails, s is not subscribed. Its errors: the broker's; CodeGap if something after
-// q.Since is no longer retained and there is no greeting to say so, and then nothing was
-// sent; CodeSlow if the reader takes too long or more was published meanwhile than a
-// backlog holds; net.ErrClosed if the connection is gone.
+// JoinFrom sends s what q asks of the history and subscribes it to what follows: Ask and
+// Join in one. If it fails, s is not subscribed. Its errors: theirs; and CodeGap if
+// something after q.Since is no longer retained and there is no greeting to say so, and
+// then nothing was sent.
 func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery, greet Greeting) error {
-	if err := c.hub.engine.Wait(ctx); err != nil {
+	j, err := c.Ask(ctx, s.Mode, q)
+	if err != nil {
 		return err
 	}
-	live := c.collect(s.Mode)
-	if s.Mode.Latest && q.Since != nil {
+	var first *loop.Message
+	switch {
+	case greet != nil:
+		first = greet(j.History)
+	case j.History.Gap != nil:
+		j.Drop()
+		return errGap
+	}
+	return j.Join(ctx, s, first)
+}
+
+// Joining is a subscription that begins with the history and has yet no connection. What
+// is published meanwhile waits. Join or Drop ends it.
+type Joining struct {
+	History maru.History // what was asked
+
+	channel *Channel
+	live    *backlog
+}
+
+// Ask asks the history q for who is to join. Who wants the latest gets the newest of
+// each key that is retained, whatever its position: conflated, keys come out of the order of
+// offsets, so that a position does not say which have been seen; and what was skipped was
+// stale, so nothing is a gap. Its errors: the broker's and ctx's.
+func (c *Channel) Ask(ctx context.Context, m Mode, q maru.HistoryQuery) (*Joining, error) {
+	if err := c.hub.engine.Wait(ctx); err != nil {
+		return nil, err
+	}
+	j := &Joining{channel: c, live: c.collect(m)}
+	if m.Latest && q.Since != nil {
 		q = maru.HistoryQuery{Limit: -1}
 	}
-	history, err := c.hub.broker.History(ctx, c.name, q)
-	if s.Mode.Latest {
-		history.Publications = newest(history.Publications)
+	var err error
+	if j.History, err = c.hub.broker.History(ctx, c.name, q); err != nil {
+		j.Drop()
+		return nil, err
 	}
-	if err == nil && history.Gap != nil && greet == nil {
-		err = errGap
+	if m.Latest {
+		j.History.Publications = newest(j.History.Publications)
 	}
-	var replay []*loop.Message
-	if err == nil {
-		var first []*loop.Message
-		if greet != nil {
-			first = []*loop.Message{greet(history)}
-		}
-		replay, err = c.replay(ctx, s, first, history.Publications)
-	}
+	return j, nil
+}
+
+// Drop is for who does not join.
+func (j *Joining) Drop() {
+	j.channel.mu.Lock()
+	defer j.channel.mu.Unlock()
+	delete(j.channel.joining, j.live)
+}
+
+// Join sends s first of all the message, if there is one, and then the history, and
+// subscribes it to what follows, with no hole and no double between the two. s has the
+// mode that asked. A long history goes out in pieces, and then Join waits for the reader
+// and starts the connection if it is held. If it fails, s is not subscribed. Its errors:
+// CodeSlow if the reader takes too long or more was published meanwhile than a backlog
+// holds; net.ErrClosed if the connection is gone; ctx's.
+func (j *Joining) Join(ctx context.Context, s Socket, first *loop.Message) error {
+	c := j.channel
+	replay, err := j.replay(ctx, s, first)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.joining, live)
+	delete(c.joining, j.live)
 	switch {
 	case err != nil:
 		return err
-	case live.full:
+	case j.live.full:
 		return errSlow
 	}
-	from := maru.Position{Epoch: history.Epoch, Offset: history.Head}
-	for _, d := range live.take(from) {
-		replay = append(replay, c.message(s.Form, d.Publication))
+	from := maru.Position{Epoch: j.History.Epoch, Offset: j.History.Head}
+	for _, d := range j.live.take(from) {
+		replay = append(replay, c.message(s.Form, d.At.Epoch, d.Publication))
 		if d.after(from) && d.At.Offset > 0 { // of the latest, one may stand before another
 			from = d.At
 		}
@@ -88,22 +123,27 @@ func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery, g
 // replay sends first and all but the last piece of what history has, each when the one
 // before is written: what waits for one socket does not depend on how much it asks
 // for. The last piece is the answer, encoded and not sent.
-func (c *Channel) replay(ctx context.Context, s Socket, first []*loop.Message, ps []*maru.Publication) ([]*loop.Message, error) {
+func (j *Joining) replay(ctx context.Context, s Socket, first *loop.Message) ([]*loop.Message, error) {
+	var ms []*loop.Message
+	if first != nil {
+		ms = append(ms, first)
+	}
+	ps := j.History.Publications
 	for {
 		n := piece(ps)
-		ms := append(first, c.messages(s.Form, ps[:n])...)
+		ms = append(ms, j.channel.messages(s.Form, j.History.Epoch, ps[:n])...)
 		s.Conn.Encode(ms)
 		if n == len(ps) {
 			return ms, nil
 		}
-		ps, first = ps[n:], nil
 		s.Conn.Start()
 		if err := s.Conn.SendAll(ms); err != nil {
 			return nil, err
 		}
-		if err := c.drain(ctx, s.Conn); err != nil {
+		if err := j.channel.drain(ctx, s.Conn); err != nil {
 			return nil, err
 		}
+		ps, ms = ps[n:], nil
 	}
 }
 

@@ -134,7 +134,7 @@ func (p *pacer) flush(now time.Time) {
 	slices.SortFunc(all, func(a, b Delivery) int { return cmp.Compare(a.At.Offset, b.At.Offset) })
 	ms := make([]*loop.Message, len(all))
 	for i, d := range all {
-		ms[i] = p.channel.message(p.pace.form, d.Publication)
+		ms[i] = p.channel.message(p.pace.form, d.At.Epoch, d.Publication)
 		p.group.Append(ms[i])
 	}
 	for _, n := range p.fresh {

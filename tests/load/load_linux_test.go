@@ -128,7 +128,8 @@ func BenchmarkIdle(b *testing.B) {
 	}{
 		"websocket":        {"ws", 19000, nil},
 		"secure websocket": {"wss", 4000, certified()},
-		"events":           {"http", 5000, nil},
+		"events":           {"http", 19000, nil},
+		"secure events":    {"https", 4000, certified()},
 	} {
 		b.Run(name, func(b *testing.B) {
 			_, url := serve(b, c.tls)

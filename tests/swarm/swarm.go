@@ -44,8 +44,8 @@ type Swarm struct {
 }
 
 // Start connects n clients to the address, in another process, and returns when
-// all are open: WebSockets to a ws:// or wss:// address, any certificate being good enough, event streams, which are only held
-// open, to an http:// one. They go when the test ends.
+// all are open: WebSockets to a ws:// or wss:// address, event streams, which are only held open,
+// to an http:// or https:// one. Any certificate is good enough. They go when the test ends.
 func Start(tb testing.TB, url string, n int) *Swarm {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -146,7 +146,7 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			if strings.HasPrefix(address, "http:") {
+			if strings.HasPrefix(address, "http") {
 				errs <- openStream(address)
 				return
 			}
@@ -175,7 +175,12 @@ func openStream(address string) error {
 	if err != nil {
 		return err
 	}
-	nc, err := net.Dial("tcp", u.Host)
+	var nc net.Conn
+	if u.Scheme == "https" {
+		nc, err = tls.Dial("tcp", u.Host, &tls.Config{InsecureSkipVerify: true})
+	} else {
+		nc, err = net.Dial("tcp", u.Host)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"maru"
 	"maru/internal/entry"
+	"maru/internal/event"
 	"maru/internal/hub"
 )
 
@@ -18,6 +19,10 @@ func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string
 	query, mode, err := parse(r)
 	if err != nil {
 		g.door.Refuse(w, r, err)
+		return
+	}
+	if g.onLoop(w, r) {
+		g.join(w, r, channel, query, mode)
 		return
 	}
 	g.serve(w, r, entry.Connection{Transport: entry.Events, Channel: channel}, entry.Actions(query),
@@ -57,7 +62,7 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 		if begun && len(history.Publications) == 0 {
 			batch, err := queue.Next(ctx)
 			for _, d := range batch {
-				dst = appendPublication(dst, d.At.Epoch, d.Publication)
+				dst = event.AppendPublication(dst, d.At.Epoch, d.Publication)
 			}
 			return dst, err
 		}
@@ -69,7 +74,7 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 			dst = appendBeginning(dst, query, history)
 		}
 		for len(history.Publications) > 0 && len(dst) < replayBytes {
-			dst = appendPublication(dst, history.Epoch, history.Publications[0])
+			dst = event.AppendPublication(dst, history.Epoch, history.Publications[0])
 			history.Publications = history.Publications[1:]
 		}
 		return dst, nil
@@ -77,11 +82,11 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 }
 
 func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte {
-	dst = appendRetry(dst, retry)
-	dst = appendID(dst, standing(query, h))
+	dst = event.AppendRetry(dst, retry)
+	dst = event.AppendID(dst, standing(query, h))
 	dst = append(dst, '\n')
 	if h.Gap != nil {
-		dst = appendGap(dst, h)
+		dst = event.AppendGap(dst, h)
 	}
 	return dst
 }

@@ -22,14 +22,25 @@
 // right after the gap would skip what follows.
 //
 // A stream ends when the client goes, when the session behind it ends, on shutdown,
-// and when the client does not read: when more waits than the hub's bounds
-// allow, or one write takes longer than Options.WriteTimeout. It just ends; the
-// client comes back by itself with the last id that it has.
+// and when the client does not read: when more waits than the bounds of the engine or
+// the hub allow, or longer. It just ends; the client comes back by itself with the last
+// id that it has.
+//
+// # Two ways
+//
+// In HTTP/1 the stream of a channel has its connection for itself, and ends with it:
+//
+//	request ─→ all that may refuse it ─→ history ─→ hijack ─→ engine.Open, held
+//	                                                              │ head, history, join
+//	socket ←─ loop ←─ the channel's group, hub.Events ←───────────┘
+//
+// What has no connection of its own, in HTTP/2 or where it cannot be taken over, and
+// the stream of presence, has a goroutine: its request's (stream.go).
 //
 // # Concurrency
 //
-// Each stream is served by the goroutine of its request. What waits is joined into
-// one write.
+// A member is made by the goroutine of its request and lives on its loop; whichever of
+// the two is last lets it go. What waits is joined into one write, either way.
 //
 // # What it does not do
 //

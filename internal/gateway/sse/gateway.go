@@ -9,31 +9,40 @@ import (
 	"maru"
 	"maru/internal/auth"
 	"maru/internal/entry"
+	"maru/internal/event"
 	"maru/internal/hub"
+	"maru/internal/loop"
 )
 
 const (
 	defaultWriteTimeout = 30 * time.Second
 	commentEvery        = 15 * time.Second
+
+	// retry is how long a browser waits before it comes back, if nothing else was said.
+	retry = 2 * time.Second
 )
 
-// Options of a Gateway. Hub and Door are needed.
+// Options of a Gateway. Hub and Door are needed, and Engine for channels' streams of their
+// own connection.
 type Options struct {
+	Engine       *loop.Engine // nil: every stream has a goroutine
 	Hub          *hub.Hub
 	Door         *entry.Door
-	WriteTimeout time.Duration // of one write; default 30 s
+	WriteTimeout time.Duration // of one write of a stream with a goroutine; default 30 s
 }
 
 // Gateway serves event streams.
 type Gateway struct {
+	engine  *loop.Engine
 	hub     *hub.Hub
 	door    *entry.Door
 	timeout time.Duration
+	start   time.Time // ages of members are measured from here
 }
 
 // New makes a Gateway.
 func New(o Options) *Gateway {
-	return &Gateway{hub: o.Hub, door: o.Door, timeout: cmp.Or(o.WriteTimeout, defaultWriteTimeout)}
+	return &Gateway{engine: o.Engine, hub: o.Hub, door: o.Door, timeout: cmp.Or(o.WriteTimeout, defaultWriteTimeout), start: time.Now()}
 }
 
 // feed is what a stream carries: the next bytes to write, waited for.
@@ -75,7 +84,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	start := time.Now()
 	err = s.run(ctx, next)
 	if after := g.door.Drain.ComeBack(); after > 0 && maru.ErrorOf(err).Code == maru.CodeShuttingDown {
-		s.write(append(appendRetry(s.buf, after), '\n'))
+		s.write(append(event.AppendRetry(s.buf, after), '\n'))
 	}
 	g.door.Disconnected(c, 0, reasonOf(r.Context(), err), time.Since(start))
 }

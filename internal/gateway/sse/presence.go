@@ -8,6 +8,7 @@ import (
 
 	"maru/internal/auth"
 	"maru/internal/entry"
+	"maru/internal/event"
 )
 
 // Presence streams who is subscribed to a channel: at once, then at each change,
@@ -25,7 +26,7 @@ func (g *Gateway) Presence(w http.ResponseWriter, r *http.Request, channel strin
 				}
 				if !begun {
 					begun = true
-					dst = appendRetry(dst, retry)
+					dst = event.AppendRetry(dst, retry)
 				}
 				var data bytes.Buffer
 				encoder := json.NewEncoder(&data)
@@ -33,7 +34,7 @@ func (g *Gateway) Presence(w http.ResponseWriter, r *http.Request, channel strin
 				if err := encoder.Encode(presence); err != nil {
 					return dst, err
 				}
-				return appendData(dst, bytes.TrimRight(data.Bytes(), "\n")), nil
+				return event.AppendData(dst, bytes.TrimRight(data.Bytes(), "\n")), nil
 			}
 			return next, watch.Close, nil
 		})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"maru"
+	"maru/internal/event"
 )
 
 // stream is the response of one request.
@@ -24,12 +25,16 @@ var errSlow = maru.NewError(maru.CodeSlow, "one write took too long")
 const maxKeptBuffer = 4 << 10
 
 func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
-	h := w.Header()
+	describe(w.Header())
+	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout}
+}
+
+// describe sets the headers of a stream.
+func describe(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx otherwise holds events back
 	h.Set("X-Content-Type-Options", "nosniff")
-	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout}
 }
 
 // run writes what next brings, and a comment every 15 s, until an error.
@@ -37,7 +42,7 @@ func (s *stream) run(ctx context.Context, next feed) error {
 	for {
 		err := s.until(ctx, time.Now().Add(commentEvery), next)
 		if err == nil {
-			err = s.write(append(s.buf, ":\n\n"...))
+			err = s.write(append(s.buf, event.Comment...))
 		}
 		if err != nil {
 			return err

@@ -1,8 +1,10 @@
 package sse_test
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +26,8 @@ import (
 // world is a gateway over a real hub and a broker that keeps three.
 type world struct {
 	gateway *sse.Gateway
+	engine  *loop.Engine
+	loops   bool // streams of channels are the engine's
 	hub     *hub.Hub
 	broker  maru.Broker
 	door    *entry.Door
@@ -31,30 +35,52 @@ type world struct {
 	kim     string // the cookie of the one who signed in
 }
 
-func newWorld(t *testing.T) *world {
-	w := new(world)
-	engine := loop.New(loop.Options{Goroutines: true, Loops: 1})
-	w.hub = hub.New(hub.Options{Engine: engine, QueueMessages: 50}, func(sink maru.Sink) maru.Broker {
+// both runs a test in a bubble, over streams with a goroutine each and over streams on
+// loops.
+func both(t *testing.T, test func(t *testing.T, w *world)) {
+	for name, loops := range map[string]bool{"goroutines": false, "loops": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, loops)) })
+		})
+	}
+}
+
+func newWorld(t *testing.T, loops bool) *world {
+	w := &world{loops: loops}
+	w.engine = loop.New(loop.Options{Goroutines: true, Loops: 1, BacklogMessages: mostQueued})
+	w.hub = hub.New(hub.Options{Engine: w.engine, QueueMessages: mostQueued}, func(sink maru.Sink) maru.Broker {
 		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
 	})
-	t.Cleanup(func() {
-		w.hub.Close()
-		engine.Shutdown(context.Background(), 1001, "")
-	})
+	t.Cleanup(w.shutdown)
 	w.door = &entry.Door{
 		Limiter: auth.NewLimiter(2, 0),
 		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:   new(auth.Rules), Rates: new(auth.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
-	w.gateway = sse.New(sse.Options{Hub: w.hub, Door: w.door})
+	w.gateway = sse.New(sse.Options{Engine: w.engine, Hub: w.hub, Door: w.door})
 	h, err := w.broker.History(t.Context(), "a", maru.HistoryQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.epoch = h.Epoch
 	return w
+}
+
+const mostQueued = 50
+
+// shutdown ends the streams of both kinds.
+func (w *world) shutdown() {
+	w.hub.Close()
+	w.engine.Shutdown(context.Background(), maru.CloseGoingAway, string(maru.CodeShuttingDown))
+}
+
+// drain has those of both kinds leave.
+func (w *world) drain(t *testing.T) {
+	w.door.Drain.Run(t.Context(), 0)
+	w.engine.Drain(t.Context(), 0, maru.CloseGoingAway, string(maru.CodeShuttingDown))
 }
 
 func (w *world) publish(t *testing.T, kind maru.Kind, data string) {
@@ -81,14 +107,16 @@ func (w *world) cookie(t *testing.T) string {
 // stream is a response that is read while it is written. With stuck it takes
 // nothing until the write deadline.
 type stream struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	header http.Header
+	cancel context.CancelFunc // the client goes
+	done   chan struct{}      // closed when the server has ended the stream, or refused it
 	stuck  bool
+	free   chan struct{} // holds a token while the client reads: see hold
 
 	onWrite func() // before each; nil: nothing
+	write   func([]byte) (int, error)
 
 	mu       sync.Mutex
+	header   http.Header
 	body     strings.Builder
 	status   int
 	flushed  int // bytes
@@ -109,10 +137,92 @@ func (s *stream) Write(b []byte) (int, error) {
 		s.cancel()                         // as net/http does
 		return 0, os.ErrDeadlineExceeded
 	}
+	return s.take(b)
+}
+
+func (s *stream) take(b []byte) (int, error) {
+	<-s.free
+	defer func() { s.free <- struct{}{} }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writes++
 	return s.body.Write(b)
+}
+
+// hold lets the client not read until the function that it returns is called.
+func (s *stream) hold() (release func()) {
+	<-s.free
+	return func() { s.free <- struct{}{} }
+}
+
+// connection is a stream whose connection can be taken over.
+type connection struct {
+	*stream
+	near, far net.Conn
+	hijacked  bool
+	reading   sync.WaitGroup
+	fails     bool // Hijack does
+}
+
+func newConnection(s *stream) *connection {
+	c := &connection{stream: s}
+	c.near, c.far = net.Pipe()
+	s.write = c.far.Write
+	cancel := s.cancel
+	s.cancel = func() {
+		cancel()
+		c.far.Close()
+	}
+	return c
+}
+
+func (c *connection) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if c.fails {
+		return nil, nil, http.ErrHijacked
+	}
+	c.hijacked, c.header = true, nil // what the client does not get by its connection it does not get
+	c.reading.Go(c.read)
+	return ending{c.near, sync.OnceFunc(func() { close(c.done) })}, bufio.NewReadWriter(bufio.NewReader(c.near), nil), nil
+}
+
+// ending is a connection that tells of its end.
+type ending struct {
+	net.Conn
+	ended func()
+}
+
+func (e ending) Close() error {
+	defer e.ended()
+	return e.Conn.Close()
+}
+
+// read is the client.
+func (c *connection) read() {
+	if c.stuck {
+		return
+	}
+	r := bufio.NewReaderSize(c.far, 64<<10)
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	c.header, c.status = answer.Header, answer.StatusCode
+	c.mu.Unlock()
+	b := make([]byte, 64<<10)
+	for {
+		if c.onWrite != nil {
+			c.onWrite()
+		}
+		n, err := answer.Body.Read(b)
+		if n > 0 {
+			c.take(b[:n])
+			c.FlushError()
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
 func (s *stream) FlushError() error {
@@ -137,12 +247,24 @@ func (w *world) open(t *testing.T, serve func(http.ResponseWriter, *http.Request
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, strings.ReplaceAll(value, "EPOCH", w.epoch))
 	}
-	s := &stream{cancel: cancel, done: make(chan struct{}), header: make(http.Header)}
+	s := &stream{cancel: cancel, done: make(chan struct{}), header: make(http.Header), free: make(chan struct{}, 1)}
+	s.free <- struct{}{}
 	s.stuck = strings.Contains(query, "stuck")
-	t.Cleanup(cancel)
+	c := newConnection(s)
+	c.fails = strings.Contains(query, "fails")
+	t.Cleanup(func() {
+		s.cancel()
+		c.reading.Wait()
+	})
 	go func() {
-		defer close(s.done)
-		serve(s, r, "a")
+		if w.loops {
+			serve(c, r, "a")
+		} else {
+			serve(s, r, "a")
+		}
+		if !c.hijacked {
+			close(s.done)
+		}
 	}()
 	synctest.Wait()
 	return s
@@ -170,6 +292,18 @@ func (s *stream) ended() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// send writes to the server, on a loop.
+func (s *stream) send(text string) { s.write([]byte(text)) }
+
+// nobody checks that nothing is kept of those who were there.
+func (w *world) nobody(t *testing.T) {
+	t.Helper()
+	channels, _ := w.hub.Size()
+	if p := w.hub.Presence("a"); w.door.Limiter.Count() != 0 || w.engine.Len() != 0 || channels != 0 || p.Count+p.Anonymous != 0 {
+		t.Errorf("%d are counted, %d connected, %d channels, %+v", w.door.Limiter.Count(), w.engine.Len(), channels, p)
 	}
 }
 

@@ -1,4 +1,4 @@
-package sse
+package event
 
 import (
 	"bytes"
@@ -10,49 +10,54 @@ import (
 	"maru"
 )
 
-// retry is how long a browser waits before it comes back, if nothing else was said.
-const retry = 2 * time.Second
+// Comment is a sign of life that no client's program hears of.
+const Comment = ":\n\n"
 
-func appendRetry(dst []byte, after time.Duration) []byte {
+// AppendRetry appends how long a browser is to wait before it comes back.
+func AppendRetry(dst []byte, after time.Duration) []byte {
 	dst = append(dst, "retry: "...)
 	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
 	return append(dst, '\n')
 }
 
-func appendID(dst []byte, at maru.Position) []byte {
+// AppendID appends where the client stands now.
+func AppendID(dst []byte, at maru.Position) []byte {
 	dst = append(append(append(dst, "id: "...), at.Epoch...), ':')
 	dst = strconv.AppendUint(dst, at.Offset, 10)
 	return append(dst, '\n')
 }
 
-// appendPublication appends one event. Lines end at LF, CR or both (HTML,
+// AppendPublication appends one event. Lines end at LF, CR or both (HTML,
 // "Parsing an event stream"), so that only text without CR can be given line by
 // line and come out as it was. JSON is compacted: it has neither.
-func appendPublication(dst []byte, epoch string, p *maru.Publication) []byte {
+func AppendPublication(dst []byte, epoch string, p *maru.Publication) []byte {
 	if p.Offset != 0 { // what is transient leaves the client where it stands
-		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
+		dst = AppendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
 	}
 	if p.Kind == maru.Binary || bytes.IndexByte(p.Data, '\r') >= 0 {
 		dst = append(dst, "event: base64\ndata: "...)
 		dst = base64.StdEncoding.AppendEncode(dst, p.Data)
 		return append(dst, "\n\n"...)
 	}
-	return appendData(dst, p.Data)
+	return AppendData(dst, p.Data)
 }
 
-// appendData appends the data lines and the end of the block.
-func appendData(dst, data []byte) []byte {
+// AppendData appends the data lines and the end of the block.
+func AppendData(dst, data []byte) []byte {
 	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
 		dst = append(append(append(dst, "data: "...), line...), '\n')
 	}
 	return append(dst, '\n')
 }
 
-func appendGap(dst []byte, h maru.History) []byte {
+// AppendGap appends that what was missed is no longer retained in full. It has an id only
+// when nothing retained follows: with one, who is cut off right after it would skip what
+// follows.
+func AppendGap(dst []byte, h maru.History) []byte {
 	dst = append(dst, "event: gap\n"...)
 	if len(h.Publications) == 0 {
-		dst = appendID(dst, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+		dst = AppendID(dst, maru.Position{Epoch: h.Epoch, Offset: h.Head})
 	}
 	gap, _ := json.Marshal(h.Gap) // a word and two numbers
-	return appendData(dst, gap)
+	return AppendData(dst, gap)
 }

@@ -147,8 +147,8 @@ func (c *Client) open() *link {
 }
 
 // Close ends the client: it says good-bye, for a second at most, and returns when
-// nothing of it runs any more. Whatever waits returns ErrClosed. A function in Options
-// must not call it.
+// nothing of it runs any more. Whatever waits returns ErrClosed, an RPC that was sent
+// ErrDisconnected. A function in Options must not call it.
 func (c *Client) Close() error {
 	c.stop()
 	c.running.Wait()

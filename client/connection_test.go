@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -373,8 +374,13 @@ func TestCloseReleasesEverything(t *testing.T) {
 		if _, err := c.Subscribe("b", client.SubscribeOptions{}); err != nil { // is to be tried again
 			t.Fatal(err)
 		}
-		waiting := make(chan error, 2)
-		go func() { waiting <- c.RPC(t.Context(), "never", nil, nil) }()
+		waiting, sent := make(chan error, 2), make(chan error, 1)
+		f.set(func() { f.mute["publish"] = true })
+		go func() { sent <- c.RPC(t.Context(), "never", nil, nil) }()
+		go func() {
+			_, err := c.Publish(t.Context(), "a", text("x"))
+			waiting <- err
+		}()
 		go func() {
 			for {
 				if _, err := s.Next(t.Context()); err != nil {
@@ -386,9 +392,12 @@ func TestCloseReleasesEverything(t *testing.T) {
 		synctest.Wait()
 		c.Close()
 		for range 2 {
-			if err := <-waiting; !errors.Is(err, client.ErrClosed) && !errors.Is(err, client.ErrDisconnected) {
+			if err := <-waiting; !errors.Is(err, client.ErrClosed) || !errors.Is(err, net.ErrClosed) {
 				t.Error(err)
 			}
+		}
+		if err := <-sent; !errors.Is(err, client.ErrDisconnected) {
+			t.Error(err)
 		}
 		if _, err := c.History(t.Context(), "a", maru.HistoryQuery{}); !errors.Is(err, client.ErrClosed) {
 			t.Error(err)
@@ -398,6 +407,23 @@ func TestCloseReleasesEverything(t *testing.T) {
 		}
 		s.Unsubscribe() // does nothing
 		// The bubble fails if a goroutine is left.
+	})
+}
+
+func TestWhatWaitsIsToldOfARefusal(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		f.set(func() { f.mute["publish"] = true })
+		refused := make(chan error, 1)
+		go func() {
+			_, err := c.Publish(t.Context(), "a", text("x"))
+			refused <- err
+		}()
+		synctest.Wait()
+		f.end(4503, "revoked")
+		if err := <-refused; !isCode(err, maru.CodeRevoked) {
+			t.Error(err)
+		}
 	})
 }
 

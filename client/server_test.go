@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -592,7 +594,9 @@ func TestTLS(t *testing.T) {
 	defer live.Shutdown(context.Background())
 	mux := http.NewServeMux()
 	mux.Handle("/live/", http.StripPrefix("/live", live))
-	site := httptest.NewTLSServer(mux)
+	site := httptest.NewUnstartedServer(mux)
+	site.Config.ErrorLog = log.New(io.Discard, "", 0) // of the client that does not trust it
+	site.StartTLS()
 	defer site.Close()
 	trusted := site.Client().Transport.(*http.Transport).TLSClientConfig
 	c, err := client.Dial(t.Context(), site.URL+"/live/", client.Options{TLSConfig: trusted})

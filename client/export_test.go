@@ -60,7 +60,15 @@ func NewIn(lab Lab, address string, o Options) (*Client, error) {
 const (
 	MaxFlying = maxFlying
 	KnownTime = knownTime
+	MaxKeys   = maxKeys
 )
+
+// Known is of how many keys a subscription knows the newest.
+func Known(s *Subscription) int {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return len(s.newest)
+}
 
 var (
 	Backoff = backoff

@@ -13,7 +13,8 @@ import (
 
 // Options say how to connect. The zero value is an anonymous client.
 type Options struct {
-	// Token gets a token: a JWT or an API key. It is asked for before the first connection,
+	// Token gets a token: a JWT or an API key. It may be called by several goroutines at once,
+	// since a client may have several connections. It is asked for before the first connection,
 	// in time before a token expires, and when the server says that it has expired or is
 	// not valid; "" means that there is none. It has 15 s, in which its ctx ends. If it fails, so
 	// does the attempt to connect, and the next one asks again.
@@ -75,7 +76,8 @@ type SubscribeOptions struct {
 	Last int
 	// Latest brings, if publications come too fast, only the newest of each key, and
 	// a publication never after a newer one of its key. There are no gaps then: what was
-	// skipped was stale.
+	// skipped was stale. Of more than 10,000 keys, one that was silent for long may bring its
+	// newest once more after a reconnect.
 	Latest bool
 	// MaxHz brings at most so many a second for each key, 0.1 to 1,000, the last
 	// one always. It implies Latest.

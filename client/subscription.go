@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"maru"
@@ -26,13 +28,13 @@ type Subscription struct {
 	over     bool
 	attempt  int // failures in a row
 	timer    *time.Timer
-	blind    bool           // the history may not be read: what was missed is a gap
-	behind   bool           // it rested: what was published meanwhile is fetched first
-	unpaged  bool           // which does not work here
-	largest  int            // bytes of a publication so far
-	position *maru.Position // of the last publication that came
-	replay   int            // publications of the replay still to come
-	newest   map[string]uint64
+	blind    bool              // the history may not be read: what was missed is a gap
+	behind   bool              // it rested: what was published meanwhile is fetched first
+	unpaged  bool              // which does not work here
+	largest  int               // bytes of a publication so far
+	position *maru.Position    // of the last publication that came
+	replay   int               // publications of the replay still to come
+	newest   map[string]uint64 // with Latest, the offset of each key's newest
 	watch    watch
 }
 
@@ -343,8 +345,18 @@ func (s *Subscription) put(p *maru.Publication, replay bool) bool {
 	s.largest = max(s.largest, len(p.Data))
 	if s.o.Latest && p.Offset != 0 {
 		s.newest[p.Key] = p.Offset
+		if len(s.newest) > 2*maxKeys {
+			s.forget()
+		}
 	}
 	return true
+}
+
+// forget forgets half of the keys, those that have been silent for longest.
+func (s *Subscription) forget() {
+	offsets := slices.Sorted(maps.Values(s.newest))
+	middle := offsets[len(offsets)/2]
+	maps.DeleteFunc(s.newest, func(_ string, offset uint64) bool { return offset < middle })
 }
 
 // page fetches what was published while it rested, as much as there is room for: with a

@@ -216,6 +216,36 @@ func TestLatestNeverGoesBack(t *testing.T) {
 	})
 }
 
+func TestLatestOfEverNewKeysIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		s, err := f.client(client.Options{}).Subscribe("orders", client.SubscribeOptions{Latest: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := func() client.Event {
+			event, err := s.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return event
+		}
+		next() // Subscribed
+		for i := range 2*client.MaxKeys + 1 {
+			f.publishAs("orders", "", fmt.Sprint(i), false)
+			next()
+		}
+		if n := client.Known(s); n > client.MaxKeys+1 {
+			t.Error(n, "keys are kept")
+		}
+		old := maru.Publication{Offset: 3 * (2*client.MaxKeys - 1), Key: fmt.Sprint(2*client.MaxKeys - 2)}
+		f.socket().pushPublication("orders", &old) // of a key that has spoken lately
+		f.publishAs("orders", "new", "a", false)
+		if p := next().(*client.Publication); string(p.Data) != "new" {
+			t.Error(p)
+		}
+	})
+}
+
 func TestUnsubscribedNothingComes(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})

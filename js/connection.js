@@ -64,7 +64,7 @@ export class Connection {
   #notBefore = 0;
   /** @type {number | undefined} */
   #comeBackAfter;
-  /** @type {MaruError | undefined} what one of the commands in flight was closed for; which one is not known */
+  /** @type {MaruError | undefined} while commands are dropped, what one of them was closed for; which is not known */
   #fault;
 
   /** @type {string | undefined} */
@@ -179,10 +179,9 @@ export class Connection {
   #carryOut(command) {
     command.sent = true;
     this.ask(command.name, command.body, (error, reply) => {
-      const lost = error?.code === "disconnected";
       if (!error) command.resolve(reply);
-      else if (lost && command.retry && !this.#fault) command.sent = false;
-      else command.reject((lost && this.#fault) || error);
+      else if (error.code === "disconnected" && command.retry && !this.#fault) command.sent = false;
+      else command.reject(this.#fault ?? error);
     });
   }
 

@@ -11,7 +11,10 @@ import { MaruError } from "./codes.js";
  * @typedef {import("./types.d.ts").Item} Item
  */
 
-/** How many publications may wait for a loop over them. */
+/**
+ * How many publications may wait for a loop over them, and of how many keys the newest
+ * offset is known; of others one may come once more after a reconnect.
+ */
 const MOST = 10_000;
 
 /** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").SubscriptionEvents>} */
@@ -91,6 +94,7 @@ export class Subscription extends Target {
     const latest = deliver === "latest" || maxHz;
     if (offset <= (latest ? (this.#newest.get(key) ?? 0) : position.offset)) return true;
     if (latest) this.#newest.set(key, offset);
+    if (this.#newest.size > MOST) this.#newest.delete(this.#newest.keys().next().value);
     position.offset = Math.max(position.offset, offset);
     return false;
   }

@@ -34,6 +34,22 @@ func (h *Histogram) Record(d time.Duration) {
 	h.sum += float64(v)
 }
 
+// Add takes over what other has.
+func (h *Histogram) Add(other *Histogram) {
+	if other.count == 0 {
+		return
+	}
+	for i, n := range other.counts {
+		h.counts[i] += n
+	}
+	if h.count == 0 || other.min < h.min {
+		h.min = other.min
+	}
+	h.max = max(h.max, other.max)
+	h.count += other.count
+	h.sum += other.sum
+}
+
 // bucketOf numbers the buckets from 0 in the order of their values.
 func bucketOf(v int64) int {
 	shift := max(bits.Len64(uint64(v))-subBits-1, 0)

@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -87,6 +88,27 @@ func TestBucketsHoldAll(t *testing.T) {
 			t.Fatalf("%d in buckets, %d in all", count, h.Count())
 		}
 	})
+}
+
+// Two together are as if one had recorded everything.
+func TestHistogramsTogether(t *testing.T) {
+	t.Parallel()
+	var all, one, other, sum bench.Histogram
+	for i := range 1000 {
+		d := time.Duration(i*i) * time.Microsecond
+		all.Record(d)
+		if i%3 == 0 {
+			one.Record(d)
+		} else {
+			other.Record(d)
+		}
+	}
+	sum.Add(&bench.Histogram{})
+	sum.Add(&one)
+	sum.Add(&other)
+	if !reflect.DeepEqual(sum, all) {
+		t.Errorf("%d %v %v %v, want %d %v %v %v", sum.Count(), sum.Min(), sum.Max(), sum.Mean(), all.Count(), all.Min(), all.Max(), all.Mean())
+	}
 }
 
 func TestEmptyHistogram(t *testing.T) {

@@ -132,6 +132,9 @@ func (l *Loop) join(id connID, s *slot, sh *shard) {
 	}
 	s.links = n + 1
 	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
+	if sh.latest && s.fd >= 0 {
+		keepFresh(int(s.fd))
+	}
 }
 
 func (l *Loop) leave(id connID, s *slot, sh *shard) {

@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -103,6 +104,36 @@ func TestLatest(t *testing.T) {
 		}
 		if n := r.engine.Stats().Slow.Sum(); n != 0 {
 			t.Errorf("%d connections were closed", n)
+		}
+	})
+}
+
+// What the system holds for who does not read cannot be made stale any more, and so it
+// is little from the first message on, though a socket's buffers could take megabytes.
+func TestLatestIsFresh(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems have no TCP_NOTSENT_LOWAT")
+	}
+	everyDriver(t, func(t *testing.T, r *rig) {
+		if r.options.Goroutines {
+			return // whose connections have no socket that could be told
+		}
+		const keys, size = 10, 20_000
+		r.options.SendBytes = 256 << 20
+		c, _, _ := r.conn(loop.Params{})
+		g := r.engine.NewLatestGroup()
+		g.Add(c)
+		round := 0
+		until(t, "much was made stale", func() bool {
+			for k := range keys {
+				g.Append(keyed(fmt.Sprint("k", k), round, size))
+			}
+			round++
+			return r.engine.Stats().Conflated > 500
+		})
+		if n := r.engine.Stats().Written; n > 1<<20 {
+			t.Errorf("%d bytes have left for who reads nothing", n)
 		}
 	})
 }

@@ -52,8 +52,9 @@ func shutSocket(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
 // closeSocket: no descriptor of a loop's lingers, so close does not wait.
 func closeSocket(fd int) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// keepFresh lets the kernel hold little that has not been sent: what waits here instead can
-// still be made stale (TCP_NOTSENT_LOWAT, tcp(7)). Where that fails all is as before.
+// keepFresh lets the kernel hold little that has not been sent, where it would otherwise
+// hold megabytes: what waits here instead can still be made stale (TCP_NOTSENT_LOWAT,
+// tcp(7)). Where that fails all is as before.
 func keepFresh(fd int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, laneBytes)
 }

@@ -224,9 +224,6 @@ func (l *Loop) arm(id connID, s *slot) {
 	if s.state&stArmed == 0 {
 		s.state |= stArmed
 		l.watch(id, s)
-		if side := l.ref(id).side; s.fd >= 0 && side != nil && side.out.lane != nil {
-			keepFresh(int(s.fd))
-		}
 		l.lookAt(id, l.engine.clock.backlog)
 	}
 }

@@ -162,6 +162,20 @@ test("deliver latest: of each key only what is newer", async () => {
   assert.deepEqual(seen, ["B1", "A2", "B2", "A3"]);
 });
 
+test("of ever new keys only the latest are remembered", async () => {
+  const { server, page } = await connected();
+  const { seen } = page.on("orders", { deliver: "latest" });
+  await settle();
+  const first = await server.publish("orders", "first", { key: "first" });
+  for (let i = 0; i < 10_000; i++) server.sockets[0].push("orders", { publication: { offset: 100 + i, kind: "text", data: "", key: `${i}` } });
+  await settle();
+  server.sockets[0].push("orders", { publication: first }); // forgotten
+  server.sockets[0].push("orders", { publication: { offset: 101, kind: "text", data: "old", key: "1" } }); // not forgotten
+  await settle();
+  assert.equal(seen.length, 10_002);
+  assert.equal(seen.at(-1), "first");
+});
+
 test("unsubscribed: nothing comes, and the channel can be subscribed anew at once", async () => {
   const { server, page } = await connected();
   const first = page.on("chat");

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"maru/internal/auth"
+	"maru/internal/frame"
 	"maru/internal/loop"
 )
 
@@ -65,6 +66,12 @@ type Options struct {
 	BacklogBytes    int
 	BacklogMessages int
 	BacklogAge      time.Duration
+
+	// ServerContextTakeover and ClientContextTakeover allow WebSockets to compress
+	// by what the same side has said before (RFC 7692 §7.1.1). Default: neither. For what
+	// the server says that means to compress each publication for each connection anew.
+	// See docs/design/0006-context-takeover.md for what it gains and costs.
+	ServerContextTakeover, ClientContextTakeover bool
 
 	// HistoryPublications is how many publications a channel retains, HistoryAge
 	// for how long, HistoryBytes how much a namespace retains. Default 100, 24 h and
@@ -145,6 +152,10 @@ func (o Options) policy() auth.Policy {
 		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, Hosts: o.Hosts,
 		TrustedProxies: o.TrustedProxies, Log: o.Logger,
 	}
+}
+
+func (o Options) takeover() frame.Takeover {
+	return frame.Takeover{Server: o.ServerContextTakeover, Client: o.ClientContextTakeover}
 }
 
 func (o Options) loop() loop.Options {

@@ -121,9 +121,9 @@ func New(o Options) (*Server, error) {
 
 func (s *Server) routes() http.Handler {
 	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
-		Submit: s.submit})
+		Takeover: s.options.takeover(), Submit: s.submit})
 	sessions := full.New(full.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
-		Session: s.session()})
+		Takeover: s.options.takeover(), Session: s.session()})
 	events := sse.New(sse.Options{Engine: s.engine, Hub: s.hub, Door: s.door, WriteTimeout: s.options.BacklogAge})
 	return api.New(api.Options{
 		Hub: s.hub, Door: s.door,

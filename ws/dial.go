@@ -33,6 +33,7 @@ type DialOptions struct {
 
 	NoCompression    bool          // do not offer permessage-deflate
 	CompressMinBytes int           // as Server's
+	ContextTakeover  Takeover      // offered; the server may decline either
 	MaxMessageBytes  int64         // as Server's
 	PingInterval     time.Duration // as Server's
 	PingTimeout      time.Duration // as Server's
@@ -60,7 +61,7 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 // the network's.
 func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	up, resp, err := handshake.Dial(ctx, url, handshake.DialOptions{
-		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, TLSConfig: o.TLSConfig, NetDial: o.NetDial,
+		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, Takeover: o.ContextTakeover.allowed(), TLSConfig: o.TLSConfig, NetDial: o.NetDial,
 		UnderTLS: loop.NewTLSTransport,
 	})
 	switch {
@@ -79,7 +80,7 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 		gone: func(*Conn) { engines.give(engine) }, inline: o.Inline, log: cmp.Or(o.Logger, slog.Default()),
 	}}
 	c.hold()
-	p := loop.Params{Client: true, DeflateBits: up.DeflateBits, Paused: true}
+	p := loop.Params{Client: true, DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Paused: true}
 	if _, err := engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
 		c.wire = wire
 		return handler{c}

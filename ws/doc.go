@@ -7,8 +7,8 @@
 //	}
 //	log.Fatal(server.ListenAndServe())
 //
-// It follows RFC 6455 strictly and RFC 7692 (permessage-deflate) without context
-// takeover. An idle connection has no goroutine on Linux, and over plain TCP no
+// It follows RFC 6455 strictly and RFC 7692 (permessage-deflate), without context
+// takeover unless told otherwise. An idle connection has no goroutine on Linux, and over plain TCP no
 // buffer; on other systems, and where a program brings a TLS of its own to
 // Serve, it has one goroutine. As the handler of an http.Server that speaks HTTP/2, a
 // Server takes WebSockets in streams (RFC 8441) if the program runs with

@@ -71,6 +71,7 @@ type Server struct {
 
 	NoCompression    bool          // decline permessage-deflate
 	CompressMinBytes int           // smaller messages are sent as they are; default 128, negative: all are compressed
+	ContextTakeover  Takeover      // who may compress by what was said before; default: nobody
 	MaxMessageBytes  int64         // larger messages are refused with 1009; default 1 MiB, negative: no limit
 	MaxHeaderBytes   int           // of a request to ListenAndServe; default 16 KiB
 	MaxConnections   int           // at a time; beyond, 503. Default 0: no limit but the system's
@@ -228,13 +229,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn, wait 
 			return nil, nil
 		}
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Subprotocols: s.Subprotocols})
+	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Takeover: s.ContextTakeover.allowed(), Subprotocols: s.Subprotocols})
 	if err != nil {
 		return nil, nil // answered, or gone
 	}
 	made := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
 	made.hold()
-	p := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
+	p := loop.Params{DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer, Held: true, Paused: true}
 	if _, err := s.engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
 		made.wire = wire
 		return handler{made}

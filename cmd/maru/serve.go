@@ -142,6 +142,9 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		PingInterval:     time.Duration(c.PingInterval),
 		PingTimeout:      time.Duration(c.PingTimeout),
 
+		ServerContextTakeover: c.ServerContextTakeover,
+		ClientContextTakeover: c.ClientContextTakeover,
+
 		BacklogBytes:    int(c.Backlog),
 		BacklogMessages: c.BacklogMessages,
 		BacklogAge:      time.Duration(c.BacklogAge),

@@ -126,6 +126,8 @@ max-channels = 8
 max-memory = "96MiB"
 presence-grace = "9s"
 presence-max-list = 10
+server-context-takeover = true
+client-context-takeover = true
 drain = "25s"
 metrics-listen = "127.0.0.1:9090"
 max-connections = 6
@@ -172,6 +174,8 @@ MARU_PRESENCE_GRACE=9s
 MARU_DRAIN=25s
 MARU_METRICS_LISTEN=127.0.0.1:9090
 MARU_PRESENCE_MAX_LIST=10
+MARU_SERVER_CONTEXT_TAKEOVER=true
+MARU_CLIENT_CONTEXT_TAKEOVER=true
 MARU_MAX_CONNECTIONS=6
 MARU_MAX_CONNECTIONS_PER_ADDRESS=7
 MARU_HISTORY=0
@@ -217,6 +221,8 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Drain:                    config.Duration(25 * time.Second),
 		MetricsListen:            "127.0.0.1:9090",
 		PresenceMaxList:          10,
+		ServerContextTakeover:    true,
+		ClientContextTakeover:    true,
 		MaxConnections:           6,
 		MaxConnectionsPerAddress: 7,
 		HistoryAge:               config.Duration(90 * time.Minute),

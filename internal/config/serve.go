@@ -49,6 +49,9 @@ type Serve struct {
 	PublishRatePerConnection float64  `toml:"publish-rate-per-connection" group:"Limits:" default:"0" help:"Publications a second on one WebSocket; 0 is no limit."`
 	ConnectRate              float64  `toml:"connect-rate" group:"Limits:" default:"0" help:"Live connections begun a second by one person or address; 0 is no limit."`
 
+	ServerContextTakeover bool `toml:"server-context-takeover" group:"Compression:" help:"Let what WebSockets are sent be compressed by what they were sent before: smaller, but for each anew."`
+	ClientContextTakeover bool `toml:"client-context-takeover" group:"Compression:" help:"Let clients compress by what they have sent before."`
+
 	Drain         Duration `toml:"drain" group:"Operation:" default:"5s" help:"At SIGTERM: time over which clients leave, in turn; 0s is all at once."`
 	MetricsListen string   `toml:"metrics-listen" group:"Operation:" placeholder:"ADDR" help:"Address of its own, HOST:PORT, for /metrics, /healthz and /readyz; there nobody is asked for an API key."`
 

@@ -62,6 +62,11 @@ func (z *inflater) payloadLeft() bool {
 // an *Error with code 1009, and little more than that was inflated; if the
 // payload is corrupt, code 1007. dst's free room is overwritten even then.
 func Inflate(dst, payload []byte, max int64) ([]byte, error) {
+	return inflate(dst, payload, max, nil)
+}
+
+// inflate does it for a message that may refer to what was said before it.
+func inflate(dst, payload []byte, max int64, said []byte) ([]byte, error) {
 	// A flush with nothing to flush, sent by deflaters that do not follow
 	// RFC 7692 §7.2.3.6.
 	if len(payload) == 0 {
@@ -76,7 +81,8 @@ func Inflate(dst, payload []byte, max int64) ([]byte, error) {
 	for {
 		// A block may be final (RFC 7692 §7.2.3.4); the next one then begins a
 		// new data set, at a byte boundary and with an empty window.
-		z.flate.(flate.Resetter).Reset(z.buffer, nil)
+		z.flate.(flate.Resetter).Reset(z.buffer, said)
+		said = nil
 		var err error
 		if dst, err = z.inflate(dst, base, max, len(payload)); err != nil {
 			return dst[:base], err
@@ -153,6 +159,12 @@ func (z *deflater) Write(p []byte) (int, error) {
 // Little payloads, and such as do not compress, become a few bytes longer: they
 // are better sent as they are.
 func Deflate(dst, payload []byte, windowBits int) ([]byte, error) {
+	return deflate(dst, payload, windowBits, nil)
+}
+
+// deflate does it for a message that may refer to what was said before it, at most
+// a window.
+func deflate(dst, payload []byte, windowBits int, said []byte) ([]byte, error) {
 	if windowBits < minWindowBits || windowBits > maxWindowBits {
 		return dst, ErrWindowBits
 	}
@@ -167,9 +179,8 @@ func Deflate(dst, payload []byte, windowBits int) ([]byte, error) {
 		if z.flate, err = flate.NewWriterWindow(z, 1<<windowBits); err != nil {
 			return dst, err
 		}
-	} else {
-		z.flate.Reset(z)
 	}
+	z.flate.ResetDict(z, said) // Reset would bring back what another connection said
 	z.dst = dst
 	_, err := z.flate.Write(payload)
 	if err == nil {

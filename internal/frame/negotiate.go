@@ -157,10 +157,12 @@ type DeflateParams struct {
 // unknown, doubled or has a wrong value is declined, and the next one tried. ok
 // is false if there is none to take; then no extension is answered.
 //
-// Whatever is offered, neither side keeps its context: §7.1.1 allows a server
-// to ask for that unasked. A window that the client wants of us is obeyed; how
-// large the client's is makes no difference to Inflate, so we do not limit it.
-func AcceptDeflate(offers []Extension) (p DeflateParams, answer string, ok bool) {
+// A side keeps its context if keep allows it and the client does not ask for the
+// contrary; §7.1.1 allows a server to refuse it unasked. A window that the client
+// wants of us is obeyed. Windows are limited further where contexts are kept, as far as
+// the client allows it; otherwise how large the client's is makes no difference to
+// Inflate.
+func AcceptDeflate(offers []Extension, keep Takeover) (p DeflateParams, answer string, ok bool) {
 	for _, offer := range offers {
 		asked, ok := deflateParams(offer)
 		if !ok || asked.hasServerBits && asked.ServerBits == 0 {
@@ -168,22 +170,48 @@ func AcceptDeflate(offers []Extension) (p DeflateParams, answer string, ok bool)
 		}
 		p = DeflateParams{
 			ServerBits: maxWindowBits, ClientBits: maxWindowBits,
-			ServerNoTakeover: true, ClientNoTakeover: true,
+			ServerNoTakeover: !keep.Server || asked.ServerNoTakeover,
+			ClientNoTakeover: !keep.Client || asked.ClientNoTakeover,
 		}
-		answer = deflateName + "; " + serverNoTakeover + "; " + clientNoTakeover
+		answer = deflateName
+		if p.ServerNoTakeover {
+			answer += "; " + serverNoTakeover
+		}
+		if p.ClientNoTakeover {
+			answer += "; " + clientNoTakeover
+		}
 		if asked.hasServerBits {
 			p.ServerBits = asked.ServerBits
+		}
+		if !p.ServerNoTakeover {
+			p.ServerBits = min(p.ServerBits, takeoverBits) // unasked, too: §7.1.2.1
+		}
+		if asked.hasServerBits || p.ServerBits < maxWindowBits {
 			answer += "; " + serverBits + "=" + strconv.Itoa(p.ServerBits)
+		}
+		if asked.hasClientBits && !p.ClientNoTakeover { // only then may we: §7.1.2.2
+			p.ClientBits = takeoverBits
+			if asked.ClientBits > 0 {
+				p.ClientBits = min(asked.ClientBits, takeoverBits)
+			}
+			answer += "; " + clientBits + "=" + strconv.Itoa(p.ClientBits)
 		}
 		return p, answer, true
 	}
 	return DeflateParams{}, "", false
 }
 
-// OfferDeflate is what a client sends as Sec-WebSocket-Extensions: neither side
-// keeps its context, and the server may limit our window.
-func OfferDeflate() string {
-	return deflateName + "; " + serverNoTakeover + "; " + clientNoTakeover + "; " + clientBits
+// OfferDeflate is what a client sends as Sec-WebSocket-Extensions: who may keep its
+// context, and that the server may limit our window.
+func OfferDeflate(keep Takeover) string {
+	offer := deflateName
+	if !keep.Server {
+		offer += "; " + serverNoTakeover
+	}
+	if !keep.Client {
+		offer += "; " + clientNoTakeover
+	}
+	return offer + "; " + clientBits
 }
 
 // ErrDeflateAnswer is the answer to a server that accepted what OfferDeflate
@@ -194,7 +222,7 @@ var ErrDeflateAnswer = errors.New("frame: extensions answered that were not offe
 // its Sec-WebSocket-Extensions headers. ok is false if it declined, which is no
 // error. Errors, upon which the client must fail the handshake: ErrExtensions,
 // ErrDeflateAnswer.
-func CheckDeflateAnswer(values []string) (p DeflateParams, ok bool, err error) {
+func CheckDeflateAnswer(values []string, offered Takeover) (p DeflateParams, ok bool, err error) {
 	list, err := ParseExtensions(values)
 	if err != nil || len(list) == 0 {
 		return DeflateParams{}, false, err
@@ -206,15 +234,17 @@ func CheckDeflateAnswer(values []string) (p DeflateParams, ok bool, err error) {
 	switch {
 	case !ok,
 		// Accepting an offer with this parameter means to repeat it (§7.1.1.1). We
-		// could not read a server that keeps its context.
-		!answer.ServerNoTakeover,
+		// could not read a server that keeps its context all the same.
+		!answer.ServerNoTakeover && !offered.Server,
 		// In an answer both windows have a value (§7.1.2).
 		answer.hasServerBits && answer.ServerBits == 0,
 		answer.hasClientBits && answer.ClientBits == 0:
 		return DeflateParams{}, false, ErrDeflateAnswer
 	}
 	p = answer.DeflateParams
-	p.ClientNoTakeover = true // what we said and do, repeated or not (§7.1.1.2)
+	if !offered.Client {
+		p.ClientNoTakeover = true // what we said and do, repeated or not (§7.1.1.2)
+	}
 	if !answer.hasServerBits {
 		p.ServerBits = maxWindowBits
 	}

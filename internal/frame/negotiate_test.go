@@ -112,7 +112,7 @@ func TestAcceptDeflate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, answer, ok := frame.AcceptDeflate(offers)
+			p, answer, ok := frame.AcceptDeflate(offers, frame.Takeover{})
 			want := frame.DeflateParams{}
 			if test.answer != "" {
 				want = frame.DeflateParams{ServerBits: test.serverBits, ClientBits: 15, ServerNoTakeover: true, ClientNoTakeover: true}
@@ -122,7 +122,7 @@ func TestAcceptDeflate(t *testing.T) {
 			}
 		})
 	}
-	if _, answer, ok := frame.AcceptDeflate(nil); ok || answer != "" {
+	if _, answer, ok := frame.AcceptDeflate(nil, frame.Takeover{}); ok || answer != "" {
 		t.Errorf("AcceptDeflate of nothing = %q, %v", answer, ok)
 	}
 }
@@ -156,31 +156,100 @@ func TestCheckDeflateAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, ok, err := frame.CheckDeflateAnswer([]string{test.answer})
+			p, ok, err := frame.CheckDeflateAnswer([]string{test.answer}, frame.Takeover{})
 			if p != test.want || ok != (test.err == nil) || !errors.Is(err, test.err) {
 				t.Errorf("CheckDeflateAnswer = %+v, %v, %v", p, ok, err)
 			}
 		})
 	}
-	if p, ok, err := frame.CheckDeflateAnswer(nil); ok || err != nil || p != (frame.DeflateParams{}) {
+	if p, ok, err := frame.CheckDeflateAnswer(nil, frame.Takeover{}); ok || err != nil || p != (frame.DeflateParams{}) {
 		t.Errorf("CheckDeflateAnswer, declined = %+v, %v, %v", p, ok, err)
 	}
 }
 
-// What our client offers our server accepts, and our client takes its answer.
+// Where contexts may be kept, they are, unless the client asks for the contrary; the
+// windows are then small, as far as that is ours to say.
+func TestAcceptTakeover(t *testing.T) {
+	t.Parallel()
+	both, server, client := frame.Takeover{Server: true, Client: true}, frame.Takeover{Server: true}, frame.Takeover{Client: true}
+	for name, test := range map[string]struct {
+		keep          frame.Takeover
+		offer, answer string
+		want          frame.DeflateParams
+	}{
+		"plain":             {both, "", "; server_max_window_bits=12", frame.DeflateParams{ServerBits: 12, ClientBits: 15}},
+		"Chromium":          {both, "; client_max_window_bits", "; server_max_window_bits=12; client_max_window_bits=12", frame.DeflateParams{ServerBits: 12, ClientBits: 12}},
+		"neither":           {both, "; server_no_context_takeover; client_no_context_takeover", "; server_no_context_takeover; client_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true, ClientNoTakeover: true}},
+		"not the server":    {both, "; server_no_context_takeover", "; server_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true}},
+		"not the client":    {both, "; client_no_context_takeover; client_max_window_bits", "; client_no_context_takeover; server_max_window_bits=12", frame.DeflateParams{ServerBits: 12, ClientBits: 15, ClientNoTakeover: true}},
+		"small windows":     {both, "; server_max_window_bits=8; client_max_window_bits=9", "; server_max_window_bits=8; client_max_window_bits=9", frame.DeflateParams{ServerBits: 8, ClientBits: 9}},
+		"large windows":     {both, "; server_max_window_bits=15; client_max_window_bits=15", "; server_max_window_bits=12; client_max_window_bits=12", frame.DeflateParams{ServerBits: 12, ClientBits: 12}},
+		"server allowed":    {server, "; client_max_window_bits", "; client_no_context_takeover; server_max_window_bits=12", frame.DeflateParams{ServerBits: 12, ClientBits: 15, ClientNoTakeover: true}},
+		"client allowed":    {client, "; client_max_window_bits", "; server_no_context_takeover; client_max_window_bits=12", frame.DeflateParams{ServerBits: 15, ClientBits: 12, ServerNoTakeover: true}},
+		"client, no window": {client, "", "; server_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			offers, err := frame.ParseExtensions([]string{"permessage-deflate" + test.offer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, answer, ok := frame.AcceptDeflate(offers, test.keep)
+			if p != test.want || answer != "permessage-deflate"+test.answer || !ok {
+				t.Errorf("AcceptDeflate = %+v, %q, %v", p, answer, ok)
+			}
+		})
+	}
+}
+
+// What a server may answer depends on what was offered.
+func TestCheckTakeover(t *testing.T) {
+	t.Parallel()
+	both, client := frame.Takeover{Server: true, Client: true}, frame.Takeover{Client: true}
+	for name, test := range map[string]struct {
+		offered frame.Takeover
+		answer  string
+		want    frame.DeflateParams
+		err     error
+	}{
+		"both kept":        {both, "", frame.DeflateParams{ServerBits: 15, ClientBits: 15}, nil},
+		"windows":          {both, "; server_max_window_bits=9; client_max_window_bits=8", frame.DeflateParams{ServerBits: 9, ClientBits: 8}, nil},
+		"not ours":         {both, "; client_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ClientNoTakeover: true}, nil},
+		"not theirs":       {both, "; server_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true}, nil},
+		"kept unoffered":   {client, "", frame.DeflateParams{}, frame.ErrDeflateAnswer},
+		"ours, as offered": {client, "; server_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, ok, err := frame.CheckDeflateAnswer([]string{"permessage-deflate" + test.answer}, test.offered)
+			if p != test.want || ok != (test.err == nil) || !errors.Is(err, test.err) {
+				t.Errorf("CheckDeflateAnswer = %+v, %v, %v", p, ok, err)
+			}
+		})
+	}
+}
+
+// What our client offers our server accepts, and our client takes its answer,
+// whatever either allows.
 func TestNegotiation(t *testing.T) {
 	t.Parallel()
-	offers, err := frame.ParseExtensions([]string{frame.OfferDeflate()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, answer, ok := frame.AcceptDeflate(offers)
-	if !ok {
-		t.Fatal("our own offer is declined")
-	}
-	client, ok, err := frame.CheckDeflateAnswer([]string{answer})
-	if !ok || err != nil || client != server {
-		t.Errorf("server %+v, client %+v, %v, %v", server, client, ok, err)
+	for i := range 16 {
+		ours, theirs := frame.Takeover{Server: i&1 > 0, Client: i&2 > 0}, frame.Takeover{Server: i&4 > 0, Client: i&8 > 0}
+		offers, err := frame.ParseExtensions([]string{frame.OfferDeflate(theirs)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, answer, ok := frame.AcceptDeflate(offers, ours)
+		if !ok {
+			t.Fatal("our own offer is declined")
+		}
+		client, ok, err := frame.CheckDeflateAnswer([]string{answer}, theirs)
+		if !ok || err != nil || client != server {
+			t.Errorf("%+v, %+v: server %+v, client %+v, %v, %v", ours, theirs, server, client, ok, err)
+		}
+		if kept := (frame.Takeover{Server: !server.ServerNoTakeover, Client: !server.ClientNoTakeover}); kept != (frame.Takeover{Server: ours.Server && theirs.Server, Client: ours.Client && theirs.Client}) {
+			t.Errorf("%+v, %+v: kept are %+v", ours, theirs, kept)
+		}
 	}
 }
 
@@ -217,15 +286,17 @@ func FuzzExtensions(f *testing.F) {
 				t.Fatalf("%q: %+v, written as %q: %+v, %v", value, list, again, second, err)
 			}
 		}
-		p, answer, ok := frame.AcceptDeflate(list)
-		if !ok {
-			return
-		}
-		if p.ServerBits < 8 || p.ServerBits > 15 {
-			t.Fatalf("%q: accepted with %+v", value, p)
-		}
-		if got, ok, err := frame.CheckDeflateAnswer([]string{answer}); got != p || !ok || err != nil {
-			t.Fatalf("%q: answer %q is %+v, %v, %v, want %+v", value, answer, got, ok, err, p)
+		for _, keep := range []frame.Takeover{{}, {Server: true}, {Client: true}, {Server: true, Client: true}} {
+			p, answer, ok := frame.AcceptDeflate(list, keep)
+			if !ok {
+				return
+			}
+			if min(p.ServerBits, p.ClientBits) < 8 || max(p.ServerBits, p.ClientBits) > 15 {
+				t.Fatalf("%q: accepted with %+v", value, p)
+			}
+			if got, ok, err := frame.CheckDeflateAnswer([]string{answer}, keep); got != p || !ok || err != nil {
+				t.Fatalf("%q: answer %q is %+v, %v, %v, want %+v", value, answer, got, ok, err, p)
+			}
 		}
 	})
 }

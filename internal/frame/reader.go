@@ -54,6 +54,9 @@ type Event struct {
 // Between messages it keeps nothing (see Idle), so that a connection needs one
 // only while something is under way.
 type Reader struct {
+	// Inflater is the connection's, if its peer keeps its context. Reset takes it away.
+	Inflater *Inflater
+
 	err *Error // what ended it
 
 	// The frame under way, if inFrame.
@@ -264,7 +267,11 @@ func (r *Reader) data(p []byte, rules *Rules) (Event, *Error) {
 	r.op = 0
 	if r.compressed {
 		var err error
-		r.inflated, err = Inflate(r.inflated[:0], p, rules.MaxMessageBytes)
+		if r.Inflater != nil {
+			r.inflated, err = r.Inflater.inflate(r.inflated[:0], p, rules.MaxMessageBytes)
+		} else {
+			r.inflated, err = Inflate(r.inflated[:0], p, rules.MaxMessageBytes)
+		}
 		if err != nil {
 			return Event{}, err.(*Error)
 		}

@@ -15,9 +15,10 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	NoDeflate    bool        // decline permessage-deflate
-	Subprotocols []string    // the server's, best first; the first of them that the client offers is chosen
-	Header       http.Header // for the 101 answer, beside the handshake's own
+	NoDeflate    bool           // decline permessage-deflate
+	Takeover     frame.Takeover // who may keep a context
+	Subprotocols []string       // the server's, best first; the first of them that the client offers is chosen
+	Header       http.Header    // for the 101 answer, beside the handshake's own
 }
 
 // Upgraded is a connection past its handshake.
@@ -27,6 +28,8 @@ type Upgraded struct {
 	Buffered    []byte // read after the handshake and not used
 	Subprotocol string // "" if none was agreed
 	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: no compression
+	Takeover    bool   // our messages may refer to those before them
+	PeerBits    uint8  // the peer's window, if its messages may; 0: they do not
 
 	wait func() // nil where the connection is its own
 }
@@ -163,8 +166,11 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error
 	u := &Upgraded{Subprotocol: choose(o.Subprotocols, r.Header["Sec-Websocket-Protocol"])}
 	extension := ""
 	if !o.NoDeflate {
-		if p, answer, ok := frame.AcceptDeflate(offers); ok {
-			u.DeflateBits, extension = uint8(p.ServerBits), answer
+		if p, answer, ok := frame.AcceptDeflate(offers, o.Takeover); ok {
+			u.DeflateBits, u.Takeover, extension = uint8(p.ServerBits), !p.ServerNoTakeover, answer
+			if !p.ClientNoTakeover {
+				u.PeerBits = uint8(p.ClientBits)
+			}
 		}
 	}
 

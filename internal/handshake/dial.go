@@ -21,10 +21,11 @@ import (
 
 // DialOptions say how to reach a server. The zero value is a plain client.
 type DialOptions struct {
-	Header       http.Header // sent with the request; Host sets the Host
-	Subprotocols []string    // offered, best first
-	NoDeflate    bool        // do not offer permessage-deflate
-	TLSConfig    *tls.Config // for wss; nil is the standard one
+	Header       http.Header    // sent with the request; Host sets the Host
+	Subprotocols []string       // offered, best first
+	NoDeflate    bool           // do not offer permessage-deflate
+	Takeover     frame.Takeover // who may keep a context
+	TLSConfig    *tls.Config    // for wss; nil is the standard one
 	NetDial      func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// UnderTLS wraps what a wss connection is made over; nil is not at all. It is
@@ -162,7 +163,7 @@ func request(u *url.URL, key string, o DialOptions) *http.Request {
 	h.Set("Sec-WebSocket-Version", "13")
 	h.Set("Sec-WebSocket-Key", key)
 	if !o.NoDeflate {
-		h.Set("Sec-WebSocket-Extensions", frame.OfferDeflate())
+		h.Set("Sec-WebSocket-Extensions", frame.OfferDeflate(o.Takeover))
 	}
 	if len(o.Subprotocols) > 0 {
 		h.Set("Sec-WebSocket-Protocol", strings.Join(o.Subprotocols, ", "))
@@ -201,10 +202,13 @@ func judge(resp *http.Response, key string, o DialOptions) (*Upgraded, error) {
 	if o.NoDeflate && len(answer) > 0 {
 		return nil, bad("the server chose an extension that was not offered")
 	}
-	if p, ok, err := frame.CheckDeflateAnswer(answer); err != nil {
+	if p, ok, err := frame.CheckDeflateAnswer(answer, o.Takeover); err != nil {
 		return nil, bad(err.Error())
 	} else if ok {
-		up.DeflateBits = uint8(p.ClientBits)
+		up.DeflateBits, up.Takeover = uint8(p.ClientBits), !p.ClientNoTakeover
+		if !p.ServerNoTakeover {
+			up.PeerBits = uint8(p.ServerBits)
+		}
 	}
 	return up, nil
 }

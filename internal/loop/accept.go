@@ -54,7 +54,7 @@ func (a *Arrival) Refuse(answer []byte) {
 // open makes a WebSocket of it, on the loop and in the slot that it has.
 func (a *Arrival) open(buffered []byte, p Params, build func(Conn) Handler) Conn {
 	l := a.conn.loop
-	l.slab.slot(a.conn.id).form.Store(uint32(p.DeflateBits))
+	l.slab.slot(a.conn.id).form.Store(p.form())
 	l.engine.live.Add(1)
 	l.inbox.post(command{do: doOpen, conn: a.conn.id, more: &more{open: &opening{
 		fd: a.fd, buffered: buffered, params: p, handler: build(a.conn),

@@ -86,7 +86,7 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.setClosing(id)
 	l.catchUp(id, s)
 	if side := l.ref(id).side; side != nil {
-		side.out.settle(l.now)
+		side.settle(l.now)
 	}
 	if s.state&stStream != 0 {
 		l.endStream(id, s)

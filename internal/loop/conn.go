@@ -54,6 +54,9 @@ func (c Conn) Encode(ms []*Message) {
 		return
 	}
 	f := form(c.loop.slab.slot(c.id).form.Load())
+	if f&takesOver != 0 {
+		return // what comes first in its queue is known to its loop only
+	}
 	for _, m := range ms {
 		m.frame(f, c.loop.engine.options.DeflateMinBytes)
 	}

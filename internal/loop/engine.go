@@ -85,6 +85,8 @@ func New(o Options) *Engine {
 type Params struct {
 	Client      bool   // we dialled: our frames are masked, the peer's are not
 	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: permessage-deflate was not negotiated
+	Takeover    bool   // our messages refer to those before them: nothing compressed is shared, and the window is kept
+	PeerBits    uint8  // the peer's window, which is kept as its messages refer to those before; 0: they stand alone
 	Preface     []byte // written before all else: the server's answer to the handshake
 	Held        bool   // nothing is written before Conn.Start: who is told that it is connected is then in its groups already
 	Paused      bool   // nothing is read before Conn.Resume
@@ -95,6 +97,15 @@ type Params struct {
 	// it is to end it, with no close frame and no answer: the code and reason are what the
 	// handler hears. Instead of pings it gets what a BeatHandler gives.
 	Stream bool
+}
+
+// form is what slot.form holds.
+func (p Params) form() uint32 {
+	f := form(p.DeflateBits)
+	if p.Takeover {
+		f |= takesOver
+	}
+	return uint32(f)
 }
 
 // Handler takes what happens on a connection. Its methods run on the
@@ -150,7 +161,7 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 		nc = nil // closed by takeSocket: the socket lives on as fd
 	}
 	c := l.slab.take(l)
-	l.slab.slot(c.id).form.Store(uint32(p.DeflateBits))
+	l.slab.slot(c.id).form.Store(p.form())
 	e.live.Add(1)
 	l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{
 		fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c),

@@ -293,7 +293,7 @@ func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64
 		if sh.latest {
 			l.conflate(id, s, sh, sh.log[m.cursor])
 		} else {
-			l.enqueue(id, s, l.frameFor(s, sh.log[m.cursor]), 1)
+			l.enqueue(id, s, l.frameFor(id, s, sh.log[m.cursor]), 1)
 		}
 	}
 }

@@ -108,19 +108,21 @@ func (n *lane) without(sh *shard) *lane {
 
 // refill moves what waits in the lane to an empty queue, as much as is next to be
 // written; settle, all of it.
-func (o *outbox) refill(now uint32) {
-	if o.lane != nil && len(o.queue) == 0 {
-		o.unload(now, laneBytes)
+func (d *side) refill(now uint32) {
+	if o := &d.out; o.lane != nil && len(o.queue) == 0 {
+		d.unload(now, laneBytes)
 	}
 }
 
-func (o *outbox) settle(now uint32) {
-	if o.lane != nil {
-		o.unload(now, o.lane.bytes+1)
+func (d *side) settle(now uint32) {
+	if d.out.lane != nil {
+		d.unload(now, d.out.lane.bytes+1)
 	}
 }
 
-func (o *outbox) unload(now uint32, bytes int) {
+func (d *side) unload(now uint32, bytes int) {
+	d.contexts.forget()
+	o := &d.out
 	for o.lane.len() > 0 && bytes > 0 {
 		b := o.lane.take()
 		bytes -= len(b)
@@ -154,7 +156,7 @@ func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 	if out.lane == nil {
 		out.lane = new(lane)
 	}
-	more, conflated := out.lane.put(laneKey{sh, m.key}, l.frameFor(s, m))
+	more, conflated := out.lane.put(laneKey{sh, m.key}, l.sharedFrame(s, m))
 	out.bytes += more
 	s.buffered.Add(int64(more))
 	if conflated {
@@ -173,7 +175,7 @@ func (l *Loop) unfinishedLatest(id connID, s *slot, sh *shard, n int, err error)
 		return
 	}
 	for _, m := range sh.log {
-		b := l.frameFor(s, m)
+		b := l.sharedFrame(s, m)
 		switch {
 		case n >= len(b):
 			n -= len(b)

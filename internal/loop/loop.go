@@ -243,6 +243,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.params.Recovers {
 		s.state |= stRecovers
 	}
+	if o.params.Takeover {
+		s.state |= stTakesOver
+	}
 	first := l.engine.clock.ping
 	if o.params.Stream {
 		s.state |= stStream
@@ -258,6 +261,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	} else if err := l.poll.add(o.fd, id); err != nil {
 		l.end(id, s, closed{code: closeAbnormal, err: err})
 		return
+	}
+	if o.params.Takeover || o.params.PeerBits > 0 {
+		l.sideOf(id).contexts = newContexts(o.params)
 	}
 	l.lookAt(id, first)
 	if len(o.params.Preface) > 0 {
@@ -352,6 +358,8 @@ type side struct {
 	held   []byte          // read before the connection was taken over, until Resume
 	pipe   *pipe
 	closed closed // what the handler will be told
+
+	contexts *contexts // for life, where there is any
 }
 
 func (l *Loop) sideOf(id connID) *side {
@@ -382,7 +390,7 @@ func (l *Loop) dropSide(r *refs) {
 // tidy drops an empty side: an idle connection keeps none.
 func (l *Loop) tidy(id connID, s *slot) {
 	r := l.ref(id)
-	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.out.empty() && s.state&(stCloseSent|stCloseRead|stDeaf) == 0 {
+	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.contexts == nil && d.out.empty() && s.state&(stCloseSent|stCloseRead|stDeaf) == 0 {
 		l.dropSide(r)
 	}
 }

@@ -7,10 +7,14 @@ import (
 )
 
 // form is how a message is encoded for a connection: plainForm, or the LZ77
-// window (8 to 15 bits) of its permessage-deflate.
+// window (8 to 15 bits) of its permessage-deflate. With takesOver it is encoded for
+// that connection alone, see contexts.
 type form = uint8
 
-const plainForm form = 0
+const (
+	plainForm form = 0
+	takesOver form = 1 << 4
+)
 
 // Message is one message with its frames, encoded once for each form that a
 // receiver needs and shared by all who need it. It never changes; it may be sent

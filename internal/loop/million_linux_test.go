@@ -60,7 +60,7 @@ type someone struct {
 
 // newMultitude opens n connections, which all join one group and, if they have
 // rooms, one other each. Their descriptors are 0 to n-1 for put.
-func newMultitude(tb testing.TB, n int, rooms bool, put func(fd int, b []byte) (int, error)) *multitude {
+func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b []byte) (int, error)) *multitude {
 	tb.Helper()
 	e := &Engine{options: Options{PingInterval: -1}.withDefaults(), empty: make(chan struct{})}
 	e.signalEmpty = sync.OnceFunc(func() { close(e.empty) })
@@ -75,6 +75,8 @@ func newMultitude(tb testing.TB, n int, rooms bool, put func(fd int, b []byte) (
 		l.inbox.wake, l.put = l.poll.wake, put
 		m.left.Add(1)
 		e.loops = append(e.loops, l)
+	}
+	for _, l := range e.loops {
 		e.running.Go(l.run)
 	}
 	e.running.Go(func() { e.clock.run(stop, e.loops) })
@@ -85,8 +87,9 @@ func newMultitude(tb testing.TB, n int, rooms bool, put func(fd int, b []byte) (
 	for i := range n {
 		l := e.loops[i%len(e.loops)]
 		c := l.slab.take(l)
+		l.slab.slot(c.id).form.Store(p.form())
 		e.live.Add(1)
-		l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{fd: i, handler: &someone{conn: c}}}})
+		l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{fd: i, params: p, handler: &someone{conn: c}}}})
 		m.all.Add(c)
 		if rooms {
 			if i%roomSize == 0 {
@@ -145,7 +148,7 @@ func TestMultitude(t *testing.T) {
 	const many = 20_000
 	before := heap()
 	got := make([]atomic.Pointer[[]string], many)
-	m := newMultitude(t, many, true, func(fd int, b []byte) (int, error) {
+	m := newMultitude(t, many, true, Params{}, func(fd int, b []byte) (int, error) {
 		if fd < 0 { // the close frame at the end
 			return len(b), nil
 		}
@@ -196,7 +199,7 @@ func BenchmarkMillion(b *testing.B) {
 		b.Run(fmt.Sprintf("rooms=%t", rooms), func(b *testing.B) {
 			before := heap()
 			began := time.Now()
-			m := newMultitude(b, many, rooms, func(_ int, b []byte) (int, error) { return len(b), nil })
+			m := newMultitude(b, many, rooms, Params{}, func(_ int, b []byte) (int, error) { return len(b), nil })
 			opened := time.Since(began)
 			after := heap()
 
@@ -228,6 +231,39 @@ func BenchmarkMillion(b *testing.B) {
 			b.ReportMetric(median(collections), "gc-ms")
 			b.ReportMetric(median(pauses)*1000, "gc-pause-µs")
 			b.ReportMetric(median(fanouts), "fanout-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkTakeover is what contexts cost of which each has said 8 KB in messages of
+// 128 bytes: memory, and a fan-out that is compressed for each anew; beside it, the
+// same without contexts.
+func BenchmarkTakeover(b *testing.B) {
+	const many = 10_000
+	for name, p := range map[string]Params{"shared": {DeflateBits: 12}, "takeover": {DeflateBits: 12, Takeover: true}} {
+		b.Run(name, func(b *testing.B) {
+			before := heap()
+			m := newMultitude(b, many, false, p, func(_ int, b []byte) (int, error) { return len(b), nil })
+			said, written := 0, uint64(0)
+			say := func() {
+				message := fmt.Sprintf(`{"user":"Suyin","text":"number %d of many","room":"hall"}`, said)
+				message += strings.Repeat(" ", 128-len(message))
+				written = m.engine.Stats().Written
+				m.say(NewMessage(frame.Text, []byte(message)), many, m.all)
+				written = m.engine.Stats().Written - written
+				said++
+			}
+			for range 64 {
+				say()
+			}
+			each := (heap() - before) / many
+			for b.Loop() {
+				say()
+			}
+			b.ReportMetric(float64(each), "heap-bytes/connection")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/many*float64(len(m.engine.loops)), "cpu-ns/delivery")
+			b.ReportMetric(float64(written)/many, "bytes/message")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -89,7 +89,7 @@ func (l *Loop) lend(id connID, s *slot, side *side) {
 		l.drained(id, s)
 		return
 	}
-	side.out.refill(l.now)
+	side.refill(l.now)
 	side.out.lent = len(side.out.queue)
 	buffers := make(net.Buffers, side.out.lent)
 	for i, w := range side.out.queue {

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"io"
 
 	"maru/internal/frame"
@@ -67,8 +68,11 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 	}
 	ref := l.ref(id)
 	reader := l.scratch
-	if ref.side != nil && ref.side.reader != nil {
-		reader = ref.side.reader
+	if side := ref.side; side != nil {
+		reader = cmp.Or(side.reader, reader)
+		if side.contexts != nil {
+			reader.Inflater = side.contexts.in
+		}
 	}
 	rules := l.rulesOf(s)
 	for len(p) > 0 {

@@ -209,16 +209,24 @@ type peer struct {
 	client   bool // the far end is the client: it masks
 	rules    frame.Rules
 	reader   frame.Reader
+	deflater *frame.Deflater
 	buffer   []byte
 	unread   []byte
 	received int // bytes
 }
 
 func newPeer(t testing.TB, nc net.Conn, p loop.Params) *peer {
-	return &peer{
+	far := &peer{
 		t: t, patience: patience, nc: nc, client: !p.Client, buffer: make([]byte, 16<<10),
 		rules: frame.Rules{Client: !p.Client, Deflate: p.DeflateBits > 0},
 	}
+	if p.Takeover {
+		far.reader.Inflater = frame.NewInflater(int(p.DeflateBits))
+	}
+	if p.PeerBits > 0 {
+		far.deflater = frame.NewDeflater(int(p.PeerBits))
+	}
+	return far
 }
 
 func (p *peer) write(b []byte) {
@@ -235,10 +243,23 @@ func (p *peer) send(op frame.Opcode, payload string) {
 }
 
 func (p *peer) frame(op frame.Opcode, payload string) []byte {
-	if p.client {
-		return frame.AppendMasked(nil, op, false, [4]byte{1, 2, 3, 4}, []byte(payload))
+	return p.maybeDeflated(op, false, []byte(payload))
+}
+
+// deflated is a frame with the next message in the peer's context.
+func (p *peer) deflated(op frame.Opcode, payload string) []byte {
+	b, err := p.deflater.Deflate(nil, []byte(payload))
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	return frame.AppendFrame(nil, op, false, []byte(payload))
+	return p.maybeDeflated(op, true, b)
+}
+
+func (p *peer) maybeDeflated(op frame.Opcode, deflated bool, payload []byte) []byte {
+	if p.client {
+		return frame.AppendMasked(nil, op, deflated, [4]byte{1, 2, 3, 4}, payload)
+	}
+	return frame.AppendFrame(nil, op, deflated, payload)
 }
 
 func (p *peer) sendClose(code int, reason string) {

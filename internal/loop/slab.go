@@ -75,12 +75,13 @@ const (
 	stAsked                        // the poller tells when there is room to write
 	stRecovers                     // knows what to do when it was slow
 	stStream                       // no WebSocket: see Params.Stream
+	stTakesOver                    // compresses for itself: see contexts
 )
 
 // stAlone: the states in which a group's joined block may be written directly,
 // when none of these is set; and no other group has
 // something for it, which only stSharing can mean.
-const stAlone = stHeld | stArmed | stQueued | stCloseSent | stClient
+const stAlone = stHeld | stArmed | stQueued | stCloseSent | stClient | stTakesOver
 
 // refs is what a slot needs pointers for.
 type refs struct {

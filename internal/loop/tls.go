@@ -189,7 +189,7 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		if side == nil || side.out.empty() {
 			break
 		}
-		side.out.refill(l.now)
+		side.refill(l.now)
 		n, err := l.seal(t, l.gather(&side.out))
 		if err != nil {
 			l.unwritable(id, s, err)

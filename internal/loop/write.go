@@ -89,13 +89,13 @@ func (o *outbox) drop() {
 // in this batch.
 func (l *Loop) send(id connID, s *slot, m *Message) {
 	l.catchUp(id, s)
-	l.enqueue(id, s, l.frameFor(s, m), 1)
+	l.enqueue(id, s, l.frameFor(id, s, m), 1)
 }
 
 func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 	l.catchUp(id, s)
 	for _, m := range ms {
-		b := l.frameFor(s, m)
+		b := l.frameFor(id, s, m)
 		l.enqueue(id, s, b, 1)
 		out := &l.ref(id).side.out
 		out.allowed += len(b)
@@ -103,11 +103,22 @@ func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 	}
 }
 
-func (l *Loop) frameFor(s *slot, m *Message) []byte {
-	if s.state&stClient != 0 {
-		return m.masked(form(s.form.Load()), l.engine.options.DeflateMinBytes)
+// frameFor is the message's frame for a connection. It is to be queued, and nothing
+// else before it.
+func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
+	if s.state&stTakesOver != 0 && s.state&stCloseSent == 0 {
+		return l.sideOf(id).contexts.frame(m, s.state&stClient != 0)
 	}
-	return m.frame(form(s.form.Load()), l.engine.options.DeflateMinBytes)
+	return l.sharedFrame(s, m)
+}
+
+// sharedFrame is the same, standing alone.
+func (l *Loop) sharedFrame(s *slot, m *Message) []byte {
+	f := form(s.form.Load()) &^ takesOver
+	if s.state&stClient != 0 {
+		return m.masked(f, l.engine.options.DeflateMinBytes)
+	}
+	return m.frame(f, l.engine.options.DeflateMinBytes)
 }
 
 // enqueue puts bytes into the connection's own queue and lists it for the flush.
@@ -172,7 +183,7 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		return
 	}
 	for !side.out.empty() {
-		side.out.refill(l.now)
+		side.refill(l.now)
 		b := l.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
 		if err != nil && !wouldBlock(err) {

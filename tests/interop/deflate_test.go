@@ -23,12 +23,7 @@ const agreed = "permessage-deflate; server_no_context_takeover; client_no_contex
 // a message that needs a large one.
 func TestDeflate(t *testing.T) {
 	t.Parallel()
-	server := program.Serve(t, maruPath)
-	tests := []struct {
-		name   string
-		dial   func(testing.TB, string) peer
-		answer string
-	}{
+	deflate(t, program.Serve(t, maruPath), []offering{
 		{"npm ws, default", dialNPMws(`{}`), agreed},
 		{"npm ws, server window 8", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":8}}`), agreed + "; server_max_window_bits=8"},
 		{"npm ws, server window 9", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":9}}`), agreed + "; server_max_window_bits=9"},
@@ -44,7 +39,42 @@ func TestDeflate(t *testing.T) {
 		{"coder, off", dialCoder(websocket.CompressionDisabled), ""},
 		{"gorilla", dialGorilla, agreed},
 		{"maru", dialMaru, agreed},
-	}
+	})
+}
+
+// The same where contexts may be kept: whose offer does not say no keeps them, in
+// windows of 4 KiB.
+func TestTakeover(t *testing.T) {
+	t.Parallel()
+	const (
+		ours   = "; server_max_window_bits=12"
+		theirs = "; client_max_window_bits=12"
+	)
+	deflate(t, program.Serve(t, maruPath, "--server-context-takeover", "--client-context-takeover"), []offering{
+		{"npm ws, default", dialNPMws(`{}`), "permessage-deflate" + ours + theirs},
+		{"npm ws, server window 9", dialNPMws(`{"perMessageDeflate":{"serverMaxWindowBits":9}}`), "permessage-deflate; server_max_window_bits=9" + theirs},
+		{"npm ws, client window 9", dialNPMws(`{"perMessageDeflate":{"clientMaxWindowBits":9}}`), "permessage-deflate" + ours + "; client_max_window_bits=9"},
+		{"npm ws, client window 15", dialNPMws(`{"perMessageDeflate":{"clientMaxWindowBits":15}}`), "permessage-deflate" + ours + theirs},
+		{"npm ws, no takeover", dialNPMws(`{"perMessageDeflate":{"serverNoContextTakeover":true,"clientNoContextTakeover":true}}`), agreed},
+		{"npm ws, not the server", dialNPMws(`{"perMessageDeflate":{"serverNoContextTakeover":true}}`), "permessage-deflate; server_no_context_takeover" + theirs},
+		{"npm ws, not the client", dialNPMws(`{"perMessageDeflate":{"clientNoContextTakeover":true}}`), "permessage-deflate; client_no_context_takeover" + ours},
+		{"npm ws, off", dialNPMws(`{"perMessageDeflate":false}`), ""},
+		{"node", dialNode("node", ""), "permessage-deflate" + ours + theirs},
+		{"coder, takeover", dialCoder(websocket.CompressionContextTakeover), "permessage-deflate" + ours},
+		{"coder, no takeover", dialCoder(websocket.CompressionNoContextTakeover), agreed},
+		{"gorilla", dialGorilla, agreed},
+		{"maru", dialMaru, agreed},
+	})
+}
+
+// offering is a client and the answer that its offer is to get.
+type offering struct {
+	name   string
+	dial   func(testing.TB, string) peer
+	answer string
+}
+
+func deflate(t *testing.T, server *program.Server, tests []offering) {
 	var peers []peer
 	var relays []*program.Relay
 	for _, test := range tests {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -145,32 +146,39 @@ func TestDialLectureServer(t *testing.T) {
 	}
 }
 
-// A server that insists on keeping its context gets no compression from us, and
-// npm ws then refuses the handshake: NoCompression is the way to connect.
+// A server that insists on keeping its context gets no compression from us unless we
+// allow it that, and npm ws then refuses the handshake.
 func TestDialServerThatKeepsContext(t *testing.T) {
 	t.Parallel()
-	server := program.Start(t, "node", "lecture-server.js", `{"perMessageDeflate":{"serverNoContextTakeover":false}}`)
+	server := program.Start(t, "node", "lecture-server.js", `{"perMessageDeflate":{"serverNoContextTakeover":false,"threshold":0}}`)
 	url := "ws://127.0.0.1:" + strings.TrimPrefix(server.Stdout.Await(t, "listening on "), "listening on ")
 
 	_, err := ws.Dial(t.Context(), url, ws.DialOptions{})
 	if refused, ok := errors.AsType[*ws.HandshakeError](err); !ok || refused.Response.StatusCode != 400 {
 		t.Errorf("got %v, want the handshake refused with 400", err)
 	}
-	heard := make(chan string, 1)
-	c, err := ws.Dial(t.Context(), url, ws.DialOptions{
-		NoCompression: true,
-		OnMessage:     func(_ *ws.Conn, m ws.Message) { heard <- m.String() },
-	})
-	must(t, err)
-	defer c.Terminate()
-	must(t, c.SendText("hello"))
-	select {
-	case got := <-heard:
-		if got != "hello" {
-			t.Errorf("got %q, want hello", got)
+	for name, o := range map[string]ws.DialOptions{
+		"no compression": {NoCompression: true},
+		"its context":    {ContextTakeover: ws.Takeover{Server: true}},
+		"both contexts":  {ContextTakeover: ws.Takeover{Server: true, Client: true}},
+	} {
+		heard := make(chan string, 100)
+		o.OnMessage = func(_ *ws.Conn, m ws.Message) { heard <- m.String() }
+		c, err := ws.Dial(t.Context(), url, o)
+		must(t, err)
+		for i := range 20 {
+			said := fmt.Sprintf("hello from whom they call %s, for the %dth time", name, i)
+			must(t, c.SendText(said))
+			select {
+			case got := <-heard:
+				if got != said {
+					t.Errorf("%s: got %q, want %q", name, got, said)
+				}
+			case <-time.After(program.Patience):
+				t.Fatalf("%s: nothing came back", name)
+			}
 		}
-	case <-time.After(program.Patience):
-		t.Error("nothing came back")
+		c.Terminate()
 	}
 }
 

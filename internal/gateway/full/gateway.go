@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"maru/internal/entry"
+	"maru/internal/frame"
 	"maru/internal/handshake"
 	"maru/internal/hub"
 	"maru/internal/loop"
@@ -20,6 +21,8 @@ type Options struct {
 	Hub     *hub.Hub
 	Door    *entry.Door
 	Session *session.Options
+
+	Takeover frame.Takeover // allowed
 }
 
 // Gateway turns upgrade requests into sessions.
@@ -45,13 +48,13 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, _ string) {
 		g.Door.Refuse(w, r, err)
 		return
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{Subprotocols: []string{Subprotocol}})
+	up, err := handshake.Accept(w, r, handshake.Options{Takeover: g.Takeover, Subprotocols: []string{Subprotocol}})
 	if err != nil { // answered by Accept, as far as anybody was there
 		g.Door.Leave(visitor.Addr)
 		return
 	}
 	m := &member{gateway: g, addr: visitor.Addr, user: visitor.Identity.User, since: time.Since(g.start)}
-	params := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Paused: true, Recovers: true}
+	params := loop.Params{DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer, Paused: true, Recovers: true}
 	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {
 		m.conn = c
 		return m

@@ -8,6 +8,7 @@ import (
 	"maru"
 	"maru/internal/auth"
 	"maru/internal/entry"
+	"maru/internal/frame"
 	"maru/internal/handshake"
 	"maru/internal/hub"
 	"maru/internal/loop"
@@ -22,6 +23,8 @@ type Options struct {
 	Engine *loop.Engine
 	Hub    *hub.Hub
 	Door   *entry.Door
+
+	Takeover frame.Takeover // allowed
 
 	// Submit is maru.Broker's. It is called on loops.
 	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
@@ -54,7 +57,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 		g.Door.Refuse(w, r, err)
 		return
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{Subprotocols: []string{Subprotocol}})
+	up, err := handshake.Accept(w, r, handshake.Options{Takeover: g.Takeover, Subprotocols: []string{Subprotocol}})
 	if err != nil { // answered by Accept, as far as anybody was there
 		g.Door.Leave(visitor.Addr)
 		return
@@ -64,7 +67,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 	if visitor.Identity != (auth.Identity{}) || mode != (hub.Mode{}) {
 		m.extra = &extra{who: visitor.Identity, mode: mode}
 	}
-	params := loop.Params{DeflateBits: up.DeflateBits, Preface: up.Answer, Held: true, Paused: true}
+	params := loop.Params{DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer, Held: true, Paused: true}
 	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {
 		m.conn = c
 		return m

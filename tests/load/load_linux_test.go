@@ -79,21 +79,31 @@ func publish(tb testing.TB, s *server.Server, n int) {
 func TestSwarm(t *testing.T) {
 	t.Parallel()
 	s, url := start(t)
-	clients := swarm.Start(t, url, 200)
+	clients := []*swarm.Swarm{swarm.Start(t, url, 200), swarm.Start(t, events(url), 200)}
 	for n := range 50 {
 		publish(t, s, n)
 	}
-	clients.Await(50)
+	for _, c := range clients {
+		c.Await(50)
+	}
 }
+
+// events is the address for event streams.
+func events(url string) string { return "http" + strings.TrimPrefix(url, "ws") }
 
 // BenchmarkFanout publishes to a channel of so many, one message at a time or 16
 // on the way. The CPU is this process's own: the server's, and the publisher's.
-func BenchmarkFanout(b *testing.B) {
+func BenchmarkFanout(b *testing.B) { fanout(b, func(url string) string { return url }) }
+
+// BenchmarkEventsFanout is the same with event streams.
+func BenchmarkEventsFanout(b *testing.B) { fanout(b, events) }
+
+func fanout(b *testing.B, address func(url string) string) {
 	for _, n := range []int{1000, 10000} {
 		for _, window := range []int{1, 16} {
 			b.Run(fmt.Sprintf("subscribers=%d/window=%d", n, window), func(b *testing.B) {
 				s, url := start(b)
-				clients := swarm.Start(b, url, n)
+				clients := swarm.Start(b, address(url), n)
 				var before runtime.MemStats
 				runtime.GC()
 				runtime.ReadMemStats(&before)

@@ -1,5 +1,5 @@
-// Package swarm is a great many WebSocket clients in a process of their own, for
-// benchmarks: what the clients cost is not counted as the server's.
+// Package swarm is a great many clients in a process of their own, WebSockets or event streams,
+// for benchmarks: what the clients cost is not counted as the server's.
 //
 //	func TestMain(m *testing.M) { swarm.Main(); os.Exit(m.Run()) }
 //

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,8 +44,8 @@ type Swarm struct {
 }
 
 // Start connects n clients to the address, in another process, and returns when
-// all are open: WebSockets to a ws:// or wss:// address, event streams, which are only held open,
-// to an http:// or https:// one. Any certificate is good enough. They go when the test ends.
+// all are open: WebSockets to a ws:// or wss:// address, event streams to an
+// http:// or https:// one. Any certificate is good enough. They go when the test ends.
 func Start(tb testing.TB, url string, n int) *Swarm {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -147,7 +147,7 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 		go func() {
 			defer func() { <-slots }()
 			if strings.HasPrefix(address, "http") {
-				errs <- openStream(address)
+				errs <- openStream(r, address)
 				return
 			}
 			up, _, err := handshake.Dial(ctx, address, handshake.DialOptions{
@@ -169,8 +169,8 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 	return nil
 }
 
-// openStream opens an event stream and leaves it open.
-func openStream(address string) error {
+// openStream opens an event stream, and reads it until it ends.
+func openStream(r *received, address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return err
@@ -185,20 +185,26 @@ func openStream(address string) error {
 		return err
 	}
 	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", u.RequestURI(), u.Host)
-	first, err := bufio.NewReaderSize(nc, 64).ReadString('\n')
+	lines := bufio.NewReaderSize(nc, 1<<10)
+	first, err := lines.ReadString('\n')
 	if err != nil || !strings.Contains(first, " 200 ") {
 		return fmt.Errorf("event stream: %q, %v", first, err)
 	}
-	streams.Lock()
-	defer streams.Unlock()
-	streams.open = append(streams.open, nc)
+	go func() {
+		defer nc.Close()
+		m := &member{received: r, next: -1}
+		for {
+			line, err := lines.ReadSlice('\n')
+			if err != nil {
+				m.Closed(0, "", err)
+				return
+			}
+			if data, is := bytes.CutPrefix(line, []byte("data: ")); is {
+				m.Message(frame.Text, bytes.TrimSuffix(data, []byte("\n")))
+			}
+		}
+	}()
 	return nil
-}
-
-// streams keeps event streams from being closed by the collector.
-var streams struct {
-	sync.Mutex
-	open []net.Conn
 }
 
 // member is one client.

@@ -33,7 +33,7 @@ const messageBytes = 96
 // start runs a server as maru serve would, with history on.
 func start(tb testing.TB) (*server.Server, string) {
 	tb.Helper()
-	return serve(tb, nil)
+	return serve(tb, server.Options{Open: true})
 }
 
 // certified is a TLS configuration with httptest's certificate for 127.0.0.1.
@@ -44,9 +44,10 @@ func certified() *tls.Config {
 	return &tls.Config{Certificates: s.TLS.Certificates}
 }
 
-func serve(tb testing.TB, config *tls.Config) (*server.Server, string) {
+func serve(tb testing.TB, o server.Options) (*server.Server, string) {
 	tb.Helper()
-	s, err := server.New(server.Options{Open: true, Loopback: true, TLSConfig: config, Logger: slog.New(slog.DiscardHandler)})
+	o.Loopback, o.Logger = true, slog.New(slog.DiscardHandler)
+	s, err := server.New(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -101,49 +102,65 @@ func BenchmarkEventsFanout(b *testing.B) { fanout(b, events) }
 func fanout(b *testing.B, address func(url string) string) {
 	for _, n := range []int{1000, 10000} {
 		for _, window := range []int{1, 16} {
-			b.Run(fmt.Sprintf("subscribers=%d/window=%d", n, window), func(b *testing.B) {
-				s, url := start(b)
-				clients := swarm.Start(b, address(url), n)
-				var before runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&before)
-				used, sent := swarm.Used(b), 0
-				for b.Loop() {
-					for range window {
-						publish(b, s, sent)
-						sent++
-					}
-					clients.Await(window)
-				}
-				after := swarm.Used(b)
-				deliveries := float64(sent * n)
-				var mem runtime.MemStats
-				runtime.ReadMemStats(&mem)
-				b.ReportMetric(float64((after.User-used.User).Nanoseconds())/deliveries, "user-ns/delivery")
-				b.ReportMetric(float64((after.User+after.System-used.User-used.System).Nanoseconds())/deliveries, "cpu-ns/delivery")
-				b.ReportMetric(float64(mem.Mallocs-before.Mallocs)/deliveries, "allocs/delivery")
-				b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
-			})
+			for name, o := range map[string]server.Options{"open": {Open: true}, "rules": ruled()} {
+				b.Run(fmt.Sprintf("subscribers=%d/window=%d/%s", n, window, name), func(b *testing.B) { fanoutTo(b, o, address, n, window) })
+			}
 		}
 	}
+}
+
+// ruled has rules for everybody and everything, and everybody is a person.
+func ruled() server.Options {
+	o := server.Options{}
+	all := server.Namespace{Subscribe: maru.SignedIn, Publish: maru.SignedIn, History: maru.SignedIn, Presence: maru.SignedIn}
+	o.Namespaces = map[string]server.Namespace{"default": all}
+	o.Identify = func(r *http.Request, _ string) (server.Caller, error) { return server.Caller{User: r.UserAgent()}, nil }
+	return o
+}
+
+func fanoutTo(b *testing.B, o server.Options, address func(url string) string, n, window int) {
+	s, url := serve(b, o)
+	clients := swarm.Start(b, address(url), n)
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	used, sent := swarm.Used(b), 0
+	for b.Loop() {
+		for range window {
+			publish(b, s, sent)
+			sent++
+		}
+		clients.Await(window)
+	}
+	after := swarm.Used(b)
+	deliveries := float64(sent * n)
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	b.ReportMetric(float64((after.User-used.User).Nanoseconds())/deliveries, "user-ns/delivery")
+	b.ReportMetric(float64((after.User+after.System-used.User-used.System).Nanoseconds())/deliveries, "cpu-ns/delivery")
+	b.ReportMetric(float64(mem.Mallocs-before.Mallocs)/deliveries, "allocs/delivery")
+	b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
 }
 
 // BenchmarkIdle opens connections in a channel and says what each costs: CPU to
 // accept, upgrade and subscribe it, and resident memory while it is idle.
 func BenchmarkIdle(b *testing.B) {
 	for name, c := range map[string]struct {
-		scheme string
-		n      int
-		tls    *tls.Config
+		scheme  string
+		n       int
+		options server.Options
+		more    string // behind the address
 	}{
-		"websocket":        {"ws", 19000, nil},
-		"secure websocket": {"wss", 4000, certified()},
-		"events":           {"http", 19000, nil},
-		"secure events":    {"https", 4000, certified()},
+		"websocket":        {"ws", 19000, server.Options{Open: true}, ""},
+		"person":           {"ws", 19000, ruled(), ""},
+		"session":          {"ws", 19000, server.Options{Open: true}, "#session"},
+		"secure websocket": {"wss", 4000, server.Options{Open: true, TLSConfig: certified()}, ""},
+		"events":           {"http", 19000, server.Options{Open: true}, ""},
+		"secure events":    {"https", 4000, server.Options{Open: true, TLSConfig: certified()}, ""},
 	} {
 		b.Run(name, func(b *testing.B) {
-			_, url := serve(b, c.tls)
-			url = c.scheme + strings.TrimPrefix(url, "ws")
+			_, url := serve(b, c.options)
+			url = c.scheme + strings.TrimPrefix(url, "ws") + c.more
 			swarm.Start(b, url, 100) // what is there once, however many come
 			for b.Loop() {
 				before, used := swarm.Resident(b), swarm.Used(b)

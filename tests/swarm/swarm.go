@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -45,7 +46,9 @@ type Swarm struct {
 
 // Start connects n clients to the address, in another process, and returns when
 // all are open: WebSockets to a ws:// or wss:// address, event streams to an
-// http:// or https:// one. Any certificate is good enough. They go when the test ends.
+// http:// or https:// one. With #session behind a WebSocket's address they are sessions of the
+// full protocol that subscribe to the address's channel, and are only held open. Each WebSocket
+// has a User-Agent of its own. Any certificate is good enough. They go when the test ends.
 func Start(tb testing.TB, url string, n int) *Swarm {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -142,7 +145,8 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 	defer cancel()
 	errs := make(chan error, n)
 	slots := make(chan struct{}, 32)
-	for range n {
+	address, session := strings.CutSuffix(address, "#session")
+	for i := range n {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
@@ -150,13 +154,28 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 				errs <- openStream(r, address)
 				return
 			}
-			up, _, err := handshake.Dial(ctx, address, handshake.DialOptions{
+			o := handshake.DialOptions{
+				Header:    http.Header{"User-Agent": {strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i)}},
 				NoDeflate: true, TLSConfig: &tls.Config{InsecureSkipVerify: true}, UnderTLS: loop.NewTLSTransport,
-			})
-			if err == nil {
-				_, err = engine.Open(up.Conn, up.Buffered, loop.Params{Client: true}, func(loop.Conn) loop.Handler {
-					return &member{received: r, next: -1}
-				})
+			}
+			if session {
+				o.Subprotocols = []string{"maru.v1"}
+			}
+			up, _, err := handshake.Dial(ctx, address, o)
+			if err != nil {
+				errs <- err
+				return
+			}
+			m := &member{received: r, next: -1}
+			if session {
+				m.subscribed = make(chan error, 1)
+			}
+			c, err := engine.Open(up.Conn, up.Buffered, loop.Params{Client: true}, func(loop.Conn) loop.Handler { return m })
+			if session && err == nil {
+				channel := address[strings.LastIndex(address, "/")+1:]
+				c.Send(loop.NewMessage(frame.Text, []byte(`{"id":1,"connect":{}}`)))
+				c.Send(loop.NewMessage(frame.Text, []byte(`{"id":2,"subscribe":{"channel":"`+channel+`"}}`)))
+				err = <-m.subscribed
 			}
 			errs <- err
 		}()
@@ -210,10 +229,20 @@ func openStream(r *received, address string) error {
 // member is one client.
 type member struct {
 	*received
-	next int64 // number expected; -1: any
+	next       int64      // number expected; -1: any
+	subscribed chan error // of a session: nil once it is
 }
 
 func (m *member) Message(_ frame.Opcode, data []byte) {
+	if m.subscribed != nil {
+		switch {
+		case bytes.Contains(data, []byte(`"error"`)):
+			m.subscribed <- fmt.Errorf("session: %s", data)
+		case bytes.HasPrefix(data, []byte(`{"id":2,`)):
+			m.subscribed <- nil
+		}
+		return
+	}
 	n, err := strconv.ParseInt(string(data[:min(numberBytes, len(data))]), 10, 64)
 	if err != nil || m.next >= 0 && n != m.next {
 		m.fail(fmt.Errorf("message %d expected, got %.40q", m.next, data))

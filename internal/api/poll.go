@@ -28,7 +28,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	defer a.Door.Leave(visitor.Addr)
 	ctx, cancel := context.WithTimeout(r.Context(), asked.wait)
 	defer cancel()
-	tie, err := a.Door.People.Attach(visitor.Identity, func(error) { cancel() })
+	tie, err := a.Door.People.Attach(&visitor.Identity, auth.CloseFunc(func(error) { cancel() }))
 	if err != nil {
 		a.Door.Refuse(w, r, err)
 		return

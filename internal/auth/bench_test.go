@@ -63,10 +63,10 @@ func BenchmarkAttach(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			people := auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)
-			end := func(error) {}
+			end := auth.CloseFunc(func(error) {})
 			b.ReportAllocs()
 			for b.Loop() {
-				people.Attach(who, end)
+				people.Attach(&who, end)
 			}
 		})
 	}

@@ -161,16 +161,16 @@ func (p *People) verify(ctx context.Context, token string) (Identity, error) {
 	return proofs.Tokens.Verify(ctx, token)
 }
 
-// Attach ties a live connection to who is at its end. When that is over end is
-// called once, from any goroutine, maybe before Attach has returned, with the error
-// that the connection is closed for: CodeTokenExpired, CodeRevoked. It should not
-// block. The errors' codes are the same, if it is over already. Who is anonymous
-// without a grant has no tie, nil.
-func (p *People) Attach(who Identity, end func(error)) (*Tie, error) {
+// Attach ties a live connection to who is at its end, which is not changed from then
+// on. When that is over live is closed once, from any goroutine, maybe before Attach has
+// returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. It
+// should not block. The errors' codes are the same, if it is over already. Who is
+// anonymous without a grant has no tie, nil.
+func (p *People) Attach(who *Identity, live Live) (*Tie, error) {
 	if who.User == "" && who.Grant == nil {
 		return nil, nil
 	}
-	t, err := p.ties.tie(who, false, end)
+	t, err := p.ties.tie(who, false, live)
 	if err != nil || who.Session == "" {
 		return t, err
 	}
@@ -193,11 +193,11 @@ func (p *People) Attach(who Identity, end func(error)) (*Tie, error) {
 
 // Watch is Attach for what is a part of a connection only, and by another token than
 // that: Disconnect does not count it.
-func (p *People) Watch(who Identity, end func(error)) (*Tie, error) {
+func (p *People) Watch(who *Identity, live Live) (*Tie, error) {
 	if who.User == "" && who.Grant == nil {
 		return nil, nil
 	}
-	return p.ties.tie(who, true, end)
+	return p.ties.tie(who, true, live)
 }
 
 // Disconnect ends the live connections of the target, with CodeRevoked, and says how

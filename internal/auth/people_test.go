@@ -237,7 +237,7 @@ type live struct {
 func (x *town) connect(who auth.Identity) *live {
 	x.t.Helper()
 	l := &live{end: make(chan error, 2)}
-	tie, err := x.Attach(who, func(err error) { l.end <- err })
+	tie, err := x.Attach(&who, auth.CloseFunc(func(err error) { l.end <- err }))
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -291,10 +291,10 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 		if got := renewed.ended(); got != maru.CodeTokenExpired {
 			t.Errorf("at the new one's end: %q", got)
 		}
-		if _, err := x.Attach(auth.Identity{Grant: &auth.Grant{Expires: time.Now()}}, nil); code(err) != maru.CodeTokenExpired {
+		if _, err := x.Attach(&auth.Identity{Grant: &auth.Grant{Expires: time.Now()}}, nil); code(err) != maru.CodeTokenExpired {
 			t.Errorf("attached with an expired token: %v", err)
 		}
-		if tie, err := x.Attach(auth.Identity{}, nil); tie != nil || err != nil || tie.Renew(auth.Identity{}) != nil {
+		if tie, err := x.Attach(&auth.Identity{}, nil); tie != nil || err != nil || tie.Renew(auth.Identity{}) != nil {
 			t.Error("an anonymous connection has a tie")
 		}
 	})
@@ -329,7 +329,7 @@ func TestRevoke(t *testing.T) {
 		if _, err := x.Verify(t.Context(), x.token("kim", "new", time.Hour)); code(err) != maru.CodeRevoked {
 			t.Errorf("with a new token: %v", err)
 		}
-		if _, err := x.Attach(kim, nil); code(err) != maru.CodeRevoked {
+		if _, err := x.Attach(&kim, nil); code(err) != maru.CodeRevoked {
 			t.Errorf("attached: %v", err)
 		}
 		if who, err := x.Identify(cookie, ""); err != nil || who.User != "" {

@@ -13,15 +13,25 @@ import (
 // and do nothing then.
 type Tie struct {
 	of     *ties
-	end    func(error)
-	detach func() // from the cookie's session
-	part   bool   // it is no connection of its own
+	live   Live
+	detach func() // from the cookie's session; nil: of none
 
 	// Guarded by of.mu.
 	next, prev *Tie // of all ties; nil when it is untied
-	who        Identity
-	place      int // in ties.expiring, from 1; 0: nothing expires
+	who        *Identity
+	place      int32 // in ties.expiring, from 1; 0: nothing expires
+
+	part bool // it is no connection of its own
 }
+
+// Live is a connection that can be closed, for an error.
+type Live interface{ Close(err error) }
+
+// CloseFunc is a function as a Live.
+type CloseFunc func(error)
+
+// Close calls f.
+func (f CloseFunc) Close(err error) { f(err) }
 
 // ties are all the live connections of people who are somebody, and who was
 // revoked.
@@ -38,13 +48,13 @@ const maxRevoked = 100_000
 
 var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token or the session was ended")
 
-func (l *ties) tie(who Identity, part bool, end func(error)) (*Tie, error) {
+func (l *ties) tie(who *Identity, part bool, live Live) (*Tie, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.check(who); err != nil {
+	if err := l.check(*who); err != nil {
 		return nil, err
 	}
-	t := &Tie{of: l, end: end, part: part, who: who, detach: func() {}}
+	t := &Tie{of: l, live: live, part: part, who: who}
 	if l.all.next == nil {
 		l.all.next, l.all.prev = &l.all, &l.all
 	}
@@ -67,7 +77,7 @@ func (t *Tie) Renew(who Identity) error {
 	}
 	if t.next != nil {
 		t.unwatch() // while its place fits its time
-		t.who = who
+		t.who = &who
 		t.watch()
 	}
 	return nil
@@ -76,7 +86,7 @@ func (t *Tie) Renew(who Identity) error {
 // Untie is called when the connection is gone, once or more; end may be running
 // meanwhile.
 func (t *Tie) Untie() {
-	if t != nil && t.cut() {
+	if t != nil && t.cut() && t.detach != nil {
 		t.detach()
 	}
 }
@@ -84,8 +94,10 @@ func (t *Tie) Untie() {
 // fire ends the connection, once.
 func (t *Tie) fire(err error) {
 	if t.cut() {
-		t.detach()
-		t.end(err)
+		if t.detach != nil {
+			t.detach()
+		}
+		t.live.Close(err)
 	}
 }
 
@@ -118,7 +130,7 @@ func (t *Tie) watch() {
 
 func (t *Tie) unwatch() {
 	if t.place > 0 {
-		heap.Remove(&t.of.expiring, t.place-1)
+		heap.Remove(&t.of.expiring, int(t.place)-1)
 	}
 }
 
@@ -214,7 +226,7 @@ func (l *ties) disconnect(x Target) (n int) {
 	l.mu.Lock()
 	if l.all.next != nil {
 		for t := l.all.next; t != &l.all; t = t.next {
-			if x.is(t.who) {
+			if x.is(*t.who) {
 				found = append(found, t)
 				if !t.part {
 					n++
@@ -252,12 +264,12 @@ func (e expiring) Less(i, j int) bool { return e[i].expires().Before(e[j].expire
 
 func (e expiring) Swap(i, j int) {
 	e[i], e[j] = e[j], e[i]
-	e[i].place, e[j].place = i+1, j+1
+	e[i].place, e[j].place = int32(i+1), int32(j+1)
 }
 
 func (e *expiring) Push(x any) {
 	*e = append(*e, x.(*Tie))
-	(*e)[len(*e)-1].place = len(*e)
+	(*e)[len(*e)-1].place = int32(len(*e))
 }
 
 func (e *expiring) Pop() any {

@@ -51,6 +51,7 @@ func (s *Session) become(who Identity) bool {
 	}
 	s.stage, s.identity = connected, who
 	s.timer.Stop()
+	s.timer = nil
 	return true
 }
 

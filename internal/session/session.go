@@ -109,7 +109,7 @@ type Session struct {
 	paused   bool
 	inflight uint8
 	identity Identity
-	timer    *time.Timer // for connect to come
+	timer    *time.Timer // for connect to come; nil once it has
 	cancel   context.CancelFunc
 	waiting  []*command
 	channels []subscription
@@ -147,7 +147,9 @@ func (s *Session) Begin(o *Options, c Connection, who Identity) {
 func (s *Session) Closed() {
 	s.mu.Lock()
 	s.stage = ended
-	s.timer.Stop()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	s.waiting = nil
 	if s.cancel != nil {
 		s.cancel()

@@ -35,7 +35,7 @@ func (i *identity) Expires() time.Time {
 
 // Watch is of a channel's token; the connection's own end is member.attach's.
 func (i *identity) Watch(end func(error)) (release func(), err error) {
-	tie, err := i.door.People.Watch(i.who, end)
+	tie, err := i.door.People.Watch(&i.who, auth.CloseFunc(end))
 	return tie.Untie, err
 }
 

@@ -58,7 +58,7 @@ func (m *member) attach(who auth.Identity) error {
 	if tie := m.tie.Load(); tie != nil {
 		return tie.Renew(who)
 	}
-	tie, err := m.gateway.Door.People.Attach(who, m.Close)
+	tie, err := m.gateway.Door.People.Attach(&who, m)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) 
 	}
 	g.Door.Connected(m.connection())
 	if err := m.enter(r.Context(), ask.query); err != nil {
-		m.close(err)
+		m.Close(err)
 	}
 	m.settle()
 	m.conn.Start()

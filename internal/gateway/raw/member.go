@@ -52,7 +52,7 @@ const (
 // enter ties the connection to who is at its end, and subscribes it.
 func (m *member) enter(ctx context.Context, q maru.HistoryQuery) error {
 	if m.extra != nil {
-		tie, err := m.gateway.Door.People.Attach(m.extra.who, m.close)
+		tie, err := m.gateway.Door.People.Attach(&m.extra.who, m)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (m *member) Message(op frame.Opcode, data []byte) {
 		return
 	}
 	if err := m.gateway.Door.MayPublish(m.who(), m.addr, &m.pace, m.channel.Name()); err != nil {
-		m.close(err)
+		m.Close(err)
 		return
 	}
 	p := &maru.Publication{Kind: maru.Text, Data: bytes.Clone(data), User: m.user()}
@@ -99,7 +99,7 @@ func (m *member) Message(op frame.Opcode, data []byte) {
 func (m *member) published(_ maru.Published, err error) {
 	m.inflight.Done(m.conn)
 	if err != nil {
-		m.close(err)
+		m.Close(err)
 	}
 }
 
@@ -127,9 +127,9 @@ func (m *member) release() {
 	m.gateway.Door.Leave(m.addr)
 }
 
-// close ends the connection with the close code of err and its code as the
+// Close ends the connection with the close code of err and its code as the
 // reason.
-func (m *member) close(err error) {
+func (m *member) Close(err error) {
 	if errors.Is(err, net.ErrClosed) {
 		return // it is closed already
 	}

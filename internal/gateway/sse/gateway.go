@@ -61,7 +61,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	defer g.door.Leave(visitor.Addr)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	tie, err := g.door.People.Attach(visitor.Identity, cancel)
+	tie, err := g.door.People.Attach(&visitor.Identity, auth.CloseFunc(cancel))
 	if err != nil {
 		g.door.Refuse(w, r, err)
 		return

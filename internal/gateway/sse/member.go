@@ -80,7 +80,7 @@ func (g *Gateway) join(w http.ResponseWriter, r *http.Request, channel string, q
 	}
 	g.door.Connected(m.connection())
 	if err := m.enter(r.Context(), joining, appendBeginning(nil, query, joining.History)); err != nil {
-		m.close(err)
+		m.Close(err)
 	}
 	m.settle()
 	m.conn.Start()
@@ -130,7 +130,7 @@ const (
 // enter ties the stream to who is at its end, and subscribes it.
 func (m *member) enter(ctx context.Context, joining *hub.Joining, beginning []byte) error {
 	if m.extra != nil {
-		tie, err := m.gateway.door.People.Attach(m.extra.who, m.close)
+		tie, err := m.gateway.door.People.Attach(&m.extra.who, m)
 		if err != nil {
 			joining.Drop()
 			return err
@@ -193,8 +193,8 @@ func (m *member) release() {
 	m.gateway.door.Leave(m.addr)
 }
 
-// close ends the stream; the reason is the code of err.
-func (m *member) close(err error) {
+// Close ends the stream; the reason is the code of err.
+func (m *member) Close(err error) {
 	if errors.Is(err, net.ErrClosed) {
 		return // it is closed already
 	}

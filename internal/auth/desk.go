@@ -98,7 +98,7 @@ func (p *People) serveAdmin(w http.ResponseWriter, r *http.Request, do func(Targ
 			n, err = do(target, until)
 			p.log.LogAttrs(r.Context(), slog.LevelInfo, "ended by a back end", slog.String("path", r.URL.Path),
 				slog.String("user", target.User), slog.String("token", target.Token), slog.String("session", target.Session),
-				slog.String("key", who.Key), slog.Int("connections", n))
+				slog.String("key", who.Grant.Key), slog.Int("connections", n))
 		}
 	}
 	if err != nil {

@@ -151,7 +151,7 @@ func (p *People) verify(ctx context.Context, token string) (Identity, error) {
 	proofs := p.proofs.Load()
 	if strings.HasPrefix(token, apiKeyPrefix) {
 		if id := proofs.APIKeys.find(token); id != "" {
-			return Identity{Key: id}, nil
+			return Identity{Grant: &Grant{Key: id}}, nil
 		}
 		return Identity{}, errBadToken
 	}
@@ -165,9 +165,9 @@ func (p *People) verify(ctx context.Context, token string) (Identity, error) {
 // on. When that is over live is closed once, from any goroutine, maybe before Attach has
 // returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. It
 // should not block. The errors' codes are the same, if it is over already. Who is
-// anonymous without a grant has no tie, nil.
+// anonymous without a grant, or a back end, has no tie, nil.
 func (p *People) Attach(who *Identity, live Live) (*Tie, error) {
-	if who.User == "" && who.Grant == nil {
+	if who.User == "" && (who.Grant == nil || who.Server()) {
 		return nil, nil
 	}
 	t, err := p.ties.tie(who, false, live)
@@ -194,7 +194,7 @@ func (p *People) Attach(who *Identity, live Live) (*Tie, error) {
 // Watch is Attach for what is a part of a connection only, and by another token than
 // that: Disconnect does not count it.
 func (p *People) Watch(who *Identity, live Live) (*Tie, error) {
-	if who.User == "" && who.Grant == nil {
+	if who.User == "" && (who.Grant == nil || who.Server()) {
 		return nil, nil
 	}
 	return p.ties.tie(who, true, live)

@@ -566,7 +566,7 @@ func TestRates(t *testing.T) {
 		if n := many(auth.Identity{}, next); n != 4 {
 			t.Errorf("another address: %d", n)
 		}
-		if n := many(auth.Identity{Key: "k"}, home); n != 100 {
+		if n := many(auth.Identity{Grant: &auth.Grant{Key: "k"}}, home); n != 100 {
 			t.Errorf("a back end: %d", n)
 		}
 		time.Sleep(time.Second)

@@ -12,7 +12,7 @@ var everybody = map[string]auth.Identity{
 	"kim":      {User: "kim", Session: "S"},
 	"token":    {User: "lee", Grant: &auth.Grant{Channels: []string{"in:kim", "deep:*", "*", "se*", "exact"}}},
 	"nameless": {Grant: &auth.Grant{Channels: []string{"in:kim"}}},
-	"key":      {Key: "1a2b"},
+	"key":      {Grant: &auth.Grant{Key: "1a2b"}},
 }
 
 func TestRules(t *testing.T) {

@@ -250,6 +250,9 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.params.Stream {
 		s.state |= stStream
 		s.pinged, first = l.now, l.engine.clock.beat
+		if s.fd >= 0 {
+			giveUp(int(s.fd), laneAge*l.engine.options.BacklogAge) // it is asked for no answer; who has vanished acknowledges nothing
+		}
 	}
 	r := l.ref(id)
 	r.handler, r.tls = o.handler, o.tls

@@ -5,6 +5,7 @@ package loop
 import (
 	"errors"
 	"net"
+	"time"
 )
 
 func newPoller(bool) poller { return newBell() }
@@ -19,4 +20,5 @@ func writeSocket(int, []byte) (int, error) { return 0, errNoSockets }
 func shutSocket(int)                       {}
 func closeSocket(int)                      {}
 func keepFresh(int)                        {}
+func giveUp(int, time.Duration)            {}
 func wouldBlock(error) bool                { return false }

@@ -3,6 +3,7 @@ package loop
 import (
 	"net/netip"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +58,13 @@ func closeSocket(fd int) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 // tcp(7)). Where that fails all is as before.
 func keepFresh(fd int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, laneBytes)
+}
+
+// giveUp lets the kernel end a connection whose peer has acknowledged nothing of what it was
+// sent for so long (TCP_USER_TIMEOUT, tcp(7)). Where that fails it takes the kernel's own
+// time, a quarter of an hour.
+func giveUp(fd int, after time.Duration) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(after.Milliseconds()))
 }
 
 // acceptSocket takes the next connection that waits at a listener.

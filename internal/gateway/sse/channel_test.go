@@ -511,6 +511,23 @@ func TestOnLoop(t *testing.T) {
 	})
 }
 
+// Who has vanished did not say goodbye: the metrics tell the two apart.
+func TestVanished(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, true)
+		w.open(t, w.gateway.Channel, "").vanish()
+		w.open(t, w.gateway.Channel, "").cancel()
+		synctest.Wait()
+		ended := make(map[string]uint64)
+		w.door.Counts.Ended(entry.Events, func(reason string, n uint64) { ended[reason] = n })
+		if len(ended) != 2 || ended["lost"] != 1 || ended["closed"] != 1 {
+			t.Errorf("ended %v", ended)
+		}
+		w.nobody(t)
+	})
+}
+
 // What is not HTTP/1 without a body does not come to a loop: its connection is not the
 // request's alone.
 func TestNotOnLoop(t *testing.T) {

@@ -170,9 +170,12 @@ func (m *member) Farewell() *loop.Message {
 }
 
 // Closed is the end of the connection.
-func (m *member) Closed(code int, reason string, _ error) {
+func (m *member) Closed(_ int, reason string, err error) {
 	if reason == "" { // not closed by us
 		reason = entry.ClientWent
+		if e := net.Error(nil); errors.As(err, &e) && e.Timeout() { // it has vanished
+			reason = err.Error()
+		}
 	}
 	g := m.gateway
 	g.door.Disconnected(m.connection(), 0, reason, time.Since(g.start)-m.since)

@@ -114,6 +114,7 @@ type stream struct {
 
 	onWrite func() // before each; nil: nothing
 	write   func([]byte) (int, error)
+	vanish  func() // to the server the connection is lost
 
 	mu       sync.Mutex
 	header   http.Header
@@ -168,6 +169,7 @@ func newConnection(s *stream) *connection {
 	c := &connection{stream: s}
 	c.near, c.far = net.Pipe()
 	s.write = c.far.Write
+	s.vanish = func() { c.near.SetReadDeadline(time.Unix(1, 0)) }
 	cancel := s.cancel
 	s.cancel = func() {
 		cancel()

@@ -38,8 +38,12 @@ func TestNothingIsLeft(t *testing.T) {
 			var all []*ears
 			var peers []*peer
 			for name, end := range endings {
-				for i := range 20 {
-					c, e, p := r.conn(loop.Params{DeflateBits: uint8(i % 2 * 15), Paused: name == "paused" && i%2 == 0})
+				for i := range 30 {
+					params := loop.Params{DeflateBits: uint8(i % 2 * 15), Paused: name == "paused" && i%2 == 0}
+					if i >= 20 { // to whom all of that is bytes
+						params = loop.Params{Stream: true}
+					}
+					c, e, p := r.conn(params)
 					groups[0].Add(c)
 					groups[i%2].Remove(c)
 					groups[1].Add(c)

@@ -12,6 +12,9 @@
 //
 //	live.Publish(ctx, "orders", &maru.Publication{Data: []byte("order 17 is paid")})
 //
+//	chat, err := live.Subscribe(ctx, "chat", server.SubscribeOptions{})
+//	for said, err := range chat.All(ctx) { … }
+//
 // Browsers then speak with /live/channels/orders: WebSocket, server-sent events,
 // long polls, POST, all the same channel. Instead of ServeHTTP under a server of
 // your own, Serve takes a listener and sets its own time-outs. Shutdown ends either, at

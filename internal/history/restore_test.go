@@ -1,0 +1,108 @@
+package history_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"maru"
+	"maru/internal/history"
+
+	"pgregory.net/rapid"
+)
+
+// What was written down of each publication, with the channel's offset before it, is
+// enough to have the history again: from any position all that was published after it
+// and after the gap that is told, the same heads, and no less than there was. (More, where
+// the bytes of others had made something go.)
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		type written struct {
+			channel string
+			p       *maru.Publication
+			prev    uint64
+			version uint64
+			passed  bool
+		}
+		r := maru.Retention{Publications: 3, Age: time.Hour, Bytes: 7*(history.Overhead+100) + 50}
+		before := history.New(r, "e", 0, 1000)
+		var log []written
+		channels := []string{"a", "b", "c", "d"}
+		for range rapid.IntRange(0, 60).Draw(t, "publications") {
+			c := rapid.SampledFrom(channels).Draw(t, "channel")
+			p := &maru.Publication{Offset: before.Number() + 1, Data: make([]byte, rapid.SampledFrom([]int{0, 100, 4000}).Draw(t, "size"))}
+			w := written{c, p, before.Head(c), uint64(rapid.IntRange(0, 9).Draw(t, "version")), !before.Retains(p)}
+			before.Add(c, p, w.version, 0)
+			log = append(log, w)
+		}
+		// The log keeps no less than the history: the newest of each channel.
+		kept := make(map[string]int)
+		var left []written
+		for i := len(log) - 1; i >= 0; i-- {
+			if kept[log[i].channel]++; kept[log[i].channel] <= r.Publications {
+				left = append([]written{log[i]}, left...)
+			}
+		}
+		after := history.New(r, "e", 0, 1000)
+		for _, w := range left {
+			after.Restore(w.channel, w.p, w.prev, w.version, w.passed, 0)
+		}
+		if after.Number() != before.Number() {
+			t.Fatalf("number %d, want %d", after.Number(), before.Number())
+		}
+		for _, c := range channels {
+			for since := uint64(0); since <= before.Number(); since++ {
+				q := maru.HistoryQuery{Since: &maru.Position{Epoch: "e", Offset: since}, Limit: -1}
+				was, is := before.History(c, q, 0), after.History(c, q, 0)
+				if was.Gap != nil && was.Gap.Reason == maru.GapEpoch {
+					continue // beyond the head
+				}
+				from := since
+				if is.Gap != nil {
+					from = is.Gap.To
+				}
+				want := maru.History{Head: was.Head, Gap: is.Gap}
+				for _, w := range log {
+					if w.channel == c && w.p.Offset > from {
+						want.Publications = append(want.Publications, w.p)
+					}
+				}
+				if summary(is) != summary(want) || len(is.Publications) < len(was.Publications) {
+					t.Fatalf("%s since %d: %s, want %s, and no less than %s", c, since, summary(is), summary(want), summary(was))
+				}
+			}
+		}
+	})
+}
+
+func summary(h maru.History) string {
+	s := fmt.Sprint("head ", h.Head, ":")
+	for _, p := range h.Publications {
+		s += fmt.Sprint(" ", p.Offset)
+	}
+	if h.Gap != nil {
+		s += fmt.Sprintf(" gap %+v", *h.Gap)
+	}
+	return s
+}
+
+// Of what is lost without a trace everybody may have had something who is not known.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	ns := history.New(maru.Retention{}.WithDefaults(), "e", 0, 10)
+	ns.Restore("a", &maru.Publication{Offset: 9}, 0, 0, false, 0)
+	ns.Lost(7)
+	since := func(offset uint64) maru.HistoryQuery {
+		return maru.HistoryQuery{Since: &maru.Position{Epoch: "e", Offset: offset}, Limit: -1}
+	}
+	if h := ns.History("a", since(3), 0); h.Gap != nil || len(h.Publications) != 1 {
+		t.Errorf("a channel that is known: %s", summary(h))
+	}
+	if h := ns.History("b", since(3), 0); h.Gap == nil || *h.Gap != (maru.Gap{Reason: maru.GapExpired, From: 4, To: 7}) {
+		t.Errorf("one that is not: %s", summary(h))
+	}
+	if h := ns.History("b", since(7), 0); h.Gap != nil {
+		t.Errorf("one that is not, from where nothing is missing: %s", summary(h))
+	}
+}

@@ -542,3 +542,24 @@ func TestHooks(t *testing.T) {
 		}
 	})
 }
+
+// A session of the full protocol takes new tokens of the same person, as often as it
+// likes, and no others.
+func TestRefresh(t *testing.T) {
+	over(t, guarded(), func(t *testing.T, w *world) {
+		s := w.dialAs("/", "maru.v1")
+		ask := func(command, want string) {
+			t.Helper()
+			s.send(frame.Text, command)
+			if ev := s.next(); ev.Op != frame.Text || !strings.Contains(string(ev.Payload), want) {
+				t.Errorf("%s: %v %s, want %s", command, ev.Op, ev.Payload, want)
+			}
+		}
+		ask(`{"id":1,"connect":{"token":"`+token(t, "kim", "", time.Hour)+`"}}`, `"user":"kim"`)
+		for range 2 {
+			ask(`{"id":2,"refresh":{"token":"`+token(t, "kim", "", 2*time.Hour)+`"}}`, `{"id":2,"refresh":{"user":"kim"`)
+		}
+		ask(`{"id":3,"refresh":{"token":"`+token(t, "lee", "", time.Hour)+`"}}`, "bad_token")
+		ask(`{"id":4,"ping":{}}`, `{"id":4,"ping"`)
+	})
+}

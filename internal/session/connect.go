@@ -50,8 +50,7 @@ func (s *Session) become(who Identity) bool {
 		return false
 	}
 	s.stage, s.identity = connected, who
-	s.timer.Stop()
-	s.timer = nil
+	s.stopTimer()
 	return true
 }
 

@@ -143,13 +143,19 @@ func (s *Session) Begin(o *Options, c Connection, who Identity) {
 	})
 }
 
+// stopTimer ends the wait for connect, once. It is called under mu.
+func (s *Session) stopTimer() {
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+}
+
 // Closed ends the session; the connection is closed.
 func (s *Session) Closed() {
 	s.mu.Lock()
 	s.stage = ended
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.stopTimer()
 	s.waiting = nil
 	if s.cancel != nil {
 		s.cancel()

@@ -162,6 +162,9 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		MaxMemory:                int64(c.MaxMemory),
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 	}
+	if c.RPCWebhook != "" {
+		o.RPC = newBackEnd(c.RPCWebhook, log).call
+	}
 	if certificate != nil {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
 	}

@@ -156,7 +156,7 @@ const leastRate, mostRate = 0.001, 1e6
 // knows.
 func (s *Serve) checkIdentity() error {
 	var wrong []error
-	for name, at := range map[string]string{"token-key-set": s.TokenKeySet, "connect-webhook": s.ConnectWebhook} {
+	for name, at := range map[string]string{"token-key-set": s.TokenKeySet, "connect-webhook": s.ConnectWebhook, "rpc-webhook": s.RPCWebhook} {
 		if at != "" && !isTrustworthy(at) {
 			wrong = append(wrong, fmt.Errorf("%s: wants an https URL, or http on this machine or a private address: who can change the answer can be anybody", name))
 		}

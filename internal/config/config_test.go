@@ -136,6 +136,7 @@ history = 0
 history-age = "1h30m"
 history-bytes = "1GiB"
 data = "/var/lib/maru"
+rpc-webhook = "http://127.0.0.1:8080/rpc"
 log-format = "json"
 log-level = "debug"
 nicknames = true
@@ -182,6 +183,7 @@ MARU_HISTORY=0
 MARU_HISTORY_AGE=90m
 MARU_HISTORY_BYTES=1024MiB
 MARU_DATA=/var/lib/maru
+MARU_RPC_WEBHOOK=http://127.0.0.1:8080/rpc
 MARU_LOG_FORMAT=json
 MARU_LOG_LEVEL=DEBUG
 MARU_NICKNAMES=true
@@ -228,6 +230,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		HistoryAge:               config.Duration(90 * time.Minute),
 		HistoryBytes:             1 << 30,
 		Data:                     "/var/lib/maru",
+		RPCWebhook:               "http://127.0.0.1:8080/rpc",
 		LogFormat:                "json",
 		LogLevel:                 config.Level{Level: slog.LevelDebug},
 		Nicknames:                true,

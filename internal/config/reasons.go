@@ -23,6 +23,8 @@ var reasons = map[string]struct{ why, example string }{
 	"connect-webhook-header":  {why: "What a sign-in is in; the other headers of the request stay here."},
 	"connect-webhook-timeout": {why: "Who connects waits for it; and a back end that hangs must not hold up everybody for long."},
 
+	"rpc-webhook": {why: "Without it a client that asks is told not_found. With it your own program answers over the connection that is there.", example: "http://127.0.0.1:8080/rpc"},
+
 	"demo": {why: "Off: sample prices are for looking at."},
 
 	"max-message":                 {why: "Enough for a document, and little enough that many at once fill no memory."},

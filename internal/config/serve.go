@@ -29,6 +29,8 @@ type Serve struct {
 	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Who is who:" default:"Cookie" placeholder:"NAME" help:"Header of the request that it is told (default Cookie; repeatable)."`
 	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Who is who:" default:"3s" help:"Time for it to answer; then the connection is refused."`
 
+	RPCWebhook string `toml:"rpc-webhook" group:"Content:" placeholder:"URL" help:"Back end that answers the requests (rpc) of clients of the full protocol."`
+
 	Demo bool `toml:"demo" group:"Content:" help:"Feed sample prices into the channel quotes. Plain maru, without a command, does."`
 
 	MaxMessage               Bytes    `toml:"max-message" group:"Limits:" default:"1MiB" help:"Largest message or published body."`

@@ -136,11 +136,13 @@ func TestTakeoverFault(t *testing.T) {
 func TestTakeoverWithLanes(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
-		r.options.SendBytes = 256 << 20
+		r.options.SendBytes, r.options.Loops = 256<<20, 1
 		r.narrow = true
 		c, _, peer := r.conn(takingOver(12))
+		beside, _, besideFar := r.conn(loop.Params{})
 		all, latest := r.engine.NewGroup(), r.engine.NewLatestGroup()
 		all.Add(c)
+		all.Add(beside) // who reads, so that it is known how far the loop is
 		latest.Add(c)
 		random := rand.New(rand.NewPCG(5, 6))
 		var noise []byte
@@ -153,6 +155,8 @@ func TestTakeoverWithLanes(t *testing.T) {
 			all.Append(text(quote(round)))
 			latest.Append(loop.NewKeyedMessage(frame.Binary, append([]byte(update(round)), noise...), fmt.Sprint("k", round%3)))
 			all.Append(text(quote(round) + quote(round)))
+			besideFar.expect(frame.Text, quote(round))
+			besideFar.expect(frame.Text, quote(round)+quote(round))
 			round++
 		}
 		until(t, "much was made stale", func() bool {

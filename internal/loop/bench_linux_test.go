@@ -22,9 +22,9 @@ func (silent) Message(frame.Opcode, []byte) {}
 func (silent) Closed(int, string, error)    {}
 
 // gathering is an engine behind net/http, whose connections all join one group.
-func gathering(b *testing.B) (e *loop.Engine, g *loop.Group, url string) {
+func gathering(b *testing.B, o loop.Options) (e *loop.Engine, g *loop.Group, url string) {
 	b.Helper()
-	e = loop.New(loop.Options{})
+	e = loop.New(o)
 	g = e.NewGroup()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,12 +52,16 @@ func gathering(b *testing.B) (e *loop.Engine, g *loop.Group, url string) {
 }
 
 // BenchmarkFanout appends to a group of so many, one message at a time or 16 on
-// the way. The clients are another process; the CPU is this one's alone.
+// the way, with io_uring and without. The clients are another process; the CPU is this one's alone.
 func BenchmarkFanout(b *testing.B) {
 	for _, members := range []int{1000, 5000} {
-		for _, window := range []int{1, 16} {
-			b.Run(fmt.Sprintf("members=%d/window=%d", members, window), func(b *testing.B) {
-				e, g, url := gathering(b)
+		for _, variant := range []struct {
+			window int
+			noRing bool
+		}{{1, false}, {1, true}, {16, false}, {16, true}} {
+			window := variant.window
+			b.Run(fmt.Sprintf("members=%d/window=%d/ring=%t", members, window, !variant.noRing), func(b *testing.B) {
+				e, g, url := gathering(b, loop.Options{NoRing: variant.noRing})
 				clients := swarm.Start(b, url, members)
 				var before, after runtime.MemStats
 				runtime.GC()
@@ -91,7 +95,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 		b.Fatal(err)
 	}
 	connections := min(19000, int(limit.Cur)-500)
-	_, _, url := gathering(b)
+	_, _, url := gathering(b, loop.Options{})
 	swarm.Start(b, url, 100) // what is there once, however many come
 	for b.Loop() {
 		before := swarm.Resident(b)

@@ -29,6 +29,7 @@ type Options struct {
 	BacklogAge      time.Duration // of the oldest that waits; default 30 s
 	InboxBytes      int64         // posted to one loop and not yet taken; beyond, publishers wait; default 16 MiB
 	SendBytes       int64         // posted to one connection and not yet written; beyond, Send refuses; default 16 MiB
+	NoRing          bool          // never use io_uring, even where there is
 	Goroutines      bool          // never use epoll, even where there is
 }
 

@@ -309,18 +309,20 @@ func (l *Loop) flushShard(sh *shard) {
 	var sum outcome
 	for served := 0; sh.at < len(sh.list); served++ {
 		if served == glanceEvery {
-			l.count(sum)
+			l.count(sum.and(l.sendListed(sh)))
 			sum, served = outcome{}, 0
 			l.glance()
 			if sh.at >= len(sh.list) { // members have ended meanwhile
 				break
 			}
 		}
-		one := l.deliver(sh, &sh.list[sh.at], &blocks)
-		sum.writes, sum.deliveries, sum.bytes = sum.writes+one.writes, sum.deliveries+one.deliveries, sum.bytes+one.bytes
+		if l.ring != nil && l.ring.full() {
+			sum = sum.and(l.sendListed(sh))
+		}
+		sum = sum.and(l.deliver(sh, &sh.list[sh.at], &blocks))
 		sh.at++
 	}
-	l.count(sum)
+	l.count(sum.and(l.sendListed(sh)))
 	clear(sh.log)
 	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
 	if cap(sh.log) > 1024 {
@@ -331,7 +333,11 @@ func (l *Loop) flushShard(sh *shard) {
 // outcome is what left at once, for the statistics.
 type outcome struct{ writes, deliveries, bytes int }
 
-// deliver does it for one member.
+func (o outcome) and(p outcome) outcome {
+	return outcome{o.writes + p.writes, o.deliveries + p.deliveries, o.bytes + p.bytes}
+}
+
+// deliver does it for one member, or lists it.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
 	shared := s.state&stSharing != 0 && len(l.hot) > 1 && l.waitsElsewhere(s, sh)
@@ -355,14 +361,23 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 		}
 		return outcome{}
 	}
+	if l.ring != nil && len(sh.list) >= ringLeast {
+		l.list(m.conn, s, b)
+		return outcome{}
+	}
 	n, err := l.put(int(s.fd), b.bytes)
+	return l.delivered(m.conn, s, sh, b, n, err)
+}
+
+// delivered: the socket has taken n bytes of a block, or none.
+func (l *Loop) delivered(id connID, s *slot, sh *shard, b *block, n int, err error) outcome {
 	if n == len(b.bytes) {
 		return outcome{1, b.messages, n}
 	}
 	if sh.latest {
-		l.unfinishedLatest(m.conn, s, sh, max(n, 0), err)
+		l.unfinishedLatest(id, s, sh, max(n, 0), err)
 	} else {
-		l.unfinished(m.conn, s, b, max(n, 0), err)
+		l.unfinished(id, s, b, max(n, 0), err)
 	}
 	return outcome{writes: 1}
 }

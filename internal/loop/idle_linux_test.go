@@ -41,6 +41,7 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 			e.clock = newClock(e.options)
 			l := newLoop(e)
 			defer l.poll.close()
+			defer l.closeRing()
 			defer l.cutAll()
 			c := l.slab.take(l)
 			near, _ := sockets(t)

@@ -18,9 +18,11 @@ type Loop struct {
 	slab    slab
 	poll    poller
 	put     func(fd int, b []byte) (int, error) // writeSocket
-	sockets bool                                // the poller can watch sockets; else every connection is a pipe
-	now     uint32                              // ticks that this loop has lived through: see tick
-	ticked  uint32                              // the engine's tick at the last turn
+	ring    *ring                               // sends of groups; nil: put does
+	listed  [ringSends]listed
+	sockets bool   // the poller can watch sockets; else every connection is a pipe
+	now     uint32 // ticks that this loop has lived through: see tick
+	ticked  uint32 // the engine's tick at the last turn
 
 	refs    []*[chunkSlots]refs // the slab's, as last seen
 	rules   [4]frame.Rules      // by client and deflate: see rulesOf
@@ -65,6 +67,9 @@ func newLoop(e *Engine) *Loop {
 	if _, none := l.poll.(bell); !none {
 		l.sockets = true
 		l.rbuf = make([]byte, readBytes)
+		if !e.options.NoRing {
+			l.ring = newRing()
+		}
 	}
 	for i := range l.rules {
 		l.rules[i] = e.options.rulesFor(i&1 != 0, i&2 != 0)
@@ -79,6 +84,7 @@ func newLoop(e *Engine) *Loop {
 func (l *Loop) run() {
 	defer l.poll.close()
 	defer l.inbox.close()
+	defer l.closeRing()
 	for !l.stopped {
 		l.tick()
 		told := l.obeyAll()

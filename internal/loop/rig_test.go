@@ -27,6 +27,7 @@ const patience = 20 * time.Second
 func everyDriver(t *testing.T, body func(t *testing.T, r *rig)) {
 	for name, r := range map[string]rig{
 		"loops":      {},
+		"no ring":    {options: loop.Options{NoRing: true}},
 		"goroutines": {options: loop.Options{Goroutines: true}},
 		"TLS":        {tls: tls.VersionTLS13},
 	} {

@@ -21,6 +21,7 @@ func TestUnreadAnswer(t *testing.T) {
 			e.clock = newClock(e.options)
 			l := newLoop(e)
 			defer l.poll.close()
+			defer l.closeRing()
 			defer l.cutAll()
 			near, far := sockets(t)
 			c := l.slab.take(l)

@@ -1,5 +1,24 @@
 // Package bad is about bad conditions that befall a whole process: too few files,
 // too many visitors, a full disk, standing still. maru serve meets them as it would with an
 // operator, and its log, its files, its memory and its CPU time are looked at from
-// outside. What befalls single connections is in the tests of internal/loop.
+// outside. What befalls single connections is in the tests of internal/loop and
+// internal/front:
+//
+//	out of file descriptors               tests/bad TestOutOfFiles, TestOneFileLeft, TestAsManyAsFilesAllow
+//	a full disk                           tests/bad TestDiskFull
+//	a memory ceiling                      tests/bad TestMemoryCeiling
+//	10,000 connects at once               tests/bad TestRush
+//	a process that was stopped            tests/bad TestStopped
+//	a clock that jumps, a loop held up    internal/loop TestStall
+//	a byte a second                       internal/loop TestByteASecond
+//	a byte a time, in both directions     internal/loop TestBadConditions
+//	a peer that reads nothing             internal/loop TestBadConditions, TestBacklogAge
+//	half-closed, at every stage           internal/loop TestBadConditions
+//	RST, in the middle of a frame too     internal/loop TestBadConditions
+//	a handshake split at every byte       internal/front TestSplit, TestByteByByte
+//	a handshake that never ends           internal/front TestHeaderBlockThatNeverEnds, TestStalledHandshakes
+//	nothing left after each               internal/loop TestBadConditions, TestNothingIsLeft
+//
+// Descriptors, goroutines and slots are counted after each condition of TestBadConditions
+// and each ending of TestNothingIsLeft; here the process's open files are.
 package bad

@@ -197,7 +197,8 @@ type counter struct {
 	done bool
 }
 
-var writeCalls = []string{"write", "writev", "sendto", "sendmsg", "sendmmsg"}
+// writeCalls are those that write; one io_uring_enter may write to many sockets.
+var writeCalls = []string{"write", "writev", "sendto", "sendmsg", "sendmmsg", "io_uring_enter"}
 
 const perfMissing = "perf, and the right to trace, are needed to count write calls: leave out the scenario writes"
 

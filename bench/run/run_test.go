@@ -150,8 +150,8 @@ func TestTurns(t *testing.T) {
 
 func TestCounted(t *testing.T) {
 	whole := "# started\n3,,syscalls:sys_enter_write,1,100.00,,\n0,,syscalls:sys_enter_writev,1,100.00,,\n40,,syscalls:sys_enter_sendto,1,100.00,,\n" +
-		"0,,syscalls:sys_enter_sendmsg,1,100.00,,\n1,,syscalls:sys_enter_sendmmsg,1,100.00,,\n"
-	if n, err := counted(whole); n != 44 || err != nil {
+		"0,,syscalls:sys_enter_sendmsg,1,100.00,,\n1,,syscalls:sys_enter_sendmmsg,1,100.00,,\n2,,syscalls:sys_enter_io_uring_enter,1,100.00,,\n"
+	if n, err := counted(whole); n != 46 || err != nil {
 		t.Errorf("%v, %v", n, err)
 	}
 	for _, bad := range []string{"", "event syntax error", strings.Replace(whole, "40,", "<not supported>,", 1), whole[:60]} {

@@ -9,10 +9,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"maru"
@@ -203,7 +205,7 @@ func (b *Broker) renew(ns *namespace, known Namespace, why string, reached uint6
 }
 
 // Submit is maru.Broker's. Errors: CodeBadText, CodeBadRequest,
-// CodeIdempotencyConflict, CodeStorageFull, CodeUnavailable, CodeShuttingDown after
+// CodeTooLarge, CodeIdempotencyConflict, CodeStorageFull, CodeUnavailable, CodeShuttingDown after
 // Close.
 func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	ns, err := b.enter(maru.Namespace(channel))
@@ -212,6 +214,9 @@ func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptio
 		return
 	}
 	s := submission{channel: strings.Clone(channel), publication: p, options: o, done: done, err: cmp.Or(p.Check(), o.Check())}
+	if s.err == nil && len(p.Data) > maxData {
+		s.err = errTooLarge
+	}
 	if !ns.submit(s) {
 		b.writers.Done()
 		return
@@ -224,6 +229,7 @@ func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptio
 
 var (
 	errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+	errTooLarge     = maru.NewError(maru.CodeTooLarge, "the history on disk takes no publication above 63 MiB")
 	errNamespaces   = maru.NewError(maru.CodeStorageFull, "the history on disk has as many namespaces as it may")
 	errStorageFull  = maru.NewError(maru.CodeStorageFull, "the history on disk has no room; try again later")
 	errNotAvailable = maru.NewError(maru.CodeUnavailable, "the history on disk cannot be written; try again later")
@@ -423,7 +429,7 @@ func (d *disk) failed(s *store, err error) error {
 		return errNotAvailable // it was repaired in the meantime
 	}
 	var refusal error = errNotAvailable
-	if probe(d.dir) != nil {
+	if noRoom(probe(d.dir)) {
 		refusal = errStorageFull
 	}
 	d.why.Store(&refusal)
@@ -431,6 +437,12 @@ func (d *disk) failed(s *store, err error) error {
 	d.broker.options.Logger.Error("publishing fails: the history cannot be written", "dir", d.dir, "err", err, "code", maru.ErrorOf(refusal).Code)
 	d.broker.tending.Go(func() { d.repair(s) })
 	return refusal
+}
+
+// noRoom reports whether that is why a file could not be written.
+func noRoom(err error) bool {
+	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }
 
 // repair opens the store again once the disk takes a file.

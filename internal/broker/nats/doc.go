@@ -49,7 +49,7 @@
 //
 // # Limits
 //
-// Package history's; 1,000 namespaces, one more fails with CodeStorageFull. The memory
+// Package history's; 63 MiB a publication, CodeTooLarge; 1,000 namespaces, one more fails with CodeStorageFull. The memory
 // is at most what they retain; the disk holds about twice as much.
 //
 // # Concurrency

@@ -1,8 +1,10 @@
 package nats
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -328,6 +330,7 @@ func (ns *namespace) load(s *store, known Namespace) error {
 		missing []span
 		prevs   = make(map[uint64]struct{})
 		last    uint64
+		repeats []history.Repeat
 	)
 	err := s.read(ns.stream, ns.stream+".*", 0, func(m message) error {
 		channel, e, err := ns.parse(m)
@@ -342,7 +345,9 @@ func (ns *namespace) load(s *store, known Namespace) error {
 		prevs[e.prev] = struct{}{}
 		at := ns.broker.when(p.Time)
 		ns.history.Restore(channel, p, e.prev, e.version, e.passed, at)
-		ns.remember(channel, e, at)
+		if e.keyed {
+			repeats = append(repeats, e.repeat(channel, at))
+		}
 		return nil
 	})
 	if err != nil {
@@ -356,36 +361,46 @@ func (ns *namespace) load(s *store, known Namespace) error {
 	if ns.given > last {
 		missing = append(missing, span{last + 1, ns.given})
 	}
-	// What is missing and is not the offset before one that is there may have been
-	// anybody's.
-	for i := len(missing) - 1; i >= 0; i-- {
-		for n := missing[i].to; n >= missing[i].from; n-- {
-			if _, known := prevs[n]; !known {
-				ns.history.Lost(n)
-				return ns.loadKeys(s)
-			}
-		}
-	}
-	return ns.loadKeys(s)
+	ns.history.Lost(highestMissing(missing, prevs))
+	return ns.loadKeys(s, repeats)
 }
 
 type span struct{ from, to uint64 }
 
-// loadKeys reads the keys whose publication may be gone. One of a publication that the
-// log never had cannot be: it is written after it.
-func (ns *namespace) loadKeys(s *store) error {
-	return s.read(keysStream, keysStream+"."+ns.stream, 0, func(m message) error {
+// highestMissing is the highest offset that may have been anybody's: that is missing,
+// and not the offset before one that is there. 0 if there is none.
+func highestMissing(missing []span, prevs map[uint64]struct{}) uint64 {
+	for i := len(missing) - 1; i >= 0; i-- {
+		for n := missing[i].to; n >= missing[i].from; n-- {
+			if _, known := prevs[n]; !known {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// loadKeys reads the keys whose publication may be gone, and remembers them with those
+// of what is there, the oldest first. One of a publication that the log never had cannot
+// be: it is written after it.
+func (ns *namespace) loadKeys(s *store, repeats []history.Repeat) error {
+	err := s.read(keysStream, keysStream+"."+ns.stream, 0, func(m message) error {
 		records, err := parseKeys(m.data)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.subject, err)
 		}
 		for _, k := range records {
-			if !ns.repeats.Knows(k.key) && k.offset <= ns.given {
-				ns.repeats.Add(history.Repeat{Key: k.key, Sum: k.sum, Offset: k.offset, At: ns.broker.when(k.time)})
+			if k.offset <= ns.given {
+				repeats = append(repeats, history.Repeat{Key: k.key, Sum: k.sum, Offset: k.offset, At: ns.broker.when(k.time)})
 			}
 		}
 		return nil
 	})
+	slices.SortStableFunc(repeats, func(a, b history.Repeat) int { return cmp.Compare(a.At, b.At) })
+	for _, r := range repeats {
+		ns.remember(r)
+	}
+	return err
 }
 
 func (ns *namespace) parse(m message) (channel string, e *envelope, err error) {
@@ -400,10 +415,14 @@ func (ns *namespace) parse(m message) (channel string, e *envelope, err error) {
 	return channel, e, nil
 }
 
-func (ns *namespace) remember(channel string, e *envelope, at time.Duration) {
-	key := history.RepeatKey{Channel: channel, Publisher: e.publisher, Key: e.key}
-	if e.keyed && !ns.repeats.Knows(key) {
-		ns.repeats.Add(history.Repeat{Key: key, Sum: e.sum, Offset: e.publication.Offset, At: at})
+func (e *envelope) repeat(channel string, at time.Duration) history.Repeat {
+	return history.Repeat{Key: history.RepeatKey{Channel: channel, Publisher: e.publisher, Key: e.key}, Sum: e.sum, Offset: e.publication.Offset, At: at}
+}
+
+// remember takes a key that may be known already, or too old to be.
+func (ns *namespace) remember(r history.Repeat) {
+	if !ns.repeats.Knows(r.Key) && ns.broker.now()-r.At < maru.IdempotencyAge {
+		ns.repeats.Add(r)
 	}
 }
 
@@ -432,7 +451,9 @@ func (ns *namespace) catchUp(s *store) error {
 		if p := e.publication; p.Offset > ns.history.Number() {
 			now := ns.broker.now()
 			ns.history.Add(channel, p, e.version, now)
-			ns.remember(channel, e, now)
+			if e.keyed {
+				ns.remember(e.repeat(channel, now))
+			}
 			ns.broker.options.Sink(channel, ns.at(p.Offset).Position, p)
 		}
 		return nil

@@ -342,6 +342,17 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
+// What no message of the log can hold is refused, and what follows is taken.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	b := open(t, nats.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Bytes: 1 << 30} }})
+	_, err := maru.Publish(t.Context(), b, "a", &maru.Publication{Kind: maru.Binary, Data: make([]byte, 64<<20)}, maru.PublishOptions{})
+	if maru.ErrorOf(err).Code != maru.CodeTooLarge {
+		t.Error(err)
+	}
+	publish(t, b, "a", "x")
+}
+
 // More namespaces than a directory may hold are refused; those there are go on.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()

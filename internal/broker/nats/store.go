@@ -24,7 +24,8 @@ import (
 
 const (
 	syncInterval = time.Second // between two fsyncs of the store at intervals
-	maxPayload   = 64 << 20    // of a message, and so of a publication
+	maxPayload   = 64 << 20    // of a message
+	maxData      = 63 << 20    // of a publication, which is some of its message
 	startTimeout = 30 * time.Second
 	apiTimeout   = 10 * time.Second // for an answer of the store
 

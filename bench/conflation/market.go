@@ -29,7 +29,7 @@ const (
 	firstN      = 1_000_000
 	payloadSize = len(`{"k":"k0017","n":1000042,"t":1764340000000000000}`)
 	publishers  = 4
-	slices10ms  = 100 // a second has so many moments at which some keys change
+	moments     = 100 // a second has so many moments at which some keys change
 )
 
 func newMarket(addr string, keys int) *market {
@@ -63,7 +63,7 @@ func (m *market) close() {
 func (m *market) run(stop chan struct{}) {
 	for p, c := range m.conns {
 		m.wg.Go(func() {
-			tick := time.NewTicker(time.Second / slices10ms)
+			tick := time.NewTicker(time.Second / moments)
 			defer tick.Stop()
 			began, done := time.Now(), 0
 			for {

@@ -1,6 +1,9 @@
 package loop_test
 
 import (
+	"crypto/tls"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"maru/internal/frame"
@@ -79,3 +82,61 @@ type reporter struct {
 
 func (r reporter) Message(frame.Opcode, []byte) { r.writes <- r.engine.Stats().Writes }
 func (reporter) Closed(int, string, error)      {}
+
+// A peer that sends without end is read a piece at a time, however much of it waits, and
+// the others between the pieces.
+func TestBusyPeer(t *testing.T) {
+	t.Parallel()
+	for name, version := range map[string]uint16{"plain": 0, "TLS": tls.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const waits, piece = 512 << 10, 64 << 10
+			r := &rig{t: t, tls: version, options: loop.Options{Loops: 1}}
+			open := func(h loop.Handler) *peer {
+				near, far := r.pair()
+				if _, err := r.start().Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return h }); err != nil {
+					t.Fatal(err)
+				}
+				return newPeer(t, far, loop.Params{})
+			}
+			var read atomic.Int64
+			busy := open(counter{&read})
+			quiet := &witness{&read, make(chan int64, 1)}
+			other := open(quiet)
+
+			release := r.hold()
+			var wrote atomic.Int64
+			var writing sync.WaitGroup
+			message := busy.frame(frame.Binary, string(make([]byte, 8<<10)))
+			writing.Go(func() {
+				for err := error(nil); err == nil; wrote.Add(int64(len(message))) {
+					_, err = busy.nc.Write(message)
+				}
+			})
+			until(t, "much waits", func() bool { return wrote.Load() >= waits })
+			other.send(frame.Text, "and I?")
+			release()
+			if n := await(t, quiet.saw); n > 2*piece {
+				t.Errorf("%d bytes of one peer were read before it was another's turn", n)
+			}
+			until(t, "all is read", func() bool { return read.Load() >= waits })
+			busy.nc.Close()
+			writing.Wait()
+		})
+	}
+}
+
+// counter counts the bytes of messages.
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Message(_ frame.Opcode, data []byte) { c.n.Add(int64(len(data))) }
+func (counter) Closed(int, string, error)             {}
+
+// witness tells where a counter stands when its message is read.
+type witness struct {
+	n   *atomic.Int64
+	saw chan int64
+}
+
+func (w *witness) Message(frame.Opcode, []byte) { w.saw <- w.n.Load() }
+func (*witness) Closed(int, string, error)      {}

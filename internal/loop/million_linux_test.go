@@ -123,7 +123,12 @@ func (m *multitude) say(message *Message, members int, groups ...*Group) {
 	for _, g := range groups {
 		g.Append(message)
 	}
-	for m.engine.Stats().Deliveries < want {
+	m.await(want)
+}
+
+// await waits until so many messages have left, since the beginning.
+func (m *multitude) await(deliveries uint64) {
+	for m.engine.Stats().Deliveries < deliveries {
 		time.Sleep(20 * time.Microsecond)
 	}
 }

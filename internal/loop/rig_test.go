@@ -61,14 +61,18 @@ func (r *rig) start() *loop.Engine {
 	return r.engine
 }
 
-// stop cuts what is left and ends the engine.
+// stop cuts what is left and ends the engine, of which nothing is left then.
 func (r *rig) stop() {
+	r.t.Helper()
 	for _, release := range r.free {
 		release()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	r.engine.Shutdown(ctx, 1001, "")
+	if slots, bytes, memberships := r.engine.Leftovers(); slots != 0 || bytes != 0 || memberships != 0 {
+		r.t.Errorf("%d slots, %d bytes and %d memberships are left", slots, bytes, memberships)
+	}
 }
 
 // conn opens a connection and returns its handle, what its handler hears and

@@ -108,6 +108,7 @@ func TestPingUnanswered(t *testing.T) {
 			t.Errorf("ended with %v", got)
 		}
 		w.was(pingTimeout + tick)
+		synctest.Wait()
 		if c.Open() || r.engine.Len() != 0 {
 			t.Error("the connection is still there")
 		}

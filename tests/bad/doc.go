@@ -5,6 +5,7 @@
 // internal/front:
 //
 //	out of file descriptors               tests/bad TestOutOfFiles, TestOneFileLeft, TestAsManyAsFilesAllow
+//	out of file descriptors               internal/loop TestOutOfFiles
 //	a full disk                           tests/bad TestDiskFull
 //	a memory ceiling                      tests/bad TestMemoryCeiling
 //	10,000 connects at once               tests/bad TestRush
@@ -17,8 +18,10 @@
 //	RST, in the middle of a frame too     internal/loop TestBadConditions
 //	a handshake split at every byte       internal/front TestSplit, TestByteByByte
 //	a handshake that never ends           internal/front TestHeaderBlockThatNeverEnds, TestStalledHandshakes
+//	a peer that sends without end         internal/loop TestBusyPeer
 //	nothing left after each               internal/loop TestBadConditions, TestNothingIsLeft
 //
 // Descriptors, goroutines and slots are counted after each condition of TestBadConditions
-// and each ending of TestNothingIsLeft; here the process's open files are.
+// and each ending of TestNothingIsLeft, and slots, bytes and memberships after every other
+// test of that package; here the process's open files are.
 package bad

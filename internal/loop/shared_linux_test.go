@@ -1,0 +1,107 @@
+package loop
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"maru/internal/frame"
+)
+
+// blocks stands in for the kernel and remembers which pieces of memory it was given. It
+// may hold each loop up in its next write.
+type blocks struct {
+	mu    sync.Mutex
+	seen  map[*byte]bool
+	holds []bool        // by loop
+	held  chan struct{} // one for each loop that is held
+	free  chan struct{} // closed to let them go on
+}
+
+func (b *blocks) put(fd int, p []byte) (int, error) {
+	if fd < 0 { // the close frame at the end
+		return len(p), nil
+	}
+	b.mu.Lock()
+	b.seen[unsafe.SliceData(p)] = true
+	hold := false
+	if n := len(b.holds); n > 0 {
+		hold, b.holds[fd%n] = b.holds[fd%n], false
+	}
+	b.mu.Unlock()
+	if hold {
+		b.held <- struct{}{}
+		<-b.free
+	}
+	return len(p), nil
+}
+
+// take is how many there were since it was last called.
+func (b *blocks) take() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.seen)
+	b.seen = make(map[*byte]bool)
+	return n
+}
+
+// What a group is told is encoded once, and only in the forms that somebody takes, and
+// the very same bytes are written to all: those of one message on all loops, those of
+// several that wait together joined once on each.
+func TestOneBlockForAll(t *testing.T) {
+	t.Parallel()
+	const members, batch = 300, 16
+	for name, c := range map[string]struct {
+		params     Params
+		compressed int
+	}{"plain": {Params{}, 0}, "deflated": {Params{DeflateBits: 15}, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &blocks{seen: make(map[*byte]bool), held: make(chan struct{}), free: make(chan struct{})}
+			m := newMultitude(t, members, false, c.params, b.put)
+			loops := len(m.engine.loops)
+			message := func() *Message { return NewMessage(frame.Text, []byte(strings.Repeat("all is well ", 20))) }
+			once := func(one *Message) {
+				t.Helper()
+				one.mu.Lock()
+				defer one.mu.Unlock()
+				if len(one.deflated) != c.compressed {
+					t.Errorf("compressed %d times, want %d", len(one.deflated), c.compressed)
+				}
+			}
+
+			alone := message()
+			m.say(alone, members, m.all)
+			if n := b.take(); n != 1 {
+				t.Errorf("one message to all is %d blocks", n)
+			}
+			once(alone)
+
+			b.mu.Lock()
+			b.holds = make([]bool, loops)
+			for i := range b.holds {
+				b.holds[i] = true
+			}
+			b.mu.Unlock()
+			before := m.engine.Stats()
+			m.all.Append(alone)
+			for range loops {
+				<-b.held
+			}
+			var together []*Message
+			for range batch {
+				together = append(together, message())
+				m.all.Append(together[len(together)-1])
+			}
+			close(b.free)
+			m.await(before.Deliveries + members*(1+batch))
+			if n, joins := b.take(), m.engine.Stats().Joins-before.Joins; n != 1+loops || joins != uint64(loops) {
+				t.Errorf("one message and then %d on %d loops are %d blocks, joined %d times", batch, loops, n, joins)
+			}
+			for _, one := range together {
+				once(one)
+			}
+		})
+	}
+}

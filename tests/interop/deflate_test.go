@@ -1,12 +1,8 @@
 package interop_test
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -103,10 +99,10 @@ func deflate(t *testing.T, server *program.Server, tests []offering) {
 	}
 	for i, test := range tests {
 		link := relays[i].Links()[0]
-		if got := header(t, link.Received(), "Sec-WebSocket-Extensions"); got != test.answer {
+		if got := link.Header(t, "Sec-WebSocket-Extensions"); got != test.answer {
 			t.Errorf("%s: answered %q, want %q", test.name, got, test.answer)
 		}
-		sent, received := compressed(t, link.Sent()), compressed(t, link.Received())
+		sent, received := compressed(link.Sent()), compressed(link.Received())
 		on, inflatesOnly := test.answer != "", test.name == "node"
 		if on != (received > 0) || (on && !inflatesOnly) != (sent > 0) {
 			t.Errorf("%s: %d compressed messages sent and %d received", test.name, sent, received)
@@ -129,35 +125,12 @@ func compressible() []event {
 	return append(messages, text(""), text("가"))
 }
 
-// header is a header of the answer (or request) with which a conversation began.
-func header(t testing.TB, said []byte, name string) string {
-	t.Helper()
-	answer, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(said)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(answer.Header[http.CanonicalHeaderKey(name)], ", ")
-}
-
-// compressed counts the frames with RSV1 (RFC 7692 §6) after the handshake.
-func compressed(t testing.TB, said []byte) (n int) {
-	t.Helper()
-	_, b, _ := bytes.Cut(said, []byte("\r\n\r\n"))
-	for len(b) >= 2 {
-		if b[0]&0x40 != 0 {
+// compressed counts the messages that were compressed.
+func compressed(said []byte) (n int) {
+	for _, m := range program.Messages(said) {
+		if m.Compressed {
 			n++
 		}
-		size, length := 2, uint64(b[1]&0x7f) // RFC 6455 §5.2
-		switch length {
-		case 126:
-			size, length = 4, uint64(binary.BigEndian.Uint16(b[2:]))
-		case 127:
-			size, length = 10, binary.BigEndian.Uint64(b[2:])
-		}
-		if b[1]&0x80 != 0 {
-			size += 4
-		}
-		b = b[min(uint64(len(b)), uint64(size)+length):]
 	}
 	return n
 }

@@ -136,10 +136,10 @@ func TestDialLectureServer(t *testing.T) {
 				return // nothing to read from outside
 			}
 			link := relay.Links()[0]
-			if got := header(t, link.Received(), "Sec-WebSocket-Extensions"); got != test.answer {
+			if got := link.Header(t, "Sec-WebSocket-Extensions"); got != test.answer {
 				t.Errorf("answered %q, want %q", got, test.answer)
 			}
-			if sent, received := compressed(t, link.Sent()), compressed(t, link.Received()); test.compressed != (sent > 0) || test.compressed != (received > 0) {
+			if sent, received := compressed(link.Sent()), compressed(link.Received()); test.compressed != (sent > 0) || test.compressed != (received > 0) {
 				t.Errorf("%d compressed messages sent and %d received", sent, received)
 			}
 		})

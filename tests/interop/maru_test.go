@@ -13,26 +13,26 @@ type maruPeer struct {
 	conn *ws.Conn
 }
 
-func dialMaru(t testing.TB, url string) peer {
+func dialMaru(t testing.TB, url string) peer { return dialMaruWith(t, url, ws.DialOptions{}) }
+
+// dialMaruWith is for options of the test's own: who keeps a context.
+func dialMaruWith(t testing.TB, url string, o ws.DialOptions) peer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 	defer cancel()
 	q := newQueue()
-	conn, err := ws.Dial(ctx, url, ws.DialOptions{
-		TLSConfig:        trusting,
-		CompressMinBytes: -1,
-		MaxMessageBytes:  16 << 20,
-		OnMessage: func(_ *ws.Conn, m ws.Message) {
-			if m.Type == ws.TextMessage {
-				q <- text(m.String())
-			} else {
-				q <- bytesOf(m.String())
-			}
-		},
-		OnPong:  func(_ *ws.Conn, data []byte) { q <- event{Kind: "pong", Data: string(data)} },
-		OnError: func(_ *ws.Conn, err error) { q <- event{Kind: "error", Data: err.Error()} },
-		OnClose: func(_ *ws.Conn, code int, reason string) { q <- closing(code, reason) },
-	})
+	o.TLSConfig, o.CompressMinBytes, o.MaxMessageBytes = trusting, -1, 16<<20
+	o.OnMessage = func(_ *ws.Conn, m ws.Message) {
+		if m.Type == ws.TextMessage {
+			q <- text(m.String())
+		} else {
+			q <- bytesOf(m.String())
+		}
+	}
+	o.OnPong = func(_ *ws.Conn, data []byte) { q <- event{Kind: "pong", Data: string(data)} }
+	o.OnError = func(_ *ws.Conn, err error) { q <- event{Kind: "error", Data: err.Error()} }
+	o.OnClose = func(_ *ws.Conn, code int, reason string) { q <- closing(code, reason) }
+	conn, err := ws.Dial(ctx, url, o)
 	if err != nil {
 		t.Fatal(err)
 	}

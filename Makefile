@@ -8,10 +8,10 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export FUZZTIME
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz soak bench lint e2e cover
+.PHONY: help build test race fuzz soak bench lint e2e autobahn cover
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the program, bin/maru, as one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/maru ./cmd/maru
@@ -37,6 +37,10 @@ lint: ## Check form, vet and staticcheck
 
 e2e: ## Run the tests in a real browser
 	@scripts/check.sh install e2e
+
+autobahn: ## Run the Autobahn suite both ways, without and with context takeover (docs/conformance.md)
+	tests/autobahn/run.sh all client
+	tests/autobahn/run.sh --context-takeover all client
 
 cover: ## Say how much of the code the tests reach, in all
 	$(GO) test -coverprofile=coverage.out $$($(GO) list ./... | grep -v /tests/)

@@ -13,15 +13,17 @@ import (
 
 func TestEveryMessageComesBackAsItWas(t *testing.T) {
 	t.Parallel()
-	for _, goroutines := range []bool{false, true} {
-		t.Run(fmt.Sprint("goroutines ", goroutines), func(t *testing.T) {
+	for i := range 4 {
+		goroutines, takeover := i&1 > 0, i&2 > 0
+		t.Run(fmt.Sprint("goroutines ", goroutines, ", takeover ", takeover), func(t *testing.T) {
 			t.Parallel()
-			server := newServer("", goroutines)
+			server := newServer("", goroutines, takeover)
 			site := httptest.NewServer(server)
 			t.Cleanup(func() { server.Shutdown(context.Background()); site.Close() })
 			back := make(chan ws.Message, 1)
 			c, err := ws.Dial(t.Context(), strings.Replace(site.URL, "http", "ws", 1), ws.DialOptions{
 				OnMessage: func(_ *ws.Conn, m ws.Message) { back <- m }, MaxMessageBytes: 64 << 20,
+				ContextTakeover: ws.Takeover{Server: true, Client: true},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -2,7 +2,10 @@
 # Runs the Autobahn suite against examples/echo, and ws.Dial against the suite, and
 # demands a verdict:
 #
-#	AUTOBAHN='uvx --from autobahntestsuite wstest' tests/autobahn/run.sh [GROUP...]
+#	AUTOBAHN='uvx --from autobahntestsuite wstest' tests/autobahn/run.sh [--context-takeover] [GROUP...]
+#
+# With --context-takeover both sides compress by what they have said before, where
+# the case lets them, and the verdict demands that they did.
 #
 # AUTOBAHN is the command that runs the suite's wstest; without it, wstest from
 # PATH. The suite is no part of this repository and is not installed from here;
@@ -16,7 +19,7 @@
 #
 # LISTEN is where the echo listens, by default 127.0.0.1:9001, and SUITE_LISTEN where
 # the suite does for the client, by default 127.0.0.1:9002. The reports stay in
-# tests/autobahn/reports/GROUP.
+# tests/autobahn/reports/GROUP, or in reports/context-takeover/GROUP.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -25,10 +28,16 @@ if ! command -v "${wstest[0]}" >/dev/null; then
 	echo "${wstest[0]} is not here: set AUTOBAHN to the command that runs wstest (docs/conformance.md)" >&2
 	exit 1
 fi
+reports=$PWD/tests/autobahn/reports
+takeover=()
+if [ "${1:-}" = --context-takeover ]; then
+	takeover=("$1")
+	reports+=/context-takeover
+	shift
+fi
 [ $# -gt 0 ] || set -- core limits
 listen=${LISTEN:-127.0.0.1:9001}
 suite_listen=${SUITE_LISTEN:-127.0.0.1:9002}
-reports=$PWD/tests/autobahn/reports
 mkdir -p "$reports"
 work=$(mktemp -d)
 
@@ -71,7 +80,7 @@ await() {
 # is what counts.
 server() {
 	if [ -z "${echo:-}" ]; then
-		"$work/echo" --listen "$listen" &
+		"$work/echo" --listen "$listen" "${takeover[@]}" &
 		echo=$!
 		pids+=("$echo")
 		await "$listen" || return 1
@@ -91,7 +100,7 @@ client() {
 	SPEC
 	"${wstest[@]}" -m fuzzingserver -s "$reports/$1.json" -u 0 >"$reports/$1.log" 2>&1 &
 	pids+=($!)
-	await "$suite_listen" && "$work/client" "ws://$suite_listen"
+	await "$suite_listen" && "$work/client" "${takeover[@]}" "ws://$suite_listen"
 }
 
 status=0
@@ -106,6 +115,6 @@ for group; do
 		echo "$group: the run failed, see $reports/$group.log" >&2
 		status=1
 	}
-	"$work/verdict" "$reports/$group" --expect "$expect" || status=1
+	"$work/verdict" "$reports/$group" --expect "$expect" "${takeover[@]}" || status=1
 done
 exit "$status"

@@ -1,7 +1,7 @@
 // Client is ws.Dial under the Autobahn suite: it takes every case of a
 // fuzzingserver, echoing what comes, and has the server write its report:
 //
-//	go run ./tests/autobahn/client ws://127.0.0.1:9002
+//	go run ./tests/autobahn/client [--context-takeover] ws://127.0.0.1:9002
 //
 // It says how far it is on standard error. What the server thinks of it is in the
 // server's report; the exit code is 1 only if the cases could not be gone through.
@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -25,14 +26,17 @@ const agent = "maru"
 // caseTime is longer than the longest case that the suite has.
 const caseTime = 10 * time.Minute
 
+var takeover = flag.Bool("context-takeover", false, "let both sides compress by what they have said before")
+
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: client ws://HOST:PORT")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: client [--context-takeover] ws://HOST:PORT")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1]); err != nil {
+	if err := run(ctx, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "client:", err)
 		os.Exit(1)
 	}
@@ -86,6 +90,7 @@ func take(ctx context.Context, url string, onMessage func(*ws.Conn, ws.Message))
 		OnClose:          func(*ws.Conn, int, string) { close(ended) },
 		Inline:           true,
 		CompressMinBytes: -1,
+		ContextTakeover:  ws.Takeover{Server: *takeover, Client: *takeover},
 		MaxMessageBytes:  64 << 20,
 		BacklogBytes:     256 << 20, // the server sends much before it reads
 		BacklogMessages:  1 << 20,

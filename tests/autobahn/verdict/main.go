@@ -1,21 +1,25 @@
 // Verdict says whether a report of the Autobahn suite is a pass:
 //
-//	go run ./tests/autobahn/verdict DIR --expect 247
+//	go run ./tests/autobahn/verdict DIR --expect 247 [--context-takeover]
 //
 // The suite itself ends with 0 whatever it has found. A pass is a report on
 // exactly that many cases, each of them OK or INFORMATIONAL, its close too;
 // NON-STRICT (a fault that was seen late) and UNIMPLEMENTED (an extension that
-// was declined) are none. Everything else is printed, and the exit code is 1.
+// was declined) are none. Everything else is printed, and the exit code is 1. With
+// --context-takeover it is also a fault if there were cases of compression (12 and
+// 13) and in none of them maru kept its context.
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,23 +31,19 @@ func main() {
 	}
 	flags := flag.NewFlagSet("verdict", flag.ExitOnError)
 	expect := flags.Int("expect", 0, "how many cases the report must have")
+	takeover := flags.Bool("context-takeover", false, "demand that contexts were kept")
 	flags.Parse(os.Args[2:])
 	if *expect < 1 || flags.NArg() > 0 {
 		usage()
 	}
-	index, err := os.ReadFile(filepath.Join(os.Args[1], "index.json"))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "verdict:", err)
-		os.Exit(1)
-	}
-	if err := judge(os.Stdout, index, *expect); err != nil {
+	if err := judge(os.Stdout, os.DirFS(os.Args[1]), *expect, *takeover); err != nil {
 		fmt.Fprintln(os.Stderr, "verdict:", err)
 		os.Exit(1)
 	}
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: verdict DIR --expect N")
+	fmt.Fprintln(os.Stderr, "usage: verdict DIR --expect N [--context-takeover]")
 	os.Exit(2)
 }
 
@@ -51,18 +51,19 @@ func usage() {
 type outcome struct {
 	Behavior      string `json:"behavior"`
 	BehaviorClose string `json:"behaviorClose"`
+	ReportFile    string `json:"reportfile"`
 }
 
 func (o outcome) passed() bool { return good(o.Behavior) && good(o.BehaviorClose) }
 
 func good(behavior string) bool { return behavior == "OK" || behavior == "INFORMATIONAL" }
 
-// judge reads index.json (agent, then case, then outcome), writes what it finds,
-// and answers with an error unless it is a pass.
-func judge(w io.Writer, index []byte, expect int) error {
+// judge reads a report's index.json (agent, then case, then outcome), writes what it
+// finds, and answers with an error unless it is a pass.
+func judge(w io.Writer, report fs.FS, expect int, takeover bool) error {
 	var agents map[string]map[string]outcome
-	if err := json.Unmarshal(index, &agents); err != nil {
-		return fmt.Errorf("read index.json: %w", err)
+	if err := readJSON(report, "index.json", &agents); err != nil {
+		return err
 	}
 	if len(agents) == 0 {
 		return fmt.Errorf("the report is empty")
@@ -88,11 +89,73 @@ func judge(w io.Writer, index []byte, expect int) error {
 			fmt.Fprintf(w, "%s: %d cases were expected\n", agent, expect)
 			faults++
 		}
+		if takeover {
+			kept, of, err := contextsKept(report, cases)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "%s: kept its context in %d of %d cases of compression\n", agent, kept, of)
+			if of > 0 && kept == 0 {
+				faults++
+			}
+		}
 	}
 	if faults > 0 {
 		return fmt.Errorf("%d faults", faults)
 	}
 	return nil
+}
+
+func readJSON(report fs.FS, name string, v any) error {
+	data, err := fs.ReadFile(report, name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
+
+// contextsKept counts the cases of compression, and those of them in which maru kept
+// its context.
+func contextsKept(report fs.FS, cases map[string]outcome) (kept, of int, err error) {
+	for name, o := range cases {
+		if !strings.HasPrefix(name, "12.") && !strings.HasPrefix(name, "13.") {
+			continue
+		}
+		keeps, err := keepsContext(report, o.ReportFile)
+		if err != nil {
+			return 0, 0, err
+		}
+		of++
+		if keeps {
+			kept++
+		}
+	}
+	return kept, of, nil
+}
+
+// keepsContext reads from the report on a case whether maru, which was the client if
+// the suite was the server, was left its context by what was agreed (RFC 7692 §7.1.1).
+func keepsContext(report fs.FS, name string) (bool, error) {
+	var r struct {
+		Answer        string `json:"httpResponse"`
+		SuiteIsServer bool   `json:"isServer"`
+	}
+	if err := readJSON(report, name, &r); err != nil {
+		return false, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(r.Answer)), nil)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", name, err)
+	}
+	agreed := answer.Header.Get("Sec-WebSocket-Extensions")
+	denied := "server_no_context_takeover"
+	if r.SuiteIsServer {
+		denied = "client_no_context_takeover"
+	}
+	return strings.HasPrefix(agreed, "permessage-deflate") && !strings.Contains(agreed, denied), nil
 }
 
 // byNumbers puts 9.2.10 after 9.2.9.

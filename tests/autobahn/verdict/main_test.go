@@ -1,9 +1,13 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 func TestJudge(t *testing.T) {
@@ -37,7 +41,8 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var said strings.Builder
-			err := judge(&said, []byte(test.index), test.expect)
+			report := fstest.MapFS{"index.json": {Data: []byte(test.index)}}
+			err := judge(&said, report, test.expect, false)
 			if (err == nil) != test.passes {
 				t.Errorf("judge = %v, want a pass: %v", err, test.passes)
 			}
@@ -45,5 +50,56 @@ func TestJudge(t *testing.T) {
 				t.Errorf("said %q, want %q", said.String(), test.says)
 			}
 		})
+	}
+}
+
+// Whose context counts depends on who was the server; that it was kept is read from
+// what was agreed.
+func TestJudgeTakeover(t *testing.T) {
+	t.Parallel()
+	const none = "; server_no_context_takeover; client_no_context_takeover"
+	for name, test := range map[string]struct {
+		agreed        []string // a case each
+		suiteIsServer bool
+		passes        bool
+		says          string
+	}{
+		"kept":           {[]string{"permessage-deflate"}, false, true, "1 of 1 cases"},
+		"kept somewhere": {[]string{"permessage-deflate" + none, "permessage-deflate; server_max_window_bits=12"}, false, true, "1 of 2 cases"},
+		"not kept":       {[]string{"permessage-deflate" + none, ""}, false, false, "0 of 2 cases"},
+		"the client's":   {[]string{"permessage-deflate; client_no_context_takeover"}, false, true, "1 of 1 cases"},
+		"the server's":   {[]string{"permessage-deflate; server_no_context_takeover"}, false, false, "0 of 1 cases"},
+		"as a client":    {[]string{"permessage-deflate; server_no_context_takeover"}, true, true, "1 of 1 cases"},
+		"of no client":   {[]string{"permessage-deflate; client_no_context_takeover"}, true, false, "0 of 1 cases"},
+		"no compression": {nil, false, true, "0 of 0 cases"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cases := map[string]outcome{"1.1.1": {"OK", "OK", "none.json"}}
+			report := fstest.MapFS{}
+			put := func(name string, v any) {
+				data, err := json.Marshal(v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				report[name] = &fstest.MapFile{Data: data}
+			}
+			for i, agreed := range test.agreed {
+				name := fmt.Sprint("12.1.", i+1)
+				cases[name] = outcome{"OK", "OK", name + ".json"}
+				answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Extensions: " + agreed + "\r\n\r\n"
+				put(name+".json", map[string]any{"httpResponse": answer, "isServer": test.suiteIsServer})
+			}
+			put("index.json", map[string]any{"maru": cases})
+			var said strings.Builder
+			err := judge(&said, report, len(cases), true)
+			if (err == nil) != test.passes || !strings.Contains(said.String(), test.says) {
+				t.Errorf("judge = %v and said %q, want a pass: %v and %q", err, said.String(), test.passes, test.says)
+			}
+		})
+	}
+	missing := fstest.MapFS{"index.json": {Data: []byte(`{"maru":{"12.1.1":{"behavior":"OK","behaviorClose":"OK","reportfile":"gone.json"}}}`)}}
+	if err := judge(io.Discard, missing, 1, true); err == nil {
+		t.Error("a report without its cases passes")
 	}
 }

@@ -23,9 +23,7 @@ func TestDiskFull(t *testing.T) {
 		t.Skipf("it takes a file system of its own, which only root may mount: %v: %s", err, out)
 	}
 	serve := mount + ` && exec "$0" serve --listen 127.0.0.1:0 --history 100000 --data ` + dir + "/data"
-	p := program.StartCommand(t, exec.Command("unshare", "-m", "sh", "-c", serve, maru))
-	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
-	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/")}
+	h := open(t, exec.Command("unshare", "-m", "sh", "-c", serve, maru), 0)
 	one, other := h.enter(), h.enter()
 	h.talk(one, other, "before")
 
@@ -52,13 +50,13 @@ func TestDiskFull(t *testing.T) {
 	default:
 	}
 
-	remount := exec.Command("nsenter", "-t", fmt.Sprint(p.ID()), "-m", "mount", "-o", "remount,size=64m", dir)
+	remount := exec.Command("nsenter", "-t", fmt.Sprint(h.ID()), "-m", "mount", "-o", "remount,size=64m", dir)
 	if out, err := remount.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	h.until("it takes publications again", func() bool { status, _ := h.publish("room"); return status == http.StatusOK })
 	h.talk(one, other, "after")
-	p.Stderr.Await(t, "the history is written again")
+	h.Stderr.Await(t, "the history is written again")
 	if _, err := os.Stat(dir + "/data"); err == nil {
 		t.Error("it was not on the small disk")
 	}

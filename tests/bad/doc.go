@@ -10,6 +10,7 @@
 //	a memory ceiling                      tests/bad TestMemoryCeiling
 //	10,000 connects at once               tests/bad TestRush
 //	a process that was stopped            tests/bad TestStopped
+//	no io_uring                           tests/bad TestNoRing
 //	a clock that jumps, a loop held up    internal/loop TestStall
 //	a byte a second                       internal/loop TestByteASecond
 //	a byte a time, in both directions     internal/loop TestBadConditions
@@ -23,5 +24,6 @@
 //
 // Descriptors, goroutines and slots are counted after each condition of TestBadConditions
 // and each ending of TestNothingIsLeft, and slots, bytes and memberships after every other
-// test of that package; here the process's open files are.
+// test of that package; here the process's open files and goroutines are,
+// by those that remain when everybody has left.
 package bad

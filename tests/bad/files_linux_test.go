@@ -13,6 +13,7 @@ import (
 func TestOutOfFiles(t *testing.T) {
 	const limit = 200
 	h := serve(t, limit, "--handshake-timeout", "1m")
+	empty := h.holds()
 	one, other := h.enter(), h.enter()
 	h.talk(one, other, "before")
 	before := h.files()
@@ -41,6 +42,7 @@ func TestOutOfFiles(t *testing.T) {
 			t.Errorf("said so %d times, in %d shortages", n, round+1)
 		}
 	}
+	h.leavesNothing(empty)
 }
 
 // With one file left sockets are still let in; a plain request, which takes two for
@@ -49,6 +51,7 @@ func TestOneFileLeft(t *testing.T) {
 	t.Parallel()
 	const limit = 200
 	h := serve(t, limit, "--handshake-timeout", "1m")
+	empty := h.holds()
 	one := h.enter()
 	var crowd []net.Conn
 	for h.files() < limit-1 {
@@ -58,7 +61,7 @@ func TestOneFileLeft(t *testing.T) {
 		crowd = append(crowd, h.connect(1)...)
 		h.until("it is accepted", func() bool { return h.files() > files || time.Now().After(enough) })
 	}
-	for range 20 {
+	for range 5 { // a second each
 		if got := h.get(); got != 0 {
 			t.Errorf("GET: %d", got)
 		}
@@ -72,6 +75,7 @@ func TestOneFileLeft(t *testing.T) {
 	if n := strings.Count(h.Stderr.String(), "cannot take new connections"); n > 2 {
 		t.Errorf("said so %d times", n)
 	}
+	h.leavesNothing(empty)
 }
 
 // The limit on files bounds live connections before it is reached, with room left
@@ -80,7 +84,7 @@ func TestAsManyAsFilesAllow(t *testing.T) {
 	t.Parallel()
 	const limit, room = 150, 150 - 128
 	h := serve(t, limit)
-	before := h.files()
+	before := h.holds()
 	for range 3 {
 		var inside []*visitor
 		for range room {
@@ -101,6 +105,6 @@ func TestAsManyAsFilesAllow(t *testing.T) {
 		for _, v := range inside {
 			<-v.gone
 		}
-		h.until("files are given back", func() bool { return h.files() <= before+1 })
+		h.leavesNothing(before)
 	}
 }

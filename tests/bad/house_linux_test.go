@@ -3,12 +3,14 @@ package bad
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +24,9 @@ type house struct {
 	t     *testing.T
 	addr  string
 	limit int // on files; 0: none of its own
+
+	mu     sync.Mutex
+	guests []func() // end those who have come, however they are
 }
 
 // serve starts one that may open so many files; 0: as many as this process may.
@@ -32,10 +37,17 @@ func serve(t *testing.T, files int, args ...string) *house {
 		limit = fmt.Sprintf("ulimit -n %d && ", files)
 	}
 	args = append([]string{"-c", limit + `exec "$0" serve --listen 127.0.0.1:0 "$@"`, maru}, args...)
-	p := program.StartCommand(t, exec.Command("sh", args...))
+	return open(t, exec.Command("sh", args...), files)
+}
+
+// open starts one by a command that may open so many files.
+func open(t *testing.T, cmd *exec.Cmd, files int) *house {
+	t.Helper()
+	p := program.StartCommand(t, cmd)
 	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
 	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/"), limit: files}
-	h.enter().Terminate() // from here on it has opened all that it needs
+	h.enter() // from here on it has opened all that it needs
+	h.empty()
 	return h
 }
 
@@ -66,8 +78,26 @@ func (h *house) tryEnter() (*visitor, error) {
 		return nil, err
 	}
 	v.Conn = c
-	h.t.Cleanup(c.Terminate)
+	h.guest(c.Terminate)
 	return v, nil
+}
+
+// guest notes who has come.
+func (h *house) guest(leave func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.guests = append(h.guests, leave)
+	h.t.Cleanup(leave)
+}
+
+// empty has everybody leave, and waits until it has noticed.
+func (h *house) empty() {
+	h.t.Helper()
+	for _, leave := range h.guests {
+		leave()
+	}
+	h.guests = nil
+	h.until("nobody is there", func() bool { return h.metrics()("maru_connections") == 0 })
 }
 
 // talk has one say something that the other hears, in time.
@@ -98,7 +128,7 @@ func (h *house) connect(n int) (ncs []net.Conn) {
 			h.t.Fatal(err)
 		}
 		nc.(*net.TCPConn).SetLinger(0) // leaves no port behind that is not to be used for a minute
-		h.t.Cleanup(func() { nc.Close() })
+		h.guest(func() { nc.Close() })
 		ncs = append(ncs, nc)
 	}
 	return ncs
@@ -140,6 +170,61 @@ func (h *house) files() int {
 	return n
 }
 
+// holdings are what a process may be left with.
+type holdings struct{ files, goroutines int }
+
+// holds is what it has now.
+func (h *house) holds() holdings {
+	h.t.Helper()
+	files := h.files()
+	return holdings{files, int(h.metrics()("go_goroutines"))}
+}
+
+// leavesNothing has everybody leave, and waits until it has no more than it had.
+func (h *house) leavesNothing(before holdings) {
+	h.t.Helper()
+	h.empty()
+	var now holdings
+	h.until("nothing is left", func() bool {
+		now = h.holds()
+		return now.files <= before.files && now.goroutines <= before.goroutines
+	}, func() { h.t.Logf("it had %+v, and has %+v", before, now) })
+}
+
+// metrics are its figures; those of one name, by whatever label, add up.
+func (h *house) metrics() func(name string) float64 {
+	h.t.Helper()
+	client := http.Client{Timeout: program.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get("http://" + h.addr + "/metrics")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		h.t.Fatalf("metrics: %s, %v", answer.Status, err)
+	}
+	return func(name string) (sum float64) {
+		h.t.Helper()
+		found := false
+		for line := range strings.Lines(string(text)) {
+			rest, ok := strings.CutPrefix(line, name)
+			if !ok || rest[0] != ' ' && rest[0] != '{' {
+				continue
+			}
+			value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, ' '):]), 64)
+			if err != nil {
+				h.t.Fatalf("metrics: %s", line)
+			}
+			sum, found = sum+value, true
+		}
+		if !found {
+			h.t.Fatalf("metrics: no %s", name)
+		}
+		return sum
+	}
+}
+
 // cpu is what the process has used, proc(5): fields 14 and 15 of stat in
 // hundredths of a second.
 func (h *house) cpu() time.Duration {
@@ -171,13 +256,16 @@ func (h *house) proc(name string) string {
 	return string(b)
 }
 
-// until polls what cannot be waited for.
-func (h *house) until(what string, ok func() bool) {
+// until polls what cannot be waited for. Who waits in vain may have more to tell.
+func (h *house) until(what string, ok func() bool, more ...func()) {
 	h.t.Helper()
 	late := time.After(program.Patience)
 	for !ok() {
 		select {
 		case <-late:
+			for _, tell := range more {
+				tell()
+			}
 			h.t.Fatalf("waited in vain until %s", what)
 		case <-time.After(10 * time.Millisecond):
 		}

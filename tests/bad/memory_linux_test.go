@@ -14,6 +14,7 @@ import (
 func TestMemoryCeiling(t *testing.T) {
 	t.Parallel()
 	h := serve(t, 0, "--max-memory", "40MiB", "--backlog", "48MiB", "--backlog-messages", "1000000", "--history", "0")
+	empty := h.holds()
 	reader, other := h.enter(), h.enter()
 	var slow []net.Conn
 	for range 8 {
@@ -50,6 +51,7 @@ func TestMemoryCeiling(t *testing.T) {
 		return true
 	})
 	h.Stderr.Await(t, "below its ceiling again")
+	h.leavesNothing(empty)
 }
 
 // post publishes in the hall.

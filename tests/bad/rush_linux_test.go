@@ -10,7 +10,7 @@ import (
 func TestRush(t *testing.T) {
 	const n, most = 10_000, 400 << 20
 	h := serve(t, 0)
-	before := h.files()
+	before := h.holds()
 	type arrival struct {
 		v   *visitor
 		err error
@@ -41,10 +41,7 @@ func TestRush(t *testing.T) {
 	} else {
 		t.Logf("%d connections, %d MiB at most", n, peak>>20)
 	}
-	for _, v := range inside {
-		v.Terminate()
-	}
-	h.until("files are given back", func() bool { return h.files() <= before+1 })
+	h.leavesNothing(before)
 	h.talk(h.enter(), h.enter(), "after")
 	if code := h.Stop(t); code != 0 {
 		t.Errorf("exit code %d", code)

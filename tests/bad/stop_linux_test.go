@@ -11,6 +11,7 @@ import (
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	h := serve(t, 0, "--ping-interval", "1s", "--ping-timeout", "1s")
+	empty := h.holds()
 	one, other := h.enter(), h.enter()
 	h.talk(one, other, "before")
 	for range 2 {
@@ -22,6 +23,7 @@ func TestStopped(t *testing.T) {
 		<-time.After(1500 * time.Millisecond) // pinged, and answered
 		h.talk(other, one, "later")
 	}
+	h.leavesNothing(empty)
 }
 
 func signal(t *testing.T, h *house, s syscall.Signal) {

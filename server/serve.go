@@ -20,7 +20,7 @@ import (
 // 8, and 45 KB for each HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
 	if s.options.TLSConfig != nil {
-		return front.ServeTLS(s.http, l, s.options.TLSConfig)
+		return front.ServeTLS(s.http, l, s.options.TLSConfig, s.options.Logger)
 	}
 	return front.Serve(s.engine, s.http, l, s.options.Logger)
 }

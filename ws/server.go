@@ -358,7 +358,7 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 		l.Close()
 		return err
 	}
-	return front.ServeTLS(h, l, config)
+	return front.ServeTLS(h, l, config, s.events.log)
 }
 
 // Serve accepts connections from l until Shutdown, after which it returns

@@ -13,18 +13,23 @@ import (
 // shut down or closed.
 func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
 	w := newWaiting(l, nil)
+	failed := cannotAccept(log)
 	stop, ok := e.Receive(l, loop.Reception{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        (&desk{h, log}).upgrade,
 		Other:          func(nc net.Conn, read []byte) { w.put(&begun{nc, read}) },
-		Failed:         func(err error) { log.Error("cannot take new connections for the moment", "err", err) },
+		Failed:         failed,
 	})
 	if !ok {
-		return h.Serve(l)
+		return h.Serve(newPatient(l, failed))
 	}
 	w.stop = stop
 	return h.Serve(w)
+}
+
+func cannotAccept(log *slog.Logger) func(error) {
+	return func(err error) { log.Error("cannot take new connections for the moment", "err", err) }
 }
 
 // waiting is the listener of net/http: it accepts what is passed on to it.

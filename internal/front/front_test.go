@@ -79,7 +79,7 @@ func serveHandler(t *testing.T, e *loop.Engine, config *tls.Config, handler http
 	ended := make(chan error, 1)
 	go func() {
 		if config != nil {
-			ended <- front.ServeTLS(h, l, config)
+			ended <- front.ServeTLS(h, l, config, silent)
 		} else {
 			ended <- front.Serve(e, h, l, silent)
 		}

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -22,9 +23,9 @@ const handshakesPerCore = 4
 // with connections that go over to the loops when they become WebSockets.
 // h.TLSConfig is not used. A handshake has h.ReadHeaderTimeout to be done; later the
 // connection is closed.
-func ServeTLS(h *http.Server, l net.Listener, config *tls.Config) error {
+func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := newWaiting(l, cancel)
+	w := newWaiting(newPatient(l, cannotAccept(log)), cancel)
 	s := &secured{
 		waiting: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)),

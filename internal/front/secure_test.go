@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"maru/internal/front"
 )
 
 // certified is a TLS configuration with httptest's certificate for 127.0.0.1.
@@ -108,6 +114,62 @@ func TestStalledHandshakes(t *testing.T) {
 	for _, nc := range stalled {
 		if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal("it goes on")
+		}
+	}
+}
+
+// Four handshakes for each core compute at a time, no more, and each has its turn. Not
+// parallel: it looks at all goroutines of the process.
+func TestHandshakesAreBounded(t *testing.T) {
+	bound := int64(4 * runtime.GOMAXPROCS(0))
+	newcomers := 3 * bound
+	config := certified()
+	certificate := config.Certificates[0]
+	config.Certificates = nil
+	var computing atomic.Int64
+	goOn := make(chan struct{})
+	config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		computing.Add(1)
+		<-goOn
+		return &certificate, nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &http.Server{ReadHeaderTimeout: patience}
+	ended := make(chan error, 1)
+	go func() { ended <- front.ServeTLS(h, l, config, slog.New(slog.DiscardHandler)) }()
+	defer func() { h.Close(); <-ended }()
+
+	done := make(chan error, newcomers)
+	for range newcomers {
+		go func() {
+			nc, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", l.Addr().String())
+			if err == nil {
+				nc.Close()
+			}
+			done <- err
+		}()
+	}
+	waiting := func() int64 {
+		stacks := make([]byte, 1<<20)
+		return int64(strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "front.(*inTurn).enter("))
+	}
+	for late := time.Now().Add(patience); ; runtime.Gosched() {
+		compute, wait := computing.Load(), waiting()
+		if compute == bound && wait == newcomers-bound {
+			break
+		}
+		if compute > bound || time.Now().After(late) {
+			t.Errorf("of %d handshakes %d compute, want %d, and %d wait", newcomers, compute, bound, wait)
+			break
+		}
+	}
+	close(goOn)
+	for range newcomers {
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -6,6 +6,7 @@
 //
 //	out of file descriptors               tests/bad TestOutOfFiles, TestOneFileLeft, TestAsManyAsFilesAllow
 //	out of file descriptors               internal/loop TestOutOfFiles
+//	the same where TLS is spoken          internal/front TestListenerOutOfFiles
 //	a full disk                           tests/bad TestDiskFull
 //	a memory ceiling                      tests/bad TestMemoryCeiling
 //	10,000 connects at once               tests/bad TestRush
@@ -17,7 +18,7 @@
 //	a peer that reads nothing             internal/loop TestBadConditions, TestBacklogAge
 //	half-closed, at every stage           internal/loop TestBadConditions
 //	RST, in the middle of a frame too     internal/loop TestBadConditions
-//	a handshake split at every byte       internal/front TestSplit, TestByteByByte
+//	a handshake split at every byte       internal/front TestSplitReads, TestSplit, TestByteByByte
 //	a handshake that never ends           internal/front TestHeaderBlockThatNeverEnds, TestStalledHandshakes
 //	a peer that sends without end         internal/loop TestBusyPeer
 //	nothing left after each               internal/loop TestBadConditions, TestNothingIsLeft

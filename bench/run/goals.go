@@ -88,20 +88,28 @@ func (g goal) aim() string {
 	return aim + " of " + g.over.server + "'s"
 }
 
-// reached is yes or no, by the median, or that nobody knows.
+// notReached is the answer for which a goal is told again among what is not ahead.
+const notReached = "**no**"
+
+// reached is yes or no, by the median, or that nobody knows. Of fewer runs than are
+// enough it says how many they were.
 func (r *record) reached(g goal) (answer string, ratio spread) {
 	m := r.spread(g.scenario, maruName, g.figure)
 	if g.over != (entry{}) {
 		ratio = r.ratio(entry{g.scenario, maruName}, g.over, g.figure)
 		m = ratio
 	}
+	answer = notReached
 	switch {
 	case m.n == 0:
 		return "not measured", ratio
 	case m.median < g.most || m.median == g.most && !g.below:
-		return "yes", ratio
+		answer = "yes"
 	}
-	return "**no**", ratio
+	if m.n < enough {
+		answer += fmt.Sprintf(", by %d runs", m.n)
+	}
+	return answer, ratio
 }
 
 // standing is how maru stands to the others by a figure: ahead or behind only where
@@ -163,7 +171,7 @@ func (r *record) notAhead(b *strings.Builder, all []scenario) {
 		b.WriteString("Nowhere in what was measured.\n")
 	}
 	for _, g := range goals() {
-		if got, _ := r.reached(g); got == "**no**" {
+		if got, _ := r.reached(g); strings.HasPrefix(got, notReached) {
 			fmt.Fprintf(b, "- Not reached: %s, %s\n", g.title, g.aim())
 		}
 	}

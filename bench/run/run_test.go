@@ -210,6 +210,12 @@ func TestStanding(t *testing.T) {
 	if got, _ := r.reached(goal{scenario: "fanout", figure: cpu, over: entry{"fanout", "gws"}, most: 1}); got != "not measured" {
 		t.Error(got)
 	}
+	r.Measurements[0].Figures, r.Measurements[4].Figures = nil, nil
+	for most, want := range map[float64]string{1: "yes, by 4 runs", 0: "**no**, by 4 runs"} {
+		if got, _ := r.reached(goal{scenario: "fanout", figure: cpu, over: entry{"fanout", limitName}, most: most}); got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
 }
 
 // Every goal is about figures that its scenario has.

@@ -6,10 +6,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"maru/internal/bench"
+	"maru/ws"
 )
 
 func TestBenchHelp(t *testing.T) {
@@ -109,6 +112,39 @@ func TestBench(t *testing.T) {
 	}
 	if files, _ := filepath.Glob(filepath.Join(dir, ".*")); len(files) > 0 {
 		t.Errorf("left behind: %v", files)
+	}
+}
+
+// A server with a protocol of its own, which wants a subprotocol, a greeting and messages
+// in its form, and whose process is looked at.
+func TestBenchOtherProtocol(t *testing.T) {
+	t.Parallel()
+	s := &ws.Server{Subprotocols: []string{"chat.v1"}, Inline: true}
+	s.OnMessage = func(c *ws.Conn, m ws.Message) {
+		switch {
+		case c.Subprotocol() != "chat.v1":
+			c.Close(1008, "of another kind")
+		case strings.HasPrefix(m.String(), "join "):
+			c.SendText("welcome")
+		default:
+			s.Broadcast(ws.Text(strings.Replace(m.String(), "say", "said", 1)))
+		}
+	}
+	h := httptest.NewServer(s)
+	defer h.Close()
+	defer s.Shutdown(t.Context())
+	words := quick("fanout", "--url", "ws"+strings.TrimPrefix(h.URL, "http"), "--json", "--pid", strconv.Itoa(os.Getpid()),
+		"--first-message", "join {i}", "--message", `{"say":"{payload}"}`, "--contains")
+	if got := call(t, "", nil, words...); got.code != exitFailure || !strings.Contains(got.stderr, "1008") {
+		t.Errorf("without the subprotocol: %+v", got)
+	}
+	got := call(t, "", nil, append(words, "--subprotocol", "chat.v1")...)
+	var result bench.Result
+	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || got.code != exitOK || result.Done == 0 {
+		t.Fatalf("%v, %+v", err, got)
+	}
+	if p := result.Server; runtime.GOOS == "linux" && (p == nil || p.PID != os.Getpid() || p.CPU <= 0) {
+		t.Errorf("the server's process: %+v", p)
 	}
 }
 

@@ -59,14 +59,11 @@ func (r *run) each(n int, open func(ctx context.Context, i int) error) error {
 		})
 	}
 	running.Wait()
-	switch err := context.Cause(ctx); {
-	case err == errFault:
-		return fmt.Errorf("while the connections opened: %s", r.failure().First)
-	case r.ctx.Err() != nil:
+	err := context.Cause(ctx)
+	if r.ctx.Err() != nil {
 		return fmt.Errorf("interrupted while the connections opened: %w", err)
-	default:
-		return err
 	}
+	return err
 }
 
 func (c *crowd) openOne(ctx context.Context, i int, build func(int, loop.Conn) loop.Handler) error {

@@ -142,6 +142,9 @@ func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err err
 		result.Server = &Server{PID: r.server.pid, Name: r.server.name(), RSSBefore: r.server.residentExactly()}
 	}
 	if err := w.open(); err != nil {
+		if fault := r.failure().First; fault != "" { // of which err is the consequence
+			err = fmt.Errorf("while the connections opened: %s", fault)
+		}
 		return m, err
 	}
 	m.opened = r.take(w)

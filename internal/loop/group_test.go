@@ -318,3 +318,47 @@ func TestManyMembers(t *testing.T) {
 		}
 	}
 }
+
+// In a group that io_uring writes to, where there is one, who does not read for a while
+// gets all there was in the end, in order and once, and who reads is not held up by it.
+func TestFullSocketsInAGroup(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		const members, messages = 20, 12
+		r.narrow = true
+		r.options.Loops, r.options.BacklogBytes, r.options.BacklogMessages = 1, 1<<30, 1<<20
+		g := r.start().NewGroup()
+		var conns []loop.Conn
+		var peers []*peer
+		for range members {
+			c, _, p := r.conn(loop.Params{})
+			conns, peers = append(conns, c), append(peers, p)
+			g.Add(c)
+		}
+		message := func(i int) string { return fmt.Sprintf("%06d%s", i, strings.Repeat("x", 64<<10)) }
+		reads := func(member int) bool { return member%2 == 0 }
+		for i := range messages {
+			g.Append(text(message(i)))
+			for member, p := range peers {
+				if reads(member) {
+					p.expect(frame.Text, message(i))
+				}
+			}
+		}
+		for member, p := range peers {
+			if reads(member) {
+				continue
+			}
+			if conns[member].Buffered() == 0 {
+				t.Errorf("the socket of member %d was not full", member)
+			}
+			for i := range messages {
+				p.expect(frame.Text, message(i))
+			}
+		}
+		g.Append(text("end"))
+		for _, p := range peers {
+			p.expect(frame.Text, "end")
+		}
+	})
+}

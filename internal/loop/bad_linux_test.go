@@ -44,6 +44,17 @@ func TestBadConditions(t *testing.T) {
 			go slowly(nc, bytes.Repeat([]byte(upgradeRequest[:len(upgradeRequest)-2]), 1000))
 			h.expectEnd(nc)
 		},
+		"a refused handshake": func(h *hall) {
+			h.full.Store(true)
+			nc := h.connect()
+			nc.Write(request)
+			h.expect(nc, overloaded)
+			h.expectEnd(nc) // and the peer stays
+			until(h.t, "its slot is free", func() bool { return h.slots() == 1 })
+		},
+		"a refused handshake, RST behind it": func(h *hall) { h.full.Store(true); nc := h.connect(); nc.Write(request); rst(nc) },
+		"no handshake but a request":         func(h *hall) { nc := h.connect(); io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n"); h.expectEnd(nc) },
+
 		"FIN in the handshake":     func(h *hall) { nc := h.connect(); nc.Write(request[:40]); fin(nc); h.expectEnd(nc) },
 		"RST in the handshake":     func(h *hall) { nc := h.connect(); nc.Write(request[:40]); rst(nc) },
 		"FIN behind the request":   func(h *hall) { nc := h.connect(); nc.Write(request); fin(nc); h.wantEnd(h.next()) },
@@ -99,6 +110,7 @@ func TestBadConditions(t *testing.T) {
 const (
 	upgradeRequest = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 	switching      = "HTTP/1.1 101 Switching Protocols\r\n\r\n"
+	overloaded     = "HTTP/1.1 503 Service Unavailable\r\n\r\n"
 
 	// hallBacklog is more than sockets take on their own, and what "much" sends is
 	// less than both together.
@@ -128,6 +140,7 @@ type hall struct {
 	addr    string
 	visits  chan *visit
 	paused  atomic.Int32
+	full    atomic.Bool // refuses who comes
 	mu      sync.Mutex
 	callers []*net.TCPConn
 }
@@ -203,6 +216,10 @@ func (h *hall) accept(l net.Listener) {
 }
 
 func (h *hall) open(nc net.Conn, buffered []byte) {
+	if h.full.Load() {
+		nc.(interface{ Refuse([]byte) }).Refuse([]byte(overloaded))
+		return
+	}
 	v := &visit{closed: make(chan end, 2)}
 	h.engine.Open(nc, buffered, loop.Params{Preface: []byte(switching)}, func(c loop.Conn) loop.Handler {
 		v.conn = c

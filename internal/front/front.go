@@ -17,7 +17,7 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 	stop, ok := e.Receive(l, loop.Reception{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
-		Upgrade:        (&desk{h, log}).upgrade,
+		Upgrade:        newDesk(h, l, log).upgrade,
 		Other:          func(nc net.Conn, read []byte) { w.put(&begun{nc, read}) },
 		Failed:         failed,
 	})

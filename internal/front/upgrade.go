@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,45 +23,45 @@ type Prompt interface {
 	http.Handler
 	// AtOnce reports whether ServeHTTP answers this request for a WebSocket, or hijacks
 	// its connection, without waiting for anything. It may then be called on a loop. The
-	// bufio.Reader that it hijacks is good until it returns.
+	// bufio.ReadWriter that it hijacks is good until it returns.
 	AtOnce(r *http.Request) bool
 }
 
 // desk is where requests for WebSockets are read.
 type desk struct {
 	server *http.Server
+	blank  *http.Request // every request, before it is read
 	log    *slog.Logger
+}
+
+func newDesk(h *http.Server, l net.Listener, log *slog.Logger) *desk {
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, h)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, l.Addr())
+	blank := &http.Request{Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
+	return &desk{h, blank.WithContext(ctx), log}
 }
 
 // upgrade lets the server's handler decide about a request for a WebSocket: on the
 // loop if it does so at once.
-func (d *desk) upgrade(a *loop.Arrival) {
-	w := &answer{arrival: a, header: make(http.Header), reader: readers.Get().(*bufio.Reader)}
-	if len(a.Head) > w.reader.Size() {
-		w.reader = bufio.NewReaderSize(nil, len(a.Head))
+func (d *desk) upgrade(a *loop.Arrival) bool {
+	r, ok := d.read(a)
+	if !ok {
+		return false
 	}
-	w.reader.Reset(bytes.NewReader(a.Head)) // it holds all of it: what it has not used is what came behind
-	r, err := http.ReadRequest(w.reader)
-	if err != nil {
-		http.Error(w, "400 Bad Request", http.StatusBadRequest)
-		w.finish()
-		return
-	}
-	r.RemoteAddr = a.Remote.String()
 	if prompt, ok := d.server.Handler.(Prompt); ok && prompt.AtOnce(r) {
+		w := answers.Get().(*answer)
+		w.arrival = a
 		d.decide(w, r)
-		if w.reader.Size() == usualBytes {
-			readers.Put(w.reader)
-		}
-		return
+		w.clear()
+		answers.Put(w)
+		return true
 	}
+	a.Head, a.Behind = nil, bytes.Clone(a.Behind)
+	w := newAnswer()
+	w.arrival = a
 	go d.decide(w, r)
+	return true
 }
-
-// readers are for requests of the usual size that are decided at once.
-var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, usualBytes) }}
-
-const usualBytes = 1 << 10
 
 func (d *desk) decide(w *answer, r *http.Request) {
 	defer w.finish()
@@ -72,21 +73,37 @@ func (d *desk) decide(w *answer, r *http.Request) {
 			w.header, w.status, w.body = make(http.Header), http.StatusInternalServerError, bytes.Buffer{}
 		}
 	}()
-	ctx := context.WithValue(context.Background(), http.ServerContextKey, d.server)
-	ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.arrival.Local)
-	d.server.Handler.ServeHTTP(w, r.WithContext(ctx))
+	d.server.Handler.ServeHTTP(w, r)
 }
 
 // answer is the http.ResponseWriter of a request on a loop. It keeps a whole
 // answer, which is a short one: that the upgrade was refused.
 type answer struct {
 	arrival  *loop.Arrival
-	reader   *bufio.Reader
 	header   http.Header
 	status   int
 	body     bytes.Buffer
 	hijacked bool
+	none     *bufio.ReadWriter // for who hijacks and has nothing to read
 }
+
+func newAnswer() *answer {
+	return &answer{header: make(http.Header), none: bufio.NewReadWriter(bufio.NewReaderSize(nothing{}, 16), bufio.NewWriterSize(nothing{}, 16))}
+}
+
+// answers are for requests that are decided at once.
+var answers = sync.Pool{New: func() any { return newAnswer() }}
+
+func (w *answer) clear() {
+	clear(w.header)
+	*w = answer{header: w.header, none: w.none}
+}
+
+// nothing is what can be read and written of a connection that is with its loop.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error)  { return 0, io.EOF }
+func (nothing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func (w *answer) Header() http.Header { return w.header }
 
@@ -104,13 +121,19 @@ func (w *answer) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// Hijack hands the connection on, see loop.Arrival.NetConn.
+// Hijack hands the connection on, see loop.Arrival.NetConn. What has come behind the
+// request is in the reader's buffer.
 func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.hijacked {
 		return nil, nil, http.ErrHijacked
 	}
 	w.hijacked = true
-	return w.arrival.NetConn(), bufio.NewReadWriter(w.reader, bufio.NewWriterSize(nil, 16)), nil
+	rw := w.none
+	if behind := w.arrival.Behind; len(behind) > 0 {
+		rw = bufio.NewReadWriter(bufio.NewReaderSize(bytes.NewReader(behind), len(behind)), rw.Writer)
+		rw.Peek(len(behind))
+	}
+	return w.arrival.NetConn(), rw, nil
 }
 
 // finish writes the answer, if there is one, and closes the connection: this way

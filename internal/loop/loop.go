@@ -363,7 +363,7 @@ type side struct {
 	reader *frame.Reader // a message or frame is half here
 	out    outbox
 	drains []chan struct{} // closed when the queue is empty, or never will be
-	lobby  *lobby          // it has not yet said what it wants
+	lobby  lobby           // while it has not yet said what it wants
 	held   []byte          // read before the connection was taken over, until Resume
 	pipe   *pipe
 	closed closed // what the handler will be told

@@ -1,0 +1,146 @@
+package front
+
+import (
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"maru/internal/loop"
+)
+
+// request is a request for a WebSocket with what belongs to it, in one piece of memory.
+type request struct {
+	http.Request
+	url    url.URL
+	values [16]string // of the first fields
+}
+
+// read makes a request of a header block that asks for a WebSocket as browsers and
+// libraries do. Of every other one it makes none: what is unusual or malformed is
+// net/http's, which knows all there is, upgrades too and knows how to refuse. What is
+// read here net/http would read alike (RFC 9112 §2 to §5).
+func (d *desk) read(a *loop.Arrival) (*http.Request, bool) {
+	const get, version = "GET ", " HTTP/1.1"
+	line, fields, _ := strings.Cut(string(a.Head), "\n")
+	target, isGet := strings.CutPrefix(strings.TrimSuffix(line, "\r"), get)
+	target, is11 := strings.CutSuffix(target, version)
+	if !isGet || !is11 || !strings.HasPrefix(target, "/") || strings.Contains(target, " ") {
+		return nil, false
+	}
+	r := &request{Request: *d.blank}
+	if !r.setURL(target) || !r.setFields(fields) {
+		return nil, false
+	}
+	r.RemoteAddr = a.Remote.String()
+	return &r.Request, true
+}
+
+func (r *request) setURL(target string) bool {
+	r.RequestURI, r.URL = target, &r.url
+	if consistsOf(target, inPath) {
+		r.url.Path = target
+		return true
+	}
+	u, err := url.ParseRequestURI(target)
+	if err == nil {
+		r.url = *u
+	}
+	return err == nil
+}
+
+// setFields reports whether the fields are complete, well-formed, and ask for a
+// WebSocket and nothing else: no body, no end of the connection.
+func (r *request) setFields(fields string) bool {
+	r.Header = make(http.Header, len(r.values)/2)
+	asks, hosts := false, 0
+	for n := 0; ; n++ {
+		line, rest, ok := strings.Cut(fields, "\n")
+		if line = strings.TrimSuffix(line, "\r"); !ok || line == "" {
+			return ok && asks && hosts == 1 && (r.Header["Pragma"] == nil || r.Header["Cache-Control"] != nil)
+		}
+		fields = rest
+		name, value, ok := strings.Cut(line, ":")
+		value = strings.Trim(value, " \t")
+		if !ok || name == "" || !consistsOf(name, inName) || !consistsOf(value, inValue) {
+			return false
+		}
+		switch name = canonical(name); name {
+		case "Host":
+			if hosts++; value == "" || !consistsOf(value, inHost) {
+				return false
+			}
+			r.Host = value
+			continue
+		case "Upgrade":
+			asks = asks || strings.EqualFold(value, "websocket")
+		case "Connection":
+			if strings.Contains(strings.ToLower(value), "close") {
+				return false
+			}
+		case "Content-Length", "Transfer-Encoding", "Trailer":
+			return false
+		}
+		if n < len(r.values) && r.Header[name] == nil {
+			r.values[n] = value
+			r.Header[name] = r.values[n : n+1 : n+1]
+		} else {
+			r.Header[name] = append(r.Header[name], value)
+		}
+	}
+}
+
+// canonical is textproto.CanonicalMIMEHeaderKey, which makes a string anew each time
+// of those that a handshake has.
+func canonical(name string) string {
+	if c, ok := canonicals[name]; ok {
+		return c
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
+}
+
+var canonicals = func() map[string]string {
+	all := make(map[string]string)
+	for _, name := range []string{
+		"Host", "Connection", "Upgrade", "Origin", "User-Agent", "Pragma", "Cache-Control", "Accept-Encoding", "Accept-Language",
+		"Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol",
+	} {
+		c := textproto.CanonicalMIMEHeaderKey(name)
+		all[name], all[c], all[strings.ToLower(name)] = c, c, c
+	}
+	return all
+}()
+
+// What bytes may stand for.
+const (
+	inName  = 1 << iota // of a field: a token (RFC 9110 §5.6.2)
+	inValue             // of a field; those beyond ASCII are rare (RFC 9110 §5.5)
+	inHost              // RFC 3986 §3.2.2, without what is rare
+	inPath              // RFC 3986 §3.3, what stands for itself
+)
+
+var classes = func() (classes [256]uint8) {
+	set := func(bit uint8, chars string) {
+		for _, c := range []byte(chars) {
+			classes[c] |= bit
+		}
+	}
+	for c := byte(' '); c < 0x7f; c++ {
+		classes[c] |= inValue
+	}
+	set(inValue, "\t")
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	set(inName, letters+"!#$%&'*+-.^_`|~")
+	set(inHost, letters+"-._~:[]")
+	set(inPath, letters+"-._~/")
+	return classes
+}()
+
+func consistsOf(s string, class uint8) bool {
+	for i := range len(s) {
+		if classes[s[i]]&class == 0 {
+			return false
+		}
+	}
+	return true
+}

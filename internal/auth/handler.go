@@ -36,7 +36,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 				return
 			}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+		next.ServeHTTP(w, r.WithContext(&callerContext{r.Context(), c}))
 	})
 }
 
@@ -69,9 +69,24 @@ func (g *Guard) logRefused(r *http.Request, c Caller, err error) {
 
 type callerKey struct{}
 
+// callerContext is context.WithValue in one piece of memory.
+type callerContext struct {
+	context.Context
+	caller Caller
+}
+
+func (c *callerContext) Value(key any) any {
+	if key == (callerKey{}) {
+		return &c.caller
+	}
+	return c.Context.Value(key)
+}
+
 // CallerFrom is the Caller that Guard.Handler put into a request's context, or
 // the zero Caller.
 func CallerFrom(ctx context.Context) Caller {
-	c, _ := ctx.Value(callerKey{}).(Caller)
-	return c
+	if c, ok := ctx.Value(callerKey{}).(*Caller); ok {
+		return *c
+	}
+	return Caller{}
 }

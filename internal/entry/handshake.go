@@ -16,6 +16,9 @@ func CheckHandshake(w http.ResponseWriter, r *http.Request) error {
 		return maru.NewError(maru.CodeBadRequest, "Sec-WebSocket-Extensions is malformed")
 	}
 	err := handshake.Check(r)
+	if err == nil {
+		return nil
+	}
 	var e *handshake.Error
 	if !errors.As(err, &e) {
 		return err

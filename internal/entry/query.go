@@ -17,6 +17,9 @@ const MaxPublications = 1000
 // Values reads the query of a request. One that is malformed anywhere is
 // CodeBadRequest: half of a query is not what was asked.
 func Values(r *http.Request) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, maru.NewError(maru.CodeBadRequest, "the query of the address is malformed")

@@ -15,9 +15,13 @@ const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // AcceptKey is the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC
 // 6455 §4.2.2). It shows that the server understood the request as a WebSocket
 // handshake; it protects nothing, so SHA-1 will do.
-func AcceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + keyGUID))
-	return base64.StdEncoding.EncodeToString(sum[:])
+func AcceptKey(key string) string { return string(AppendAcceptKey(nil, key)) }
+
+// AppendAcceptKey appends AcceptKey's answer to b.
+func AppendAcceptKey(b []byte, key string) []byte {
+	var room [64]byte
+	sum := sha1.Sum(append(append(room[:0], key...), keyGUID...))
+	return base64.StdEncoding.AppendEncode(b, sum[:])
 }
 
 // ValidKey reports whether key may be a Sec-WebSocket-Key: 16 bytes in base64

@@ -80,7 +80,7 @@ func Check(r *http.Request) error {
 		return errNoHost
 	case !isVersion13(r):
 		return errVersion
-	case len(r.Header["Sec-Websocket-Key"]) != 1 || !frame.ValidKey(r.Header.Get("Sec-WebSocket-Key")):
+	case !frame.ValidKey(only(r.Header["Sec-Websocket-Key"])):
 		return &Error{http.StatusBadRequest, "Sec-WebSocket-Key is not base64 of 16 bytes"}
 	case r.ContentLength > 0 || len(r.TransferEncoding) > 0:
 		return errBody
@@ -112,7 +112,15 @@ var (
 )
 
 func isVersion13(r *http.Request) bool {
-	return len(r.Header["Sec-Websocket-Version"]) == 1 && r.Header.Get("Sec-WebSocket-Version") == "13"
+	return only(r.Header["Sec-Websocket-Version"]) == "13"
+}
+
+// only is a field that may come once.
+func only(lines []string) string {
+	if len(lines) != 1 {
+		return ""
+	}
+	return lines[0]
 }
 
 // Answer writes what Check refused, as plain text, with the headers that belong
@@ -210,7 +218,7 @@ func (u *Upgraded) accept(w http.ResponseWriter, r *http.Request, extension stri
 func answer101(r *http.Request, subprotocol, extension string, extra http.Header) []byte {
 	b := make([]byte, 0, 256)
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, frame.AcceptKey(r.Header.Get("Sec-WebSocket-Key"))...)
+	b = frame.AppendAcceptKey(b, only(r.Header["Sec-Websocket-Key"]))
 	if subprotocol != "" {
 		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), subprotocol...)
 	}

@@ -58,9 +58,7 @@ func (a *Arrival) open(buffered []byte, p Params, build func(Conn) Handler) Conn
 	l := a.conn.loop
 	l.slab.slot(a.conn.id).form.Store(p.form())
 	l.engine.live.Add(1)
-	l.inbox.post(command{do: doOpen, conn: a.conn.id, more: &more{open: &opening{
-		fd: a.fd, buffered: buffered, params: p, handler: build(a.conn),
-	}}})
+	l.inbox.post(doOpening(a.conn, opening{fd: a.fd, buffered: buffered, params: p, handler: build(a.conn)}))
 	return a.conn
 }
 

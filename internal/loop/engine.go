@@ -164,9 +164,7 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 	c := l.slab.take(l)
 	l.slab.slot(c.id).form.Store(p.form())
 	e.live.Add(1)
-	l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{
-		fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c),
-	}}})
+	l.inbox.post(doOpening(c, opening{fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c)}))
 	return c, nil
 }
 

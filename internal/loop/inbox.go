@@ -70,6 +70,16 @@ type opening struct {
 	handler  Handler
 }
 
+// doOpening is the command to take c over, in one piece of memory.
+func doOpening(c Conn, o opening) command {
+	both := &struct {
+		more
+		opening
+	}{opening: o}
+	both.more.open = &both.opening
+	return command{do: doOpen, conn: c.id, more: &both.more}
+}
+
 // commandBytes is what a command costs beside its message.
 const commandBytes = 64
 

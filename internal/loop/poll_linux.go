@@ -24,6 +24,8 @@ type epoll struct {
 	fd     int
 	raw    syscall.RawConn
 	events [pollEvents]unix.EpollEvent
+	found  int                   // of them, by any
+	any    func(fd uintptr) bool // for raw.Read: looks, and tells whether there is something
 
 	mu   sync.Mutex
 	bell int // eventfd(2) for wake; -1 once closed: its number is then another's
@@ -64,6 +66,10 @@ func newEpoll() (*epoll, error) {
 		unix.Close(bell)
 		return nil, fmt.Errorf("set epoll non-blocking: %w", err)
 	}
+	e.any = func(uintptr) bool {
+		e.found = e.ready()
+		return e.found != 0
+	}
 	e.file = os.NewFile(uintptr(fd), "epoll")
 	if e.raw, err = e.file.SyscallConn(); err != nil {
 		e.close()
@@ -74,13 +80,10 @@ func newEpoll() (*epoll, error) {
 
 func (e *epoll) wait(l *Loop) {
 	runtime.Gosched() // see look
-	n := 0
-	e.raw.Read(func(uintptr) bool {
-		n = e.ready()
-		return n != 0
-	})
+	e.found = 0
+	e.raw.Read(e.any)
 	l.inbox.rouse()
-	e.serve(l, n)
+	e.serve(l, e.found)
 }
 
 // look lets other goroutines run first: what this turn has handed to callbacks

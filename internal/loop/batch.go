@@ -7,42 +7,42 @@ const ringSends = 64
 // ringLeast is the size of a group from which on it pays.
 const ringLeast = 8
 
-// listed is a member whose block is prepared in the loop's ring.
+// listed is a member whose block is prepared in the loop's ring, or a connection whose
+// queue's next bytes are.
 type listed struct {
 	conn  connID
 	block block
 }
 
-// list prepares a member's block to be sent with those of others.
+// list prepares bytes to be sent with those of others.
 func (l *Loop) list(id connID, s *slot, b *block) {
 	l.listed[l.ring.n] = listed{id, *b}
 	l.ring.prepare(int(s.fd), b.bytes)
 }
 
-// sendListed sends what is listed. Nothing may come to the members in between.
-func (l *Loop) sendListed(sh *shard) (sum outcome) {
+// sendListed sends what is listed and tells of each what the socket has taken. Nothing may
+// come to the connections in between.
+func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error)) {
 	if l.ring == nil || l.ring.n == 0 {
-		return outcome{}
+		return
 	}
-	members := l.listed[:l.ring.n]
+	all := l.listed[:l.ring.n]
 	results := l.ring.send()
-	for i := range members {
-		m := &members[i]
-		s := l.slab.slot(m.conn)
-		var n int
-		var err error
+	for i := range all {
+		c := &all[i]
+		s := l.slab.slot(c.conn)
 		if i < len(results) {
-			n, err = asSent(results[i])
+			n, err := asSent(results[i])
+			sent(c, s, n, err)
 		} else {
-			n, err = l.put(int(s.fd), m.block.bytes)
+			n, err := l.put(int(s.fd), c.block.bytes)
+			sent(c, s, n, err)
 		}
-		sum = sum.and(l.delivered(m.conn, s, sh, &m.block, n, err))
 	}
-	clear(members)
-	if len(results) < len(members) {
+	clear(all)
+	if len(results) < len(all) {
 		l.closeRing()
 	}
-	return sum
 }
 
 func (l *Loop) closeRing() {

@@ -307,9 +307,13 @@ func (l *Loop) flushShard(sh *shard) {
 	}
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
 	var sum outcome
+	sent := func(m *listed, s *slot, n int, err error) {
+		sum = sum.and(l.delivered(m.conn, s, sh, &m.block, n, err))
+	}
 	for served := 0; sh.at < len(sh.list); served++ {
 		if served == glanceEvery {
-			l.count(sum.and(l.sendListed(sh)))
+			l.sendListed(sent)
+			l.count(sum)
 			sum, served = outcome{}, 0
 			l.glance()
 			if sh.at >= len(sh.list) { // members have ended meanwhile
@@ -317,12 +321,13 @@ func (l *Loop) flushShard(sh *shard) {
 			}
 		}
 		if l.ring != nil && l.ring.full() {
-			sum = sum.and(l.sendListed(sh))
+			l.sendListed(sent)
 		}
 		sum = sum.and(l.deliver(sh, &sh.list[sh.at], &blocks))
 		sh.at++
 	}
-	l.count(sum.and(l.sendListed(sh)))
+	l.sendListed(sent)
+	l.count(sum)
 	clear(sh.log)
 	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
 	if cap(sh.log) > 1024 {

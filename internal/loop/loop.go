@@ -41,6 +41,7 @@ type Loop struct {
 	hungry []connID // to be read though no socket tells: pipes, and what waits inside crypto/tls
 	fed    []connID // memory for the next such list
 
+	crowd    bool
 	serving  bool      // it reads the sockets that can be read
 	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
@@ -128,6 +129,12 @@ func (l *Loop) react(id connID, s *slot) {
 		return
 	}
 	l.obeyAll()
+	if l.ring != nil && l.crowd {
+		if len(l.dirty) >= ringSends {
+			l.flushQueues()
+		}
+		return
+	}
 	if n := len(l.dirty) - 1; n >= 0 && l.dirty[n] == id && s.alive(id) && s.state&(stArmed|stHeld) == 0 {
 		l.dirty = l.dirty[:n]
 		s.state &^= stDirty

@@ -102,6 +102,7 @@ func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 
 func (e *epoll) serve(l *Loop, n int) {
 	l.serving = true
+	l.crowd = n >= ringLeast
 	for i := range n {
 		ev := &e.events[i]
 		if ev.Fd < -1 {

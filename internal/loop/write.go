@@ -148,8 +148,15 @@ func (l *Loop) flush() {
 		l.hot[i] = nil
 	}
 	l.hot = l.hot[:0]
+	l.flushQueues()
+}
+
+// flushQueues writes each queue that is listed once.
+func (l *Loop) flushQueues() {
+	many := l.ring != nil && len(l.dirty) >= ringLeast
 	for i := 0; i < len(l.dirty); i++ { // ending a connection may list no others, but closing may list itself
 		if i%glanceEvery == glanceEvery-1 {
+			l.sendListed(l.wrote)
 			l.glance()
 		}
 		id := l.dirty[i]
@@ -158,13 +165,35 @@ func (l *Loop) flush() {
 			continue
 		}
 		s.state &^= stDirty
-		if s.state&(stArmed|stHeld) == 0 {
-			l.flushQueue(id, s)
-		} else {
+		switch {
+		case s.state&(stArmed|stHeld) != 0:
 			l.judge(id, s)
+		case many && l.ring != nil && l.listQueue(id, s):
+			if l.ring.full() {
+				l.sendListed(l.wrote)
+			}
+		default:
+			l.flushQueue(id, s)
 		}
 	}
+	l.sendListed(l.wrote)
 	l.dirty = l.dirty[:0]
+}
+
+// listQueue prepares a queue that is one frame, and reports whether it did.
+func (l *Loop) listQueue(id connID, s *slot) bool {
+	ref := l.ref(id)
+	if ref.tls != nil || ref.side == nil || ref.side.pipe != nil || len(ref.side.out.queue) != 1 || ref.side.out.lane != nil {
+		return false
+	}
+	l.list(id, s, &block{ref.side.out.queue[0].bytes[ref.side.out.sent:], 1})
+	return true
+}
+
+// wrote: the socket has taken n bytes of a listed queue.
+func (l *Loop) wrote(c *listed, s *slot, n int, err error) {
+	l.stats.writes.Add(1)
+	l.written(c.conn, s, &l.ref(c.conn).side.out, c.block.bytes, max(n, 0), err)
 }
 
 // flushQueue writes the queue until it is empty or the socket is full.
@@ -198,6 +227,23 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		}
 	}
 	l.drained(id, s)
+}
+
+// written: the socket has taken n bytes of the queue's next.
+func (l *Loop) written(id connID, s *slot, out *outbox, b []byte, n int, err error) {
+	if err != nil && !wouldBlock(err) {
+		l.unwritable(id, s, err)
+		return
+	}
+	l.sent(s, out, n)
+	if n < len(b) {
+		l.arm(id, s)
+		l.judge(id, s)
+		return
+	}
+	if out.empty() {
+		l.drained(id, s)
+	}
 }
 
 // gather is the next bytes to write: the head itself if it is alone or large,

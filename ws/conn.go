@@ -44,7 +44,7 @@ var ErrFull = errors.New("ws: too much waits to be written")
 // A peer that does not read is closed with 1013 once its backlog is beyond the
 // server's bounds.
 func (c *Conn) Send(m Message) error {
-	return c.told(c.wire.Send(loop.NewMessage(m.op(), m.Data)))
+	return c.told(c.wire.Write(m.op(), m.Data))
 }
 
 // SendText sends a text message, which must be valid UTF-8. See Send.

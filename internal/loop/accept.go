@@ -235,14 +235,14 @@ func (l *Loop) dismiss(id connID, s *slot) {
 // refuse writes an HTTP answer instead of a close frame, and then ends the
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
-	s.state = stReady | s.state&stUnwatched
+	s.state = stReady | s.state&stUnread
 	l.ref(id).side.lobby = lobby{}
 	s.setClosing(id)
 	l.enqueue(id, s, answer, 0)
 	s.state |= stDeaf | stCloseSent
 	s.pinged = l.now
 	l.lookAt(id, l.engine.clock.closing)
-	l.watch(id, s)
+	l.readOn(id, s)
 }
 
 // lookLobby closes a connection whose first request takes too long.

@@ -138,7 +138,7 @@ func (l *Loop) seat(a arrival) {
 	e := l.engine
 	to := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	if to == l {
-		l.readable(l.arrived(a)) // most have spoken, see deferAccept
+		l.readable(l.arrived(a), false) // most have spoken, see deferAccept
 	} else if !to.inbox.post(command{do: doArrive, more: &more{arrival: a}}) {
 		unix.Close(a.fd)
 	}

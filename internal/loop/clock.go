@@ -198,7 +198,7 @@ func (l *Loop) beat(id connID, s *slot) {
 // whether the connection is to live on.
 func (l *Loop) unheard(id connID, s *slot) bool {
 	if s.fd >= 0 {
-		l.readable(id)
+		l.readable(id, true)
 		return s.alive(id) && s.state&stPinged == 0
 	}
 	if l.ref(id).side.pipe.reading {

@@ -91,7 +91,7 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	if s.state&stStream != 0 {
 		l.endStream(id, s)
 	} else {
-		l.send(id, s, NewMessage(frame.Close, payload))
+		l.send(id, s, newSingle(frame.Close, payload))
 	}
 	s.state |= stCloseSent
 	s.pinged = l.now // from now on: when the closing began
@@ -187,7 +187,6 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 		// Our close frame is still to be written, and whoever has ended its half of
 		// the stream may read on.
 		s.state |= stEnded
-		l.watch(id, s)
 		return
 	}
 	why := closed{code: closeAbnormal, err: err}
@@ -215,7 +214,6 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	s.setClosing(id)
 	s.pinged = l.now
 	l.lookAt(id, l.engine.clock.closing)
-	l.watch(id, s)
 }
 
 // loseLater is lost after what is posted already.

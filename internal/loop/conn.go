@@ -36,6 +36,16 @@ func (c Conn) Send(m *Message) error {
 	return c.post(command{do: doSend, message: m, size: m.Len()})
 }
 
+// Write is Send of a new message that is for c alone: it takes less memory.
+func (c Conn) Write(op frame.Opcode, payload []byte) error {
+	m := newSingle(op, payload)
+	err := c.Send(m)
+	if err != nil {
+		m.left()
+	}
+	return err
+}
+
 // SendAll posts messages as Send does, in order and with nothing between them,
 // and lifts the connection's backlog bounds by their size until they are
 // written: a replay is not the reader's slowness.

@@ -38,10 +38,10 @@ type Loop struct {
 	hot    []*shard // groups with messages in this batch
 	logged uint64   // counts the messages in their logs
 	dirty  []connID // connections with a queue to flush at the end of the batch
-	hungry []connID // to be read though no socket tells: pipes, and what waits inside crypto/tls
+	hungry []connID // to be read though no poller tells: what was left unread, pipes, what waits inside crypto/tls
 	fed    []connID // memory for the next such list
 
-	crowd    bool
+	crowd    bool      // so many that answers to them are written together
 	serving  bool      // it reads the sockets that can be read
 	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
@@ -101,7 +101,7 @@ func (l *Loop) run() {
 			continue
 		}
 		l.feed()
-		if told == 0 && len(l.dirty) == 0 {
+		if told == 0 && len(l.dirty) == 0 && len(l.hungry) == 0 {
 			l.poll.wait(l)
 		} else {
 			l.poll.look(l)
@@ -123,13 +123,14 @@ func (l *Loop) obeyAll() int {
 
 // react does at once what a handler has posted while its connection was read, and
 // writes what that was to the connection itself: it is still in the processor's
-// caches. What groups got waits for the end of the turn, to be joined.
+// caches. What goes to many is written together, by the ring. What groups got waits
+// for the end of the turn, to be joined.
 func (l *Loop) react(id connID, s *slot) {
 	if l.flushing || l.inbox.empty() {
 		return
 	}
 	l.obeyAll()
-	if l.ring != nil && l.crowd {
+	if l.crowd {
 		if len(l.dirty) >= ringSends {
 			l.flushQueues()
 		}
@@ -240,7 +241,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	s := l.slab.slot(id)
 	inLobby := s.state&stLobby != 0
 	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.now, 0, 0
-	s.state = stReady | s.state&stUnwatched
+	s.state = stReady | s.state&stUnread
 	if o.tls != nil {
 		s.state |= stTLS
 	}
@@ -273,7 +274,7 @@ func (l *Loop) opened(id connID, o *opening) {
 		l.newPipe(id, o.nc)
 	} else if inLobby {
 		l.dropSide(r)
-		l.watch(id, s)
+		l.readOn(id, s)
 	} else if err := l.poll.add(o.fd, id); err != nil {
 		l.end(id, s, closed{code: closeAbnormal, err: err})
 		return
@@ -304,14 +305,14 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 		return
 	}
 	s.state ^= stPaused
-	l.watch(id, s)
 	if paused {
 		s.state &^= stPinged // its answer would not be heard
 		return
 	}
 	if s.state&stTLS != 0 {
-		l.hungry = append(l.hungry, id)
+		s.state |= stUnread // crypto/tls may hold something
 	}
+	l.readOn(id, s)
 	side := l.ref(id).side
 	if side == nil {
 		return
@@ -328,31 +329,12 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	}
 }
 
-// watch tells the poller what the connection now waits for, if that is not what it
-// knows. Only that a connection is not to be read is told later, when something has
-// come (unwatch): most go on before that.
-func (l *Loop) watch(id connID, s *slot) {
-	if s.fd < 0 {
-		return
-	}
-	told := s.state & (stUnwatched | stAsked)
-	if s.state&(stPaused|stEnded) == 0 {
-		s.state &^= stUnwatched
-	}
-	s.state &^= stAsked
-	if s.state&stArmed != 0 {
-		s.state |= stAsked
-	}
-	if s.state&(stUnwatched|stAsked) != told {
-		l.poll.change(int(s.fd), id, s.state&stUnwatched == 0, s.state&stAsked != 0)
-	}
-}
-
-// unwatch lets what has come to a connection that is not to be read lie.
-func (l *Loop) unwatch(id connID, s *slot) {
-	if s.fd >= 0 && s.state&stUnwatched == 0 {
-		s.state |= stUnwatched
-		l.poll.change(int(s.fd), id, false, s.state&stAsked != 0)
+// readOn comes back to a connection of which the poller has told while it was not to be
+// read.
+func (l *Loop) readOn(id connID, s *slot) {
+	if s.state&(stUnread|stPaused) == stUnread {
+		s.state &^= stUnread
+		l.hungry = append(l.hungry, id)
 	}
 }
 

@@ -24,6 +24,7 @@ type Message struct {
 	key     string // what only the newest of is wanted, in a group that conflates
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
+	single  bool   // for one connection, and of use again when it has left
 
 	mu       sync.Mutex
 	deflated map[form][]byte // made when first needed
@@ -36,6 +37,30 @@ func NewMessage(op frame.Opcode, payload []byte) *Message {
 	plain = frame.AppendFrame(plain, op, false, payload)
 	return &Message{op: op, plain: plain, payload: len(plain) - len(payload)}
 }
+
+// newSingle is NewMessage for one connection only.
+func newSingle(op frame.Opcode, payload []byte) *Message {
+	m := singles.Get().(*Message)
+	m.op = op
+	m.plain = frame.AppendFrame(m.plain, op, false, payload)
+	m.payload = len(m.plain) - len(payload)
+	return m
+}
+
+// singles have left.
+var singles = sync.Pool{New: func() any { return &Message{single: true} }}
+
+// left is the end of a message whose bytes nobody holds any more. It may be called on
+// one that is shared, and on nil.
+func (m *Message) left() {
+	if m != nil && m.single && cap(m.plain) <= mostSingle {
+		m.plain, m.deflated = m.plain[:0], nil
+		singles.Put(m)
+	}
+}
+
+// mostSingle is the memory that is kept for a message to come.
+const mostSingle = 4 << 10
 
 // NewKeyedMessage is NewMessage with the key by which groups that conflate tell what
 // makes what stale.

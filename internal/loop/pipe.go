@@ -63,19 +63,17 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 	l.hungry = append(l.hungry, id)
 }
 
-// feed has those read of whom no socket tells: pipes that were read from in this
-// turn, and TLS that may hold something already.
+// feed has those read of whom nothing tells: see Loop.hungry.
 func (l *Loop) feed() {
 	hungry := l.hungry
 	l.hungry = l.fed[:0] // for who is hungry again
 	for _, id := range hungry {
 		s := l.slab.slot(id)
-		if !s.alive(id) || s.state&(stReady|stPaused) != stReady {
-			continue
-		}
-		if s.state&stTLS != 0 {
-			l.readable(id)
-		} else {
+		switch {
+		case !s.alive(id):
+		case s.fd >= 0:
+			l.readable(id, true)
+		case s.state&(stReady|stPaused) == stReady:
 			l.ref(id).side.pipe.readOn()
 		}
 	}

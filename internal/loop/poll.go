@@ -3,15 +3,16 @@ package loop
 import "time"
 
 // poller is where a loop sleeps. wake may be called by anybody, the rest by the
-// loop. A wake before wait makes wait return at once. A socket that was added is told
-// of when it can be read, until change says otherwise.
+// loop. A wake before wait makes wait return at once. Of a socket that was added it tells
+// once when something has come, and after ask once when there is room to write: who
+// leaves something unread must come back by itself.
 type poller interface {
 	wait(l *Loop) // sleeps until a socket or wake; calls l.readable and l.writable
 	look(l *Loop) // the same without sleeping
 	pause()       // sleeps until wake, sockets or not; at most a moment
 	wake()
 	add(fd int, id connID) error
-	change(fd int, id connID, read, write bool)
+	ask(fd int, id connID)
 	remove(fd int)
 	close()
 }
@@ -39,7 +40,7 @@ func (b bell) wake() {
 	}
 }
 
-func (bell) add(int, connID) error          { panic("loop: a bell has no sockets") }
-func (bell) change(int, connID, bool, bool) {}
-func (bell) remove(int)                     {}
-func (bell) close()                         {}
+func (bell) add(int, connID) error { panic("loop: a bell has no sockets") }
+func (bell) ask(int, connID)       {}
+func (bell) remove(int)            {}
+func (bell) close()                {}

@@ -17,8 +17,8 @@ const pollEvents = 256
 
 // epoll is a loop's own epoll set, itself watched by Go's netpoller: a loop that
 // waits is a parked goroutine and blocks no thread, so that with few threads a
-// callback does not wait for it. Level-triggered: what a turn leaves unread is
-// there in the next. epoll_wait(2), epoll_ctl(2).
+// callback does not wait for it. Sockets are edge-triggered: the kernel need not look
+// at each again that it has told of. epoll_wait(2), epoll_ctl(2).
 type epoll struct {
 	file   *os.File // owns fd
 	fd     int
@@ -102,7 +102,7 @@ func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 
 func (e *epoll) serve(l *Loop, n int) {
 	l.serving = true
-	l.crowd = n >= ringLeast
+	l.crowd = l.ring != nil && n >= ringLeast
 	for i := range n {
 		ev := &e.events[i]
 		if ev.Fd < -1 {
@@ -116,11 +116,11 @@ func (e *epoll) serve(l *Loop, n int) {
 		if ev.Events&unix.EPOLLOUT != 0 {
 			l.writable(id)
 		}
-		if ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-			l.readable(id)
+		if ended := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0; ended || ev.Events&unix.EPOLLIN != 0 {
+			l.readable(id, ended)
 		}
 	}
-	l.serving = false
+	l.serving, l.crowd = false, false
 }
 
 var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
@@ -134,16 +134,16 @@ func (e *epoll) wake() {
 }
 
 func (e *epoll) add(fd int, id connID) error {
-	ev := event(id, true, false)
+	ev := event(id, 0)
 	if err := pollControl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return fmt.Errorf("watch socket: %w", err)
 	}
 	return nil
 }
 
-func (e *epoll) change(fd int, id connID, read, write bool) {
-	ev := event(id, read, write)
-	pollControl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added
+func (e *epoll) ask(fd int, id connID) {
+	ev := event(id, unix.EPOLLOUT)
+	pollControl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added; tells at once if there is room
 }
 
 func (e *epoll) remove(fd int) { pollControl(e.fd, unix.EPOLL_CTL_DEL, fd, nil) }
@@ -157,18 +157,8 @@ func (e *epoll) listen(fd, number int) error {
 	return nil
 }
 
-func event(id connID, read, write bool) unix.EpollEvent {
-	ev := unix.EpollEvent{Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
-	if read {
-		ev.Events |= unix.EPOLLIN | unix.EPOLLRDHUP
-	}
-	if write {
-		ev.Events |= unix.EPOLLOUT
-	}
-	if !read && !write {
-		ev.Events |= unix.EPOLLET // errors are told even so: then once, not each turn
-	}
-	return ev
+func event(id connID, more uint32) unix.EpollEvent {
+	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET | more, Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
 }
 
 func (e *epoll) close() {

@@ -18,24 +18,32 @@ func (l *Loop) rulesOf(s *slot) *frame.Rules {
 	return &l.rules[i]
 }
 
-// readable reads the socket once; what is left comes with the next turn, so
-// that one busy peer does not hold up the others.
-func (l *Loop) readable(id connID) {
+// readable reads the socket once; what is left is for the next turn, so that one busy
+// peer does not hold up the others. A short read has left nothing, unless the stream
+// has ended behind it.
+func (l *Loop) readable(id connID, ended bool) {
 	s := l.slab.slot(id)
 	lobby := s.state&stLobby != 0
 	if !s.alive(id) || !lobby && s.state&stReady == 0 {
 		return // of an earlier life of the slot
 	}
 	if s.state&(stPaused|stEnded) != 0 {
-		l.unwatch(id, s)
+		s.state |= stUnread
 		return
 	}
 	if s.state&(stTLS|stDeaf) == stTLS {
-		l.readTLS(id, s, l.ref(id).tls)
+		t := l.ref(id).tls
+		l.readTLS(id, s, t)
+		if t.budget <= 0 {
+			l.hungry = append(l.hungry, id)
+		}
 		l.react(id, s)
 		return
 	}
 	n, err := readSocket(int(s.fd), l.rbuf) // what is thrown away need not be opened either
+	if n == len(l.rbuf) || n > 0 && ended {
+		l.hungry = append(l.hungry, id)
+	}
 	switch {
 	case lobby && (n > 0 || wouldBlock(err)):
 		if n > 0 {
@@ -104,7 +112,7 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 		ref.handler.Message(ev.Op, ev.Payload)
 	case frame.Ping:
 		if s.state&stCloseSent == 0 {
-			l.send(id, s, NewMessage(frame.Pong, ev.Payload)) // RFC 6455 §5.5.3
+			l.send(id, s, newSingle(frame.Pong, ev.Payload)) // RFC 6455 §5.5.3
 		}
 	case frame.Pong:
 		if h, ok := ref.handler.(PongHandler); ok {

@@ -71,8 +71,7 @@ const (
 	stEnded                        // the peer has shut its own
 	stLobby                        // it has not yet said what it wants
 	stTLS                          // what is read and written goes through crypto/tls
-	stUnwatched                    // the poller does not tell that there is something to read
-	stAsked                        // the poller tells when there is room to write
+	stUnread                       // something may have come while it was not to be read
 	stRecovers                     // knows what to do when it was slow
 	stStream                       // no WebSocket: see Params.Stream
 	stTakesOver                    // compresses for itself: see contexts

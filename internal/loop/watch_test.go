@@ -5,59 +5,64 @@ import (
 	"testing"
 )
 
-// told is a poller that remembers what it was told.
-type told struct {
+// asked is a poller that counts how often it was asked for room to write.
+type asked struct {
 	bell
-	changes []interest
+	times int
 }
 
-type interest struct{ read, write bool }
+func (p *asked) ask(int, connID) { p.times++ }
 
-func (p *told) change(_ int, _ connID, read, write bool) {
-	p.changes = append(p.changes, interest{read, write})
-}
-
-// The poller hears only what changes for it: of a pause, when something comes in the
-// meantime.
-func TestWatch(t *testing.T) {
+// A poller tells once. Who could not be read then is come back to, and it is asked
+// anew each time a socket is full.
+func TestToldOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		do   func(l *Loop, id connID, s *slot)
-		want []interest
+		do     func(l *Loop, id connID, s *slot)
+		unread bool // come back to
+		asks   int
 	}{
 		"paused, and on": {func(l *Loop, id connID, s *slot) {
 			l.setPaused(id, s, true)
 			l.setPaused(id, s, false)
-		}, nil},
+		}, false, 0},
 		"paused while something comes": {func(l *Loop, id connID, s *slot) {
 			l.setPaused(id, s, true)
-			l.readable(id)
-			l.readable(id)
+			l.readable(id, false)
+			l.readable(id, true)
 			l.setPaused(id, s, false)
-		}, []interest{{false, false}, {true, false}}},
+		}, true, 0},
+		"still paused": {func(l *Loop, id connID, s *slot) {
+			l.setPaused(id, s, true)
+			l.readable(id, false)
+		}, false, 0},
 		"full": {func(l *Loop, id connID, s *slot) {
 			l.arm(id, s)
 			l.arm(id, s)
 			l.writable(id)
-		}, []interest{{true, true}, {true, false}}},
+			l.arm(id, s)
+		}, false, 2},
 		"full and paused": {func(l *Loop, id connID, s *slot) {
 			l.setPaused(id, s, true)
 			l.arm(id, s)
-			l.readable(id)
+			l.readable(id, false)
 			l.writable(id)
 			l.setPaused(id, s, false)
-		}, []interest{{true, true}, {false, true}, {false, false}, {true, false}}},
+		}, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &told{}
+			p := &asked{}
 			l := &Loop{engine: &Engine{clock: newClock(Options{}.withDefaults())}, poll: p}
 			id := l.slab.take(l).id
 			s := l.slab.slot(id)
 			s.fd, s.state = 1, stReady
 			c.do(l, id, s)
-			if !slices.Equal(p.changes, c.want) {
-				t.Errorf("told %v, want %v", p.changes, c.want)
+			if p.times != c.asks {
+				t.Errorf("asked %d times, want %d", p.times, c.asks)
+			}
+			if slices.Contains(l.hungry, id) != c.unread {
+				t.Errorf("to be read: %v", l.hungry)
 			}
 		})
 	}

@@ -12,7 +12,8 @@ const pipeSlack = 16
 
 // waiting is bytes in a connection's queue: one frame, or a joined block of them.
 type waiting struct {
-	bytes    []byte // shared, not to be changed
+	bytes    []byte   // shared, not to be changed
+	message  *Message // whose end it is when they are written, or nil
 	messages int
 	since    uint32 // tick
 }
@@ -46,6 +47,7 @@ func (o *outbox) wrote(n int) (messages int) {
 	for i < len(o.queue) && n >= len(o.queue[i].bytes) {
 		n -= len(o.queue[i].bytes)
 		messages += o.queue[i].messages
+		o.queue[i].message.left()
 		i++
 	}
 	o.sent = n
@@ -89,7 +91,7 @@ func (o *outbox) drop() {
 // in this batch.
 func (l *Loop) send(id connID, s *slot, m *Message) {
 	l.catchUp(id, s)
-	l.enqueue(id, s, l.frameFor(id, s, m), 1)
+	l.push(id, s, waiting{bytes: l.frameFor(id, s, m), message: m, messages: 1})
 }
 
 func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
@@ -124,11 +126,16 @@ func (l *Loop) sharedFrame(s *slot, m *Message) []byte {
 // enqueue puts bytes into the connection's own queue and lists it for the flush.
 // After our close frame nothing follows (RFC 6455 §5.5.1).
 func (l *Loop) enqueue(id connID, s *slot, b []byte, messages int) {
+	l.push(id, s, waiting{bytes: b, messages: messages})
+}
+
+func (l *Loop) push(id connID, s *slot, w waiting) {
 	if s.state&stCloseSent != 0 {
 		return
 	}
-	l.sideOf(id).out.push(waiting{bytes: b, messages: messages, since: l.now})
-	s.buffered.Add(int64(len(b)))
+	w.since = l.now
+	l.sideOf(id).out.push(w)
+	s.buffered.Add(int64(len(w.bytes)))
 	s.state |= stQueued
 	l.markDirty(id, s)
 }
@@ -153,7 +160,7 @@ func (l *Loop) flush() {
 
 // flushQueues writes each queue that is listed once.
 func (l *Loop) flushQueues() {
-	many := l.ring != nil && len(l.dirty) >= ringLeast
+	many := len(l.dirty) >= ringLeast
 	for i := 0; i < len(l.dirty); i++ { // ending a connection may list no others, but closing may list itself
 		if i%glanceEvery == glanceEvery-1 {
 			l.sendListed(l.wrote)
@@ -168,7 +175,7 @@ func (l *Loop) flushQueues() {
 		switch {
 		case s.state&(stArmed|stHeld) != 0:
 			l.judge(id, s)
-		case many && l.ring != nil && l.listQueue(id, s):
+		case many && l.listQueue(id, s):
 			if l.ring.full() {
 				l.sendListed(l.wrote)
 			}
@@ -180,20 +187,26 @@ func (l *Loop) flushQueues() {
 	l.dirty = l.dirty[:0]
 }
 
-// listQueue prepares a queue that is one frame, and reports whether it did.
+// listQueue lists a queue that is one piece for the ring, and reports whether it did.
 func (l *Loop) listQueue(id connID, s *slot) bool {
 	ref := l.ref(id)
-	if ref.tls != nil || ref.side == nil || ref.side.pipe != nil || len(ref.side.out.queue) != 1 || ref.side.out.lane != nil {
+	if l.ring == nil || s.fd < 0 || ref.tls != nil || ref.side == nil {
 		return false
 	}
-	l.list(id, s, &block{ref.side.out.queue[0].bytes[ref.side.out.sent:], 1})
+	out := &ref.side.out
+	if len(out.queue) != 1 || out.lane != nil {
+		return false
+	}
+	l.list(id, s, &block{bytes: l.gather(out)})
 	return true
 }
 
-// wrote: the socket has taken n bytes of a listed queue.
+// wrote: the socket has taken n bytes of a listed queue, or none.
 func (l *Loop) wrote(c *listed, s *slot, n int, err error) {
 	l.stats.writes.Add(1)
-	l.written(c.conn, s, &l.ref(c.conn).side.out, c.block.bytes, max(n, 0), err)
+	if l.took(c.conn, s, &l.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err) {
+		l.drained(c.conn, s)
+	}
 }
 
 // flushQueue writes the queue until it is empty or the socket is full.
@@ -215,35 +228,26 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		side.refill(l.now)
 		b := l.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
-		if err != nil && !wouldBlock(err) {
-			l.unwritable(id, s, err)
-			return
-		}
-		l.sent(s, &side.out, n)
-		if n < len(b) {
-			l.arm(id, s)
-			l.judge(id, s)
+		if !l.took(id, s, &side.out, len(b), n, err) {
 			return
 		}
 	}
 	l.drained(id, s)
 }
 
-// written: the socket has taken n bytes of the queue's next.
-func (l *Loop) written(id connID, s *slot, out *outbox, b []byte, n int, err error) {
+// took: of some bytes of a queue the socket has taken n. It reports whether it takes more.
+func (l *Loop) took(id connID, s *slot, out *outbox, of, n int, err error) bool {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
-		return
+		return false
 	}
 	l.sent(s, out, n)
-	if n < len(b) {
+	if n < of {
 		l.arm(id, s)
 		l.judge(id, s)
-		return
+		return false
 	}
-	if out.empty() {
-		l.drained(id, s)
-	}
+	return true
 }
 
 // gather is the next bytes to write: the head itself if it is alone or large,
@@ -280,7 +284,9 @@ func (l *Loop) write(fd int, b []byte) (int, error) {
 func (l *Loop) arm(id connID, s *slot) {
 	if s.state&stArmed == 0 {
 		s.state |= stArmed
-		l.watch(id, s)
+		if s.fd >= 0 {
+			l.poll.ask(int(s.fd), id)
+		}
 		l.lookAt(id, l.engine.clock.backlog)
 	}
 }
@@ -293,9 +299,6 @@ func (l *Loop) writable(id connID) {
 	}
 	s.state &^= stArmed
 	l.flushQueue(id, s)
-	if s.alive(id) && s.state&stArmed == 0 {
-		l.watch(id, s)
-	}
 }
 
 // drained: the queue is empty.

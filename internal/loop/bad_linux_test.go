@@ -177,8 +177,11 @@ func newHall(t *testing.T, goroutines bool) *hall {
 		MaxHeaderBytes: 1 << 10,
 		HeaderTimeout:  hallTimeout,
 		Upgrade: func(a *loop.Arrival) bool {
-			h.open(a.NetConn(), bytes.Clone(a.Behind))
-			return true
+			asks := bytes.Contains(a.Head, []byte("\r\nUpgrade: websocket\r\n"))
+			if asks {
+				h.open(a.NetConn(), bytes.Clone(a.Behind))
+			}
+			return asks
 		},
 		Other:  func(nc net.Conn, _ []byte) { nc.Close() },
 		Failed: func(error) { h.paused.Add(1) },

@@ -47,7 +47,7 @@ func TestOneRead(t *testing.T) {
 			t.Fatalf("wrote %d bytes of %d: %v", n, len(packet), err)
 		}
 		h.heard = nil
-		l.readable(c.id)
+		l.readable(c.id, false)
 		if !slices.Equal(h.heard, want) {
 			t.Errorf("messages of %v bytes: heard %d of them", sizes, len(h.heard))
 		}

@@ -119,7 +119,7 @@ func (h *house) talk(from, to *visitor, text string) {
 	}
 }
 
-// connect opens connections that say nothing.
+// connect opens connections that say no more than G: who says nothing is accepted later.
 func (h *house) connect(n int) (ncs []net.Conn) {
 	h.t.Helper()
 	for range n {
@@ -129,6 +129,7 @@ func (h *house) connect(n int) (ncs []net.Conn) {
 		}
 		nc.(*net.TCPConn).SetLinger(0) // leaves no port behind that is not to be used for a minute
 		h.guest(func() { nc.Close() })
+		nc.Write([]byte("G"))
 		ncs = append(ncs, nc)
 	}
 	return ncs

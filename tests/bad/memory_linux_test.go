@@ -71,9 +71,9 @@ func (h *house) post(body []byte) {
 // raise opens a WebSocket that reads nothing after its handshake.
 func (h *house) raise() net.Conn {
 	h.t.Helper()
-	nc := h.connect(1)[0]
+	nc := h.connect(1)[0] // its G is ours
 	nc.(*net.TCPConn).SetReadBuffer(16 << 10)
-	io.WriteString(nc, "GET / HTTP/1.1\r\nHost: "+h.addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+	io.WriteString(nc, "ET / HTTP/1.1\r\nHost: "+h.addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	b := make([]byte, 12)
 	if _, err := io.ReadFull(nc, b); err != nil || string(b) != "HTTP/1.1 101" {

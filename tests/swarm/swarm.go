@@ -150,12 +150,13 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
+			name := strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i)
 			if strings.HasPrefix(address, "http") {
-				errs <- openStream(r, address)
+				errs <- openStream(r, address, name)
 				return
 			}
 			o := handshake.DialOptions{
-				Header:    http.Header{"User-Agent": {strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i)}},
+				Header:    http.Header{"User-Agent": {name}},
 				NoDeflate: true, TLSConfig: &tls.Config{InsecureSkipVerify: true}, UnderTLS: loop.NewTLSTransport,
 			}
 			if session {
@@ -189,7 +190,7 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 }
 
 // openStream opens an event stream, and reads it until it ends.
-func openStream(r *received, address string) error {
+func openStream(r *received, address, name string) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return err
@@ -203,7 +204,7 @@ func openStream(r *received, address string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", u.RequestURI(), u.Host)
+	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: text/event-stream\r\n\r\n", u.RequestURI(), u.Host, name)
 	lines := bufio.NewReaderSize(nc, 1<<10)
 	first, err := lines.ReadString('\n')
 	if err != nil || !strings.Contains(first, " 200 ") {

@@ -235,7 +235,7 @@ func (l *Loop) dismiss(id connID, s *slot) {
 // refuse writes an HTTP answer instead of a close frame, and then ends the
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
-	s.state = stReady | s.state&stUnread
+	s.state = stReady | s.state&(stUnread|stHungry)
 	l.ref(id).side.lobby = lobby{}
 	s.setClosing(id)
 	l.enqueue(id, s, answer, 0)

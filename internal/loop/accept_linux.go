@@ -103,6 +103,9 @@ func (l *Loop) acceptable(number int) {
 		return
 	}
 	for range acceptBatch {
+		if l.listeners[number] != n {
+			return // what it was asked in between: see react
+		}
 		fd, from, err := acceptSocket(n.fd)
 		switch {
 		case err == nil:

@@ -1,7 +1,10 @@
 package loop_test
 
 import (
+	"bytes"
+	"io"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -45,5 +48,84 @@ func TestConnectionsAreSpread(t *testing.T) {
 		if n != connections/loops {
 			t.Errorf("loop %d has %d of %d connections", i, n, connections)
 		}
+	}
+}
+
+// Who says nothing for a while is kept by the kernel, then let in, and served as soon as it
+// does.
+func TestSilentIsServed(t *testing.T) {
+	t.Parallel()
+	e := loop.New(loop.Options{Loops: 1})
+	defer e.Shutdown(t.Context(), 1001, "")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	stop, ok := e.Receive(l, loop.Reception{
+		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
+		Upgrade: func(a *loop.Arrival) bool { a.Refuse([]byte("not you")); return true },
+		Other:   func(nc net.Conn, _ []byte) { nc.Close() },
+		Failed:  func(err error) { t.Error(err) },
+	})
+	if !ok {
+		t.Fatal("loops do not accept")
+	}
+	defer stop()
+	for _, speaks := range []bool{true, false} {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if !speaks {
+			until(t, "it is let in", func() bool { return e.SlotsInUse()[0] == 1 })
+		}
+		nc.SetDeadline(time.Now().Add(patience))
+		io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
+		if answer, err := io.ReadAll(nc); err != nil || string(answer) != "not you" {
+			t.Fatalf("got %q, %v", answer, err)
+		}
+		nc.Close()
+		until(t, "it has gone", func() bool { return e.SlotsInUse()[0] == 0 })
+	}
+}
+
+// A loop that is asked to accept no more while it accepts has no listener any more: it
+// is not tried again, and nothing is said about it.
+func TestEndWhileAccepting(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t, unix: true, options: loop.Options{Loops: 1}}
+	release := r.hold()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var stop func()
+	failed, passed := make(chan error, 1), make(chan []byte, 1)
+	stop, ok := r.engine.Receive(l, loop.Reception{
+		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
+		Upgrade: func(*loop.Arrival) bool { stop(); return false },
+		Other:   func(nc net.Conn, read []byte) { nc.Close(); passed <- read },
+		Failed:  func(err error) { failed <- err },
+	})
+	if !ok {
+		t.Fatal("loops do not accept")
+	}
+	nc, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	request := []byte("GET / HTTP/1.1\r\n\r\n")
+	nc.Write(request)
+	release()
+	if read := await(t, passed); !bytes.Equal(read, request) {
+		t.Errorf("passed on with %q", read)
+	}
+	r.stop()
+	if len(failed) > 0 {
+		t.Error(<-failed)
 	}
 }

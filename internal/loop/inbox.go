@@ -132,6 +132,15 @@ func (b *inbox) take(spare []command) []command {
 	return taken
 }
 
+// sleeps reports whether the loop is marked so still: then nothing has been posted since
+// the last take, and the next post wakes it. A wake that was due already may have been
+// heard in the middle of the turn, and what was posted since would wait for the next.
+func (b *inbox) sleeps() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asleep
+}
+
 // rouse takes back that the loop is asleep: what its handlers post until the next
 // take needs no wake.
 func (b *inbox) rouse() {

@@ -38,7 +38,7 @@ type Loop struct {
 	hot    []*shard // groups with messages in this batch
 	logged uint64   // counts the messages in their logs
 	dirty  []connID // connections with a queue to flush at the end of the batch
-	hungry []connID // to be read though no poller tells: what was left unread, pipes, what waits inside crypto/tls
+	hungry []connID // to be read in the next turn, told or not: what was left unread, pipes, what waits inside crypto/tls
 	fed    []connID // memory for the next such list
 
 	crowd    bool      // so many that answers to them are written together
@@ -80,35 +80,40 @@ func newLoop(e *Engine) *Loop {
 	return l
 }
 
-// run turns until doStop: commands, sockets, time, and then one flush of all
-// that this wrote. It sleeps only with an empty inbox (see inbox.take).
+// run turns until doStop.
 func (l *Loop) run() {
 	defer l.poll.close()
 	defer l.inbox.close()
 	defer l.closeRing()
 	for !l.stopped {
-		l.tick()
-		told := l.obeyAll()
-		l.scan()
-		l.flush()
-		if l.stopped {
-			break
-		}
-		if l.engine.congested() {
-			// Some loop is behind: publish no more for it than there is, but go on
-			// writing. Its next take, or the clock's tick, ends this.
-			l.poll.pause()
-			continue
-		}
-		l.feed()
-		if told == 0 && len(l.dirty) == 0 && len(l.hungry) == 0 {
-			l.poll.wait(l)
-		} else {
-			l.poll.look(l)
-		}
-		l.flush()
+		l.turn()
 	}
 	l.cutAll()
+}
+
+// turn is commands, sockets, time, and then one flush of all that this wrote. It sleeps
+// only if nothing has been posted since (see inbox.take).
+func (l *Loop) turn() {
+	l.tick()
+	told := l.obeyAll()
+	l.scan()
+	l.flush()
+	if l.stopped {
+		return
+	}
+	if l.engine.congested() {
+		// Some loop is behind: publish no more for it than there is, but go on
+		// writing. Its next take, or the clock's tick, ends this.
+		l.poll.pause()
+		return
+	}
+	l.feed()
+	if told == 0 && len(l.dirty) == 0 && len(l.hungry) == 0 && l.inbox.sleeps() {
+		l.poll.wait(l)
+	} else {
+		l.poll.look(l)
+	}
+	l.flush()
 }
 
 // obeyAll does what the inbox says, and reports how much that was.
@@ -241,7 +246,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	s := l.slab.slot(id)
 	inLobby := s.state&stLobby != 0
 	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.now, 0, 0
-	s.state = stReady | s.state&stUnread
+	s.state = stReady | s.state&(stUnread|stHungry)
 	if o.tls != nil {
 		s.state |= stTLS
 	}
@@ -294,7 +299,7 @@ func (l *Loop) opened(id connID, o *opening) {
 		l.input(id, s, o.buffered)
 	}
 	if o.tls != nil {
-		l.hungry = append(l.hungry, id)
+		l.hunger(id, s)
 	}
 }
 
@@ -308,9 +313,6 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	if paused {
 		s.state &^= stPinged // its answer would not be heard
 		return
-	}
-	if s.state&stTLS != 0 {
-		s.state |= stUnread // crypto/tls may hold something
 	}
 	l.readOn(id, s)
 	side := l.ref(id).side
@@ -334,6 +336,14 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 func (l *Loop) readOn(id connID, s *slot) {
 	if s.state&(stUnread|stPaused) == stUnread {
 		s.state &^= stUnread
+		l.hunger(id, s)
+	}
+}
+
+// hunger lists a connection to be read in the next turn.
+func (l *Loop) hunger(id connID, s *slot) {
+	if s.state&stHungry == 0 {
+		s.state |= stHungry
 		l.hungry = append(l.hungry, id)
 	}
 }

@@ -60,17 +60,20 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 		l.lost(id, s, err)
 		return
 	}
-	l.hungry = append(l.hungry, id)
+	l.hunger(id, s)
 }
 
-// feed has those read of whom nothing tells: see Loop.hungry.
+// feed reads those whose turn it is now: see Loop.hungry.
 func (l *Loop) feed() {
 	hungry := l.hungry
 	l.hungry = l.fed[:0] // for who is hungry again
 	for _, id := range hungry {
 		s := l.slab.slot(id)
+		if !s.alive(id) {
+			continue
+		}
+		s.state &^= stHungry
 		switch {
-		case !s.alive(id):
 		case s.fd >= 0:
 			l.readable(id, true)
 		case s.state&(stReady|stPaused) == stReady:

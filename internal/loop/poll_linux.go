@@ -116,8 +116,9 @@ func (e *epoll) serve(l *Loop, n int) {
 		if ev.Events&unix.EPOLLOUT != 0 {
 			l.writable(id)
 		}
-		if ended := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0; ended || ev.Events&unix.EPOLLIN != 0 {
-			l.readable(id, ended)
+		more := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0
+		if (more || ev.Events&unix.EPOLLIN != 0) && l.slab.slot(id).state&stHungry == 0 { // else it is read in the next turn
+			l.readable(id, more)
 		}
 	}
 	l.serving, l.crowd = false, false
@@ -158,7 +159,7 @@ func (e *epoll) listen(fd, number int) error {
 }
 
 func event(id connID, more uint32) unix.EpollEvent {
-	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET | more, Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
+	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET | more, Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
 }
 
 func (e *epoll) close() {

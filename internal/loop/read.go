@@ -19,9 +19,9 @@ func (l *Loop) rulesOf(s *slot) *frame.Rules {
 }
 
 // readable reads the socket once; what is left is for the next turn, so that one busy
-// peer does not hold up the others. A short read has left nothing, unless the stream
-// has ended behind it.
-func (l *Loop) readable(id connID, ended bool) {
+// peer does not hold up the others. A short read has left nothing, unless there may be
+// more: the end of the stream, or what follows an urgent byte.
+func (l *Loop) readable(id connID, more bool) {
 	s := l.slab.slot(id)
 	lobby := s.state&stLobby != 0
 	if !s.alive(id) || !lobby && s.state&stReady == 0 {
@@ -34,15 +34,15 @@ func (l *Loop) readable(id connID, ended bool) {
 	if s.state&(stTLS|stDeaf) == stTLS {
 		t := l.ref(id).tls
 		l.readTLS(id, s, t)
-		if t.budget <= 0 {
-			l.hungry = append(l.hungry, id)
+		if t.budget <= 0 && s.alive(id) {
+			l.hunger(id, s)
 		}
 		l.react(id, s)
 		return
 	}
 	n, err := readSocket(int(s.fd), l.rbuf) // what is thrown away need not be opened either
-	if n == len(l.rbuf) || n > 0 && ended {
-		l.hungry = append(l.hungry, id)
+	if n == len(l.rbuf) || n > 0 && more {
+		l.hunger(id, s)
 	}
 	switch {
 	case lobby && (n > 0 || wouldBlock(err)):

@@ -72,6 +72,7 @@ const (
 	stLobby                        // it has not yet said what it wants
 	stTLS                          // what is read and written goes through crypto/tls
 	stUnread                       // something may have come while it was not to be read
+	stHungry                       // listed to be read: see Loop.hungry
 	stRecovers                     // knows what to do when it was slow
 	stStream                       // no WebSocket: see Params.Stream
 	stTakesOver                    // compresses for itself: see contexts

@@ -98,8 +98,8 @@ func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
 }
 
 // readTLS reads all that has come, as far as it is the connection's turn. Then
-// crypto/tls holds no whole record any more, and what else there is is in the
-// socket, which tells of it.
+// crypto/tls holds no whole record any more; what is left in the socket, if the budget
+// is used up, is for the next turn.
 func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	t.budget = readBytes
 	for {

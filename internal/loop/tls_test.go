@@ -150,24 +150,27 @@ func (c collecting) Write(p []byte) (int, error) { return c.wire.Write(p) }
 // whether that was all of a record or not, and whether the connection was paused.
 func TestTLSOpenedBefore(t *testing.T) {
 	t.Parallel()
-	for _, paused := range []bool{false, true} {
+	for _, c := range []struct {
+		paused bool
+		size   int // nothing is left in the socket of a small one
+	}{{false, 10}, {true, 10}, {false, 40_000}, {true, 40_000}} {
 		everyTLS(t, func(t *testing.T, r *rig) {
 			e := r.start()
 			near, far := r.pair()
 			p := newPeer(t, far, loop.Params{})
-			first, large := p.frame(frame.Text, "first"), strings.Repeat("x", 40_000)
+			first, large := p.frame(frame.Text, "first"), strings.Repeat("x", c.size)
 			p.write(slices.Concat(first, p.frame(frame.Text, "second"), p.frame(frame.Text, large), p.frame(frame.Text, "half")[:3]))
 			begun := make([]byte, 2)
 			if _, err := io.ReadFull(near, begun); err != nil {
 				t.Fatal(err)
 			}
 			ears := newEars()
-			c, err := e.Open(near, begun, loop.Params{Paused: paused}, func(loop.Conn) loop.Handler { return ears })
+			conn, err := e.Open(near, begun, loop.Params{Paused: c.paused}, func(loop.Conn) loop.Handler { return ears })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if paused {
-				c.Resume()
+			if c.paused {
+				conn.Resume()
 			}
 			ears.want(t, frame.Text, "first")
 			ears.want(t, frame.Text, "second")

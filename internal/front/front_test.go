@@ -186,6 +186,40 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
+// What is decided at once, one after the other, holds nothing of what was before it.
+func TestAnswersAtOnce(t *testing.T) {
+	t.Parallel()
+	e := loop.New(loop.Options{Loops: 1})
+	addr := serveHandler(t, e, nil, prompt{func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/refused":
+			w.Header().Set("X-Refused", r.RemoteAddr)
+			http.Error(w, "not you", http.StatusForbidden)
+		case "/panic":
+			w.Header().Set("X-Panic", "")
+			panic("on purpose")
+		case "/ws":
+			if up, err := handshake.Accept(w, r, handshake.Options{Header: w.Header()}); err == nil {
+				e.Open(up.Conn, up.Buffered, loop.Params{Preface: up.Answer}, func(c loop.Conn) loop.Handler { return echo{c} })
+			}
+		}
+	}})
+	for range 3 {
+		for _, c := range []struct{ send, until, begins string }{
+			{upgradeTo("/refused"), "not you", "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 8\r\nContent-Type: text/plain"},
+			{upgradeTo("/nothing"), "\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\nDate: "},
+			{upgradeTo("/ws") + helloFrame, "hello", "HTTP/1.1 101 "},
+			{upgradeTo("/ws"), "\r\n\r\n", "HTTP/1.1 101 "},
+			{upgradeTo("/panic"), "\r\n\r\n", "HTTP/1.1 500 "},
+		} {
+			got := talk(t, addr, c.until, c.send)
+			if !strings.HasPrefix(got, c.begins) || strings.Contains(got, "X-Refused") != strings.Contains(c.send, "refused") || strings.Contains(got, "X-Panic") {
+				t.Errorf("%.20q: got %q", c.send, got)
+			}
+		}
+	}
+}
+
 // A handshake may come in any two pieces.
 func TestSplit(t *testing.T) {
 	t.Parallel()

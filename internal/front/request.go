@@ -50,7 +50,7 @@ func (r *request) setURL(target string) bool {
 }
 
 // setFields reports whether the fields are complete, well-formed, and ask for a
-// WebSocket and nothing else: no body, no end of the connection.
+// WebSocket and nothing else: no body, no expectation, no end of the connection.
 func (r *request) setFields(fields string) bool {
 	r.Header = make(http.Header, len(r.values)/2)
 	asks, hosts := false, 0
@@ -78,7 +78,7 @@ func (r *request) setFields(fields string) bool {
 			if strings.Contains(strings.ToLower(value), "close") {
 				return false
 			}
-		case "Content-Length", "Transfer-Encoding", "Trailer":
+		case "Content-Length", "Transfer-Encoding", "Trailer", "Expect":
 			return false
 		}
 		if n < len(r.values) && r.Header[name] == nil {

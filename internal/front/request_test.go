@@ -43,6 +43,7 @@ func TestWhatIsRead(t *testing.T) {
 		"empty host":      {strings.Replace(upgradeTo("/"), "localhost", "", 1), false},
 		"a length":        {with("Content-Length: 0"), false},
 		"a body":          {with("Transfer-Encoding: chunked"), false},
+		"expectations":    {with("Expect: 100-continue"), false},
 		"the end":         {with("Connection: Close"), false},
 		"folded":          {with("X: 1\r\n 2"), false},
 		"space and colon": {with("X : 1"), false},

@@ -117,8 +117,8 @@ type arrival struct {
 	listening *listening
 }
 
-// arrived lets a connection in. What it has said already the poller tells, or whoever
-// is free to reads it at once.
+// arrived lets a connection in. Of what it has said already the poller tells; the caller
+// may read it before.
 func (l *Loop) arrived(a arrival) connID {
 	c, n := l.slab.take(l), a.listening
 	s := l.slab.slot(c.id)

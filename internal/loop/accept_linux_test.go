@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"maru/internal/frame"
 	"maru/internal/loop"
 )
 
@@ -89,6 +91,64 @@ func TestSilentIsServed(t *testing.T) {
 		nc.Close()
 		until(t, "it has gone", func() bool { return e.SlotsInUse()[0] == 0 })
 	}
+}
+
+// Go's listeners speak Multipath TCP where the kernel does, whose sockets are others
+// (RFC 8684): they too are read and written to the end.
+func TestMultipath(t *testing.T) {
+	t.Parallel()
+	r := &rig{t: t, options: loop.Options{Loops: 1, BacklogBytes: 1 << 30, SendBytes: 1 << 30}}
+	e := r.start()
+	listen := net.ListenConfig{}
+	listen.SetMultipathTCP(true)
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ears, conns := newEars(), make(chan loop.Conn, 1)
+	stop, ok := e.Receive(l, loop.Reception{
+		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
+		Upgrade: func(a *loop.Arrival) bool {
+			c, err := e.Open(a.NetConn(), bytes.Clone(a.Behind), loop.Params{}, func(loop.Conn) loop.Handler { return ears })
+			conns <- c
+			return err == nil
+		},
+		Other:  func(nc net.Conn, _ []byte) { nc.Close() },
+		Failed: func(err error) { t.Error(err) },
+	})
+	if !ok {
+		t.Fatal("loops do not accept")
+	}
+	defer stop()
+	dialer := net.Dialer{}
+	dialer.SetMultipathTCP(true)
+	nc, err := dialer.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if multipath, err := nc.(*net.TCPConn).MultipathTCP(); err != nil || !multipath {
+		t.Skip("this kernel does not speak Multipath TCP")
+	}
+	io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
+	c, peer := await(t, conns), newPeer(t, nc, loop.Params{})
+	peer.patience = patience
+	for _, size := range []int{10, 64<<10 - 8, 500_000} {
+		m := strings.Repeat("x", size)
+		peer.send(frame.Text, m)
+		ears.want(t, frame.Text, m)
+	}
+	full := strings.Repeat("y", 1<<20)
+	n := 0
+	until(t, "its socket is full", func() bool { c.Send(text(full)); n++; return c.Buffered() > 4<<20 })
+	for range n {
+		peer.expect(frame.Text, full)
+	}
+	peer.send(frame.Text, "last")
+	peer.shut()
+	ears.want(t, frame.Text, "last")
+	ears.wantEnd(t, 1006, "", true)
 }
 
 // A loop that is asked to accept no more while it accepts has no listener any more: it

@@ -4,7 +4,7 @@ package loop
 // a stop of the world, which waits for the call, is not seen (0.3 ms).
 const ringSends = 64
 
-// ringLeast is the size of a group from which on it pays.
+// ringLeast is to how many it pays.
 const ringLeast = 8
 
 // listed is a member whose block is prepared in the loop's ring, or a connection whose

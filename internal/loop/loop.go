@@ -18,7 +18,7 @@ type Loop struct {
 	slab    slab
 	poll    poller
 	put     func(fd int, b []byte) (int, error) // writeSocket
-	ring    *ring                               // sends of groups; nil: put does
+	ring    *ring                               // sends to many; nil: put does
 	listed  [ringSends]listed
 	sockets bool   // the poller can watch sockets; else every connection is a pipe
 	now     uint32 // ticks that this loop has lived through: see tick

@@ -158,8 +158,8 @@ func (e *epoll) listen(fd, number int) error {
 	return nil
 }
 
-func event(id connID, more uint32) unix.EpollEvent {
-	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET | more, Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
+func event(id connID, also uint32) unix.EpollEvent {
+	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET | also, Fd: int32(id.index()), Pad: int32(uint32(id >> 32))}
 }
 
 func (e *epoll) close() {

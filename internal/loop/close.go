@@ -200,7 +200,7 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 
 // unwritable: the socket takes nothing any more. What the peer said before it
 // broke off may still be there to read, a close frame perhaps: so the reading
-// goes on to its end, which is near.
+// goes on to its end, which is near, unless that has come.
 func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
 	s.buffered.Add(-int64(side.out.bytes))
@@ -212,6 +212,10 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	}
 	s.state |= stCloseSent // nothing more is queued
 	s.setClosing(id)
+	if s.state&stEnded != 0 {
+		l.end(id, s, side.closed)
+		return
+	}
 	s.pinged = l.now
 	l.lookAt(id, l.engine.clock.closing)
 }

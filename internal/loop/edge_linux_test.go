@@ -410,3 +410,61 @@ func TestRequestToTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a connection has been through: once its peer has gone and it is not paused, it
+// ends, and no time has to pass for it.
+func TestEveryEndIsSeen(t *testing.T) {
+	t.Parallel()
+	everyStill(t, func(t *testing.T, s *still) {
+		for seed := range uint64(300) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			p := loop.Params{Paused: r.IntN(4) == 0, Stream: r.IntN(6) == 0}
+			p.Client = !p.Stream && r.IntN(6) == 0
+			c, ears, peer := s.open(p)
+			var done []string
+			for range r.IntN(9) {
+				what := []string{"pause", "resume", "peer sends", "peer closes", "peer errs", "close", "send much", "send", "turn", "settle", "peer shuts"}[r.IntN(11)]
+				done = append(done, what)
+				switch what { // that the peer may fail is part of it
+				case "pause":
+					c.Pause()
+				case "resume":
+					c.Resume()
+				case "peer sends":
+					if len(done) < 3 { // the socket takes no more
+						peer.nc.Write(peer.frame(frame.Text, strings.Repeat("x", 50_000)))
+					}
+				case "peer closes":
+					peer.nc.Write(peer.closeFrame(1000, "bye"))
+				case "peer errs":
+					peer.nc.Write([]byte{0xff, 0xff})
+				case "close":
+					c.Close(1000, "bye")
+				case "send much":
+					for range 8 {
+						c.Write(frame.Text, make([]byte, 100_000))
+					}
+				case "send":
+					c.Write(frame.Text, []byte("to you"))
+				case "turn":
+					s.Turn()
+				case "settle":
+					s.Settle(t)
+				case "peer shuts":
+					peer.nc.(interface{ CloseWrite() error }).CloseWrite()
+				}
+			}
+			below := peer.nc
+			if tc, ok := below.(*tls.Conn); ok {
+				below = tc.NetConn()
+			}
+			below.Close()
+			s.Settle(t)
+			c.Resume()
+			s.Settle(t)
+			if n, ends := s.SlotsInUse()[0], len(ears.closed); n != 0 || ends != 1 {
+				t.Fatalf("seed %d: %d slots are left, %d ends, of %+v after %q", seed, n, ends, p, done)
+			}
+		}
+	})
+}

@@ -143,9 +143,9 @@ type lobby struct {
 }
 
 // headEnd is the length of the header block with its blank line, 0 while it is
-// not complete. net/http takes bare LF as well (RFC 9112 §2.2).
-func headEnd(b []byte) int {
-	for i := 0; ; {
+// not complete. Before from is no end. net/http takes bare LF as well (RFC 9112 §2.2).
+func headEnd(b []byte, from int) int {
+	for i := from; ; {
 		n := bytes.IndexByte(b[i:], '\n')
 		if n < 0 {
 			return 0
@@ -172,12 +172,13 @@ func mayBecomeGet(b []byte) bool {
 func (l *Loop) received(id connID, s *slot, p []byte) {
 	lobby := &l.ref(id).side.lobby
 	reception := lobby.listening.reception
-	head := p
+	head, from := p, 0
 	if lobby.head != nil {
+		from = max(len(lobby.head)-2, 0) // a blank line may have begun
 		lobby.head = append(lobby.head, p...)
 		head = lobby.head
 	}
-	end := headEnd(head)
+	end := headEnd(head, from)
 	size := end
 	if end == 0 {
 		size = len(head)

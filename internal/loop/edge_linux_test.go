@@ -353,12 +353,12 @@ func TestRequestToTheEnd(t *testing.T) {
 				near, far := s.rig.pair()
 				var arrival *loop.Arrival
 				var behind string
-				passed := make(chan int, 1)
+				passed := make(chan net.Conn, 1) // closed when all is sent: one may be passed on before
 				ears := newEars()
 				s.Arrive(t, near, loop.Reception{
 					MaxHeaderBytes: 100_000, HeaderTimeout: time.Minute,
 					Upgrade: func(a *loop.Arrival) bool { arrival, behind = a, string(a.Behind); return true },
-					Other:   func(nc net.Conn, read []byte) { nc.Close(); passed <- len(read) },
+					Other:   func(nc net.Conn, _ []byte) { passed <- nc },
 				})
 				peer := newPeer(t, far, loop.Params{})
 				pieces := []string{c.sent}
@@ -379,7 +379,7 @@ func TestRequestToTheEnd(t *testing.T) {
 					t.Fatalf("%s: asks %t, is passed on %d", name, arrival != nil, len(passed))
 				}
 				if c.passed {
-					await(t, passed)
+					await(t, passed).Close()
 				}
 				if gone := s.SlotsInUse()[0] == 0; gone != (!c.asks && (ends || c.passed)) {
 					t.Fatalf("%s, ends %t: gone %t", name, ends, gone)

@@ -13,15 +13,16 @@ import (
 // Conn is one WebSocket connection, of a server's client or dialled. Its
 // methods are safe for concurrent use and never block.
 type Conn struct {
-	wire        loop.Conn
-	events      *events
+	// What every message needs, in one line of the processor's caches.
+	wire   loop.Conn
+	events *events
+	mu     sync.Mutex
+	queue  *queue // under mu; nil while no callback runs or waits
+
+	value       any // under mu
 	subprotocol string
 	remote      netip.AddrPort
 	left        bool // under Server.mu
-
-	mu    sync.Mutex
-	value any
-	queue *queue // nil while no callback runs or waits
 }
 
 // ErrClosed is returned for a connection that is closed or closing.

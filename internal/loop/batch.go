@@ -22,23 +22,26 @@ func (l *Loop) list(id connID, s *slot, b *block) {
 
 // sendListed sends what is listed and tells of each what the socket has taken. Nothing may
 // come to the connections in between.
-func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error)) {
+func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error) outcome) {
 	if l.ring == nil || l.ring.n == 0 {
 		return
 	}
 	all := l.listed[:l.ring.n]
 	results := l.ring.send()
+	var sum outcome
 	for i := range all {
 		c := &all[i]
 		s := l.slab.slot(c.conn)
+		var n int
+		var err error
 		if i < len(results) {
-			n, err := asSent(results[i])
-			sent(c, s, n, err)
+			n, err = asSent(results[i])
 		} else {
-			n, err := l.put(int(s.fd), c.block.bytes)
-			sent(c, s, n, err)
+			n, err = l.put(int(s.fd), c.block.bytes)
 		}
+		sum = sum.and(sent(c, s, n, err))
 	}
+	l.count(sum)
 	clear(all)
 	if len(results) < len(all) {
 		l.closeRing()

@@ -306,9 +306,9 @@ func (l *Loop) flushShard(sh *shard) {
 		return
 	}
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
-	var sum outcome
-	sent := func(m *listed, s *slot, n int, err error) {
-		sum = sum.and(l.delivered(m.conn, s, sh, &m.block, n, err))
+	var sum outcome      // of what is not listed
+	sent := func(m *listed, s *slot, n int, err error) outcome {
+		return l.delivered(m.conn, s, sh, &m.block, n, err)
 	}
 	for served := 0; sh.at < len(sh.list); served++ {
 		if served == glanceEvery {
@@ -453,6 +453,6 @@ func (l *Loop) unfinished(id connID, s *slot, b *block, n int, err error) {
 		return
 	}
 	l.enqueue(id, s, b.bytes, b.messages)
-	l.sent(s, &l.ref(id).side.out, n)
+	l.count(l.sent(s, &l.ref(id).side.out, n))
 	l.arm(id, s)
 }

@@ -182,7 +182,7 @@ func (l *Loop) unfinishedLatest(id connID, s *slot, sh *shard, n int, err error)
 			l.stats.deliveries.Add(1)
 		case n > 0:
 			l.enqueue(id, s, b, 1)
-			l.sent(s, &l.ref(id).side.out, n)
+			l.count(l.sent(s, &l.ref(id).side.out, n))
 			n = 0
 		default:
 			l.conflate(id, s, sh, m)

@@ -129,7 +129,7 @@ func (p *pipe) write(buffers net.Buffers) {
 func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
 	side := l.ref(id).side
 	side.out.lent = 0
-	l.sent(s, &side.out, n)
+	l.count(l.sent(s, &side.out, n))
 	s.state &^= stArmed
 	if err != nil {
 		l.unwritable(id, s, err)

@@ -183,7 +183,7 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		}
 		if t.taken > 0 {
 			side.out.lent = 0
-			l.sent(s, &side.out, t.taken)
+			l.count(l.sent(s, &side.out, t.taken))
 			t.taken = 0
 		}
 		if side == nil || side.out.empty() {

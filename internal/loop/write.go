@@ -202,11 +202,13 @@ func (l *Loop) listQueue(id connID, s *slot) bool {
 }
 
 // wrote: the socket has taken n bytes of a listed queue, or none.
-func (l *Loop) wrote(c *listed, s *slot, n int, err error) {
-	l.stats.writes.Add(1)
-	if l.took(c.conn, s, &l.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err) {
+func (l *Loop) wrote(c *listed, s *slot, n int, err error) outcome {
+	left, more := l.took(c.conn, s, &l.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
+	if more {
 		l.drained(c.conn, s)
 	}
+	left.writes++
+	return left
 }
 
 // flushQueue writes the queue until it is empty or the socket is full.
@@ -228,26 +230,28 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		side.refill(l.now)
 		b := l.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
-		if !l.took(id, s, &side.out, len(b), n, err) {
+		left, more := l.took(id, s, &side.out, len(b), n, err)
+		if l.count(left); !more {
 			return
 		}
 	}
 	l.drained(id, s)
 }
 
-// took: of some bytes of a queue the socket has taken n. It reports whether it takes more.
-func (l *Loop) took(id connID, s *slot, out *outbox, of, n int, err error) bool {
+// took: of some bytes of a queue the socket has taken n. It returns what left, and whether
+// the socket takes more.
+func (l *Loop) took(id connID, s *slot, out *outbox, of, n int, err error) (left outcome, more bool) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
-		return false
+		return outcome{}, false
 	}
-	l.sent(s, out, n)
+	left = l.sent(s, out, n)
 	if n < of {
 		l.arm(id, s)
 		l.judge(id, s)
-		return false
+		return left, false
 	}
-	return true
+	return left, true
 }
 
 // gather is the next bytes to write: the head itself if it is alone or large,
@@ -267,11 +271,10 @@ func (l *Loop) gather(out *outbox) []byte {
 	return b
 }
 
-// sent accounts for n bytes that the socket has taken from the queue.
-func (l *Loop) sent(s *slot, out *outbox, n int) {
-	l.stats.deliveries.Add(uint64(out.wrote(n)))
-	l.stats.written.Add(uint64(n))
+// sent takes n bytes off the queue, which the socket has taken.
+func (l *Loop) sent(s *slot, out *outbox, n int) outcome {
 	s.buffered.Add(-int64(n))
+	return outcome{deliveries: out.wrote(n), bytes: n}
 }
 
 func (l *Loop) write(fd int, b []byte) (int, error) {

@@ -2,7 +2,9 @@
 // rest of HTTP.
 //
 //	socket ─→ loop: accept, first header block
-//	             │ asks for a WebSocket            anything else
+//	             ▼
+//	   desk: reads the request, in one pass
+//	             │ a usual one for a WebSocket     anything else
 //	             ▼                                       ▼
 //	   http.Handler decides, in a goroutine    net/http, with the bytes read
 //	   unless at once (Prompt)                     upgrades by hijack, too

@@ -14,8 +14,8 @@ const acceptBatch = 64
 
 // deferAccept is for how many seconds the kernel keeps a connection to itself that has not
 // spoken (TCP_DEFER_ACCEPT, tcp(7)). One that speaks first, as all clients of HTTP do, is then
-// accepted with its request, and read without being waited for: a fifth less is woken
-// for it. One second is the least: who is silent for so long is let in and waited for
+// accepted with its request, and read without being waited for: the loop is woken twice
+// for it, not three times. One second is the least: who is silent for so long is let in and waited for
 // as without.
 const deferAccept = 1
 

@@ -37,12 +37,7 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := &Engine{options: Options{}.withDefaults()}
-			e.clock = newClock(e.options)
-			l := newLoop(e)
-			defer l.poll.close()
-			defer l.closeRing()
-			defer l.cutAll()
+			l := NewStill(t, Options{}).Loop
 			c := l.slab.take(l)
 			near, _ := sockets(t)
 			o := &opening{fd: near, handler: deaf{}}

@@ -22,12 +22,7 @@ func (h *hearing) Message(_ frame.Opcode, data []byte) { h.heard = append(h.hear
 // The socket keeps packets apart: of a packet that is read in part the rest is lost.
 func TestOneRead(t *testing.T) {
 	t.Parallel()
-	e := &Engine{options: Options{}.withDefaults()}
-	e.clock = newClock(e.options)
-	l := newLoop(e)
-	defer l.poll.close()
-	defer l.closeRing()
-	defer l.cutAll()
+	l := NewStill(t, Options{}).Loop
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

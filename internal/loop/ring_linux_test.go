@@ -70,14 +70,10 @@ func TestRing(t *testing.T) {
 // once, and from then on too.
 func TestRingFails(t *testing.T) {
 	t.Parallel()
-	e := &Engine{options: Options{}.withDefaults()}
-	e.clock = newClock(e.options)
-	l := newLoop(e)
-	defer l.poll.close()
-	defer l.cutAll()
+	e := NewStill(t, Options{})
+	l := e.Loop
 	l.closeRing()
 	l.ring = aRing(t)
-	e.loops = []*Loop{l}
 	g := e.NewGroup()
 	var peers []net.Conn
 	for range 3 * ringSends / 2 {

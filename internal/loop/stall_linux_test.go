@@ -17,20 +17,15 @@ func TestUnreadAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := &Engine{options: Options{}.withDefaults()}
-			e.clock = newClock(e.options)
-			l := newLoop(e)
-			defer l.poll.close()
-			defer l.closeRing()
-			defer l.cutAll()
+			l := NewStill(t, Options{}).Loop
 			near, far := sockets(t)
 			c := l.slab.take(l)
 			l.opened(c.id, &opening{fd: near, handler: deaf{}})
-			l.now += e.clock.ping
+			l.now += l.engine.clock.ping
 			l.scan()
 			l.flush()
 			far.Write(answer)
-			l.now += e.clock.pong
+			l.now += l.engine.clock.pong
 			l.scan()
 			if alive := l.slab.slot(c.id).alive(c.id); alive != (answer != nil) {
 				t.Errorf("alive: %t", alive)

@@ -43,7 +43,7 @@ type benchFlags struct {
 
 	Subprotocol  []string `placeholder:"NAME" help:"Offer this subprotocol (repeatable)."`
 	Header       []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every handshake (repeatable)."`
-	FirstMessage string   `placeholder:"TEXT" help:"Each connection sends this when it is open; {i} is its number."`
+	FirstMessage []string `sep:"none" placeholder:"TEXT" help:"Each connection sends this when it is open; {i} is its number (repeatable)."`
 	Deflate      bool     `help:"Offer compression, permessage-deflate; fail if the server declines."`
 	Insecure     bool     `help:"Trust any certificate."`
 	OwnServer    bool     `name:"i-own-this-server" help:"Load a server that is not on this machine."`
@@ -137,7 +137,7 @@ func (f *benchFlags) measure(ctx context.Context, s *surroundings, line *kong.Co
 		return err
 	}
 	o.Duration, o.Warmup, o.Settle, o.PID = f.Duration, f.Warmup, f.Settle, f.PID
-	o.Header, o.Subprotocols, o.FirstMessage = header, f.Subprotocol, f.FirstMessage
+	o.Header, o.Subprotocols, o.FirstMessages = header, f.Subprotocol, f.FirstMessage
 	o.Deflate, o.Insecure, o.AnyHost = f.Deflate, f.Insecure, f.OwnServer
 	o.Command = shown(line.Args)
 	if err := o.Check(); err != nil {

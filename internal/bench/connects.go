@@ -70,8 +70,8 @@ func (w *connects) visit(i int) error {
 	defer context.AfterFunc(w.ctx, func() { up.Conn.SetDeadline(time.Unix(1, 0)) })()
 
 	var out []byte
-	if w.FirstMessage != "" {
-		out = frame.AppendMasked(out, frame.Text, false, frame.NewMaskKey(), []byte(number(w.FirstMessage, i)))
+	for _, text := range w.FirstMessages {
+		out = frame.AppendMasked(out, frame.Text, false, frame.NewMaskKey(), []byte(number(text, i)))
 	}
 	payload, err := frame.ClosePayload(1000, "")
 	if err != nil {

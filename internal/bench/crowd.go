@@ -78,10 +78,12 @@ func (c *crowd) openOne(ctx context.Context, i int, build func(int, loop.Conn) l
 		return err
 	}
 	c.opened.Add(1)
-	if c.FirstMessage == "" {
-		return nil
+	for _, text := range c.FirstMessages {
+		if err := conn.Send(loop.NewMessage(frame.Text, []byte(number(text, i)))); err != nil {
+			return err
+		}
 	}
-	return conn.Send(loop.NewMessage(frame.Text, []byte(number(c.FirstMessage, i))))
+	return nil
 }
 
 func (c *crowd) connections() int64 { return c.opened.Load() }

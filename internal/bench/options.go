@@ -46,11 +46,11 @@ type Options struct {
 	Rate     float64 // Fanout: publications a second, whatever comes back
 	InFlight int     // Echo: messages on the way per connection
 
-	Header       http.Header // of every handshake
-	Subprotocols []string
-	FirstMessage string // sent by each connection when it is open; {i} as in URL
-	Message      string // what is sent: {payload} is the numbered payload, {n} its number; default {payload}
-	Contains     bool   // a message that arrives may hold other things around payloads
+	Header        http.Header // of every handshake
+	Subprotocols  []string
+	FirstMessages []string // sent by each connection when it is open; {i} as in URL
+	Message       string   // what is sent: {payload} is the numbered payload, {n} its number; default {payload}
+	Contains      bool     // a message that arrives may hold other things around payloads
 
 	PublishURL    string      // Fanout: POST here instead of sending on one more connection
 	PublishHeader http.Header // of those requests
@@ -106,7 +106,7 @@ func (o Options) Check() error {
 		return usagef("--warmup: must not be negative")
 	case o.Settle < 0:
 		return usagef("--settle: must not be negative")
-	case o.events() && (o.Deflate || o.FirstMessage != "" || len(o.Subprotocols) > 0):
+	case o.events() && (o.Deflate || len(o.FirstMessages) > 0 || len(o.Subprotocols) > 0):
 		return usagef("--url: server-sent events, http://, have no subprotocol, no compression and nothing to send")
 	case o.PID < 0:
 		return usagef("--pid: wants the number of a process, not %d", o.PID)

@@ -39,7 +39,7 @@ func TestBadOptions(t *testing.T) {
 		{"no URL", bench.Idle, func(o *bench.Options) { o.URL = "" }, "--url"},
 		{"another scheme", bench.Idle, func(o *bench.Options) { o.URL = "https://127.0.0.1:1/" }, "--url"},
 		{"events that are more than idle", bench.Fanout, func(o *bench.Options) { o.URL = "http://127.0.0.1:1/" }, "--url"},
-		{"events with a greeting", bench.Idle, func(o *bench.Options) { o.URL, o.FirstMessage = "http://127.0.0.1:1/", "hello" }, "--url"},
+		{"events with a greeting", bench.Idle, func(o *bench.Options) { o.URL, o.FirstMessages = "http://127.0.0.1:1/", []string{"hello"} }, "--url"},
 		{"no host", bench.Idle, func(o *bench.Options) { o.URL = "ws:///x" }, "--url"},
 		{"fragment", bench.Idle, func(o *bench.Options) { o.URL = "ws://127.0.0.1/#x" }, "--url"},
 		{"number in the host", bench.Idle, func(o *bench.Options) { o.URL = "ws://127.0.0.{i}/" }, "--url"},

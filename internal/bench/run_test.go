@@ -227,7 +227,7 @@ func TestConnect(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{maruServer(t), echoServer(t)} {
 		o := short(bench.Connect, url)
-		o.FirstMessage = "hello"
+		o.FirstMessages = []string{"hello"}
 		if result := clean(t, o); result.Opening != nil {
 			t.Error("a run that opens all the time has an opening")
 		}
@@ -353,7 +353,7 @@ func TestFaults(t *testing.T) {
 			o.Duration = time.Minute // the fault ends it
 			o.InFlight = 4           // what follows a lost message shows that it is
 			if tt.mode == bench.Idle {
-				o.FirstMessage = "hello"
+				o.FirstMessages = []string{"hello"}
 			}
 			result, err := bench.Run(t.Context(), o)
 			if err != nil {
@@ -391,27 +391,29 @@ func TestServerWithAProtocolOfItsOwn(t *testing.T) {
 	t.Parallel()
 	s := &ws.Server{Subprotocols: []string{"chat.v1"}}
 	var mu sync.Mutex
-	greeted := map[*ws.Conn]bool{}
+	greeted, joined := map[*ws.Conn]bool{}, map[*ws.Conn]bool{}
 	s.OnMessage = func(c *ws.Conn, m ws.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case bytes.HasPrefix(m.Data, []byte("join ")):
+		case string(m.Data) == "hello":
 			greeted[c] = true
 			c.SendText("welcome")
-		case greeted[c] && c.Subprotocol() == "chat.v1":
+		case greeted[c] && bytes.HasPrefix(m.Data, []byte("join ")):
+			joined[c] = true
+		case joined[c] && c.Subprotocol() == "chat.v1":
 			s.Broadcast(ws.Text(`{"got":` + string(m.Data) + "}\n{}"))
 		default:
 			c.Close(1008, "who are you?")
 		}
 	}
 	o := short(bench.Fanout, serveWS(t, s))
-	o.FirstMessage, o.Message, o.Subprotocols = "join {i}", `{"say":"{payload}"}`, []string{"chat.v1"}
+	o.FirstMessages, o.Message, o.Subprotocols = []string{"hello", "join {i}"}, `{"say":"{payload}"}`, []string{"chat.v1"}
 	o.Contains = true
 	o.Settle = 50 * time.Millisecond
 	clean(t, o)
 
-	o.FirstMessage = ""
+	o.FirstMessages = o.FirstMessages[:1]
 	if result, err := bench.Run(t.Context(), o); err != nil || result.Faults.Closed == 0 {
 		t.Errorf("not greeted: %+v, %v", result, err)
 	}

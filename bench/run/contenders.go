@@ -122,7 +122,12 @@ func centrifugo() contender {
 		},
 		greeting: []string{"--settle", "2s", "--first-message", `{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"bench"}}`},
 		messages: []string{"--contains", "--message", `{"id":9,"publish":{"channel":"bench","data":"{payload}"}}`},
-		version:  func(programs) string { return strings.TrimPrefix(output(program, "version"), "Centrifugo ") },
+		version: func(programs) string {
+			if said := strings.TrimPrefix(output(program, "version"), "Centrifugo "); !strings.HasPrefix(said, "v0.0.0") {
+				return said
+			}
+			return moduleVersion(program, "github.com/centrifugal/centrifugo/v6") // by go install, it does not know its own
+		},
 	}
 }
 
@@ -209,9 +214,9 @@ func moduleVersion(program, module string) string {
 	if err != nil {
 		return unknown
 	}
-	for _, dep := range info.Deps {
-		if dep.Path == module {
-			return dep.Version + ", " + info.GoVersion
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module {
+			return m.Version + ", " + info.GoVersion
 		}
 	}
 	return unknown

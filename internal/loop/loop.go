@@ -46,6 +46,7 @@ type Loop struct {
 	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
 	sides    []*side   // spare ones
+	warmth   uint8     // what warm finds: unused, it would not look
 
 	scanned   uint32 // tick of the last scan
 	listeners []*listening

@@ -41,7 +41,8 @@ type Loop struct {
 	hungry []connID // to be read in the next turn, told or not: what was left unread, pipes, what waits inside crypto/tls
 	fed    []connID // memory for the next such list
 
-	crowd    bool      // so many that answers to them are written together
+	crowd    bool      // so many can be read that answers to them are written together
+	behind   int       // reads of a crowd since their handlers' commands were last taken
 	serving  bool      // it reads the sockets that can be read
 	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
@@ -129,19 +130,24 @@ func (l *Loop) obeyAll() int {
 
 // react does at once what a handler has posted while its connection was read, and
 // writes what that was to the connection itself: it is still in the processor's
-// caches. What goes to many is written together, by the ring. What groups got waits
-// for the end of the turn, to be joined.
+// caches. With a crowd it does so for a ring's worth of them together, and the rest is
+// for the next turn. What groups got waits for the end of the turn, to be joined.
 func (l *Loop) react(id connID, s *slot) {
 	if l.flushing || l.inbox.empty() {
 		return
 	}
-	l.obeyAll()
 	if l.crowd {
-		if len(l.dirty) >= ringSends {
+		if l.behind++; l.behind < ringSends && l.inbox.bytes.Load() < readBytes {
+			return
+		}
+		l.behind = 0
+		l.obeyAll()
+		if len(l.dirty) >= ringLeast {
 			l.flushQueues()
 		}
 		return
 	}
+	l.obeyAll()
 	if n := len(l.dirty) - 1; n >= 0 && l.dirty[n] == id && s.alive(id) && s.state&(stArmed|stHeld) == 0 {
 		l.dirty = l.dirty[:n]
 		s.state &^= stDirty

@@ -7,6 +7,11 @@ const ringSends = 64
 // ringLeast is to how many it pays.
 const ringLeast = 8
 
+// heard is how many connections of a crowd are read in a row, before what their handlers
+// have posted is taken: enough for what that needs to stay in the processor's caches, and
+// so few that their own memory does, too.
+const heard = 16
+
 // listed is a member whose block is prepared in the loop's ring, or a connection whose
 // queue's next bytes are.
 type listed struct {

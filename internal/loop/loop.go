@@ -130,14 +130,14 @@ func (l *Loop) obeyAll() int {
 
 // react does at once what a handler has posted while its connection was read, and
 // writes what that was to the connection itself: it is still in the processor's
-// caches. With a crowd it does so for a ring's worth of them together, and the rest is
-// for the next turn. What groups got waits for the end of the turn, to be joined.
+// caches. With a crowd it does so for some of them together (heard), and the rest is for
+// the next turn. What groups got waits for the end of the turn, to be joined.
 func (l *Loop) react(id connID, s *slot) {
 	if l.flushing || l.inbox.empty() {
 		return
 	}
 	if l.crowd {
-		if l.behind++; l.behind < ringSends && l.inbox.bytes.Load() < readBytes {
+		if l.behind++; l.behind < heard && l.inbox.bytes.Load() < readBytes {
 			return
 		}
 		l.behind = 0

@@ -105,8 +105,8 @@ func (e *epoll) serve(l *Loop, n int) {
 	l.serving = true
 	l.crowd = l.ring != nil && n >= ringLeast
 	for i := range n {
-		if i%warmed == 0 {
-			l.warm(e.events[i:min(i+warmed, n)])
+		if i%heard == 0 {
+			l.warm(e.events[i:min(i+heard, n)])
 		}
 		ev := &e.events[i]
 		if ev.Fd < -1 {
@@ -127,9 +127,6 @@ func (e *epoll) serve(l *Loop, n int) {
 	}
 	l.serving, l.crowd = false, false
 }
-
-// warmed is how many connections are brought into the processor's caches at a time.
-const warmed = 16
 
 // warm looks at what reading these connections needs. The kernel's work for the ones
 // before has pushed it out of the caches; looked at in a row it is fetched for all at

@@ -121,9 +121,11 @@ func TestHangupReloads(t *testing.T) {
 // Without a file there is nothing to be read, and closing the terminal ends maru.
 func TestHangupWithoutAFile(t *testing.T) {
 	t.Parallel()
-	if signal.Ignored(syscall.SIGHUP) {
-		t.Skip("under nohup, which says that a hangup is to end nothing")
-	}
+	// Under nohup programs inherit that a hangup is to end nothing, but not from one that
+	// listens for it.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	cmd, stdout, _ := program(t, "--listen", "127.0.0.1:0")
 	stdout.wait(t, "curl")
 	cmd.Process.Signal(syscall.SIGHUP)

@@ -1,8 +1,11 @@
 package loop
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,5 +110,66 @@ func TestRingFails(t *testing.T) {
 	}
 	if n := l.stats.writes.Load(); n != uint64(3*len(peers)) {
 		t.Errorf("%d writes for %d deliveries", n, 3*len(peers))
+	}
+}
+
+// busy answers each message, and remembers how much at most the inbox held.
+type busy struct {
+	deaf
+	conn Conn
+	most *int64
+}
+
+func (b busy) Message(op frame.Opcode, data []byte) {
+	b.conn.Write(op, data)
+	*b.most = max(*b.most, b.conn.loop.inbox.bytes.Load())
+}
+
+// What the handlers of a crowd post is taken for several of them together, and before it
+// is much.
+func TestCrowdIsHeardTogether(t *testing.T) {
+	t.Parallel()
+	const members = 4 * heard
+	for name, test := range map[string]struct {
+		messages int // that each sends at once
+		least    int // of them that the inbox holds at most
+		most     int
+	}{
+		"few each":  {messages: 1, least: heard, most: heard},
+		"many each": {messages: 500, least: 500, most: readBytes/commandBytes + 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := NewStill(t, Options{})
+			if s.Loop.ring == nil {
+				t.Skip("this system has no io_uring for us: answers are written one by one")
+			}
+			one := frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte("x"))
+			var most int64
+			var peers []net.Conn
+			for range members {
+				near, far := sockets(t)
+				c := s.Loop.slab.take(s.Loop)
+				s.live.Add(1)
+				s.Loop.opened(c.id, &opening{fd: near, handler: busy{conn: c, most: &most}})
+				peers = append(peers, far)
+			}
+			s.Settle(t)
+			for _, far := range peers {
+				far.Write(bytes.Repeat(one, test.messages))
+			}
+			s.Settle(t)
+			const each = commandBytes + 3 // with a frame of one byte
+			if held := int(most) / each; held < test.least || held > test.most {
+				t.Errorf("the inbox held what answers %d messages, want %d to %d", held, test.least, test.most)
+			}
+			for i, far := range peers {
+				answer := make([]byte, 3*test.messages)
+				far.SetReadDeadline(time.Now().Add(20 * time.Second))
+				if _, err := io.ReadFull(far, answer); err != nil || string(answer) != strings.Repeat("\x81\x01x", test.messages) {
+					t.Fatalf("peer %d got %q, %v", i, answer, err)
+				}
+			}
+		})
 	}
 }

@@ -90,6 +90,7 @@ type listening struct {
 	timeout   uint32 // HeaderTimeout in ticks
 
 	paused uint32 // tick at which accepting is tried again; 0: it is not paused
+	short  bool   // it was paused since this loop last took all that waited
 }
 
 // reception is a Reception in use, by all loops.

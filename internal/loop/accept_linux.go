@@ -112,12 +112,15 @@ func (l *Loop) acceptable(number int) {
 			l.seat(arrival{fd: fd, remote: from, listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
-			n.reception.waiting.over()
+			if n.short { // another loop that was not may be late to say so, when the next shortage has begun
+				n.short = false
+				n.reception.waiting.over()
+			}
 			return
 		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: it would be told again at once
 			n.reception.waiting.tell(os.NewSyscallError("accept4", err), n.reception.Failed)
 			l.poll.remove(n.fd)
-			n.paused = max(l.now+l.engine.clock.second, 1)
+			n.paused, n.short = max(l.now+l.engine.clock.second, 1), true
 			return
 		}
 	}

@@ -90,27 +90,47 @@ func (l *Loop) due(id connID) *uint32 {
 	return &(*l.slab.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
 }
 
-// scan looks at every connection whose look is due, once a tick.
+// mostLooks is how many connections a turn looks at, to each of which it may send a
+// ping: those who came at once, after a restart, are all due at once, and what there is
+// to publish or to read is not to wait for all of them.
+const mostLooks = 64
+
+// scan looks at every connection whose look is due, once a tick: at the first of them
+// in this turn, at others in the turns that follow.
 func (l *Loop) scan() {
-	if l.now == l.scanned {
-		return
+	if !l.scanning() {
+		if l.now == l.scanned {
+			return
+		}
+		l.scanned = l.now
+		l.resumeListeners()
 	}
-	l.scanned = l.now
-	l.resumeListeners()
 	chunks := l.slab.chunks.Load()
 	if chunks == nil {
 		return
 	}
-	for n, c := range *chunks {
-		for i := range c.due {
+	looks := 0
+	for n := l.scanAt / chunkSlots; n < len(*chunks); n++ {
+		c := (*chunks)[n]
+		for i := l.scanAt % chunkSlots; i < chunkSlots; i++ {
 			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {
+				if looks == mostLooks {
+					l.scanAt = n*chunkSlots + i
+					return
+				}
+				looks++
 				c.due[i] = 0
 				id := newConnID(uint32(n*chunkSlots+i), uint32(c.slots[i].life.Load()>>2))
 				l.look(id, &c.slots[i])
 			}
 		}
+		l.scanAt = (n + 1) * chunkSlots
 	}
+	l.scanAt = 0
 }
+
+// scanning reports whether there are more to look at.
+func (l *Loop) scanning() bool { return l.scanAt != 0 }
 
 var pingMessage = NewMessage(frame.Ping, nil)
 

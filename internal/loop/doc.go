@@ -32,7 +32,8 @@
 // one write in its right order. No queue exists until then or until the socket
 // says EAGAIN; what it holds after that is bounded in bytes, messages and age,
 // and past the bound the connection is closed with 1013. A flush glances at the sockets
-// every 256 writes, so that a large fan-out does not hold up who is to be read.
+// every 256 writes, so that a large fan-out does not hold up who is to be read. Pings to
+// all who came at once are spread over turns likewise (clock.go).
 //
 // # Waiting
 //

@@ -50,6 +50,7 @@ type Loop struct {
 	warmth   uint8     // what warm finds: unused, it would not look
 
 	scanned   uint32 // tick of the last scan
+	scanAt    int    // the slot at which it goes on; 0: it is done
 	listeners []*listening
 	stopped   bool
 	stats     struct {
@@ -110,7 +111,7 @@ func (l *Loop) turn() {
 		return
 	}
 	l.feed()
-	if told == 0 && len(l.dirty) == 0 && len(l.hungry) == 0 && l.inbox.sleeps() {
+	if told == 0 && len(l.dirty) == 0 && len(l.hungry) == 0 && !l.scanning() && l.inbox.sleeps() {
 		l.poll.wait(l)
 	} else {
 		l.poll.look(l)

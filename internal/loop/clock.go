@@ -92,7 +92,8 @@ func (l *Loop) due(id connID) *uint32 {
 
 // mostLooks is how many connections a turn looks at, to each of which it may send a
 // ping: those who came at once, after a restart, are all due at once, and what there is
-// to publish or to read is not to wait for all of them.
+// to publish or to read is not to wait for all of them. It is twice as many with each
+// tick that the scan lasts, so that turns that are long themselves come to its end.
 const mostLooks = 64
 
 // scan looks at every connection whose look is due, once a tick: at the first of them
@@ -109,16 +110,16 @@ func (l *Loop) scan() {
 	if chunks == nil {
 		return
 	}
-	looks := 0
+	looks := mostLooks << min(l.now-l.scanned, 16)
 	for n := l.scanAt / chunkSlots; n < len(*chunks); n++ {
 		c := (*chunks)[n]
 		for i := l.scanAt % chunkSlots; i < chunkSlots; i++ {
 			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {
-				if looks == mostLooks {
+				if looks == 0 {
 					l.scanAt = n*chunkSlots + i
 					return
 				}
-				looks++
+				looks--
 				c.due[i] = 0
 				id := newConnID(uint32(n*chunkSlots+i), uint32(c.slots[i].life.Load()>>2))
 				l.look(id, &c.slots[i])

@@ -344,6 +344,22 @@ func TestPingsOfACrowd(t *testing.T) {
 	}
 }
 
+// However long turns are, a tick each here, all have their ping in a few of them.
+func TestPingsInLongTurns(t *testing.T) {
+	t.Parallel()
+	const many = 600
+	s, _, peers := openMany(t, many)
+	s.Settle(t)
+	s.Pass(25*time.Second + 4*250*time.Millisecond)
+	s.Turn()
+	if n := s.Stats().Writes; n != many {
+		t.Errorf("%d pings in four turns", n)
+	}
+	for _, p := range peers {
+		p.expect(frame.Ping, "")
+	}
+}
+
 // openMany is a loop with so many connections.
 func openMany(t *testing.T, many int) (s *still, conns []loop.Conn, peers []*peer) {
 	s = &still{t, loop.NewStill(t, loop.Options{}), &rig{t: t, unix: true}}

@@ -153,9 +153,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // prompt is the server as its own listeners have it.
 type prompt struct{ *Server }
 
-// AtOnce is front.Prompt's.
+// AtOnce is front.Prompt's. Callbacks may wait, and keep the request.
 func (p prompt) AtOnce(*http.Request) bool {
-	return p.OnHandshake == nil && p.OnConnection == nil && (p.CheckOrigin == nil || p.Inline)
+	return p.OnHandshake == nil && p.OnConnection == nil && p.CheckOrigin == nil
 }
 
 // accept makes the request a connection and lets it begin. A nil one was answered

@@ -13,27 +13,35 @@ import (
 type request struct {
 	http.Request
 	url    url.URL
+	fields http.Header
 	values [16]string // of the first fields
 }
 
-// read makes a request of a header block that asks for a WebSocket as browsers and
-// libraries do. Of every other one it makes none: what is unusual or malformed is
-// net/http's, which knows all there is, upgrades too and knows how to refuse. What is
-// read here net/http would read alike (RFC 9112 §2 to §5).
-func (d *desk) read(a *loop.Arrival) (*http.Request, bool) {
+// read makes r, which is new or cleared, the request of a header block that asks for a
+// WebSocket as browsers and libraries do. Of every other one it makes none: what is
+// unusual or malformed is net/http's, which knows all there is, upgrades too and knows how
+// to refuse. What is read here net/http would read alike (RFC 9112 §2 to §5). The rest of
+// the request is blank's.
+func (r *request) read(a *loop.Arrival, blank *http.Request) bool {
 	const get, version = "GET ", " HTTP/1.1"
 	line, fields, _ := strings.Cut(string(a.Head), "\n")
 	target, isGet := strings.CutPrefix(strings.TrimSuffix(line, "\r"), get)
 	target, is11 := strings.CutSuffix(target, version)
 	if !isGet || !is11 || !strings.HasPrefix(target, "/") || strings.Contains(target, " ") {
-		return nil, false
+		return false
 	}
-	r := &request{Request: *d.blank}
+	r.Request = *blank
 	if !r.setURL(target) || !r.setFields(fields) {
-		return nil, false
+		return false
 	}
 	r.RemoteAddr = a.Remote.String()
-	return &r.Request, true
+	return true
+}
+
+// clear lets go of all but the memory.
+func (r *request) clear() {
+	clear(r.fields)
+	*r = request{fields: r.fields}
 }
 
 func (r *request) setURL(target string) bool {
@@ -52,7 +60,7 @@ func (r *request) setURL(target string) bool {
 // setFields reports whether the fields are complete, well-formed, and ask for a
 // WebSocket and nothing else: no body, no expectation, no end of the connection.
 func (r *request) setFields(fields string) bool {
-	r.Header = make(http.Header, len(r.values)/2)
+	r.Header = r.fields
 	asks, hosts := false, 0
 	for n := 0; ; n++ {
 		line, rest, ok := strings.Cut(fields, "\n")

@@ -23,7 +23,7 @@ type Prompt interface {
 	http.Handler
 	// AtOnce reports whether ServeHTTP answers this request for a WebSocket, or hijacks
 	// its connection, without waiting for anything. It may then be called on a loop. The
-	// bufio.ReadWriter that it hijacks is good until it returns.
+	// request, and the bufio.ReadWriter that it hijacks, are good until it returns.
 	AtOnce(r *http.Request) bool
 }
 
@@ -44,23 +44,46 @@ func newDesk(h *http.Server, l net.Listener, log *slog.Logger) *desk {
 // upgrade lets the server's handler decide about a request for a WebSocket: on the
 // loop if it does so at once.
 func (d *desk) upgrade(a *loop.Arrival) bool {
-	r, ok := d.read(a)
-	if !ok {
+	v := visits.Get().(*visit)
+	if !v.request.read(a, d.blank) {
+		v.end()
 		return false
 	}
-	if prompt, ok := d.server.Handler.(Prompt); ok && prompt.AtOnce(r) {
-		w := answers.Get().(*answer)
-		w.arrival = a
-		d.decide(w, r)
-		w.clear()
-		answers.Put(w)
+	v.answer.arrival = a
+	if prompt, ok := d.server.Handler.(Prompt); ok && prompt.AtOnce(&v.request.Request) {
+		d.decide(&v.answer, &v.request.Request)
+		v.end()
 		return true
 	}
 	a.Head, a.Behind = nil, bytes.Clone(a.Behind)
-	w := newAnswer()
-	w.arrival = a
-	go d.decide(w, r)
+	go d.decide(&v.answer, &v.request.Request)
 	return true
+}
+
+// visit is a request and its answer.
+type visit struct {
+	request request
+	answer  answer
+}
+
+// visits are for requests that are decided at once. Who decides in a goroutine may keep
+// them.
+var visits = sync.Pool{New: func() any { return newVisit() }}
+
+func newVisit() *visit {
+	v := &visit{answer: answer{
+		header: make(http.Header),
+		none:   bufio.NewReadWriter(bufio.NewReaderSize(nothing{}, 16), bufio.NewWriterSize(nothing{}, 16)),
+	}}
+	v.request.fields = make(http.Header, len(v.request.values)/2)
+	return v
+}
+
+// end gives the visit's memory to the next.
+func (v *visit) end() {
+	v.request.clear()
+	v.answer.clear()
+	visits.Put(v)
 }
 
 func (d *desk) decide(w *answer, r *http.Request) {
@@ -86,13 +109,6 @@ type answer struct {
 	hijacked bool
 	none     *bufio.ReadWriter // for who hijacks and has nothing to read
 }
-
-func newAnswer() *answer {
-	return &answer{header: make(http.Header), none: bufio.NewReadWriter(bufio.NewReaderSize(nothing{}, 16), bufio.NewWriterSize(nothing{}, 16))}
-}
-
-// answers are for requests that are decided at once.
-var answers = sync.Pool{New: func() any { return newAnswer() }}
 
 func (w *answer) clear() {
 	clear(w.header)

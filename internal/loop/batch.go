@@ -1,6 +1,6 @@
 package loop
 
-// ringSends is how many sockets one call sends to: enough to pay, and little enough that
+// ringSends is how many sockets one call sends to, at most: enough to pay, and little enough that
 // a stop of the world, which waits for the call, is not seen (0.3 ms).
 const ringSends = 64
 
@@ -22,7 +22,7 @@ type listed struct {
 // list prepares bytes to be sent with those of others.
 func (l *Loop) list(id connID, s *slot, b *block) {
 	l.listed[l.ring.n] = listed{id, *b}
-	l.ring.prepare(int(s.fd), b.bytes)
+	l.ring.prepare(opSend, int(s.fd), b.bytes)
 }
 
 // sendListed sends what is listed and tells of each what the socket has taken. Nothing may
@@ -32,7 +32,7 @@ func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error) outcom
 		return
 	}
 	all := l.listed[:l.ring.n]
-	results := l.ring.send()
+	results := l.ring.submit()
 	var sum outcome
 	for i := range all {
 		c := &all[i]
@@ -40,7 +40,7 @@ func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error) outcom
 		var n int
 		var err error
 		if i < len(results) {
-			n, err = asSent(results[i])
+			n, err = asResult(results[i])
 		} else {
 			n, err = l.put(int(s.fd), c.block.bytes)
 		}

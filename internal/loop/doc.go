@@ -12,6 +12,9 @@
 //	                                   └──→ end of the batch: one write ←───┘
 //	                                              per connection
 //
+// Where many can be read, sixteen are read with one call, and answered with one
+// (crowd_linux.go).
+//
 // # Who owns what
 //
 // Only the owning loop touches a connection's state. Everybody else holds a

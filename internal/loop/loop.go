@@ -42,7 +42,7 @@ type Loop struct {
 	fed    []connID // memory for the next such list
 
 	crowd    bool      // so many can be read that answers to them are written together
-	behind   int       // reads of a crowd since their handlers' commands were last taken
+	ahead    ahead     // of a crowd, what was read with one call
 	serving  bool      // it reads the sockets that can be read
 	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
@@ -72,7 +72,7 @@ func newLoop(e *Engine) *Loop {
 		l.sockets = true
 		l.rbuf = make([]byte, readBytes)
 		if !e.options.NoRing {
-			l.ring = newRing()
+			l.ring, l.ahead = newRing(), newAhead()
 		}
 	}
 	for i := range l.rules {
@@ -131,20 +131,15 @@ func (l *Loop) obeyAll() int {
 
 // react does at once what a handler has posted while its connection was read, and
 // writes what that was to the connection itself: it is still in the processor's
-// caches. With a crowd it does so for some of them together (heard), and the rest is for
-// the next turn. What groups got waits for the end of the turn, to be joined.
+// caches. With a crowd it leaves that to hear. What groups got waits for the end of the
+// turn, to be joined.
 func (l *Loop) react(id connID, s *slot) {
 	if l.flushing || l.inbox.empty() {
 		return
 	}
 	if l.crowd {
-		if l.behind++; l.behind < heard && l.inbox.bytes.Load() < readBytes {
-			return
-		}
-		l.behind = 0
-		l.obeyAll()
-		if len(l.dirty) >= ringLeast {
-			l.flushQueues()
+		if !l.ahead.some && l.muchPosted() {
+			l.hear()
 		}
 		return
 	}
@@ -155,6 +150,22 @@ func (l *Loop) react(id connID, s *slot) {
 		l.flushQueue(id, s)
 	}
 }
+
+// hear does what some handlers of a crowd have posted, and writes their answers together.
+// The rest is for the next turn.
+func (l *Loop) hear() {
+	if l.flushing || l.inbox.empty() {
+		return
+	}
+	l.obeyAll()
+	if len(l.dirty) >= ringLeast {
+		l.flushQueues()
+	}
+}
+
+// muchPosted reports whether the processor's caches are better used for doing what has
+// been posted.
+func (l *Loop) muchPosted() bool { return l.inbox.bytes.Load() >= readBytes }
 
 func (l *Loop) obey(c *command) {
 	switch c.do {

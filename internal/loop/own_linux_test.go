@@ -84,7 +84,7 @@ func crowd(t *testing.T, o loop.Options, seed uint64, members int) {
 			for range 1 + r.IntN(150) {
 				one := all[r.IntN(len(all))]
 				if n := one.sent["answer"]; !one.gone && n-one.got["answer"] < 10 {
-					one.peer.send(frame.Text, payload("answer", n, 0, 30, 300))
+					one.peer.send(frame.Text, payload("answer", n, 0, 30, 300, 6000))
 					one.sent["answer"]++
 				}
 			}

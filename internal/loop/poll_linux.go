@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -104,47 +103,46 @@ func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 func (e *epoll) serve(l *Loop, n int) {
 	l.serving = true
 	l.crowd = l.ring != nil && n >= ringLeast
-	for i := range n {
-		if i%heard == 0 {
-			l.warm(e.events[i:min(i+heard, n)])
+	for i := 0; i < n; i += heard {
+		events := e.events[i:min(i+heard, n)]
+		l.warm(events)
+		if l.crowd {
+			l.readAhead(events)
 		}
-		ev := &e.events[i]
-		if ev.Fd < -1 {
-			l.acceptable(int(-ev.Fd) - 2)
-			continue
+		for i := range events {
+			l.told(&events[i], i)
 		}
-		if ev.Fd < 0 {
-			continue // it was only to wake
-		}
-		id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
-		if ev.Events&unix.EPOLLOUT != 0 {
-			l.writable(id)
-		}
-		more := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0
-		if (more || ev.Events&unix.EPOLLIN != 0) && l.slab.slot(id).state&stHungry == 0 { // else it is read in the next turn
-			l.readable(id, more)
+		if l.crowd {
+			l.hear()
 		}
 	}
-	l.serving, l.crowd = false, false
+	l.serving, l.crowd, l.ahead.some = false, false, false
 }
 
-// warm looks at what reading these connections needs. The kernel's work for the ones
-// before has pushed it out of the caches; looked at in a row it is fetched for all at
-// once, else each would be waited for in its turn. Somebody may be writing there, so the
-// race detector is not asked; what is found is of no use.
-//
-//go:norace
-func (l *Loop) warm(events []unix.EpollEvent) {
-	for i := range events {
-		if events[i].Fd < 0 {
-			continue
-		}
-		id := connID(events[i].Fd)
-		s := l.slab.slot(id)
-		l.warmth += uint8(s.life.Load()) + uint8(s.state) // its two ends
-		if h := (*[2]*uint8)(unsafe.Pointer(&l.ref(id).handler))[1]; h != nil {
-			l.warmth += *h
-		}
+// told does what the poller tells of; i is its place in what was read ahead.
+func (l *Loop) told(ev *unix.EpollEvent, i int) {
+	if ev.Fd < -1 {
+		l.acceptable(int(-ev.Fd) - 2)
+		return
+	}
+	if ev.Fd < 0 {
+		return // it was only to wake
+	}
+	id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
+	if ev.Events&unix.EPOLLOUT != 0 {
+		l.writable(id)
+	}
+	s := l.slab.slot(id)
+	more := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0
+	switch {
+	case !s.alive(id):
+	case l.ahead.some && l.ahead.results[i] != notRead:
+		l.wasRead(id, s, i)
+	case !more && ev.Events&unix.EPOLLIN == 0, s.state&stHungry != 0: // else it is read in the next turn
+	case l.ahead.some && l.muchPosted():
+		l.hunger(id, s)
+	default:
+		l.readable(id, more)
 	}
 }
 

@@ -52,6 +52,14 @@ func (l *Loop) readable(id connID, more bool) {
 		}
 	case lobby:
 		l.dismiss(id, s)
+	default:
+		l.said(id, s, l.rbuf, n, err)
+	}
+}
+
+// said takes in what a read of the socket into p has answered.
+func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
+	switch {
 	case err != nil:
 		if !wouldBlock(err) {
 			l.lost(id, s, err)
@@ -59,7 +67,7 @@ func (l *Loop) readable(id connID, more bool) {
 	case n == 0:
 		l.lost(id, s, io.EOF)
 	default:
-		l.input(id, s, l.rbuf[:n])
+		l.input(id, s, p[:n])
 		l.react(id, s)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ring sends to many sockets with one system call (io_uring(7)). It is used as a
-// longer send(2) and no more: every send asks not to wait, so that all are done or
-// refused when the call returns, and nothing is under way between calls.
+// ring sends to many sockets, or receives from them, with one system call (io_uring(7)). It
+// is used as a longer send(2) or recv(2) and no more: each asks not to wait, so that all are
+// done or refused when the call returns, and nothing is under way between calls.
 type ring struct {
 	fd          int
 	shared      []byte // mapped: the heads and tails of both queues, and completions
@@ -49,6 +49,7 @@ type completion struct {
 
 const (
 	opSend        = 26      // IORING_OP_SEND
+	opReceive     = 27      // IORING_OP_RECV
 	getEvents     = 1       // IORING_ENTER_GETEVENTS
 	offsetEntries = 1 << 28 // IORING_OFF_SQES
 	// featureLinux517 is IORING_FEAT_CQE_SKIP. It is not used, but says that the kernel
@@ -98,21 +99,21 @@ func (r *ring) mmap(shared, entries uint32) (ok bool) {
 
 func (r *ring) full() bool { return r.n == ringSends }
 
-// prepare lists one send. The ring must not be full.
-func (r *ring) prepare(fd int, b []byte) {
+// prepare lists one send or receive. The ring must not be full.
+func (r *ring) prepare(operation uint8, fd int, b []byte) {
 	r.bytes[r.n] = b
 	r.sends[(*r.tail+uint32(r.n))&r.mask] = ringSend{
-		opcode: opSend, fd: int32(fd),
+		opcode: operation, fd: int32(fd),
 		address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), length: uint32(len(b)),
 		sendFlags: unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL, number: uint64(r.n),
 	}
 	r.n++
 }
 
-// send does what is prepared. Of the first of them, as many as there are results, these
-// say what send(2) would: bytes, or an error number below 0. The others the kernel
-// did not take: the ring is of no use any more.
-func (r *ring) send() (results []int32) {
+// submit does what is prepared. Of the first of them, as many as there are results, these
+// say what send(2) or recv(2) would: bytes, or an error number below 0. The others the
+// kernel did not take: the ring is of no use any more.
+func (r *ring) submit() (results []int32) {
 	n, sent := uint32(r.n), uint32(0)
 	r.n = 0
 	atomic.StoreUint32(r.tail, *r.tail+n)
@@ -148,8 +149,8 @@ func (r *ring) close() {
 	}
 }
 
-// asSent is what writeSocket answers, of a result.
-func asSent(result int32) (int, error) {
+// asResult is what writeSocket or readSocket answers, of a result.
+func asResult(result int32) (int, error) {
 	if result >= 0 {
 		return int(result), nil
 	}

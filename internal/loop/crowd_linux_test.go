@@ -1,0 +1,147 @@
+package loop
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"maru/internal/frame"
+)
+
+// busy answers each message, and remembers how much at most the inbox held.
+type busy struct {
+	deaf
+	conn Conn
+	most *int64
+}
+
+func (b busy) Message(op frame.Opcode, data []byte) {
+	b.conn.Write(op, data)
+	*b.most = max(*b.most, b.conn.loop.inbox.bytes.Load())
+}
+
+// What the handlers of a crowd post is taken for several of them together, and before it
+// is much: what each has said beyond a first piece is read in its own turn.
+func TestCrowdIsHeardTogether(t *testing.T) {
+	t.Parallel()
+	const members = 4 * heard
+	for name, test := range map[string]struct {
+		messages int // that each sends at once
+		least    int // of them that the inbox holds at most
+		most     int
+	}{
+		"few each":               {messages: 1, least: heard, most: heard},
+		"many each":              {messages: 500, least: heard * 500, most: heard * 500},
+		"more than a piece each": {messages: 2000, least: heard * (aheadBytes / 7), most: heard * (aheadBytes/7 + 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := NewStill(t, Options{})
+			if s.Loop.ring == nil {
+				t.Skip("this system has no io_uring for us: answers are written one by one")
+			}
+			one := frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte("x"))
+			var most int64
+			var peers []net.Conn
+			for range members {
+				near, far := sockets(t)
+				c := s.Loop.slab.take(s.Loop)
+				s.live.Add(1)
+				s.Loop.opened(c.id, &opening{fd: near, handler: busy{conn: c, most: &most}})
+				peers = append(peers, far)
+			}
+			s.Settle(t)
+			for _, far := range peers {
+				far.Write(bytes.Repeat(one, test.messages))
+			}
+			s.Settle(t)
+			const each = commandBytes + 3 // with a frame of one byte
+			if held := int(most) / each; held < test.least || held > test.most {
+				t.Errorf("the inbox held what answers %d messages, want %d to %d", held, test.least, test.most)
+			}
+			for i, far := range peers {
+				answer := make([]byte, 3*test.messages)
+				far.SetReadDeadline(time.Now().Add(20 * time.Second))
+				if _, err := io.ReadFull(far, answer); err != nil || string(answer) != strings.Repeat("\x81\x01x", test.messages) {
+					t.Fatalf("peer %d got %q, %v", i, answer, err)
+				}
+			}
+		})
+	}
+}
+
+// notes is what a handler was told.
+type notes struct{ told []string }
+
+func (n *notes) Message(_ frame.Opcode, data []byte) { n.told = append(n.told, string(data)) }
+func (n *notes) Closed(code int, _ string, _ error)  { n.told = append(n.told, fmt.Sprint(code)) }
+
+// Whatever happens between the poller's telling of a crowd and its being read: each is
+// told all that its peer said, once and in order, and the end after it. Without a ring, or
+// where it fails just then, likewise.
+func TestCrowdInTheMeantime(t *testing.T) {
+	t.Parallel()
+	const members = 3*heard + 1
+	hello, more := "hello", "more"
+	say := func(text string) []byte {
+		return frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte(text))
+	}
+	whats := []struct {
+		happens func(far net.Conn)
+		want    []string
+	}{
+		{func(net.Conn) {}, []string{hello}},
+		{func(far net.Conn) { far.Write(say(more)) }, []string{hello, more}},
+		{func(far net.Conn) { far.Write(say(more)[:5]) }, []string{hello}},
+		{func(far net.Conn) { far.Close() }, []string{hello, "1006"}},
+		{func(far net.Conn) { far.Write(say(more)); far.Close() }, []string{hello, more, "1006"}},
+		{func(far net.Conn) { far.Write(say(strings.Repeat("x", 3*aheadBytes))) }, []string{hello, strings.Repeat("x", 3*aheadBytes)}},
+	}
+	for name, before := range map[string]func(l *Loop){
+		"ring":    func(*Loop) {},
+		"no ring": func(l *Loop) { l.closeRing() },
+		"failing": func(l *Loop) { unix.Close(l.ring.fd); l.ring.fd = -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := NewStill(t, Options{})
+			l := s.Loop
+			if l.ring == nil {
+				t.Skip("this system has no io_uring for us: they are read one by one")
+			}
+			var told []*notes
+			var peers []net.Conn
+			for range members {
+				near, far := sockets(t)
+				c := l.slab.take(l)
+				s.live.Add(1)
+				n := new(notes)
+				l.opened(c.id, &opening{fd: near, handler: n})
+				told, peers = append(told, n), append(peers, far)
+			}
+			s.Settle(t)
+			for _, far := range peers {
+				far.Write(say(hello))
+			}
+			n := s.poll.ready()
+			for i, far := range peers {
+				whats[i%len(whats)].happens(far)
+			}
+			before(l)
+			s.poll.serve(l, n)
+			s.Settle(t)
+			for i, n := range told {
+				if want := whats[i%len(whats)].want; !slices.Equal(n.told, want) {
+					t.Errorf("member %d was told %.60q, want %.60q", i, n.told, want)
+				}
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@
 //	10,000 connects at once               tests/bad TestRush
 //	a process that was stopped            tests/bad TestStopped
 //	no io_uring                           tests/bad TestNoRing
+//	a wall clock that jumps               tests/bad TestWallClockJumps
 //	a clock that jumps, a loop held up    internal/loop TestStall
 //	a byte a second                       internal/loop TestByteASecond
 //	a byte a time, in both directions     internal/loop TestBadConditions

@@ -21,15 +21,15 @@ type ring struct {
 	doneHead    *uint32
 	doneTail    *uint32
 	doneMask    uint32
-	sends       []ringSend
+	submissions []submission
 	completions []completion
-	bytes       [ringSends][]byte // of the sends that are prepared; keeps them where they are
+	bytes       [ringSends][]byte // of what is prepared; keeps them where they are
 	results     [ringSends]int32
 	n           int // prepared
 }
 
-// ringSend is struct io_uring_sqe, completion struct io_uring_cqe (io_uring_enter(2)).
-type ringSend struct {
+// submission is struct io_uring_sqe, completion struct io_uring_cqe (io_uring_enter(2)).
+type submission struct {
 	opcode, flags uint8
 	_             uint16
 	fd            int32
@@ -82,7 +82,7 @@ func newRing() *ring {
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	r.sends = unsafe.Slice((*ringSend)(unsafe.Pointer(&r.entries[0])), p.entries)
+	r.submissions = unsafe.Slice((*submission)(unsafe.Pointer(&r.entries[0])), p.entries)
 	r.completions = unsafe.Slice((*completion)(unsafe.Pointer(&r.shared[p.cq[5]])), p.completions)
 	return r
 }
@@ -102,7 +102,7 @@ func (r *ring) full() bool { return r.n == ringSends }
 // prepare lists one send or receive. The ring must not be full.
 func (r *ring) prepare(operation uint8, fd int, b []byte) {
 	r.bytes[r.n] = b
-	r.sends[(*r.tail+uint32(r.n))&r.mask] = ringSend{
+	r.submissions[(*r.tail+uint32(r.n))&r.mask] = submission{
 		opcode: operation, fd: int32(fd),
 		address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), length: uint32(len(b)),
 		sendFlags: unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL, number: uint64(r.n),

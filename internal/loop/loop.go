@@ -43,6 +43,7 @@ type Loop struct {
 
 	crowd    bool      // so many can be read that answers to them are written together
 	ahead    ahead     // of a crowd, what was read with one call
+	behind   int       // reads of a crowd since their handlers were heard
 	serving  bool      // it reads the sockets that can be read
 	flushing bool      // that in the middle of a flush
 	commands []command // what was taken from the inbox last
@@ -138,7 +139,7 @@ func (l *Loop) react(id connID, s *slot) {
 		return
 	}
 	if l.crowd {
-		if !l.ahead.some && l.muchPosted() {
+		if l.behind++; !l.ahead.some && (l.behind >= heard || l.muchPosted()) {
 			l.hear()
 		}
 		return
@@ -157,6 +158,7 @@ func (l *Loop) hear() {
 	if l.flushing || l.inbox.empty() {
 		return
 	}
+	l.behind = 0
 	l.obeyAll()
 	if len(l.dirty) >= ringLeast {
 		l.flushQueues()

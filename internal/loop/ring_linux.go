@@ -110,6 +110,9 @@ func (r *ring) prepare(operation uint8, fd int, b []byte) {
 	r.n++
 }
 
+// forget takes back what is prepared.
+func (r *ring) forget() { r.n = 0 }
+
 // submit does what is prepared. Of the first of them, as many as there are results, these
 // say what send(2) or recv(2) would: bytes, or an error number below 0. The others the
 // kernel did not take: the ring is of no use any more.

@@ -1,10 +1,10 @@
 package loop
 
-// ringSends is how many sockets one call sends to, at most: enough to pay, and little enough that
-// a stop of the world, which waits for the call, is not seen (0.3 ms).
+// ringSends is how many sockets one call sends to, at most: enough to pay, and little enough
+// that a stop of the world, which waits for the call, is not seen (0.3 ms).
 const ringSends = 64
 
-// ringLeast is to how many it pays.
+// ringLeast is to how many, or from how many, it pays.
 const ringLeast = 8
 
 // heard is how many connections of a crowd are read in a row, before what their handlers

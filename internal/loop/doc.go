@@ -12,7 +12,7 @@
 //	                                   └──→ end of the batch: one write ←───┘
 //	                                              per connection
 //
-// Where many can be read, sixteen are read with one call, and answered with one
+// Where many can be read, up to sixteen are read with one call, and answered with one
 // (crowd_linux.go).
 //
 // # Who owns what

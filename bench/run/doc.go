@@ -21,9 +21,10 @@
 // through; ratios are of two figures of the same round, so what is to be compared
 // belongs into one call.
 //
-// Where memory is measured, servers in Go are asked to collect their garbage first,
-// by a signal that _collect.go takes: it is laid over their main packages when they
-// are built here, and is no part of them otherwise.
+// Where memory is measured, servers in Go are asked to collect their garbage before the
+// first connection and again when all stand, by a signal that _collect.go takes: it is
+// laid over their main packages when they are built here, and is no part of them
+// otherwise.
 //
 // # What it does not do
 //

@@ -117,6 +117,11 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 	if err := awaitListener(ctx, listen, ended); err != nil {
 		return nil, "", err
 	}
+	if c.collects && server.collects {
+		if err := collected(ctx, serve); err != nil {
+			return nil, "", err
+		}
+	}
 	var calls *counter
 	if c.counts {
 		if calls, err = countWrites(ctx, s, serve.Process.Pid); err != nil {
@@ -143,6 +148,23 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 	return f, "", nil
 }
 
+// collectFor is for a server to collect its garbage.
+const collectFor = time.Second
+
+// collected has a server collect what its start left behind, or what connections take
+// would be set off against it.
+func collected(ctx context.Context, serve *exec.Cmd) error {
+	if err := collect(serve); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(collectFor):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // fault is why a measurement does not count.
 func (s scenario) fault(r *bench.Result) string {
 	if r.Faults.First == "" && s.command != "idle" && r.Latency == nil {
@@ -165,10 +187,10 @@ func loadWith(ctx context.Context, s settings, p programs, c scenario, server co
 	if err := tool.Start(); err != nil {
 		return nil, err
 	}
-	collected := !c.collects || !server.collects
+	asked := !c.collects || !server.collects
 	for lines := bufio.NewScanner(progress); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "measured") && !collected {
-			collected = true
+		if strings.HasPrefix(lines.Text(), "measured") && !asked {
+			asked = true
 			if err := collect(serve); err != nil {
 				return nil, errors.Join(err, tool.Wait())
 			}
@@ -183,7 +205,7 @@ func loadWith(ctx context.Context, s settings, p programs, c scenario, server co
 		return nil, fmt.Errorf("maru bench: %s", &said)
 	case err != nil && !errors.As(err, &exit):
 		return nil, err
-	case !collected:
+	case !asked:
 		return nil, errors.New("maru bench did not tell that all connections stand")
 	}
 	r := new(bench.Result)

@@ -17,7 +17,7 @@ type scenario struct {
 	serve       string        // more arguments for maru serve
 	scheme      string        // if it is not ws
 	joins       bool          // the limit may join messages, as several are on their way
-	collects    bool          // the server collects its garbage before its memory is read
+	collects    bool          // the server collects its garbage each time before its memory is read
 	counts      bool          // system calls that write are counted
 	duration    time.Duration // if it is not the user's choice
 }
@@ -39,9 +39,9 @@ func (s scenario) compared() int {
 // pingsFor is longer than maru's ping interval, so that each connection has one.
 const pingsFor = 27 * time.Second
 
-// collectFor holds the second that maru bench needs to tell that all stand, and
+// standFor holds the second that maru bench needs to tell that all stand, and
 // the collection after that.
-const collectFor = 3 * time.Second
+const standFor = 3 * time.Second
 
 // lateFor is 800 publications: it takes many for a latency that one in a hundred, or in
 // a thousand, exceeds.
@@ -62,10 +62,10 @@ func scenarios() []scenario {
 		{name: "echo", title: "Echo, 1,000 connections", command: "echo", args: "--connections 1000", mode: "echo", figures: echo},
 		{name: "echo10k", title: "Echo, 10,000 connections", command: "echo", args: "--connections 10000", mode: "echo", figures: echo},
 		{name: "connect", title: "Connect, upgrade, close; 64 at a time", command: "connect", args: "--connections 64", mode: "fanout", figures: echo},
-		{name: "idle", title: "Memory of 19,000 idle connections", command: "idle", args: "--connections 19000", mode: "fanout", collects: true, duration: collectFor, figures: idle},
-		{name: "deflate", title: "Memory of 19,000 idle connections, compression negotiated", command: "idle", args: "--connections 19000 --deflate", mode: "fanout", only: []string{maruName}, collects: true, duration: collectFor, figures: idle},
-		{name: "secure", title: "Memory of 19,000 idle connections over TLS 1.3", command: "idle", args: "--connections 19000 --insecure", mode: "fanout", only: []string{maruName}, serve: "--tls-self-signed", scheme: "wss", collects: true, duration: collectFor, figures: idle},
-		{name: "events", title: "Memory of 19,000 idle streams of server-sent events", command: "idle", args: "--connections 19000", mode: "fanout", only: []string{maruName}, scheme: "http", collects: true, duration: collectFor, figures: idle},
+		{name: "idle", title: "Memory of 19,000 idle connections", command: "idle", args: "--connections 19000", mode: "fanout", collects: true, duration: standFor, figures: idle},
+		{name: "deflate", title: "Memory of 19,000 idle connections, compression negotiated", command: "idle", args: "--connections 19000 --deflate", mode: "fanout", only: []string{maruName}, collects: true, duration: standFor, figures: idle},
+		{name: "secure", title: "Memory of 19,000 idle connections over TLS 1.3", command: "idle", args: "--connections 19000 --insecure", mode: "fanout", only: []string{maruName}, serve: "--tls-self-signed", scheme: "wss", collects: true, duration: standFor, figures: idle},
+		{name: "events", title: "Memory of 19,000 idle streams of server-sent events", command: "idle", args: "--connections 19000", mode: "fanout", only: []string{maruName}, scheme: "http", collects: true, duration: standFor, figures: idle},
 		{name: "pings", title: "CPU of 19,000 idle connections with pings on", command: "idle", args: "--connections 19000", mode: "fanout", only: []string{maruName}, duration: pingsFor, figures: []figure{share}},
 	}
 }

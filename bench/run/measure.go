@@ -118,7 +118,7 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 		return nil, "", err
 	}
 	if c.collects && server.collects {
-		if err := collected(ctx, serve); err != nil {
+		if err := settled(ctx, serve); err != nil {
 			return nil, "", err
 		}
 	}
@@ -148,17 +148,25 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 	return f, "", nil
 }
 
-// collectFor is for a server to collect its garbage.
-const collectFor = time.Second
+// settleFor is for a server to end its start, and again to collect its garbage: who
+// listens has often not done all of it.
+const settleFor = time.Second
 
-// collected has a server collect what its start left behind, or what connections take
+// settled has a server collect what its start left behind, or what connections take
 // would be set off against it.
-func collected(ctx context.Context, serve *exec.Cmd) error {
+func settled(ctx context.Context, serve *exec.Cmd) error {
+	if err := wait(ctx, settleFor); err != nil {
+		return err
+	}
 	if err := collect(serve); err != nil {
 		return err
 	}
+	return wait(ctx, settleFor)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
 	select {
-	case <-time.After(collectFor):
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

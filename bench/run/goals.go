@@ -112,8 +112,8 @@ func (r *record) reached(g goal) (answer string, ratio spread) {
 	return answer, ratio
 }
 
-// standing is how maru stands to the others by a figure: ahead or behind only where
-// the middle halves do not overlap.
+// standing is how maru stands to the others by a figure, in the rounds that have both: ahead
+// or behind only where the middle halves do not overlap.
 type standing struct{ ahead, level, behind, few []string }
 
 // enough is so many runs that their middle half says something.
@@ -121,14 +121,14 @@ const enough = 5
 
 func (r *record) standing(s scenario, f figure) standing {
 	var all standing
-	mine := r.spread(s.name, maruName, f)
 	for _, server := range r.entrants(s) {
-		theirs := r.spread(s.name, server, f)
-		if theirs.n == 0 || mine.n == 0 || strings.HasPrefix(server, maruName) {
+		if len(r.of(s.name, server)) == 0 || len(r.of(s.name, maruName)) == 0 || strings.HasPrefix(server, maruName) {
 			continue
 		}
+		ones, others := r.pairs(entry{s.name, maruName}, entry{s.name, server}, f)
+		mine, theirs := spreadOf(ones), spreadOf(others)
 		switch {
-		case min(mine.n, theirs.n) < enough:
+		case mine.n < enough:
 			all.few = append(all.few, server)
 		case mine.under(theirs):
 			all.ahead = append(all.ahead, server)
@@ -155,7 +155,7 @@ func (s standing) String() string {
 }
 
 func (r *record) notAhead(b *strings.Builder, all []scenario) {
-	b.WriteString("## Where maru is not ahead\n\nLevel means that the middle halves overlap; fewer than five runs of either say nothing. The limit is no server to use: it shows what the system calls cost.\n\n")
+	b.WriteString("## Where maru is not ahead\n\nLevel means that the middle halves overlap, of the rounds that have both; fewer than five of them say nothing. The limit is no server to use: it shows what the system calls cost.\n\n")
 	none := true
 	for _, s := range all {
 		for _, f := range s.figures[:s.compared()] {

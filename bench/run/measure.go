@@ -118,7 +118,7 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 		return nil, "", err
 	}
 	if c.collects && server.collects {
-		if err := settled(ctx, serve); err != nil {
+		if err := settled(ctx, func() error { return collect(serve) }); err != nil {
 			return nil, "", err
 		}
 	}
@@ -154,11 +154,11 @@ const settleFor = time.Second
 
 // settled has a server collect what its start left behind, or what connections take
 // would be set off against it.
-func settled(ctx context.Context, serve *exec.Cmd) error {
+func settled(ctx context.Context, collect func() error) error {
 	if err := wait(ctx, settleFor); err != nil {
 		return err
 	}
-	if err := collect(serve); err != nil {
+	if err := collect(); err != nil {
 		return err
 	}
 	return wait(ctx, settleFor)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -161,6 +162,29 @@ func TestCounted(t *testing.T) {
 	}
 }
 
+// A server has time to end its start before it collects, and time to collect.
+func TestSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var asked time.Duration
+		err := settled(t.Context(), func() error {
+			asked = time.Since(began)
+			return nil
+		})
+		if took := time.Since(began); err != nil || asked != settleFor || took != 2*settleFor {
+			t.Errorf("asked after %v, done after %v: %v", asked, took, err)
+		}
+		if err := settled(t.Context(), func() error { return io.ErrClosedPipe }); err != io.ErrClosedPipe {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), settleFor/2)
+		defer cancel()
+		if err := settled(ctx, func() error { t.Error("asked"); return nil }); err != context.DeadlineExceeded {
+			t.Error(err)
+		}
+	})
+}
+
 // pieces is a record of six rounds, by turns: maru needs 1 and 1.5, the limit 2 and 4,
 // uws 3 and 4; another server failed.
 func pieces() *record {
@@ -195,6 +219,11 @@ func TestStanding(t *testing.T) {
 		}
 	}
 	r.Measurements[0].Figures, r.Measurements[4].Figures = nil, nil
+	is("too few runs to say beside limit, uws")
+	r.Measurements[8].Figures = nil
+	for round := range 3 { // which the others are not in
+		r.Measurements = append(r.Measurements, measurement{Scenario: s.name, Contender: maruName, Round: 6 + round, Figures: &figures{CPU: 0.5}})
+	}
 	is("too few runs to say beside limit, uws")
 	// The ratio is of figures of the same round.
 	if got := r.ratio(entry{s.name, limitName}, entry{s.name, uwsName}, cpu); got.n != 6 || got.low >= got.upper || got.upper > 1 {

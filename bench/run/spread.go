@@ -57,14 +57,25 @@ func (r *record) spread(scenario, server string, f figure) spread {
 // entry is a server in a scenario.
 type entry struct{ scenario, server string }
 
-// ratio is one's figure over another's of the same round: what changes with the
-// machine from round to round is in both.
+// pairs is the figures of two in the rounds that have both: what changes with the machine
+// from round to round is in both.
+func (r *record) pairs(one, other entry, f figure) (ones, others []float64) {
+	all := r.of(other.scenario, other.server)
+	for round, mine := range r.of(one.scenario, one.server) {
+		if theirs := all[round]; theirs != nil {
+			ones, others = append(ones, f.of(mine)), append(others, f.of(theirs))
+		}
+	}
+	return ones, others
+}
+
+// ratio is one's figure over another's of the same round.
 func (r *record) ratio(one, other entry, f figure) spread {
 	var values []float64
-	others := r.of(other.scenario, other.server)
-	for round, mine := range r.of(one.scenario, one.server) {
-		if theirs := others[round]; theirs != nil && f.of(theirs) > 0 {
-			values = append(values, f.of(mine)/f.of(theirs))
+	ones, others := r.pairs(one, other, f)
+	for i := range ones {
+		if others[i] > 0 {
+			values = append(values, ones[i]/others[i])
 		}
 	}
 	return spreadOf(values)

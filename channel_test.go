@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 func badChannel(err error) bool { return errors.Is(err, &maru.Error{Code: maru.CodeBadChannel}) }

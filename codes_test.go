@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Every code of codes.go has its row in the table of docs/contract.md, with the

@@ -131,10 +131,11 @@ func TestDependenciesHaveOneHome(t *testing.T) {
 }
 
 // packages are the imports of every package of this module on any system,
-// without those of its tests.
+// without those of its tests. The module is called maru here, whatever its path is.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	all := make(map[string][]string)
+	module := modulePath(t)
 	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -155,6 +156,9 @@ func packages(t *testing.T) map[string][]string {
 			if err != nil {
 				return err
 			}
+			if rest, ours := strings.CutPrefix(imported, module); ours && (rest == "" || rest[0] == '/') {
+				imported = "maru" + rest
+			}
 			imports = append(imports, imported)
 		}
 		slices.Sort(imports)
@@ -165,6 +169,17 @@ func packages(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// modulePath is the path that go.mod gives the module.
+func modulePath(t *testing.T) string {
+	t.Helper()
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(mod), "\n")
+	return strings.TrimPrefix(line, "module ")
 }
 
 // enter says which directories hold packages of this module.

@@ -1,4 +1,4 @@
-module maru
+module maru.example/maru
 
 go 1.26.0
 

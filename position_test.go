@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 func TestParsePosition(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 500, time.UTC)

@@ -3,7 +3,7 @@ package maru_test
 import (
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 func TestOwner(t *testing.T) {

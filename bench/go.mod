@@ -1,4 +1,4 @@
-module maru/bench
+module maru.example/maru/bench
 
 go 1.26.0
 
@@ -9,7 +9,7 @@ require (
 	github.com/lesismal/nbio v1.6.8
 	github.com/lxzan/gws v1.8.9
 	golang.org/x/sys v0.50.0
-	maru v0.0.0
+	maru.example/maru v0.0.0
 )
 
 require (
@@ -43,4 +43,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace maru => ../
+replace maru.example/maru => ../

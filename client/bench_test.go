@@ -5,8 +5,8 @@ import (
 	"sync"
 	"testing"
 
-	"maru/client"
-	"maru/server"
+	"maru.example/maru/client"
+	"maru.example/maru/server"
 )
 
 // What one publication costs the client before the program has it.

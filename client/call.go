@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // repeat says whether a command may be sent again when its reply is lost.

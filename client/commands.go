@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Publish publishes p in a channel, and returns its position when the server has it: it is

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/client"
+	"maru.example/maru"
+	"maru.example/maru/client"
 )
 
 func text(s string) *maru.Publication { return &maru.Publication{Data: []byte(s)} }

@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/client"
-	"maru/ws"
+	"maru.example/maru"
+	"maru.example/maru/client"
+	"maru.example/maru/ws"
 )
 
 func TestBackoffGrowsTo20Seconds(t *testing.T) {

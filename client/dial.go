@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"maru"
-	"maru/ws"
+	"maru.example/maru"
+	"maru.example/maru/ws"
 )
 
 const subprotocol = "maru.v1"

@@ -6,7 +6,7 @@ import (
 	"net"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var (

@@ -1,6 +1,6 @@
 package client
 
-import "maru"
+import "maru.example/maru"
 
 // Event is what a subscription brings: a *Publication, a *Gap, a *Subscribed or a
 // *Presence. A program ignores those it does not know.

@@ -6,9 +6,9 @@ import (
 	"log"
 	"net/http/httptest"
 
-	"maru"
-	"maru/client"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/client"
+	"maru.example/maru/server"
 )
 
 // The program subscribes, publishes, and hears itself.

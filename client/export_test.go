@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Lab is what tests put in the place of the world.

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/client"
+	"maru.example/maru"
+	"maru.example/maru/client"
 )
 
 // A fake is a server of maru.v1 without sockets, whose time is that of a synctest bubble.

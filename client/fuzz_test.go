@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"maru/client"
+	"maru.example/maru/client"
 )
 
 // FuzzMessages has a server that says anything, one message a line, to a client that has

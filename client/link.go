@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // link is a connection that is held open: its goroutine, hold, connects again and

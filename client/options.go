@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Options say how to connect. The zero value is an anonymous client.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // queue holds the events of a subscription until the program takes them. It never

@@ -18,10 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/client"
-	"maru/server"
-	"maru/ws"
+	"maru.example/maru"
+	"maru.example/maru/client"
+	"maru.example/maru/server"
+	"maru.example/maru/ws"
 )
 
 const bearable = 60 * time.Second // for anything that must happen, on a busy machine

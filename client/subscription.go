@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Subscription is one channel, as the program hears it.

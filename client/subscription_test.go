@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/client"
+	"maru.example/maru"
+	"maru.example/maru/client"
 )
 
 func TestHistoryFirstThenLive(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // message is one message of the server: a reply, or a push, which has no id. Of

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 // scratch is a directory for all tests.

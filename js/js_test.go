@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/js"
+	"maru.example/maru/js"
 )
 
 // mostBytes is for all modules together, the worker's included, as they are served

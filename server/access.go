@@ -8,11 +8,11 @@ import (
 	"slices"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/gateway/full"
-	"maru/internal/session"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway/full"
+	"maru.example/maru/internal/session"
 )
 
 // Access is who may do what, how they prove who they are, and how often they may.

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/frame"
-	"maru/internal/handshake"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/server"
 )
 
 var (

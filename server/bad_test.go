@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/server"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/server"
 )
 
 // Whoever takes too long to say what it wants is cut, a byte at a time or not.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"sync"
 
-	"maru"
-	"maru/internal/broker/memory"
-	"maru/internal/broker/nats"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/internal/broker/nats"
+	"maru.example/maru/internal/history"
 )
 
 // DataError is New's error about Options.Data: the directory cannot be used, is in use

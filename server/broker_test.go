@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 // What is on disk is there after the next start, as the namespaces' durability has it.

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Drain lets everybody leave who is connected, one after the other and spread over the

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/internal/handshake"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/server"
 )
 
 // dialFull opens a connection of the full protocol, which is answered.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/server"
+	"maru.example/maru/server"
 )
 
 // An event stream over HTTP/1 has the connection for itself, and ends with it, over TLS

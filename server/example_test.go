@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 // A program with a mux of its own takes maru in under /live/.

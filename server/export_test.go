@@ -1,5 +1,5 @@
 package server
 
-import "maru/internal/metrics"
+import "maru.example/maru/internal/metrics"
 
 func (s *Server) Metrics() []metrics.Metric { return s.metrics() }

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"maru/internal/auth"
+	"maru.example/maru/internal/auth"
 )
 
 // Caller is who asks, by the server's word. The zero Caller is anonymous.

@@ -4,11 +4,11 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	"maru"
-	"maru/internal/entry"
-	"maru/internal/hub"
-	"maru/internal/loop"
-	"maru/internal/metrics"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/metrics"
 )
 
 // metrics are what /metrics tells beside the runtime's own.
@@ -125,7 +125,7 @@ func buildInfo() []string {
 	}
 	version := info.Main.Version
 	for _, m := range info.Deps {
-		if m.Path == "maru" {
+		if m.Path == "maru.example/maru" {
 			version = m.Version
 		}
 	}

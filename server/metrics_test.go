@@ -14,8 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"maru/internal/frame"
-	"maru/server"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/server"
 )
 
 // scrape is what a server tells Prometheus, name and labels first, like

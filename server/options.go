@@ -9,9 +9,9 @@ import (
 	"net/netip"
 	"time"
 
-	"maru/internal/auth"
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Options of a Server. Each zero field means its default. The zero Options are

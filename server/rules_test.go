@@ -3,9 +3,9 @@ package server_test
 import (
 	"testing"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/server"
 )
 
 var ruled = server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{

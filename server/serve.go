@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net"
 
-	"maru"
-	"maru/internal/front"
+	"maru.example/maru"
+	"maru.example/maru/internal/front"
 )
 
 // Serve answers connections from l until Shutdown, and then returns

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/server"
 )
 
 // All ways into a channel lead to the same channel.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 
-	"maru"
-	"maru/internal/gateway/full"
-	"maru/internal/session"
+	"maru.example/maru"
+	"maru.example/maru/internal/gateway/full"
+	"maru.example/maru/internal/session"
 )
 
 // session is what all sessions of the full protocol share.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"iter"
 
-	"maru"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 )
 
 // SubscribeOptions say from where on a program wants a channel, and how. The zero value

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 func say(t *testing.T, s *server.Server, channel string, texts ...string) (last maru.Position) {

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/internal/handshake"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/server"
 )
 
 const patience = 20 * time.Second

@@ -5,8 +5,8 @@ import (
 	"net"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/ws"
 )
 
 // BenchmarkEcho sends a message on each of 64 connections and reads it back; an

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/ws"
 )
 
 // OnConnection returns before the first OnMessage, OnClose runs last and once,

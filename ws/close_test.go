@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 // ends collects what a server's OnClose and OnError are told.

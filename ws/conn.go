@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"sync"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Conn is one WebSocket connection, of a server's client or dialled. Its

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"maru/internal/handshake"
-	"maru/internal/loop"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/loop"
 )
 
 // DialOptions say how to connect and who is told of what comes. The zero value

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/ws"
 )
 
 const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY\r\n"

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/ws"
 )
 
 // Faults of a client: the server answers each with its code, tells OnError and

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 // handshakes are requests that are no handshake, or not one for here, each with its

@@ -16,7 +16,7 @@ import (
 
 	h2 "golang.org/x/net/http2"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func init() {

@@ -13,9 +13,9 @@ import (
 
 	h2 "golang.org/x/net/http2"
 
-	"maru/internal/frame"
-	_ "maru/internal/xconnect"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	_ "maru.example/maru/internal/xconnect"
+	"maru.example/maru/ws"
 )
 
 // http2 is a server as a handler of net/http's, and a client whose streams share one

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Type is the type of a message (RFC 6455 §5.6).

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func TestEcho(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/ws"
 )
 
 // patience is how long a test waits for what must come.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 // Over TLS, too, neither side of a connection has a goroutine, in any version. Not

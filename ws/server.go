@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"maru/internal/front"
-	"maru/internal/handshake"
-	"maru/internal/loop"
+	"maru.example/maru/internal/front"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/loop"
 )
 
 // Server is a WebSocket server. It listens by itself (ListenAndServe), or is the

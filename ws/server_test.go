@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func TestClients(t *testing.T) {

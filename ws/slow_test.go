@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/ws"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/ws"
 )
 
 // A peer that never reads is closed with 1013 once its backlog is beyond its

@@ -1,6 +1,6 @@
 package ws
 
-import "maru/internal/frame"
+import "maru.example/maru/internal/frame"
 
 // Takeover says whose messages may be compressed by what the same side has said before
 // (RFC 7692 §7.1.1). It pays for little messages that are much alike. What it costs is

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 // Whatever each side allows, they understand each other: answers, broadcasts to who has

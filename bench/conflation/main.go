@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 type options struct {

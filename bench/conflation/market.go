@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 // A market is the keys and their last values. A value is JSON of one length:

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"maru/internal/bench"
-	"maru/internal/frame"
+	"maru.example/maru/internal/bench"
+	"maru.example/maru/internal/frame"
 )
 
 // A reader is a screen with quotes: of each key it gets only newer values. The normal one

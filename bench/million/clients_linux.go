@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // opening is what a process of clients connects to.

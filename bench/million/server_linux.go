@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 const channel = "million"

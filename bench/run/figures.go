@@ -1,6 +1,6 @@
 package main
 
-import "maru/internal/bench"
+import "maru.example/maru/internal/bench"
 
 // figures is what is kept of a measurement. Times are microseconds, memory is
 // bytes; what a scenario does not have is 0.

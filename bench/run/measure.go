@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 // startTimeout is for a server to listen.

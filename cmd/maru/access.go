@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"maru/internal/config"
-	"maru/server"
+	"maru.example/maru/internal/config"
+	"maru.example/maru/server"
 )
 
 // access is who may do what, as the options have it. It reads the key files.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/auth"
+	"maru.example/maru/internal/auth"
 )
 
 func file(t *testing.T, name, text string) string {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 type benchCmd struct {

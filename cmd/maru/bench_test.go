@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/bench"
-	"maru/ws"
+	"maru.example/maru/internal/bench"
+	"maru.example/maru/ws"
 )
 
 func TestBenchHelp(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"maru"
-	"maru/internal/config"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/config"
+	"maru.example/maru/server"
 )
 
 type checkCmd struct {

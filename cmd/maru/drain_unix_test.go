@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 const drainPatience = 30 * time.Second

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const (

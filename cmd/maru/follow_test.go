@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // transport answers each request with the next of its answers, and keeps what

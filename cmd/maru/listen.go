@@ -8,7 +8,7 @@ import (
 	"slices"
 	"syscall"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 // listen binds every address or none. Where nothing else was asked for, a

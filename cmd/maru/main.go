@@ -7,7 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "maru/internal/xconnect" // WebSocket over HTTP/2
+	_ "maru.example/maru/internal/xconnect" // WebSocket over HTTP/2
 )
 
 // errTerminated is why the context of commands ends at SIGTERM: somebody else than the

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const (

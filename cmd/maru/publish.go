@@ -13,7 +13,7 @@ import (
 	"os"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"os"
 	"strings"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // remote is the server that publish and subscribe talk to.

@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"time"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 // backEnd answers the requests of clients of the full protocol (--rpc-webhook):

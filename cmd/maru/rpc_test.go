@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 func TestBackEnd(t *testing.T) {

@@ -110,7 +110,7 @@ func parse(ctx context.Context, cli *commandLine, words []string, s *surrounding
 // name is the command that was called, as one would type it.
 func name(line *kong.Context) string {
 	if line == nil || line.Selected() == nil {
-		return "maru"
+		return "maru.example/maru"
 	}
 	return line.Selected().FullPath()
 }

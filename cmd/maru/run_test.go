@@ -9,7 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 func TestHelp(t *testing.T) {

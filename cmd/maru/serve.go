@@ -16,10 +16,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"maru"
-	"maru/internal/config"
-	"maru/internal/demo"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/internal/config"
+	"maru.example/maru/internal/demo"
+	"maru.example/maru/server"
 )
 
 // shutdownTimeout is for clients to take their leave; who has been told in a drain has

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"maru/server"
+	"maru.example/maru/server"
 )
 
 // serveStatus answers operators on an address of their own until end is called, which

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // stream follows a channel over server-sent events (docs/contract.md §6). Its

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 type subscribeCmd struct {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/config"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/config"
 )
 
 // maxExpires keeps a token from being for ever by a slip of the finger.

@@ -1,9 +1,9 @@
-module maru/examples/accounts
+module maru.example/maru/examples/accounts
 
 go 1.26.0
 
 require (
-	maru v0.0.0
+	maru.example/maru v0.0.0
 	modernc.org/sqlite v1.62.0
 )
 
@@ -44,4 +44,4 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace maru => ../..
+replace maru.example/maru => ../..

@@ -17,8 +17,8 @@ import (
 	"strings"
 	"time"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 	_ "modernc.org/sqlite"
 )
 

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/client"
+	"maru.example/maru"
+	"maru.example/maru/client"
 )
 
 const password = "correct horse"

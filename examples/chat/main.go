@@ -6,7 +6,7 @@ import (
 	"log"
 	"net/http"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func main() { log.Fatal(newServer().ListenAndServe()) }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func TestWhatOneSaysAllHear(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"os/signal"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func main() {

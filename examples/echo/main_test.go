@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 func TestEveryMessageComesBackAsItWas(t *testing.T) {

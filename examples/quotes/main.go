@@ -24,8 +24,8 @@ import (
 	"os/signal"
 	"time"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 // Quote is what the page shows of one company. All of these are invented.

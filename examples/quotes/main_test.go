@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/client"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/client"
+	"maru.example/maru/server"
 )
 
 func TestPricesOfThisProgram(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"maru"
-	"maru/server"
+	"maru.example/maru"
+	"maru.example/maru/server"
 )
 
 //go:embed index.html

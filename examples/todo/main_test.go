@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/client"
+	"maru.example/maru"
+	"maru.example/maru/client"
 )
 
 func TestAListForAll(t *testing.T) {

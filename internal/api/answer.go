@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"maru"
-	"maru/internal/entry"
-	"maru/internal/handshake"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/handshake"
 )
 
 // fail answers with err. What is the server's fault is logged in full; a client

@@ -5,9 +5,9 @@ import (
 	"context"
 	"net/http"
 
-	"maru"
-	"maru/internal/entry"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/hub"
 )
 
 // ChannelHandler answers a request about one channel, whose name is valid.

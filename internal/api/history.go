@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
 )
 
 const (

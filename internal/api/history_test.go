@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 )
 
 type history struct {

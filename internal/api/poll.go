@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/hub"
 )
 
 // answerTimeout is for the writing of the answer of a poll.

@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"maru/internal/auth"
+	"maru.example/maru/internal/auth"
 )
 
 // servePresence answers who is subscribed, once or as a stream.

@@ -8,9 +8,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
 )
 
 // bodyTimeout is for a body to arrive.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 func TestPublish(t *testing.T) {

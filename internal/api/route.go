@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"strings"
 
-	"maru"
-	"maru/internal/handshake"
+	"maru.example/maru"
+	"maru.example/maru/internal/handshake"
 )
 
 const channelsPrefix = "/channels/"

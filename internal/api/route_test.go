@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

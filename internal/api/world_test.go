@@ -11,13 +11,13 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/internal/api"
-	"maru/internal/auth"
-	"maru/internal/broker/memory"
-	"maru/internal/entry"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/api"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 // world is an API over a real hub and broker, with gateways and pages that only

@@ -3,7 +3,7 @@ package auth
 import (
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // An attachment is one live connection of a session.

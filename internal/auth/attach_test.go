@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 func TestSessionEndEndsConnections(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/auth"
+	"maru.example/maru/internal/auth"
 )
 
 func BenchmarkJudge(b *testing.B) {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/auth"
+	"maru.example/maru/internal/auth"
 )
 
 func TestCodec(t *testing.T) {

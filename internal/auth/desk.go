@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const (

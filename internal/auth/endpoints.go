@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // maxSignIn bounds the body of a sign-in: a nickname of 32 characters, each

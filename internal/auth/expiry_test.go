@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 const day = 24 * time.Hour

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/auth"
+	"maru.example/maru/internal/auth"
 )
 
 // Whatever headers and queries hold, nobody becomes somebody by it.

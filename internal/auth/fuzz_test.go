@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // What is taken for an origin is one: written out it reads the same, letter case

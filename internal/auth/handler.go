@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Handler judges each request before next sees it. What Judge refuses, and what

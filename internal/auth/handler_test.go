@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // serve sends the request through the guard. reached says whether it came out

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Caller is what a request says of its sender, once judged.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // A judged case is one request under one policy. Unset fields make a plain http

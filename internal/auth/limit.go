@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // A Limiter bounds how many connections there are at once, in all and from one

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 func TestLimiter(t *testing.T) {

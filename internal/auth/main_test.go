@@ -10,8 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

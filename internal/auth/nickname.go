@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // MaxNickname is the longest nickname, in characters (code points) after

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 func TestNickname(t *testing.T) {

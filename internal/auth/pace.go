@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Rate is how often something may happen: so many times a second, and so many at

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // People says who sends a request, and whose a live connection is until when. Make

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // town is People with a token key, an API key and somebody with a cookie.

@@ -3,7 +3,7 @@ package auth
 import (
 	"sync/atomic"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Refusals counts errors by their codes. nil counts nothing.

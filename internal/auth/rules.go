@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Action is what somebody does in a channel.

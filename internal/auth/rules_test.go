@@ -3,8 +3,8 @@ package auth_test
 import (
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 var everybody = map[string]auth.Identity{

@@ -10,7 +10,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // SessionOptions bound the sessions. Zero values mean the defaults.

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // A browser has a cookie jar and talks to the sessions behind a guard.

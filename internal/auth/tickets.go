@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // A Tie is between a live connection and who is at its end: it ends the connection

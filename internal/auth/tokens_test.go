@@ -24,8 +24,8 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // Key files, made once.

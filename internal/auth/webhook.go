@@ -12,7 +12,7 @@ import (
 	"net/url"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 const (

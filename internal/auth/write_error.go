@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // WriteError answers a request with err as a client may see it:

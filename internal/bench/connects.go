@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // connects opens and closes connections, so many at a time.

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // dialers is how many connections are opened at a time.

@@ -4,8 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // echo sends on each connection what must come back on it.

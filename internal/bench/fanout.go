@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // fanout is one publisher and many subscribers. Publications are numbered from

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 func durations() *rapid.Generator[[]time.Duration] {

@@ -1,8 +1,8 @@
 package bench
 
 import (
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // idle is connections that only stand.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 // good is options that pass, at a port where nobody listens.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"maru/internal/bench"
+	"maru.example/maru/internal/bench"
 )
 
 func TestPayloadComesBack(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/bench"
-	"maru/server"
-	"maru/ws"
+	"maru.example/maru/internal/bench"
+	"maru.example/maru/server"
+	"maru.example/maru/ws"
 )
 
 // serve runs a server until the test ends and returns its ws:// address.

@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"time"
 
-	"maru/internal/handshake"
+	"maru.example/maru/internal/handshake"
 )
 
 // openTimeout bounds one connection's way from nothing to a WebSocket.

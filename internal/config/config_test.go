@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 // write makes a configuration file.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 var update = flag.Bool("update", false, "write docs/options.md and deploy/maru.toml anew")

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 const exampleFile = "../../deploy/maru.toml"

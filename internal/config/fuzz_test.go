@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/config"
+	"maru.example/maru/internal/config"
 )
 
 func FuzzBytes(f *testing.F) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Namespace is a table [namespaces.NAME] of the file: who may do what in the

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/internal/demo"
+	"maru.example/maru/internal/demo"
 )
 
 func TestSameSeedSameWalk(t *testing.T) {

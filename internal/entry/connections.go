@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Transport is how a live connection came in.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Kind says what a body of that Content-Type is published as: JSON for

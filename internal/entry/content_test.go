@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"maru"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
 )
 
 func TestKind(t *testing.T) {

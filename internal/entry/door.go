@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // retryAfter is how long, in seconds, a refused caller should wait.

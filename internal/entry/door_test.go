@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
 )
 
 func newDoor(connections int, level slog.Level) (*entry.Door, *bytes.Buffer) {

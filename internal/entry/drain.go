@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/loop"
 )
 
 // Drain is a server's leave: nobody new comes in, and who is here leaves in turn and is

@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
 )
 
 // Who stays leaves in turn, who has gone is not asked, and everybody is to come back

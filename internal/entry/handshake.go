@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net/http"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/internal/handshake"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
 )
 
 // CheckHandshake is all that handshake.Accept refuses a request for, in the words

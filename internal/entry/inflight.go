@@ -3,7 +3,7 @@ package entry
 import (
 	"sync/atomic"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // maxInflight is how many publications of one connection may be on their way to

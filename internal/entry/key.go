@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // MaxKeyBytes is the longest key of a publication.

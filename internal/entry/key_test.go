@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
 )
 
 func TestKeyAt(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"strconv"
 
-	"maru"
-	"maru/internal/auth"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // MaxPublications is the most publications that one request may ask for, by

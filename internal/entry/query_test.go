@@ -7,8 +7,8 @@ import (
 	"reflect"
 	"testing"
 
-	"maru"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
 )
 
 func TestReplay(t *testing.T) {

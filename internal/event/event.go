@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Comment is a sign of life that no client's program hears of.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/event"
+	"maru.example/maru"
+	"maru.example/maru/internal/event"
 )
 
 // block is what a client makes of one block, by the rules of HTML, "Interpreting an

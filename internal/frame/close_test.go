@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 func TestValidCloseCode(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 func TestInflate(t *testing.T) {

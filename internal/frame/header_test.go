@@ -6,7 +6,7 @@ import (
 	"math"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // code is the close code that err carries, 0 for none.

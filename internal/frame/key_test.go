@@ -3,7 +3,7 @@ package frame_test
 import (
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // The example of RFC 6455 §1.3.

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // naiveMask is RFC 6455 §5.3 to the letter.

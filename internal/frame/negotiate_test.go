@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 func TestParseExtensions(t *testing.T) {

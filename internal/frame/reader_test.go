@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 var key = [4]byte{0x37, 0xfa, 0x21, 0x3d}

@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // somethings are messages that repeat each other, and some that do not: short, long,

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // beginnings has every proper beginning of the encoding of every character.

@@ -5,7 +5,7 @@ import (
 	"net"
 	"net/http"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // Read is what becomes of a header block that comes to a listener of l's address, after

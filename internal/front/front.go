@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"sync"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // Serve is h.Serve(l) with upgrades on the engine's loops. It returns when h is

@@ -20,10 +20,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"maru/internal/frame"
-	"maru/internal/front"
-	"maru/internal/handshake"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/front"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/loop"
 )
 
 // After it has refused a header block net/http waits half a second, longer than is

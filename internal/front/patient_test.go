@@ -17,8 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/internal/front"
-	"maru/internal/loop"
+	"maru.example/maru/internal/front"
+	"maru.example/maru/internal/loop"
 )
 
 // patience is how long a test waits for what must come.

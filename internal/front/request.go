@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // request is a request for a WebSocket with what belongs to it, in one piece of memory.

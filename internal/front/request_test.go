@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/front"
+	"maru.example/maru/internal/front"
 )
 
 // nowhere is a listener with an address.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // handshakesPerCore is how many TLS handshakes compute at a time, for each core;

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/front"
+	"maru.example/maru/internal/front"
 )
 
 // certified is a TLS configuration with httptest's certificate for 127.0.0.1.

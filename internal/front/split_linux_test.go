@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/front"
-	"maru/internal/handshake"
-	"maru/internal/loop"
+	"maru.example/maru/internal/front"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/loop"
 )
 
 // A handshake may come in any two reads, and a byte a read, with a frame behind it or

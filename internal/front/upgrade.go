@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // Prompt is an http.Handler that tells which requests it decides at once: those are

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Options say what a server offers.

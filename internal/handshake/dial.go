@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // DialOptions say how to reach a server. The zero value is a plain client.

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"maru/internal/handshake"
+	"maru.example/maru/internal/handshake"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

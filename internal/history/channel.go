@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // A channel is the window of its namespace's history that has its name.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Overhead is what a retained publication counts, in bytes, beside its data, key

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // maxRepeats is how many idempotency keys a namespace remembers; past it the

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
 
 	"pgregory.net/rapid"
 )

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Delivery is one publication with its place.

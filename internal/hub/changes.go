@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"time"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // changesInterval is the least time between two changes of presence that are told.

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 
 	"pgregory.net/rapid"
 )

@@ -3,8 +3,8 @@ package hub
 import (
 	"sync"
 
-	"maru"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/loop"
 )
 
 // Channel is the state of one channel while somebody is there.

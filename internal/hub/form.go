@@ -1,10 +1,10 @@
 package hub
 
 import (
-	"maru"
-	"maru/internal/event"
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/event"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Form is how publications are written to a connection.

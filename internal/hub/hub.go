@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/loop"
 )
 
 // Options of a Hub. Engine is needed; zero fields mean the defaults.

@@ -3,8 +3,8 @@ package hub
 import (
 	"context"
 
-	"maru"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/loop"
 )
 
 // Socket is a connection of the engine's as a subscriber: a WebSocket, or an event stream.

@@ -14,10 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 func TestForms(t *testing.T) {

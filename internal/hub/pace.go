@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"maru"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/loop"
 )
 
 // Mode is how much of what is published a subscriber wants. The zero value is all of

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // presence is who is subscribed to one channel. It is guarded by Channel.mu.

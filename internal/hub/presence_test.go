@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 )
 
 func TestPresence(t *testing.T) {

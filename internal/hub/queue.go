@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // Queue is a goroutine's subscription. What is published waits in it, bounded as

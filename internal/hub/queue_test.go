@@ -8,8 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"maru"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 )
 
 func texts(batch []hub.Delivery) []string {

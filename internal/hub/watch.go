@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // watchInterval is the least time between two answers of Watch.Next.

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"testing"
 
-	"maru"
-	"maru/internal/frame"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 const epoch = "e1"

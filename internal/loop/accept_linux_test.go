@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Whichever loop accepts, all get as many connections.

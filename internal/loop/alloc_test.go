@@ -5,8 +5,8 @@ package loop_test
 import (
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // A publication costs a few allocations, however many get it. Not parallel: it

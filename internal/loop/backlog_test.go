@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // A peer that does not read is closed with 1013 once its backlog is beyond its

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Whatever befalls connections, nobody else notices, and when they have gone

@@ -9,10 +9,10 @@ import (
 	"syscall"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/handshake"
-	"maru/internal/loop"
-	"maru/tests/swarm"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/tests/swarm"
 )
 
 // silent is a handler of a connection that only receives.

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // clock is the engine's coarse time: ticks since its start. A connection stores

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 
-	"maru"
-	"maru/internal/frame"
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
 )
 
 const (

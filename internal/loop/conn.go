@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Conn is a handle on a connection: a small comparable value, good for ever and

@@ -1,6 +1,6 @@
 package loop
 
-import "maru/internal/frame"
+import "maru.example/maru/internal/frame"
 
 // contexts are what a connection remembers whose messages refer to those before them
 // (context takeover, RFC 7692 §7.1.1), in the side of its slot. What it is sent is

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // busy answers each message, and remembers how much at most the inbox held.

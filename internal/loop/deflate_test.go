@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Compressed is what was agreed to be and shrinks, both ways.

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Drain closes the connections that there are with the code and reason, one after

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // polite has a last word.

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // everyStill runs body over a loop that is turned by hand, and sockets on which what was

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Options bound what an engine spends on a connection. Zero fields mean the

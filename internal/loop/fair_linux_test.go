@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // A large fan-out does not hold up those who want to be read; some of them end

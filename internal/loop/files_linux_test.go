@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Without a file left accepting pauses, and tells it once; who is there notices nothing,

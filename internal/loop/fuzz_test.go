@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // FuzzServerConn throws bytes at a connection, cut in any way. The handler hears

@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // What one goroutine posts to a connection and to its groups arrives there in

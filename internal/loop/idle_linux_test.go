@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 type deaf struct{}

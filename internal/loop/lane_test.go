@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 
 	"pgregory.net/rapid"
 )

@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Whatever way connections end, they give back what they had. Not parallel: it

@@ -3,7 +3,7 @@ package loop
 import (
 	"sync/atomic"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // readBytes is the size of a loop's one read buffer: a connection is read at

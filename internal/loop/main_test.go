@@ -5,7 +5,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"maru/tests/swarm"
+	"maru.example/maru/tests/swarm"
 )
 
 func TestMain(m *testing.M) {

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Many connections on a loop that is turned by hand: what is done for all of them holds up

@@ -3,7 +3,7 @@ package loop
 import (
 	"sync"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // form is how a message is encoded for a connection: plainForm, or the LZ77

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // multitude is an engine full of connections that have everything but a socket:

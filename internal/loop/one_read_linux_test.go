@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // hearing remembers what it hears.

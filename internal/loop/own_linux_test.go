@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Whatever is written to whom, by whom, and however little the sockets take at a time:

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // What was read before the connection was taken over waits for Resume and comes

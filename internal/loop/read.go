@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"io"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 func (l *Loop) rulesOf(s *slot) *frame.Rules {

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Content types and messages of TLS 1.3 (RFC 8446 §4, §5.1, §6).

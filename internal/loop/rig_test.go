@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // patience is how long a test waits for what must come.

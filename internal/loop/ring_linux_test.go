@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // aRing is a ring, or the end of the test: everything else is tested without one, too.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // blocks stands in for the kernel and remembers which pieces of memory it was given. It

@@ -3,7 +3,7 @@ package loop
 import (
 	"testing"
 
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 )
 
 // Whoever has answered is not silent, even if the answer lies unread when the

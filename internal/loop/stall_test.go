@@ -5,8 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // sleeper holds its loop up for as long as each message says.

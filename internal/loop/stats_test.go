@@ -3,8 +3,8 @@ package loop_test
 import (
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Bytes are those of frames, whichever way they take.

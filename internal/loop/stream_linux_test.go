@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // A stream's peer that has vanished is the kernel's to notice, since nobody asks it for an

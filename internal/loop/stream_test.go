@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 func bare(s string) *loop.Message { return loop.NewBareMessage([]byte(s), "") }

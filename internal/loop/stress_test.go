@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Everything at once, from everywhere: for the race detector, and to see that

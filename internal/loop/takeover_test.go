@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // takingOver is a connection where both sides keep their contexts.

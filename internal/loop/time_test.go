@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // With these options the engine's clock ticks four times a second, and what is

@@ -11,7 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maru/internal/frame"
+	"maru.example/maru/internal/frame"
 	"math/big"
 	"net"
 	"slices"
@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/loop"
+	"maru.example/maru/internal/loop"
 )
 
 // certificate is one that nobody has to trust.

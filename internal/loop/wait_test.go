@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"maru/internal/frame"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/loop"
 )
 
 // Whoever publishes waits while a loop is behind; small messages weigh what they

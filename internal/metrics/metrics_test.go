@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/metrics"
+	"maru.example/maru/internal/metrics"
 )
 
 func TestRegistry(t *testing.T) {

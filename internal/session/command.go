@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // command is one message of a client: an id, and one of the others.

@@ -3,7 +3,7 @@ package session
 import (
 	"context"
 
-	"maru"
+	"maru.example/maru"
 )
 
 type history struct {

@@ -1,6 +1,6 @@
 package session
 
-import "maru"
+import "maru.example/maru"
 
 // presence answers who is in a channel.
 func (s *Session) presence(c *command, who Identity) {

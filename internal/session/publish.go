@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"maru"
+	"maru.example/maru"
 )
 
 type publish struct {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 type refresh struct {

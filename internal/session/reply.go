@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // reply is the server's answer to a command.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 type rpc struct {

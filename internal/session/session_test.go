@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // FuzzParse: whatever comes, the answer is a command, an error with the command's

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"maru"
+	"maru.example/maru"
 )
 
 type subscribe struct {

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/js"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/js"
 )
 
 //go:embed assets

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/web"
+	"maru.example/maru/internal/web"
 )
 
 func TestAssets(t *testing.T) {

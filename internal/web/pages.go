@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"maru"
+	"maru.example/maru"
 )
 
 //go:embed templates/*.html

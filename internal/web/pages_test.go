@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/internal/web"
+	"maru.example/maru/internal/web"
 )
 
 // get answers one request for a page with the header lines.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/js"
+	"maru.example/maru/js"
 )
 
 // words reads one dictionary, whole.

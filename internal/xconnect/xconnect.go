@@ -1,7 +1,7 @@
 // Package xconnect switches on extended CONNECT (RFC 8441) in net/http, which
 // carries WebSockets in streams of HTTP/2. Importing it is all:
 //
-//	import _ "maru/internal/xconnect"
+//	import _ "maru.example/maru/internal/xconnect"
 //
 // net/http has the switch in the environment only, as http2xconnect=1 in GODEBUG,
 // and looks once, when it is initialized; there is no //go:debug setting of that

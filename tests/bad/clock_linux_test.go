@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/handshake"
-	"maru/tests/e2e/program"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // leaping is maru built with a time package whose wall clock leaps two days each second: to

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // A disk without room refuses publications, and nothing else: connections stay, what was

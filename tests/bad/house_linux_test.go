@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/tests/e2e/program"
-	"maru/ws"
+	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/ws"
 )
 
 // house is a maru serve under limits.

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // maru is the program under test.

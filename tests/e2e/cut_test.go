@@ -5,7 +5,7 @@ import (
 	"net"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // hallThrough is the hall's address for a browser that speaks through the relay.

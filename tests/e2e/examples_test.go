@@ -7,7 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // example starts one of the examples, and says where.

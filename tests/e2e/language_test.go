@@ -7,7 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // text is a word of the pages' scripts.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 //go:embed testdata/lecture.html

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // The hall over https and wss, with a certificate of its own making. Chromium has a

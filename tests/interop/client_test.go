@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // told reads what client.mjs writes until it has met all of want, and answers with the

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 func TestCloseComesBack(t *testing.T) {

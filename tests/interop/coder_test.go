@@ -10,7 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 const coderDefault = websocket.CompressionDisabled // the library's own default

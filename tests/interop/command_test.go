@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 func maruPublish(t testing.TB, args ...string) string {

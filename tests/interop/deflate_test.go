@@ -8,7 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // What maru answers to an offer that it takes: no context is kept.

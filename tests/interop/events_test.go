@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // sse is one event of npm eventsource, as events.js writes it.

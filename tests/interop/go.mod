@@ -1,11 +1,11 @@
-module maru/tests/interop
+module maru.example/maru/tests/interop
 
 go 1.26.0
 
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/gorilla/websocket v1.5.3
-	maru v0.0.0
+	maru.example/maru v0.0.0
 )
 
 require (
@@ -13,4 +13,4 @@ require (
 	golang.org/x/sys v0.50.0 // indirect
 )
 
-replace maru => ../..
+replace maru.example/maru => ../..

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 type gorillaPeer struct {

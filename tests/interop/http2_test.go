@@ -3,7 +3,7 @@ package interop_test
 import (
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // Node's HTTP/2 carries a WebSocket in a stream, into the same channel as sockets.

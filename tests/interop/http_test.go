@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/tests/e2e/program"
+	"maru.example/maru"
+	"maru.example/maru/tests/e2e/program"
 )
 
 var client = http.Client{

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/tests/e2e/program"
-	"maru/ws"
+	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/ws"
 )
 
 // The lecture's client, which knows nothing of maru, in the hall.

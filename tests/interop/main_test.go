@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // Programs built once for all tests.

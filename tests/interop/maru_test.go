@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"maru/tests/e2e/program"
-	"maru/ws"
+	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/ws"
 )
 
 type maruPeer struct {

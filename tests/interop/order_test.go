@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // Everybody hears everything, the sender included, as what it was and in one

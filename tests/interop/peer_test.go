@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 // event is what happens on a connection, and also what a peer is told to do.

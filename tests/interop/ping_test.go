@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 func TestPingIsAnswered(t *testing.T) {

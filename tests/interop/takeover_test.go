@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"maru/tests/e2e/program"
-	"maru/ws"
+	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/ws"
 )
 
 // ends are the contexts of the two sides of a connection: the window of each, as

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/server"
-	"maru/tests/swarm"
+	"maru.example/maru"
+	"maru.example/maru/server"
+	"maru.example/maru/tests/swarm"
 )
 
 func TestMain(m *testing.M) {

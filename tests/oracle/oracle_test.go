@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"maru/tests/e2e/program"
+	"maru.example/maru/tests/e2e/program"
 )
 
 var (

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 type publication struct {

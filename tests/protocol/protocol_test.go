@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/server"
-	"maru/ws"
+	"maru.example/maru/server"
+	"maru.example/maru/ws"
 
 	"go.uber.org/goleak"
 )

@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/handshake"
-	"maru/internal/loop"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/loop"
 )
 
 const environment = "MARU_TEST_SWARM"

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 
 	"pgregory.net/rapid"
 )

@@ -3,7 +3,7 @@ package brokertest
 import (
 	"fmt"
 
-	"maru"
+	"maru.example/maru"
 )
 
 func sameGap(a, b *maru.Gap) bool {

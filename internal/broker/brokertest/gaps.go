@@ -1,6 +1,6 @@
 package brokertest
 
-import "maru"
+import "maru.example/maru"
 
 var gapRules = []rule{
 	{"each line of the gap rules", with(func(l *Limits) { l.PublicationsPerChannel = 3 }), eachLine},

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 
 	"pgregory.net/rapid"
 )

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var orderRules = []rule{

@@ -3,7 +3,7 @@ package brokertest
 import (
 	"slices"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var queryRules = []rule{

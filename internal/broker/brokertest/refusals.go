@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var refusalRules = []rule{

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var repeatRules = []rule{

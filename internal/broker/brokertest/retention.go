@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 var retentionRules = []rule{

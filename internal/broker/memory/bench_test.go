@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/broker/memory"
+	"maru.example/maru"
+	"maru.example/maru/internal/broker/memory"
 )
 
 var text = []byte("a line of chat of some sixty bytes, neither short nor very long")

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 )
 
 // epochLength gives 50 random bits: enough that no two lives of a server meet,

@@ -1,6 +1,6 @@
 package memory
 
-import "maru/internal/history"
+import "maru.example/maru/internal/history"
 
 // PublicationOverhead is shorter to say in tests, which have a function history.
 const PublicationOverhead = history.Overhead

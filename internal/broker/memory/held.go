@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"maru/internal/history"
+	"maru.example/maru/internal/history"
 )
 
 // Held is how much is retained now, in all namespaces. What is too old counts until

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/broker/brokertest"
-	"maru/internal/broker/memory"
+	"maru.example/maru"
+	"maru.example/maru/internal/broker/brokertest"
+	"maru.example/maru/internal/broker/memory"
 )
 
 func open(t *testing.T, limits brokertest.Limits, sink maru.Sink) maru.Broker {

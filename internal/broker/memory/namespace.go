@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
 )
 
 // A namespace is a history with its lock. Whoever calls a method holds mu, except

@@ -1,6 +1,6 @@
 package memory
 
-import "maru"
+import "maru.example/maru"
 
 const (
 	defaultEmptyChannels = 10_000

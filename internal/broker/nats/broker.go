@@ -17,8 +17,8 @@ import (
 	"syscall"
 	"time"
 
-	"maru"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
 
 	"github.com/gofrs/flock"
 )

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"time"
 
-	"maru"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
 )
 
 // An envelope is what the log keeps of a publication, beside its channel, which is in

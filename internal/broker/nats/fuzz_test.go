@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
 )
 
 // What is read from the log is refused, or comes to the same when written again.

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"maru/internal/history"
+	"maru.example/maru/internal/history"
 )
 
 // A keyRecord is an idempotency key as the stream of keys has it. One message has

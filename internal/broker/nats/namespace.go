@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/history"
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
 )
 
 const (

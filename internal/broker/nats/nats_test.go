@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/broker/brokertest"
-	"maru/internal/broker/nats"
+	"maru.example/maru"
+	"maru.example/maru/internal/broker/brokertest"
+	"maru.example/maru/internal/broker/nats"
 )
 
 func open(t testing.TB, o nats.Options) *nats.Broker {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"maru"
+	"maru.example/maru"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"

@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/broker/memory"
-	"maru/internal/entry"
-	"maru/internal/gateway/full"
-	"maru/internal/hub"
-	"maru/internal/loop"
-	"maru/internal/session"
-	"maru/ws"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway/full"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/session"
+	"maru.example/maru/ws"
 )
 
 // What the commands do is held against the transcripts of tests/protocol; here is

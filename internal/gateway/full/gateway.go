@@ -4,12 +4,12 @@ import (
 	"net/http"
 	"time"
 
-	"maru/internal/entry"
-	"maru/internal/frame"
-	"maru/internal/handshake"
-	"maru/internal/hub"
-	"maru/internal/loop"
-	"maru/internal/session"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/session"
 )
 
 // Subprotocol is the name of the full protocol in a handshake.

@@ -3,9 +3,9 @@ package full
 import (
 	"time"
 
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/session"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/session"
 )
 
 // Identity is somebody as a session sees them: what they may is the rules'.

@@ -9,13 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/frame"
-	"maru/internal/hub"
-	"maru/internal/loop"
-	"maru/internal/session"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/session"
 )
 
 // member is one connection: the engine's handler for it, and what its session

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"maru/internal/frame"
-	"maru/internal/handshake"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
 )
 
 // client is the smallest WebSocket client: it writes and reads frames.

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/frame"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/frame"
 )
 
 func TestEverybodyHearsEverybody(t *testing.T) {

@@ -10,12 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/frame"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 // member is one connection in its channel, the engine's handler for it. There

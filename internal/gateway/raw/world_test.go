@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/broker/memory"
-	"maru/internal/entry"
-	"maru/internal/gateway/raw"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway/raw"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 // world is a gateway on a real port, with a broker that keeps three. It takes

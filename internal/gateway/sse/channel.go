@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"net/url"
 
-	"maru"
-	"maru/internal/entry"
-	"maru/internal/event"
-	"maru/internal/hub"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/event"
+	"maru.example/maru/internal/hub"
 )
 
 // Channel streams a channel's publications. Parameters are since and last as in

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/entry"
+	"maru.example/maru"
+	"maru.example/maru/internal/entry"
 )
 
 func TestChannel(t *testing.T) {

@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/event"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/event"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 const (

@@ -11,13 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/event"
-	"maru/internal/frame"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/event"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 // onLoop reports whether the stream can have the request's connection for itself: in

@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"maru/internal/auth"
-	"maru/internal/entry"
-	"maru/internal/event"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/event"
 )
 
 // Presence streams who is subscribed to a channel: at once, then at each change,

@@ -7,8 +7,8 @@ import (
 	"os"
 	"time"
 
-	"maru"
-	"maru/internal/event"
+	"maru.example/maru"
+	"maru.example/maru/internal/event"
 )
 
 // stream is the response of one request.

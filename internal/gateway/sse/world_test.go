@@ -14,13 +14,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"maru"
-	"maru/internal/auth"
-	"maru/internal/broker/memory"
-	"maru/internal/entry"
-	"maru/internal/gateway/sse"
-	"maru/internal/hub"
-	"maru/internal/loop"
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway/sse"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 // world is a gateway over a real hub and a broker that keeps three.

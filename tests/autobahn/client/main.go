@@ -17,7 +17,7 @@ import (
 	"strconv"
 	"time"
 
-	"maru/ws"
+	"maru.example/maru/ws"
 )
 
 // agent is the name in the report.

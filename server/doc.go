@@ -20,7 +20,7 @@
 // your own, Serve takes a listener and sets its own time-outs. Shutdown ends either, at
 // once; where many are connected, Drain before it spreads their leave.
 //
-//	request ─→ auth.Guard ─→ api ─┬─ upgrade ──────→ gateway/raw ─→ loop.Engine ⇄ sockets
+//	request ─→ auth.RequestFilter ─→ api ─┬─ upgrade ──────→ gateway/raw ─→ loop.Engine ⇄ sockets
 //	                              ├─ event-stream ─→ gateway/sse
 //	                              └─ history, poll, POST, pages
 //	POST, sockets, Server.Publish ─→ broker ─Sink→ hub ─→ sockets, streams, polls

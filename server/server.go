@@ -35,7 +35,7 @@ type Server struct {
 	engine   *loop.Engine
 	hub      *hub.Hub
 	broker   *brokers
-	people   *auth.People
+	people   *auth.Authenticator
 	rules    auth.Rules
 	rates    auth.Rates
 	door     *entry.Door
@@ -68,7 +68,7 @@ func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	policy := o.policy()
 	policy.Refusals = refusals
-	guard, err := auth.NewGuard(policy)
+	guard, err := auth.NewRequestFilter(policy)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
@@ -78,7 +78,7 @@ func New(o Options) (*Server, error) {
 		stopWatching: make(chan struct{}),
 	}
 	s.rules.Program = o.allow()
-	s.people = auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), o.Logger)
+	s.people = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), o.Logger)
 	in, err := s.open(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -94,8 +94,8 @@ func New(o Options) (*Server, error) {
 			return s.broker
 		})
 	s.door = &entry.Door{
-		Limiter: s.limiter,
-		People:  s.people, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+		Limiter:       s.limiter,
+		Authenticator: s.people, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
 	}
 	s.registry = metrics.New(s.metrics())
 	s.took = s.registry.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")

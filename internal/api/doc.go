@@ -11,7 +11,7 @@
 //	/admin/disconnect  /admin/revoke   for back ends: end somebody's connections, or their right to come back
 //	/healthz                  200 ok
 //
-// It stands behind auth.Guard.Handler. Paths are matched as they were escaped by
+// It stands behind auth.RequestFilter.Handler. Paths are matched as they were escaped by
 // the client and never cleaned; a name is unescaped exactly once.
 //
 // # Concurrency

@@ -28,12 +28,12 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	defer a.Door.Leave(visitor.Addr)
 	ctx, cancel := context.WithTimeout(r.Context(), asked.wait)
 	defer cancel()
-	tie, err := a.Door.People.Attach(&visitor.Identity, auth.CloseFunc(func(error) { cancel() }))
+	tie, err := a.Door.Authenticator.Attach(&visitor.Identity, auth.CloseFunc(func(error) { cancel() }))
 	if err != nil {
 		a.Door.Refuse(w, r, err)
 		return
 	}
-	defer tie.Untie()
+	defer tie.Release()
 	defer a.Door.Drain.Stay(func(error) { cancel() })()
 
 	// A server's write time-out counts from the request's beginning, and on HTTP/2

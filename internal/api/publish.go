@@ -36,7 +36,7 @@ type position struct {
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
-	who, err := a.Door.People.Identify(r, channel)
+	who, err := a.Door.Authenticator.Identify(r, channel)
 	if err == nil {
 		err = a.Door.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
 	}

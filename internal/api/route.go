@@ -27,13 +27,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.Pages.Quotes(w, r)
 		}
 	case path == "/session":
-		a.Door.People.ServeSession(w, r)
+		a.Door.Authenticator.ServeSession(w, r)
 	case path == "/tickets":
-		a.Door.People.ServeTickets(w, r)
+		a.Door.Authenticator.ServeTickets(w, r)
 	case path == "/admin/disconnect":
-		a.Door.People.ServeDisconnect(w, r)
+		a.Door.Authenticator.ServeDisconnect(w, r)
 	case path == "/admin/revoke":
-		a.Door.People.ServeRevoke(w, r)
+		a.Door.Authenticator.ServeRevoke(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":

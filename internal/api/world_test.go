@@ -43,9 +43,9 @@ func newWorld(t *testing.T, connections int) *world {
 		engine.Shutdown(context.Background(), 1001, "")
 	})
 	w.door = &entry.Door{
-		Limiter: auth.NewLimiter(connections, 0),
-		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:   new(auth.Rules), Rates: new(auth.Rates),
+		Limiter:       auth.NewLimiter(connections, 0),
+		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
+		Rules:         new(auth.Rules), Rates: new(auth.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
 	w.api = api.New(api.Options{

@@ -62,7 +62,7 @@ func BenchmarkAttach(b *testing.B) {
 		"anonymous": {},
 	} {
 		b.Run(name, func(b *testing.B) {
-			people := auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)
+			people := auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)
 			end := auth.CloseFunc(func(error) {})
 			b.ReportAllocs()
 			for b.Loop() {

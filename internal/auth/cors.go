@@ -12,7 +12,7 @@ const (
 
 // allowCORS lets the caller's page read the answer, with cookies unless it is a
 // null that nobody listed: that could be any site's sandboxed frame.
-func (g *Guard) allowCORS(h http.Header, c Caller) {
+func (g *RequestFilter) allowCORS(h http.Header, c Caller) {
 	h.Set("Access-Control-Allow-Origin", c.Origin)
 	if c.Origin != "null" || g.null {
 		h.Set("Access-Control-Allow-Credentials", "true")

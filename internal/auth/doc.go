@@ -2,17 +2,17 @@
 // origins, hosts and proxies, keeps the sessions behind the cookie, counts
 // connections, and holds the rules of the namespaces.
 //
-//	request ─→ Guard.Judge ─refused→ WriteError: 421 wrong_host, 403 not_allowed; the log says what to do
+//	request ─→ RequestFilter.Judge ─refused→ WriteError: 421 wrong_host, 403 not_allowed; the log says what to do
 //	                │ Caller: address, secure, origin
 //	                ▼
-//	        Guard.Handler: CORS, preflight, cross-origin protection ─→ /session: Sessions.ServeHTTP
+//	        RequestFilter.Handler: CORS, preflight, cross-origin protection ─→ /session: Sessions.ServeHTTP
 //	                │
 //	                ▼
 //	        Sessions.Identify(cookie) ─→ Rules.Allow(identity, action, channel) ─→ Limiter.Enter(address)
 //	        ─→ Sessions.Attach(session, end)
 //
-// One function, Guard.Judge, decides for WebSocket, POST, server-sent events,
-// polls and pages; whoever answers a request without Guard.Handler calls it.
+// One function, RequestFilter.Judge, decides for WebSocket, POST, server-sent events,
+// polls and pages; whoever answers a request without RequestFilter.Handler calls it.
 //
 // # Behind a reverse proxy
 //
@@ -24,7 +24,7 @@
 // # Concurrency
 //
 // Everything may be called from any goroutine, and the package starts none. A
-// Guard is immutable. Sessions and Limiter have one mutex each, never held
+// RequestFilter is immutable. Sessions and Limiter have one mutex each, never held
 // together and never while a function of the caller runs.
 //
 // # What it does not do

@@ -13,7 +13,7 @@ import (
 // escaped as \uXXXX\uXXXX, needs 400 bytes.
 const maxSignIn = 4 << 10
 
-// ServeHTTP answers /session. It stands behind Guard.Handler, which keeps other
+// ServeHTTP answers /session. It stands behind RequestFilter.Handler, which keeps other
 // sites from signing people in and says whether the cookie is Secure.
 //
 //	POST {"nickname":"…"}   201 {"user":"…"}: signed in; 400 bad_request or bad_nickname, 403 not_allowed (Origin
@@ -87,7 +87,7 @@ func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
 }
 
 // readNickname reads the body of a sign-in. The Content-Type does not matter:
-// plain curl -d sends another one, and Guard.Handler refuses forms of other sites.
+// plain curl -d sends another one, and RequestFilter.Handler refuses forms of other sites.
 func readNickname(w http.ResponseWriter, r *http.Request) (string, error) {
 	var body struct{ Nickname string }
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSignIn))

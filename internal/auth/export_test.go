@@ -32,7 +32,7 @@ func KeptPaces(r *Rates) int {
 var ReadWebhook = readWebhook
 
 // KeptTickets counts what is remembered of tickets.
-func KeptTickets(p *People) int {
+func KeptTickets(p *Authenticator) int {
 	p.tickets.mu.Lock()
 	defer p.tickets.mu.Unlock()
 	return max(len(p.tickets.byID), len(p.tickets.issued), len(p.tickets.of))

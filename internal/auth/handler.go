@@ -13,7 +13,7 @@ import (
 // logged. The others reach next with the original ResponseWriter and their
 // Caller in the context (see CallerFrom); answers to other origins carry CORS
 // headers, and their preflights are answered here.
-func (g *Guard) Handler(next http.Handler) http.Handler {
+func (g *RequestFilter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Also without an Origin: a cache must not give that answer to a page of
 		// another origin (Fetch, "CORS protocol and HTTP caches").
@@ -41,7 +41,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 }
 
 // protect is http.CrossOriginProtection for what Judge has let pass.
-func (g *Guard) protect(r *http.Request, c Caller) error {
+func (g *RequestFilter) protect(r *http.Request, c Caller) error {
 	switch {
 	case c.CrossOrigin:
 		// Judge trusts this origin; the library trusts only exact spellings, and
@@ -59,7 +59,7 @@ func (g *Guard) protect(r *http.Request, c Caller) error {
 	return nil
 }
 
-func (g *Guard) logRefused(r *http.Request, c Caller, err error) {
+func (g *RequestFilter) logRefused(r *http.Request, c Caller, err error) {
 	e := maru.ErrorOf(err)
 	g.log.LogAttrs(r.Context(), slog.LevelWarn, "refused",
 		slog.String("code", string(e.Code)), slog.String("reason", e.Message),
@@ -82,7 +82,7 @@ func (c *callerContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// CallerFrom is the Caller that Guard.Handler put into a request's context, or
+// CallerFrom is the Caller that RequestFilter.Handler put into a request's context, or
 // the zero Caller.
 func CallerFrom(ctx context.Context) Caller {
 	if c, ok := ctx.Value(callerKey{}).(*Caller); ok {

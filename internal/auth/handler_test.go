@@ -18,7 +18,7 @@ import (
 
 // serve sends the request through the guard. reached says whether it came out
 // behind it, and caller what it said of itself there.
-func serve(g *auth.Guard, r *http.Request) (w *httptest.ResponseRecorder, caller auth.Caller, reached bool) {
+func serve(g *auth.RequestFilter, r *http.Request) (w *httptest.ResponseRecorder, caller auth.Caller, reached bool) {
 	w = httptest.NewRecorder()
 	g.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, reached = auth.CallerFrom(r.Context()), true
@@ -298,7 +298,7 @@ func TestWriteError(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	refusals := auth.NewRefusals()
-	guard, err := auth.NewGuard(auth.Policy{Refusals: refusals})
+	guard, err := auth.NewRequestFilter(auth.Policy{Refusals: refusals})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ type Caller struct {
 	// that is listed, loopback or null. Its answers need CORS headers to be read.
 	CrossOrigin bool
 
-	refusals *Refusals // of the Guard; nil before Handler
+	refusals *Refusals // of the RequestFilter; nil before Handler
 }
 
 // Judge decides whether the request may be answered at all. It is the one
@@ -44,7 +44,7 @@ type Caller struct {
 //
 // The error is a *maru.Error with CodeWrongHost or CodeNotAllowed, and its
 // message says what the operator can do. Caller has Addr and Secure also then.
-func (g *Guard) Judge(r *http.Request) (Caller, error) {
+func (g *RequestFilter) Judge(r *http.Request) (Caller, error) {
 	c := g.sender(r)
 	host, ok := parseAuthority(r.Host)
 	if g.loopback && !(ok && g.ownHost(host)) {
@@ -80,7 +80,7 @@ func (g *Guard) Judge(r *http.Request) (Caller, error) {
 	return c, nil
 }
 
-func (g *Guard) ownHost(a authority) bool {
+func (g *RequestFilter) ownHost(a authority) bool {
 	switch a.host {
 	case "localhost", "127.0.0.1", "::1":
 		return true
@@ -101,7 +101,7 @@ func wrongHost(host string) error {
 		quote(host)))
 }
 
-func (g *Guard) nullRefused() error {
+func (g *RequestFilter) nullRefused() error {
 	why := "outside open mode"
 	if g.open {
 		why = "together with a session cookie"

@@ -328,7 +328,7 @@ func TestNewGuardRefusesMalformed(t *testing.T) {
 		"bad host":                  {Hosts: []string{"bad host"}},
 		"invalid Prefix":            {TrustedProxies: []netip.Prefix{{}}},
 	} {
-		if _, err := auth.NewGuard(p); err == nil || !strings.Contains(err.Error(), named) {
+		if _, err := auth.NewRequestFilter(p); err == nil || !strings.Contains(err.Error(), named) {
 			t.Errorf("%+v: got %v, want an error that names it", p, err)
 		}
 	}

@@ -16,9 +16,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newGuard(t testing.TB, p auth.Policy) *auth.Guard {
+func newGuard(t testing.TB, p auth.Policy) *auth.RequestFilter {
 	t.Helper()
-	g, err := auth.NewGuard(p)
+	g, err := auth.NewRequestFilter(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,8 @@ type Policy struct {
 	Refusals *Refusals
 }
 
-// A Guard applies a Policy to requests. Make it with NewGuard.
-type Guard struct {
+// A RequestFilter applies a Policy to requests. Make it with NewRequestFilter.
+type RequestFilter struct {
 	open, loopback bool
 	null           bool // "null" is listed
 	origins        map[origin]bool
@@ -42,10 +42,10 @@ type Guard struct {
 	refusals       *Refusals
 }
 
-// NewGuard checks the policy. The error names the origin, host or prefix that is
+// NewRequestFilter checks the policy. The error names the origin, host or prefix that is
 // malformed.
-func NewGuard(p Policy) (*Guard, error) {
-	g := &Guard{
+func NewRequestFilter(p Policy) (*RequestFilter, error) {
+	g := &RequestFilter{
 		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals,
 		origins: make(map[origin]bool),
 		hosts:   make(map[authority]bool),

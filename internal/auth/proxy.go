@@ -8,7 +8,7 @@ import (
 
 // sender finds out who sent the request and over what, believing a proxy only
 // where it is trusted.
-func (g *Guard) sender(r *http.Request) Caller {
+func (g *RequestFilter) sender(r *http.Request) Caller {
 	c := Caller{Addr: peer(r), Secure: r.TLS != nil}
 	if !g.trusted(c.Addr) {
 		return c
@@ -23,7 +23,7 @@ func (g *Guard) sender(r *http.Request) Caller {
 // the first address that is no trusted proxy is the client, and what stands
 // left of it is only the client's own claim. An entry that is no address ends
 // the walk at the proxy that wrote it.
-func (g *Guard) forwardedFor(addr netip.Addr, lines []string) netip.Addr {
+func (g *RequestFilter) forwardedFor(addr netip.Addr, lines []string) netip.Addr {
 	for i := len(lines) - 1; i >= 0; i-- {
 		rest := lines[i]
 		for more := true; more; {
@@ -41,7 +41,7 @@ func (g *Guard) forwardedFor(addr netip.Addr, lines []string) netip.Addr {
 	return addr
 }
 
-func (g *Guard) trusted(addr netip.Addr) bool {
+func (g *RequestFilter) trusted(addr netip.Addr) bool {
 	for _, p := range g.proxies {
 		if p.Contains(addr) {
 			return true

@@ -3,7 +3,7 @@
 // where they want to be served (Replay), and what may be published (Kind,
 // CompactJSON).
 //
-//	request, already judged by auth.Guard ─→ Values, Replay: 400
+//	request, already judged by auth.RequestFilter ─→ Values, Replay: 400
 //	                                       ─→ Door.Admit: 503 too_many_connections
 //	                                       ─→ a live connection ─→ Door.Leave
 //

@@ -17,13 +17,13 @@ const retryAfter = "5"
 // Door says who comes and what they may, lets live connections in, counts them, and
 // keeps the log of their coming and going. All fields but the last two are needed.
 type Door struct {
-	Limiter *auth.Limiter
-	People  *auth.People
-	Rules   *auth.Rules
-	Rates   *auth.Rates
-	Log     *slog.Logger
-	Drain   Drain
-	Counts  Counts
+	Limiter       *auth.Limiter
+	Authenticator *auth.Authenticator
+	Rules         *auth.Rules
+	Rates         *auth.Rates
+	Log           *slog.Logger
+	Drain         Drain
+	Counts        Counts
 }
 
 // Visitor is who is at the other end of a connection.
@@ -33,9 +33,9 @@ type Visitor struct {
 }
 
 // Allow says who sent the request, if all of that is allowed to them in the channel:
-// else CodeNotAllowed, or what People.Identify has against them. It may wait.
+// else CodeNotAllowed, or what Authenticator.Identify has against them. It may wait.
 func (d *Door) Allow(r *http.Request, channel string, actions ...auth.Action) (auth.Identity, error) {
-	who, err := d.People.Identify(r, channel)
+	who, err := d.Authenticator.Identify(r, channel)
 	if err != nil {
 		return who, err
 	}

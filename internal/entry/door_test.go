@@ -19,9 +19,9 @@ import (
 func newDoor(connections int, level slog.Level) (*entry.Door, *bytes.Buffer) {
 	var log bytes.Buffer
 	return &entry.Door{
-		Limiter: auth.NewLimiter(connections, 0),
-		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:   new(auth.Rules), Rates: new(auth.Rates),
+		Limiter:       auth.NewLimiter(connections, 0),
+		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
+		Rules:         new(auth.Rules), Rates: new(auth.Rates),
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})),
 	}, &log
 }

@@ -55,7 +55,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		w.broker = memory.New(memory.Options{Sink: sink})
 		return w.broker
 	})
-	w.door = &entry.Door{Limiter: auth.NewLimiter(0, 0), People: auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)), Rules: new(auth.Rules), Rates: new(auth.Rates), Log: slog.New(slog.DiscardHandler)}
+	w.door = &entry.Door{Limiter: auth.NewLimiter(0, 0), Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)), Rules: new(auth.Rules), Rates: new(auth.Rates), Log: slog.New(slog.DiscardHandler)}
 	gateway := full.New(full.Options{Engine: engine, Hub: w.hub, Door: w.door,
 		Session: &session.Options{
 			Submit: w.broker.Submit, History: w.broker.History, Presence: w.hub.Presence,
@@ -200,7 +200,7 @@ func TestSlow(t *testing.T) {
 func TestSignOut(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		answer := httptest.NewRecorder()
-		w.door.People.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
+		w.door.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
 		cookie := answer.Result().Cookies()[0]
 		header := http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}
 		c := w.dial(t, header)
@@ -214,7 +214,7 @@ func TestSignOut(t *testing.T) {
 		}
 		out := httptest.NewRequest("DELETE", "/session", nil)
 		out.Header = header
-		w.door.People.ServeSession(httptest.NewRecorder(), out)
+		w.door.Authenticator.ServeSession(httptest.NewRecorder(), out)
 		c.wantClosed("4503 revoked")
 		w.empty(t)
 	})

@@ -35,8 +35,8 @@ func (i *identity) Expires() time.Time {
 
 // Watch is of a channel's token; the connection's own end is member.attach's.
 func (i *identity) Watch(end func(error)) (release func(), err error) {
-	tie, err := i.door.People.Watch(&i.who, auth.CloseFunc(end))
-	return tie.Untie, err
+	tie, err := i.door.Authenticator.Watch(&i.who, auth.CloseFunc(end))
+	return tie.Release, err
 }
 
 func (i *identity) MaySubscribe(channel string) error    { return i.may(auth.Subscribe, channel) }

@@ -29,7 +29,7 @@ type member struct {
 	since   time.Duration // after Gateway.start
 	pace    auth.Pace
 	stage   atomic.Uint32
-	tie     atomic.Pointer[auth.Tie] // nil: of somebody anonymous
+	tie     atomic.Pointer[auth.Revocation] // nil: of somebody anonymous
 }
 
 // Stages of a member. The goroutine of the handshake moves it from entering to
@@ -58,13 +58,13 @@ func (m *member) attach(who auth.Identity) error {
 	if tie := m.tie.Load(); tie != nil {
 		return tie.Renew(who)
 	}
-	tie, err := m.gateway.Door.People.Attach(&who, m)
+	tie, err := m.gateway.Door.Authenticator.Attach(&who, m)
 	if err != nil {
 		return err
 	}
 	m.tie.Store(tie)
 	if m.stage.Load() == closed { // it may have missed the tie when it let go
-		tie.Untie()
+		tie.Release()
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (m *member) Farewell() *loop.Message {
 
 // release gives back what the member holds.
 func (m *member) release() {
-	m.tie.Load().Untie()
+	m.tie.Load().Release()
 	m.session.Closed()
 	m.gateway.Door.Leave(m.addr)
 }

@@ -37,7 +37,7 @@ type member struct {
 // extra is what few members have more.
 type extra struct {
 	who  auth.Identity
-	tie  *auth.Tie // nil until attached
+	tie  *auth.Revocation // nil until attached
 	mode hub.Mode
 }
 
@@ -52,7 +52,7 @@ const (
 // enter ties the connection to who is at its end, and subscribes it.
 func (m *member) enter(ctx context.Context, q maru.HistoryQuery) error {
 	if m.extra != nil {
-		tie, err := m.gateway.Door.People.Attach(&m.extra.who, m)
+		tie, err := m.gateway.Door.Authenticator.Attach(&m.extra.who, m)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (m *member) Closed(code int, reason string, err error) {
 // release gives back what the member holds.
 func (m *member) release() {
 	if m.extra != nil {
-		m.extra.tie.Untie()
+		m.extra.tie.Release()
 	}
 	if m.joined {
 		m.channel.Leave(m.socket())

@@ -52,9 +52,9 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		return w.broker
 	})
 	w.door = &entry.Door{
-		Limiter: auth.NewLimiter(2, 0),
-		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:   new(auth.Rules), Rates: new(auth.Rates),
+		Limiter:       auth.NewLimiter(2, 0),
+		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
+		Rules:         new(auth.Rules), Rates: new(auth.Rates),
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	gateway := raw.New(raw.Options{Engine: engine, Hub: w.hub, Door: w.door, Submit: w.broker.Submit})
@@ -84,7 +84,7 @@ func (w *world) publish(t *testing.T, text string) {
 // signIn gives the header of somebody who signed in.
 func (w *world) signIn(t *testing.T, nickname string) http.Header {
 	answer := httptest.NewRecorder()
-	w.door.People.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))
+	w.door.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))
 	if answer.Code != http.StatusCreated {
 		t.Fatal(answer.Code, answer.Body)
 	}
@@ -95,7 +95,7 @@ func (w *world) signIn(t *testing.T, nickname string) http.Header {
 func (w *world) signOut(header http.Header) {
 	r := httptest.NewRequest("DELETE", "/session", nil)
 	r.Header = header
-	w.door.People.ServeSession(httptest.NewRecorder(), r)
+	w.door.Authenticator.ServeSession(httptest.NewRecorder(), r)
 }
 
 // empty waits until nobody is connected and nothing is kept of those who were:

@@ -242,7 +242,7 @@ func TestEnds(t *testing.T) {
 		"session": {end: func(t *testing.T, w *world, s *stream) {
 			r := httptest.NewRequest("DELETE", "/session", nil)
 			r.Header.Set("Cookie", w.cookie(t))
-			w.door.People.ServeSession(httptest.NewRecorder(), r)
+			w.door.Authenticator.ServeSession(httptest.NewRecorder(), r)
 		}},
 		"never reads": {query: "?stuck", after: 30 * time.Second, end: func(*testing.T, *world, *stream) {}},
 	}

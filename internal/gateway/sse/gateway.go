@@ -61,12 +61,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, c entry.Connecti
 	defer g.door.Leave(visitor.Addr)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	tie, err := g.door.People.Attach(&visitor.Identity, auth.CloseFunc(cancel))
+	tie, err := g.door.Authenticator.Attach(&visitor.Identity, auth.CloseFunc(cancel))
 	if err != nil {
 		g.door.Refuse(w, r, err)
 		return
 	}
-	defer tie.Untie()
+	defer tie.Release()
 	defer g.door.Drain.Stay(cancel)()
 	next, done, err := open(ctx, visitor)
 	if err != nil {

@@ -115,7 +115,7 @@ type member struct {
 // extra is what few members have more.
 type extra struct {
 	who  auth.Identity
-	tie  *auth.Tie // nil until attached
+	tie  *auth.Revocation // nil until attached
 	mode hub.Mode
 }
 
@@ -130,7 +130,7 @@ const (
 // enter ties the stream to who is at its end, and subscribes it.
 func (m *member) enter(ctx context.Context, joining *hub.Joining, beginning []byte) error {
 	if m.extra != nil {
-		tie, err := m.gateway.door.People.Attach(&m.extra.who, m)
+		tie, err := m.gateway.door.Authenticator.Attach(&m.extra.who, m)
 		if err != nil {
 			joining.Drop()
 			return err
@@ -187,7 +187,7 @@ func (m *member) Closed(_ int, reason string, err error) {
 // release gives back what the member holds.
 func (m *member) release() {
 	if m.extra != nil {
-		m.extra.tie.Untie()
+		m.extra.tie.Release()
 	}
 	if m.joined {
 		m.channel.Leave(m.socket())

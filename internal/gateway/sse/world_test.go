@@ -55,9 +55,9 @@ func newWorld(t *testing.T, loops bool) *world {
 	})
 	t.Cleanup(w.shutdown)
 	w.door = &entry.Door{
-		Limiter: auth.NewLimiter(2, 0),
-		People:  auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:   new(auth.Rules), Rates: new(auth.Rates),
+		Limiter:       auth.NewLimiter(2, 0),
+		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
+		Rules:         new(auth.Rules), Rates: new(auth.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
 	w.gateway = sse.New(sse.Options{Engine: w.engine, Hub: w.hub, Door: w.door})
@@ -94,7 +94,7 @@ func (w *world) publish(t *testing.T, kind maru.Kind, data string) {
 func (w *world) cookie(t *testing.T) string {
 	if w.kim == "" {
 		answer := httptest.NewRecorder()
-		w.door.People.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
+		w.door.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
 		if answer.Code != http.StatusCreated {
 			t.Fatal(answer.Code, answer.Body)
 		}

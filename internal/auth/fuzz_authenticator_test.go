@@ -11,7 +11,7 @@ import (
 func FuzzIdentify(f *testing.F) {
 	_, hash := auth.NewAPIKey()
 	keys := must(auth.ParseAPIKeys([]string{hash}))
-	people := auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)
+	people := auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)
 	people.Set(auth.Proofs{Tokens: newTokens(f, auth.TokenOptions{}, ecPublic), APIKeys: keys})
 	f.Add("Bearer maru_x", "maru.v1, maru.token.a.b.c", "maru_session=x", "ticket=x")
 	f.Add("bearer  \t", "maru.token.,maru.token.", "maru_session", "ticket=%zz&ticket")

@@ -27,7 +27,7 @@ const (
 // 201 {"ticket":"…","expires":"RFC 3339"}: good once, for 30 s. Errors: 400
 // bad_request, 401 bad_token, token_expired, revoked, 403 not_allowed (who asks is
 // nobody), 405.
-func (p *People) ServeTickets(w http.ResponseWriter, r *http.Request) {
+func (p *Authenticator) ServeTickets(w http.ResponseWriter, r *http.Request) {
 	who, err := p.deskIdentity(w, r)
 	if err == nil {
 		who, err = p.ticketFor(w, r, who)
@@ -47,7 +47,7 @@ func (p *People) ServeTickets(w http.ResponseWriter, r *http.Request) {
 	}{id, expires.UTC()})
 }
 
-func (p *People) ticketFor(w http.ResponseWriter, r *http.Request, who Identity) (Identity, error) {
+func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Identity) (Identity, error) {
 	if !who.Server() {
 		if who.User == "" && who.Grant == nil {
 			return who, maru.NewError(maru.CodeNotAllowed, "a ticket is for who is signed in, or brings a token or an API key")
@@ -75,7 +75,7 @@ func (p *People) ticketFor(w http.ResponseWriter, r *http.Request, who Identity)
 
 // ServeDisconnect answers POST /admin/disconnect {"user"|"token"|"session":"…"}: 200
 // {"connections":2}, which are closed. It wants an API key, in open mode too.
-func (p *People) ServeDisconnect(w http.ResponseWriter, r *http.Request) {
+func (p *Authenticator) ServeDisconnect(w http.ResponseWriter, r *http.Request) {
 	p.serveAdmin(w, r, func(x Target, _ time.Time) (int, error) { return p.Disconnect(x), nil })
 }
 
@@ -83,9 +83,11 @@ func (p *People) ServeDisconnect(w http.ResponseWriter, r *http.Request) {
 // or the token for 30 days, until the token expires, or for as long as "for" says, a Go
 // duration; "0s" takes it back. A token is given by its jti or as it is: what
 // has two dots is taken for one.
-func (p *People) ServeRevoke(w http.ResponseWriter, r *http.Request) { p.serveAdmin(w, r, p.Revoke) }
+func (p *Authenticator) ServeRevoke(w http.ResponseWriter, r *http.Request) {
+	p.serveAdmin(w, r, p.Revoke)
+}
 
-func (p *People) serveAdmin(w http.ResponseWriter, r *http.Request, do func(Target, time.Time) (int, error)) {
+func (p *Authenticator) serveAdmin(w http.ResponseWriter, r *http.Request, do func(Target, time.Time) (int, error)) {
 	who, err := p.deskIdentity(w, r)
 	if err == nil && !who.Server() {
 		err = maru.NewError(maru.CodeNotAllowed, "this is for back ends: Authorization: Bearer with an API key")
@@ -110,7 +112,7 @@ func (p *People) serveAdmin(w http.ResponseWriter, r *http.Request, do func(Targ
 	}{n})
 }
 
-func (p *People) readTarget(w http.ResponseWriter, r *http.Request) (Target, time.Time, error) {
+func (p *Authenticator) readTarget(w http.ResponseWriter, r *http.Request) (Target, time.Time, error) {
 	var said struct {
 		User, Token, Session string
 		For                  string
@@ -151,7 +153,7 @@ func (p *People) readTarget(w http.ResponseWriter, r *http.Request) (Target, tim
 }
 
 // deskIdentity is who asks, by POST.
-func (p *People) deskIdentity(w http.ResponseWriter, r *http.Request) (Identity, error) {
+func (p *Authenticator) deskIdentity(w http.ResponseWriter, r *http.Request) (Identity, error) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")

@@ -8,16 +8,16 @@ import (
 	"maru.example/maru"
 )
 
-// A Tie is between a live connection and who is at its end: it ends the connection
+// A Revocation is between a live connection and who is at its end: it ends the connection
 // when that is over. All methods may be called on nil, the tie of somebody anonymous,
 // and do nothing then.
-type Tie struct {
+type Revocation struct {
 	of     *ties
 	live   Live
 	detach func() // from the cookie's session; nil: of none
 
 	// Guarded by of.mu.
-	next, prev *Tie // of all ties; nil when it is untied
+	next, prev *Revocation // of all ties; nil when it is untied
 	who        *Identity
 	place      int32 // in ties.expiring, from 1; 0: nothing expires
 
@@ -37,8 +37,8 @@ func (f CloseFunc) Close(err error) { f(err) }
 // revoked.
 type ties struct {
 	mu       sync.Mutex
-	all      Tie      // head of a ring
-	expiring expiring // those whose grant ends: one timer is for all
+	all      Revocation // head of a ring
+	expiring expiring   // those whose grant ends: one timer is for all
 	timer    *time.Timer
 	revoked  map[string]time.Time // until when: of people with u before the name, of tokens with t
 }
@@ -48,13 +48,13 @@ const maxRevoked = 100_000
 
 var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token or the session was ended")
 
-func (l *ties) tie(who *Identity, part bool, live Live) (*Tie, error) {
+func (l *ties) tie(who *Identity, part bool, live Live) (*Revocation, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.check(*who); err != nil {
 		return nil, err
 	}
-	t := &Tie{of: l, live: live, part: part, who: who}
+	t := &Revocation{of: l, live: live, part: part, who: who}
 	if l.all.next == nil {
 		l.all.next, l.all.prev = &l.all, &l.all
 	}
@@ -66,7 +66,7 @@ func (l *ties) tie(who *Identity, part bool, live Live) (*Tie, error) {
 
 // Renew says that the connection is somebody else's now, or still theirs with
 // another token. Errors: CodeRevoked, CodeTokenExpired; then nothing has changed.
-func (t *Tie) Renew(who Identity) error {
+func (t *Revocation) Renew(who Identity) error {
 	if t == nil {
 		return nil
 	}
@@ -83,16 +83,16 @@ func (t *Tie) Renew(who Identity) error {
 	return nil
 }
 
-// Untie is called when the connection is gone, once or more; end may be running
+// Release is called when the connection is gone, once or more; end may be running
 // meanwhile.
-func (t *Tie) Untie() {
+func (t *Revocation) Release() {
 	if t != nil && t.cut() && t.detach != nil {
 		t.detach()
 	}
 }
 
 // fire ends the connection, once.
-func (t *Tie) fire(err error) {
+func (t *Revocation) fire(err error) {
 	if t.cut() {
 		if t.detach != nil {
 			t.detach()
@@ -102,7 +102,7 @@ func (t *Tie) fire(err error) {
 }
 
 // cut takes the tie out of the ring, and reports whether it was in it.
-func (t *Tie) cut() bool {
+func (t *Revocation) cut() bool {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
 	if t.next == nil {
@@ -117,7 +117,7 @@ func (t *Tie) cut() bool {
 // The methods below need ties.mu.
 
 // watch has the connection end with its grant.
-func (t *Tie) watch() {
+func (t *Revocation) watch() {
 	t.unwatch()
 	if t.expires().IsZero() {
 		return
@@ -128,13 +128,13 @@ func (t *Tie) watch() {
 	}
 }
 
-func (t *Tie) unwatch() {
+func (t *Revocation) unwatch() {
 	if t.place > 0 {
 		heap.Remove(&t.of.expiring, int(t.place)-1)
 	}
 }
 
-func (t *Tie) expires() time.Time {
+func (t *Revocation) expires() time.Time {
 	if t.who.Grant == nil {
 		return time.Time{}
 	}
@@ -222,7 +222,7 @@ func (l *ties) remember(x Target, until time.Time) error {
 
 // disconnect ends the target's connections and says how many.
 func (l *ties) disconnect(x Target) (n int) {
-	var found []*Tie
+	var found []*Revocation
 	l.mu.Lock()
 	if l.all.next != nil {
 		for t := l.all.next; t != &l.all; t = t.next {
@@ -243,11 +243,11 @@ func (l *ties) disconnect(x Target) (n int) {
 
 // expire ends the connections whose time has come.
 func (l *ties) expire() {
-	var over []*Tie
+	var over []*Revocation
 	now := time.Now()
 	l.mu.Lock()
 	for len(l.expiring) > 0 && !now.Before(l.expiring[0].expires()) {
-		over = append(over, heap.Pop(&l.expiring).(*Tie))
+		over = append(over, heap.Pop(&l.expiring).(*Revocation))
 	}
 	l.wake()
 	l.mu.Unlock()
@@ -257,7 +257,7 @@ func (l *ties) expire() {
 }
 
 // expiring is a heap of ties (container/heap), the first to end on top.
-type expiring []*Tie
+type expiring []*Revocation
 
 func (e expiring) Len() int           { return len(e) }
 func (e expiring) Less(i, j int) bool { return e[i].expires().Before(e[j].expires()) }
@@ -268,7 +268,7 @@ func (e expiring) Swap(i, j int) {
 }
 
 func (e *expiring) Push(x any) {
-	*e = append(*e, x.(*Tie))
+	*e = append(*e, x.(*Revocation))
 	(*e)[len(*e)-1].place = int32(len(*e))
 }
 

@@ -11,9 +11,9 @@ import (
 	"maru.example/maru"
 )
 
-// People says who sends a request, and whose a live connection is until when. Make
+// Authenticator says who sends a request, and whose a live connection is until when. Make
 // it with NewPeople.
-type People struct {
+type Authenticator struct {
 	Sessions *Sessions
 
 	log     *slog.Logger
@@ -35,16 +35,16 @@ type Proofs struct {
 	NoNicknames bool
 }
 
-// NewPeople makes People of whom sessions know some. The log gets what back ends
+// NewAuthenticator makes Authenticator of whom sessions know some. The log gets what back ends
 // have ended.
-func NewPeople(sessions *Sessions, log *slog.Logger) *People {
-	p := &People{Sessions: sessions, log: log}
+func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
+	p := &Authenticator{Sessions: sessions, log: log}
 	p.proofs.Store(new(Proofs))
 	return p
 }
 
 // Set replaces the proofs, for all requests to come. Who is connected stays.
-func (p *People) Set(proofs Proofs) { p.proofs.Store(&proofs) }
+func (p *Authenticator) Set(proofs Proofs) { p.proofs.Store(&proofs) }
 
 const (
 	tokenProtocol   = "maru.token." // before a token among the subprotocols
@@ -58,7 +58,7 @@ const (
 // there is one; the session's cookie. What is brought and not valid is an error, never
 // somebody anonymous: CodeBadToken, CodeTokenExpired, CodeRevoked; of the webhook
 // CodeNotAllowed, CodeUnavailable. It may wait, unless Prompt.
-func (p *People) Identify(r *http.Request, channel string) (Identity, error) {
+func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
 	if err != nil || who == (Identity{}) {
 		return Identity{}, err
@@ -69,7 +69,7 @@ func (p *People) Identify(r *http.Request, channel string) (Identity, error) {
 	return who, nil
 }
 
-func (p *People) identify(r *http.Request, channel string) (Identity, error) {
+func (p *Authenticator) identify(r *http.Request, channel string) (Identity, error) {
 	proofs := p.proofs.Load()
 	token, found, err := credential(r, proofs.any())
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *People) identify(r *http.Request, channel string) (Identity, error) {
 
 // Prompt reports whether Identify answers a request at once that has no query, no
 // cookie, no Authorization and no subprotocol.
-func (p *People) Prompt() bool {
+func (p *Authenticator) Prompt() bool {
 	proofs := p.proofs.Load()
 	return proofs.Program == nil && proofs.Webhook == nil
 }
@@ -136,7 +136,7 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 
 // Verify says whose a token or an API key is. It may wait, for a key set to be
 // read. Errors: CodeBadToken, CodeTokenExpired, CodeRevoked.
-func (p *People) Verify(ctx context.Context, token string) (Identity, error) {
+func (p *Authenticator) Verify(ctx context.Context, token string) (Identity, error) {
 	who, err := p.verify(ctx, token)
 	if err == nil {
 		err = p.ties.checkAlone(who)
@@ -147,7 +147,7 @@ func (p *People) Verify(ctx context.Context, token string) (Identity, error) {
 	return who, nil
 }
 
-func (p *People) verify(ctx context.Context, token string) (Identity, error) {
+func (p *Authenticator) verify(ctx context.Context, token string) (Identity, error) {
 	proofs := p.proofs.Load()
 	if strings.HasPrefix(token, apiKeyPrefix) {
 		if id := proofs.APIKeys.find(token); id != "" {
@@ -166,7 +166,7 @@ func (p *People) verify(ctx context.Context, token string) (Identity, error) {
 // returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. It
 // should not block. The errors' codes are the same, if it is over already. Who is
 // anonymous without a grant, or a back end, has no tie, nil.
-func (p *People) Attach(who *Identity, live Live) (*Tie, error) {
+func (p *Authenticator) Attach(who *Identity, live Live) (*Revocation, error) {
 	if who.User == "" && (who.Grant == nil || who.Server()) {
 		return nil, nil
 	}
@@ -193,7 +193,7 @@ func (p *People) Attach(who *Identity, live Live) (*Tie, error) {
 
 // Watch is Attach for what is a part of a connection only, and by another token than
 // that: Disconnect does not count it.
-func (p *People) Watch(who *Identity, live Live) (*Tie, error) {
+func (p *Authenticator) Watch(who *Identity, live Live) (*Revocation, error) {
 	if who.User == "" && (who.Grant == nil || who.Server()) {
 		return nil, nil
 	}
@@ -202,13 +202,13 @@ func (p *People) Watch(who *Identity, live Live) (*Tie, error) {
 
 // Disconnect ends the live connections of the target, with CodeRevoked, and says how
 // many. They may come back.
-func (p *People) Disconnect(x Target) int { return p.ties.disconnect(x) }
+func (p *Authenticator) Disconnect(x Target) int { return p.ties.disconnect(x) }
 
 // Revoke ends the target's connections and sessions, and refuses the person or the
 // token until then; a time that has passed takes that back. Who signs in anew under a
 // revoked name is refused too. The error's code is CodeUnavailable, when too many are
 // remembered; then nothing has happened.
-func (p *People) Revoke(x Target, until time.Time) (int, error) {
+func (p *Authenticator) Revoke(x Target, until time.Time) (int, error) {
 	if x.Session == "" {
 		if err := p.ties.remember(x, until); err != nil {
 			return 0, err
@@ -224,7 +224,7 @@ func (p *People) Revoke(x Target, until time.Time) (int, error) {
 
 // ServeSession is Sessions.ServeHTTP, where people may sign in; GET tells who it is by
 // whatever they prove it with.
-func (p *People) ServeSession(w http.ResponseWriter, r *http.Request) {
+func (p *Authenticator) ServeSession(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		w.Header().Set("Cache-Control", "no-store")

@@ -16,16 +16,16 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// town is People with a token key, an API key and somebody with a cookie.
+// town is Authenticator with a token key, an API key and somebody with a cookie.
 type town struct {
-	*auth.People
+	*auth.Authenticator
 	t      *testing.T
 	apiKey string
 	cookie string
 }
 
 func newTown(t *testing.T) *town {
-	x := &town{t: t, People: auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)}
+	x := &town{t: t, Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)}
 	key, hash := auth.NewAPIKey()
 	_, other := auth.NewAPIKey()
 	keys, err := auth.ParseAPIKeys([]string{other, hash})
@@ -121,7 +121,7 @@ func TestIdentify(t *testing.T) {
 			t.Errorf("ticket %q: %v", ticket, err)
 		}
 	}
-	nobody := auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)
+	nobody := auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)
 	if who, err := nobody.Identify(request("GET", "/", "", "Authorization: Bearer else's"), ""); err != nil || who != (auth.Identity{}) {
 		t.Errorf("without anything to hold it against: %+v, %v", who, err)
 	}
@@ -212,7 +212,7 @@ func TestTickets(t *testing.T) {
 		if status, _ := answer(t, x.ServeTickets, request("POST", "/tickets", `{"user":"busy"}`, bearer)); status != 201 {
 			t.Errorf("later: %d", status)
 		}
-		if n := auth.KeptTickets(x.People); n != 1 {
+		if n := auth.KeptTickets(x.Authenticator); n != 1 {
 			t.Errorf("%d are kept", n)
 		}
 
@@ -230,7 +230,7 @@ func TestTickets(t *testing.T) {
 
 // live is a connection of somebody.
 type live struct {
-	tie *auth.Tie
+	tie *auth.Revocation
 	end chan error
 }
 
@@ -268,8 +268,8 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTown(t)
 		short, renewed, gone := x.connect(x.verify(x.token("lee", "1", 10*time.Second))), x.connect(x.verify(x.token("lee", "2", 10*time.Second))), x.connect(x.verify(x.token("lee", "3", 10*time.Second)))
-		gone.tie.Untie()
-		gone.tie.Untie()
+		gone.tie.Release()
+		gone.tie.Release()
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		if short.ended() != "" {
@@ -380,7 +380,7 @@ func TestRevokeSession(t *testing.T) {
 		t.Errorf("%+v", who)
 	}
 	conn = x.connect(auth.Identity{User: "kim"})
-	conn.tie.Untie()
+	conn.tie.Release()
 }
 
 func TestAdminIsForBackEnds(t *testing.T) {
@@ -409,7 +409,7 @@ func TestAdminIsForBackEnds(t *testing.T) {
 			}
 		}
 	}
-	open := auth.NewPeople(auth.NewSessions(auth.SessionOptions{}), discard)
+	open := auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)
 	if status, _ := answer(t, open.ServeRevoke, request("POST", "/", `{"user":"kim"}`, "Authorization: Bearer "+x.apiKey)); status != 403 {
 		t.Errorf("without any API key: %d", status)
 	}

@@ -87,6 +87,13 @@ var (
 	errConnectRate = maru.NewError(maru.CodeRateLimited, "too many new connections a second: try again in a second")
 )
 
+// PerConnection reports whether there is a limit for each connection: then Publish wants
+// its pace.
+func (r *Rates) PerConnection() bool {
+	limits := r.limits.Load()
+	return limits != nil && limits.PublishPerConnection.PerSecond > 0
+}
+
 // Publish counts a publication. own is the connection's; nil for a request of its
 // own. The error's code is CodeRateLimited.
 func (r *Rates) Publish(who auth.Identity, addr netip.Addr, own *Pace) error {

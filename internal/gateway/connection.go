@@ -28,6 +28,7 @@ type more struct {
 	who        auth.Identity
 	revocation *auth.Revocation // nil: nothing of who ends by itself
 	mode       hub.Mode         // of a Subscriber
+	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit was asked of it yet
 }
 
 // A Member is a protocol's connection: a type that has a Connection as a part.

@@ -7,16 +7,16 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Inflight bounds what one connection has on its way to the broker: past
+// inflight bounds what one connection has on its way to the broker: past
 // maru.MaxInflight the connection is paused, and goes on when there is room. A broker
 // in memory never has anything on its way.
-type Inflight struct{ n atomic.Int32 }
+type inflight struct{ n atomic.Int32 }
 
-// Begin is called on the connection's loop before a publication is submitted.
-func (f *Inflight) Begin() { f.n.Add(1) }
+// begin is called on the connection's loop before a publication is submitted.
+func (f *inflight) begin() { f.n.Add(1) }
 
-// Submitted is called on the loop after it.
-func (f *Inflight) Submitted(c loop.Conn) {
+// submitted is called on the loop after it.
+func (f *inflight) submitted(c loop.Conn) {
 	if f.n.Load() < maru.MaxInflight {
 		return
 	}
@@ -26,8 +26,8 @@ func (f *Inflight) Submitted(c loop.Conn) {
 	}
 }
 
-// Done is called when the broker has answered, in any goroutine.
-func (f *Inflight) Done(c loop.Conn) {
+// done is called when the broker has answered, in any goroutine.
+func (f *inflight) done(c loop.Conn) {
 	if f.n.Add(-1) == maru.MaxInflight-1 {
 		c.Resume()
 	}

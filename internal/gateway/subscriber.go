@@ -9,11 +9,12 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Subscriber is a Connection that is in one channel for life.
+// Subscriber is a Connection that is in one channel for life: 80 bytes.
 type Subscriber struct {
 	Connection
-	channel *hub.Channel
-	form    hub.FormID
+	channel  *hub.Channel
+	inflight inflight
+	form     hub.FormID
 }
 
 // Init says in which channel, and in which form it gets that. Opening.New calls it.
@@ -26,13 +27,56 @@ func (s *Subscriber) Channel() *hub.Channel { return s.channel }
 func (s *Subscriber) Join(ctx context.Context, mode hub.Mode, q *maru.HistoryQuery) (hub.Joining, error) {
 	mode = s.channel.Mode(mode)
 	if mode != (hub.Mode{}) {
-		next := &more{who: s.Identity(), mode: mode}
-		if old := s.more.Load(); old != nil {
-			next.revocation = old.revocation
-		}
+		next := s.copyMore()
+		next.mode = mode
 		s.more.Store(next)
 	}
 	return s.channel.Join(ctx, mode, q)
+}
+
+func (s *Subscriber) copyMore() *more {
+	if old := s.more.Load(); old != nil {
+		next := *old
+		return &next
+	}
+	return new(more)
+}
+
+// Publish publishes in the channel what the client says. The loop calls it. It does not
+// wait: with maru.MaxInflight publications under way the connection is not read until one
+// is done. A publication that is refused closes the connection, which has no replies.
+func (s *Subscriber) Publish(p *maru.Publication) {
+	e, who, channel := s.endpoint, s.Identity(), s.channel.Name()
+	if err := e.Admission.MayPublish(who, s.entry.Addr(), s.pace(), channel); err != nil {
+		s.Close(err)
+		return
+	}
+	p.User = who.User
+	s.inflight.begin()
+	e.Submit(channel, p, maru.PublishOptions{Publisher: who.Publisher()}, s.published)
+	s.inflight.submitted(s.conn)
+}
+
+// published is called when the broker has answered.
+func (s *Subscriber) published(_ maru.Published, err error) {
+	s.inflight.done(s.conn)
+	if err != nil {
+		s.Close(err)
+	}
+}
+
+// pace is the connection's own, made when a limit first asks for it.
+func (s *Subscriber) pace() *admission.Pace {
+	if !s.endpoint.Admission.Rates.PerConnection() {
+		return nil
+	}
+	m := s.more.Load()
+	if m == nil || m.pace == nil {
+		m = s.copyMore()
+		m.pace = new(admission.Pace)
+		s.more.Store(m)
+	}
+	return m.pace
 }
 
 // Attach subscribes the connection: it gets first, the history, and what is live.

@@ -5,17 +5,12 @@ import (
 	"context"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/gateway"
 )
 
 // connection is one WebSocket in its channel, the engine's handler for it.
-type connection struct {
-	gateway.Subscriber
-	pace     admission.Pace
-	inflight gateway.Inflight
-}
+type connection struct{ gateway.Subscriber }
 
 var errGap = maru.NewError(maru.CodeGap, "what was published after that position is no longer retained in full")
 
@@ -43,26 +38,11 @@ func (c *connection) Message(op frame.Opcode, data []byte) {
 	if !c.Conn().Open() {
 		return
 	}
-	e, who, channel := c.Endpoint(), c.Identity(), c.Channel().Name()
-	if err := e.Admission.MayPublish(who, c.Entry().Addr(), &c.pace, channel); err != nil {
-		c.Close(err)
-		return
-	}
-	p := &maru.Publication{Kind: maru.Text, Data: bytes.Clone(data), User: who.User}
+	p := &maru.Publication{Kind: maru.Text, Data: bytes.Clone(data)}
 	if op == frame.Binary {
 		p.Kind = maru.Binary
 	}
-	c.inflight.Begin()
-	e.Submit(channel, p, maru.PublishOptions{Publisher: who.Publisher()}, c.published)
-	c.inflight.Submitted(c.Conn())
-}
-
-// published is called when the broker has answered.
-func (c *connection) published(_ maru.Published, err error) {
-	c.inflight.Done(c.Conn())
-	if err != nil {
-		c.Close(err)
-	}
+	c.Publish(p)
 }
 
 // Closed is the end of the connection.

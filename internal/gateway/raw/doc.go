@@ -13,7 +13,7 @@
 // # Concurrency
 //
 // A connection is made by the goroutine of its handshake and lives on its loop, see
-// package gateway. Per connection there is one object of 96 bytes and no goroutine.
+// package gateway. Per connection there is one object of 80 bytes and no goroutine.
 //
 // # What it does not do
 //

@@ -278,8 +278,6 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A publication costs its sender no more than these allocations: two copies of the message
-// that encoding/json makes, the command, and the reply.
 func TestPublishAllocations(t *testing.T) {
 	for message, most := range map[string]float64{
 		`{"id":2,"publish":{"channel":"quotes","data":"hello world"}}`:          15,

@@ -66,10 +66,6 @@ func (s *Session) Begin(o *Options, c Connection, who auth.Identity) {
 // Do takes the next command. It does not wait. After Closed it does nothing.
 func (s *Session) Do(c Command) {
 	s.mu.Lock()
-	if s.stage == ended {
-		s.mu.Unlock()
-		return
-	}
 	if s.queue != nil {
 		s.queue.waiting = append(s.queue.waiting, c)
 		s.throttle()
@@ -87,7 +83,8 @@ func (s *Session) Do(c Command) {
 	go s.work(ctx, c)
 }
 
-// carryOut does one command and answers it, unless the answer comes later.
+// carryOut does one command and answers it, unless the answer comes later. After the end
+// of the session it does nothing.
 func (s *Session) carryOut(ctx context.Context, c Command) {
 	s.mu.Lock()
 	stage, who := s.stage, s.identity
@@ -143,7 +140,6 @@ func (s *Session) Closed() {
 	s.stage = ended
 	s.stopTimer()
 	if s.queue != nil {
-		s.queue.waiting = nil
 		s.queue.cancel()
 	}
 	channels := s.channels

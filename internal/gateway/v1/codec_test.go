@@ -278,6 +278,7 @@ func TestText(t *testing.T) {
 	}
 }
 
+// A command and its reply take no more than this: most of it is encoding/json's.
 func TestPublishAllocations(t *testing.T) {
 	for message, most := range map[string]float64{
 		`{"id":2,"publish":{"channel":"quotes","data":"hello world"}}`:          15,

@@ -1,5 +1,6 @@
-// Package v1 has the JSON of the protocol maru.v1, of which docs/protocol.md is normative:
-// it decodes messages to commands of package session, and encodes replies and pushes.
+// Package v1 is the gateway of the protocol maru.v1, of which docs/protocol.md is normative:
+// many channels on one WebSocket. It is a codec over the typed session and one registration
+// (Mount); the life of a connection is package gateway's.
 //
 //	{"id":2,"subscribe":{"channel":"quotes"}}          ─ Decode ─→      session.Subscribe
 //	{"id":2,"subscribe":{"channel":"quotes","epoch":…  ←─ EncodeReply ─ session.Subscribed

@@ -5,23 +5,16 @@ import (
 	"net/http"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/handshake"
 )
 
-// checkHandshake is all that handshake.Accept refuses a request for, in the words
-// of the rest of the program, and the headers that belong to it set.
-func checkHandshake(w http.ResponseWriter, r *http.Request) error {
-	if _, err := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"]); err != nil {
-		return maru.NewError(maru.CodeBadRequest, "Sec-WebSocket-Extensions is malformed")
-	}
-	err := handshake.Check(r)
-	if err == nil {
-		return nil
-	}
+// checkHandshake is handshake.Check, with the error in the words of the rest of the program,
+// and the headers that belong to it set.
+func checkHandshake(w http.ResponseWriter, r *http.Request) (handshake.Request, error) {
+	q, err := handshake.Check(r)
 	var e *handshake.Error
 	if !errors.As(err, &e) {
-		return err
+		return q, err
 	}
 	handshake.AnswerHeader(w.Header(), r, e)
 	code := maru.CodeBadRequest
@@ -31,5 +24,5 @@ func checkHandshake(w http.ResponseWriter, r *http.Request) error {
 	case http.StatusMethodNotAllowed:
 		code = maru.CodeMethodNotAllowed
 	}
-	return maru.NewError(code, e.Message)
+	return q, maru.NewError(code, e.Message)
 }

@@ -58,7 +58,8 @@ func (e *Endpoint) open(m Member, nc net.Conn, buffered []byte, p loop.Params) b
 // not_allowed, 405, 426 upgrade_required, 503 too_many_connections. The handshake is answered last: a client
 // that knows that it is connected is subscribed.
 func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
-	if err := checkHandshake(w, r); err != nil {
+	checked, err := checkHandshake(w, r)
+	if err != nil {
 		e.Refuse(w, r, err)
 		return
 	}
@@ -66,7 +67,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	if !admitted {
 		return
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{Takeover: e.Takeover, Subprotocols: o.Subprotocols})
+	up, err := checked.Accept(w, handshake.Options{Takeover: e.Takeover, Subprotocols: o.Subprotocols})
 	if err != nil { // answered by Accept, as far as anybody was there
 		release(m, false)
 		return

@@ -20,9 +20,6 @@ type Subscriber struct {
 // Init says in which channel, and in which form it gets that. Opening.New calls it.
 func (s *Subscriber) Init(channel *hub.Channel, form hub.FormID) { s.channel, s.form = channel, form }
 
-// Channel is the channel.
-func (s *Subscriber) Channel() *hub.Channel { return s.channel }
-
 // Join begins the subscription, see hub.Channel.Join. mode is what the client asks for.
 func (s *Subscriber) Join(ctx context.Context, mode hub.Mode, q *maru.HistoryQuery) (hub.Joining, error) {
 	mode = s.channel.Mode(mode)

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"maru.example/maru"
+	"maru.example/maru/broker/disk"
 	"maru.example/maru/server"
 )
 
-// What is on disk is there after the next start, as the namespaces' durability has it.
-func TestData(t *testing.T) {
+// What is on disk is there after the next start, unless the namespace is in memory.
+func TestDisk(t *testing.T) {
 	t.Parallel()
-	o := server.Options{Open: true, Data: t.TempDir()}
+	o := server.Options{Open: true, Broker: disk.Dir(t.TempDir())}
 	o.Namespaces = map[string]server.Namespace{
 		"disk":   {},
 		"synced": {Retention: maru.Retention{Durability: maru.Sync}},
@@ -51,22 +52,22 @@ func TestData(t *testing.T) {
 	}
 }
 
-func TestBadData(t *testing.T) {
+func TestBadBroker(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := server.New(server.Options{Data: dir})
+	s, err := server.New(server.Options{Broker: disk.Dir(dir)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Shutdown(context.Background())
-	_, err = server.New(server.Options{Data: dir})
-	if unusable := new(server.DataError); !errors.As(err, &unusable) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "in use") {
+	_, err = server.New(server.Options{Broker: disk.Dir(dir)})
+	if unusable := new(server.BrokerError); !errors.As(err, &unusable) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("the directory of another server: %v", err)
 	}
 
 	o := server.Options{}
 	o.Namespaces = map[string]server.Namespace{"a": {Retention: maru.Retention{Durability: maru.Sync}}}
-	if _, err := server.New(o); err == nil || !strings.Contains(err.Error(), "Options.Data") {
-		t.Errorf("sync without a directory: %v", err)
+	if _, err := server.New(o); err == nil || !strings.Contains(err.Error(), "Options.Broker") {
+		t.Errorf("sync without a broker: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/api"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/broker/memory"
 	"maru.example/maru/internal/entry"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"

@@ -229,16 +229,7 @@ func (ns *Namespace) Clear() {
 	ns.channels, ns.order, ns.idle, ns.bytes = nil, list[item]{}, list[*channel]{}, 0
 }
 
-// Held is how much a namespace holds.
-type Held struct {
-	Channels, Publications int
-	Bytes                  int64
+// Held returns how much the namespace holds.
+func (ns *Namespace) Held() maru.Held {
+	return maru.Held{Channels: len(ns.channels), Publications: ns.order.length, Bytes: ns.bytes}
 }
-
-// Plus is both together.
-func (h Held) Plus(other Held) Held {
-	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
-}
-
-// Held counts.
-func (ns *Namespace) Held() Held { return Held{len(ns.channels), ns.order.length, ns.bytes} }

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/broker/memory"
 )
 
 var text = []byte("a line of chat of some sixty bytes, neither short nor very long")
 
-// A publication in a channel that is full allocates nothing beside what the
-// caller made: what it takes the place of is used again.
+// A publication in a full channel allocates nothing beside what the caller made: the
+// memory of the publication that it replaces is used again.
 func TestPublishAllocations(t *testing.T) {
 	b := memory.New(memory.Options{})
 	defer b.Close()
@@ -45,7 +45,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkPublishParallel has each publisher in a channel of its own.
+// BenchmarkPublishParallel gives each publisher its own channel.
 func BenchmarkPublishParallel(b *testing.B) {
 	for name, prefix := range map[string]string{"one namespace": "a:", "a namespace each": ""} {
 		b.Run(name, func(b *testing.B) {
@@ -84,8 +84,8 @@ func BenchmarkHistory100(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory tells what history.Overhead stands for: bytes of heap a
-// retained publication costs without its data. One operation is all of them.
+// BenchmarkMemory measures what history.Overhead stands for: the bytes of heap that a
+// retained publication costs beside its data. One operation is all publications.
 func BenchmarkMemory(b *testing.B) {
 	const publications = 100_000
 	for name, channels := range map[string]int{"100 a channel": publications / 100, "1 a channel": publications} {

@@ -13,18 +13,12 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/broker/brokertest"
-	"maru.example/maru/internal/broker/memory"
+	"maru.example/maru/broker/brokertest"
+	"maru.example/maru/broker/memory"
 )
 
-func open(t *testing.T, limits brokertest.Limits, sink maru.Sink) maru.Broker {
-	return memory.New(memory.Options{
-		Retention: memory.Everywhere(maru.Retention{
-			Publications: limits.PublicationsPerChannel, Age: limits.MaxAge, Bytes: limits.BytesPerNamespace,
-		}),
-		EmptyChannels: limits.EmptyChannels,
-		Sink:          sink,
-	})
+func open(t *testing.T, o brokertest.Options) maru.Broker {
+	return memory.New(memory.Options{Retention: o.Retention, EmptyChannels: o.EmptyChannels, Sink: o.Sink})
 }
 
 func TestBroker(t *testing.T) {
@@ -32,7 +26,7 @@ func TestBroker(t *testing.T) {
 	brokertest.Run(t, open)
 }
 
-// The suite's way for brokers that do I/O works too.
+// The suite also runs in real time, as brokers that do I/O need it.
 func TestBrokerInRealTime(t *testing.T) {
 	t.Parallel()
 	brokertest.Run(t, open, brokertest.RealTime())

@@ -1,4 +1,4 @@
-package nats_test
+package jetstream_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package nats_test
+package jetstream_test
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/broker/brokertest"
-	"maru.example/maru/internal/broker/nats"
+	"maru.example/maru/broker/brokertest"
+	"maru.example/maru/internal/broker/jetstream"
 )
 
-func open(t testing.TB, o nats.Options) *nats.Broker {
+func open(t testing.TB, o jetstream.Options) *jetstream.Broker {
 	t.Helper()
-	b, err := nats.Open(o)
+	b, err := jetstream.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestBroker(t *testing.T) {
 		t.Run(durability.String(), func(t *testing.T) {
 			t.Parallel()
 			brokertest.Run(t, func(t *testing.T, limits brokertest.Limits, sink maru.Sink) maru.Broker {
-				return open(t, nats.Options{
+				return open(t, jetstream.Options{
 					Dir: t.TempDir(), EmptyChannels: limits.EmptyChannels, Sink: sink,
 					Retention: func(string) maru.Retention {
 						return maru.Retention{Publications: limits.PublicationsPerChannel, Age: limits.MaxAge, Bytes: limits.BytesPerNamespace, Durability: durability}
@@ -84,7 +84,7 @@ func TestRestart(t *testing.T) {
 	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
 		t.Run(durability.String(), func(t *testing.T) {
 			t.Parallel()
-			o := nats.Options{Dir: t.TempDir(), Retention: kept(3, durability)}
+			o := jetstream.Options{Dir: t.TempDir(), Retention: kept(3, durability)}
 			b := open(t, o)
 			keyed := maru.PublishOptions{IdempotencyKey: "k", Publisher: "kim"}
 			early := publish(t, b, "a:x", "early", keyed)
@@ -132,7 +132,7 @@ func TestRestart(t *testing.T) {
 // What aged while nobody ran is told to be missing, and its numbers are not given again.
 func TestAgedMeanwhile(t *testing.T) {
 	t.Parallel()
-	o := nats.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Age: time.Second} }}
+	o := jetstream.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Age: time.Second} }}
 	b := open(t, o)
 	first := publish(t, b, "a", "x")
 	last := publish(t, b, "a", "y")
@@ -162,7 +162,7 @@ func TestMove(t *testing.T) {
 	dir := t.TempDir()
 	var at maru.Position
 	for i, durability := range []maru.Durability{maru.Interval, maru.Sync, maru.Interval} {
-		b := open(t, nats.Options{Dir: dir, Retention: kept(10, durability)})
+		b := open(t, jetstream.Options{Dir: dir, Retention: kept(10, durability)})
 		if i > 0 {
 			if h := history(t, b, "a", at); h.Gap != nil || len(h.Publications) != 0 || len(history(t, b, "a").Publications) != 2*i {
 				t.Errorf("%v: %+v", durability, h)
@@ -217,7 +217,7 @@ func TestEpochs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log lines
-			o := nats.Options{Dir: t.TempDir(), Retention: kept(10, c.durability), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			o := jetstream.Options{Dir: t.TempDir(), Retention: kept(10, c.durability), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 			b := open(t, o)
 			publish(t, b, "a", "x")
 			at := publish(t, b, "a", "y").Position
@@ -246,7 +246,7 @@ func anotherBoot(t *testing.T, dir string) {
 // A store that lost its tail is noticed, whatever JetStream says of it.
 func TestLostTail(t *testing.T) {
 	t.Parallel()
-	o := nats.Options{Dir: t.TempDir(), Retention: kept(1000, maru.Interval)}
+	o := jetstream.Options{Dir: t.TempDir(), Retention: kept(1000, maru.Interval)}
 	b := open(t, o)
 	var at maru.Position
 	for i := range 100 {
@@ -282,7 +282,7 @@ func TestManyPublishers(t *testing.T) {
 	const publishers, each = 20, 100
 	var mu sync.Mutex
 	last, delivered := map[string]uint64{}, 0
-	o := nats.Options{Dir: t.TempDir(), Retention: kept(publishers*each, maru.Interval), Sink: func(channel string, at maru.Position, p *maru.Publication) {
+	o := jetstream.Options{Dir: t.TempDir(), Retention: kept(publishers*each, maru.Interval), Sink: func(channel string, at maru.Position, p *maru.Publication) {
 		mu.Lock()
 		defer mu.Unlock()
 		if at.Offset <= last[channel] {
@@ -324,7 +324,7 @@ func TestManyPublishers(t *testing.T) {
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	open(t, nats.Options{Dir: dir})
+	open(t, jetstream.Options{Dir: dir})
 	file := filepath.Join(t.TempDir(), "file")
 	os.WriteFile(file, nil, 0o600)
 	damaged := t.TempDir()
@@ -332,7 +332,7 @@ func TestDirectory(t *testing.T) {
 	newer := t.TempDir()
 	os.WriteFile(filepath.Join(newer, "record.json"), []byte(`{"format":2,"epoch":"x","namespaces":{}}`), 0o600)
 	for dir, want := range map[string]string{dir: "in use", file: "not a directory", damaged: "damaged", newer: "format 2"} {
-		b, err := nats.Open(nats.Options{Dir: dir})
+		b, err := jetstream.Open(jetstream.Options{Dir: dir})
 		if err == nil {
 			b.Close()
 			t.Errorf("%s: no error, want %s", dir, want)
@@ -345,7 +345,7 @@ func TestDirectory(t *testing.T) {
 // What no message of the log can hold is refused, and what follows is taken.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
-	b := open(t, nats.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Bytes: 1 << 30} }})
+	b := open(t, jetstream.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Bytes: 1 << 30} }})
 	_, err := maru.Publish(t.Context(), b, "a", &maru.Publication{Kind: maru.Binary, Data: make([]byte, 64<<20)}, maru.PublishOptions{})
 	if maru.ErrorOf(err).Code != maru.CodeTooLarge {
 		t.Error(err)
@@ -359,11 +359,11 @@ func TestNamespaces(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a thousand streams")
 	}
-	b := open(t, nats.Options{Dir: t.TempDir()})
+	b := open(t, jetstream.Options{Dir: t.TempDir()})
 	var failed error
-	for i := range nats.MaxNamespaces + 1 {
+	for i := range jetstream.MaxNamespaces + 1 {
 		_, failed = maru.Publish(context.Background(), b, fmt.Sprintf("n%d:x", i), &maru.Publication{}, maru.PublishOptions{})
-		if failed != nil && i < nats.MaxNamespaces {
+		if failed != nil && i < jetstream.MaxNamespaces {
 			t.Fatal(i, failed)
 		}
 	}
@@ -394,7 +394,7 @@ func (l *lines) String() string {
 func BenchmarkPublish(b *testing.B) {
 	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
 		b.Run(durability.String(), func(b *testing.B) {
-			broker := open(b, nats.Options{Dir: b.TempDir(), Retention: kept(100, durability)})
+			broker := open(b, jetstream.Options{Dir: b.TempDir(), Retention: kept(100, durability)})
 			var next sync.Mutex
 			i := 0
 			var wg sync.WaitGroup

@@ -2,10 +2,10 @@ package memory
 
 import "maru.example/maru/internal/history"
 
-// PublicationOverhead is shorter to say in tests, which have a function history.
+// PublicationOverhead is history.Overhead; the tests have a function named history.
 const PublicationOverhead = history.Overhead
 
-// Held is what a broker holds, as tests of memory given back want to see it.
+// Held is what a broker holds, for tests of freed memory.
 type Held struct {
 	Namespaces, Channels, Publications int
 	Bytes                              int64

@@ -1,4 +1,4 @@
-// Package nats is the broker that keeps history on disk: a maru.Broker whose log is
+// Package jetstream is the broker that keeps history on disk: a maru.Broker whose log is
 // an embedded NATS server with JetStream, in this process, with no port open.
 //
 // What is retained stands in memory too, as package history has it, and is answered
@@ -56,4 +56,4 @@
 //
 // All methods are safe for concurrent use. Lock order: Broker.mu, then namespace.mu.
 // The Sink is called under namespace.mu.
-package nats
+package jetstream

@@ -9,13 +9,13 @@ import (
 	"maru.example/maru/internal/history"
 )
 
-// A namespace is a history with its lock. Whoever calls a method holds mu, except
+// A namespace is a history with its lock. The caller of a method holds mu, except
 // for forget.
 type namespace struct {
 	used atomic.Int64 // when it was last published to, as a time.Duration from the broker's start; read without mu
 
 	mu        sync.Mutex
-	forgotten bool // by the broker, which may have made another one of this name
+	forgotten bool // by the broker, which may have made another namespace of this name
 	history   *history.Namespace
 	repeats   history.Repeats
 }
@@ -24,8 +24,8 @@ func newNamespace(o *Options, name, epoch string, floor uint64) *namespace {
 	return &namespace{history: history.New(o.Retention(name).WithDefaults(), epoch, floor, o.EmptyChannels)}
 }
 
-// take decides what becomes of a publication, and whether the Sink is to have it.
-func (ns *namespace) take(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (done maru.Published, deliver bool, err error) {
+// accept publishes p unless it is a repeat, and says whether the Sink must receive it.
+func (ns *namespace) accept(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (done maru.Published, deliver bool, err error) {
 	if o.IdempotencyKey == "" {
 		done, deliver = ns.publish(name, p, o, now)
 		return done, deliver, nil
@@ -41,7 +41,8 @@ func (ns *namespace) take(name string, p *maru.Publication, o maru.PublishOption
 	return done, deliver, nil
 }
 
-// publish numbers the publication and adds it to the history.
+// publish numbers the publication and adds it to the history, unless it is transient or
+// stale.
 func (ns *namespace) publish(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (maru.Published, bool) {
 	if o.Transient {
 		p.Offset = 0
@@ -63,8 +64,8 @@ func (ns *namespace) published(offset uint64) maru.Published {
 	return maru.Published{Position: maru.Position{Epoch: ns.history.Epoch(), Offset: offset}}
 }
 
-// forget empties a namespace that the broker forgets, once no publisher is in
-// it, and answers its number. Who still holds it looks for another one.
+// forget empties a namespace that the broker forgets and returns its number. It waits for
+// the publisher that is using it. A goroutine that finds it forgotten looks it up again.
 func (ns *namespace) forget() uint64 {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()

@@ -1,4 +1,4 @@
-package nats
+package jetstream
 
 // MaxNamespaces is the limit of a directory.
 const MaxNamespaces = maxNamespaces

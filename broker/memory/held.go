@@ -4,12 +4,12 @@ import (
 	"maps"
 	"slices"
 
-	"maru.example/maru/internal/history"
+	"maru.example/maru"
 )
 
-// Held is how much is retained now, in all namespaces. What is too old counts until
-// its namespace is next used.
-func (b *Broker) Held() (held history.Held) {
+// Held implements maru.HeldReporter. Publications that are too old count until their
+// namespace is used again.
+func (b *Broker) Held() (held maru.Held) {
 	b.mu.RLock()
 	all := slices.Collect(maps.Values(b.namespaces))
 	b.mu.RUnlock()

@@ -1,4 +1,4 @@
-package nats
+package jetstream
 
 import (
 	"cmp"
@@ -284,7 +284,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 
 // Held is how much is retained now, in all namespaces. What is too old counts until
 // its namespace is next used.
-func (b *Broker) Held() (held history.Held) {
+func (b *Broker) Held() (held maru.Held) {
 	b.mu.RLock()
 	all := slices.Collect(maps.Values(b.namespaces))
 	b.mu.RUnlock()

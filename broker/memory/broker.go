@@ -11,8 +11,8 @@ import (
 	"maru.example/maru"
 )
 
-// epochLength gives 50 random bits: enough that no two lives of a server meet,
-// and short, because the epoch travels in each id of server-sent events.
+// epochLength gives 50 random bits: enough that no two starts of a server share an
+// epoch, and short, because the epoch is part of each id of server-sent events.
 const epochLength = 10
 
 // Broker is a maru.Broker in memory. Make one with New.
@@ -23,13 +23,15 @@ type Broker struct {
 
 	mu         sync.RWMutex
 	namespaces map[string]*namespace // nil after Close
-	floor      uint64                // highest number of the namespaces forgotten
+	floor      uint64                // highest number of the forgotten namespaces
 }
 
-var _ maru.Broker = (*Broker)(nil)
+var (
+	_ maru.Broker       = (*Broker)(nil)
+	_ maru.HeldReporter = (*Broker)(nil)
+)
 
-// New makes a broker with a new epoch. Close it to give its memory back; nothing
-// runs until then.
+// New makes a broker with a new epoch. Close frees its memory; it has no goroutines.
 func New(o Options) *Broker {
 	return &Broker{
 		options:    o.withDefaults(),
@@ -39,9 +41,9 @@ func New(o Options) *Broker {
 	}
 }
 
-// Submit is maru.Broker's. It calls done before it returns. Errors: CodeBadText,
-// CodeBadRequest, CodeIdempotencyConflict, and CodeShuttingDown after Close. Nothing
-// is numbered, stored or delivered then.
+// Submit implements maru.Broker. It calls done before it returns. Errors: CodeBadText,
+// CodeBadRequest, CodeIdempotencyConflict, and CodeShuttingDown after Close. With an
+// error nothing is numbered, stored or delivered.
 func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	done(b.submit(channel, p, o))
 }
@@ -58,14 +60,14 @@ func (b *Broker) submit(channel string, p *maru.Publication, o maru.PublishOptio
 
 	now := time.Now()
 	p.Time = now.UTC() // which strips the monotonic reading
-	done, deliver, err := ns.take(channel, p, o, now.Sub(b.start))
+	done, deliver, err := ns.accept(channel, p, o, now.Sub(b.start))
 	if deliver {
 		b.options.Sink(channel, done.Position, p)
 	}
 	return done, err
 }
 
-// History is maru.Broker's. It fails with CodeShuttingDown after Close, and with
+// History implements maru.Broker. It fails with CodeShuttingDown after Close, and with
 // ctx's error if ctx has already ended.
 func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if err := ctx.Err(); err != nil {
@@ -79,8 +81,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	return ns.history.History(channel, q, time.Since(b.start)), nil
 }
 
-// Close drops all history. When it returns, no call of the Sink is running and
-// none will follow.
+// Close implements maru.Broker: it drops all history.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,8 +92,9 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// lock finds a namespace and locks it. One that is not there is remembered from
-// now on if keep, else it only answers this once, so that asking costs nothing.
+// lock finds a namespace and locks it. A namespace that does not exist is added if keep
+// is set. Otherwise the caller gets an empty one that is not kept, so that asking costs
+// nothing.
 func (b *Broker) lock(name string, keep bool) (*namespace, error) {
 	for {
 		b.mu.RLock()
@@ -111,30 +113,30 @@ func (b *Broker) lock(name string, keep bool) (*namespace, error) {
 		if !ns.forgotten {
 			return ns, nil
 		}
-		ns.mu.Unlock() // forgotten between the two locks: look again
+		ns.mu.Unlock() // it was forgotten between the two locks: look again
 	}
 }
 
-// add makes a namespace, and forgets another one if they are too many.
+// add makes a namespace, and forgets another one if there are too many.
 func (b *Broker) add(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.namespaces == nil || b.namespaces[name] != nil {
-		return // Close or another publisher was faster
+		return // the broker was closed, or another publisher was first
 	}
 	if len(b.namespaces) >= b.options.Namespaces {
 		b.forgetOldest()
 	}
 	ns := newNamespace(&b.options, name, b.epoch, b.floor)
 	ns.used.Store(int64(time.Since(b.start)))
-	// The name is part of a channel's name, which may be part of something larger.
+	// The name is part of a channel's name, which may be part of a larger string.
 	b.namespaces[strings.Clone(name)] = ns
 }
 
-// forgetOldest forgets the namespace that is longest without a publication. Its
-// number goes into the floor, from which namespaces made later count on: in one
-// epoch no offset is given twice in a channel, and a position from before is
-// less than what such a namespace says was removed.
+// forgetOldest forgets the namespace whose last publication is oldest. Its number goes
+// into the floor, from which later namespaces continue to count. So in one epoch no
+// offset is given twice in a channel, and an earlier position is less than the offset
+// that such a namespace reports as removed.
 func (b *Broker) forgetOldest() {
 	var oldest string
 	var ns *namespace

@@ -12,28 +12,46 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Limits are what a case asks a broker to hold to. All fields are set. A broker
-// may count up to 400 bytes of its own for a publication.
-type Limits struct {
-	PublicationsPerChannel int           // negative: retain none
-	MaxAge                 time.Duration // of a publication when it is no longer retained
-	BytesPerNamespace      int64
-	// EmptyChannels is of how many channels that retain nothing a namespace must
-	// remember the heads. A broker may remember more, or all.
+// Options are what a case requires of a broker. Its Retention, Sink and Logger are set.
+type Options struct {
+	// BrokerOptions are what a server would give to the broker. Retention has all fields
+	// set but Durability, the same for every namespace. A broker may count up to 400 bytes
+	// for a publication beside its data, key and user.
+	maru.BrokerOptions
+	// EmptyChannels is the number of channels without retained publications whose heads a
+	// namespace must remember. A broker may remember more, or all, and may then ignore it.
+	// It is at most 1,000.
 	EmptyChannels int
 }
 
-// ample is what no case reaches unless it says so.
-var ample = Limits{PublicationsPerChannel: 1000, MaxAge: 24 * time.Hour, BytesPerNamespace: 16 << 20, EmptyChannels: 1000}
+// Open makes a new broker with an empty history, which calls o.Sink. It ends the test if
+// it cannot. The suite closes the broker.
+type Open func(t *testing.T, o Options) maru.Broker
 
-// An Open makes a new broker with an empty history, that calls sink. The suite
-// closes it.
-type Open func(t *testing.T, limits Limits, sink maru.Sink) maru.Broker
+// limits are what a case sets in Options.
+type limits struct {
+	publications  int           // in a channel; negative: none are retained
+	age           time.Duration // a publication of this age is no longer retained
+	bytes         int64         // in a namespace
+	emptyChannels int
+}
+
+// ample is what no case reaches unless it says so.
+var ample = limits{publications: 1000, age: 24 * time.Hour, bytes: 16 << 20, emptyChannels: 1000}
+
+func (l limits) options(sink maru.Sink) Options {
+	kept := maru.Retention{Publications: l.publications, Age: l.age, Bytes: l.bytes}
+	return Options{
+		BrokerOptions: maru.BrokerOptions{Retention: func(string) maru.Retention { return kept }, Sink: sink}.WithDefaults(),
+		EmptyChannels: l.emptyChannels,
+	}
+}
 
 // An Option changes how the suite is run.
 type Option func(*suite)
 
-// RealTime is for a broker that cannot live in a synctest bubble.
+// RealTime runs the suite by the system's clock, for a broker that cannot run in a
+// testing/synctest bubble because it does I/O. What needs an exact time is then not tested.
 func RealTime() Option { return func(s *suite) { s.realTime = true } }
 
 type suite struct {
@@ -41,20 +59,21 @@ type suite struct {
 	realTime bool
 }
 
-// A rule is one case: what a broker must do, shown on a broker with limits.
+// A rule is one case: what a broker must do, shown on a broker with these limits.
 type rule struct {
 	name   string
-	limits Limits
+	limits limits
 	show   func(*rig)
 }
 
-// Run tests a broker against all rules.
+// Run tests a broker against all rules. It opens a new one for each of them, many at the
+// same time.
 func Run(t *testing.T, open Open, options ...Option) {
 	s := &suite{open: open}
 	for _, option := range options {
 		option(s)
 	}
-	rules := [][]rule{orderRules, retentionRules, queryRules, gapRules, refusalRules, repeatRules}
+	rules := [][]rule{orderRules, retentionRules, queryRules, gapRules, refusalRules, repeatRules, reportRules}
 	if s.realTime {
 		rules = append(rules, ageRulesInRealTime)
 	} else {
@@ -84,7 +103,7 @@ func (s *suite) run(t *testing.T, rule rule) {
 	}
 }
 
-// A rig is a broker under test and what its Sink was given.
+// A rig is a broker under test and what its Sink received.
 type rig struct {
 	rapid.TB // *testing.T or *rapid.T
 	broker   maru.Broker
@@ -98,13 +117,13 @@ type delivery struct {
 	publication *maru.Publication
 }
 
-func (s *suite) rig(t *testing.T, tb rapid.TB, limits Limits) *rig {
+func (s *suite) rig(t *testing.T, tb rapid.TB, l limits) *rig {
 	r := &rig{TB: tb, delivered: make(map[string][]delivery)}
-	r.broker = s.open(t, limits, func(channel string, at maru.Position, p *maru.Publication) {
+	r.broker = s.open(t, l.options(func(channel string, at maru.Position, p *maru.Publication) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.delivered[channel] = append(r.delivered[channel], delivery{at, p})
-	})
+	}))
 	return r
 }
 
@@ -115,14 +134,14 @@ func (r *rig) close() {
 	}
 }
 
-// sink is what the Sink was given for a channel so far.
+// sink returns what the Sink has received for a channel so far.
 func (r *rig) sink(channel string) []delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]delivery(nil), r.delivered[channel]...)
 }
 
-// publish publishes text and answers where it is.
+// publish publishes text and returns its position.
 func (r *rig) publish(channel, text string) maru.Position {
 	r.Helper()
 	return r.publishAll(channel, &maru.Publication{Data: []byte(text)})
@@ -142,7 +161,7 @@ func (r *rig) publishWith(channel string, p *maru.Publication, o maru.PublishOpt
 	return done
 }
 
-// history asks for all, or for all since a position if one is given.
+// history asks for all publications, or for all since a position if one is given.
 func (r *rig) history(channel string, since ...maru.Position) maru.History {
 	r.Helper()
 	q := maru.HistoryQuery{Limit: -1}

@@ -1,21 +1,25 @@
-// Package brokertest is the specification of maru.Broker as a test: whoever
-// writes a broker runs it, and whoever wants to know what a broker promises
+// Package brokertest is the contract of maru.Broker as a test suite. The author of a broker
+// runs it, as the example of Run shows. A reader who wants to know what a broker guarantees
 // reads its cases, each of which explains one rule.
 //
 //	func TestBroker(t *testing.T) {
-//		brokertest.Run(t, func(t *testing.T, limits brokertest.Limits, sink maru.Sink) maru.Broker {
-//			return mybroker.New(mybroker.Options{MaxAge: limits.MaxAge, ..., Sink: sink})
+//		brokertest.Run(t, func(t *testing.T, o brokertest.Options) maru.Broker {
+//			return mybroker.New(o.Retention, o.Sink)
 //		})
 //	}
 //
-// It sees a broker through maru.Broker alone. order.go has the cases about
-// numbers and delivery, retention.go those about what is kept, query.go those
-// about what is answered, gaps.go those about what is told to be missing,
-// refusals.go those about what fails, repeats.go those about what is taken once, or not
-// kept; model.go compares a long random life of a
-// broker with a slow and obvious one.
+// The suite uses a broker through maru.Broker and, if the broker has them,
+// maru.HeldReporter and maru.HealthReporter.
 //
-// Time passes in a testing/synctest bubble. A broker that cannot live in one,
-// because it does I/O, is run with RealTime: then ageing is tested only to happen
-// at last, not to the moment.
+//	order.go      numbers and delivery
+//	retention.go  what is kept
+//	query.go      what History returns
+//	gaps.go       what is reported as missing
+//	refusals.go   what fails
+//	repeats.go    what is accepted once, and what is not kept
+//	reports.go    what a broker may report of itself
+//	model.go      a long random series of calls, compared with a slow and obvious broker
+//
+// Time passes in a testing/synctest bubble. A broker that does I/O cannot run in one: it
+// is run with RealTime, which tests that publications become too old, but not when exactly.
 package brokertest

@@ -3,12 +3,12 @@ package brokertest
 import "maru.example/maru"
 
 var gapRules = []rule{
-	{"each line of the gap rules", with(func(l *Limits) { l.PublicationsPerChannel = 3 }), eachLine},
-	{"a gap is judged on the whole, the list is cut", with(func(l *Limits) { l.PublicationsPerChannel = 3 }), gapAndLimit},
-	{"no gap without since", with(func(l *Limits) { l.PublicationsPerChannel = 3 }), noSinceNoGap},
+	{"each line of the gap rules", with(func(l *limits) { l.publications = 3 }), eachLine},
+	{"a gap is of all publications, the list is limited", with(func(l *limits) { l.publications = 3 }), gapAndLimit},
+	{"no gap without since", with(func(l *limits) { l.publications = 3 }), noSinceNoGap},
 	{"beyond an unknown channel is beyond the namespace", ample, beyondUnknown},
-	{"a forgotten channel never loses silently", with(func(l *Limits) { l.PublicationsPerChannel, l.EmptyChannels = -1, 2 }), forgotten},
-	{"a channel forgotten and published to again", with(func(l *Limits) { l.BytesPerNamespace, l.EmptyChannels = threeBlocks, 1 }), forgottenAndBack},
+	{"a forgotten channel never loses silently", with(func(l *limits) { l.publications, l.emptyChannels = -1, 2 }), forgotten},
+	{"a channel forgotten and published to again", with(func(l *limits) { l.bytes, l.emptyChannels = threeBlocks, 1 }), forgottenAndBack},
 }
 
 var epochGap = &maru.Gap{Reason: maru.GapEpoch}
@@ -17,9 +17,9 @@ func expired(from, to uint64) *maru.Gap {
 	return &maru.Gap{Reason: maru.GapExpired, From: from, To: to}
 }
 
-// Of six publications three are retained. Less than the offset before the first
-// retained has a gap, from the number after the asker's to that offset, both
-// included; that offset itself, and everything up to the head, has none. Another
+// Of six publications three are retained. A position less than the offset before the first
+// retained publication has a gap: from the number after the position to that offset, both
+// included. That offset itself, and everything up to the head, has none. Another
 // epoch, or a position beyond the head, is a gap of unknown extent, and all that
 // is retained follows. An empty epoch is the current one.
 func eachLine(r *rig) {
@@ -62,8 +62,8 @@ func eachLine(r *rig) {
 	}
 }
 
-// A gap says what is missing of the whole, however few are asked for; the list
-// is the first of what follows the gap, and nothing of it if none is wanted.
+// A gap covers all that is missing, however few publications are asked for. The list has
+// the first publications after the gap, or none if Limit is 0.
 func gapAndLimit(r *rig) {
 	var a []maru.Position
 	for range 6 {
@@ -90,7 +90,7 @@ func gapAndLimit(r *rig) {
 	}
 }
 
-// Who asks for the newest has nothing and misses nothing.
+// A caller that asks for the newest has no position, and so misses nothing.
 func noSinceNoGap(r *rig) {
 	for range 6 {
 		r.publish("a", "x")
@@ -99,8 +99,8 @@ func noSinceNoGap(r *rig) {
 	r.wantGap(r.query("a", maru.HistoryQuery{}), nil)
 }
 
-// Of a channel not known only the namespace's number is: up to it a position may
-// be genuine, beyond it none is. Another epoch is a gap here too.
+// Of an unknown channel the broker has only the namespace's number. A position up to
+// that number may be genuine, one beyond it cannot be. Another epoch is a gap here too.
 func beyondUnknown(r *rig) {
 	at := r.publish("a", "x")
 	r.wantGap(r.history("b", at), nil)
@@ -109,10 +109,9 @@ func beyondUnknown(r *rig) {
 	r.wantGap(r.history("b", maru.Position{Epoch: "anotherlife"}), epochGap)
 }
 
-// A broker may forget channels that retain nothing, beyond so many. Then it can
-// no longer say exactly who missed something; it may tell of a gap that is none,
-// and must tell of each that is one. A broker that forgets nothing satisfies
-// this as well.
+// Beyond EmptyChannels a broker may forget channels that retain nothing. Then it no longer
+// knows exactly what a channel misses. It may report a gap where nothing is missing, and
+// must report a gap where something is. A broker that forgets nothing passes as well.
 func forgotten(r *rig) {
 	var at []maru.Position
 	channels := []string{"a", "b", "c", "d", "e"} // at least the last two are known
@@ -129,7 +128,7 @@ func forgotten(r *rig) {
 		if h.Head < at[i].Offset || h.Head > last.Offset {
 			r.Errorf("head %d of %s, which had %d", h.Head, channel, at[i].Offset)
 		}
-		// Who starts from the head has missed nothing.
+		// From the head nothing is missing.
 		r.wantGap(r.history(channel, maru.Position{Epoch: h.Epoch, Offset: h.Head}), nil)
 		r.wantPublications(h)
 	}
@@ -140,16 +139,16 @@ func forgotten(r *rig) {
 	r.wantGap(r.history("a", beyond), epochGap)
 }
 
-// A channel that was forgotten and is published to again goes on: its offsets
-// are above all it had, from before them a gap is told, and from a position
-// above all it can have had none is.
+// A forgotten channel that is published to again goes on: its offsets are above all it
+// had. From a position before them there is a gap; from a position above all it can have
+// had there is none.
 func forgottenAndBack(r *rig) {
 	text := string(make([]byte, block))
 	a1 := r.publish("a", text)
 	for _, channel := range []string{"b", "c", "d", "e"} {
 		r.publish(channel, text)
 	}
-	last := r.publish("f", text) // a, b and c retain nothing now, and two of them may be forgotten
+	last := r.publish("f", text) // a, b and c retain nothing now; two of them may be forgotten
 	a2 := r.publish("a", text)
 	if a2.Offset <= last.Offset {
 		r.Errorf("offset %d follows %d", a2.Offset, last.Offset)

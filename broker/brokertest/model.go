@@ -10,24 +10,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// runModel compares random lives of a broker with the oracle's: after any
-// publications, in any channels, of any size, at any time, every answer is
-// exactly what is retained after the position asked from, and a gap is told if
-// and only if something between that position and the first publication answered
-// (or the head) is missing.
+// runModel compares a broker with the oracle through random series of calls: after any
+// publications, in any channels, of any size, at any time, every answer has exactly
+// what is retained after the position asked from. There is a gap if and only if something
+// is missing between that position and the first publication returned (or the head).
 //
-// Where channels are forgotten, a gap may also be told that is none.
+// Where channels are forgotten, there may also be a gap where nothing is missing.
 func (s *suite) runModel(t *testing.T) {
-	limits := Limits{PublicationsPerChannel: 3, MaxAge: 10 * time.Second, BytesPerNamespace: maxUnits*unit + unit - 1, EmptyChannels: 1000}
+	limits := limits{publications: 3, age: 10 * time.Second, bytes: maxUnits*unit + unit - 1, emptyChannels: 1000}
 	if s.realTime {
-		limits.MaxAge = time.Hour
+		limits.age = time.Hour
 	}
-	t.Run("a random life is as the oracle's", func(t *testing.T) {
+	t.Run("random calls agree with the oracle", func(t *testing.T) {
 		t.Parallel()
 		s.live(t, limits)
 	})
-	limits.EmptyChannels = 1
-	t.Run("a random life with channels forgotten loses nothing silently", func(t *testing.T) {
+	limits.emptyChannels = 1
+	t.Run("random calls with forgotten channels lose nothing silently", func(t *testing.T) {
 		t.Parallel()
 		s.live(t, limits)
 	})
@@ -42,7 +41,7 @@ const (
 
 var modelChannels = []string{"a", "b", "c", "x:a", "x:b"}
 
-func (s *suite) live(t *testing.T, limits Limits) {
+func (s *suite) live(t *testing.T, limits limits) {
 	life := func(rt *rapid.T) {
 		r := s.rig(t, rt, limits)
 		defer r.close()
@@ -69,7 +68,7 @@ func (s *suite) live(t *testing.T, limits Limits) {
 // A model is a broker under test beside the oracles of its namespaces.
 type model struct {
 	*rig
-	limits    Limits
+	limits    limits
 	histories map[string]*oracle
 }
 
@@ -97,7 +96,7 @@ func (m *model) publishSome(t *rapid.T) {
 	}
 }
 
-// wait is never such that an age is MaxAge to the nanosecond.
+// wait never makes an age equal to the limit to the nanosecond.
 func (m *model) wait(t *rapid.T) {
 	time.Sleep(time.Duration(rapid.IntRange(1, 12).Draw(t, "seconds"))*time.Second + 1)
 }
@@ -146,9 +145,9 @@ func (m *model) compare(channel string, since maru.Position, limit int, h maru.H
 	m.wantExpired(h.Gap, since.Offset, o.missing(channel, since.Offset), after)
 }
 
-// wantExpired wants a gap from the number after since to the last one missing, or
-// none if none is. Where channels are forgotten it may reach further, but not
-// into what is retained.
+// wantExpired wants a gap from the number after since to the last one that is missing, or
+// no gap if none is missing. Where channels are forgotten the gap may reach further, but
+// not into what is retained.
 func (m *model) wantExpired(got *maru.Gap, since, missing uint64, after []uint64) {
 	m.Helper()
 	if m.forgets() && got != nil {
@@ -184,7 +183,7 @@ func (m *model) wantOffsets(h maru.History, want []uint64) {
 }
 
 // forgets reports whether the broker may forget channels of the model.
-func (m *model) forgets() bool { return m.limits.EmptyChannels < len(modelChannels) }
+func (m *model) forgets() bool { return m.limits.emptyChannels < len(modelChannels) }
 
 func firstOf(list []uint64, limit int) []uint64 {
 	if limit < 0 || limit > len(list) {

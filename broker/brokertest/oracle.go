@@ -2,10 +2,10 @@ package brokertest
 
 import "time"
 
-// An oracle is one namespace's history, slow and obvious: everything that was
-// ever published, each with a mark when it is gone.
+// An oracle is the history of one namespace, slow and obvious: everything that was
+// ever published, with a mark on what is gone.
 type oracle struct {
-	limits  Limits
+	limits  limits
 	records []*record
 	last    uint64
 }
@@ -23,17 +23,17 @@ func (o *oracle) publish(channel string, offset uint64, units int) {
 	o.age()
 	o.records = append(o.records, &record{channel, offset, units, time.Now(), false})
 
-	// Too big to retain: it goes by, and the channel's history begins after it.
+	// Too big to retain: the channel's history begins after it.
 	if units > maxUnits {
 		for _, r := range o.of(channel) {
 			r.gone = true
 		}
 	}
-	// Too many: it takes the place of its channel's oldest, so it needs less room.
-	for n := o.limits.PublicationsPerChannel; len(o.kept(channel)) > n; {
+	// Too many: it replaces its channel's oldest, and so needs less room.
+	for n := o.limits.publications; len(o.kept(channel)) > n; {
 		o.kept(channel)[0].gone = true
 	}
-	// Too much: what is left of that is taken from the namespace's oldest.
+	// Too many bytes: the namespace's oldest make room for the rest.
 	for o.units() > maxUnits {
 		o.oldest().gone = true
 	}
@@ -41,7 +41,7 @@ func (o *oracle) publish(channel string, offset uint64, units int) {
 
 func (o *oracle) age() {
 	for _, r := range o.records {
-		if time.Since(r.at) >= o.limits.MaxAge {
+		if time.Since(r.at) >= o.limits.age {
 			r.gone = true
 		}
 	}

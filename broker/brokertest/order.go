@@ -12,15 +12,15 @@ import (
 var orderRules = []rule{
 	{"one number rises over all channels of a namespace", ample, oneNumber},
 	{"namespaces are independent", ample, independentNamespaces},
-	{"a publication is stamped and otherwise unchanged", ample, stamped},
-	{"the sink has it before Publish returns", ample, deliveredBeforeReturn},
+	{"a publication gets offset and time and is otherwise unchanged", ample, stamped},
+	{"the sink receives a publication before Publish returns", ample, deliveredBeforeReturn},
 	{"the sink sees the order of history", ample, oneOrder},
 	{"a position can be written down", ample, writtenPosition},
 }
 
-// A publication's offset is its namespace's number, which rises with each
-// publication, whatever the channel. So a channel's offsets rise with others in
-// between, and 0 stands before all of them.
+// A publication's offset is its namespace's number, which rises with each publication in
+// any channel. So the offsets of a channel rise with gaps between them, and 0 is below all
+// of them.
 func oneNumber(r *rig) {
 	var last uint64
 	for _, channel := range []string{"a", "b", "b", "a", "c", "a"} {
@@ -35,8 +35,8 @@ func oneNumber(r *rig) {
 	}
 }
 
-// What happens in one namespace moves nothing in another: neither the heads of
-// its channels nor what is beyond them.
+// A publication in one namespace changes nothing in another: neither the heads of its
+// channels nor which positions are beyond them.
 func independentNamespaces(r *rig) {
 	at := r.publish("east:a", "x")
 	for range 5 {
@@ -50,7 +50,7 @@ func independentNamespaces(r *rig) {
 }
 
 // The broker sets Offset and Time and leaves the rest as it was published. Time
-// is UTC, without a monotonic reading, so that it compares by ==.
+// is UTC, without a monotonic reading, so that times can be compared by ==.
 func stamped(r *rig) {
 	before := time.Now().Round(0)
 	published := maru.Publication{Kind: maru.JSON, Data: []byte(`{"price":1}`), Key: "AAPL", User: "kim"}
@@ -72,8 +72,8 @@ func stamped(r *rig) {
 	}
 }
 
-// When Publish returns, the Sink has been called: once, with the channel, the
-// position that Publish answers, and the publication.
+// When Publish returns, the Sink has been called once, with the channel, the position that
+// Publish returns, and the publication.
 func deliveredBeforeReturn(r *rig) {
 	for i := range 3 {
 		text := strconv.Itoa(i)
@@ -88,9 +88,8 @@ func deliveredBeforeReturn(r *rig) {
 	}
 }
 
-// However many publish at once, the Sink is given each channel's publications in
-// the order of offsets, which is the order that history answers, and no
-// publisher's own order is changed.
+// However many publish at once, the Sink receives each channel's publications in the order
+// of offsets, which is also the order of History. The order of each publisher is kept.
 func oneOrder(r *rig) {
 	const publishers, each = 8, 100
 	channels := []string{"a", "b", "x:a"}
@@ -135,7 +134,7 @@ func oneOrder(r *rig) {
 	}
 }
 
-// An epoch is such that ids of server-sent events and ?since= can carry it.
+// The ids of server-sent events and ?since= can carry an epoch.
 func writtenPosition(r *rig) {
 	at := r.publish("a", "x")
 	read, err := maru.ParsePosition(at.String())

@@ -8,13 +8,13 @@ import (
 
 var queryRules = []rule{
 	{"since is exclusive", ample, sinceExclusive},
-	{"limit takes the first with since and the newest without", ample, limits},
+	{"limit takes the first with since and the newest without", ample, limitEnds},
 	{"an unknown channel is empty and complete", ample, unknownChannel},
-	{"an answer stays as it is", with(func(l *Limits) { l.PublicationsPerChannel = 3 }), answersStay},
+	{"an answer does not change", with(func(l *limits) { l.publications = 3 }), answersStay},
 }
 
-// Since names what the asker has: what follows is answered. It need not be an
-// offset of this channel; whoever holds a position may ask from it.
+// Since is the position that the caller has: History returns what follows. It need not be
+// an offset of this channel; a caller may ask from any position that it holds.
 func sinceExclusive(r *rig) {
 	a1 := r.publish("a", "x")
 	b1 := r.publish("b", "x")
@@ -37,10 +37,10 @@ func sinceExclusive(r *rig) {
 	}
 }
 
-// Publications ascend in every answer. A reader who comes back reads forward
-// from where it was, so Limit leaves out the end; one who is new wants the
-// newest, so Limit leaves out the beginning. 0 asks for none, negative for all.
-func limits(r *rig) {
+// Publications ascend in every answer. A subscriber that returns reads forward from its
+// position, so Limit leaves out the end. A new one wants the newest, so Limit leaves out
+// the beginning. 0 asks for none, a negative Limit for all.
+func limitEnds(r *rig) {
 	var a []maru.Position
 	for range 5 {
 		a = append(a, r.publish("a", "x"))
@@ -70,8 +70,8 @@ func limits(r *rig) {
 	}
 }
 
-// A channel that was never published to has no head and no gap, but an epoch: who
-// subscribes before the first publication and comes back after it gets it.
+// A channel without publications has no head and no gap, but it has an epoch: a client that
+// subscribes before the first publication and returns after it receives it.
 func unknownChannel(r *rig) {
 	for _, channel := range []string{"a", "new:a"} {
 		h := r.history(channel)
@@ -91,7 +91,7 @@ func unknownChannel(r *rig) {
 	}
 }
 
-// An answer is the asker's: later publications do not change the list.
+// An answer belongs to the caller: later publications do not change the list.
 func answersStay(r *rig) {
 	for range 3 {
 		r.publish("a", "x")

@@ -10,21 +10,21 @@ import (
 var refusalRules = []rule{
 	{"text that is not UTF-8 is refused", ample, badText},
 	{"an ended context is refused", ample, endedContext},
-	{"after Close all fails with shutting_down", ample, closed},
+	{"after Close everything fails with shutting_down", ample, closed},
 }
 
-// What is refused leaves no trace: no number, no history, no delivery.
+// A refused publication leaves no trace: no number, no history, no delivery.
 func badText(r *rig) {
 	before := r.publish("a", "x")
 	_, err := maru.Publish(context.Background(), r.broker, "a", &maru.Publication{Data: []byte("\xff")}, maru.PublishOptions{})
 	r.wantCode(err, maru.CodeBadText)
 	r.wantUntouched("a", before)
 
-	// The same bytes are no text if they do not say so.
+	// The same bytes are accepted as binary data.
 	r.publishAll("a", &maru.Publication{Kind: maru.Binary, Data: []byte("\xff")})
 }
 
-// Who no longer waits gets the context's error, and as above nothing happened.
+// A caller whose context has ended gets the context's error, and nothing happens.
 func endedContext(r *rig) {
 	before := r.publish("a", "x")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -38,7 +38,7 @@ func endedContext(r *rig) {
 	r.wantUntouched("a", before)
 }
 
-// A closed broker says so, delivers nothing more, and may be closed again.
+// A closed broker fails with shutting_down, delivers nothing, and may be closed again.
 func closed(r *rig) {
 	r.publish("a", "x")
 	r.close()
@@ -60,7 +60,7 @@ func (r *rig) wantCode(err error, code maru.Code) {
 	}
 }
 
-// wantUntouched says that a channel with one publication still has only that.
+// wantUntouched wants a channel that has one publication to have only that.
 func (r *rig) wantUntouched(channel string, at maru.Position) {
 	r.Helper()
 	r.wantUntouchedHistory(channel, at)

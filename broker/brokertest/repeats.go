@@ -11,14 +11,14 @@ import (
 )
 
 var repeatRules = []rule{
-	{"a repeat answers the first position and delivers nothing", ample, repeated},
-	{"an idempotency key is the channel's and the publisher's", ample, scopedKeys},
-	{"a key used for something else is a conflict", ample, conflict},
-	{"a repeat is known when its publication is no longer retained", with(func(l *Limits) { l.PublicationsPerChannel = 1 }), repeatOfEvicted},
-	{"of many with one key at once one is delivered", ample, repeatsAtOnce},
-	{"a key is of limited length", ample, longKey},
+	{"a repeat returns the first position and delivers nothing", ample, repeated},
+	{"an idempotency key belongs to a channel and a publisher", ample, scopedKeys},
+	{"a key used for another publication is a conflict", ample, conflict},
+	{"a repeat is known when its publication is no longer retained", with(func(l *limits) { l.publications = 1 }), repeatOfEvicted},
+	{"of many publications with one key at once one is delivered", ample, repeatsAtOnce},
+	{"a key has a limited length", ample, longKey},
 	{"a version that is not new is stale", ample, versions},
-	{"what is transient is delivered and leaves no trace", ample, transients},
+	{"a transient publication is delivered and leaves no trace", ample, transients},
 	{"submissions keep their order", ample, submissions},
 }
 
@@ -29,8 +29,8 @@ var repeatAgeRules = []rule{
 
 func text(s string) *maru.Publication { return &maru.Publication{Data: []byte(s)} }
 
-// Who did not hear the answer publishes again with the same key, and hears the
-// answer that it missed.
+// A publisher that did not receive the answer publishes again with the same key, and
+// receives the answer that it missed.
 func repeated(r *rig) {
 	o := maru.PublishOptions{IdempotencyKey: "k", Publisher: "kim"}
 	first := r.publishWith("a", text("x"), o)
@@ -50,12 +50,12 @@ func scopedKeys(r *rig) {
 	} {
 		done := r.publishWith(c.channel, text(c.channel+c.publisher), maru.PublishOptions{IdempotencyKey: "k", Publisher: c.publisher})
 		if done.Replayed {
-			r.Errorf("%v is taken for a repeat", c)
+			r.Errorf("%v was treated as a repeat", c)
 		}
 	}
 }
 
-// What makes two publications the same is their kind, data and key.
+// Two publications are the same if their kind, data and key are.
 func conflict(r *rig) {
 	o := maru.PublishOptions{IdempotencyKey: "k"}
 	before := r.publishWith("a", &maru.Publication{Data: []byte("x"), Key: "y"}, o)
@@ -125,16 +125,16 @@ func oldKey(r *rig) {
 	first := r.publishWith("a", text("x"), o)
 	time.Sleep(maru.IdempotencyAge - 1)
 	if again := r.publishWith("a", text("x"), o); !again.Replayed {
-		r.Errorf("the key is forgotten before its time")
+		r.Errorf("the key was forgotten before IdempotencyAge")
 	}
 	time.Sleep(1)
 	if again := r.publishWith("a", text("x"), o); again.Replayed || again.Offset <= first.Offset {
-		r.Errorf("the key is known after its time: %+v", again)
+		r.Errorf("the key is still known after IdempotencyAge: %+v", again)
 	}
 }
 
-// A version is the channel's: two sources of the same value, one of them late, do
-// not turn it back. Publications without a version do not take part.
+// A version belongs to the channel: of two sources of the same value the late one does not
+// replace a newer value. Publications without a version are not compared.
 func versions(r *rig) {
 	version := func(n uint64) maru.PublishOptions { return maru.PublishOptions{Version: n} }
 	first := r.publishWith("a", text("5"), version(5))
@@ -187,7 +187,7 @@ func transients(r *rig) {
 	r.wantUntouchedHistory("a", before)
 }
 
-// One caller that does not wait is served in the order in which it submitted.
+// The submissions of one caller that does not wait keep their order.
 func submissions(r *rig) {
 	const n = 200
 	var (

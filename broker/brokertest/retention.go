@@ -8,39 +8,39 @@ import (
 )
 
 var retentionRules = []rule{
-	{"count takes the oldest of the channel", with(func(l *Limits) { l.PublicationsPerChannel = 3 }), countLimit},
-	{"bytes take the oldest of the namespace", with(func(l *Limits) { l.BytesPerNamespace = threeBlocks }), byteLimit},
-	{"bytes of one namespace take nothing from another", with(func(l *Limits) { l.BytesPerNamespace = threeBlocks }), byteLimitOfOne},
-	{"too big to retain is delivered and missed", with(func(l *Limits) { l.BytesPerNamespace = threeBlocks }), tooBig},
-	{"without history positions rise and gaps are told", with(func(l *Limits) { l.PublicationsPerChannel = -1 }), noHistory},
+	{"count removes the oldest of the channel", with(func(l *limits) { l.publications = 3 }), countLimit},
+	{"bytes remove the oldest of the namespace", with(func(l *limits) { l.bytes = threeBlocks }), byteLimit},
+	{"bytes of one namespace remove nothing from another", with(func(l *limits) { l.bytes = threeBlocks }), byteLimitOfOne},
+	{"a publication too big to retain is delivered, and then missing", with(func(l *limits) { l.bytes = threeBlocks }), tooBig},
+	{"without history positions rise and gaps are reported", with(func(l *limits) { l.publications = -1 }), noHistory},
 }
 
-// ageRules need the bubble's clock, which stands still while a case works.
+// ageRules need the clock of the bubble, which stands still while a case runs.
 var ageRules = []rule{
-	{"age takes what is too old", with(func(l *Limits) { l.MaxAge = 10 * time.Second }), ageLimit},
-	{"what aged unseen is not answered", with(func(l *Limits) { l.MaxAge = 10 * time.Second }), agedUnseen},
+	{"age removes what is too old", with(func(l *limits) { l.age = 10 * time.Second }), ageLimit},
+	{"what became too old unnoticed is not returned", with(func(l *limits) { l.age = 10 * time.Second }), agedUnseen},
 }
 
 var ageRulesInRealTime = []rule{
-	{"age takes what is too old, at last", with(func(l *Limits) { l.MaxAge = time.Second }), ageLimitAtLast},
+	{"age removes what is too old, at last", with(func(l *limits) { l.age = time.Second }), ageLimitAtLast},
 }
 
-// with is ample, but for what change says.
-func with(change func(*Limits)) Limits {
+// with is ample with a change.
+func with(change func(*limits)) limits {
 	l := ample
 	change(&l)
 	return l
 }
 
-// block is the size of a publication of which threeBlocks hold three and not
-// four, whatever small amount a broker counts beside the data.
+// block is the size of a publication: threeBlocks hold three of them and not four,
+// whatever small amount a broker counts beside the data.
 const (
 	block       = 8 << 10
 	threeBlocks = 3*block + block/2
 )
 
-// A channel retains so many publications, however many other channels retain;
-// the next one takes the place of its oldest.
+// A channel retains a number of publications, however many other channels retain. The next
+// one replaces its oldest.
 func countLimit(r *rig) {
 	var a []maru.Position
 	for range 5 {
@@ -53,9 +53,9 @@ func countLimit(r *rig) {
 	r.wantPublications(r.history("b"), b)
 }
 
-// A namespace retains so many bytes over all its channels. What makes room is
-// the oldest publication of the namespace, whichever channel it is in; a channel
-// can lose all it had to others, and its head is still known.
+// A namespace retains a number of bytes over all its channels. The oldest publication of
+// the namespace makes room, whichever channel it is in. A channel can lose all its
+// publications to other channels, and its head is still known.
 func byteLimit(r *rig) {
 	text := strings.Repeat("x", block)
 	a1 := r.publish("a", text)
@@ -63,12 +63,12 @@ func byteLimit(r *rig) {
 	a2 := r.publish("a", text)
 	r.wantPublications(r.history("a"), a1, a2)
 
-	b2 := r.publish("b", text) // takes a1
+	b2 := r.publish("b", text) // removes a1
 	r.wantPublications(r.history("a"), a2)
 	r.wantPublications(r.history("b"), b1, b2)
 
-	b3 := r.publish("b", text) // takes b1
-	b4 := r.publish("b", text) // takes a2
+	b3 := r.publish("b", text) // removes b1
+	b4 := r.publish("b", text) // removes a2
 	r.wantPublications(r.history("b"), b2, b3, b4)
 	h := r.history("a", a1)
 	r.wantPublications(h)
@@ -76,7 +76,7 @@ func byteLimit(r *rig) {
 	r.wantGap(h, expired(a1.Offset+1, a2.Offset))
 }
 
-// The bytes are each namespace's own.
+// Each namespace has its own limit of bytes.
 func byteLimitOfOne(r *rig) {
 	text := strings.Repeat("x", block)
 	at := r.publish("east:a", text)
@@ -86,9 +86,9 @@ func byteLimitOfOne(r *rig) {
 	r.wantPublications(r.history("east:a"), at)
 }
 
-// A publication that alone is more than the namespace's bytes is delivered, but
-// not retained, and takes nothing from other channels. Who comes back from
-// before it is told, even if something follows: what is retained has no holes.
+// A publication that is larger than the namespace's bytes is delivered, but not retained,
+// and removes nothing of other channels. From a position before it there is a gap, even
+// if another publication follows: what is retained has no holes.
 func tooBig(r *rig) {
 	a1 := r.publish("a", "small")
 	b1 := r.publish("b", "small")
@@ -114,8 +114,8 @@ func tooBig(r *rig) {
 	r.wantGap(h, nil)
 }
 
-// A broker told to retain nothing still numbers and delivers, and still knows
-// whether somebody who comes back missed something.
+// A broker that retains nothing still numbers and delivers, and still reports what a
+// subscriber that returns has missed.
 func noHistory(r *rig) {
 	a1 := r.publish("a", "x")
 	r.publish("b", "x")
@@ -131,8 +131,8 @@ func noHistory(r *rig) {
 	r.wantPublications(r.history("a"))
 }
 
-// A publication is retained until its age is MaxAge: right before it is
-// answered, from then on it is not, and its channel's head is still known.
+// A publication is retained until it has the age of Retention.Age. Right before that
+// History returns it, and from then on it does not; its channel's head is still known.
 func ageLimit(r *rig) {
 	a1 := r.publish("a", "x")
 	time.Sleep(4 * time.Second)
@@ -154,8 +154,8 @@ func ageLimit(r *rig) {
 	r.wantGap(r.history("a", a2), nil)
 }
 
-// Nobody need look for something to become too old, and a later publication
-// does not bring the older ones back.
+// A publication becomes too old even if nothing is called in the meantime, and a later
+// publication does not bring it back.
 func agedUnseen(r *rig) {
 	a1 := r.publish("a", "x")
 	b1 := r.publish("b", "x")
@@ -168,7 +168,7 @@ func agedUnseen(r *rig) {
 	r.wantHead(r.history("b"), b1.Offset)
 }
 
-// What is too old goes within reasonable time, and that is told.
+// What is too old is removed within reasonable time, and reported as a gap.
 func ageLimitAtLast(r *rig) {
 	r.publish("a", "x")
 	a2 := r.publish("a", "x")

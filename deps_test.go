@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/entry", "maru/internal/broker/*", "maru/internal/bench"},
-	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
+	{"maru/broker/*", "maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
 	{"maru/internal/config", "maru/server", "maru/client"},
 	{"maru/cmd/maru"},
 }
@@ -38,6 +38,7 @@ var (
 var only = map[string][]string{
 	"maru/ws":                {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":     {"maru", "maru/internal/frame"},                                                                 // nor this: of the root only the words of errors
+	"maru/broker/*":          {"maru", "maru/internal/history", "maru/internal/broker/*"},
 	"maru/internal/broker/*": {"maru", "maru/internal/history"},
 	"maru/internal/session":  {"maru"},
 	"maru/internal/history":  {"maru"},
@@ -52,7 +53,9 @@ var only = map[string][]string{
 // importers narrows who may import a package.
 var importers = map[string][]string{
 	"maru/internal/config":   {"maru/cmd/maru"},
-	"maru/internal/broker/*": {"maru/server"},
+	"maru/broker/memory":     {"maru/server"},
+	"maru/broker/disk":       {"maru/cmd/maru"}, // who stores nothing links no store
+	"maru/internal/broker/*": {"maru/broker/disk"},
 }
 
 // pure are packages of bytes and values: no sockets, no files, no clock of the

@@ -40,7 +40,7 @@ import (
 // to the disk before it is acknowledged, everything else does so every second.
 func Dir(path string) maru.OpenBroker {
 	return func(o maru.BrokerOptions) (maru.Broker, error) {
-		b, err := jetstream.Open(jetstream.Options{Dir: path, Retention: o.Retention, Sink: o.Sink, Logger: o.Logger})
+		b, err := jetstream.Open(jetstream.Options{BrokerOptions: o, Dir: path})
 		if err != nil {
 			return nil, err // and not a *jetstream.Broker that is nil
 		}

@@ -125,7 +125,7 @@ func TestAskingCostsNothing(t *testing.T) {
 	}
 }
 
-func TestMemoryIsGivenBack(t *testing.T) {
+func TestMemoryIsFreed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Age: time.Minute}), EmptyChannels: 10})
@@ -154,8 +154,8 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	})
 }
 
-// Channels are forgotten in the order in which they became empty, and what is
-// said of all of them is the highest offset any of them had.
+// Channels are forgotten in the order in which they became empty. The head of all of them
+// is then the highest offset that any of them had.
 func TestForgottenChannels(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: -1}), EmptyChannels: 2})
@@ -185,8 +185,8 @@ func TestForgottenChannels(t *testing.T) {
 	}
 }
 
-// The namespace that is longest without a publication is forgotten; who comes
-// back to one of its channels is told, and new offsets are above the old.
+// The namespace whose last publication is oldest is forgotten. A subscriber that returns to
+// one of its channels receives a gap, and new offsets are above the old ones.
 func TestForgottenNamespaces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestForgottenNamespaces(t *testing.T) {
 	})
 }
 
-// Close waits for a Sink that is at work; none is afterwards.
+// Close waits for a call of the Sink, and none follows.
 func TestCloseWaitsForTheSink(t *testing.T) {
 	t.Parallel()
 	var closed atomic.Bool
@@ -248,8 +248,8 @@ func TestCloseWaitsForTheSink(t *testing.T) {
 	<-done
 }
 
-// Publishers, readers, forgetting and Close at once: what was accepted was
-// delivered, once, with rising offsets, and nothing after Close.
+// With publishers, readers, forgetting and Close at once, what was accepted is delivered
+// once, with rising offsets, and nothing is delivered after Close.
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
 	const workers = 8

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"maru.example/maru"
+	"maru.example/maru/broker/memory"
 	"maru.example/maru/internal/api"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/broker/memory"
 	"maru.example/maru/internal/entry"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -31,59 +30,51 @@ const (
 
 // Options of a Broker.
 type Options struct {
-	// Dir is the directory of the history. It is made if it is not there.
+	// BrokerOptions are those of the server. Retention is called once for each namespace.
+	// Its Durability decides between the two stores; InMemory counts as Interval.
+	maru.BrokerOptions
+	// Dir is the directory of the history. It is made if it does not exist.
 	Dir string
-	// Retention is what a namespace keeps, asked once for each. Durability decides
-	// between the two stores; InMemory counts as Interval. nil: the defaults.
-	Retention func(namespace string) maru.Retention
-	// EmptyChannels is of how many channels that retain nothing a namespace remembers
-	// the heads. Default 10,000; negative: of none.
+	// EmptyChannels is the number of channels without retained publications whose heads a
+	// namespace remembers. Default 10,000; negative: none.
 	EmptyChannels int
-	// Sink takes each publication; see maru.Sink. nil: nobody does.
-	Sink maru.Sink
-	// Logger gets what an operator should know of. nil: nobody does.
-	Logger *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
-	if o.Retention == nil {
-		o.Retention = func(string) maru.Retention { return maru.Retention{} }
-	}
+	o.BrokerOptions = o.BrokerOptions.WithDefaults()
 	o.EmptyChannels = cmp.Or(o.EmptyChannels, 10_000)
-	if o.Sink == nil {
-		o.Sink = func(string, maru.Position, *maru.Publication) {}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	return o
 }
 
 // Broker is a maru.Broker on disk. Make one with Open.
 type Broker struct {
 	options Options
-	epoch   string // of namespaces that nothing was published to yet
+	epoch   string // of namespaces without publications
 	boot    string
 	start   time.Time
 	lock    *flock.Flock
-	disks   map[bool]*disk // by whether each write is synced
+	disks   map[bool]*disk // true: the one that syncs each write
 
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
 	closed     bool
 
 	recording sync.Mutex
-	written   string // the last record, to write only news
+	written   string // the last record, so that only changes are written
 
 	writers sync.WaitGroup // goroutines of namespaces
 	tending sync.WaitGroup // checkpoints and repairs
 	closing chan struct{}
 }
 
-var _ maru.Broker = (*Broker)(nil)
+var (
+	_ maru.Broker         = (*Broker)(nil)
+	_ maru.HeldReporter   = (*Broker)(nil)
+	_ maru.HealthReporter = (*Broker)(nil)
+)
 
-// Open reads what is in the directory, which this process alone may use until Close.
-// The error says which directory, and why not.
+// Open reads the directory and locks it against other processes until Close. The error
+// names the directory and the reason.
 func Open(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	fail := func(err error) (*Broker, error) { return nil, fmt.Errorf("history in %s: %w", o.Dir, err) }
@@ -113,7 +104,7 @@ func Open(o Options) (*Broker, error) {
 	return b, nil
 }
 
-// load reads the record and the stores, and judges one by the other.
+// load reads the record and the stores, and compares them.
 func (b *Broker) load() error {
 	r, err := readRecord(b.options.Dir)
 	if err != nil {
@@ -127,9 +118,9 @@ func (b *Broker) load() error {
 	for _, sync := range []bool{false, true} {
 		d := b.disks[sync]
 		if _, err := os.Stat(d.dir); sync && err != nil {
-			continue // only if a namespace asks for it
+			continue // it is made when a namespace asks for it
 		}
-		s, err := d.open()
+		s, err := d.running()
 		if err != nil {
 			return err
 		}
@@ -139,11 +130,11 @@ func (b *Broker) load() error {
 		}
 		for _, name := range names {
 			if known, ok := r.Namespaces[name]; ok && known.Sync != sync {
-				if err := s.drop(streamName(name)); err != nil { // a move that did not end
+				if err := s.drop(streamName(name)); err != nil { // left by an interrupted move
 					return err
 				}
 			} else if !ok {
-				r.Namespaces[name] = Namespace{Sync: sync} // the record is gone
+				r.Namespaces[name] = Namespace{Sync: sync} // the record is missing
 			}
 		}
 	}
@@ -173,12 +164,12 @@ func (b *Broker) load() error {
 	return nil
 }
 
-// loadNamespace reads a namespace from the store that the record says it is in.
+// loadNamespace reads a namespace from the store that the record names.
 func (b *Broker) loadNamespace(name string, known Namespace, survived bool) (ns *namespace, from *disk, err error) {
 	ns = newNamespace(b, name, known.Epoch, b.options.Retention(name).WithDefaults())
 	ns.recorded = true
 	from = b.disks[known.Sync]
-	s, err := from.open()
+	s, err := from.running()
 	if err == nil {
 		err = ns.load(s, known)
 	}
@@ -187,25 +178,25 @@ func (b *Broker) loadNamespace(name string, known Namespace, survived bool) (ns 
 	}
 	switch reached := ns.seq + known.Skew; {
 	case known.Epoch == "":
-		b.renew(ns, known, "the record does not know it", reached)
+		b.renew(ns, known, "record.json does not know the namespace", reached)
 	case reached < known.Last:
-		b.renew(ns, known, "the store ends before what was acknowledged", reached)
+		b.renew(ns, known, "the store ends before the last acknowledged publication", reached)
 	case !survived && !known.Sync:
-		b.renew(ns, known, "the machine went down without a clean end", reached)
+		b.renew(ns, known, "the machine went down before the store was closed", reached)
 	}
 	b.namespaces[name] = ns
 	return ns, from, nil
 }
 
-// renew begins a new epoch.
+// renew begins a new epoch and logs why.
 func (b *Broker) renew(ns *namespace, known Namespace, why string, reached uint64) {
 	ns.history.Renew(newEpoch())
 	b.options.Logger.Warn("a history begins a new epoch: "+why, "dir", b.options.Dir, "namespace", ns.name,
 		"acknowledged", known.Last, "stored", reached, "epoch", ns.history.Epoch())
 }
 
-// Submit is maru.Broker's. Errors: CodeBadText, CodeBadRequest,
-// CodeTooLarge, CodeIdempotencyConflict, CodeStorageFull, CodeUnavailable, CodeShuttingDown after
+// Submit implements maru.Broker. Errors: CodeBadText, CodeBadRequest, CodeTooLarge,
+// CodeIdempotencyConflict, CodeStorageFull, CodeUnavailable, and CodeShuttingDown after
 // Close.
 func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	ns, err := b.enter(maru.Namespace(channel))
@@ -229,13 +220,14 @@ func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptio
 
 var (
 	errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
-	errTooLarge     = maru.NewError(maru.CodeTooLarge, "the history on disk takes no publication above 63 MiB")
-	errNamespaces   = maru.NewError(maru.CodeStorageFull, "the history on disk has as many namespaces as it may")
-	errStorageFull  = maru.NewError(maru.CodeStorageFull, "the history on disk has no room; try again later")
-	errNotAvailable = maru.NewError(maru.CodeUnavailable, "the history on disk cannot be written; try again later")
+	errTooLarge     = maru.NewError(maru.CodeTooLarge, "the publication has more than 63 MiB, the most that the history on disk stores")
+	errNamespaces   = maru.NewError(maru.CodeStorageFull, "the history on disk has 1000 namespaces, and no more are allowed; use a namespace that exists")
+	errStorageFull  = maru.NewError(maru.CodeStorageFull, "the disk of the history is full; try again later")
+	errNotAvailable = maru.NewError(maru.CodeUnavailable, "the history on disk cannot be written at the moment; try again later")
 )
 
-// enter finds or makes the namespace and counts a writer, who ends with writers.Done.
+// enter finds or makes the namespace and adds one to writers; the caller sees to
+// writers.Done.
 func (b *Broker) enter(name string) (*namespace, error) {
 	b.mu.RLock()
 	ns := b.namespaces[name]
@@ -262,7 +254,7 @@ func (b *Broker) enter(name string) (*namespace, error) {
 	return ns, nil
 }
 
-// History is maru.Broker's. It fails with CodeShuttingDown after Close, and with
+// History implements maru.Broker. It fails with CodeShuttingDown after Close, and with
 // ctx's error if ctx has already ended.
 func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if err := ctx.Err(); err != nil {
@@ -282,8 +274,8 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	return ns.history.History(channel, q, b.now()), nil
 }
 
-// Held is how much is retained now, in all namespaces. What is too old counts until
-// its namespace is next used.
+// Held implements maru.HeldReporter. Publications that are too old count until their
+// namespace is used again.
 func (b *Broker) Held() (held maru.Held) {
 	b.mu.RLock()
 	all := slices.Collect(maps.Values(b.namespaces))
@@ -296,7 +288,7 @@ func (b *Broker) Held() (held maru.Held) {
 	return held
 }
 
-// Err says why publishing fails at the moment; nil if it does not.
+// Err implements maru.HealthReporter.
 func (b *Broker) Err() error {
 	for _, d := range b.disks {
 		if err := d.why.Load(); err != nil {
@@ -306,8 +298,8 @@ func (b *Broker) Err() error {
 	return nil
 }
 
-// Close waits for what was submitted, closes the store and lets go of the directory.
-// When it returns, no call of the Sink is running and none will follow.
+// Close implements maru.Broker. It waits for submissions, closes the store and unlocks the
+// directory.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -322,7 +314,7 @@ func (b *Broker) Close() error {
 	return b.end()
 }
 
-// end writes the record of a clean end if the store was closed cleanly.
+// end closes the stores, and records a clean end if none of them was failing.
 func (b *Broker) end() error {
 	clean := b.Err() == nil
 	for _, d := range b.disks {
@@ -331,17 +323,17 @@ func (b *Broker) end() error {
 		}
 	}
 	var err error
-	if b.written != "" { // else nothing was changed
+	if b.written != "" { // otherwise Open failed before it changed anything
 		err = b.recordAs(clean, true)
 	}
 	return errors.Join(err, b.lock.Unlock())
 }
 
-// now and when are the clock of the histories.
+// now is the clock of the histories; when is the time on it of a stored publication.
 func (b *Broker) now() time.Duration { return time.Since(b.start) }
 
 func (b *Broker) when(t time.Time) time.Duration {
-	return min(0, t.Sub(b.start)) // the system's clock may have been set back
+	return min(0, t.Sub(b.start)) // t is in the future if the system's clock was set back
 }
 
 func (b *Broker) checkpoints() {
@@ -351,7 +343,7 @@ func (b *Broker) checkpoints() {
 		select {
 		case <-tick.C:
 			if err := b.record(false); err != nil && b.Err() == nil {
-				b.options.Logger.Error("cannot write the record of the history", "dir", b.options.Dir, "err", err)
+				b.options.Logger.Error("cannot write record.json of the history; after a crash a new epoch may begin", "dir", b.options.Dir, "err", err)
 			}
 		case <-b.closing:
 			return
@@ -359,7 +351,7 @@ func (b *Broker) checkpoints() {
 	}
 }
 
-// record writes what is acknowledged by now.
+// record writes the last acknowledged offsets, and the namespaces.
 func (b *Broker) record(sync bool) error { return b.recordAs(false, sync) }
 
 func (b *Broker) recordAs(clean, sync bool) error {
@@ -393,11 +385,12 @@ type disk struct {
 
 	opening sync.Mutex
 	store   atomic.Pointer[store] // nil: not open
-	why     atomic.Pointer[error] // it is not open and has to be
+	why     atomic.Pointer[error] // not nil: the store is broken and being repaired
 }
 
-// open answers the store, and opens it if nobody has. While it is down it is an error.
-func (d *disk) open() (*store, error) {
+// running returns the store and opens it at the first call. While the store is broken it
+// returns the error for publishers.
+func (d *disk) running() (*store, error) {
 	if s := d.store.Load(); s != nil {
 		return s, nil
 	}
@@ -417,8 +410,8 @@ func (d *disk) open() (*store, error) {
 	return s, nil
 }
 
-// failed takes down the store that an error is of, and has it repaired. It answers what
-// publishers are told.
+// failed declares the store s broken because of err, and starts its repair. It returns the
+// error for publishers.
 func (d *disk) failed(s *store, err error) error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
@@ -426,7 +419,7 @@ func (d *disk) failed(s *store, err error) error {
 		return *why
 	}
 	if s != d.store.Load() {
-		return errNotAvailable // it was repaired in the meantime
+		return errNotAvailable // it has been repaired in the meantime
 	}
 	var refusal error = errNotAvailable
 	if noRoom(probe(d.dir)) {
@@ -434,18 +427,18 @@ func (d *disk) failed(s *store, err error) error {
 	}
 	d.why.Store(&refusal)
 	d.store.Store(nil)
-	d.broker.options.Logger.Error("publishing fails: the history cannot be written", "dir", d.dir, "err", err, "code", maru.ErrorOf(refusal).Code)
+	d.broker.options.Logger.Error("publishing fails: the history cannot be written; free some space or repair the disk", "dir", d.dir, "err", err, "code", maru.ErrorOf(refusal).Code)
 	d.broker.tending.Go(func() { d.repair(s) })
 	return refusal
 }
 
-// noRoom reports whether that is why a file could not be written.
+// noRoom reports whether err says that the disk is full.
 func noRoom(err error) bool {
 	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }
 
-// repair opens the store again once the disk takes a file.
+// repair opens the store again once a file can be written to the disk.
 func (d *disk) repair(broken *store) {
 	if broken != nil {
 		broken.close()
@@ -468,11 +461,12 @@ func (d *disk) repair(broken *store) {
 		}
 		if err.Error() != said {
 			said = err.Error()
-			d.broker.options.Logger.Error("the history cannot be opened again", "dir", d.dir, "err", err)
+			d.broker.options.Logger.Error("the history cannot be opened again; the next attempt follows", "dir", d.dir, "err", err)
 		}
 	}
 }
 
+// reopen opens the store and delivers what it has that was not acknowledged.
 func (d *disk) reopen() error {
 	s, err := openStore(d.dir, d.sync, d.broker.options.Logger)
 	if err != nil {

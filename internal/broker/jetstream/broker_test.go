@@ -31,20 +31,23 @@ func TestBroker(t *testing.T) {
 	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
 		t.Run(durability.String(), func(t *testing.T) {
 			t.Parallel()
-			brokertest.Run(t, func(t *testing.T, limits brokertest.Limits, sink maru.Sink) maru.Broker {
-				return open(t, jetstream.Options{
-					Dir: t.TempDir(), EmptyChannels: limits.EmptyChannels, Sink: sink,
-					Retention: func(string) maru.Retention {
-						return maru.Retention{Publications: limits.PublicationsPerChannel, Age: limits.MaxAge, Bytes: limits.BytesPerNamespace, Durability: durability}
-					},
-				})
+			brokertest.Run(t, func(t *testing.T, o brokertest.Options) maru.Broker {
+				kept := o.Retention("")
+				kept.Durability = durability
+				o.Retention = func(string) maru.Retention { return kept }
+				return open(t, jetstream.Options{BrokerOptions: o.BrokerOptions, Dir: t.TempDir(), EmptyChannels: o.EmptyChannels})
 			}, brokertest.RealTime())
 		})
 	}
 }
 
-func kept(publications int, d maru.Durability) func(string) maru.Retention {
-	return func(string) maru.Retention { return maru.Retention{Publications: publications, Durability: d} }
+// in are the options of a broker in a directory that keeps the same in every namespace.
+func in(dir string, r maru.Retention) jetstream.Options {
+	return jetstream.Options{Dir: dir, BrokerOptions: maru.BrokerOptions{Retention: func(string) maru.Retention { return r }}}
+}
+
+func kept(publications int, d maru.Durability) maru.Retention {
+	return maru.Retention{Publications: publications, Durability: d}
 }
 
 func publish(t testing.TB, b maru.Broker, channel, text string, o ...maru.PublishOptions) maru.Published {
@@ -77,14 +80,14 @@ func texts(h maru.History) string {
 	return strings.Join(all, " ")
 }
 
-// A restart changes nothing: not the epoch, the publications, the gaps, the versions,
-// the keys, nor what a channel of a namespace nobody published to is told.
+// A restart changes nothing: not the epoch, publications, gaps, versions or keys, and not the
+// answer for a namespace without publications.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
 		t.Run(durability.String(), func(t *testing.T) {
 			t.Parallel()
-			o := jetstream.Options{Dir: t.TempDir(), Retention: kept(3, durability)}
+			o := in(t.TempDir(), kept(3, durability))
 			b := open(t, o)
 			keyed := maru.PublishOptions{IdempotencyKey: "k", Publisher: "kim"}
 			early := publish(t, b, "a:x", "early", keyed)
@@ -129,10 +132,11 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// What aged while nobody ran is told to be missing, and its numbers are not given again.
+// What became too old while no process ran is reported as a gap, and its numbers are not
+// given again.
 func TestAgedMeanwhile(t *testing.T) {
 	t.Parallel()
-	o := jetstream.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Age: time.Second} }}
+	o := in(t.TempDir(), maru.Retention{Age: time.Second})
 	b := open(t, o)
 	first := publish(t, b, "a", "x")
 	last := publish(t, b, "a", "y")
@@ -151,7 +155,7 @@ func TestAgedMeanwhile(t *testing.T) {
 		}
 		b.Close()
 		if time.Now().After(deadline) {
-			t.Fatal("20 s later what has an age of 1 s is still there")
+			t.Fatal("20 s later publications of at most 1 s are still there")
 		}
 	}
 }
@@ -162,7 +166,7 @@ func TestMove(t *testing.T) {
 	dir := t.TempDir()
 	var at maru.Position
 	for i, durability := range []maru.Durability{maru.Interval, maru.Sync, maru.Interval} {
-		b := open(t, jetstream.Options{Dir: dir, Retention: kept(10, durability)})
+		b := open(t, in(dir, kept(10, durability)))
 		if i > 0 {
 			if h := history(t, b, "a", at); h.Gap != nil || len(h.Publications) != 0 || len(history(t, b, "a").Publications) != 2*i {
 				t.Errorf("%v: %+v", durability, h)
@@ -197,7 +201,7 @@ func (r record) replace(t *testing.T, old, new string) {
 }
 
 // When the store may have lost something the epoch changes, the log says why, and what
-// is there is still answered.
+// is there is still returned.
 func TestEpochs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -212,12 +216,13 @@ func TestEpochs(t *testing.T) {
 		"another boot, each synced": {maru.Sync, anotherBoot, ""},
 		"more was acknowledged":     {maru.Interval, func(t *testing.T, dir string) { readRecord(t, dir).replace(t, `"last":2`, `"last":3`) }, "ends before"},
 		"the same, each synced":     {maru.Sync, func(t *testing.T, dir string) { readRecord(t, dir).replace(t, `"last":2`, `"last":3`) }, "ends before"},
-		"the record is gone":        {maru.Interval, func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "record.json")) }, "does not know"},
+		"the record is missing":     {maru.Interval, func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "record.json")) }, "does not know"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log lines
-			o := jetstream.Options{Dir: t.TempDir(), Retention: kept(10, c.durability), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			o := in(t.TempDir(), kept(10, c.durability))
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			b := open(t, o)
 			publish(t, b, "a", "x")
 			at := publish(t, b, "a", "y").Position
@@ -243,10 +248,10 @@ func anotherBoot(t *testing.T, dir string) {
 	readRecord(t, dir).replace(t, `"boot":"`, `"boot":"x`)
 }
 
-// A store that lost its tail is noticed, whatever JetStream says of it.
+// A store that lost its tail is detected, whatever JetStream reports.
 func TestLostTail(t *testing.T) {
 	t.Parallel()
-	o := jetstream.Options{Dir: t.TempDir(), Retention: kept(1000, maru.Interval)}
+	o := in(t.TempDir(), kept(1000, maru.Interval))
 	b := open(t, o)
 	var at maru.Position
 	for i := range 100 {
@@ -282,7 +287,8 @@ func TestManyPublishers(t *testing.T) {
 	const publishers, each = 20, 100
 	var mu sync.Mutex
 	last, delivered := map[string]uint64{}, 0
-	o := jetstream.Options{Dir: t.TempDir(), Retention: kept(publishers*each, maru.Interval), Sink: func(channel string, at maru.Position, p *maru.Publication) {
+	o := in(t.TempDir(), kept(publishers*each, maru.Interval))
+	o.Sink = func(channel string, at maru.Position, p *maru.Publication) {
 		mu.Lock()
 		defer mu.Unlock()
 		if at.Offset <= last[channel] {
@@ -290,7 +296,7 @@ func TestManyPublishers(t *testing.T) {
 		}
 		last[channel] = at.Offset
 		delivered++
-	}}
+	}
 	b := open(t, o)
 	var wg sync.WaitGroup
 	for i := range publishers {
@@ -320,7 +326,7 @@ func TestManyPublishers(t *testing.T) {
 	}
 }
 
-// A directory that cannot be used is said to be, by name.
+// The error for a directory that cannot be used names it and the reason.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -342,10 +348,10 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// What no message of the log can hold is refused, and what follows is taken.
+// A publication too large for a message of the log is refused, and the next is accepted.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
-	b := open(t, jetstream.Options{Dir: t.TempDir(), Retention: func(string) maru.Retention { return maru.Retention{Bytes: 1 << 30} }})
+	b := open(t, in(t.TempDir(), maru.Retention{Bytes: 1 << 30}))
 	_, err := maru.Publish(t.Context(), b, "a", &maru.Publication{Kind: maru.Binary, Data: make([]byte, 64<<20)}, maru.PublishOptions{})
 	if maru.ErrorOf(err).Code != maru.CodeTooLarge {
 		t.Error(err)
@@ -353,7 +359,7 @@ func TestTooLarge(t *testing.T) {
 	publish(t, b, "a", "x")
 }
 
-// More namespaces than a directory may hold are refused; those there are go on.
+// One namespace more than a directory may hold is refused; the others go on.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -390,11 +396,11 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// BenchmarkPublish is 100 publishers that wait for each acknowledgement.
+// BenchmarkPublish has 100 publishers that wait for each acknowledgement.
 func BenchmarkPublish(b *testing.B) {
 	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
 		b.Run(durability.String(), func(b *testing.B) {
-			broker := open(b, jetstream.Options{Dir: b.TempDir(), Retention: kept(100, durability)})
+			broker := open(b, in(b.TempDir(), kept(100, durability)))
 			var next sync.Mutex
 			i := 0
 			var wg sync.WaitGroup

@@ -10,18 +10,17 @@ import (
 	"maru.example/maru/internal/history"
 )
 
-// An envelope is what the log keeps of a publication, beside its channel, which is in
-// the subject:
+// An envelope is what the log stores of a publication. Its channel is in the subject.
 //
 //	format 1 · kind · flags · offset · prev · version · time (ns) · key · user · [publisher · idempotency key · sum] · data
 //
-// Numbers are varints, strings have their length before them, the sum has 32 bytes and
-// the data is the rest.
+// Numbers are varints, a string follows its length, the sum has 32 bytes and the data is
+// the rest.
 type envelope struct {
 	publication *maru.Publication
-	prev        uint64 // the channel's offset before it
+	prev        uint64 // the channel's offset before this one
 	version     uint64
-	passed      bool // there is no data: it was more than is retained
+	passed      bool // there is no data: the publication was too large to be retained
 	keyed       bool
 	publisher   string
 	key         string // the idempotency key
@@ -62,9 +61,9 @@ func (e *envelope) append(dst []byte) []byte {
 	return append(dst, p.Data...)
 }
 
-var errEnvelope = errors.New("not an entry of maru's log")
+var errEnvelope = errors.New("it is no entry of maru's log; the file is damaged or from another version")
 
-// parseEnvelope reads what append has written. The publication keeps b.
+// parseEnvelope reads what append wrote. The publication's data is a part of b.
 func parseEnvelope(b []byte) (*envelope, error) {
 	r := reader{rest: b}
 	format, kind, flags := r.byte(), r.byte(), r.byte()
@@ -91,8 +90,8 @@ func appendString(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// reader takes values off the front of what is left. After one that is not there
-// all that follow are empty.
+// reader takes values off the front of rest. After a value that is missing all that follow
+// are empty.
 type reader struct {
 	rest   []byte
 	failed bool
@@ -144,7 +143,7 @@ func (r *reader) string() string {
 	return string(r.bytes(int(n)))
 }
 
-// token is a channel's name as a token of a subject.
+// token encodes a channel's name as one token of a subject.
 func token(channel string) string { return base64.RawURLEncoding.EncodeToString([]byte(channel)) }
 
 func channelOf(token string) (string, error) {

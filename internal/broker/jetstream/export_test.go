@@ -1,4 +1,4 @@
 package jetstream
 
-// MaxNamespaces is the limit of a directory.
+// MaxNamespaces is the most namespaces of a directory.
 const MaxNamespaces = maxNamespaces

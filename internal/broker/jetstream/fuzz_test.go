@@ -10,7 +10,7 @@ import (
 	"maru.example/maru/internal/history"
 )
 
-// What is read from the log is refused, or comes to the same when written again.
+// An entry of the log is either refused, or is the same after writing and reading it again.
 func FuzzEnvelope(f *testing.F) {
 	p := &maru.Publication{Kind: maru.JSON, Offset: 300, Data: []byte(`{"x":1}`), Key: "AAPL", User: "kim", Time: time.Unix(1, 5)}
 	f.Add((&envelope{publication: p, prev: 299, version: 7, keyed: true, publisher: "kim", key: "k"}).append(nil))

@@ -7,8 +7,8 @@ import (
 	"maru.example/maru/internal/history"
 )
 
-// A keyRecord is an idempotency key as the stream of keys has it. One message has
-// those of a batch, one behind the other:
+// A keyRecord is an idempotency key as the stream of keys stores it. One message has the
+// keys of a batch, one after the other:
 //
 //	format 1 · (channel · publisher · key · sum · offset · time (ns)) …
 type keyRecord struct {

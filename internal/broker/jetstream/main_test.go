@@ -7,6 +7,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The embedded server has one for the life of the process.
+	// The embedded server starts a goroutine that lives as long as the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }

@@ -19,8 +19,7 @@ const (
 	maxBatchBytes = 8 << 20 // of their data; one at least
 )
 
-// A namespace is a history, the queue of what is to become part of it, and its place in
-// a store.
+// A namespace is a history, the queue of submissions to it, and its place in a store.
 type namespace struct {
 	broker    *Broker
 	name      string
@@ -34,14 +33,14 @@ type namespace struct {
 	queue   []submission
 	writing bool // a goroutine takes from queue
 
-	// log guards what follows: the writer has it while batches are under way.
+	// log guards what follows: the writer holds it while batches are in progress.
 	log      sync.Mutex
-	appender *appender                      // nil: no stream yet, or not of the store that is open now
+	appender *appender                      // nil: there is no stream yet; it may be of a store that was closed
 	seq      uint64                         // of the last message in the stream
 	given    uint64                         // the last offset given
 	recorded bool                           // the record has the namespace
-	heads    map[string]uint64              // the last offsets given in channels, of those under way
-	keys     map[history.RepeatKey]struct{} // under way
+	heads    map[string]uint64              // of channels with publications in progress: the last offset given
+	keys     map[history.RepeatKey]struct{} // in progress
 
 	skew atomic.Uint64 // given - seq while both are known
 }
@@ -53,9 +52,9 @@ type submission struct {
 	options     maru.PublishOptions
 	done        func(maru.Published, error)
 
-	err       error // known from the start, or from the log
+	err       error // of the submission itself, or from the log
 	published maru.Published
-	deliver   bool // it is news: for the history, if it has an offset, and the Sink
+	deliver   bool // it is new: it goes to the history, if it has an offset, and to the Sink
 	key       history.RepeatKey
 	sum       history.Sum
 }
@@ -68,7 +67,8 @@ func newNamespace(b *Broker, name string, epoch string, r maru.Retention) *names
 	}
 }
 
-// submit puts a submission into the queue and reports whether somebody has to write.
+// submit puts a submission into the queue and reports whether the caller must start a
+// writer.
 func (ns *namespace) submit(s submission) (write bool) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
@@ -78,16 +78,16 @@ func (ns *namespace) submit(s submission) (write bool) {
 	return write
 }
 
-// A batch is what was decided about some submissions, and its way to the log.
+// A batch is some submissions with the decisions about them, on their way to the log.
 type batch struct {
 	submissions []submission
-	messages    []entry // of those that get an offset
+	messages    []entry // of the submissions that have an offset
 	store       *store
 	out         *outgoing
 	err         error
 }
 
-// write takes batches from the queue until it is empty. While the log takes one the
+// write takes batches from the queue until it is empty. While the log stores one batch the
 // next one is decided and sent.
 func (ns *namespace) write() {
 	ns.log.Lock()
@@ -107,17 +107,17 @@ func (ns *namespace) write() {
 		if ahead = b; b != nil && b.err != nil {
 			ns.finish(b)
 			ahead = nil
-			// Nothing is under way now: whoever repairs the store may have it.
+			// Nothing is in progress now: a repair of the store may take the lock.
 			ns.log.Unlock()
 			ns.log.Lock()
 		}
 	}
 }
 
-// next decides about a batch from the queue: nil if there is none, or nothing that does
-// not depend on the outcome of what is under way. With nothing under way the writer is
-// done then.
-func (ns *namespace) next(underWay bool) *batch {
+// next takes a batch from the queue and decides about it. It returns nil if the queue is
+// empty or its first submission depends on the outcome of a batch in progress. If nothing
+// is in progress, nil ends the writer.
+func (ns *namespace) next(inProgress bool) *batch {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	now := ns.broker.now()
@@ -130,7 +130,7 @@ func (ns *namespace) next(underWay bool) *batch {
 		n++
 	}
 	if n == 0 {
-		if !underWay {
+		if !inProgress {
 			ns.queue, ns.writing = nil, false
 		}
 		return nil
@@ -140,8 +140,8 @@ func (ns *namespace) next(underWay bool) *batch {
 	return b
 }
 
-// decide says what becomes of a submission if the log takes it, and reports whether
-// that can be said by now.
+// decide sets the outcome of a submission for the case that the log stores it. It reports
+// false if the outcome depends on a batch in progress.
 func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 	if s.err != nil {
 		return true
@@ -149,7 +149,7 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 	keyed := s.options.IdempotencyKey != ""
 	if keyed {
 		s.key = history.RepeatKey{Channel: s.channel, Publisher: s.options.Publisher, Key: s.options.IdempotencyKey}
-		if _, underWay := ns.keys[s.key]; underWay {
+		if _, inProgress := ns.keys[s.key]; inProgress {
 			return false
 		}
 		s.sum = history.SumOf(s.publication)
@@ -161,12 +161,12 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 			return true
 		}
 	}
-	prev, underWay := ns.heads[s.channel]
-	if !underWay {
+	prev, inProgress := ns.heads[s.channel]
+	if !inProgress {
 		prev = ns.history.Head(s.channel)
 	}
 	if !s.options.Transient && s.options.Version != 0 {
-		if underWay {
+		if inProgress {
 			return false
 		}
 		if ns.history.Stale(s.channel, s.options.Version) {
@@ -199,15 +199,15 @@ func (ns *namespace) at(offset uint64) maru.Published {
 	return maru.Published{Position: maru.Position{Epoch: ns.history.Epoch(), Offset: offset}}
 }
 
-// send lets a batch go to the log.
+// send sends a batch to the log.
 func (ns *namespace) send(b *batch) {
-	if b.store, b.err = ns.open(); b.err == nil {
+	if b.store, b.err = ns.prepare(); b.err == nil {
 		b.out = ns.appender.send(b.messages)
 	}
 }
 
-// finish waits for the log, makes what it took part of the history, hands it to the
-// Sink, and answers.
+// finish waits for the log, adds what it stored to the history, hands it to the Sink, and
+// calls done.
 func (ns *namespace) finish(b *batch) {
 	ns.settle(b)
 	ns.publish(b.submissions)
@@ -217,8 +217,8 @@ func (ns *namespace) finish(b *batch) {
 	}
 }
 
-// settle waits until the batch and then its keys are in the log. Each submission that
-// failed has its error then.
+// settle waits until the batch and then its keys are in the log. Afterwards each submission
+// that failed has its error.
 func (ns *namespace) settle(b *batch) {
 	var keys []keyRecord
 	last := b.given()
@@ -236,8 +236,8 @@ func (ns *namespace) settle(b *batch) {
 			if ns.heads[s.channel] == offset {
 				delete(ns.heads, s.channel)
 			}
-			// Of one without a number it is not known whether it is in the log. If it is it
-			// becomes part of the history when the store is opened again.
+			// A message without a number may be in the log or not. If it is, it becomes part
+			// of the history when the store is opened again.
 			seq := b.messages[i].seq
 			i++
 			if seq == 0 {
@@ -255,8 +255,8 @@ func (ns *namespace) settle(b *batch) {
 		ns.skew.Store(last - ns.seq)
 	}
 	if b.err == nil && len(keys) > 0 {
-		// From here on it is only about what the log would forget: the publications are
-		// there, with their keys.
+		// The publications are in the log, with their keys. An error here only means that
+		// a key may be forgotten together with its publication.
 		if err := ns.appender.append(entry{subject: keysStream + "." + ns.stream, data: appendKeys(nil, keys)}); err != nil {
 			ns.disk.failed(b.store, err)
 		}
@@ -272,7 +272,7 @@ func (ns *namespace) settle(b *batch) {
 	}
 }
 
-// given is the last offset of the batch; 0 if there is none.
+// given returns the last offset of the batch, or 0 if there is none.
 func (b *batch) given() uint64 {
 	for i := len(b.submissions) - 1; i >= 0; i-- {
 		if s := &b.submissions[i]; s.deliver && s.published.Offset != 0 {
@@ -282,9 +282,10 @@ func (b *batch) given() uint64 {
 	return 0
 }
 
-// open makes sure that there is a store, a stream in it, and a mention in the record.
-func (ns *namespace) open() (*store, error) {
-	s, err := ns.disk.open()
+// prepare makes sure that the store is open and has the stream, and that the record has the
+// namespace.
+func (ns *namespace) prepare() (*store, error) {
+	s, err := ns.disk.running()
 	if err != nil || ns.appender != nil && ns.appender.store == s {
 		return s, err
 	}
@@ -304,7 +305,7 @@ func (ns *namespace) open() (*store, error) {
 	return s, err
 }
 
-// publish makes what is in the log part of the history, and hands it to the Sink.
+// publish adds what is in the log to the history, and hands it to the Sink.
 func (ns *namespace) publish(submissions []submission) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
@@ -324,7 +325,7 @@ func (ns *namespace) publish(submissions []submission) {
 	}
 }
 
-// load reads the log into an empty history, in a life that has not begun.
+// load reads the log into an empty history, before the broker is in use.
 func (ns *namespace) load(s *store, known Namespace) error {
 	var (
 		missing []span
@@ -367,8 +368,8 @@ func (ns *namespace) load(s *store, known Namespace) error {
 
 type span struct{ from, to uint64 }
 
-// highestMissing is the highest offset that may have been anybody's: that is missing,
-// and not the offset before one that is there. 0 if there is none.
+// highestMissing returns the highest offset that an unknown channel may have had: one that is
+// missing, and is not the previous offset of one that is there. 0 if there is none.
 func highestMissing(missing []span, prevs map[uint64]struct{}) uint64 {
 	for i := len(missing) - 1; i >= 0; i-- {
 		for n := missing[i].to; n >= missing[i].from; n-- {
@@ -380,9 +381,9 @@ func highestMissing(missing []span, prevs map[uint64]struct{}) uint64 {
 	return 0
 }
 
-// loadKeys reads the keys whose publication may be gone, and remembers them with those
-// of what is there, the oldest first. One of a publication that the log never had cannot
-// be: it is written after it.
+// loadKeys reads the keys whose publications may be gone. It remembers them together with
+// the keys of the publications that are there, the oldest first. A key cannot belong to a
+// publication that the log never had, since it is written after it.
 func (ns *namespace) loadKeys(s *store, repeats []history.Repeat) error {
 	err := s.read(keysStream, keysStream+"."+ns.stream, 0, func(m message) error {
 		records, err := parseKeys(m.data)
@@ -419,17 +420,17 @@ func (e *envelope) repeat(channel string, at time.Duration) history.Repeat {
 	return history.Repeat{Key: history.RepeatKey{Channel: channel, Publisher: e.publisher, Key: e.key}, Sum: e.sum, Offset: e.publication.Offset, At: at}
 }
 
-// remember takes a key that may be known already, or too old to be.
+// remember adds a key, unless it is known or too old.
 func (ns *namespace) remember(r history.Repeat) {
 	if !ns.repeats.Knows(r.Key) && ns.broker.now()-r.At < maru.IdempotencyAge {
 		ns.repeats.Add(r)
 	}
 }
 
-var errLost = errors.New("the store has lost acknowledged publications; a restart begins a new epoch")
+var errLost = errors.New("the store has lost acknowledged publications; restart the server, which begins a new epoch")
 
-// catchUp takes from a store that was opened anew what reached the log without having
-// been acknowledged.
+// catchUp delivers what reached the log without having been acknowledged, from a store that
+// was opened again.
 func (ns *namespace) catchUp(s *store) error {
 	ns.log.Lock()
 	defer ns.log.Unlock()
@@ -466,12 +467,12 @@ func (ns *namespace) catchUp(s *store) error {
 
 // move copies the log to the namespace's store from the other one.
 func (ns *namespace) move(from *store) error {
-	to, err := ns.disk.open()
+	to, err := ns.disk.running()
 	if err == nil {
-		err = to.drop(ns.stream) // what a move that did not end has left
+		err = to.drop(ns.stream) // left by an interrupted move
 	}
 	if err == nil {
-		_, err = ns.open()
+		_, err = ns.prepare()
 	}
 	if err != nil {
 		return err

@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// Record is what is known apart from the store, to hold the store against it. It is
-// written at each start, within a second of a publication, and at the end.
+// Record is what is known apart from the store, to compare the store with. It is written
+// at each start, within a second of a publication, and at the end.
 type Record struct {
 	Format     int                  `json:"format"`
-	Boot       string               `json:"boot"`  // of the machine; empty where it is not known
+	Boot       string               `json:"boot"`  // of the machine; empty where the system does not tell it
 	Clean      bool                 `json:"clean"` // the last process closed the store
-	Epoch      string               `json:"epoch"` // of namespaces that nothing was published to yet
+	Epoch      string               `json:"epoch"` // of namespaces without publications
 	Namespaces map[string]Namespace `json:"namespaces"`
 }
 
 // Namespace is a namespace's part of the Record.
 type Namespace struct {
 	Epoch string `json:"epoch"`
-	Sync  bool   `json:"sync,omitempty"` // it is in the store that syncs each write
-	Last  uint64 `json:"last"`           // an offset that was acknowledged: the log must reach it
-	Skew  uint64 `json:"skew,omitempty"` // how much offsets are above JetStream's numbers: as many as were given to what never reached the log
+	Sync  bool   `json:"sync,omitempty"` // the namespace is in the store that syncs each write
+	Last  uint64 `json:"last"`           // the last acknowledged offset that was recorded: the log must reach it
+	Skew  uint64 `json:"skew,omitempty"` // the difference between offsets and JetStream's numbers: the number of offsets given to what never reached the log
 }
 
 const recordFormat = 1
@@ -42,10 +42,10 @@ func readRecord(dir string) (Record, error) {
 	}
 	var r Record
 	if err := json.Unmarshal(b, &r); err != nil || r.Namespaces == nil || r.Epoch == "" {
-		return Record{}, fmt.Errorf("%s is damaged; move it away to go on with what the store has, as a new epoch", path)
+		return Record{}, fmt.Errorf("%s is damaged; move it away to start with the publications in the store and a new epoch", path)
 	}
 	if r.Format != recordFormat {
-		return Record{}, fmt.Errorf("%s has format %d, and this program knows %d", path, r.Format, recordFormat)
+		return Record{}, fmt.Errorf("%s has format %d, but this version of maru reads format %d; use the version that wrote it", path, r.Format, recordFormat)
 	}
 	return r, nil
 }
@@ -72,13 +72,13 @@ func (r Record) write(dir string, sync bool) error {
 	return err
 }
 
-// bootID names this boot of the machine.
+// bootID identifies this boot of the machine; empty where there is no such file.
 func bootID() string {
 	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b))
 }
 
-// epochLength gives 50 random bits, and is short: the epoch is part of each position.
+// epochLength gives 50 random bits and is short, because the epoch is part of each position.
 const epochLength = 10
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:epochLength]) }

@@ -23,16 +23,16 @@ import (
 )
 
 const (
-	syncInterval = time.Second // between two fsyncs of the store at intervals
-	maxPayload   = 64 << 20    // of a message
-	maxData      = 63 << 20    // of a publication, which is some of its message
-	startTimeout = 30 * time.Second
+	syncInterval = time.Second      // between two fsyncs of the store at intervals
+	maxPayload   = 64 << 20         // bytes of a message
+	maxData      = 63 << 20         // bytes of a publication's data, which is a part of its message
+	startTimeout = 30 * time.Second // for the embedded server
 	apiTimeout   = 10 * time.Second // for an answer of the store
 
 	keysStream = "keys"
 )
 
-// A store is an embedded server that is running, and a connection to it.
+// A store is a running embedded server and a connection to it.
 type store struct {
 	server *server.Server
 	conn   *nats.Conn
@@ -55,7 +55,7 @@ func openStore(dir string, syncAlways bool, log *slog.Logger) (*store, error) {
 	s := &store{server: srv, closed: make(chan struct{})}
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		s.close()
-		return nil, fmt.Errorf("the embedded store in %s does not start", dir)
+		return nil, fmt.Errorf("the embedded store in %s does not start; the log lines before this one say why", dir)
 	}
 	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.NoReconnect(), nats.Timeout(startTimeout))
 	if err == nil {
@@ -71,7 +71,7 @@ func openStore(dir string, syncAlways bool, log *slog.Logger) (*store, error) {
 	return s, nil
 }
 
-// close returns when everything is written.
+// close returns when everything is on disk.
 func (s *store) close() {
 	close(s.closed)
 	if s.conn != nil {
@@ -81,7 +81,7 @@ func (s *store) close() {
 	s.server.WaitForShutdown()
 }
 
-// ensure makes the stream, or gives the one there is these limits.
+// ensure makes the stream, or gives an existing one these limits.
 func (s *store) ensure(c jetstream.StreamConfig) error {
 	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
 	defer cancel()
@@ -90,7 +90,7 @@ func (s *store) ensure(c jetstream.StreamConfig) error {
 	return err
 }
 
-// streamName is a directory's name too, also where case makes no difference.
+// streamName is also the name of a directory, and differs where case makes no difference.
 func streamName(namespace string) string {
 	readable := strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
@@ -101,8 +101,8 @@ func streamName(namespace string) string {
 	return fmt.Sprintf("%s-%x", readable, sha256.Sum256([]byte(namespace)))[:len(readable)+1+16]
 }
 
-// namespaceStream has its limits a little above what is retained, so that it is the
-// history in memory that decides what goes.
+// namespaceStream has limits a little above what is retained, so that the history in memory
+// decides what is removed.
 func namespaceStream(namespace string, r maru.Retention) jetstream.StreamConfig {
 	name := streamName(namespace)
 	return jetstream.StreamConfig{
@@ -111,8 +111,8 @@ func namespaceStream(namespace string, r maru.Retention) jetstream.StreamConfig 
 	}
 }
 
-// lastSequence is the number of the stream's last message, though it may be gone; 0 if
-// there is no such stream.
+// lastSequence returns the number of the stream's last message, even if that was removed; 0
+// if there is no such stream.
 func (s *store) lastSequence(stream string) (uint64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
 	defer cancel()
@@ -136,7 +136,7 @@ func (s *store) drop(stream string) error {
 	return err
 }
 
-// namespaces are those that have a stream.
+// namespaces returns the names of the namespaces that have a stream.
 func (s *store) namespaces() (names []string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -149,15 +149,15 @@ func (s *store) namespaces() (names []string, err error) {
 	return names, all.Err()
 }
 
-// message is one of the log.
+// message is a message of the log.
 type message struct {
 	seq     uint64
 	subject string
 	data    []byte
 }
 
-// read calls each for the messages of a stream with a number from seq on, in order
-// (the batched direct get of NATS ADR-31). There may be no such stream.
+// read calls each for the messages of a stream with a number of seq or more, in order (the
+// batched direct get of NATS ADR-31). A stream that does not exist has none.
 func (s *store) read(stream, subject string, seq uint64, each func(message) error) error {
 	inbox := s.conn.NewInbox()
 	answers, err := s.conn.SubscribeSync(inbox)
@@ -194,7 +194,7 @@ func (s *store) read(stream, subject string, seq uint64, each func(message) erro
 					return nil
 				}
 				more = false
-			case "404": // nothing from here on
+			case "404": // there are no more messages
 				return nil
 			default:
 				return fmt.Errorf("reading %s: %s %s", stream, status, m.Header.Get("Description"))
@@ -203,7 +203,7 @@ func (s *store) read(stream, subject string, seq uint64, each func(message) erro
 	}
 }
 
-// probe says whether the directory takes a file.
+// probe returns nil if a file can be written to the directory.
 func probe(dir string) error {
 	f, err := os.CreateTemp(dir, "probe-*")
 	if err != nil {
@@ -214,7 +214,7 @@ func probe(dir string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// An appender writes the messages of a namespace. It is for one goroutine.
+// An appender writes the messages of a namespace. It is not safe for concurrent use.
 type appender struct {
 	*store
 	inbox   string
@@ -224,7 +224,7 @@ type appender struct {
 	pending map[uint64]*outgoing
 }
 
-// appender makes one for at most so many messages under way.
+// appender makes an appender for at most max messages in progress.
 func (s *store) appender(max int) (*appender, error) {
 	a := &appender{store: s, inbox: s.conn.NewInbox(), arrived: make(chan *nats.Msg, max), pending: make(map[uint64]*outgoing)}
 	var err error
@@ -236,20 +236,20 @@ func (s *store) appender(max int) (*appender, error) {
 type outgoing struct {
 	batch    uint64
 	messages []entry
-	left     int   // to be acknowledged
-	err      error // the first one's
+	left     int   // messages that are not acknowledged yet
+	err      error // the first error
 }
 
-// entry is a message that is to be written, and its number once that is acknowledged.
+// entry is a message to be written. It has a number once it is acknowledged.
 type entry struct {
 	subject string
 	data    []byte
 	seq     uint64
 }
 
-var errNoAnswer = errors.New("the store does not acknowledge")
+var errNoAnswer = errors.New("the store did not acknowledge a write in time")
 
-// send lets messages go.
+// send sends messages and returns the batch to wait for.
 func (a *appender) send(messages []entry) *outgoing {
 	a.number++
 	out := &outgoing{batch: a.number, messages: messages}
@@ -264,7 +264,7 @@ func (a *appender) send(messages []entry) *outgoing {
 	return out
 }
 
-// wait until each message is acknowledged or known to have failed.
+// wait waits until each message is acknowledged or has failed.
 func (a *appender) wait(out *outgoing) error {
 	defer delete(a.pending, out.batch)
 	patience := time.NewTimer(apiTimeout)
@@ -290,7 +290,7 @@ func (a *appender) acknowledged(m *nats.Msg) {
 	i, err := strconv.Atoi(index)
 	out := a.pending[number]
 	if out == nil || err != nil || i >= len(out.messages) {
-		return // of a batch that was given up
+		return // wait has returned for this batch
 	}
 	out.messages[i].seq, err = parseAck(m)
 	out.err = cmp.Or(out.err, err)
@@ -314,7 +314,7 @@ func parseAck(m *nats.Msg) (seq uint64, err error) {
 	return ack.Seq, nil
 }
 
-// serverLog passes on what the embedded server says.
+// serverLog passes on the log of the embedded server.
 type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
@@ -322,20 +322,20 @@ func (l serverLog) Debugf(format string, v ...any)  {}
 func (l serverLog) Tracef(format string, v ...any)  {}
 func (l serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
 func (l serverLog) Warnf(format string, v ...any) {
-	// What it thinks of the size of messages is no news: nobody sends them over a network.
+	// Its warning about large messages does not apply: they are not sent over a network.
 	if !strings.HasPrefix(format, "Maximum payloads over") {
 		l.log.Warn(fmt.Sprintf(format, v...))
 	}
 }
 func (l serverLog) Fatalf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
 
-// lock takes the directory for this process. The file stays, since who removes it may
-// remove somebody else's lock.
+// lock locks the directory for this process. The file stays, since removing it could remove
+// the lock of another process.
 func lock(dir string) (*flock.Flock, error) {
 	l := flock.New(filepath.Join(dir, "lock"))
 	taken, err := l.TryLock()
 	if err == nil && !taken {
-		err = errors.New("it is in use by another process")
+		err = errors.New("the directory is in use by another process; stop that process or use another directory")
 	}
 	return l, err
 }

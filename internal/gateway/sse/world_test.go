@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/auth"
 	"maru.example/maru/broker/memory"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/entry"
 	"maru.example/maru/internal/gateway/sse"
 	"maru.example/maru/internal/hub"

@@ -16,3 +16,13 @@ type PresentUser struct {
 	User        string `json:"user"`
 	Connections int    `json:"connections"`
 }
+
+// PresenceChange is how a channel's presence differs from Version Prev. Whoever has
+// another version than Prev has missed a change and asks for the whole Presence.
+// Joined and Left name people; both are nil where there are more people than the server
+// names, and empty where nobody came or went. Count and Anonymous are the new numbers.
+type PresenceChange struct {
+	Version, Prev    uint64
+	Joined, Left     []string
+	Count, Anonymous int
+}

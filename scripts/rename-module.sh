@@ -41,6 +41,6 @@ done
 git grep -l "$new" -- '*.go' | xargs gofmt -w
 
 find . -name go.mod -not -path '*/node_modules/*' | while read -r mod; do
-	(cd "$(dirname "$mod")" && go build ./...)
+	(cd "$(dirname "$mod")" && go build -o /dev/null ./...)
 done
 echo "$old is now $new"

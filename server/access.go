@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"reflect"
@@ -9,10 +8,9 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
-	"maru.example/maru/internal/gateway/full"
-	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/request"
 )
 
 // Access is who may do what, how they prove who they are, and how often they may.
@@ -170,8 +168,8 @@ func (a *Access) sameTokens(b *Access) bool {
 func (s *Server) enforce(x *access) {
 	old := s.access.Swap(x)
 	s.rules.Set(x.rules)
-	s.people.Set(x.proofs)
-	s.rates.Set(auth.RateLimits{
+	s.authenticator.Set(x.proofs)
+	s.rates.Set(admission.RateLimits{
 		Publish:              rate(x.PublishRate),
 		PublishPerConnection: rate(x.PublishRatePerConnection),
 		Connect:              rate(x.ConnectRate),
@@ -181,11 +179,11 @@ func (s *Server) enforce(x *access) {
 	}
 }
 
-func rate(perSecond float64) auth.Rate {
+func rate(perSecond float64) admission.Rate {
 	if !(perSecond > 0) {
-		return auth.Rate{}
+		return admission.Rate{}
 	}
-	return auth.RateOf(perSecond)
+	return admission.RateOf(perSecond)
 }
 
 // close ends what is open, but for what next has taken over.
@@ -254,17 +252,8 @@ func (s *Server) complete(channel string, p *maru.Publication) {
 		return
 	}
 	if from := s.access.Load().namespace(maru.Namespace(channel)).KeyFrom; from != "" {
-		p.Key = entry.KeyAt(from, p)
+		p.Key = request.KeyAt(from, p)
 	}
-}
-
-// verify says whose a token is, for a session of the full protocol.
-func (s *Server) verify(ctx context.Context, token string) (session.Identity, error) {
-	who, err := s.people.Verify(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	return full.Identity(s.door, who), nil
 }
 
 // Disconnect ends the live connections of a person with 4503 revoked, and says how
@@ -273,5 +262,5 @@ func (s *Server) Disconnect(user string) int {
 	if user == "" {
 		return 0
 	}
-	return s.people.Disconnect(auth.Target{User: user})
+	return s.authenticator.Disconnect(auth.Target{User: user})
 }

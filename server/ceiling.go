@@ -57,7 +57,7 @@ func (c *ceiling) look(now time.Time) {
 		c.above = above
 		c.set(above)
 		if above {
-			c.log.Warn("memory ceiling reached: new connections are refused, who does not read is closed sooner", "used", used, "max-memory", c.max)
+			c.log.Warn("memory ceiling reached: new connections are refused, and slow connections are closed sooner", "used", used, "max-memory", c.max)
 		} else {
 			c.log.Info("memory is below its ceiling again", "used", used, "max-memory", c.max)
 		}
@@ -85,10 +85,10 @@ func (s *Server) watchMemory() {
 	s.watching.Go(func() { c.run(s.stopWatching) })
 }
 
-// tighten is what the ceiling does: nobody new comes in, and less may wait for each.
+// tighten is what the ceiling does: new connections are refused, and less may wait for each that there is.
 func (s *Server) tighten(on bool) {
 	s.overloaded.Store(on)
-	s.limiter.Refuse(on)
+	s.registry.Refuse(on)
 	s.engine.Tighten(on)
 	s.hub.Tighten(on)
 }

@@ -2,4 +2,4 @@ package server
 
 import "maru.example/maru/internal/metrics"
 
-func (s *Server) Metrics() []metrics.Metric { return s.metrics() }
+func (s *Server) Metrics() []metrics.Metric { return s.allMetrics() }

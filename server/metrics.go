@@ -5,14 +5,13 @@ import (
 	"runtime/debug"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/entry"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 )
 
-// metrics are what /metrics tells beside the runtime's own.
-func (s *Server) metrics() []metrics.Metric {
+// allMetrics are what /metrics tells beside the runtime's own.
+func (s *Server) allMetrics() []metrics.Metric {
 	one := func(read func() float64) func(metrics.Tell) {
 		return func(tell metrics.Tell) { tell(read()) }
 	}
@@ -34,8 +33,8 @@ func (s *Server) metrics() []metrics.Metric {
 			Read: func(tell metrics.Tell) { tell(1, buildInfo()...) }},
 		{Name: "maru_connections", Help: "Live connections.", Labels: []string{"transport"},
 			Read: func(tell metrics.Tell) {
-				for _, t := range entry.Transports() {
-					tell(float64(s.door.Counts.Now(t)), t.String())
+				for _, t := range s.admission.Transports() {
+					tell(float64(t.Now()), t.Name())
 				}
 			}},
 		{Name: "maru_connections_limit", Help: "How many live connections there may be; 0: no limit.",
@@ -43,8 +42,10 @@ func (s *Server) metrics() []metrics.Metric {
 		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by the reason: closed (by the client), lost, answered (a poll), or the code of an error.",
 			Labels: []string{"transport", "reason"}, Rises: true,
 			Read: func(tell metrics.Tell) {
-				for _, t := range entry.Transports() {
-					s.door.Counts.Ended(t, func(reason string, n uint64) { tell(float64(n), t.String(), reason) })
+				for _, t := range s.admission.Transports() {
+					for reason, n := range t.Ended() {
+						tell(float64(n), t.Name(), reason)
+					}
 				}
 			}},
 		{Name: "maru_http_errors_total", Help: "Requests answered with an error, upgrades among them, by its code.", Labels: []string{"code"}, Rises: true,
@@ -99,7 +100,7 @@ func (s *Server) metrics() []metrics.Metric {
 		{Name: "maru_overloaded", Help: "1 while newcomers are refused because of the memory ceiling.",
 			Read: one(func() float64 { return truth(s.overloaded.Load()) })},
 		{Name: "maru_draining", Help: "1 since a drain has begun.",
-			Read: one(func() float64 { return truth(s.door.Drain.Begun()) })},
+			Read: one(func() float64 { return truth(s.admission.Drain.Begun()) })},
 
 		{Name: "maru_history_publications", Help: "Publications retained.",
 			Read: one(func() float64 { return float64(s.broker.Held().Publications) })},
@@ -138,24 +139,24 @@ var errMetrics = maru.NewError(maru.CodeNotAllowed, "metrics are for who has an 
 // everything is, otherwise, or with Options.KeyedMetrics, to API keys.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	if s.access.Load().Namespaces != nil || s.options.KeyedMetrics {
-		who, err := s.people.Identify(r, "")
+		who, err := s.authenticator.Identify(r, "")
 		if err == nil && !who.Server() {
 			err = errMetrics
 		}
 		if err != nil {
-			s.door.Refuse(w, r, err)
+			s.admission.Refuse(w, r, err)
 			return
 		}
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	s.registry.ServeHTTP(w, r)
+	s.metrics.ServeHTTP(w, r)
 }
 
 // Status answers /metrics, /healthz and /readyz and nothing else, and asks nobody who
 // they are: for an address that only operators reach. It goes on after Shutdown.
 func (s *Server) Status() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.registry)
+	mux.Handle("GET /metrics", s.metrics)
 	mux.Handle("GET /healthz", s.api)
 	mux.Handle("GET /readyz", s.api)
 	return mux

@@ -107,6 +107,10 @@ type Options struct {
 	// internal. Default: there are no methods, not_found.
 	RPC func(ctx context.Context, who Caller, method string, data json.RawMessage) (json.RawMessage, error)
 
+	// Gateways are protocols beside those that every server speaks. They are for packages of
+	// this module; the type is internal.
+	Gateways []Gateway
+
 	// KeyedMetrics has /metrics want an API key in open mode too, because Server.Status
 	// is served elsewhere. With Namespaces it always does.
 	KeyedMetrics bool

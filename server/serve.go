@@ -40,7 +40,7 @@ func (s *Server) end(ctx context.Context) error {
 	s.watching.Wait()
 	idle := s.requests.close()
 	s.hub.Close()
-	s.people.Sessions.Close()
+	s.authenticator.Sessions.Close()
 	s.endAccess()
 
 	listeners := make(chan error, 1)

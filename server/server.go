@@ -10,17 +10,13 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/api"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
-	"maru.example/maru/internal/gateway/full"
-	"maru.example/maru/internal/gateway/raw"
-	"maru.example/maru/internal/gateway/sse"
-	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
-	"maru.example/maru/internal/web"
+	"maru.example/maru/internal/request"
 )
 
 const (
@@ -31,19 +27,20 @@ const (
 
 // Server is a realtime server. Make it with New, and end it with Shutdown.
 type Server struct {
-	options  Options
-	engine   *loop.Engine
-	hub      *hub.Hub
-	broker   *brokers
-	people   *auth.Authenticator
-	rules    auth.Rules
-	rates    auth.Rates
-	door     *entry.Door
-	api      http.Handler
-	handler  http.Handler // api, guarded
-	limiter  *auth.Limiter
-	requests gate
-	http     *http.Server
+	options       Options
+	engine        *loop.Engine
+	hub           *hub.Hub
+	broker        *brokers
+	authenticator *auth.Authenticator
+	rules         auth.Rules
+	rates         admission.Rates
+	registry      *admission.Registry // of live connections
+	admission     *admission.Admission
+	routes        []gateway.Route
+	api           http.Handler
+	handler       http.Handler // api behind the request filter
+	requests      requests
+	http          *http.Server
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -51,7 +48,7 @@ type Server struct {
 	reload       sync.Mutex
 	ended        bool // guarded by reload: what access has open was closed
 
-	registry        *metrics.Registry
+	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of the full protocol
 	replayed, stale atomic.Uint64  // publications
@@ -68,17 +65,18 @@ func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	policy := o.policy()
 	policy.Refusals = refusals
-	guard, err := auth.NewRequestFilter(policy)
+	filter, err := auth.NewRequestFilter(policy)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
 	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
-		limiter:      auth.NewLimiter(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
+		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
 		stopWatching: make(chan struct{}),
 	}
 	s.rules.Program = o.allow()
-	s.people = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), o.Logger)
+	s.authenticator.Connections = s.registry
 	in, err := s.open(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -93,14 +91,13 @@ func New(o Options) (*Server, error) {
 			s.broker, brokerErr = s.openBroker(sink)
 			return s.broker
 		})
-	s.door = &entry.Door{
-		Limiter:       s.limiter,
-		Authenticator: s.people, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+	s.admission = &admission.Admission{
+		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
 	}
-	s.registry = metrics.New(s.metrics())
-	s.took = s.registry.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
-	s.api = s.routes()
-	s.handler = guard.Handler(s.api)
+	s.api = s.mount()
+	s.metrics = metrics.New(s.allMetrics())
+	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
+	s.handler = filter.Handler(s.api)
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -119,38 +116,15 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) routes() http.Handler {
-	sockets := raw.New(raw.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
-		Takeover: s.options.takeover(), Submit: s.submit})
-	sessions := full.New(full.Options{Engine: s.engine, Hub: s.hub, Door: s.door,
-		Takeover: s.options.takeover(), Session: s.session()})
-	events := sse.New(sse.Options{Engine: s.engine, Hub: s.hub, Door: s.door, WriteTimeout: s.options.BacklogAge})
-	return api.New(api.Options{
-		Hub: s.hub, Door: s.door,
-		History: s.broker.History, Publish: s.publish,
-		Sockets: func(w http.ResponseWriter, r *http.Request, channel string) {
-			if handshake.Offers(r, full.Subprotocol) {
-				sessions.Serve(w, r, channel)
-			} else {
-				sockets.Serve(w, r, channel)
-			}
-		}, Events: events.Channel, PresenceEvents: events.Presence,
-		Pages:        web.New(web.Options{Demo: s.options.Demo}),
-		Ready:        s.ready,
-		Metrics:      http.HandlerFunc(s.serveMetrics),
-		MaxBodyBytes: s.options.MaxMessageBytes,
-	})
-}
-
 // ServeHTTP answers all addresses of the server, see package documentation. Under
 // a prefix it stands behind http.StripPrefix. After Shutdown it answers 503
 // shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.requests.enter() {
-		entry.WriteError(w, r, errShuttingDown)
+	if !s.requests.begin() {
+		admission.WriteError(w, r, errShuttingDown)
 		return
 	}
-	defer s.requests.leave()
+	defer s.requests.end()
 	if r.ContentLength != 0 {
 		// net/http reads what is left of a body before it answers. Without a limit who
 		// announces one and never sends it holds the connection for ever, however it is
@@ -164,9 +138,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type handler struct{ *Server }
 
 // AtOnce is front.Prompt's. Where nobody is to be identified, nothing of the history
-// is asked for and no protocol begins, what is decided about a request stands in it.
+// is asked for and no protocol of a gateway's own begins, what is decided about a request stands
+// in it.
 func (h handler) AtOnce(r *http.Request) bool {
-	return h.people.Prompt() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	for i := range h.routes {
+		if h.routes[i].Matches(r.URL.Path, r) {
+			return false
+		}
+	}
+	return h.authenticator.Prompt() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
@@ -195,7 +175,7 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		return maru.Published{}, maru.NewError(maru.CodeTooLarge, "the data is above the limit of a message")
 	}
 	if p.Kind == maru.JSON {
-		compact, err := entry.CompactJSON(p.Data)
+		compact, err := request.CompactJSON(p.Data)
 		if err != nil {
 			return maru.Published{}, err
 		}
@@ -243,7 +223,7 @@ func (s *Server) count(p maru.Published) {
 }
 
 // Connections is how many sockets, event streams and waiting polls there are now.
-func (s *Server) Connections() int { return s.limiter.Count() }
+func (s *Server) Connections() int { return s.registry.Count() }
 
 // Presence says who is subscribed to a channel now.
 func (s *Server) Presence(channel string) maru.Presence { return s.hub.Presence(channel) }

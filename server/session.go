@@ -5,17 +5,19 @@ import (
 	"encoding/json"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/gateway/full"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/session"
 )
 
-// session is what all sessions of the full protocol share.
-func (s *Server) session() *session.Options {
-	o := &session.Options{
+// session is what all sessions share.
+func (s *Server) session() session.Options {
+	o := session.Options{
 		Submit:          s.submit,
 		History:         s.broker.History,
-		Presence:        s.hub.PresenceTold,
-		Identify:        s.verify,
+		Presence:        s.hub.PresenceFollowed,
+		Identify:        s.authenticator.Verify,
+		Allow:           s.rules.Allow,
+		Watch:           s.watch,
 		Failed:          s.failures.Count,
 		MaxMessageBytes: s.options.MaxMessageBytes,
 		MaxChannels:     s.options.MaxChannels,
@@ -23,11 +25,17 @@ func (s *Server) session() *session.Options {
 		PingInterval:    max(s.options.PingInterval, 0),
 	}
 	if answer := s.options.RPC; answer != nil {
-		o.RPC = func(ctx context.Context, who session.Identity, method string, data json.RawMessage) (json.RawMessage, error) {
-			return answer(ctx, callerOf(full.Who(who)), method, data)
+		o.RPC = func(ctx context.Context, who auth.Identity, method string, data []byte) ([]byte, error) {
+			return answer(ctx, callerOf(who), method, json.RawMessage(data))
 		}
 	}
 	return o
+}
+
+// watch ends a part of a connection with the token by which it lives.
+func (s *Server) watch(who *auth.Identity, end func(error)) (release func(), err error) {
+	revocation, err := s.authenticator.Watch(who, auth.CloseFunc(end))
+	return revocation.Release, err
 }
 
 // ErrNoMethod is what Options.RPC answers for a method that it does not know.

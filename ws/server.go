@@ -136,7 +136,7 @@ func (s *Server) start() {
 // in the environment; such a connection costs goroutines, see the package documentation.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.start()
-	err := s.judge(r)
+	checked, err := s.check(r)
 	if err == nil {
 		err = s.enter()
 	}
@@ -144,7 +144,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handshake.Answer(w, r, err)
 		return
 	}
-	c, wait := s.accept(w, r)
+	c, wait := s.accept(w, r, checked)
 	if c != nil {
 		wait()
 	}
@@ -160,9 +160,9 @@ func (p prompt) AtOnce(*http.Request) bool {
 
 // accept makes the request a connection and lets it begin. A nil one was answered
 // otherwise or has gone. What it answers waits as handshake.Upgraded says.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request) (c *Conn, wait func()) {
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, checked handshake.Request) (c *Conn, wait func()) {
 	defer s.events.running.Done()
-	if c, wait = s.upgrade(w, r); c == nil {
+	if c, wait = s.upgrade(w, r, checked); c == nil {
 		return nil, nil
 	}
 	s.all.Add(c.wire)
@@ -178,19 +178,20 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (c *Conn, wait f
 	return c, wait
 }
 
-// judge decides about a request by what it says.
-func (s *Server) judge(r *http.Request) error {
-	if err := handshake.Check(r); err != nil {
-		return err
+// check says whether a request is a handshake, from an origin that may connect.
+func (s *Server) check(r *http.Request) (handshake.Request, error) {
+	checked, err := handshake.Check(r)
+	if err != nil {
+		return checked, err
 	}
 	check := s.CheckOrigin
 	if check == nil {
 		check = sameOrigin
 	}
 	if !check(r) {
-		return Refuse(http.StatusForbidden, "pages of this origin may not connect")
+		return checked, Refuse(http.StatusForbidden, "pages of this origin may not connect")
 	}
-	return nil
+	return checked, nil
 }
 
 // enter gives a request one of the places for connections, and has Shutdown wait
@@ -211,7 +212,7 @@ func (s *Server) enter() error {
 
 // upgrade makes the request a connection, which does not write or read yet. It
 // is nil if the request was answered otherwise or has gone.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn, wait func()) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handshake.Request) (c *Conn, wait func()) {
 	defer func() {
 		if c == nil { // also if OnHandshake panics
 			s.mu.Lock()
@@ -229,7 +230,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (c *Conn, wait 
 			return nil, nil
 		}
 	}
-	up, err := handshake.Accept(w, r, handshake.Options{NoDeflate: s.NoCompression, Takeover: s.ContextTakeover.allowed(), Subprotocols: s.Subprotocols})
+	up, err := checked.Accept(w, handshake.Options{NoDeflate: s.NoCompression, Takeover: s.ContextTakeover.allowed(), Subprotocols: s.Subprotocols})
 	if err != nil {
 		return nil, nil // answered, or gone
 	}

@@ -7,6 +7,7 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ type contender struct {
 	collects bool                                                 // SIGUSR1 makes it collect its garbage
 	version  func(p programs) string                              //
 	missing  string                                               // how to have it here, if it is not
+	checkout string                                               // whose programs are built for it; empty: none
 }
 
 func (c contender) called() string { return c.name }
@@ -246,17 +248,27 @@ func build(ctx context.Context, servers []contender) (p programs, clean func(), 
 	return p, clean, nil
 }
 
+// ofMaru are the main packages that are measured of a checkout of maru; maru is the load tool,
+// too.
+var ofMaru = []string{"cmd/maru", "examples/echo"}
+
 func (p programs) build(ctx context.Context, servers []contender) error {
 	if err := os.WriteFile(p.file(centrifugoConfig), []byte(centrifugoRules), 0o644); err != nil {
 		return err
 	}
-	mains := map[string][]string{"..": {"cmd/maru", "examples/echo"}} // by module; maru is the load tool, too
+	mains := map[string][]string{"..": ofMaru} // by module
 	for _, c := range servers {
 		if _, err := os.Stat(filepath.Join("peers", c.name, "main.go")); err == nil {
 			mains["."] = append(mains["."], "peers/"+c.name)
 		}
 	}
-	overlay, err := overlayOf(mains)
+	laid := maps.Clone(mains)
+	for _, c := range servers {
+		if dir, _ := c.module(p); dir != "" {
+			laid[dir] = ofMaru
+		}
+	}
+	overlay, err := overlayOf(laid)
 	if err != nil {
 		return err
 	}
@@ -264,15 +276,33 @@ func (p programs) build(ctx context.Context, servers []contender) error {
 		return err
 	}
 	for module, packages := range mains {
-		args := []string{"build", "-overlay", p.file("overlay.json"), "-o", string(p) + "/"}
-		for _, one := range packages {
-			args = append(args, "./"+one)
+		if err := p.compile(ctx, module, string(p)+"/", packages); err != nil {
+			return err
 		}
-		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Dir, cmd.Stderr = module, os.Stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("build %v in %s: %w", packages, module, err)
+	}
+	for _, c := range servers {
+		if dir, out := c.module(p); dir != "" {
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return err
+			}
+			if err := p.compile(ctx, dir, out, ofMaru); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// compile builds main packages of a module.
+func (p programs) compile(ctx context.Context, module, out string, packages []string) error {
+	args := []string{"build", "-overlay", p.file("overlay.json"), "-o", out}
+	for _, one := range packages {
+		args = append(args, "./"+one)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Stderr = module, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build %v in %s: %w", packages, module, err)
 	}
 	return nil
 }

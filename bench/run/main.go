@@ -74,7 +74,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	// What was measured until an interruption, or a failure, is told too.
-	return errors.Join(measureAll(ctx, s, programs, r, os.Stderr), r.write(s.out, s.known, scenarios()))
+	err = errors.Join(measureAll(ctx, s, programs, r, os.Stderr), r.write(s.out, s.known, scenarios()))
+	r.compare(os.Stdout, s.scenarios)
+	return err
 }
 
 func versionsOf(servers []contender, p programs) map[string]string {
@@ -96,6 +98,10 @@ func parse(args []string) (settings, error) {
 	f.BoolVar(&s.anew, "anew", false, "forget earlier measurements of these scenarios and servers")
 	only := f.String("only", "", "scenarios to measure: "+strings.Join(called(s.scenarios), ",")+" (default: all)")
 	chosen := f.String("contenders", "", "servers to measure: "+strings.Join(called(s.known), ",")+" (default: all that are here)")
+	f.Func("before", "DIR: maru as it is in another checkout, in the same rounds; what differs is printed at the end", func(dir string) error {
+		s.known = append(s.known, before(dir))
+		return nil
+	})
 	f.Func("server", "NAME=COMMAND: one more, with {listen} and {mode}, fanout or echo, in its command (repeatable)", func(value string) error {
 		name, command, ok := strings.Cut(value, "=")
 		if !ok || name == "" || !strings.Contains(command, "{listen}") {

@@ -72,6 +72,9 @@ func scenarios() []scenario {
 
 // has reports whether a server takes part.
 func (s scenario) has(c contender) bool {
+	if c.checkout != "" {
+		c.name = maruName // as it was
+	}
 	return (s.only == nil || slices.Contains(s.only, c.name)) && (c.modes == nil || slices.Contains(c.modes, s.mode))
 }
 

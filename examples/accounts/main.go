@@ -1,5 +1,9 @@
-// Accounts is a chat for people with accounts, which the program keeps in SQLite behind a
-// sign-in of its own; hooks tell maru who somebody is and what they may. Here: go run .
+// Accounts is a chat for users with accounts, on http://localhost:3000:
+//
+//	go -C examples/accounts run .
+//
+// The program keeps the accounts in SQLite and has a sign-in of its own. Two hooks give maru
+// the user behind a request and decide what the user may do.
 package main
 
 import (
@@ -48,25 +52,25 @@ func open(file string) (s *site, err error) {
 	return s, err
 }
 
-// identify is asked at each handshake: who has this cookie?
+// identify returns the user whose session cookie a request has. maru calls it for each handshake.
 func (s *site) identify(r *http.Request, _ string) (who server.Caller, err error) {
 	cookie, err := r.Cookie("session")
 	if err != nil {
-		return who, nil // nobody
+		return who, nil // anonymous
 	}
 	var expires int64
 	if err = s.db.QueryRow(`SELECT name, expires FROM sessions WHERE token = ? AND expires > ?`,
 		digest(cookie.Value), time.Now().Unix()).Scan(&who.User, &expires); errors.Is(err, sql.ErrNoRows) {
 		return who, nil
 	}
-	who.Expires = time.Unix(expires, 0) // what is live ends with the session
+	who.Expires = time.Unix(expires, 0) // live connections end with the session
 	return who, err
 }
 
-// allow is asked about each subscription, publication and look into the history.
+// allow decides about each subscription, publication, and request for history or presence.
 func allow(who server.Caller, _ server.Action, channel string) error {
 	if who.User == "" || channel != "chat" {
-		return maru.NewError(maru.CodeNotAllowed, "there is one channel, for people who are signed in")
+		return maru.NewError(maru.CodeNotAllowed, "only signed-in users may use this server, and only the channel chat")
 	}
 	return nil
 }
@@ -84,7 +88,7 @@ func (s *site) handler() http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10))
 }
 
-// enter signs in with a name and a password; with a new name they make an account.
+// enter signs a user in with a name and a password. A new name makes an account.
 func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	name, password := strings.TrimSpace(strings.ToValidUTF8(r.PostFormValue("name"), "")), r.PostFormValue("password")
 	salt, token, want := []byte(rand.Text()), rand.Text(), []byte(nil)
@@ -94,7 +98,7 @@ func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 			name, salt, hash(password, salt)).Scan(&salt, &want)
 	}
 	if err == nil && subtle.ConstantTimeCompare(hash(password, salt), want) != 1 {
-		err = maru.NewError(maru.CodeTaken, "That name is taken, and this is not its password.")
+		err = maru.NewError(maru.CodeTaken, "That name is taken, and the password does not match.")
 	}
 	if err == nil {
 		_, err = s.db.Exec(`INSERT INTO sessions VALUES (?, ?, ?)`, digest(token), name, time.Now().Add(lifetime).Unix())
@@ -107,7 +111,7 @@ func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// leave ends all sessions of the person, and what is live of them.
+// leave ends all sessions of the user and closes their live connections.
 func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 	who, err := s.identify(r, "")
 	if err == nil && who.User != "" {
@@ -120,7 +124,7 @@ func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 func show(w http.ResponseWriter, user string, err error) {
 	var said *maru.Error
 	if err != nil {
-		said = maru.ErrorOf(err) // what is no *maru.Error becomes "internal error"
+		said = maru.ErrorOf(err) // any other error becomes "internal error"
 		log.Print(err)
 		w.WriteHeader(said.Code.Status())
 	}
@@ -131,7 +135,7 @@ func digest(token string) []byte { d := sha256.Sum256([]byte(token)); return d[:
 func hash(password string, salt []byte) []byte {
 	key, err := pbkdf2.Key(sha256.New, password, salt, 600_000, 32)
 	if err != nil {
-		panic(err) // these lengths are right
+		panic(err) // never for these lengths
 	}
 	return key
 }

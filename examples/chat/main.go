@@ -1,5 +1,8 @@
-// Chat is the lecture's server: whatever one client says, all of them hear.
-// Run it, and connect with new WebSocket("ws://localhost:3000").
+// Chat is the lecture's server: it sends each message to all clients.
+//
+//	go run ./examples/chat
+//
+// Connect with new WebSocket("ws://localhost:3000") in any browser's console.
 package main
 
 import (

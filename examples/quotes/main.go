@@ -1,9 +1,10 @@
-// Quotes pushes sample prices onto every screen that shows them:
+// Quotes publishes sample prices, and serves a page that shows them live on
+// http://localhost:3000:
 //
 //	go run ./examples/quotes
 //
-// and serves the screen on http://localhost:3000. Or it is a back end that knows
-// nothing of maru but an address, where it POSTs JSON as a program in any language would:
+// With --server it is a back end instead. It then knows only the address of a running
+// maru, and sends JSON to it by POST, as a program in any language could:
 //
 //	go run ./examples/quotes --server http://localhost:3000
 package main
@@ -47,12 +48,12 @@ var quotes = []Quote{
 //go:embed index.html
 var page []byte
 
-// publish sends a quote. Its symbol is the key: of a slow screen's backlog only the newest
-// price of each symbol counts.
+// publish sends a quote. The symbol is its key, so a slow screen receives only the newest
+// price of each symbol.
 type publish func(ctx context.Context, symbol string, quote []byte) error
 
-// embedded publishes by a server in this program, which the handler serves with the page.
-// Nobody else may publish there.
+// embedded publishes through a server in this program. The handler serves that server and
+// the page. Clients may not publish.
 func embedded() (publish, http.Handler, *server.Server, error) {
 	live, err := server.New(server.Options{Loopback: true, Access: server.Access{
 		Namespaces: map[string]server.Namespace{maru.DefaultNamespace: {Subscribe: maru.Anyone, History: maru.Anyone}},
@@ -73,7 +74,7 @@ func embedded() (publish, http.Handler, *server.Server, error) {
 	}, mux, live, nil
 }
 
-// post publishes to a server elsewhere: one ordinary HTTP request for each.
+// post publishes to a running server, with one HTTP request for each quote.
 func post(address string) publish {
 	client := &http.Client{Timeout: 10 * time.Second}
 	return func(ctx context.Context, symbol string, quote []byte) error {
@@ -94,7 +95,7 @@ func post(address string) publish {
 	}
 }
 
-// trade moves a price a little, every so often, and publishes it, until ctx ends.
+// trade changes a random price a little, publishes it, pauses, and repeats until ctx ends.
 func trade(ctx context.Context, send publish, every time.Duration) {
 	for pause := every; ; {
 		select {
@@ -112,7 +113,7 @@ func trade(ctx context.Context, send publish, every time.Duration) {
 			err = send(ctx, q.Symbol, body)
 		}
 		if pause = every; err != nil && ctx.Err() == nil {
-			pause = max(every, 3*time.Second) // be patient with a server that is away
+			pause = max(every, 3*time.Second) // do not flood a server that cannot be reached
 			log.Printf("%v; trying again in %v", err, pause)
 		}
 	}
@@ -121,7 +122,7 @@ func trade(ctx context.Context, send publish, every time.Duration) {
 func cents(x float64) float64 { return math.Round(x*100) / 100 }
 
 func main() {
-	elsewhere := flag.String("server", "", "where maru runs, if not in this program")
+	elsewhere := flag.String("server", "", "address of a running maru; without it, the server runs in this program")
 	listen := flag.String("listen", "localhost:3000", "address to listen on")
 	every := flag.Duration("every", 200*time.Millisecond, "pause between two prices")
 	flag.Parse()

@@ -1,10 +1,10 @@
-// Todo is a to-do list that everybody who opens the page shares, live:
+// Todo is a to-do list that all open pages share, live, on http://localhost:3000:
 //
 //	go run ./examples/todo
 //
-// The program holds the list. A page asks for a change by RPC, and the program publishes
-// the whole list after each: the newest publication is all that a page ever needs,
-// whatever it has missed. Nobody but the program may publish.
+// The program holds the list. A page requests a change by RPC, and the program publishes
+// the whole list after each change. So the newest publication is all that a page needs,
+// even after a lost connection. Only the program may publish.
 package main
 
 import (
@@ -38,11 +38,11 @@ type item struct {
 	Done bool   `json:"done"`
 }
 
-// todo is the list, and the server that tells of it.
+// todo is the list, and the server that publishes it.
 type todo struct {
 	live *server.Server
 
-	mu    sync.Mutex // also while publishing: changes go out in their order
+	mu    sync.Mutex // also held while publishing, so that changes are published in order
 	items []item
 	last  int // ID
 }
@@ -63,7 +63,7 @@ func newTodo() (*todo, error) {
 	return t, t.publish(context.Background())
 }
 
-// change answers the RPC add, check and remove.
+// change handles the RPC methods add, check and remove.
 func (t *todo) change(ctx context.Context, _ server.Caller, method string, data json.RawMessage) (json.RawMessage, error) {
 	var ask item
 	if err := json.Unmarshal(data, &ask); err != nil {

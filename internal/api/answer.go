@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/handshake"
 )
 
@@ -20,14 +20,14 @@ import (
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case handshake.IsUpgrade(r):
-		a.Door.Refuse(w, r, err)
+		a.admission.Refuse(w, r, err)
 		return
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 	case maru.ErrorOf(err).Code == maru.CodeInternal:
-		a.Door.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+		a.admission.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
 	}
-	entry.WriteError(w, r, err)
+	admission.WriteError(w, r, err)
 }
 
 // allow reports whether the request's method is one of these, and otherwise has
@@ -40,7 +40,7 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 	} else {
-		entry.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
+		admission.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
 	}
 	return false
 }

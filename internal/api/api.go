@@ -6,7 +6,8 @@ import (
 	"net/http"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 )
 
@@ -23,27 +24,28 @@ type Pages interface {
 
 // Options of an API. All are needed but MaxBodyBytes.
 type Options struct {
-	Hub     *hub.Hub
-	Door    *entry.Door
+	Env     *gateway.Env
+	Routes  []gateway.Route // of all gateways, the first that takes a request first
 	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
 	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error)
+	Pages   Pages
 
-	Sockets        ChannelHandler // upgrades to WebSocket
-	Events         ChannelHandler // server-sent events of a channel
-	PresenceEvents ChannelHandler // and of its presence
-	Pages          Pages
-
-	Ready   func() error // why this server takes nobody in now
+	Ready   func() error // why no new connections are accepted now; nil: they are
 	Metrics http.Handler
 
 	MaxBodyBytes int64 // of what is published; default 1 MiB
 }
 
 // API is an http.Handler.
-type API struct{ Options }
+type API struct {
+	Options
+	admission *admission.Admission
+	hub       *hub.Hub
+	polls     *gateway.Endpoint
+}
 
 // New makes an API.
 func New(o Options) *API {
 	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 1<<20)
-	return &API{o}
+	return &API{Options: o, admission: o.Env.Admission, hub: o.Env.Hub, polls: o.Env.Endpoint("poll")}
 }

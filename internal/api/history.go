@@ -8,13 +8,11 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/request"
 )
 
-const (
-	defaultLimit = 100
-	maxWait      = 60 * time.Second
-)
+// maxWait is the longest that a poll waits: proxies cut most requests after a minute.
+const maxWait = 60 * time.Second
 
 // ask is what a request for history asks.
 type ask struct {
@@ -40,8 +38,8 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 		a.servePoll(w, r, channel, asked)
 		return
 	}
-	if _, err := a.Door.Allow(r, channel, auth.History); err != nil {
-		a.Door.Refuse(w, r, err)
+	if _, err := a.admission.Allow(r, channel, auth.History); err != nil {
+		a.admission.Refuse(w, r, err)
 		return
 	}
 	h, err := a.History(r.Context(), channel, asked.query)
@@ -53,15 +51,15 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 }
 
 func parseAsk(r *http.Request) (ask, error) {
-	q, err := entry.Values(r)
+	q, err := request.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return ask{}, err
 	}
-	since, err := entry.Since(q)
+	since, err := request.Since(q)
 	if err != nil {
 		return ask{}, err
 	}
-	limit, err := entry.Number(q, "limit", entry.MaxPublications, defaultLimit)
+	limit, err := request.Number(q, "limit", maru.MaxHistoryPublications, maru.DefaultHistoryPublications)
 	if err != nil {
 		return ask{}, err
 	}

@@ -147,7 +147,7 @@ func TestPoll(t *testing.T) {
 		"another channel's":     {"?wait=30s", 30 * time.Second, func(t *testing.T, w *world) {}, []string{}},
 		"the longest":           {"?wait=60", 60 * time.Second, func(t *testing.T, w *world) {}, []string{}},
 		"shutdown":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.hub.Close() }, []string{}},
-		"its turn":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.door.Drain.Run(t.Context(), time.Minute) }, []string{}},
+		"its turn":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.admission.Registry.Leave(t.Context(), time.Minute) }, []string{}},
 		"signed out":            {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.request("DELETE", "/session", "", w.cookie) }, []string{}},
 	}
 	for name, tt := range tests {
@@ -217,7 +217,7 @@ func TestPollClientGoes(t *testing.T) {
 		if d := time.Since(start); d != time.Second {
 			t.Errorf("went on for %v", d)
 		}
-		if n := w.door.Limiter.Count(); n != 0 {
+		if n := w.admission.Registry.Count(); n != 0 {
 			t.Errorf("%d connections counted", n)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 )
 
@@ -20,46 +20,26 @@ const answerTimeout = 60 * time.Second
 // over, it is its turn in a drain or the session or the token ends, with an empty list. A poll
 // counts as a connection, not as a person in the channel.
 func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
-	visitor, err := a.Door.Admit(r, channel, auth.History)
-	if err != nil {
-		a.Door.Refuse(w, r, err)
-		return
-	}
-	defer a.Door.Leave(visitor.Addr)
 	ctx, cancel := context.WithTimeout(r.Context(), asked.wait)
 	defer cancel()
-	tie, err := a.Door.Authenticator.Attach(&visitor.Identity, auth.CloseFunc(func(error) { cancel() }))
+	h, err := a.polls.Hold(r, channel, func(error) { cancel() }, auth.History)
 	if err != nil {
-		a.Door.Refuse(w, r, err)
+		a.polls.Refuse(w, r, err)
 		return
 	}
-	defer tie.Release()
-	defer a.Door.Drain.Stay(func(error) { cancel() })()
+	defer h.Release()
 
 	// A server's write time-out counts from the request's beginning, and on HTTP/2
 	// it ends the stream also while nothing is written.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
-	c := entry.Connection{Transport: entry.Poll, Channel: channel, Addr: visitor.Addr, User: visitor.Identity.User}
-	a.Door.Connected(c)
-	start := time.Now()
-	h, err := a.poll(ctx, channel, asked.query)
-	a.Door.Disconnected(c, 0, endOf(r.Context(), err), time.Since(start))
+	h.Opened()
+	history, err := a.poll(ctx, channel, asked.query)
+	h.Closed(gateway.EndOf(r.Context(), err))
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	writeHistory(w, channel, h)
-}
-
-// endOf is the log's word for the end of a poll.
-func endOf(client context.Context, err error) string {
-	switch {
-	case client.Err() != nil:
-		return entry.ClientWent
-	case err != nil:
-		return string(maru.ErrorOf(err).Code)
-	}
-	return entry.Answered
+	writeHistory(w, channel, history)
 }
 
 func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
@@ -67,7 +47,7 @@ func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (ma
 	if q.Since == nil {
 		q.Limit = 0 // only what comes from now on
 	}
-	queue, h, err := a.Hub.Subscribe(ctx, channel, hub.Reader{Absent: true}, q)
+	queue, h, err := a.hub.Subscribe(ctx, channel, hub.Reader{Absent: true}, q)
 	if err != nil {
 		return h, err
 	}

@@ -13,13 +13,15 @@ func (a *API) servePresence(w http.ResponseWriter, r *http.Request, channel stri
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if accepts(r.Header["Accept"]).events {
-		a.PresenceEvents(w, r, channel)
+	for i := range a.Routes {
+		if route := &a.Routes[i]; route.Presence && route.Wants(r) {
+			route.Serve(w, r, channel)
+			return
+		}
+	}
+	if _, err := a.admission.Allow(r, channel, auth.Presence); err != nil {
+		a.admission.Refuse(w, r, err)
 		return
 	}
-	if _, err := a.Door.Allow(r, channel, auth.Presence); err != nil {
-		a.Door.Refuse(w, r, err)
-		return
-	}
-	writeJSON(w, marshal(a.Hub.Presence(channel)))
+	writeJSON(w, marshal(a.hub.Presence(channel)))
 }

@@ -10,7 +10,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/request"
 )
 
 // bodyTimeout is for a body to arrive.
@@ -36,12 +36,12 @@ type position struct {
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
-	who, err := a.Door.Authenticator.Identify(r, channel)
+	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
-		err = a.Door.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
+		err = a.admission.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
 	}
 	if err != nil {
-		a.Door.Refuse(w, r, err)
+		a.admission.Refuse(w, r, err)
 		return
 	}
 	p, err := a.readPublication(w, r)
@@ -72,7 +72,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 
 // parseOptions reads how the publication is to be taken.
 func parseOptions(r *http.Request) (o maru.PublishOptions, err error) {
-	q, err := entry.Values(r)
+	q, err := request.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return o, err
 	}
@@ -103,18 +103,18 @@ func parseOptions(r *http.Request) (o maru.PublishOptions, err error) {
 }
 
 func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Publication, error) {
-	q, err := entry.Values(r)
+	q, err := request.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, err
 	}
 	key := q.Get("key")
-	if len(key) > entry.MaxKeyBytes || !utf8.ValidString(key) {
+	if len(key) > maru.MaxKeyBytes || !utf8.ValidString(key) {
 		return nil, maru.NewError(maru.CodeBadRequest, "a key is UTF-8 of at most 255 bytes")
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return nil, maru.NewError(maru.CodeBadRequest, "a body with a Content-Encoding is not published: send it plain")
 	}
-	kind, err := entry.Kind(r.Header.Get("Content-Type"))
+	kind, err := request.Kind(r.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 		return nil, err
 	}
 	if kind == maru.JSON {
-		if data, err = entry.CompactJSON(data); err != nil {
+		if data, err = request.CompactJSON(data); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/request"
 )
 
 const channelsPrefix = "/channels/"
@@ -27,13 +28,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.Pages.Quotes(w, r)
 		}
 	case path == "/session":
-		a.Door.Authenticator.ServeSession(w, r)
+		a.admission.Authenticator.ServeSession(w, r)
 	case path == "/tickets":
-		a.Door.Authenticator.ServeTickets(w, r)
+		a.admission.Authenticator.ServeTickets(w, r)
 	case path == "/admin/disconnect":
-		a.Door.Authenticator.ServeDisconnect(w, r)
+		a.admission.Authenticator.ServeDisconnect(w, r)
 	case path == "/admin/revoke":
-		a.Door.Authenticator.ServeRevoke(w, r)
+		a.admission.Authenticator.ServeRevoke(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":
@@ -45,8 +46,19 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/readyz":
 		a.serveOK(w, r, a.Ready())
 	default:
-		a.fail(w, r, errNotFound)
+		a.serveGateway(w, r, path)
 	}
+}
+
+// serveGateway answers the addresses of gateways' own.
+func (a *API) serveGateway(w http.ResponseWriter, r *http.Request, path string) {
+	for i := range a.Routes {
+		if route := &a.Routes[i]; route.Matches(path, r) {
+			route.Serve(w, r, "")
+			return
+		}
+	}
+	a.fail(w, r, errNotFound)
 }
 
 // serveOK answers whoever looks after the server: ok, or what is the matter.
@@ -87,9 +99,14 @@ func (a *API) serveUnderChannels(w http.ResponseWriter, r *http.Request, rest st
 
 // serveChannel answers all that a channel's address answers.
 func (a *API) serveChannel(w http.ResponseWriter, r *http.Request, name string, page ChannelHandler) {
-	if handshake.IsUpgrade(r) {
-		a.Sockets(w, r, name)
-		return
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && !handshake.IsUpgrade(r) {
+		w.Header().Add("Vary", "Accept")
+	}
+	for i := range a.Routes {
+		if route := &a.Routes[i]; route.Channel && route.Wants(r) {
+			route.Serve(w, r, name)
+			return
+		}
 	}
 	if !allow(w, r, http.MethodGet, http.MethodHead, http.MethodPost) {
 		return
@@ -98,13 +115,9 @@ func (a *API) serveChannel(w http.ResponseWriter, r *http.Request, name string, 
 		a.servePublish(w, r, name)
 		return
 	}
-	w.Header().Add("Vary", "Accept")
-	switch wants := accepts(r.Header["Accept"]); {
-	case wants.events:
-		a.Events(w, r, name)
-	case wants.page:
+	if request.Accepts(r.Header["Accept"], "text/html") {
 		page(w, r, name)
-	default:
+	} else {
 		a.serveHistory(w, r, name)
 	}
 }

@@ -13,22 +13,24 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/broker/memory"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/api"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/request"
 )
 
 // world is an API over a real hub and broker, with gateways and pages that only
 // say which of them was asked.
 type world struct {
-	api    *api.API
-	hub    *hub.Hub
-	broker maru.Broker
-	door   *entry.Door
-	cookie string // header of who signed in
-	ready  error
+	api       *api.API
+	hub       *hub.Hub
+	broker    maru.Broker
+	admission *admission.Admission
+	cookie    string // header of who signed in
+	ready     error
 }
 
 func newWorld(t *testing.T, connections int) *world {
@@ -42,18 +44,24 @@ func newWorld(t *testing.T, connections int) *world {
 		w.hub.Close()
 		engine.Shutdown(context.Background(), 1001, "")
 	})
-	w.door = &entry.Door{
-		Limiter:       auth.NewLimiter(connections, 0),
+	w.admission = &admission.Admission{
+		Registry:      admission.NewRegistry(connections, 0),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:         new(auth.Rules), Rates: new(auth.Rates),
+		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
 	w.api = api.New(api.Options{
-		Hub: w.hub, Door: w.door, History: w.broker.History,
+		Env: &gateway.Env{Hub: w.hub, Admission: w.admission}, History: w.broker.History,
 		Publish: func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
 			return maru.Publish(ctx, w.broker, channel, p, o)
 		},
-		Sockets: says("socket"), Events: says("events"), PresenceEvents: says("presence events"),
+		Routes: []gateway.Route{
+			{Channel: true, Takes: gateway.Upgrades, Serve: says("socket")},
+			{Channel: true, Takes: events, Serve: says("events")},
+			{Presence: true, Takes: events, Serve: says("presence events")},
+			{Path: "/lines/", Serve: says("lines")},
+			{Path: "/exact", Takes: gateway.Upgrades, Serve: says("exact")},
+		},
 		Pages: pages{}, MaxBodyBytes: 64,
 		Ready: func() error { return w.ready }, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics") }),
 	})
@@ -64,6 +72,10 @@ func says(what string) api.ChannelHandler {
 	return func(w http.ResponseWriter, r *http.Request, channel string) {
 		io.WriteString(w, what+" "+channel)
 	}
+}
+
+func events(r *http.Request) bool {
+	return r.Method != "POST" && request.Accepts(r.Header["Accept"], "text/event-stream")
 }
 
 type pages struct{}

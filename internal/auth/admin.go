@@ -70,7 +70,7 @@ func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Id
 	if len(about.Channels) > 0 || !about.Expires.IsZero() {
 		who.Grant = &Grant{Channels: about.Channels, Expires: about.Expires}
 	}
-	return who, p.ties.checkAlone(who)
+	return who, p.revocations.checkNow(who)
 }
 
 // ServeDisconnect answers POST /admin/disconnect {"user"|"token"|"session":"…"}: 200

@@ -15,11 +15,13 @@ import (
 // it with NewPeople.
 type Authenticator struct {
 	Sessions *Sessions
+	// Connections are what Disconnect and Revoke end. nil: there are none.
+	Connections Connections
 
-	log     *slog.Logger
-	proofs  atomic.Pointer[Proofs]
-	tickets tickets
-	ties    ties
+	log         *slog.Logger
+	proofs      atomic.Pointer[Proofs]
+	tickets     tickets
+	revocations revocations
 }
 
 // Proofs are what people and back ends prove with who they are, beside the cookie.
@@ -63,7 +65,7 @@ func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, err
 	if err != nil || who == (Identity{}) {
 		return Identity{}, err
 	}
-	if err := p.ties.checkAlone(who); err != nil {
+	if err := p.revocations.checkNow(who); err != nil {
 		return Identity{}, err
 	}
 	return who, nil
@@ -139,7 +141,7 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 func (p *Authenticator) Verify(ctx context.Context, token string) (Identity, error) {
 	who, err := p.verify(ctx, token)
 	if err == nil {
-		err = p.ties.checkAlone(who)
+		err = p.revocations.checkNow(who)
 	}
 	if err != nil {
 		return Identity{}, err
@@ -161,48 +163,56 @@ func (p *Authenticator) verify(ctx context.Context, token string) (Identity, err
 	return proofs.Tokens.Verify(ctx, token)
 }
 
-// Attach ties a live connection to who is at its end, which is not changed from then
-// on. When that is over live is closed once, from any goroutine, maybe before Attach has
-// returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. It
-// should not block. The errors' codes are the same, if it is over already. Who is
-// anonymous without a grant, or a back end, has no tie, nil.
+// Attach ends a live connection when the right of who is at its other end is over, which is
+// not changed from then on: live is closed once, from any goroutine, maybe before Attach has
+// returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. Close should not
+// block. The errors of Attach have the same codes, if it is over already. A connection that ends by
+// Disconnect and Revoke only has no Revocation, nil: those ask the registry, so that it must
+// have been added there with this identity before Attach is called.
 func (p *Authenticator) Attach(who *Identity, live Live) (*Revocation, error) {
-	if who.User == "" && (who.Grant == nil || who.Server()) {
-		return nil, nil
+	if who.Session == "" && who.expires().IsZero() {
+		return nil, p.revocations.checkNow(*who)
 	}
-	t, err := p.ties.tie(who, false, live)
+	t, err := p.revocations.watch(who, false, live)
 	if err != nil || who.Session == "" {
 		return t, err
 	}
 	detach, err := p.Sessions.Attach(who.Session, func() { t.fire(errRevoked) })
 	if err != nil {
-		t.cut()
+		t.stop()
 		return nil, err
 	}
 	t.of.mu.Lock()
-	tied := t.next != nil
-	if tied {
+	watching := t.watching
+	if watching {
 		t.detach = detach
 	}
 	t.of.mu.Unlock()
-	if !tied { // it has ended meanwhile
+	if !watching { // it has ended meanwhile
 		detach()
 	}
 	return t, nil
 }
 
-// Watch is Attach for what is a part of a connection only, and by another token than
-// that: Disconnect does not count it.
+// Watch is Attach for a part of a connection, which lives by a token of its own:
+// Disconnect ends it too, and does not count it.
 func (p *Authenticator) Watch(who *Identity, live Live) (*Revocation, error) {
 	if who.User == "" && (who.Grant == nil || who.Server()) {
 		return nil, nil
 	}
-	return p.ties.tie(who, true, live)
+	return p.revocations.watch(who, true, live)
 }
 
 // Disconnect ends the live connections of the target, with CodeRevoked, and says how
 // many. They may come back.
-func (p *Authenticator) Disconnect(x Target) int { return p.ties.disconnect(x) }
+func (p *Authenticator) Disconnect(x Target) int {
+	n := 0
+	if p.Connections != nil {
+		n = p.Connections.Close(x.Is, errRevoked)
+	}
+	p.revocations.endParts(x)
+	return n
+}
 
 // Revoke ends the target's connections and sessions, and refuses the person or the
 // token until then; a time that has passed takes that back. Who signs in anew under a
@@ -210,14 +220,14 @@ func (p *Authenticator) Disconnect(x Target) int { return p.ties.disconnect(x) }
 // remembered; then nothing has happened.
 func (p *Authenticator) Revoke(x Target, until time.Time) (int, error) {
 	if x.Session == "" {
-		if err := p.ties.remember(x, until); err != nil {
+		if err := p.revocations.remember(x, until); err != nil {
 			return 0, err
 		}
 		if !time.Now().Before(until) {
 			return 0, nil
 		}
 	}
-	n := p.ties.disconnect(x)
+	n := p.Disconnect(x)
 	call(p.Sessions.endOf(x))
 	return n, nil
 }

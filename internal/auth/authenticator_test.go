@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,10 +21,23 @@ type town struct {
 	t      *testing.T
 	apiKey string
 	cookie string
+	live   map[*live]auth.Identity
+}
+
+// Close is the registry's.
+func (x *town) Close(match func(auth.Identity) bool, err error) (n int) {
+	for l, who := range x.live {
+		if match(who) {
+			l.Close(err)
+			n++
+		}
+	}
+	return n
 }
 
 func newTown(t *testing.T) *town {
-	x := &town{t: t, Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)}
+	x := &town{t: t, Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard), live: make(map[*live]auth.Identity)}
+	x.Connections = x
 	key, hash := auth.NewAPIKey()
 	_, other := auth.NewAPIKey()
 	keys, err := auth.ParseAPIKeys([]string{other, hash})
@@ -232,17 +244,28 @@ func TestTickets(t *testing.T) {
 type live struct {
 	tie *auth.Revocation
 	end chan error
+
+	town *town
 }
 
 func (x *town) connect(who auth.Identity) *live {
 	x.t.Helper()
-	l := &live{end: make(chan error, 2)}
-	tie, err := x.Attach(&who, auth.CloseFunc(func(err error) { l.end <- err }))
+	l := &live{town: x, end: make(chan error, 2)}
+	x.live[l] = who
+	tie, err := x.Attach(&who, l)
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	l.tie = tie
 	return l
+}
+
+// Close is called once for each end; the second is none.
+func (l *live) Close(err error) {
+	if _, there := l.town.live[l]; there {
+		delete(l.town.live, l)
+		l.end <- err
+	}
 }
 
 func (l *live) ended() maru.Code {
@@ -537,78 +560,4 @@ func TestWebhookTimeout(t *testing.T) {
 	if _, err := x.Identify(request("GET", "/", ""), ""); code(err) != maru.CodeUnavailable {
 		t.Error(err)
 	}
-}
-
-func TestRates(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var rates auth.Rates
-		kim, home, next := auth.Identity{User: "kim"}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-		if rates.Publish(kim, home, nil) != nil || rates.Connect(kim, home) != nil {
-			t.Error("limited without limits")
-		}
-		rates.Set(auth.RateLimits{Publish: auth.RateOf(2), Connect: auth.RateOf(0.5)})
-		many := func(who auth.Identity, addr netip.Addr) (n int) {
-			for rates.Publish(who, addr, nil) == nil && n < 100 {
-				n++
-			}
-			return n
-		}
-		if n := many(kim, home); n != 4 {
-			t.Errorf("%d at once, want 4", n)
-		}
-		if n := many(kim, next); n != 0 {
-			t.Errorf("%d more from another address", n)
-		}
-		if n := many(auth.Identity{}, home); n != 4 {
-			t.Errorf("an address: %d", n)
-		}
-		if n := many(auth.Identity{}, next); n != 4 {
-			t.Errorf("another address: %d", n)
-		}
-		if n := many(auth.Identity{Grant: &auth.Grant{Key: "k"}}, home); n != 100 {
-			t.Errorf("a back end: %d", n)
-		}
-		time.Sleep(time.Second)
-		if n := many(kim, home); n != 2 {
-			t.Errorf("%d after a second, want 2", n)
-		}
-		time.Sleep(time.Hour)
-		if n := many(kim, home); n != 4 {
-			t.Errorf("%d after an hour, want 4", n)
-		}
-		if rates.Connect(kim, home) != nil || code(rates.Connect(kim, home)) != maru.CodeRateLimited {
-			t.Error("connections are not limited")
-		}
-		time.Sleep(2 * time.Second)
-		if rates.Connect(kim, home) != nil {
-			t.Error("limited for longer than its rate")
-		}
-
-		rates.Set(auth.RateLimits{PublishPerConnection: auth.RateOf(1)})
-		var a, b auth.Pace
-		n := 0
-		for rates.Publish(kim, home, &a) == nil {
-			n++
-		}
-		if n != 2 || rates.Publish(kim, home, &b) != nil {
-			t.Errorf("%d on one connection, want 2, and another has its own", n)
-		}
-	})
-}
-
-// What is remembered of the many who come once goes.
-func TestRatesForget(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var rates auth.Rates
-		rates.Set(auth.RateLimits{Publish: auth.RateOf(1)})
-		for i := range 10_000 {
-			rates.Publish(auth.Identity{}, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), nil)
-			time.Sleep(time.Millisecond)
-		}
-		if n := auth.KeptPaces(&rates); n > 4096 {
-			t.Errorf("%d are kept, of which 1,000 are a second old", n)
-		}
-	})
 }

@@ -21,13 +21,6 @@ func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool
 	return o.String(), o.host, o.port, o.loopback(), ok
 }
 
-// KeptPaces counts whom the limits on publications remember.
-func KeptPaces(r *Rates) int {
-	r.published.mu.Lock()
-	defer r.published.mu.Unlock()
-	return len(r.published.due)
-}
-
 // ReadWebhook reads an answer of the connect webhook.
 var ReadWebhook = readWebhook
 

@@ -30,3 +30,11 @@ func (who Identity) Publisher() string {
 	}
 	return who.User
 }
+
+// expires is when the grant ends; zero: never.
+func (who Identity) expires() time.Time {
+	if who.Grant == nil {
+		return time.Time{}
+	}
+	return who.Grant.Expires
+}

@@ -8,20 +8,19 @@ import (
 	"maru.example/maru"
 )
 
-// A Revocation is between a live connection and who is at its end: it ends the connection
-// when that is over. All methods may be called on nil, the tie of somebody anonymous,
-// and do nothing then.
+// A Revocation ends a live connection, or a part of one, when the right of whoever is at
+// its other end is over: its grant expires, its session ends. All methods may be called on nil,
+// which watches nothing, and do nothing then.
 type Revocation struct {
-	of     *ties
+	of     *revocations
 	live   Live
 	detach func() // from the cookie's session; nil: of none
 
 	// Guarded by of.mu.
-	next, prev *Revocation // of all ties; nil when it is untied
-	who        *Identity
-	place      int32 // in ties.expiring, from 1; 0: nothing expires
-
-	part bool // it is no connection of its own
+	watching bool
+	who      *Identity
+	place    int32 // in revocations.expiring, from 1; 0: nothing expires
+	part     bool  // in revocations.parts
 }
 
 // Live is a connection that can be closed, for an error.
@@ -33,34 +32,40 @@ type CloseFunc func(error)
 // Close calls f.
 func (f CloseFunc) Close(err error) { f(err) }
 
-// ties are all the live connections of people who are somebody, and who was
-// revoked.
-type ties struct {
+// Connections are all live connections, which the registry of package admission knows.
+type Connections interface {
+	// Close ends those whose identity matches, with the code of err, and says how many.
+	Close(match func(Identity) bool, err error) int
+}
+
+// revocations are what ends by itself, and who was revoked.
+type revocations struct {
 	mu       sync.Mutex
-	all      Revocation // head of a ring
-	expiring expiring   // those whose grant ends: one timer is for all
+	parts    map[*Revocation]struct{} // of connections, which the registry does not know
+	expiring expiring                 // those whose grant ends: one timer is for all
 	timer    *time.Timer
 	revoked  map[string]time.Time // until when: of people with u before the name, of tokens with t
 }
 
-// maxRevoked bounds what is remembered of revocations.
+// maxRevoked bounds what is remembered of revocations, some 100 bytes each.
 const maxRevoked = 100_000
 
 var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token or the session was ended")
 
-func (l *ties) tie(who *Identity, part bool, live Live) (*Revocation, error) {
+func (l *revocations) watch(who *Identity, part bool, live Live) (*Revocation, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.check(*who); err != nil {
 		return nil, err
 	}
-	t := &Revocation{of: l, live: live, part: part, who: who}
-	if l.all.next == nil {
-		l.all.next, l.all.prev = &l.all, &l.all
+	t := &Revocation{of: l, live: live, part: part, who: who, watching: true}
+	if part {
+		if l.parts == nil {
+			l.parts = make(map[*Revocation]struct{})
+		}
+		l.parts[t] = struct{}{}
 	}
-	t.prev, t.next = l.all.prev, &l.all
-	t.prev.next, t.next.prev = t, t
-	t.watch()
+	t.schedule()
 	return t, nil
 }
 
@@ -75,25 +80,25 @@ func (t *Revocation) Renew(who Identity) error {
 	if err := t.of.check(who); err != nil {
 		return err
 	}
-	if t.next != nil {
-		t.unwatch() // while its place fits its time
+	if t.watching {
+		t.unschedule() // while its place fits its time
 		t.who = &who
-		t.watch()
+		t.schedule()
 	}
 	return nil
 }
 
-// Release is called when the connection is gone, once or more; end may be running
+// Release is called when the connection is gone, once or more; its Close may be running
 // meanwhile.
 func (t *Revocation) Release() {
-	if t != nil && t.cut() && t.detach != nil {
+	if t != nil && t.stop() && t.detach != nil {
 		t.detach()
 	}
 }
 
 // fire ends the connection, once.
 func (t *Revocation) fire(err error) {
-	if t.cut() {
+	if t.stop() {
 		if t.detach != nil {
 			t.detach()
 		}
@@ -101,24 +106,24 @@ func (t *Revocation) fire(err error) {
 	}
 }
 
-// cut takes the tie out of the ring, and reports whether it was in it.
-func (t *Revocation) cut() bool {
+// stop ends the watch, and reports whether it had not ended.
+func (t *Revocation) stop() bool {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
-	if t.next == nil {
+	if !t.watching {
 		return false
 	}
-	t.prev.next, t.next.prev = t.next, t.prev
-	t.next, t.prev = nil, nil
-	t.unwatch()
+	t.watching = false
+	delete(t.of.parts, t)
+	t.unschedule()
 	return true
 }
 
-// The methods below need ties.mu.
+// The methods below need revocations.mu.
 
-// watch has the connection end with its grant.
-func (t *Revocation) watch() {
-	t.unwatch()
+// schedule has the connection end with its grant.
+func (t *Revocation) schedule() {
+	t.unschedule()
 	if t.expires().IsZero() {
 		return
 	}
@@ -128,21 +133,16 @@ func (t *Revocation) watch() {
 	}
 }
 
-func (t *Revocation) unwatch() {
+func (t *Revocation) unschedule() {
 	if t.place > 0 {
 		heap.Remove(&t.of.expiring, int(t.place)-1)
 	}
 }
 
-func (t *Revocation) expires() time.Time {
-	if t.who.Grant == nil {
-		return time.Time{}
-	}
-	return t.who.Grant.Expires
-}
+func (t *Revocation) expires() time.Time { return t.who.expires() }
 
 // wake sets the timer for the first that ends. It may ring for nobody.
-func (l *ties) wake() {
+func (l *revocations) wake() {
 	if len(l.expiring) == 0 {
 		return
 	}
@@ -155,7 +155,7 @@ func (l *ties) wake() {
 }
 
 // check says whether who is still somebody.
-func (l *ties) check(who Identity) error {
+func (l *revocations) check(who Identity) error {
 	now := time.Now()
 	if who.Grant != nil {
 		if !who.Grant.Expires.IsZero() && !now.Before(who.Grant.Expires) {
@@ -171,7 +171,7 @@ func (l *ties) check(who Identity) error {
 	return nil
 }
 
-func (l *ties) checkAlone(who Identity) error {
+func (l *revocations) checkNow(who Identity) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.check(who)
@@ -184,14 +184,15 @@ type Target struct {
 	Session string // the id of a cookie's session
 }
 
-func (x Target) is(who Identity) bool {
+// Is reports whether who is meant.
+func (x Target) Is(who Identity) bool {
 	return x.User != "" && who.User == x.User ||
 		x.Session != "" && who.Session == x.Session ||
 		x.Token != "" && who.Grant != nil && who.Grant.ID == x.Token
 }
 
 // remember refuses the target until then; a time that has passed takes it back.
-func (l *ties) remember(x Target, until time.Time) error {
+func (l *revocations) remember(x Target, until time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := "u" + x.User
@@ -220,29 +221,23 @@ func (l *ties) remember(x Target, until time.Time) error {
 	return nil
 }
 
-// disconnect ends the target's connections and says how many.
-func (l *ties) disconnect(x Target) (n int) {
+// endParts ends the target's parts of connections.
+func (l *revocations) endParts(x Target) {
 	var found []*Revocation
 	l.mu.Lock()
-	if l.all.next != nil {
-		for t := l.all.next; t != &l.all; t = t.next {
-			if x.is(*t.who) {
-				found = append(found, t)
-				if !t.part {
-					n++
-				}
-			}
+	for t := range l.parts {
+		if x.Is(*t.who) {
+			found = append(found, t)
 		}
 	}
 	l.mu.Unlock()
 	for _, t := range found {
 		t.fire(errRevoked)
 	}
-	return n
 }
 
 // expire ends the connections whose time has come.
-func (l *ties) expire() {
+func (l *revocations) expire() {
 	var over []*Revocation
 	now := time.Now()
 	l.mu.Lock()

@@ -61,12 +61,31 @@ func isConnect(r *http.Request) bool {
 	return r.Method == http.MethodConnect && r.ProtoMajor >= 2 && len(r.Header[":protocol"]) > 0
 }
 
-// Check holds a request against RFC 6455 §4.2.1, in HTTP/2 against RFC 8441 §5, and
-// answers with an *Error of status 400, 405 or 426, or nil.
-func Check(r *http.Request) error {
-	if isConnect(r) {
-		return checkConnect(r)
+// Request is a request for a WebSocket that was checked. Only Check makes one, and only such
+// a one can be accepted.
+type Request struct {
+	request *http.Request
+	offers  []frame.Extension
+}
+
+// Check holds a request against RFC 6455 §4.2.1, in HTTP/2 against RFC 8441 §5. The error
+// is an *Error of status 400, 405 or 426, for Answer.
+func Check(r *http.Request) (Request, error) {
+	err := checkConnect(r)
+	if !isConnect(r) {
+		err = checkUpgrade(r)
 	}
+	if err != nil {
+		return Request{}, err
+	}
+	offers, malformed := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"])
+	if malformed != nil {
+		return Request{}, errExtensions
+	}
+	return Request{r, offers}, nil
+}
+
+func checkUpgrade(r *http.Request) error {
 	switch {
 	case !IsUpgrade(r):
 		return &Error{http.StatusUpgradeRequired, "this address speaks WebSocket: Upgrade: websocket is missing"}
@@ -106,9 +125,10 @@ func checkConnect(r *http.Request) error {
 }
 
 var (
-	errNoHost  = &Error{http.StatusBadRequest, "Host is missing"}
-	errVersion = &Error{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
-	errBody    = &Error{http.StatusBadRequest, "a handshake has no body"}
+	errNoHost     = &Error{http.StatusBadRequest, "Host is missing"}
+	errVersion    = &Error{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
+	errExtensions = &Error{http.StatusBadRequest, "Sec-WebSocket-Extensions is malformed"}
+	errBody       = &Error{http.StatusBadRequest, "a handshake has no body"}
 )
 
 func isVersion13(r *http.Request) bool {
@@ -155,26 +175,27 @@ func AnswerHeader(h http.Header, r *http.Request, e *Error) {
 	}
 }
 
-// Accept checks the request, takes its connection over and makes the 101 answer (200
-// in HTTP/2), which is left to the caller to write: it can first put the connection
-// where it belongs, so that nothing is missed by a client that knows it is connected. On
-// an error of the peer's it has answered as Answer does; the error is then an
-// *Error.
+// Accept is Check, Answer where that refuses, and Request.Accept, for a caller who decides nothing in
+// between.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error) {
-	if err := Check(r); err != nil {
-		Answer(w, r, err)
-		return nil, err
-	}
-	offers, err := frame.ParseExtensions(r.Header["Sec-Websocket-Extensions"])
+	q, err := Check(r)
 	if err != nil {
-		err := &Error{http.StatusBadRequest, "Sec-WebSocket-Extensions is malformed"}
 		Answer(w, r, err)
 		return nil, err
 	}
+	return q.Accept(w, o)
+}
+
+// Accept takes the connection of the request over and makes the 101 answer (200 in
+// HTTP/2), which is left to the caller to write: it can first put the connection where it belongs, so
+// that nothing is missed by a client that knows it is connected. If the connection cannot be taken over,
+// Accept has answered 500.
+func (q Request) Accept(w http.ResponseWriter, o Options) (*Upgraded, error) {
+	r := q.request
 	u := &Upgraded{Subprotocol: choose(o.Subprotocols, r.Header["Sec-Websocket-Protocol"])}
 	extension := ""
 	if !o.NoDeflate {
-		if p, answer, ok := frame.AcceptDeflate(offers, o.Takeover); ok {
+		if p, answer, ok := frame.AcceptDeflate(q.offers, o.Takeover); ok {
 			u.DeflateBits, u.Takeover, extension = uint8(p.ServerBits), !p.ServerNoTakeover, answer
 			if !p.ClientNoTakeover {
 				u.PeerBits = uint8(p.ClientBits)

@@ -138,7 +138,7 @@ func upgrade(ctx context.Context, nc net.Conn, u *url.URL, o DialOptions) (*Upgr
 	if err != nil {
 		return nil, nil, inTime("read handshake", err)
 	}
-	up, err := judge(resp, key, o)
+	up, err := checkAnswer(resp, key, o)
 	if err != nil {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 		resp.Body.Close()
@@ -180,8 +180,8 @@ func request(u *url.URL, key string, o DialOptions) *http.Request {
 	return r
 }
 
-// judge holds the server's answer against RFC 6455 §4.1.
-func judge(resp *http.Response, key string, o DialOptions) (*Upgraded, error) {
+// checkAnswer holds the server's answer against RFC 6455 §4.1.
+func checkAnswer(resp *http.Response, key string, o DialOptions) (*Upgraded, error) {
 	bad := func(why string) error { return fmt.Errorf("%w: %s", ErrBadHandshake, why) }
 	h := resp.Header
 	switch {

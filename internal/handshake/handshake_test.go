@@ -47,6 +47,7 @@ func TestCheck(t *testing.T) {
 		"two keys":         {func(r *http.Request) { r.Header.Add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==") }, 400, nil},
 		"a key of 15":      {func(r *http.Request) { r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25j") }, 400, nil},
 		"a body":           {func(r *http.Request) { r.ContentLength = 1 }, 400, nil},
+		"bad extensions":   {func(r *http.Request) { r.Header.Set("Sec-WebSocket-Extensions", "a;;b") }, 400, http.Header{"Connection": {"close"}}},
 		"a body in chunks": {func(r *http.Request) { r.TransferEncoding = []string{"chunked"} }, 400, nil},
 	}
 	for name, test := range tests {
@@ -54,7 +55,7 @@ func TestCheck(t *testing.T) {
 			t.Parallel()
 			r := request()
 			test.change(r)
-			err := handshake.Check(r)
+			_, err := handshake.Check(r)
 			var refused *handshake.Error
 			if test.status == 0 {
 				if err != nil {

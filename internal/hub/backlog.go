@@ -28,43 +28,37 @@ type limits struct {
 	conflated       *atomic.Uint64
 }
 
-// tightly is what the bounds are divided by while memory is short.
-const tightly = 8
+// shortage is what the bounds are divided by while memory is short, see Hub.Tighten.
+const shortage = 8
 
-func (l limits) now() (bytes, messages int) {
+// current are the bounds that hold now.
+func (l limits) current() (bytes, messages int) {
 	if l.tight != nil && l.tight.Load() {
-		return l.bytes / tightly, l.messages / tightly
+		return l.bytes / shortage, l.messages / shortage
 	}
 	return l.bytes, l.messages
 }
 
-// maxKeys is how many keys may wait for who wants the latest, and latestSlack how many
-// times the bytes of others.
-const (
-	maxKeys     = 10_000
-	latestSlack = 16
-)
-
 // backlog is what waits for one subscriber. A publication larger than the bound
-// may wait alone. When it is full, it holds nothing any more: who missed one
-// thing cannot go on.
+// may wait alone. When it is full, it holds nothing any more: a subscriber that has missed
+// one publication cannot go on.
 type backlog struct {
 	limits  limits
 	waiting []Delivery
 	bytes   int
 	full    bool
-	places  map[string]int // in waiting, of each key; nil for who wants all
+	places  map[string]int // in waiting, of each key; nil if all are wanted
 }
 
-// latest lets only the newest of each key wait, in the place of what it makes stale.
-func (b *backlog) latest() { b.places = make(map[string]int) }
+// conflate lets only the newest of each key wait, in the place of what it makes stale.
+func (b *backlog) conflate() { b.places = make(map[string]int) }
 
 func (b *backlog) push(d Delivery) {
 	size := len(d.Publication.Data) + len(d.Publication.Key)
 	n := len(b.waiting)
-	bytes, messages := b.limits.now()
+	bytes, messages := b.limits.current()
 	if b.places != nil {
-		bytes, messages = bytes*latestSlack, maxKeys
+		bytes, messages = bytes*maru.ConflationSlack, maru.MaxConflatedKeys
 	}
 	switch {
 	case b.full:
@@ -93,15 +87,15 @@ func (b *backlog) replaces(d Delivery) bool {
 	return stale
 }
 
-// take is everything that waited beyond a position.
-func (b *backlog) take(from maru.Position) []Delivery {
-	taken := b.waiting[:0]
+// empty returns everything that waited beyond a position.
+func (b *backlog) empty(from maru.Position) []Delivery {
+	beyond := b.waiting[:0]
 	for _, d := range b.waiting {
 		if d.after(from) {
-			taken = append(taken, d)
+			beyond = append(beyond, d)
 		}
 	}
 	b.waiting, b.bytes = nil, 0
 	clear(b.places)
-	return taken
+	return beyond
 }

@@ -1,47 +1,54 @@
 package hub
 
 import (
-	"encoding/json"
+	"slices"
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/loop"
 )
 
-// changesInterval is the least time between two changes of presence that are told.
+// changesInterval is the least time between two changes of presence that are sent: short
+// enough for a list of people on a screen, long enough that many people who come at once are a
+// few messages.
 const changesInterval = 250 * time.Millisecond
 
-// changes tell the sockets that asked for it who comes and goes, by person. They exist
-// while there are any, and are guarded by Channel.mu.
+// changes sends who joins and who leaves, by person, to the sockets that follow it. It
+// exists while there are any, and is guarded by Channel.mu.
 //
-//	join, leave ─→ touched: who may differ from what was told
+//	join, leave ─→ touched: people who may differ from what was sent
 //	                  │ at once, or changesInterval after the last time
 //	                  ▼
-//	               flush: one message for all, numbered from what was told before
+//	               flush: one message for each form, numbered from what was sent before
 //
-// What was told is a state of its own (told, and the numbers with it): a socket begins
-// with it, and every change follows from the one before. A person who leaves is here
-// until the grace is over, so that the reload of a page is no news.
+// What was sent is a state of its own (named, and the numbers with it): a socket begins
+// with it, and every change follows from the one before. A person without a connection
+// stays in it until the grace is over, so that the reload of a page changes nothing.
 type changes struct {
 	channel *Channel
 	grace   time.Duration
 	most    int // people that are named
 
-	sockets int
-	group   *loop.Group
+	followers []followers
 
-	told      map[string]struct{}
-	version   uint64 // of the presence that was told
-	signedIn  int    // and its numbers
+	named     map[string]struct{} // people in the presence that was sent
+	version   uint64              // of it
+	signedIn  int                 // and its numbers
 	anonymous int
 
 	touched map[string]struct{}
-	leaving map[string]time.Time // when the grace of who has no connection is over
+	leaving map[string]time.Time // when a person without a connection has left
 	order   []leaver             // of leaving, the first to end first; may hold some who came back
 	flushed time.Time
 	timer   *time.Timer
 	due     time.Time // when the timer fires; zero: it is stopped
+}
+
+// followers are the sockets that follow in the same form.
+type followers struct {
+	form  FormID
+	count int
+	group *loop.Group
 }
 
 type leaver struct {
@@ -49,45 +56,47 @@ type leaver struct {
 	end  time.Time
 }
 
-// change is the push of docs/protocol.md §4.
-type change struct {
-	Version   uint64   `json:"version"`
-	Prev      uint64   `json:"prev"`
-	Joined    []string `json:"joined,omitzero"`
-	Left      []string `json:"left,omitzero"`
-	Count     int      `json:"count"`
-	Anonymous int      `json:"anonymous"`
-}
-
-// Follow lets the changes of the channel's presence come to a socket, until Unfollow,
-// and answers the presence that they begin from.
-func (c *Channel) Follow(conn loop.Conn) maru.Presence {
+// Follow lets the changes of the channel's presence come to a socket, in a form that has
+// them, until Unfollow. It answers the presence that they begin from.
+func (c *Channel) Follow(conn loop.Conn, form FormID) maru.Presence {
 	c.mu.Lock()
 	ch := c.presence.changes
 	if ch == nil {
 		ch = newChanges(c)
 		c.presence.changes = ch
 	}
-	ch.sockets++
-	ch.group.Add(conn)
+	f := ch.followersOf(form)
+	f.count++
+	f.group.Add(conn)
 	s := ch.snapshot()
 	c.mu.Unlock()
 	return sorted(s)
 }
 
-// Unfollow ends it. gone says that the connection is closed: it leaves the group by
+// Unfollow ends it. closed says that the connection has ended: then it leaves the group by
 // itself.
-func (c *Channel) Unfollow(conn loop.Conn, gone bool) {
+func (c *Channel) Unfollow(conn loop.Conn, form FormID, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ch := c.presence.changes
-	if !gone {
-		ch.group.Remove(conn)
+	f := ch.followersOf(form)
+	f.count--
+	if !closed {
+		f.group.Remove(conn)
 	}
-	if ch.sockets--; ch.sockets == 0 {
+	if !slices.ContainsFunc(ch.followers, func(f followers) bool { return f.count > 0 }) {
 		ch.timer.Stop()
 		c.presence.changes = nil
 	}
+}
+
+func (ch *changes) followersOf(form FormID) *followers {
+	i := slices.IndexFunc(ch.followers, func(f followers) bool { return f.form == form })
+	if i < 0 {
+		i = len(ch.followers)
+		ch.followers = append(ch.followers, followers{form: form, group: ch.channel.hub.engine.NewGroup()})
+	}
+	return &ch.followers[i]
 }
 
 // newChanges begins with the presence as it is.
@@ -95,34 +104,33 @@ func newChanges(c *Channel) *changes {
 	p := &c.presence
 	ch := &changes{
 		channel: c, grace: c.hub.grace, most: c.hub.most,
-		group: c.hub.engine.NewGroup(),
-		told:  make(map[string]struct{}, len(p.users)), version: p.version, signedIn: p.signedIn, anonymous: p.anonymous,
+		named: make(map[string]struct{}, len(p.users)), version: p.version, signedIn: p.signedIn, anonymous: p.anonymous,
 		touched: make(map[string]struct{}), leaving: make(map[string]time.Time),
 	}
 	for user := range p.users {
-		ch.told[user] = struct{}{}
+		ch.named[user] = struct{}{}
 	}
 	ch.timer = time.AfterFunc(time.Hour, ch.fire)
 	ch.timer.Stop()
 	return ch
 }
 
-// snapshot is the presence as it was told.
+// snapshot is the presence that was sent last.
 func (ch *changes) snapshot() maru.Presence {
 	s := maru.Presence{Channel: ch.channel.name, Version: ch.version, Count: ch.signedIn, Anonymous: ch.anonymous}
-	if len(ch.told) > ch.most {
+	if len(ch.named) > ch.most {
 		return s
 	}
-	s.Users = make([]maru.PresentUser, 0, len(ch.told))
-	for user := range ch.told {
+	s.Users = make([]maru.PresentUser, 0, len(ch.named))
+	for user := range ch.named {
 		s.Users = append(s.Users, maru.PresentUser{User: user, Connections: ch.channel.presence.users[user]})
 	}
 	return s
 }
 
-// came and went hear of the first connection of a person, and of the last one's end;
-// of anonymous ones of each.
-func (ch *changes) came(user string) {
+// joined and left are called for the first connection of a person, and for the end of
+// the last one; of anonymous people for each.
+func (ch *changes) joined(user string) {
 	if user != "" {
 		delete(ch.leaving, user)
 		ch.touched[user] = struct{}{}
@@ -130,7 +138,7 @@ func (ch *changes) came(user string) {
 	ch.schedule(time.Now())
 }
 
-func (ch *changes) went(user string) {
+func (ch *changes) left(user string) {
 	now := time.Now()
 	if user == "" || ch.grace <= 0 {
 		if user != "" {
@@ -145,7 +153,7 @@ func (ch *changes) went(user string) {
 	ch.wake(end)
 }
 
-// schedule tells what has changed: now, if the last time is long enough ago.
+// schedule sends what has changed: now, if the last time is long enough ago.
 func (ch *changes) schedule(now time.Time) {
 	if next := ch.flushed.Add(changesInterval); now.Before(next) {
 		ch.wake(next)
@@ -184,36 +192,33 @@ func (ch *changes) fire() {
 	ch.schedule(now)
 }
 
-// flush tells all what has changed since the last time, if anything.
+// flush sends what has changed since the last time, if anything has.
 func (ch *changes) flush(now time.Time) {
 	p := &ch.channel.presence
-	news := change{Prev: ch.version, Version: p.version, Joined: []string{}, Left: []string{}, Count: p.signedIn, Anonymous: p.anonymous}
+	c := maru.PresenceChange{Prev: ch.version, Version: p.version, Joined: []string{}, Left: []string{}, Count: p.signedIn, Anonymous: p.anonymous}
 	for user := range ch.touched {
-		_, told := ch.told[user]
+		_, named := ch.named[user]
 		_, leaving := ch.leaving[user]
 		switch here := p.users[user] > 0 || leaving; {
-		case here && !told:
-			ch.told[user] = struct{}{}
-			news.Joined = append(news.Joined, user)
-		case !here && told:
-			delete(ch.told, user)
-			news.Left = append(news.Left, user)
+		case here && !named:
+			ch.named[user] = struct{}{}
+			c.Joined = append(c.Joined, user)
+		case !here && named:
+			delete(ch.named, user)
+			c.Left = append(c.Left, user)
 		}
 	}
 	clear(ch.touched)
-	if len(news.Joined)+len(news.Left) == 0 && p.anonymous == ch.anonymous {
+	if len(c.Joined)+len(c.Left) == 0 && p.anonymous == ch.anonymous {
 		return
 	}
 	ch.flushed, ch.version, ch.signedIn, ch.anonymous = now, p.version, p.signedIn, p.anonymous
-	if len(ch.told) > ch.most {
-		news.Joined, news.Left = nil, nil
+	if len(ch.named) > ch.most {
+		c.Joined, c.Left = nil, nil
 	}
-	text, err := json.Marshal(struct {
-		Channel  string `json:"channel"`
-		Presence change `json:"presence"`
-	}{ch.channel.name, news})
-	if err != nil {
-		panic(err) // these types are encoded, always
+	for _, f := range ch.followers {
+		if f.count > 0 {
+			f.group.Append(ch.channel.hub.forms[f.form].PresenceChange(ch.channel.name, c))
+		}
 	}
-	ch.group.Append(loop.NewMessage(frame.Text, text))
 }

@@ -28,25 +28,25 @@ type room struct {
 func newRoom(t *testing.T, o hub.Options) *room {
 	w := newWorld(t, o)
 	r := &room{world: w, channel: w.hub.Channel("a"), follower: w.connect(), sockets: make(map[string][]hub.Socket), begun: time.Now()}
-	r.first = r.channel.Follow(r.follower.near)
+	r.first = r.channel.Follow(r.follower.near, full)
 	t.Cleanup(func() {
-		r.channel.Unfollow(r.follower.near, false)
+		r.channel.Unfollow(r.follower.near, full, false)
 		r.channel.Release()
 	})
 	return r
 }
 
 func (r *room) join(user string) {
-	s := r.connect().socket(hub.Raw)
+	s := r.connect().socket(bare)
 	s.User = user
-	r.channel.Join(s)
+	join(r.channel, s)
 	r.sockets[user] = append(r.sockets[user], s)
 }
 
 func (r *room) leave(user string) {
 	all := r.sockets[user]
 	r.sockets[user] = all[:len(all)-1]
-	r.channel.Leave(all[len(all)-1])
+	r.channel.Remove(all[len(all)-1], true)
 }
 
 // news are the changes that came, one line each.
@@ -160,7 +160,7 @@ func TestChangesOfMany(t *testing.T) {
 		if p := r.hub.Presence("a"); p.Users != nil || p.Count != 3 {
 			t.Errorf("%+v", p)
 		}
-		if p := r.hub.PresenceTold("a"); p.Users != nil || p.Count != 3 || p.Version != 3 {
+		if p := r.hub.PresenceFollowed("a"); p.Users != nil || p.Count != 3 || p.Version != 3 {
 			t.Errorf("%+v", p)
 		}
 	})
@@ -171,10 +171,10 @@ func TestRushIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t, hub.Options{})
-		s := r.connect().socket(hub.Raw)
+		s := r.connect().socket(bare)
 		for i := range 20_000 {
 			s.User = fmt.Sprint(i)
-			r.channel.Join(s)
+			join(r.channel, s)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -183,7 +183,7 @@ func TestRushIsTold(t *testing.T) {
 		}
 		for i := range 20_000 {
 			s.User = fmt.Sprint(i)
-			r.channel.Leave(s)
+			r.channel.Remove(s, true)
 		}
 	})
 }
@@ -204,7 +204,7 @@ func agree(t *testing.T, rt *rapid.T) {
 	defer w.close()
 	c := w.hub.Channel("a")
 	defer c.Release()
-	s := w.connect().socket(hub.Raw)
+	s := w.connect().socket(bare)
 	users := []string{"", "kim", "lee", "park"}
 	present := make(map[string]int)
 	type follower struct {
@@ -214,7 +214,7 @@ func agree(t *testing.T, rt *rapid.T) {
 	var followers []follower
 	follow := func() {
 		f := follower{client: w.connect()}
-		f.first = c.Follow(f.near)
+		f.first = c.Follow(f.near, full)
 		followers = append(followers, f)
 	}
 	follow()
@@ -222,11 +222,11 @@ func agree(t *testing.T, rt *rapid.T) {
 		s.User = rapid.SampledFrom(users).Draw(rt, "user")
 		switch rapid.IntRange(0, 4).Draw(rt, "do") {
 		case 0, 1:
-			c.Join(s)
+			join(c, s)
 			present[s.User]++
 		case 2, 3:
 			if present[s.User] > 0 {
-				c.Leave(s)
+				c.Remove(s, true)
 				present[s.User]--
 			}
 		case 4:
@@ -278,6 +278,6 @@ func agree(t *testing.T, rt *rapid.T) {
 		if anonymous != present[""] {
 			rt.Fatalf("%d anonymous, want %d", anonymous, present[""])
 		}
-		c.Unfollow(f.near, false)
+		c.Unfollow(f.near, full, false)
 	}
 }

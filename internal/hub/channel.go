@@ -13,15 +13,20 @@ type Channel struct {
 	name   string
 	shares int // guarded by the shard's mu
 
-	mu       sync.Mutex
-	sockets  [forms][2]sockets // all, latest
-	paced    map[pace]*pacer
-	joining  map[*backlog]struct{} // of those for whom history is being read
-	queues   map[*Queue]struct{}
-	presence presence
+	mu        sync.Mutex
+	audiences []audience // one for each form that has had a socket here
+	pacers    map[pace]*pacer
+	queues    map[*Queue]struct{} // of goroutines, and of subscribers whose history is being read
+	presence  presence
 }
 
-// sockets are the subscribers of one form that want the same.
+// audience are the sockets that get a channel in the same form.
+type audience struct {
+	form        FormID
+	all, latest sockets
+}
+
+// sockets are subscribers that get the same messages.
 type sockets struct {
 	count int
 	group *loop.Group // made for the first
@@ -44,26 +49,41 @@ func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
 func (c *Channel) deliver(d Delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for f := range c.sockets {
-		all, latest := &c.sockets[f][0], &c.sockets[f][1]
-		if all.count+latest.count == 0 {
+	for i := range c.audiences {
+		a := &c.audiences[i]
+		if a.all.count+a.latest.count == 0 {
 			continue
 		}
-		m := c.message(Form(f), d.At.Epoch, d.Publication)
-		if all.count > 0 {
-			all.group.Append(m)
-		}
-		if latest.count > 0 {
-			latest.group.Append(m)
-		}
+		m := c.encode(a.form, d)
+		a.all.append(m)
+		a.latest.append(m)
 	}
-	for _, p := range c.paced {
+	for _, p := range c.pacers {
 		p.push(d)
-	}
-	for b := range c.joining {
-		b.push(d)
 	}
 	for q := range c.queues {
 		q.push(d)
 	}
+}
+
+func (s *sockets) append(m *loop.Message) {
+	if s.count > 0 {
+		s.group.Append(m)
+	}
+}
+
+// socketsOf are those that a socket joins or has joined, if it is not paced.
+func (c *Channel) socketsOf(s Socket) *sockets {
+	i := 0
+	for i < len(c.audiences) && c.audiences[i].form != s.Form {
+		i++
+	}
+	if i == len(c.audiences) {
+		c.audiences = append(c.audiences, audience{form: s.Form})
+	}
+	a := &c.audiences[i]
+	if s.Mode.Latest {
+		return &a.latest
+	}
+	return &a.all
 }

@@ -2,45 +2,56 @@ package hub
 
 import (
 	"maru.example/maru"
-	"maru.example/maru/internal/event"
-	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/loop"
 )
 
-// Form is how publications are written to a connection.
-type Form uint8
-
-const (
-	Raw         Form = iota // the bare data: text and JSON as text, binary as binary
-	Publication             // the publication's JSON as text, see maru.Publication.AppendJSON
-	Full                    // the push of docs/protocol.md: {"channel":…,"publication":…}
-	Events                  // server-sent events, for loop.Params.Stream
-
-	forms = 4
-)
-
-// message is a publication of the channel as the form has it. The epoch is its position's.
-func (c *Channel) message(f Form, epoch string, p *maru.Publication) *loop.Message {
-	switch {
-	case f == Events:
-		return loop.NewBareMessage(event.AppendPublication(make([]byte, 0, len(p.Data)+len(epoch)+40), epoch, p), p.Key)
-	case f == Publication:
-		return loop.NewKeyedMessage(frame.Text, p.AppendJSON(nil), p.Key)
-	case f == Full:
-		push := make([]byte, 0, len(c.name)+len(p.Data)+160)
-		push = maru.AppendString(append(push, `{"channel":`...), c.name)
-		push = p.AppendJSON(append(push, `,"publication":`...))
-		return loop.NewKeyedMessage(frame.Text, append(push, '}'), p.Key)
-	case p.Kind == maru.Binary:
-		return loop.NewKeyedMessage(frame.Binary, p.Data, p.Key)
-	}
-	return loop.NewKeyedMessage(frame.Text, p.Data, p.Key)
+// A Form is how one protocol writes what a channel brings to its connections. The
+// gateway that speaks the protocol registers it; the hub knows no wire format of its own.
+// Encoders are called with the channel's lock held: they do not wait and do not call the
+// hub.
+type Form struct {
+	// Name is the form's for logs and metrics.
+	Name string
+	// Publication encodes one publication of a channel, once for all subscribers of the
+	// form. epoch is that of the publication's position.
+	Publication func(channel, epoch string, p *maru.Publication) *loop.Message
+	// PresenceChange encodes a change of a channel's presence. nil: the form has none, and
+	// Channel.Follow must not be called with it.
+	PresenceChange func(channel string, c maru.PresenceChange) *loop.Message
 }
 
-func (c *Channel) messages(f Form, epoch string, ps []*maru.Publication) []*loop.Message {
+// FormID names a registered form.
+type FormID uint8
+
+// maxForms is how many forms a FormID can name.
+const maxForms = 1 << 8
+
+// Register adds a form. All forms are registered before the first subscriber comes.
+func (h *Hub) Register(f Form) FormID {
+	if len(h.forms) == maxForms {
+		panic("hub: too many forms")
+	}
+	h.forms = append(h.forms, f)
+	return FormID(len(h.forms) - 1)
+}
+
+// Forms are the names of all forms.
+func (h *Hub) Forms() []string {
+	names := make([]string, len(h.forms))
+	for i, f := range h.forms {
+		names[i] = f.Name
+	}
+	return names
+}
+
+func (c *Channel) encode(f FormID, d Delivery) *loop.Message {
+	return c.hub.forms[f].Publication(c.name, d.At.Epoch, d.Publication)
+}
+
+func (c *Channel) encodeAll(f FormID, epoch string, ps []*maru.Publication) []*loop.Message {
 	ms := make([]*loop.Message, len(ps))
 	for i, p := range ps {
-		ms[i] = c.message(f, epoch, p)
+		ms[i] = c.hub.forms[f].Publication(c.name, epoch, p)
 	}
 	return ms
 }

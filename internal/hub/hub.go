@@ -23,8 +23,8 @@ type Options struct {
 	// limit, as is a nil MaxHz.
 	MaxHz func(channel string) float64
 
-	PresenceGrace time.Duration // of a person without a connection, before changes tell that they left; default 5 s, negative: none
-	PresenceNames int           // people that presence names; of more only the numbers are told; default 200
+	PresenceGrace time.Duration // for a person without a connection to come back before they have left; default 5 s, negative: none
+	PresenceNames int           // people that presence names; above it there are only the numbers; default 200
 }
 
 // Hub maps channels to subscribers.
@@ -35,7 +35,8 @@ type Hub struct {
 	maxHz  func(channel string) float64
 	stats  struct{ conflated, paced, slow atomic.Uint64 }
 	grace  time.Duration
-	most   int // people that presence names
+	most   int    // people that presence names
+	forms  []Form // registered, by FormID
 	seed   maphash.Seed
 	shards [64]shard
 	done   chan struct{} // closed by Close
@@ -135,8 +136,8 @@ func (h *Hub) Stats() Stats {
 	return sum
 }
 
-// Size is how many channels somebody is in, and how many that are, each once for each
-// channel: who subscribes, who polls, who watches presence.
+// Size is how many channels have a subscriber, and how many subscribers they have in sum:
+// sockets, streams, polls and watches of presence.
 func (h *Hub) Size() (channels, shares int) {
 	for i := range h.shards {
 		s := &h.shards[i]
@@ -166,6 +167,5 @@ func (s *shard) find(name string) *Channel {
 
 var (
 	errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
-	errSlow         = maru.NewError(maru.CodeSlow, "too much waited for this reader")
-	errGap          = maru.NewError(maru.CodeGap, "what was published after that position is no longer retained in full")
+	errSlow         = maru.NewError(maru.CodeSlow, "more waits for this subscriber than the backlog allows: it reads too slowly")
 )

@@ -7,108 +7,95 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Socket is a connection of the engine's as a subscriber: a WebSocket, or an event stream.
+// Socket is a connection of the engine as a subscriber: a WebSocket, or an event stream.
 type Socket struct {
 	Conn loop.Conn
-	Form Form
+	Form FormID
 	User string // for presence; empty for anonymous
 	Mode Mode
 }
 
-// Join subscribes s to what is published from now on.
-func (c *Channel) Join(s Socket) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.join(s, maru.Position{})
-}
-
-// Greeting makes what a socket is told first of all, from what the history answered;
-// nil: nothing.
-type Greeting func(maru.History) *loop.Message
-
-// JoinFrom sends s what q asks of the history and subscribes it to what follows: Ask and
-// Join in one. If it fails, s is not subscribed. Its errors: theirs; and CodeGap if
-// something after q.Since is no longer retained and there is no greeting to say so, and
-// then nothing was sent.
-func (c *Channel) JoinFrom(ctx context.Context, s Socket, q maru.HistoryQuery, greet Greeting) error {
-	j, err := c.Ask(ctx, s.Mode, q)
-	if err != nil {
-		return err
-	}
-	var first *loop.Message
-	switch {
-	case greet != nil:
-		first = greet(j.History)
-	case j.History.Gap != nil:
-		j.Drop()
-		return errGap
-	}
-	return j.Join(ctx, s, first)
-}
-
-// Joining is a subscription that begins with the history and has yet no connection. What
-// is published meanwhile waits. Join or Drop ends it.
+// Joining is a subscription that has begun and has no subscriber yet. What is published
+// meanwhile waits in it. Attach, Queue or Cancel ends it, once.
 type Joining struct {
-	History maru.History // what was asked
+	// History is what was asked; zero if nothing was.
+	History maru.History
 
 	channel *Channel
-	live    *backlog
+	mode    Mode
+	live    *Queue // collects what is published; nil if no history was asked
 }
 
-// Ask asks the history q for who is to join. Who wants the latest gets the newest of
-// each key that is retained, whatever its position: conflated, keys come out of the order of
-// offsets, so that a position does not say which have been seen; and what was skipped was
-// stale, so nothing is a gap. Its errors: the broker's and ctx's.
-func (c *Channel) Ask(ctx context.Context, m Mode, q maru.HistoryQuery) (*Joining, error) {
-	if err := c.hub.engine.Wait(ctx); err != nil {
-		return nil, err
+// Join is the one way into a channel: it asks the broker for history and lets what is
+// published meanwhile wait, so that the subscriber who follows misses nothing and gets
+// nothing twice. With a nil q no history is asked for: the subscription is what is published from
+// its Attach or Queue on, and Join does not wait. mode is what Channel.Mode gives.
+//
+// A subscriber of the latest gets the newest of each key that is retained, whatever its
+// position: conflated, keys leave out of the order of offsets, so that a position does not
+// say which have been seen; and what was skipped was stale, so nothing of it is a gap.
+//
+// Errors: the broker's and ctx's.
+func (c *Channel) Join(ctx context.Context, mode Mode, q *maru.HistoryQuery) (Joining, error) {
+	j := Joining{channel: c, mode: mode}
+	if q == nil {
+		return j, nil
 	}
-	j := &Joining{channel: c, live: c.collect(m)}
-	if m.Latest && q.Since != nil {
-		q = maru.HistoryQuery{Limit: -1}
+	if err := c.hub.engine.Wait(ctx); err != nil {
+		return Joining{}, err
+	}
+	j.live = c.collect(mode)
+	asked := *q
+	if mode.Latest && asked.Since != nil {
+		asked = maru.HistoryQuery{Limit: -1}
 	}
 	var err error
-	if j.History, err = c.hub.broker.History(ctx, c.name, q); err != nil {
-		j.Drop()
-		return nil, err
+	if j.History, err = c.hub.broker.History(ctx, c.name, asked); err != nil {
+		j.Cancel()
+		return Joining{}, err
 	}
-	if m.Latest {
+	if mode.Latest {
 		j.History.Publications = newest(j.History.Publications)
 	}
 	return j, nil
 }
 
-// Drop is for who does not join.
-func (j *Joining) Drop() {
+// Cancel ends a Joining without a subscriber.
+func (j *Joining) Cancel() {
+	if j.live == nil {
+		return
+	}
 	j.channel.mu.Lock()
 	defer j.channel.mu.Unlock()
-	delete(j.channel.joining, j.live)
+	delete(j.channel.queues, j.live)
 }
 
-// Join sends s first of all the message, if there is one, and then the history, and
-// subscribes it to what follows, with no hole and no double between the two. s has the
-// mode that asked. A long history goes out in pieces, and then Join waits for the reader
-// and starts the connection if it is held. If it fails, s is not subscribed. Its errors:
-// CodeSlow if the reader takes too long or more was published meanwhile than a backlog
-// holds; net.ErrClosed if the connection is gone; ctx's.
-func (j *Joining) Join(ctx context.Context, s Socket, first *loop.Message) error {
+// Attach subscribes a socket: it gets first, if that is not nil, then the history, then
+// what is published, with no hole and no double between them. s has the mode of the
+// Joining. A long history goes out in pieces; then Attach waits for the reader, and starts
+// the connection if it is held. If it fails, s is not subscribed. Errors: CodeSlow if the
+// reader takes too long or more was published meanwhile than a backlog holds;
+// net.ErrClosed if the connection is gone; ctx's.
+func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) error {
 	c := j.channel
 	replay, err := j.replay(ctx, s, first)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.joining, j.live)
-	switch {
-	case err != nil:
-		return err
-	case j.live.full:
-		return errSlow
+	if j.live != nil {
+		delete(c.queues, j.live)
 	}
-	from := maru.Position{Epoch: j.History.Epoch, Offset: j.History.Head}
-	for _, d := range j.live.take(from) {
-		replay = append(replay, c.message(s.Form, d.At.Epoch, d.Publication))
-		if d.after(from) && d.At.Offset > 0 { // of the latest, one may stand before another
-			from = d.At
+	if err != nil {
+		return err
+	}
+	if j.live != nil {
+		j.live.begin(j.History)
+		waited, err := j.live.collected()
+		if err != nil {
+			return err
+		}
+		for _, d := range waited {
+			replay = append(replay, c.encode(s.Form, d))
 		}
 	}
 	if len(replay) > 0 {
@@ -116,22 +103,45 @@ func (j *Joining) Join(ctx context.Context, s Socket, first *loop.Message) error
 			return err
 		}
 	}
-	c.join(s, from)
+	c.add(s)
 	return nil
 }
 
-// replay sends first and all but the last piece of what history has, each when the one
-// before is written: what waits for one socket does not depend on how much it asks
-// for. The last piece is the answer, encoded and not sent.
+// Queue subscribes a goroutine: it reads j.History first, and then the Queue, with no hole
+// and no double between the two. The Queue must be closed; it takes over the caller's share in
+// the channel. Reader.Mode is the Joining's.
+func (j *Joining) Queue(r Reader) *Queue {
+	c := j.channel
+	q := j.live
+	if q == nil {
+		q = c.collect(j.mode)
+	} else {
+		q.begin(j.History)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q.reader = r
+	if !r.Absent {
+		c.presence.join(r.User)
+	}
+	return q
+}
+
+// replay sends first and all but the last piece of the history, each when the one before
+// is written: what waits for one socket does not depend on how much it asks for. The last
+// piece is the answer, encoded and not sent.
 func (j *Joining) replay(ctx context.Context, s Socket, first *loop.Message) ([]*loop.Message, error) {
 	var ms []*loop.Message
 	if first != nil {
 		ms = append(ms, first)
 	}
 	ps := j.History.Publications
+	if len(ms)+len(ps) == 0 {
+		return nil, nil
+	}
 	for {
 		n := piece(ps)
-		ms = append(ms, j.channel.messages(s.Form, j.History.Epoch, ps[:n])...)
+		ms = append(ms, j.channel.encodeAll(s.Form, j.History.Epoch, ps[:n])...)
 		s.Conn.Encode(ms)
 		if n == len(ps) {
 			return ms, nil
@@ -154,7 +164,8 @@ func (c *Channel) drain(ctx context.Context, conn loop.Conn) error {
 	return conn.Drain(ctx)
 }
 
-// pieceBytes is how much of a replay waits for one socket.
+// pieceBytes is how much of a replay waits for one socket: large enough that a usual
+// history is one piece, and a quarter of the default backlog.
 const pieceBytes = 256 << 10
 
 // piece is how many of the publications go together: at least one.
@@ -168,29 +179,14 @@ func piece(ps []*maru.Publication) int {
 	return len(ps)
 }
 
-// collect lets what is published from now on wait, for one who is to join.
-func (c *Channel) collect(m Mode) *backlog {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.joining == nil {
-		c.joining = make(map[*backlog]struct{})
-	}
-	b := &backlog{limits: c.hub.limits}
-	if m.Latest {
-		b.latest()
-	}
-	c.joining[b] = struct{}{}
-	return b
-}
-
-// join subscribes a socket that has everything up to a position.
-func (c *Channel) join(s Socket, from maru.Position) {
+// add subscribes a socket to what is published from now on. c.mu is held.
+func (c *Channel) add(s Socket) {
 	c.presence.join(s.User)
 	if s.Mode.MaxHz > 0 {
-		c.pacer(pace{s.Form, s.Mode.MaxHz}).join(s.Conn, from)
+		c.pacer(pace{s.Form, s.Mode.MaxHz}).add(s.Conn)
 		return
 	}
-	of := c.of(s)
+	of := c.socketsOf(s)
 	if of.group == nil {
 		of.group = c.hub.engine.NewGroup()
 		if s.Mode.Latest {
@@ -201,34 +197,20 @@ func (c *Channel) join(s Socket, from maru.Position) {
 	of.group.Add(s.Conn)
 }
 
-func (c *Channel) of(s Socket) *sockets {
-	if s.Mode.Latest {
-		return &c.sockets[s.Form][1]
-	}
-	return &c.sockets[s.Form][0]
-}
-
-// Unsubscribe ends the subscription of a socket that joined and lives on. What was
-// published before still comes, and nothing after what the caller sends next.
-func (c *Channel) Unsubscribe(s Socket) {
-	c.leave(s, false)
-}
-
-// Leave ends the subscription of a socket that joined and whose connection is
-// closed. A closed connection leaves its groups by itself.
-func (c *Channel) Leave(s Socket) { c.leave(s, true) }
-
-func (c *Channel) leave(s Socket, gone bool) {
+// Remove ends the subscription of an attached socket. What was published before still
+// comes, and nothing after what the caller sends next. closed says that the connection has
+// ended: then it leaves its groups by itself.
+func (c *Channel) Remove(s Socket, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.presence.leave(s.User)
 	if s.Mode.MaxHz > 0 {
-		c.paced[pace{s.Form, s.Mode.MaxHz}].leave(s.Conn, gone)
+		c.pacers[pace{s.Form, s.Mode.MaxHz}].remove(s.Conn, closed)
 		return
 	}
-	of := c.of(s)
+	of := c.socketsOf(s)
 	of.count--
-	if !gone {
+	if !closed {
 		of.group.Remove(s.Conn)
 	}
 }

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -27,8 +28,8 @@ func TestForms(t *testing.T) {
 		raw, full := w.connect(), w.connect()
 		c := w.hub.Channel("a")
 		defer c.Release()
-		c.Join(raw.socket(hub.Raw))
-		c.Join(full.socket(hub.Publication))
+		join(c, raw.socket(bare))
+		join(c, full.socket(publication))
 		for _, p := range []*maru.Publication{
 			{Kind: maru.Text, Data: []byte("<hi>")},
 			{Kind: maru.JSON, Data: []byte(`{"a":1}`), Key: "k", User: "kim"},
@@ -74,10 +75,6 @@ func TestJoin(t *testing.T) {
 		"since the head":    {ask: new(since(5)), want: numbers(6, 6)},
 		"the newest two":    {ask: &maru.HistoryQuery{Limit: 2}, want: numbers(4, 6)},
 		"more than is kept": {ask: &maru.HistoryQuery{Limit: 9}, want: numbers(1, 6)},
-		"gap": {
-			ask: new(since(3)), wantErr: maru.CodeGap,
-			setup: func(w *world) { w.broker.gap = &maru.Gap{Reason: maru.GapExpired, From: 4, To: 4} },
-		},
 		"broker fails": {
 			ask: new(since(3)), wantErr: maru.CodeShuttingDown,
 			setup: func(w *world) { w.broker.fails = maru.NewError(maru.CodeShuttingDown, "") },
@@ -108,9 +105,9 @@ func TestJoin(t *testing.T) {
 				defer c.Release()
 				var err error
 				if tt.ask != nil {
-					err = c.JoinFrom(t.Context(), client.socket(hub.Raw), *tt.ask, nil)
+					err = joinFrom(t.Context(), c, client.socket(bare), *tt.ask)
 				} else {
-					c.Join(client.socket(hub.Raw))
+					join(c, client.socket(bare))
 				}
 				w.publish("a", "6")
 				synctest.Wait()
@@ -143,7 +140,7 @@ func TestLongReplay(t *testing.T) {
 		c := w.hub.Channel("a")
 		defer c.Release()
 		reader := w.connect()
-		if err := c.JoinFrom(t.Context(), reader.socket(hub.Raw), maru.HistoryQuery{Limit: publications}, nil); err != nil {
+		if err := joinFrom(t.Context(), c, reader.socket(bare), maru.HistoryQuery{Limit: publications}); err != nil {
 			t.Fatal(err)
 		}
 		w.publish("a", "live")
@@ -159,7 +156,7 @@ func TestLongReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		err = c.JoinFrom(t.Context(), hub.Socket{Conn: deaf}, maru.HistoryQuery{Limit: publications}, nil)
+		err = joinFrom(t.Context(), c, hub.Socket{Conn: deaf}, maru.HistoryQuery{Limit: publications})
 		if !errors.Is(err, &maru.Error{Code: maru.CodeSlow}) || time.Since(start) != 10*time.Second {
 			t.Errorf("%v after %v, want slow after 10s", err, time.Since(start))
 		}
@@ -184,7 +181,7 @@ func TestJoinWhilePublishing(t *testing.T) {
 		client := w.connect()
 		c := w.hub.Channel("a")
 		defer c.Release()
-		if err := c.JoinFrom(t.Context(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 10}, nil); err != nil {
+		if err := joinFrom(t.Context(), c, client.socket(bare), maru.HistoryQuery{Limit: 10}); err != nil {
 			t.Fatal(err)
 		}
 		w.publish("a", "4")
@@ -222,7 +219,7 @@ func TestReplayAgainstLive(t *testing.T) {
 				channel := w.hub.Channel("a")
 				t.Cleanup(channel.Release)
 				ask := maru.HistoryQuery{Since: &maru.Position{Offset: uint64(from[i])}, Limit: -1}
-				if err := channel.JoinFrom(t.Context(), c.socket(hub.Raw), ask, nil); err != nil {
+				if err := joinFrom(t.Context(), channel, c.socket(bare), ask); err != nil {
 					t.Error(err)
 				}
 			})
@@ -244,6 +241,74 @@ func TestReplayAgainstLive(t *testing.T) {
 	})
 }
 
+// A gap is the caller's to judge: it is in the answer, and Cancel leaves nobody behind.
+func TestJoinGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		w.broker.gap = &maru.Gap{Reason: maru.GapExpired, From: 4, To: 4}
+		c := w.hub.Channel("a")
+		defer c.Release()
+		j, err := c.Join(t.Context(), hub.Mode{}, &maru.HistoryQuery{Since: &maru.Position{Offset: 3}, Limit: -1})
+		if err != nil || j.History.Gap != w.broker.gap {
+			t.Errorf("gap %v, error %v", j.History.Gap, err)
+		}
+		j.Cancel()
+		if n := w.hub.Presence("a").Anonymous; n != 0 {
+			t.Errorf("%d present after Cancel", n)
+		}
+	})
+}
+
+// A subscriber that asks for no history gets nothing that was published before it came:
+// however it wants the channel, though others still wait for that, transient ones too.
+func TestNothingFromBefore(t *testing.T) {
+	t.Parallel()
+	modes := map[string]hub.Mode{"all": {}, "latest": {Latest: true}, "paced": {Latest: true, MaxHz: 0.1}}
+	for name, mode := range modes {
+		for _, transient := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, transient %v", name, transient), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, hub.Options{})
+					c := w.hub.Channel("a")
+					defer c.Release()
+					publish := func(key, text string) {
+						p := &maru.Publication{Key: key, Data: []byte(text)}
+						if transient {
+							w.hub.Deliver("a", maru.Position{Epoch: epoch}, p)
+							return
+						}
+						maru.Publish(t.Context(), w.broker, "a", p, maru.PublishOptions{})
+					}
+					subscribe := func() *client {
+						client := w.connect()
+						socket := client.socket(bare)
+						socket.Mode = mode
+						join(c, socket)
+						return client
+					}
+					first := subscribe()
+					publish("x", "one")
+					publish("x", "two")
+					publish("y", "three")
+					time.Sleep(5 * time.Second)
+					second := subscribe()
+					publish("y", "four")
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					if got := second.messages(); !slices.Equal(got, []string{"four"}) {
+						t.Errorf("the second subscriber got %q", got)
+					}
+					if got := first.messages(); got[len(got)-1] != "four" {
+						t.Errorf("the first subscriber got %q", got)
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -251,15 +316,15 @@ func TestLeave(t *testing.T) {
 		w.publish("a", "1")
 		c := w.hub.Channel("a")
 		first, second := w.connect(), w.connect()
-		c.Join(first.socket(hub.Raw))
-		if err := c.JoinFrom(t.Context(), second.socket(hub.Raw), maru.HistoryQuery{Limit: 1}, nil); err != nil {
+		join(c, first.socket(bare))
+		if err := joinFrom(t.Context(), c, second.socket(bare), maru.HistoryQuery{Limit: 1}); err != nil {
 			t.Fatal(err)
 		}
 		first.near.Terminate()
 		second.near.Terminate()
 		synctest.Wait()
-		c.Leave(first.socket(hub.Raw))
-		c.Leave(second.socket(hub.Raw))
+		c.Remove(first.socket(bare), true)
+		c.Remove(second.socket(bare), true)
 		if n := w.hub.Presence("a").Anonymous; n != 0 {
 			t.Errorf("%d present after all have left", n)
 		}
@@ -281,7 +346,7 @@ func TestJoinClosedConnection(t *testing.T) {
 		synctest.Wait()
 		c := w.hub.Channel("a")
 		defer c.Release()
-		if err := c.JoinFrom(context.Background(), client.socket(hub.Raw), maru.HistoryQuery{Limit: 1}, nil); !errors.Is(err, net.ErrClosed) {
+		if err := joinFrom(context.Background(), c, client.socket(bare), maru.HistoryQuery{Limit: 1}); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (m Mode) interval() time.Duration { return time.Duration(float64(time.Secon
 
 // pace is what sockets have in common that share a pacer.
 type pace struct {
-	form Form
+	form FormID
 	hz   float64
 }
 
@@ -44,60 +45,69 @@ type pace struct {
 //
 //	published ─→ waits: the newest of each key ─→ at most hz times a second: group
 //
-// Whoever joins while something waits has that from the history already: such a one is
-// new until the next flush, and gets of it only what is after its own position.
+// A socket that joins while something waits is not to get that: either it has it from its
+// history, or it asked for none and it came before. Until the next flush it is a newcomer, which
+// gets of what waits only what was published after it had joined.
 type pacer struct {
-	channel  *Channel
-	pace     pace
-	interval time.Duration
-	sockets  int
-	group    *loop.Group
-	fresh    []newcomer
+	channel   *Channel
+	pace      pace
+	interval  time.Duration
+	sockets   int
+	group     *loop.Group
+	newcomers []newcomer
 
-	waits   map[string]Delivery
+	waits   map[string]pending
+	pushed  uint64 // counts what was published
 	flushed time.Time
 	timer   *time.Timer
 }
 
+// pending waits for its key's turn.
+type pending struct {
+	Delivery
+	number uint64 // of pacer.pushed
+}
+
 type newcomer struct {
-	conn loop.Conn
-	from maru.Position
+	conn  loop.Conn
+	after uint64 // the number of the last publication before it joined
 }
 
 func (c *Channel) pacer(p pace) *pacer {
-	if c.paced == nil {
-		c.paced = make(map[pace]*pacer)
+	if c.pacers == nil {
+		c.pacers = make(map[pace]*pacer)
 	}
-	of := c.paced[p]
+	of := c.pacers[p]
 	if of == nil {
-		of = &pacer{channel: c, pace: p, interval: Mode{MaxHz: p.hz}.interval(), group: c.hub.engine.NewLatestGroup(), waits: make(map[string]Delivery)}
+		of = &pacer{channel: c, pace: p, interval: Mode{MaxHz: p.hz}.interval(), group: c.hub.engine.NewLatestGroup(), waits: make(map[string]pending)}
 		of.timer = time.AfterFunc(time.Hour, of.fire)
 		of.timer.Stop()
-		c.paced[p] = of
+		c.pacers[p] = of
 	}
 	return of
 }
 
-func (p *pacer) join(conn loop.Conn, from maru.Position) {
+func (p *pacer) add(conn loop.Conn) {
 	p.sockets++
 	if len(p.waits) > 0 {
-		p.fresh = append(p.fresh, newcomer{conn, from})
+		p.newcomers = append(p.newcomers, newcomer{conn, p.pushed})
 		return
 	}
 	p.group.Add(conn)
 }
 
-// leave is for who lives on and who is gone; the last one ends the pacer.
-func (p *pacer) leave(conn loop.Conn, gone bool) {
-	i := slices.IndexFunc(p.fresh, func(n newcomer) bool { return n.conn == conn })
+// remove takes a socket out, whose connection lives on or is closed. The last one ends
+// the pacer.
+func (p *pacer) remove(conn loop.Conn, closed bool) {
+	i := slices.IndexFunc(p.newcomers, func(n newcomer) bool { return n.conn == conn })
 	if i >= 0 {
-		p.fresh = slices.Delete(p.fresh, i, i+1)
-	} else if !gone {
+		p.newcomers = slices.Delete(p.newcomers, i, i+1)
+	} else if !closed {
 		p.group.Remove(conn)
 	}
 	if p.sockets--; p.sockets == 0 {
 		p.timer.Stop()
-		delete(p.channel.paced, p.pace)
+		delete(p.channel.pacers, p.pace)
 	}
 }
 
@@ -106,7 +116,8 @@ func (p *pacer) push(d Delivery) {
 		p.channel.hub.stats.paced.Add(1)
 	}
 	first := len(p.waits) == 0
-	p.waits[d.Publication.Key] = d
+	p.pushed++
+	p.waits[d.Publication.Key] = pending{d, p.pushed}
 	if !first {
 		return // the timer runs
 	}
@@ -121,31 +132,28 @@ func (p *pacer) push(d Delivery) {
 func (p *pacer) fire() {
 	p.channel.mu.Lock()
 	defer p.channel.mu.Unlock()
-	if p.channel.paced[p.pace] == p && len(p.waits) > 0 {
+	if p.channel.pacers[p.pace] == p && len(p.waits) > 0 {
 		p.flush(time.Now())
 	}
 }
 
 func (p *pacer) flush(now time.Time) {
-	all := make([]Delivery, 0, len(p.waits))
-	for _, d := range p.waits {
-		all = append(all, d)
-	}
-	slices.SortFunc(all, func(a, b Delivery) int { return cmp.Compare(a.At.Offset, b.At.Offset) })
+	all := slices.Collect(maps.Values(p.waits))
+	slices.SortFunc(all, func(a, b pending) int { return cmp.Compare(a.number, b.number) })
 	ms := make([]*loop.Message, len(all))
 	for i, d := range all {
-		ms[i] = p.channel.message(p.pace.form, d.At.Epoch, d.Publication)
+		ms[i] = p.channel.encode(p.pace.form, d.Delivery)
 		p.group.Append(ms[i])
 	}
-	for _, n := range p.fresh {
+	for _, n := range p.newcomers {
 		for i, d := range all {
-			if d.after(n.from) {
+			if d.number > n.after {
 				n.conn.Send(ms[i])
 			}
 		}
 		p.group.Add(n.conn)
 	}
-	p.fresh = nil
+	p.newcomers = nil
 	clear(p.waits)
 	p.flushed = now
 }

@@ -31,10 +31,10 @@ func TestPace(t *testing.T) {
 		c := w.hub.Channel("a")
 		defer c.Release()
 		s := w.connect()
-		socket := s.socket(hub.Raw)
+		socket := s.socket(bare)
 		socket.Mode = hub.Mode{Latest: true, MaxHz: 2}
-		c.Join(socket)
-		defer c.Leave(socket)
+		join(c, socket)
+		defer c.Remove(socket, true)
 		want := func(want string) {
 			t.Helper()
 			synctest.Wait()
@@ -61,9 +61,9 @@ func TestPace(t *testing.T) {
 
 		// Who comes meanwhile has it from the history, and gets it no second time.
 		late := w.connect()
-		lateSocket := late.socket(hub.Raw)
+		lateSocket := late.socket(bare)
 		lateSocket.Mode = hub.Mode{Latest: true, MaxHz: 2}
-		if err := c.JoinFrom(t.Context(), lateSocket, maru.HistoryQuery{Limit: 10}, nil); err != nil {
+		if err := joinFrom(t.Context(), c, lateSocket, maru.HistoryQuery{Limit: 10}); err != nil {
 			t.Fatal(err)
 		}
 		w.publishKey("a", "x", "x4")
@@ -72,7 +72,7 @@ func TestPace(t *testing.T) {
 		if got := strings.Join(late.messages(), " "); got != "x3 y3 x4" {
 			t.Errorf("late: %s", got)
 		}
-		c.Unsubscribe(lateSocket)
+		c.Remove(lateSocket, false)
 		w.publishKey("a", "x", "x5")
 		want("x1 y1 x3 y2 y3 x4 x5")
 		if got := strings.Join(late.messages(), " "); got != "x3 y3 x4" {
@@ -166,12 +166,12 @@ func agreeOnNewest(t *testing.T, rt *rapid.T) {
 		switch rapid.IntRange(0, 3).Draw(rt, "do") {
 		case 0:
 			reader := w.connect()
-			socket := reader.socket(hub.Raw)
+			socket := reader.socket(bare)
 			socket.Mode = mode
-			if err := c.JoinFrom(context.Background(), socket, maru.HistoryQuery{Since: new(maru.Position), Limit: -1}, nil); err != nil {
+			if err := joinFrom(context.Background(), c, socket, maru.HistoryQuery{Since: new(maru.Position), Limit: -1}); err != nil {
 				rt.Fatal(err)
 			}
-			defer c.Leave(socket)
+			defer c.Remove(socket, true)
 			readers = append(readers, reader)
 		default:
 			n++

@@ -14,7 +14,7 @@ type presence struct {
 	signedIn  int // connections of users
 	anonymous int
 	watches   map[*Watch]struct{}
-	changes   *changes // nil: no socket wants to hear of each
+	changes   *changes // nil: no socket follows them
 }
 
 func (p *presence) join(user string) {
@@ -29,7 +29,7 @@ func (p *presence) join(user string) {
 	}
 	p.changed()
 	if p.changes != nil && p.users[user] <= 1 {
-		p.changes.came(user)
+		p.changes.joined(user)
 	}
 }
 
@@ -44,7 +44,7 @@ func (p *presence) leave(user string) {
 	}
 	p.changed()
 	if p.changes != nil && p.users[user] == 0 {
-		p.changes.went(user)
+		p.changes.left(user)
 	}
 }
 
@@ -87,9 +87,9 @@ func (h *Hub) Presence(channel string) maru.Presence {
 	return sorted(c.snapshot())
 }
 
-// PresenceTold is the presence as it was told last to those who follow its changes, so
-// that the next change follows from it; with none of them, it is Presence.
-func (h *Hub) PresenceTold(channel string) maru.Presence {
+// PresenceFollowed is the presence that was sent last to the sockets that follow its
+// changes, so that the next change follows from it. With none of them it is Presence.
+func (h *Hub) PresenceFollowed(channel string) maru.Presence {
 	c := h.find(channel)
 	if c == nil {
 		return h.Presence(channel)

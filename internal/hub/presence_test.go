@@ -28,9 +28,9 @@ func TestPresence(t *testing.T) {
 		c := w.hub.Channel("a")
 		var sockets []hub.Socket
 		for _, user := range []string{"lee", "kim", "", "kim"} {
-			s := w.connect().socket(hub.Raw)
+			s := w.connect().socket(bare)
 			s.User = user
-			c.Join(s)
+			join(c, s)
 			sockets = append(sockets, s)
 		}
 		queue, _, _ := w.hub.Subscribe(t.Context(), "a", hub.Reader{}, maru.HistoryQuery{})
@@ -40,10 +40,10 @@ func TestPresence(t *testing.T) {
 
 		absent.Close()
 		queue.Close()
-		c.Leave(sockets[0])
+		c.Remove(sockets[0], true)
 		check(maru.Presence{Version: 7, Count: 2, Anonymous: 1, Users: []maru.PresentUser{{User: "kim", Connections: 2}}})
 		for _, s := range sockets[1:] {
-			c.Leave(s)
+			c.Remove(s, true)
 		}
 		c.Release()
 
@@ -51,7 +51,7 @@ func TestPresence(t *testing.T) {
 		check(maru.Presence{Version: 10, Users: []maru.PresentUser{}})
 		c = w.hub.Channel("a")
 		defer c.Release()
-		c.Join(sockets[0])
+		join(c, sockets[0])
 		check(maru.Presence{Version: 11, Count: 1, Users: []maru.PresentUser{{User: "lee", Connections: 1}}})
 	})
 }
@@ -73,7 +73,7 @@ func TestWatch(t *testing.T) {
 				t.Errorf("got version %d after %v (%v), want %d after %v", p.Version, time.Since(start), err, version, after)
 			}
 		}
-		join := func() { c.Join(w.connect().socket(hub.Raw)) }
+		join := func() { join(c, w.connect().socket(bare)) }
 
 		expect(0, 0)
 		join()

@@ -9,67 +9,73 @@ import (
 )
 
 // Queue is a goroutine's subscription. What is published waits in it, bounded as
-// Options say, until Next takes it.
+// Options say, until Next returns it. One goroutine calls Next.
 type Queue struct {
 	channel *Channel
 	reader  Reader
-	ready   chan struct{} // holds a token when there may be something to take
+	ready   chan struct{} // holds a token when there may be something to return
 
-	taken time.Time // when Next last gave something, for who wants no more than so often
+	returned time.Time // when Next last returned something, for a reader with MaxHz
 
 	mu      sync.Mutex
-	from    maru.Position // nothing up to here is given out
+	from    maru.Position // nothing up to here is returned
 	backlog backlog
 }
 
 // Reader says who subscribes by a Queue.
 type Reader struct {
 	User   string // for presence; empty for anonymous
-	Absent bool   // not counted in presence: somebody who only looks in
+	Absent bool   // not counted in presence: a poll, or the program itself
 	Mode   Mode
 }
 
-// Subscribe answers what q asks of the channel's history and a Queue with what
-// follows, with no hole and no double between the two. A gap is in the answer,
-// for the caller to judge. Errors are the broker's.
+// Subscribe is Channel, Join and Queue in one, for a goroutine of its own share in the
+// channel: it answers what q asks of the history and a Queue with what follows. A gap is in the
+// answer, for the caller to judge. Errors are the broker's and ctx's.
 func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.HistoryQuery) (*Queue, maru.History, error) {
 	c := h.Channel(channel)
 	r.Mode = c.Mode(r.Mode)
-	queue := &Queue{channel: c, reader: r, ready: make(chan struct{}, 1), backlog: backlog{limits: h.limits}}
-	if r.Mode.Latest {
-		queue.backlog.latest()
-		if q.Since != nil {
-			q = maru.HistoryQuery{Limit: -1} // see Channel.JoinFrom
-		}
-	}
-	c.addQueue(queue)
-	history, err := h.broker.History(ctx, channel, q)
+	j, err := c.Join(ctx, r.Mode, &q)
 	if err != nil {
-		queue.Close()
+		c.Release()
 		return nil, maru.History{}, err
 	}
-	if r.Mode.Latest {
-		history.Publications = newest(history.Publications)
-	}
-	queue.mu.Lock()
-	defer queue.mu.Unlock()
-	queue.from = maru.Position{Epoch: history.Epoch, Offset: history.Head}
-	return queue, history, nil
+	return j.Queue(r), j.History, nil
 }
 
-func (c *Channel) addQueue(q *Queue) {
+// collect lets what is published from now on wait.
+func (c *Channel) collect(m Mode) *Queue {
+	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits}}
+	if m.Latest {
+		q.backlog.conflate()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.queues == nil {
 		c.queues = make(map[*Queue]struct{})
 	}
 	c.queues[q] = struct{}{}
-	if !q.reader.Absent {
-		c.presence.join(q.reader.User)
-	}
+	return q
 }
 
-// Close ends the subscription. It is called once.
+// begin says which history the reader has.
+func (q *Queue) begin(h maru.History) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.from = maru.Position{Epoch: h.Epoch, Offset: h.Head}
+}
+
+// collected empties the queue. The error is errSlow if more came than may wait.
+func (q *Queue) collected() ([]Delivery, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.backlog.full {
+		return nil, errSlow
+	}
+	return q.backlog.empty(q.from), nil
+}
+
+// Close ends the subscription and gives back the share in the channel. It is called once.
 func (q *Queue) Close() {
 	c := q.channel
 	c.mu.Lock()
@@ -81,7 +87,7 @@ func (q *Queue) Close() {
 	c.Release()
 }
 
-// Next waits until something is there and takes all of it, in order. Its errors:
+// Next waits until something is there and returns all of it, in order. Its errors:
 // ctx's cause; CodeSlow when more waited than the bounds allow; CodeShuttingDown.
 // After an error that is not ctx's there is nothing more to come.
 func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
@@ -89,7 +95,7 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 		return nil, err
 	}
 	for {
-		if batch, err := q.take(); len(batch) > 0 || err != nil {
+		if batch, err := q.poll(); len(batch) > 0 || err != nil {
 			return batch, err
 		}
 		select {
@@ -101,13 +107,13 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 	}
 }
 
-// rest waits until the reader's pace lets something go. What comes meanwhile is
+// rest waits until the reader's MaxHz lets something go. What comes meanwhile is
 // conflated.
 func (q *Queue) rest(ctx context.Context) error {
 	if q.reader.Mode.MaxHz == 0 {
 		return nil
 	}
-	rest := time.Until(q.taken.Add(q.reader.Mode.interval()))
+	rest := time.Until(q.returned.Add(q.reader.Mode.interval()))
 	if rest <= 0 {
 		return nil
 	}
@@ -123,21 +129,19 @@ func (q *Queue) rest(ctx context.Context) error {
 	}
 }
 
-func (q *Queue) take() ([]Delivery, error) {
+func (q *Queue) poll() ([]Delivery, error) {
 	select {
 	case <-q.channel.hub.done: // also where more and more comes
 		return nil, errShuttingDown
 	default:
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.backlog.full {
+	batch, err := q.collected()
+	if err != nil {
 		q.channel.hub.stats.slow.Add(1)
-		return nil, errSlow
+		return nil, err
 	}
-	batch := q.backlog.take(q.from)
 	if len(batch) > 0 {
-		q.taken = time.Now()
+		q.returned = time.Now()
 	}
 	return batch, nil
 }

@@ -15,9 +15,9 @@ const watchInterval = time.Second
 type Watch struct {
 	channel *Channel
 	ready   chan struct{} // holds a token when something may have changed
-	told    bool
-	version uint64    // that was told
-	at      time.Time // and when
+	begun   bool          // something was answered
+	version uint64        // that was answered last
+	at      time.Time     // and when
 }
 
 // Watch begins to follow a channel's presence.
@@ -57,7 +57,7 @@ func (w *Watch) Next(ctx context.Context) (maru.Presence, error) {
 		}
 	}
 	p := w.channel.snapshot()
-	w.told, w.version, w.at = true, p.Version, time.Now()
+	w.begun, w.version, w.at = true, p.Version, time.Now()
 	return sorted(p), nil
 }
 
@@ -65,7 +65,7 @@ func (w *Watch) changed() bool {
 	c := w.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !w.told || w.version != c.presence.version
+	return !w.begun || w.version != c.presence.version
 }
 
 func wait[T any](ctx context.Context, w *Watch, event <-chan T) error {

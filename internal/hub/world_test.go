@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"slices"
 	"strconv"
@@ -98,7 +99,61 @@ func openWorld(t *testing.T, o hub.Options) *world {
 		w.broker.sink = sink
 		return w.broker
 	})
+	for _, f := range forms {
+		w.hub.Register(f)
+	}
 	return w
+}
+
+// The forms of every world.
+const (
+	bare        hub.FormID = iota // the data alone
+	publication                   // the publication as JSON
+	full                          // with changes of presence
+)
+
+var forms = []hub.Form{
+	{Name: "bare", Publication: func(_, _ string, p *maru.Publication) *loop.Message {
+		if p.Kind == maru.Binary {
+			return loop.NewKeyedMessage(frame.Binary, p.Data, p.Key)
+		}
+		return loop.NewKeyedMessage(frame.Text, p.Data, p.Key)
+	}},
+	{Name: "publication", Publication: func(_, _ string, p *maru.Publication) *loop.Message {
+		return loop.NewKeyedMessage(frame.Text, p.AppendJSON(nil), p.Key)
+	}},
+	{
+		Name: "full",
+		Publication: func(channel, epoch string, p *maru.Publication) *loop.Message {
+			return loop.NewKeyedMessage(frame.Text, []byte(channel+" "+epoch+" "+string(p.Data)), p.Key)
+		},
+		PresenceChange: func(channel string, c maru.PresenceChange) *loop.Message {
+			text, err := json.Marshal(map[string]any{"channel": channel, "presence": map[string]any{
+				"version": c.Version, "prev": c.Prev, "joined": c.Joined, "left": c.Left, "count": c.Count, "anonymous": c.Anonymous,
+			}})
+			if err != nil {
+				panic(err)
+			}
+			return loop.NewMessage(frame.Text, text)
+		},
+	},
+}
+
+// join subscribes a socket to what is published from now on.
+func join(c *hub.Channel, s hub.Socket) {
+	j, _ := c.Join(context.Background(), s.Mode, nil) // without a history it cannot fail
+	if err := j.Attach(context.Background(), s, nil); err != nil {
+		panic(err)
+	}
+}
+
+// joinFrom subscribes a socket with a history.
+func joinFrom(ctx context.Context, c *hub.Channel, s hub.Socket, q maru.HistoryQuery) error {
+	j, err := c.Join(ctx, s.Mode, &q)
+	if err != nil {
+		return err
+	}
+	return j.Attach(ctx, s, nil)
 }
 
 // close ends it.
@@ -160,7 +215,7 @@ func (w *world) connect() *client {
 	return c
 }
 
-func (c *client) socket(f hub.Form) hub.Socket { return hub.Socket{Conn: c.near, Form: f} }
+func (c *client) socket(f hub.FormID) hub.Socket { return hub.Socket{Conn: c.near, Form: f} }
 
 func numbers(from, to int) []string {
 	var s []string

@@ -3,31 +3,35 @@ package session
 import (
 	"context"
 	"time"
+
+	"maru.example/maru/internal/auth"
 )
 
-type connect struct {
-	Token string `json:"token"`
+// Connect is the first command of a client, and comes once. Any other command before it
+// closes the connection, and so does a second one: CodeBadRequest. A token that is not
+// valid closes the connection too, with the error of Options.Identify.
+type Connect struct {
+	Ref   uint64
+	Token string // empty: who the client is was proved by the handshake
 }
 
-type welcome struct {
-	User        string     `json:"user,omitempty"`
-	Ping        int64      `json:"ping"` // ms
-	Expires     *time.Time `json:"expires,omitempty"`
-	MaxMessage  int64      `json:"max_message"`
-	MaxChannels int        `json:"max_channels"`
+// Connected is the reply to Connect.
+type Connected struct {
+	User            string        // empty: anonymous
+	Expires         time.Time     // when the connection ends, unless Refresh comes before; zero: never
+	PingInterval    time.Duration // of the server's pings; 0: none
+	MaxMessageBytes int64
+	MaxChannels     int
 }
 
-// connect settles who it is. Without a token that is who the handshake said.
-func (s *Session) connect(ctx context.Context, c *command) {
-	s.mu.Lock()
-	who := s.identity
-	s.mu.Unlock()
+// connect settles who the client is.
+func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 	var err error
-	if c.Connect.Token != "" {
-		who, err = s.options.Identify(ctx, c.Connect.Token)
+	if c.Token != "" {
+		who, err = s.options.Identify(ctx, c.Token)
 	}
 	if err == nil {
-		err = s.conn.Identified(who)
+		err = s.conn.Attach(who)
 	}
 	if err != nil {
 		s.conn.Close(err)
@@ -36,14 +40,14 @@ func (s *Session) connect(ctx context.Context, c *command) {
 	if !s.become(who) {
 		return
 	}
-	s.answer(c, reply{Connect: &welcome{
-		User: who.User(), Ping: s.options.PingInterval.Milliseconds(), Expires: expires(who),
-		MaxMessage: s.options.MaxMessageBytes, MaxChannels: s.options.MaxChannels,
-	}})
+	s.answer(c.Ref, Connected{
+		User: who.User, Expires: expires(who), PingInterval: s.options.PingInterval,
+		MaxMessageBytes: s.options.MaxMessageBytes, MaxChannels: s.options.MaxChannels,
+	})
 }
 
-// become makes who the session's identity.
-func (s *Session) become(who Identity) bool {
+// become makes who the identity of the session, and reports whether it still lives.
+func (s *Session) become(who auth.Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stage == ended {
@@ -54,10 +58,10 @@ func (s *Session) become(who Identity) bool {
 	return true
 }
 
-func expires(who Identity) *time.Time {
-	end := who.Expires().UTC()
-	if end.IsZero() {
-		return nil
+// expires is when an identity ends; zero: never.
+func expires(who auth.Identity) time.Time {
+	if who.Grant == nil {
+		return time.Time{}
 	}
-	return &end
+	return who.Grant.Expires
 }

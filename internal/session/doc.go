@@ -1,27 +1,34 @@
-// Package session is one client's life in the full protocol, maru.v1: it reads
-// commands, carries them out in order, and answers. docs/protocol.md is normative.
+// Package session is the life of one client that sends commands and gets replies and
+// pushes. It is typed: each protocol brings a codec between its own bytes and the
+// commands, replies and pushes of this package.
 //
-//	text message ─→ parse ─→ command ─┬─ cannot wait: at once, on the connection's loop
-//	                                  └─ may wait (connect, subscribe, history, refresh): one goroutine,
-//	                                     behind which the next commands queue until it has no more to do
-//	reply  ←─ Connection.Send
-//	pushes ←─ the hub, to the subscriptions that Connection.Subscribe makes
+//	message ─→ the protocol's decoder ─→ Session.Do ─┬─ does not wait: at once, in the caller's goroutine
+//	                                                └─ may wait (Connect with a token, Subscribe, History, Refresh):
+//	                                                   in one goroutine, and the next commands queue behind it
+//	message ←─ the protocol's encoder ←─ Connection.Reply, Connection.Push
+//	publications ←─ the hub ←─ the subscriptions that Connection.Subscribe makes
 //
-// So commands are carried out in the order in which they came, a session at rest
-// has no goroutine, and one that waits for a history holds up nobody else. Replies to
-// publish and rpc come when they are ready. Past maxWaiting commands that queue, or
-// maxInflight publications and rpc on their way, the connection is not read.
+// Commands are carried out in the order in which they came. Replies have that order
+// too, except for those of Publish and RPC, which come when they are ready. An idle
+// session has no goroutine, and a session that waits for a history delays no other
+// session.
 //
-// There is one file for each command: its shape, its reply, what it does.
+// A client that asks for much is not read for a while: with maru.MaxQueuedCommands
+// commands in the queue, or maru.MaxInflight publications and remote calls under way, the
+// session pauses the connection until there is room.
+//
+// There is one file for each command: its fields, its reply, and what it does.
 //
 // # Concurrency
 //
-// Message and Closed are the connection's loop's, one at a time. Everything else
-// happens under Session.mu, which is never held while waiting or while a
-// subscription begins.
+// Begin comes first and Closed last. Do is called by one goroutine at a time; Closed and
+// Channels by any. Everything else happens under Session.mu, which is never held while
+// something waits or while a subscription begins. Connection.Pause and Connection.Resume
+// are called under Session.mu, so that their order is right.
 //
 // # What it does not do
 //
-// It knows no socket, no HTTP and no rules: who somebody is and what they may is an
-// Identity; how a channel's publications reach the connection is the Connection's.
+// It knows no socket, no HTTP, no JSON and no rules. Options.Allow and
+// Connection.MayPublish say what a client may do; Connection.Subscribe brings the
+// publications of a channel to the client.
 package session

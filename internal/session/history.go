@@ -1,65 +1,53 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
-type history struct {
-	Channel string `json:"channel"`
-	Since   string `json:"since"`
-	Limit   int    `json:"limit"`
+// History reads what is retained of a channel. Errors: CodeBadChannel, CodeNotAllowed,
+// CodeBadRequest for a Limit out of range, those of Options.History.
+type History struct {
+	Ref     uint64
+	Channel string
+	Since   *maru.Position // what was published after it; nil: the newest
+	Limit   int            // 1 to maru.MaxHistoryPublications; 0: maru.DefaultHistoryPublications
 }
 
-type past struct {
-	Channel      string              `json:"channel"`
-	Epoch        string              `json:"epoch"`
-	Offset       uint64              `json:"offset"`
-	Publications []*maru.Publication `json:"publications"`
-	Gap          *maru.Gap           `json:"gap,omitempty"`
+// HistoryRead is the reply to History.
+type HistoryRead struct {
+	Channel string
+	maru.History
 }
 
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-)
+var errLimit = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("limit is a number from 1 to %d", maru.MaxHistoryPublications))
 
-// history answers what a channel retains.
-func (s *Session) history(ctx context.Context, c *command, who Identity) {
-	q, err := c.History.query()
+func (s *Session) history(ctx context.Context, c History, who auth.Identity) {
+	err := c.check()
 	if err == nil {
-		err = who.MayReadHistory(c.History.Channel)
+		err = s.options.Allow(who, auth.History, c.Channel)
 	}
 	var h maru.History
 	if err == nil {
-		h, err = s.options.History(ctx, c.History.Channel, q)
+		h, err = s.options.History(ctx, c.Channel, maru.HistoryQuery{Since: c.Since, Limit: cmp.Or(c.Limit, maru.DefaultHistoryPublications)})
 	}
 	if err != nil {
-		s.fail(c, err)
+		s.fail(c.Ref, err)
 		return
 	}
-	if h.Publications == nil {
-		h.Publications = []*maru.Publication{}
-	}
-	s.answer(c, reply{History: &past{c.History.Channel, h.Epoch, h.Head, h.Publications, h.Gap}})
+	s.answer(c.Ref, HistoryRead{c.Channel, h})
 }
 
-func (c *history) query() (maru.HistoryQuery, error) {
-	q := maru.HistoryQuery{Limit: c.Limit}
+func (c History) check() error {
 	if err := maru.CheckChannel(c.Channel); err != nil {
-		return q, err
+		return err
 	}
-	if c.Limit < 0 || c.Limit > maxLimit {
-		return q, maru.NewError(maru.CodeBadRequest, "limit is a number from 1 to 1000")
+	if c.Limit < 0 || c.Limit > maru.MaxHistoryPublications {
+		return errLimit
 	}
-	if c.Limit == 0 {
-		q.Limit = defaultLimit
-	}
-	if c.Since == "" {
-		return q, nil
-	}
-	since, err := maru.ParsePosition(c.Since)
-	q.Since = &since
-	return q, err
+	return nil
 }

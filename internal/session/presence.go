@@ -1,17 +1,27 @@
 package session
 
-import "maru.example/maru"
+import (
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+)
 
-// presence answers who is in a channel.
-func (s *Session) presence(c *command, who Identity) {
-	err := maru.CheckChannel(c.Presence.Channel)
+// Presence asks who is subscribed to a channel. Errors: CodeBadChannel, CodeNotAllowed.
+type Presence struct {
+	Ref     uint64
+	Channel string
+}
+
+// PresenceRead is the reply to Presence.
+type PresenceRead struct{ maru.Presence }
+
+func (s *Session) presence(c Presence, who auth.Identity) {
+	err := maru.CheckChannel(c.Channel)
 	if err == nil {
-		err = who.MayReadPresence(c.Presence.Channel)
+		err = s.options.Allow(who, auth.Presence, c.Channel)
 	}
 	if err != nil {
-		s.fail(c, err)
+		s.fail(c.Ref, err)
 		return
 	}
-	here := s.options.Presence(c.Presence.Channel)
-	s.answer(c, reply{Presence: &here})
+	s.answer(c.Ref, PresenceRead{s.options.Presence(c.Channel)})
 }

@@ -5,31 +5,37 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
-type refresh struct {
-	Token string `json:"token"`
+// Refresh brings a new token of the same person. Errors: those of Options.Identify and
+// Connection.Attach, CodeBadToken for another person's; the old token then still counts.
+type Refresh struct {
+	Ref   uint64
+	Token string
 }
 
-type refreshed struct {
-	User    string     `json:"user,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
+// Refreshed is the reply to Refresh.
+type Refreshed struct {
+	User    string
+	Expires time.Time // zero: never
 }
 
-// refresh takes a new token of the same person.
-func (s *Session) refresh(ctx context.Context, c *command, who Identity) {
-	next, err := s.options.Identify(ctx, c.Refresh.Token)
-	if err == nil && next.User() != who.User() {
-		err = maru.NewError(maru.CodeBadToken, "the token is somebody else's")
+var errOtherUser = maru.NewError(maru.CodeBadToken, "the token belongs to another user")
+
+func (s *Session) refresh(ctx context.Context, c Refresh, who auth.Identity) {
+	next, err := s.options.Identify(ctx, c.Token)
+	if err == nil && next.User != who.User {
+		err = errOtherUser
 	}
 	if err == nil {
-		err = s.conn.Identified(next)
+		err = s.conn.Attach(next)
 	}
 	if err != nil {
-		s.fail(c, err)
+		s.fail(c.Ref, err)
 		return
 	}
 	if s.become(next) {
-		s.answer(c, reply{Refresh: &refreshed{next.User(), expires(next)}})
+		s.answer(c.Ref, Refreshed{next.User, expires(next)})
 	}
 }

@@ -2,41 +2,44 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
-type rpc struct {
-	Method string          `json:"method"`
-	Data   json.RawMessage `json:"data"`
+// RPC is a remote call, which the program that embeds the server answers. Errors: those
+// of Options.RPC, CodeNotFound without it.
+type RPC struct {
+	Ref    uint64
+	Method string
+	Data   []byte // as the client sent it (in maru.v1: one JSON value); nil: none
 }
 
-type answered struct {
-	Data json.RawMessage `json:"data,omitempty"`
-}
+// Answered is the reply to RPC. It may come after the replies to later commands.
+type Answered struct{ Data []byte }
 
-// rpcTimeout is what the program that answers has.
+// rpcTimeout is how long Options.RPC may take.
 const rpcTimeout = 30 * time.Second
 
-// rpc asks the program that embeds the server. Each has a goroutine: they may take
-// long, and nothing waits for them.
-func (s *Session) rpc(c *command, who Identity) {
+var errNoRPC = maru.NewError(maru.CodeNotFound, "this server answers no remote calls")
+
+// rpc has a goroutine for each call: calls may take long, and no command waits for them.
+func (s *Session) rpc(c RPC, who auth.Identity) {
 	if s.options.RPC == nil {
-		s.fail(c, maru.NewError(maru.CodeNotFound, "nobody answers this method"))
+		s.fail(c.Ref, errNoRPC)
 		return
 	}
-	s.begin()
+	s.started()
 	go func() {
-		defer s.done()
+		defer s.finished()
 		ctx, cancel := context.WithTimeout(context.Background(), rpcTimeout)
 		defer cancel()
-		data, err := s.options.RPC(ctx, who, c.RPC.Method, c.RPC.Data)
+		data, err := s.options.RPC(ctx, who, c.Method, c.Data)
 		if err != nil {
-			s.fail(c, err)
+			s.fail(c.Ref, err)
 			return
 		}
-		s.answer(c, reply{RPC: &answered{data}})
+		s.answer(c.Ref, Answered{data})
 	}()
 }

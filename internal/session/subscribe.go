@@ -2,151 +2,159 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
-type subscribe struct {
-	Channel  string  `json:"channel"`
-	Since    string  `json:"since"`
-	Last     int     `json:"last"`
-	Deliver  string  `json:"deliver"`
-	MaxHz    float64 `json:"max_hz"`
-	Presence bool    `json:"presence"`
-	Token    string  `json:"token"`
+// Subscribe joins a channel. Errors: CodeBadChannel, CodeNotAllowed, CodeBadRequest for a
+// number out of range, for a channel that is subscribed already and for more than
+// Options.MaxChannels; those of Options.Identify and Connection.Subscribe.
+type Subscribe struct {
+	Ref     uint64
+	Channel string
+
+	// Since asks for what was published after a position, Last for the newest that are
+	// retained: 1 to maru.MaxHistoryPublications. Since wins. With neither there is no
+	// replay. Both need the right to read history.
+	Since *maru.Position
+	Last  int
+
+	// Latest: while the client is slow, only the newest publication of each key waits.
+	Latest bool
+	// MaxHz is the most publications of a key in a second, see maru.CheckMaxHz. It implies
+	// Latest. 0: no limit.
+	MaxHz float64
+
+	// Presence asks for the presence, and for its changes from then on. It needs the right
+	// to read presence.
+	Presence bool
+
+	// Token gives rights in this channel, in place of the connection's identity. It is the
+	// same person's, or nobody's. The subscription ends with it. Empty: none.
+	Token string
 }
 
-type subscribed struct {
-	Channel  string         `json:"channel"`
-	Epoch    string         `json:"epoch"`
-	Offset   uint64         `json:"offset"`
-	Replay   int            `json:"replay,omitempty"`
-	Gap      *maru.Gap      `json:"gap,omitempty"`
-	Presence *maru.Presence `json:"presence,omitempty"`
+// Subscribed is the reply to Subscribe. Connection.Subscribe makes it.
+type Subscribed struct {
+	Channel  string
+	From     maru.Position  // after which everything comes: it is before the first of the replay
+	Replay   int            // publications that follow from the history
+	Gap      *maru.Gap      // nil: nothing is missing
+	Presence *maru.Presence // nil: it was not asked for
 }
 
-const (
-	maxLast = 1000
-	leastHz = 0.1
-	mostHz  = 1000
+var (
+	errLast       = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("last is a number from 1 to %d", maru.MaxHistoryPublications))
+	errSubscribed = maru.NewError(maru.CodeBadRequest, "the channel is subscribed already")
 )
 
-// subscribe lets a channel's publications come.
-func (s *Session) subscribe(ctx context.Context, c *command, who Identity) {
-	o, err := c.Subscribe.check()
-	var by Identity
+func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity) {
+	join, err := c.join()
+	var by *auth.Identity
 	if err == nil {
-		by, err = s.admit(ctx, c.Subscribe, who)
+		by, err = s.admit(ctx, c, who)
 	}
 	if err == nil {
-		err = s.room(o.Channel)
+		err = s.room(c.Channel)
 	}
 	if err != nil {
-		s.fail(c, err)
+		s.fail(c.Ref, err)
 		return
 	}
-	o.User = who.User()
-	told := false
-	bond, err := s.conn.Subscribe(ctx, o, func(at Start) []byte {
-		told = true
-		return encode(reply{ID: c.ID, Subscribe: &subscribed{o.Channel, at.From.Epoch, at.From.Offset, at.Replay, at.Gap, at.Presence}})
-	})
+	join.User = who.User
+	sub, answered, err := s.conn.Subscribe(ctx, c.Ref, join)
 	switch {
 	case err == nil:
-		s.keep(bond, by)
-	case told: // in the middle of the replay
-		s.unsubscribed(o.Channel, err)
+		s.keep(sub, by)
+	case answered:
+		s.pushEnded(c.Channel, err)
 	default:
-		s.fail(c, err)
+		s.fail(c.Ref, err)
 	}
 }
 
-// check is what of the command can be judged alone.
-func (c *subscribe) check() (Subscribe, error) {
-	o := Subscribe{Channel: c.Channel, MaxHz: c.MaxHz, Presence: c.Presence, Latest: c.Deliver == "latest" || c.MaxHz != 0}
+// join checks what of the command can be judged alone.
+func (c Subscribe) join() (Join, error) {
+	j := Join{Channel: c.Channel, Replay: maru.HistoryQuery{Limit: c.Last}, Latest: c.Latest || c.MaxHz != 0, MaxHz: c.MaxHz, Presence: c.Presence}
+	if c.Since != nil {
+		j.Replay = maru.HistoryQuery{Since: c.Since, Limit: -1}
+	}
 	if err := maru.CheckChannel(c.Channel); err != nil {
-		return o, err
+		return j, err
 	}
-	switch {
-	case c.Deliver != "" && c.Deliver != "all" && c.Deliver != "latest":
-		return o, maru.NewError(maru.CodeBadRequest, "deliver is all or latest")
-	case c.Deliver == "all" && c.MaxHz != 0:
-		return o, maru.NewError(maru.CodeBadRequest, "max_hz goes with deliver latest, not all")
-	case c.MaxHz != 0 && (c.MaxHz < leastHz || c.MaxHz > mostHz):
-		return o, maru.NewError(maru.CodeBadRequest, "max_hz is a number from 0.1 to 1000")
-	case c.Last < 0 || c.Last > maxLast:
-		return o, maru.NewError(maru.CodeBadRequest, "last is a number from 1 to 1000")
-	case c.Since != "":
-		since, err := maru.ParsePosition(c.Since)
-		o.Replay = maru.HistoryQuery{Since: &since, Limit: -1}
-		return o, err
+	if err := maru.CheckMaxHz(c.MaxHz); err != nil {
+		return j, err
 	}
-	o.Replay.Limit = c.Last
-	return o, nil
+	if c.Last < 0 || c.Last > maru.MaxHistoryPublications {
+		return j, errLast
+	}
+	return j, nil
 }
 
-// admit holds the rules against the command, and says by whose token it is allowed, if
-// the command has one.
-func (s *Session) admit(ctx context.Context, c *subscribe, who Identity) (by Identity, err error) {
-	reader := who
+// admit asks the rules about the command. by is the identity of the command's own token;
+// nil: it has none.
+func (s *Session) admit(ctx context.Context, c Subscribe, who auth.Identity) (by *auth.Identity, err error) {
 	if c.Token != "" {
-		if by, err = s.options.Identify(ctx, c.Token); err != nil {
+		own, err := s.options.Identify(ctx, c.Token)
+		if err != nil {
 			return nil, err
 		}
-		if u := by.User(); u != "" && u != who.User() {
-			return nil, maru.NewError(maru.CodeBadToken, "the token is somebody else's")
+		if own.User != "" && own.User != who.User {
+			return nil, errOtherUser
 		}
-		reader = by
+		who, by = own, &own
 	}
-	if err := reader.MaySubscribe(c.Channel); err != nil {
+	if err := s.options.Allow(who, auth.Subscribe, c.Channel); err != nil {
 		return nil, err
 	}
 	if c.Presence {
-		if err := reader.MayReadPresence(c.Channel); err != nil {
+		if err := s.options.Allow(who, auth.Presence, c.Channel); err != nil {
 			return nil, err
 		}
 	}
-	if c.Since != "" || c.Last > 0 {
-		return by, reader.MayReadHistory(c.Channel)
+	if c.Since != nil || c.Last > 0 {
+		return by, s.options.Allow(who, auth.History, c.Channel)
 	}
 	return by, nil
 }
 
-// room says whether one more channel can come. Subscribing is one at a time, so this
-// holds until keep.
+// room says whether the session can have one more subscription, of this channel. One
+// Subscribe is carried out at a time, so this holds until keep.
 func (s *Session) room(channel string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.find(channel) >= 0:
-		return maru.NewError(maru.CodeBadRequest, "the channel is subscribed already")
+		return errSubscribed
 	case len(s.channels) >= s.options.MaxChannels:
-		return maru.NewError(maru.CodeBadRequest, "no more channels fit into one connection")
+		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("too many subscriptions on this connection (limit %d)", s.options.MaxChannels))
 	}
 	return nil
 }
 
-// keep adds a subscription, which ends with what by is, if that is not nil.
-func (s *Session) keep(bond Subscription, by Identity) {
+// keep adds a subscription, which ends when by does, if that is not nil.
+func (s *Session) keep(sub Subscription, by *auth.Identity) {
 	s.mu.Lock()
 	if s.stage == ended {
 		s.mu.Unlock()
-		bond.Leave()
+		sub.Leave()
 		return
 	}
-	s.channels = append(s.channels, subscription{Subscription: bond})
+	s.channels = append(s.channels, subscription{Subscription: sub})
 	s.mu.Unlock()
 	if by == nil {
 		return
 	}
-	release, err := by.Watch(func(why error) { s.drop(bond, why) })
+	release, err := s.options.Watch(by, func(why error) { s.end(sub, why) })
 	if err != nil {
-		s.drop(bond, err)
+		s.end(sub, err)
 		return
 	}
 	s.mu.Lock()
-	i := slices.IndexFunc(s.channels, func(c subscription) bool { return c.Subscription == bond })
+	i := s.place(sub)
 	if i >= 0 {
 		s.channels[i].release = release
 	}
@@ -156,44 +164,38 @@ func (s *Session) keep(bond Subscription, by Identity) {
 	}
 }
 
-// drop ends one subscription from our side and tells so.
-func (s *Session) drop(bond Subscription, why error) {
+// end ends a subscription for a reason of the server's, which the client is sent.
+func (s *Session) end(sub Subscription, why error) {
 	s.mu.Lock()
-	i := slices.IndexFunc(s.channels, func(c subscription) bool { return c.Subscription == bond })
+	i := s.place(sub)
 	if i >= 0 {
 		s.channels = slices.Delete(s.channels, i, i+1)
 	}
 	s.mu.Unlock()
-	if i < 0 {
-		return
+	if i >= 0 {
+		sub.Leave()
+		s.pushEnded(sub.Channel(), why)
 	}
-	bond.Leave()
-	s.unsubscribed(bond.Channel(), why)
 }
 
-// unsubscribed tells that a subscription has ended, and why.
-func (s *Session) unsubscribed(channel string, why error) {
-	e := maru.ErrorOf(why)
-	s.conn.Send(encode(push{Channel: channel, Unsubscribed: &failure{e.Code, e.Message, e.Code.Temporary()}}))
+func (s *Session) pushEnded(channel string, why error) {
+	s.conn.Push(SubscriptionEnded{channel, maru.ErrorOf(why)})
 }
 
-// find is the channel's place; -1: it is not subscribed. s.mu is held.
+// find is the place of the channel's subscription, and place that of sub; -1: there is
+// none. s.mu is held.
 func (s *Session) find(channel string) int {
 	return slices.IndexFunc(s.channels, func(c subscription) bool { return c.Channel() == channel })
 }
 
-// unsubscribe ends a subscription, or does nothing.
-func (s *Session) unsubscribe(c *command) {
-	s.mu.Lock()
-	i := s.find(c.Unsubscribe.Channel)
-	var left subscription
-	if i >= 0 {
-		left = s.channels[i]
-		s.channels = slices.Delete(s.channels, i, i+1)
+func (s *Session) place(sub Subscription) int {
+	return slices.IndexFunc(s.channels, func(c subscription) bool { return c.Subscription == sub })
+}
+
+// leave ends the subscription and the watch on its token.
+func (c subscription) leave() {
+	if c.release != nil {
+		c.release()
 	}
-	s.mu.Unlock()
-	if i >= 0 {
-		left.leave()
-	}
-	s.answer(c, reply{Unsubscribe: c.Unsubscribe})
+	c.Leave()
 }

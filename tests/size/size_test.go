@@ -10,6 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	// What the programs import, so that a change of it makes go test run this again instead
+	// of repeating a cached result.
+	_ "maru.example/maru/server"
+	_ "maru.example/maru/ws"
 )
 
 func TestPrograms(t *testing.T) {

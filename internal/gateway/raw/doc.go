@@ -2,26 +2,18 @@
 // channel's address without a subprotocol. Each message in is a publication,
 // each publication a message out, the sender included.
 //
-//	GET /channels/NAME, Upgrade: websocket
-//	    │ decided in net/http's goroutine: query, room, identity, handshake
-//	    ▼
-//	engine.Open, held ─→ session attached ─→ hub: replay, join ─→ 101 answered, reading begins
-//	                                                                  │
-//	socket ─→ loop ─→ member.Message ─→ Options.Submit  ←─────────────┘
-//	socket ←─ loop ←─ the channel's group
-//
-// The handshake is answered last: who knows that it is connected is subscribed.
+//	socket ─→ loop ─→ connection.Message ─→ Env.Submit ─→ broker
+//	socket ←─ loop ←─ the channel's group  ←─ hub ←────────┘
 //
 // Parameters of the address: as=publication sends each publication as its JSON;
 // since=POSITION, with that form only, because the bare one has no positions, sends
 // first what was missed, or closes with 4410 if that is no longer retained; last=N
-// sends first the newest N; deliver=latest and max_hz=N: see entry.Mode.
+// sends first the newest N; deliver=latest and max_hz=N: see request.Delivery.
 //
 // # Concurrency
 //
-// A member is made by the goroutine of its handshake and lives on its loop.
-// Whichever of the two is last lets it go, see member.settle. Per connection there is
-// one object of about 100 bytes and no goroutine.
+// A connection is made by the goroutine of its handshake and lives on its loop, see
+// package gateway. Per connection there is one object of 80 bytes and no goroutine.
 //
 // # What it does not do
 //

@@ -1,124 +1,81 @@
 package raw
 
 import (
+	"context"
 	"net/http"
-	"net/url"
-	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
-	"maru.example/maru/internal/frame"
-	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
-	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/request"
 )
 
 // Subprotocol may be offered, and is then selected: a browser fails a connection
 // where it offered something, as it must to bring a token, and gets nothing.
 const Subprotocol = "maru.raw"
 
-// Options of a Gateway; all are needed.
-type Options struct {
-	Engine *loop.Engine
-	Hub    *hub.Hub
-	Door   *entry.Door
+var subprotocols = []string{Subprotocol}
 
-	Takeover frame.Takeover // allowed
-
-	// Submit is maru.Broker's. It is called on loops.
-	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
+// Mount brings the gateway into the server: all WebSockets on a channel's address that no
+// route before takes.
+func Mount(env *gateway.Env) []gateway.Route {
+	g := &rawGateway{
+		endpoint: env.Endpoint("websocket"),
+		bare:     env.Hub.Register(bareForm), publication: env.Hub.Register(publicationForm),
+	}
+	return []gateway.Route{{Channel: true, Takes: gateway.Upgrades, Serve: g.serve}}
 }
 
-// Gateway turns upgrade requests into members of channels.
-type Gateway struct {
-	Options
-	start time.Time // ages of connections are measured from here
+type rawGateway struct {
+	endpoint          *gateway.Endpoint
+	bare, publication hub.FormID
 }
 
-// New makes a Gateway.
-func New(o Options) *Gateway { return &Gateway{Options: o, start: time.Now()} }
-
-// Serve answers a request that asks for a WebSocket on a valid channel name. It
-// returns when the connection has been handed over (in HTTP/2: when it is closed), or
-// refused: 400 bad_request or bad_position, 403 not_allowed, 405, 426 upgrade_required, 503
-// too_many_connections.
-func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, channel string) {
-	ask, err := parse(r)
-	if err == nil {
-		err = entry.CheckHandshake(w, r)
-	}
+// serve answers a request that asks for a WebSocket on a valid channel name, see
+// gateway.Endpoint.Upgrade. Its own errors: 400 bad_request or bad_position.
+func (g *rawGateway) serve(w http.ResponseWriter, r *http.Request, channel string) {
+	a, err := g.parse(r)
 	if err != nil {
-		g.Door.Refuse(w, r, err)
+		g.endpoint.Refuse(w, r, err)
 		return
 	}
-	visitor, err := g.Door.Admit(r, channel, entry.Actions(ask.query)...)
-	if err != nil {
-		g.Door.Refuse(w, r, err)
-		return
-	}
-	up, err := handshake.Accept(w, r, handshake.Options{Takeover: g.Takeover, Subprotocols: []string{Subprotocol}})
-	if err != nil { // answered by Accept, as far as anybody was there
-		g.Door.Leave(visitor.Addr)
-		return
-	}
-	m := &member{gateway: g, channel: g.Hub.Channel(channel), addr: visitor.Addr, form: ask.form, since: time.Since(g.start)}
-	mode := m.channel.Mode(ask.mode)
-	if visitor.Identity != (auth.Identity{}) || mode != (hub.Mode{}) {
-		m.extra = &extra{who: visitor.Identity, mode: mode}
-	}
-	params := loop.Params{DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer, Held: true, Paused: true}
-	_, err = g.Engine.Open(up.Conn, up.Buffered, params, func(c loop.Conn) loop.Handler {
-		m.conn = c
-		return m
+	c := new(connection)
+	g.endpoint.Upgrade(w, r, gateway.Opening{
+		Channel: channel, Actions: gateway.ReplayActions(a.query), Subprotocols: subprotocols,
+		New: func() gateway.Member {
+			c.Init(g.endpoint.Hub.Channel(channel), a.form)
+			return c
+		},
+		Enter: func(ctx context.Context) error { return c.enter(ctx, a) },
 	})
-	if err != nil { // shutting down; the engine has closed the connection
-		m.release()
-		return
-	}
-	g.Door.Connected(m.connection())
-	if err := m.enter(r.Context(), ask.query); err != nil {
-		m.Close(err)
-	}
-	m.settle()
-	m.conn.Start()
-	m.conn.Resume() // also to read the answer to a close
-	up.Wait()
 }
 
-// ask is what the address asks for.
-type ask struct {
-	form  hub.Form
+// asked is what the address asks for.
+type asked struct {
+	form  hub.FormID
 	query maru.HistoryQuery
 	mode  hub.Mode
 }
 
-func parse(r *http.Request) (ask, error) {
-	q, err := entry.Values(r)
+func (g *rawGateway) parse(r *http.Request) (a asked, err error) {
+	q, err := request.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return ask{}, err
+		return a, err
 	}
-	form, err := parseForm(q)
-	if err != nil {
-		return ask{}, err
-	}
-	query, err := entry.Replay(q)
-	if err != nil {
-		return ask{}, err
-	}
-	if query.Since != nil && form == hub.Raw {
-		return ask{}, maru.NewError(maru.CodeBadRequest, "bare messages have no positions: since needs as=publication")
-	}
-	latest, maxHz, err := entry.Mode(q)
-	return ask{form, query, hub.Mode{Latest: latest, MaxHz: maxHz}}, err
-}
-
-func parseForm(q url.Values) (hub.Form, error) {
 	switch {
 	case !q.Has("as"):
-		return hub.Raw, nil
+		a.form = g.bare
 	case q.Get("as") == "publication":
-		return hub.Publication, nil
+		a.form = g.publication
+	default:
+		return a, maru.NewError(maru.CodeBadRequest, "as can only be publication")
 	}
-	return 0, maru.NewError(maru.CodeBadRequest, "as can only be publication")
+	if a.query, err = request.Replay(q); err != nil {
+		return a, err
+	}
+	if a.query.Since != nil && a.form == g.bare {
+		return a, maru.NewError(maru.CodeBadRequest, "bare messages have no positions: since needs as=publication")
+	}
+	a.mode.Latest, a.mode.MaxHz, err = request.Delivery(q)
+	return a, err
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/frame"
 )
 
@@ -210,7 +210,7 @@ func TestRefused(t *testing.T) {
 	if !w.log.contains("level=WARN msg=refused code=upgrade_required") || w.log.contains("hush") {
 		t.Errorf("logged %s", w.log.text.String())
 	}
-	if n := w.door.Limiter.Count(); n != 0 {
+	if n := w.admission.Registry.Count(); n != 0 {
 		t.Errorf("%d connections counted", n)
 	}
 }
@@ -252,7 +252,7 @@ func TestLog(t *testing.T) {
 // handshake and loop is the last to know of them.
 func TestChurn(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
-		w.door.Limiter = auth.NewLimiter(0, 0)
+		w.admission.Registry = admission.NewRegistry(0, 0)
 		w.publish(t, "1")
 		for i := range 100 {
 			w.dial(t, []string{"", "?last=1", "?as=publication&since=9"}[i%3], nil).nc.Close()

@@ -13,8 +13,9 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/broker/memory"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/gateway/raw"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
@@ -23,12 +24,12 @@ import (
 // world is a gateway on a real port, with a broker that keeps three. It takes
 // two connections.
 type world struct {
-	hub    *hub.Hub
-	broker maru.Broker
-	door   *entry.Door
-	url    string
-	log    *log
-	epoch  string
+	hub       *hub.Hub
+	broker    maru.Broker
+	admission *admission.Admission
+	url       string
+	log       *log
+	epoch     string
 }
 
 const maxMessage = 4 << 10
@@ -51,15 +52,14 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
 	})
-	w.door = &entry.Door{
-		Limiter:       auth.NewLimiter(2, 0),
+	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:         new(auth.Rules), Rates: new(auth.Rates),
+		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	gateway := raw.New(raw.Options{Engine: engine, Hub: w.hub, Door: w.door, Submit: w.broker.Submit})
+	route := raw.Mount(&gateway.Env{Engine: engine, Hub: w.hub, Admission: w.admission, Submit: w.broker.Submit})[0]
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		gateway.Serve(rw, r, "a")
+		route.Serve(rw, r, "a")
 	}))
 	w.url = server.URL
 	t.Cleanup(func() {
@@ -84,7 +84,7 @@ func (w *world) publish(t *testing.T, text string) {
 // signIn gives the header of somebody who signed in.
 func (w *world) signIn(t *testing.T, nickname string) http.Header {
 	answer := httptest.NewRecorder()
-	w.door.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))
+	w.admission.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))
 	if answer.Code != http.StatusCreated {
 		t.Fatal(answer.Code, answer.Body)
 	}
@@ -95,16 +95,16 @@ func (w *world) signIn(t *testing.T, nickname string) http.Header {
 func (w *world) signOut(header http.Header) {
 	r := httptest.NewRequest("DELETE", "/session", nil)
 	r.Header = header
-	w.door.Authenticator.ServeSession(httptest.NewRecorder(), r)
+	w.admission.Authenticator.ServeSession(httptest.NewRecorder(), r)
 }
 
 // empty waits until nobody is connected and nothing is kept of those who were:
 // leaving the limiter is the last that a connection does.
 func (w *world) empty(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(patience); w.door.Limiter.Count() > 0; runtime.Gosched() {
+	for end := time.Now().Add(patience); w.admission.Registry.Count() > 0; runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("%d connections are left", w.door.Limiter.Count())
+			t.Fatalf("%d connections are left", w.admission.Registry.Count())
 		}
 	}
 	if p := w.hub.Presence("a"); p.Count+p.Anonymous != 0 {

@@ -6,28 +6,28 @@ import (
 	"net/url"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/entry"
-	"maru.example/maru/internal/event"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/request"
 )
 
-// Channel streams a channel's publications. Parameters are since and last as in
-// entry.Replay, deliver and max_hz as in entry.Mode; Last-Event-ID, which a browser sends when it comes back, wins over
-// both. Errors: 400 bad_request, bad_position; 403 not_allowed; 503 too_many_connections,
-// shutting_down.
-func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string) {
+// serveChannel streams a channel's publications. Parameters are since and last as in
+// request.Replay, deliver and max_hz as in request.Delivery; Last-Event-ID, which a browser sends
+// when it comes back, wins over both. Errors: 400 bad_request, bad_position; 403 not_allowed; 503
+// too_many_connections, shutting_down.
+func (s *streams) serveChannel(w http.ResponseWriter, r *http.Request, channel string) {
 	query, mode, err := parse(r)
 	if err != nil {
-		g.door.Refuse(w, r, err)
+		s.channels.Refuse(w, r, err)
 		return
 	}
-	if g.onLoop(w, r) {
-		g.join(w, r, channel, query, mode)
+	if s.channels.CanTake(w, r) {
+		s.take(w, r, channel, query, mode)
 		return
 	}
-	g.serve(w, r, entry.Connection{Transport: entry.Events, Channel: channel}, entry.Actions(query),
-		func(ctx context.Context, v entry.Visitor) (feed, func(), error) {
-			queue, history, err := g.hub.Subscribe(ctx, channel, hub.Reader{User: v.Identity.User, Mode: mode}, query)
+	s.serve(w, r, s.channels, channel, gateway.ReplayActions(query),
+		func(ctx context.Context, user string) (feed, func(), error) {
+			queue, history, err := s.channels.Hub.Subscribe(ctx, channel, hub.Reader{User: user, Mode: mode}, query)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -35,20 +35,19 @@ func (g *Gateway) Channel(w http.ResponseWriter, r *http.Request, channel string
 		})
 }
 
-func parse(r *http.Request) (maru.HistoryQuery, hub.Mode, error) {
-	q, err := entry.Values(r)
+func parse(r *http.Request) (query maru.HistoryQuery, mode hub.Mode, err error) {
+	q, err := request.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return maru.HistoryQuery{}, hub.Mode{}, err
+		return query, mode, err
 	}
-	latest, maxHz, err := entry.Mode(q)
-	if err != nil {
-		return maru.HistoryQuery{}, hub.Mode{}, err
+	if mode.Latest, mode.MaxHz, err = request.Delivery(q); err != nil {
+		return query, mode, err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		q = url.Values{"since": {id}}
 	}
-	query, err := entry.Replay(q)
-	return query, hub.Mode{Latest: latest, MaxHz: maxHz}, err
+	query, err = request.Replay(q)
+	return query, mode, err
 }
 
 // replayBytes is about how much of a replay is put together for one write. A
@@ -62,7 +61,7 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 		if begun && len(history.Publications) == 0 {
 			batch, err := queue.Next(ctx)
 			for _, d := range batch {
-				dst = event.AppendPublication(dst, d.At.Epoch, d.Publication)
+				dst = appendPublication(dst, d.At.Epoch, d.Publication)
 			}
 			return dst, err
 		}
@@ -74,7 +73,7 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 			dst = appendBeginning(dst, query, history)
 		}
 		for len(history.Publications) > 0 && len(dst) < replayBytes {
-			dst = event.AppendPublication(dst, history.Epoch, history.Publications[0])
+			dst = appendPublication(dst, history.Epoch, history.Publications[0])
 			history.Publications = history.Publications[1:]
 		}
 		return dst, nil
@@ -82,11 +81,11 @@ func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History
 }
 
 func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte {
-	dst = event.AppendRetry(dst, retry)
-	dst = event.AppendID(dst, standing(query, h))
+	dst = appendRetry(dst, retry)
+	dst = appendID(dst, standing(query, h))
 	dst = append(dst, '\n')
 	if h.Gap != nil {
-		dst = event.AppendGap(dst, h)
+		dst = appendGap(dst, h)
 	}
 	return dst
 }

@@ -3,6 +3,7 @@ package sse_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/entry"
 )
 
 func TestChannel(t *testing.T) {
@@ -100,7 +100,7 @@ func TestChannel(t *testing.T) {
 				for _, text := range tt.before {
 					w.publish(t, maru.Text, text)
 				}
-				s := w.open(t, w.gateway.Channel, tt.query, tt.header)
+				s := w.open(t, w.channel, tt.query, tt.header)
 				w.publish(t, maru.Text, "live")
 				if got := s.text(w); got != tt.want {
 					t.Errorf("got\n%s\nwant\n%s", got, tt.want)
@@ -140,7 +140,7 @@ func TestData(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			both(t, func(t *testing.T, w *world) {
-				s := w.open(t, w.gateway.Channel, "")
+				s := w.open(t, w.channel, "")
 				w.publish(t, tt.kind, tt.data)
 				if _, got, _ := strings.Cut(s.text(w), "\n\n"); got != "id: EPOCH:1\n"+tt.want+"\n" {
 					t.Errorf("got %q, want %q", got, tt.want)
@@ -165,11 +165,11 @@ func TestBadRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			both(t, func(t *testing.T, w *world) {
-				s := w.open(t, w.gateway.Channel, tt.query, tt.header)
+				s := w.open(t, w.channel, tt.query, tt.header)
 				if body := s.body.String(); !s.ended() || s.status != 400 || !isCode(body, tt.want) {
 					t.Errorf("answered %d %s", s.status, body)
 				}
-				if n := w.door.Limiter.Count(); n != 0 {
+				if n := w.admission.Registry.Count(); n != 0 {
 					t.Errorf("%d connections counted", n)
 				}
 			})
@@ -180,15 +180,15 @@ func TestBadRequests(t *testing.T) {
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		first := w.open(t, w.gateway.Channel, "")
-		w.open(t, w.gateway.Presence, "")
-		third := w.open(t, w.gateway.Channel, "")
+		first := w.open(t, w.channel, "")
+		w.open(t, w.presence, "")
+		third := w.open(t, w.channel, "")
 		if third.status != 503 || third.header.Get("Retry-After") == "" || !isCode(third.body.String(), maru.CodeTooManyConnections) {
 			t.Errorf("answered %d %v %s", third.status, third.header, third.body.String())
 		}
 		first.cancel()
 		synctest.Wait()
-		if fourth := w.open(t, w.gateway.Channel, ""); fourth.ended() {
+		if fourth := w.open(t, w.channel, ""); fourth.ended() {
 			t.Errorf("answered %d %s after a place was free", fourth.status, fourth.body.String())
 		}
 	})
@@ -197,7 +197,7 @@ func TestTooMany(t *testing.T) {
 func TestComments(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Channel, "")
+		s := w.open(t, w.channel, "")
 		if !s.idle() {
 			t.Error("an idle stream has a deadline")
 		}
@@ -214,7 +214,7 @@ func TestComments(t *testing.T) {
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Channel, "")
+		s := w.open(t, w.channel, "")
 		before := s.writes
 		release := s.hold() // the next write waits
 		for range 20 {
@@ -242,7 +242,7 @@ func TestEnds(t *testing.T) {
 		"session": {end: func(t *testing.T, w *world, s *stream) {
 			r := httptest.NewRequest("DELETE", "/session", nil)
 			r.Header.Set("Cookie", w.cookie(t))
-			w.door.Authenticator.ServeSession(httptest.NewRecorder(), r)
+			w.admission.Authenticator.ServeSession(httptest.NewRecorder(), r)
 		}},
 		"never reads": {query: "?stuck", after: 30 * time.Second, end: func(*testing.T, *world, *stream) {}},
 	}
@@ -251,7 +251,7 @@ func TestEnds(t *testing.T) {
 			t.Parallel()
 			both(t, func(t *testing.T, w *world) {
 				start := time.Now()
-				s := w.open(t, w.gateway.Channel, tt.query, "Cookie: "+w.cookie(t))
+				s := w.open(t, w.channel, tt.query, "Cookie: "+w.cookie(t))
 				if s.ended() {
 					t.Fatal("ended too early")
 				}
@@ -268,7 +268,7 @@ func TestEnds(t *testing.T) {
 				if d := time.Since(start); d < tt.after || d > tt.after+late {
 					t.Errorf("ended after %v, want %v", d, tt.after)
 				}
-				if n := w.door.Limiter.Count(); n != 0 {
+				if n := w.admission.Registry.Count(); n != 0 {
 					t.Errorf("%d connections counted", n)
 				}
 				if p := w.hub.Presence("a"); p.Count != 0 {
@@ -284,13 +284,13 @@ func TestEnds(t *testing.T) {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s, busy := w.open(t, w.gateway.Channel, ""), w.open(t, w.gateway.Channel, "")
+		s, busy := w.open(t, w.channel, ""), w.open(t, w.channel, "")
 		busy.onWrite = func() {
 			w.publish(t, maru.Text, "x")
 			time.Sleep(time.Millisecond)
 		}
 		w.publish(t, maru.Text, "1")
-		w.door.Drain.Begin(10 * time.Second)
+		w.admission.Drain.Begin(10 * time.Second)
 		time.Sleep(4 * time.Second)
 		w.drain(t)
 		for _, s := range []*stream{s, busy} {
@@ -308,7 +308,7 @@ func TestDrain(t *testing.T) {
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Channel, "")
+		s := w.open(t, w.channel, "")
 		release := s.hold()
 		w.publish(t, maru.Text, "taken, but not read")
 		synctest.Wait()
@@ -334,7 +334,7 @@ func TestReplayInPieces(t *testing.T) {
 		for range 3 {
 			w.publish(t, maru.Text, large)
 		}
-		s := w.open(t, w.gateway.Channel, "?since=EPOCH:0")
+		s := w.open(t, w.channel, "?since=EPOCH:0")
 		w.publish(t, maru.Text, "live")
 		want := "retry: 2000\nid: EPOCH:0\n\nid: EPOCH:1\ndata: " + large + "\n\nid: EPOCH:2\ndata: " + large +
 			"\n\nid: EPOCH:3\ndata: " + large + "\n\nid: EPOCH:4\ndata: live\n\n"
@@ -353,8 +353,8 @@ func TestSlowWriteIsLogged(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
 		var log strings.Builder
-		w.door.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		s := w.open(t, w.gateway.Channel, "?stuck")
+		w.admission.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s := w.open(t, w.channel, "?stuck")
 		time.Sleep(time.Minute)
 		if !s.ended() || !strings.Contains(log.String(), "reason=slow") {
 			t.Errorf("logged %s", log.String())
@@ -366,7 +366,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
 		answer := httptest.NewRecorder()
-		w.gateway.Channel(answer, httptest.NewRequest("HEAD", "/channels/a", nil), "a")
+		w.channel(answer, httptest.NewRequest("HEAD", "/channels/a", nil), "a")
 		if answer.Code != 200 || answer.Header().Get("Content-Type") != "text/event-stream" || answer.Body.Len() != 0 {
 			t.Errorf("answered %d %v %s", answer.Code, answer.Header(), answer.Body)
 		}
@@ -376,8 +376,8 @@ func TestHead(t *testing.T) {
 func TestPresence(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Presence, "")
-		other := w.open(t, w.gateway.Channel, "", "Cookie: "+w.cookie(t))
+		s := w.open(t, w.presence, "")
+		other := w.open(t, w.channel, "", "Cookie: "+w.cookie(t))
 		time.Sleep(3 * time.Second / 2)
 		other.cancel()
 		time.Sleep(20 * time.Second)
@@ -399,7 +399,7 @@ func TestPresence(t *testing.T) {
 func TestTransient(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Channel, "")
+		s := w.open(t, w.channel, "")
 		typing := &maru.Publication{Data: []byte("typing")}
 		if _, err := maru.Publish(t.Context(), w.broker, "a", typing, maru.PublishOptions{Transient: true}); err != nil {
 			t.Fatal(err)
@@ -415,7 +415,7 @@ func TestTransient(t *testing.T) {
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Channel, "?deliver=latest")
+		s := w.open(t, w.channel, "?deliver=latest")
 		release := s.hold()
 		w.publish(t, maru.Text, "held")
 		synctest.Wait()
@@ -440,7 +440,7 @@ func TestLatest(t *testing.T) {
 func TestMaxHz(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
-		s := w.open(t, w.gateway.Channel, "?max_hz=1")
+		s := w.open(t, w.channel, "?max_hz=1")
 		for i := range 40 {
 			w.publish(t, maru.Text, strconv.Itoa(i))
 			time.Sleep(100 * time.Millisecond)
@@ -458,7 +458,7 @@ func TestNoHistory(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
 		w.broker.Close()
-		s := w.open(t, w.gateway.Channel, "")
+		s := w.open(t, w.channel, "")
 		if body := s.body.String(); !s.ended() || s.status != 503 || !isCode(body, maru.CodeShuttingDown) {
 			t.Errorf("answered %d %s", s.status, body)
 		}
@@ -471,7 +471,7 @@ func TestNoConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, true)
-		s := w.open(t, w.gateway.Channel, "?fails")
+		s := w.open(t, w.channel, "?fails")
 		if !s.ended() || s.status != 500 {
 			t.Errorf("answered %d %s", s.status, s.body.String())
 		}
@@ -486,9 +486,9 @@ func TestOnLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, true)
 		var log strings.Builder
-		w.door.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		s := w.open(t, w.gateway.Channel, "")
-		if n, m := w.engine.Len(), w.door.Counts.Now(entry.Events); n != 1 || m != 1 {
+		w.admission.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s := w.open(t, w.channel, "")
+		if n, m := w.engine.Len(), w.transport("sse").Now(); n != 1 || m != 1 {
 			t.Errorf("%d connections, %d counted", n, m)
 		}
 		if s.header.Get("Date") == "" || s.header.Get("Content-Length") != "" {
@@ -504,7 +504,7 @@ func TestOnLoop(t *testing.T) {
 		if !strings.Contains(log.String(), `msg=disconnected transport=sse channel=a`) || !strings.Contains(log.String(), `reason="client went"`) {
 			t.Errorf("logged %s", log.String())
 		}
-		if n := w.door.Counts.Now(entry.Events); n != 0 {
+		if n := w.transport("sse").Now(); n != 0 {
 			t.Errorf("%d counted", n)
 		}
 		w.nobody(t)
@@ -516,11 +516,11 @@ func TestVanished(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, true)
-		w.open(t, w.gateway.Channel, "").vanish()
-		w.open(t, w.gateway.Channel, "").cancel()
+		w.open(t, w.channel, "").vanish()
+		w.open(t, w.channel, "").cancel()
 		synctest.Wait()
 		ended := make(map[string]uint64)
-		w.door.Counts.Ended(entry.Events, func(reason string, n uint64) { ended[reason] = n })
+		maps.Copy(ended, w.transport("sse").Ended())
 		if len(ended) != 2 || ended["lost"] != 1 || ended["closed"] != 1 {
 			t.Errorf("ended %v", ended)
 		}
@@ -543,7 +543,7 @@ func TestNotOnLoop(t *testing.T) {
 				w := newWorld(t, true)
 				s := w.open(t, func(rw http.ResponseWriter, r *http.Request, channel string) {
 					change(r)
-					w.gateway.Channel(rw, r, channel)
+					w.channel(rw, r, channel)
 				}, "")
 				if text := s.text(w); !strings.HasPrefix(text, "retry: ") || w.engine.Len() != 0 {
 					t.Errorf("%d on loops; got %s", w.engine.Len(), text)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/event"
 )
 
 // stream is the response of one request.
@@ -42,7 +41,7 @@ func (s *stream) run(ctx context.Context, next feed) error {
 	for {
 		err := s.until(ctx, time.Now().Add(commentEvery), next)
 		if err == nil {
-			err = s.write(append(s.buf, event.Comment...))
+			err = s.write(append(s.buf, comment...))
 		}
 		if err != nil {
 			return err

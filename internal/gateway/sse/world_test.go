@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,8 +17,9 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/broker/memory"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/entry"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/gateway/sse"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
@@ -25,14 +27,14 @@ import (
 
 // world is a gateway over a real hub and a broker that keeps three.
 type world struct {
-	gateway *sse.Gateway
-	engine  *loop.Engine
-	loops   bool // streams of channels are the engine's
-	hub     *hub.Hub
-	broker  maru.Broker
-	door    *entry.Door
-	epoch   string
-	kim     string // the cookie of the one who signed in
+	routes    []gateway.Route
+	engine    *loop.Engine
+	loops     bool // streams of channels are the engine's
+	hub       *hub.Hub
+	broker    maru.Broker
+	admission *admission.Admission
+	epoch     string
+	kim       string // the cookie of the one who signed in
 }
 
 // both runs a test in a bubble, over streams with a goroutine each and over streams on
@@ -54,13 +56,12 @@ func newWorld(t *testing.T, loops bool) *world {
 		return w.broker
 	})
 	t.Cleanup(w.shutdown)
-	w.door = &entry.Door{
-		Limiter:       auth.NewLimiter(2, 0),
+	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
-		Rules:         new(auth.Rules), Rates: new(auth.Rates),
+		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
-	w.gateway = sse.New(sse.Options{Engine: w.engine, Hub: w.hub, Door: w.door})
+	w.routes = sse.Mount(&gateway.Env{Engine: w.engine, Hub: w.hub, Admission: w.admission})
 	h, err := w.broker.History(t.Context(), "a", maru.HistoryQuery{})
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +72,21 @@ func newWorld(t *testing.T, loops bool) *world {
 
 const mostQueued = 50
 
+// channel and presence are what the two routes answer.
+func (w *world) channel(rw http.ResponseWriter, r *http.Request, name string) {
+	w.routes[0].Serve(rw, r, name)
+}
+
+func (w *world) presence(rw http.ResponseWriter, r *http.Request, name string) {
+	w.routes[1].Serve(rw, r, name)
+}
+
+// transport is that of one of the routes.
+func (w *world) transport(name string) *admission.Transport {
+	all := w.admission.Transports()
+	return all[slices.IndexFunc(all, func(t *admission.Transport) bool { return t.Name() == name })]
+}
+
 // shutdown ends the streams of both kinds.
 func (w *world) shutdown() {
 	w.hub.Close()
@@ -79,8 +95,7 @@ func (w *world) shutdown() {
 
 // drain has those of both kinds leave.
 func (w *world) drain(t *testing.T) {
-	w.door.Drain.Run(t.Context(), 0)
-	w.engine.Drain(t.Context(), 0, maru.CloseGoingAway, string(maru.CodeShuttingDown))
+	w.admission.Registry.Leave(t.Context(), 0)
 }
 
 func (w *world) publish(t *testing.T, kind maru.Kind, data string) {
@@ -94,7 +109,7 @@ func (w *world) publish(t *testing.T, kind maru.Kind, data string) {
 func (w *world) cookie(t *testing.T) string {
 	if w.kim == "" {
 		answer := httptest.NewRecorder()
-		w.door.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
+		w.admission.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
 		if answer.Code != http.StatusCreated {
 			t.Fatal(answer.Code, answer.Body)
 		}
@@ -304,8 +319,8 @@ func (s *stream) send(text string) { s.write([]byte(text)) }
 func (w *world) nobody(t *testing.T) {
 	t.Helper()
 	channels, _ := w.hub.Size()
-	if p := w.hub.Presence("a"); w.door.Limiter.Count() != 0 || w.engine.Len() != 0 || channels != 0 || p.Count+p.Anonymous != 0 {
-		t.Errorf("%d are counted, %d connected, %d channels, %+v", w.door.Limiter.Count(), w.engine.Len(), channels, p)
+	if p := w.hub.Presence("a"); w.admission.Registry.Count() != 0 || w.engine.Len() != 0 || channels != 0 || p.Count+p.Anonymous != 0 {
+		t.Errorf("%d are counted, %d connected, %d channels, %+v", w.admission.Registry.Count(), w.engine.Len(), channels, p)
 	}
 }
 

@@ -1,0 +1,165 @@
+package admission
+
+import (
+	"math"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+)
+
+// Rate is how often something may happen: so many times a second, and so many at
+// once after a pause. The zero value is no limit.
+type Rate struct {
+	PerSecond float64
+	Burst     int // at least 1
+}
+
+// RateOf is a Rate whose burst is what two seconds bring.
+func RateOf(perSecond float64) Rate {
+	return Rate{perSecond, max(1, int(math.Ceil(2*perSecond)))}
+}
+
+// next lets one happen now, given when the last one was due, and says when the
+// next one is (the generic cell rate algorithm: a leaky bucket in one number).
+func (r Rate) next(due, now int64) (next int64, ok bool) {
+	every := float64(time.Second) / r.PerSecond
+	due = max(due, now)
+	if float64(due-now) > every*float64(r.Burst-1) {
+		return due, false
+	}
+	return due + int64(every), true
+}
+
+// Pace is of one connection. The zero value is ready.
+type Pace struct{ due atomic.Int64 }
+
+func (p *Pace) allow(r Rate, now int64) bool {
+	for {
+		due := p.due.Load()
+		next, ok := r.next(due, now)
+		if !ok || p.due.CompareAndSwap(due, next) {
+			return ok
+		}
+	}
+}
+
+// RateLimits are how often people may do things. Zero values are no limits.
+type RateLimits struct {
+	Publish              Rate // by one person, on all connections together
+	PublishPerConnection Rate
+	Connect              Rate // live connections begun by one person
+}
+
+// Rates holds people to RateLimits. A person is who is signed in, or else an
+// address, of IPv6 its first 64 bits; API keys have no limits. The zero value is
+// ready, without limits. It keeps one entry of some 100 bytes for each person who was
+// active in the last seconds.
+type Rates struct {
+	limits    atomic.Pointer[rateLimits]
+	published paces
+	connected paces
+}
+
+// rateLimits are those in force, and since when time is counted.
+type rateLimits struct {
+	RateLimits
+	start time.Time
+}
+
+// Set replaces the limits. It is not called twice at once.
+func (r *Rates) Set(limits RateLimits) {
+	start := time.Now()
+	if old := r.limits.Load(); old != nil {
+		start = old.start
+	}
+	r.limits.Store(&rateLimits{limits, start})
+}
+
+// now is a clock that no change of the system's clock moves.
+func (l *rateLimits) now() int64 { return int64(time.Since(l.start)) }
+
+var (
+	errPublishRate = maru.NewError(maru.CodeRateLimited, "too many publications a second: slow down, and try again in a second")
+	errConnectRate = maru.NewError(maru.CodeRateLimited, "too many new connections a second: try again in a second")
+)
+
+// PerConnection reports whether there is a limit for each connection: then Publish wants
+// its pace.
+func (r *Rates) PerConnection() bool {
+	limits := r.limits.Load()
+	return limits != nil && limits.PublishPerConnection.PerSecond > 0
+}
+
+// Publish counts a publication. own is the connection's; nil for a request of its
+// own. The error's code is CodeRateLimited.
+func (r *Rates) Publish(who auth.Identity, addr netip.Addr, own *Pace) error {
+	limits := r.limits.Load()
+	if limits == nil || who.Server() {
+		return nil
+	}
+	now := limits.now()
+	if rate := limits.PublishPerConnection; own != nil && rate.PerSecond > 0 && !own.allow(rate, now) {
+		return errPublishRate
+	}
+	if rate := limits.Publish; rate.PerSecond > 0 && !r.published.allow(personOf(who, addr), rate, now) {
+		return errPublishRate
+	}
+	return nil
+}
+
+// Connect counts a live connection. The error's code is CodeRateLimited.
+func (r *Rates) Connect(who auth.Identity, addr netip.Addr) error {
+	limits := r.limits.Load()
+	if limits == nil || limits.Connect.PerSecond <= 0 || who.Server() {
+		return nil
+	}
+	if !r.connected.allow(personOf(who, addr), limits.Connect, limits.now()) {
+		return errConnectRate
+	}
+	return nil
+}
+
+// personID is whom limits are for: one of the fields.
+type personID struct {
+	user string
+	addr netip.Addr
+}
+
+func personOf(who auth.Identity, addr netip.Addr) personID {
+	if who.User != "" {
+		return personID{user: who.User}
+	}
+	return personID{addr: blockOf(addr)}
+}
+
+// paces are one for each person.
+type paces struct {
+	mu      sync.Mutex
+	due     map[personID]int64
+	sweepAt int // when there are so many, those that are no longer due go
+}
+
+const leastSweep = 1024
+
+func (p *paces) allow(who personID, r Rate, now int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.due == nil {
+		p.due = make(map[personID]int64)
+	}
+	next, ok := r.next(p.due[who], now)
+	p.due[who] = next
+	if len(p.due) >= max(p.sweepAt, leastSweep) {
+		for id, due := range p.due {
+			if due <= now {
+				delete(p.due, id)
+			}
+		}
+		p.sweepAt = 2 * len(p.due)
+	}
+	return ok
+}

@@ -1,0 +1,34 @@
+package admission
+
+// The stages of a live connection. The goroutine that opens it moves the entry from
+// opening to open, the end of the connection to closed; whichever of the two comes second
+// gives back what the connection holds.
+//
+//	opening ─Enter→ open, or open and entered ─End→ closed     End's caller releases
+//	opening ──────────End→ closed ─Enter→                      Enter's caller releases
+const (
+	opening uint32 = iota
+	open
+	openEntered
+	closed
+)
+
+// Enter ends the opening of a connection; entered says that it has something to leave, a
+// channel mostly. It reports whether the connection has ended meanwhile: then the caller releases it.
+func (e *Entry) Enter(entered bool) (ended bool) {
+	next := open
+	if entered {
+		next = openEntered
+	}
+	return !e.stage.CompareAndSwap(opening, next)
+}
+
+// End says that the connection has ended. With release the caller releases it, and entered is
+// what Enter said; without, whoever opens it does. It is called once.
+func (e *Entry) End() (release, entered bool) {
+	was := e.stage.Swap(closed)
+	return was != opening, was == openEntered
+}
+
+// Ended reports whether End was called.
+func (e *Entry) Ended() bool { return e.stage.Load() == closed }

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+)
+
+// Connection is the life of one connection of the engine's, whatever it speaks: a part of
+// a protocol's own type, 64 bytes. There are a great many: what can be derived is not kept.
+type Connection struct {
+	conn     loop.Conn
+	endpoint *Endpoint
+	more     atomic.Pointer[more] // nil for an anonymous connection that wants everything
+	entry    admission.Entry
+}
+
+// more is what few connections have: never changed, but replaced.
+type more struct {
+	who        auth.Identity
+	revocation *auth.Revocation // nil: nothing of who ends by itself
+	mode       hub.Mode         // of a Subscriber
+	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit was asked of it yet
+}
+
+// A Member is a protocol's connection: a type that has a Connection as a part.
+type Member interface {
+	loop.Handler
+	admission.Live
+
+	// Exit gives back what the making and, if it entered, the entering of the member
+	// took. It is called once, when the connection is closed or was never opened.
+	Exit(entered bool)
+
+	life() *Connection
+}
+
+func (c *Connection) life() *Connection { return c }
+
+// Entry is the connection's place in the registry.
+func (c *Connection) Entry() *admission.Entry { return &c.entry }
+
+// Conn is the engine's connection.
+func (c *Connection) Conn() loop.Conn { return c.conn }
+
+// Endpoint is where the connection lives.
+func (c *Connection) Endpoint() *Endpoint { return c.endpoint }
+
+// Identity is who is at the other end now.
+func (c *Connection) Identity() auth.Identity {
+	if m := c.more.Load(); m != nil {
+		return m.who
+	}
+	return auth.Identity{}
+}
+
+// begin begins the life of a connection that is admitted.
+func (c *Connection) begin(e *Endpoint, who auth.Identity, r admission.Reservation) {
+	c.endpoint = e
+	c.entry.Open(r)
+	if who != (auth.Identity{}) {
+		c.more.Store(&more{who: who})
+	}
+}
+
+// enter takes an open connection through the second half of its opening: listed, attached to who
+// is at its end, a member, answered, read.
+func enter(ctx context.Context, m Member, o *Opening) {
+	c := m.life()
+	c.endpoint.Admission.Registry.Add(m)
+	c.endpoint.Admission.Opened(c.endpoint.transport, m)
+	err := attach(m, c.Identity())
+	switch {
+	case err == nil:
+		err = o.Enter(ctx)
+	case o.Cancel != nil:
+		o.Cancel()
+	}
+	if err != nil {
+		m.Close(err)
+	}
+	if c.entry.Enter(err == nil) {
+		release(m, err == nil)
+	}
+	c.conn.Start()
+	c.conn.Resume() // also to read the answer to a close
+}
+
+// attach says who is at the other end now; the connection ends when that is over. Errors:
+// CodeTokenExpired, CodeRevoked; then nothing has changed.
+func attach(m Member, who auth.Identity) error {
+	c := m.life()
+	old := c.more.Load()
+	if old == nil && who == (auth.Identity{}) {
+		return nil
+	}
+	next := &more{who: who}
+	if old != nil {
+		next.mode, next.revocation = old.mode, old.revocation
+	}
+	c.more.Store(next) // before it is checked: a revocation that comes now finds it in the registry
+	var err error
+	if next.revocation != nil {
+		err = next.revocation.Renew(who)
+	} else {
+		err = c.watch(m, next)
+	}
+	if err != nil {
+		c.more.Store(old)
+	}
+	return err
+}
+
+// watch lets the connection end with the identity in next.
+func (c *Connection) watch(m Member, next *more) error {
+	revocation, err := c.endpoint.Admission.Authenticator.Attach(&next.who, m)
+	if revocation == nil {
+		return err
+	}
+	c.more.Store(&more{who: next.who, mode: next.mode, revocation: revocation})
+	if c.entry.Ended() { // it may have missed the revocation when it was released
+		revocation.Release()
+	}
+	return nil
+}
+
+// End is what a Member's Closed does: the end of the connection, with its close code, 0
+// where the transport has none, and why.
+func End(m Member, code int, reason string) {
+	c := m.life()
+	c.endpoint.Admission.Closed(c.endpoint.transport, m, code, reason)
+	if mine, entered := c.entry.End(); mine {
+		release(m, entered)
+	}
+}
+
+// release gives back what a connection holds, in the order opposite to that of its opening.
+func release(m Member, entered bool) {
+	c := m.life()
+	m.Exit(entered)
+	if more := c.more.Load(); more != nil {
+		more.revocation.Release()
+	}
+	c.endpoint.Admission.Registry.Remove(&c.entry)
+}
+
+// info is what the registry answers.
+func (c *Connection) info(channels ...string) admission.Info {
+	return c.endpoint.info(&c.entry, c.Identity(), channels)
+}
+
+// close closes the connection with the code of err, and its word as the reason; of a connection
+// that does not read with the close code slow.
+func (c *Connection) close(err error, slow int) {
+	if errors.Is(err, net.ErrClosed) {
+		return // it is closed already
+	}
+	e := maru.ErrorOf(err)
+	code := e.Code.CloseCode()
+	switch e.Code {
+	case maru.CodeInternal:
+		c.endpoint.Admission.Log.Error("connection failed", slog.String("transport", c.endpoint.transport.Name()), slog.Any("err", err))
+	case maru.CodeSlow:
+		code = slow
+	}
+	c.conn.Close(code, string(e.Code))
+}
+
+// Leave closes the connection because the server drains. The engine asks the protocol for its
+// last word first (loop.FarewellHandler).
+func (c *Connection) Leave() {
+	c.conn.Farewell(maru.CloseGoingAway, string(maru.CodeShuttingDown))
+}

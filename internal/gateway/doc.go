@@ -1,0 +1,36 @@
+// Package gateway is what all protocols share: the life of a live connection, from the
+// request to the end, once. Below it each protocol is a package of its own and owns its wire format:
+// raw, sse, v1. A protocol comes in by a Mount: one function that registers its forms and answers
+// its routes.
+//
+//	request ─→ Route ─→ Endpoint.Upgrade, Take or Hold
+//	                        │ handshake checked, admitted, connection made, listed in the registry
+//	                        ▼
+//	                    the connection's Enter: identity attached, channel joined
+//	                        │ answered, reading begins
+//	                        ▼
+//	                    the protocol: messages in, hub and session out
+//	                        │ closed, by either side
+//	                        ▼
+//	                    the connection's Exit: channel left, identity released, counted out
+//
+// There are three kinds of connections, for a protocol to have as a part of its own type:
+//
+//   - Connection is the life itself, of a connection of the engine's.
+//   - Subscriber is a Connection in one channel for life: raw WebSockets and event streams.
+//   - Multiplex is a Connection with a session, many channels on it: maru.v1. A protocol of
+//     this kind brings a Codec and a Form, and nothing else.
+//
+// What is served by the goroutine of its request (polls, event streams in HTTP/2) is a Response,
+// with the same life.
+//
+// # Concurrency
+//
+// A connection is made by the goroutine of its handshake and lives on its loop; whichever of the
+// two is last releases it (admission.Entry). Per connection there is one object and no
+// goroutine. Close and Leave may be called from any goroutine.
+//
+// # What it does not do
+//
+// It speaks no protocol and decides no rights.
+package gateway

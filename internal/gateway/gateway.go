@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/session"
+)
+
+// Env is what the server gives to gateways. All fields are needed, but Engine may be nil
+// where no connection of its own is served, and WriteTimeout 0.
+type Env struct {
+	Engine    *loop.Engine
+	Hub       *hub.Hub
+	Admission *admission.Admission
+	Session   session.Options // of sessions; a protocol may change its copy
+	Takeover  frame.Takeover  // allowed in permessage-deflate
+
+	// Submit is maru.Broker's. It is called on loops and does not wait.
+	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
+
+	// WriteTimeout bounds one write of what is served by a goroutine. Default 30 s.
+	WriteTimeout time.Duration
+}
+
+// Mount brings a protocol into the server: it registers forms with env.Hub, makes endpoints,
+// and answers the routes on which requests come to them. It is called once, before the
+// first request.
+type Mount func(env *Env) []Route
+
+// Route says which requests come to a gateway. Exactly one of Path, Channel and Presence says
+// where; the first route whose Takes agrees gets the request.
+type Route struct {
+	Path     string // an address of the gateway's own; one that ends in / stands for all below it
+	Channel  bool   // the addresses of channels
+	Presence bool   // the addresses of their presence
+
+	// Takes picks requests at that place; nil: all. It may read headers only and does not
+	// wait.
+	Takes func(r *http.Request) bool
+
+	// Serve answers. The channel's name is valid, and empty on Path.
+	Serve func(w http.ResponseWriter, r *http.Request, channel string)
+}
+
+// Matches reports whether a request at an escaped path of the gateway's own is for the route.
+func (t *Route) Matches(path string, r *http.Request) bool {
+	if t.Path == "" {
+		return false
+	}
+	at := path == t.Path || strings.HasSuffix(t.Path, "/") && strings.HasPrefix(path, t.Path)
+	return at && t.Wants(r)
+}
+
+// Wants reports whether the route takes a request at its place.
+func (t *Route) Wants(r *http.Request) bool { return t.Takes == nil || t.Takes(r) }
+
+// Upgrades is a Takes: requests for a WebSocket.
+func Upgrades(r *http.Request) bool { return handshake.IsUpgrade(r) }
+
+// Offers makes a Takes: requests for a WebSocket that offer a subprotocol.
+func Offers(subprotocol string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return handshake.IsUpgrade(r) && handshake.Offers(r, subprotocol) }
+}
+
+// Endpoint is one transport of a gateway: where its connections live. Make it with
+// Env.Endpoint.
+type Endpoint struct {
+	*Env
+	transport *admission.Transport
+}
+
+// Endpoint makes an endpoint; the name is that of its connections in logs, metrics and the
+// registry.
+func (env *Env) Endpoint(name string) *Endpoint {
+	return &Endpoint{Env: env, transport: env.Admission.Transport(name)}
+}
+
+// Refuse answers a request for a live connection with err, and logs it.
+func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e.Admission.Refuse(w, r, err)
+}
+
+// info is what the registry answers about a connection of the endpoint.
+func (e *Endpoint) info(entry *admission.Entry, who auth.Identity, channels []string) admission.Info {
+	return admission.Info{
+		ID: entry.ID(), Transport: e.transport.Name(), Addr: entry.Addr(), User: who.User,
+		Since: e.Admission.Registry.Since(entry), Channels: channels,
+	}
+}
+
+// ReplayActions are what a subscription that begins with q wants to do.
+func ReplayActions(q maru.HistoryQuery) []auth.Action {
+	if q.Since == nil && q.Limit == 0 {
+		return subscribeActions[:1]
+	}
+	return subscribeActions[:]
+}
+
+var subscribeActions = [...]auth.Action{auth.Subscribe, auth.History}

@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/session"
+)
+
+// Codec is the wire format of a protocol in which one connection has many channels. Its
+// functions are called by many goroutines at once.
+type Codec struct {
+	// Decode reads one message; the bytes are valid only during the call. An error without a
+	// command closes the connection with the error's code.
+	Decode func(text bool, message []byte) (session.Command, error)
+	// EncodeReply writes the answer to the command with that ref; nil: none is sent.
+	EncodeReply func(ref uint64, r session.Reply) []byte
+	// EncodePush writes what the server says unasked; nil: nothing is sent.
+	EncodePush func(p session.Push) []byte
+}
+
+// Protocol is a protocol of many channels on one connection: its Codec, the form in which
+// publications come, and how it differs from others. Upgrade answers its requests.
+type Protocol struct {
+	endpoint     *Endpoint
+	codec        Codec
+	form         hub.FormID
+	op           frame.Opcode
+	session      session.Options
+	subprotocols []string
+}
+
+// ProtocolOptions say what a Protocol is like.
+type ProtocolOptions struct {
+	Name        string // of its connections in logs, metrics and the registry
+	Subprotocol string // that a handshake selects if it is offered; empty: none
+	Codec       Codec
+	Form        hub.FormID
+	Binary      bool // replies and pushes are binary messages, not text
+	NoConnect   bool // there is no connect command: the session begins with the handshake
+}
+
+// Protocol makes a protocol's endpoint.
+func (env *Env) Protocol(o ProtocolOptions) *Protocol {
+	p := &Protocol{endpoint: env.Endpoint(o.Name), codec: o.Codec, form: o.Form, op: frame.Text, session: env.Session}
+	if o.Subprotocol != "" {
+		p.subprotocols = []string{o.Subprotocol}
+	}
+	if o.Binary {
+		p.op = frame.Binary
+	}
+	p.session.NoConnect = o.NoConnect
+	return p
+}
+
+// Upgrade answers a request for a WebSocket of the protocol, see Endpoint.Upgrade. The
+// channel of the address means nothing here.
+func (p *Protocol) Upgrade(w http.ResponseWriter, r *http.Request, _ string) {
+	m := new(multiplex)
+	p.endpoint.Upgrade(w, r, Opening{
+		Subprotocols: p.subprotocols,
+		Recovers:     true,
+		New: func() Member {
+			m.protocol = p
+			return m
+		},
+		Enter: func(context.Context) error {
+			m.session.Begin(&p.session, m, m.Identity())
+			return nil
+		},
+	})
+}
+
+// multiplex is one connection of a Protocol: the engine's handler for it, and what its session
+// speaks through.
+type multiplex struct {
+	Connection
+	protocol *Protocol
+	session  session.Session
+	pace     admission.Pace
+}
+
+// Message takes a command. After our own close the peer may still send until it has
+// answered; that is no longer processed.
+func (m *multiplex) Message(op frame.Opcode, data []byte) {
+	if !m.conn.Open() {
+		return
+	}
+	c, err := m.protocol.codec.Decode(op == frame.Text, data)
+	if c == nil {
+		m.Close(err)
+		return
+	}
+	m.session.Do(c)
+}
+
+// Closed is the end of the connection.
+func (m *multiplex) Closed(code int, reason string, err error) {
+	if reason == "" && err != nil {
+		reason = err.Error()
+	}
+	End(m, code, reason)
+}
+
+// Exit ends the session.
+func (m *multiplex) Exit(entered bool) {
+	if entered {
+		m.session.Closed()
+	}
+}
+
+// Farewell is the last word before the server closes the connection: while it drains, when
+// to come back.
+func (m *multiplex) Farewell() *loop.Message {
+	after := m.endpoint.Admission.Drain.ComeBack()
+	if after == 0 {
+		return nil
+	}
+	return m.message(m.protocol.codec.EncodePush(session.ComeBack{After: after}))
+}
+
+// message is nil for nil.
+func (m *multiplex) message(b []byte) *loop.Message {
+	if b == nil {
+		return nil
+	}
+	return loop.NewMessage(m.protocol.op, b)
+}
+
+// Info is what the registry answers.
+func (m *multiplex) Info() admission.Info { return m.info(m.session.Channels()...) }
+
+// Close closes the connection with the code of err: whoever speaks such a protocol can
+// recover, also what it missed because it was slow.
+func (m *multiplex) Close(err error) { m.close(err, maru.CloseSlow) }
+
+// Reply sends a reply.
+func (m *multiplex) Reply(ref uint64, r session.Reply) {
+	m.send(m.protocol.codec.EncodeReply(ref, r))
+}
+
+// Push sends a push.
+func (m *multiplex) Push(p session.Push) { m.send(m.protocol.codec.EncodePush(p)) }
+
+func (m *multiplex) send(b []byte) {
+	if b == nil {
+		return
+	}
+	if err := m.conn.Send(loop.NewMessage(m.protocol.op, b)); errors.Is(err, loop.ErrFull) {
+		m.Close(errSlow)
+	}
+}
+
+var errSlow = maru.NewError(maru.CodeSlow, "too many replies wait to be read by this client")
+
+// Pause stops the reading of the connection; Resume goes on.
+func (m *multiplex) Pause()  { m.conn.Pause() }
+func (m *multiplex) Resume() { m.conn.Resume() }
+
+// Attach says who the client is now.
+func (m *multiplex) Attach(who auth.Identity) error { return attach(m, who) }
+
+// MayPublish is Admission.MayPublish.
+func (m *multiplex) MayPublish(who auth.Identity, channel string) error {
+	return m.endpoint.Admission.MayPublish(who, m.entry.Addr(), &m.pace, channel)
+}
+
+// Subscribe joins a channel.
+func (m *multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (session.Subscription, bool, error) {
+	s := &subscription{
+		channel: m.endpoint.Hub.Channel(o.Channel),
+		socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},
+	}
+	answered, err := m.join(ctx, s, ref, o)
+	if err != nil {
+		s.unfollow()
+		s.channel.Release()
+		return nil, answered, err
+	}
+	return s, answered, nil
+}
+
+func (m *multiplex) join(ctx context.Context, s *subscription, ref uint64, o session.Join) (answered bool, err error) {
+	s.socket.Mode = s.channel.Mode(hub.Mode{Latest: o.Latest, MaxHz: o.MaxHz})
+	j, err := s.channel.Join(ctx, s.socket.Mode, &o.Replay)
+	if err != nil {
+		return false, err
+	}
+	first := session.Subscribed{Channel: o.Channel, From: j.History.Start(o.Replay), Replay: len(j.History.Publications), Gap: j.History.Gap}
+	if o.Presence {
+		here := s.channel.Follow(m.conn, s.socket.Form)
+		s.follows, first.Presence = true, &here
+	}
+	var reply []byte
+	if ref != 0 {
+		reply = m.protocol.codec.EncodeReply(ref, first)
+	}
+	return true, j.Attach(ctx, s.socket, m.message(reply))
+}
+
+// subscription is a channel of a session.
+type subscription struct {
+	channel *hub.Channel
+	socket  hub.Socket
+	follows bool // the presence's changes too
+}
+
+// Channel is the channel's name.
+func (s *subscription) Channel() string { return s.channel.Name() }
+
+// Leave ends the subscription.
+func (s *subscription) Leave() {
+	s.unfollow()
+	s.channel.Remove(s.socket, !s.socket.Conn.Open())
+	s.channel.Release()
+}
+
+func (s *subscription) unfollow() {
+	if s.follows {
+		s.channel.Unfollow(s.socket.Conn, s.socket.Form, !s.socket.Conn.Open())
+	}
+}

@@ -1,0 +1,54 @@
+package raw
+
+import (
+	"bytes"
+	"context"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/gateway"
+)
+
+// connection is one WebSocket in its channel, the engine's handler for it.
+type connection struct{ gateway.Subscriber }
+
+var errGap = maru.NewError(maru.CodeGap, "what was published after that position is no longer retained in full")
+
+// enter joins the channel. A gap closes the connection before anything is sent: the form has
+// no way to say it.
+func (c *connection) enter(ctx context.Context, a asked) error {
+	var query *maru.HistoryQuery // nil: nothing of the history was asked for
+	if a.query.Since != nil || a.query.Limit != 0 {
+		query = &a.query
+	}
+	j, err := c.Join(ctx, a.mode, query)
+	if err != nil {
+		return err
+	}
+	if j.History.Gap != nil {
+		j.Cancel()
+		return errGap
+	}
+	return c.Attach(ctx, &j, nil)
+}
+
+// Message publishes what the client sent. After our own close the peer may
+// still send until it has answered; that is no longer processed.
+func (c *connection) Message(op frame.Opcode, data []byte) {
+	if !c.Conn().Open() {
+		return
+	}
+	p := &maru.Publication{Kind: maru.Text, Data: bytes.Clone(data)}
+	if op == frame.Binary {
+		p.Kind = maru.Binary
+	}
+	c.Publish(p)
+}
+
+// Closed is the end of the connection.
+func (c *connection) Closed(code int, reason string, err error) {
+	if reason == "" && err != nil {
+		reason = err.Error()
+	}
+	gateway.End(c, code, reason)
+}

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
+)
+
+// Response is a live connection that is served by the goroutine of its request: a poll that
+// waits, an event stream that has no connection of its own. It has the life of a Connection.
+type Response struct {
+	endpoint   *Endpoint
+	channel    string
+	who        auth.Identity
+	revocation *auth.Revocation
+	entry      admission.Entry
+	end        func(error)
+}
+
+// Hold admits a request that wants to do all of that in a channel. end is called once, from
+// any goroutine, when the server ends the connection; it does not wait. Errors: those of
+// Admission.Admit; CodeTokenExpired, CodeRevoked. A Response is given back by Release.
+func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), actions ...auth.Action) (*Response, error) {
+	who, reservation, err := e.Admission.Admit(r, channel, actions...)
+	if err != nil {
+		return nil, err
+	}
+	h := &Response{endpoint: e, channel: channel, who: who, end: end}
+	h.entry.Open(reservation)
+	e.Admission.Registry.Add(h)
+	if who != (auth.Identity{}) {
+		if h.revocation, err = e.Admission.Authenticator.Attach(&h.who, h); err != nil {
+			e.Admission.Registry.Remove(&h.entry)
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// Opened counts and logs the beginning, when the request can no longer be refused.
+func (h *Response) Opened() {
+	h.endpoint.Admission.Opened(h.endpoint.transport, h)
+}
+
+// Closed counts and logs the end of what was opened, and why it ended.
+func (h *Response) Closed(reason string) {
+	h.endpoint.Admission.Closed(h.endpoint.transport, h, 0, reason)
+}
+
+// Release gives back what Hold took.
+func (h *Response) Release() {
+	h.revocation.Release()
+	h.endpoint.Admission.Registry.Remove(&h.entry)
+}
+
+// Entry is the connection's place in the registry.
+func (h *Response) Entry() *admission.Entry { return &h.entry }
+
+// Identity is who sent the request.
+func (h *Response) Identity() auth.Identity { return h.who }
+
+// Info is what the registry answers.
+func (h *Response) Info() admission.Info {
+	return h.endpoint.info(&h.entry, h.who, []string{h.channel})
+}
+
+// Close ends the response.
+func (h *Response) Close(err error) { h.end(err) }
+
+// Leave ends the response because the server drains.
+func (h *Response) Leave() {
+	h.end(maru.NewError(maru.CodeShuttingDown, "the server is shutting down"))
+}
+
+// EndOf is the reason of a Response's end, given the request's context and the error that
+// ended it; nil: an answer.
+func EndOf(client context.Context, err error) string {
+	switch {
+	case err == nil && client.Err() == nil:
+		return admission.Answered
+	case err != nil && maru.ErrorOf(err).Code != maru.CodeInternal:
+		return string(maru.ErrorOf(err).Code)
+	case client.Err() != nil:
+		return admission.ClientWent
+	}
+	return err.Error()
+}

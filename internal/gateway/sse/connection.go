@@ -1,0 +1,85 @@
+package sse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+)
+
+// take hands the request's connection over to a loop, as a stream of the channel. All that
+// can be refused is refused before.
+func (s *streams) take(w http.ResponseWriter, r *http.Request, channel string, query maru.HistoryQuery, mode hub.Mode) {
+	c := new(connection)
+	var j hub.Joining
+	s.channels.Take(w, r, gateway.Opening{
+		Channel: channel, Actions: gateway.ReplayActions(query),
+		New: func() gateway.Member {
+			c.Init(s.channels.Hub.Channel(channel), s.form)
+			return c
+		},
+		Prepare: func(ctx context.Context) (err error) {
+			j, err = c.Join(ctx, mode, &query)
+			return err
+		},
+		Cancel: func() { j.Cancel() },
+		Enter: func(ctx context.Context) error {
+			return c.Attach(ctx, &j, loop.NewBareMessage(appendBeginning(nil, query, j.History), ""))
+		},
+	}, head)
+}
+
+// head is the head of the answer. The body ends with the connection, not in chunks (HTML,
+// "Server-sent events", §9.2.7 advises so): every connection gets the same bytes.
+func head(h http.Header) []byte {
+	describe(h)
+	h.Set("Connection", "close")
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 200 OK\r\n")
+	h.Write(&b)
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// connection is one stream in its channel, the engine's handler for it: 80 bytes and no
+// goroutine.
+type connection struct{ gateway.Subscriber }
+
+// Message never comes: the client of a stream says nothing.
+func (*connection) Message(frame.Opcode, []byte) {}
+
+// commentMessage is Beat's answer, for all connections.
+var commentMessage = loop.NewBareMessage([]byte(comment), "")
+
+// Beat is a loop.BeatHandler's.
+func (*connection) Beat() *loop.Message { return commentMessage }
+
+// Farewell says in a drain when to come back.
+func (c *connection) Farewell() *loop.Message {
+	after := c.Endpoint().Admission.Drain.ComeBack()
+	if after == 0 {
+		return nil
+	}
+	return loop.NewBareMessage(append(appendRetry(nil, after), '\n'), "")
+}
+
+// Closed is the end of the connection.
+func (c *connection) Closed(_ int, reason string, err error) {
+	if reason == "" { // not closed by us
+		reason = admission.ClientWent
+		if e := net.Error(nil); errors.As(err, &e) && e.Timeout() { // it has vanished
+			reason = err.Error()
+		}
+	}
+	gateway.End(c, 0, reason)
+}

@@ -1,0 +1,63 @@
+package sse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"maru.example/maru"
+)
+
+// comment is a sign of life that no client's program sees.
+const comment = ":\n\n"
+
+// appendRetry appends how long a browser is to wait before it comes back.
+func appendRetry(dst []byte, after time.Duration) []byte {
+	dst = append(dst, "retry: "...)
+	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
+	return append(dst, '\n')
+}
+
+// appendID appends where the client stands now.
+func appendID(dst []byte, at maru.Position) []byte {
+	dst = append(append(append(dst, "id: "...), at.Epoch...), ':')
+	dst = strconv.AppendUint(dst, at.Offset, 10)
+	return append(dst, '\n')
+}
+
+// appendPublication appends one event. Lines end at LF, CR or both (HTML,
+// "Parsing an event stream"), so that only text without CR can be given line by
+// line and come out as it was. JSON is compacted: it has neither.
+func appendPublication(dst []byte, epoch string, p *maru.Publication) []byte {
+	if p.Offset != 0 { // what is transient leaves the client where it stands
+		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
+	}
+	if p.Kind == maru.Binary || bytes.IndexByte(p.Data, '\r') >= 0 {
+		dst = append(dst, "event: base64\ndata: "...)
+		dst = base64.StdEncoding.AppendEncode(dst, p.Data)
+		return append(dst, "\n\n"...)
+	}
+	return appendData(dst, p.Data)
+}
+
+// appendData appends the data lines and the end of the block.
+func appendData(dst, data []byte) []byte {
+	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
+		dst = append(append(append(dst, "data: "...), line...), '\n')
+	}
+	return append(dst, '\n')
+}
+
+// appendGap appends that what was missed is no longer retained in full. It has an id only
+// when nothing retained follows: with one, who is cut off right after it would skip what
+// follows.
+func appendGap(dst []byte, h maru.History) []byte {
+	dst = append(dst, "event: gap\n"...)
+	if len(h.Publications) == 0 {
+		dst = appendID(dst, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+	}
+	gap, _ := json.Marshal(h.Gap) // a word and two numbers
+	return appendData(dst, gap)
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"context"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+)
+
+// Subscriber is a Connection that is in one channel for life: 80 bytes.
+type Subscriber struct {
+	Connection
+	channel  *hub.Channel
+	inflight inflight
+	form     hub.FormID
+}
+
+// Init says in which channel, and in which form it gets that. Opening.New calls it.
+func (s *Subscriber) Init(channel *hub.Channel, form hub.FormID) { s.channel, s.form = channel, form }
+
+// Channel is the channel.
+func (s *Subscriber) Channel() *hub.Channel { return s.channel }
+
+// Join begins the subscription, see hub.Channel.Join. mode is what the client asks for.
+func (s *Subscriber) Join(ctx context.Context, mode hub.Mode, q *maru.HistoryQuery) (hub.Joining, error) {
+	mode = s.channel.Mode(mode)
+	if mode != (hub.Mode{}) {
+		next := s.copyMore()
+		next.mode = mode
+		s.more.Store(next)
+	}
+	return s.channel.Join(ctx, mode, q)
+}
+
+func (s *Subscriber) copyMore() *more {
+	if old := s.more.Load(); old != nil {
+		next := *old
+		return &next
+	}
+	return new(more)
+}
+
+// Publish publishes in the channel what the client says. The loop calls it. It does not
+// wait: with maru.MaxInflight publications under way the connection is not read until one
+// is done. A publication that is refused closes the connection, which has no replies.
+func (s *Subscriber) Publish(p *maru.Publication) {
+	e, who, channel := s.endpoint, s.Identity(), s.channel.Name()
+	if err := e.Admission.MayPublish(who, s.entry.Addr(), s.pace(), channel); err != nil {
+		s.Close(err)
+		return
+	}
+	p.User = who.User
+	s.inflight.begin()
+	e.Submit(channel, p, maru.PublishOptions{Publisher: who.Publisher()}, s.published)
+	s.inflight.submitted(s.conn)
+}
+
+// published is called when the broker has answered.
+func (s *Subscriber) published(_ maru.Published, err error) {
+	s.inflight.done(s.conn)
+	if err != nil {
+		s.Close(err)
+	}
+}
+
+// pace is the connection's own, made when a limit first asks for it.
+func (s *Subscriber) pace() *admission.Pace {
+	if !s.endpoint.Admission.Rates.PerConnection() {
+		return nil
+	}
+	m := s.more.Load()
+	if m == nil || m.pace == nil {
+		m = s.copyMore()
+		m.pace = new(admission.Pace)
+		s.more.Store(m)
+	}
+	return m.pace
+}
+
+// Attach subscribes the connection: it gets first, the history, and what is live.
+func (s *Subscriber) Attach(ctx context.Context, j *hub.Joining, first *loop.Message) error {
+	return j.Attach(ctx, s.socket(), first)
+}
+
+func (s *Subscriber) socket() hub.Socket {
+	socket := hub.Socket{Conn: s.conn, Form: s.form}
+	if m := s.more.Load(); m != nil {
+		socket.User, socket.Mode = m.who.User, m.mode
+	}
+	return socket
+}
+
+// Exit leaves the channel.
+func (s *Subscriber) Exit(entered bool) {
+	if entered {
+		s.channel.Remove(s.socket(), true)
+	}
+	s.channel.Release()
+}
+
+// Info is what the registry answers.
+func (s *Subscriber) Info() admission.Info { return s.info(s.channel.Name()) }
+
+// Close ends the connection with the code of err.
+func (s *Subscriber) Close(err error) { s.close(err, maru.CodeSlow.CloseCode()) }

@@ -1,0 +1,138 @@
+package v1
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/session"
+)
+
+type publish struct {
+	Channel        string          `json:"channel"`
+	Data           json.RawMessage `json:"data"`
+	Kind           string          `json:"kind"`
+	Key            string          `json:"key"`
+	IdempotencyKey string          `json:"idempotency_key"`
+	Version        uint64          `json:"version"`
+	Transient      bool            `json:"transient"`
+}
+
+var (
+	errNoData    = maru.NewError(maru.CodeBadRequest, "publish needs data")
+	errKind      = maru.NewError(maru.CodeBadRequest, "kind is text, json or binary")
+	errText      = maru.NewError(maru.CodeBadRequest, "data of kind text is a string")
+	errSurrogate = maru.NewError(maru.CodeBadText, "the string has half a surrogate pair")
+	errBinary    = maru.NewError(maru.CodeBadRequest, "data of kind binary is a string")
+	errBase64    = maru.NewError(maru.CodeBadRequest, "data of kind binary is base64")
+)
+
+const (
+	whiteSpace         = " \t\r\n" // between tokens, RFC 8259 §2
+	replacement        = "\ufffd"  // what encoding/json puts for half a surrogate pair
+	escapedReplacement = `\ufffd`
+)
+
+// strictBase64 takes one form of each value, RFC 4648 §3.5.
+var strictBase64 = base64.StdEncoding.Strict()
+
+func (c *publish) typed(ref uint64) session.Command {
+	p := &maru.Publication{Key: c.Key}
+	var err error
+	if p.Kind, p.Data, err = c.data(); err != nil {
+		return invalid(ref, c.Channel, err)
+	}
+	return session.Publish{Ref: ref, Channel: c.Channel, Publication: p,
+		Options: maru.PublishOptions{IdempotencyKey: c.IdempotencyKey, Version: c.Version, Transient: c.Transient}}
+}
+
+// data is what is published. Without a kind a string is text, and anything else JSON.
+// encoding/json has read c.Data, so it is one valid value, and has copied it, so it may
+// become the publication's.
+func (c *publish) data() (kind maru.Kind, data []byte, err error) {
+	isString := len(c.Data) > 0 && c.Data[0] == '"'
+	switch {
+	case len(c.Data) == 0:
+		err = errNoData
+	case c.Kind == "text", c.Kind == "" && isString:
+		kind = maru.Text
+		data, err = text(c.Data)
+	case c.Kind == "json", c.Kind == "":
+		kind = maru.JSON
+		data = compact(c.Data)
+	case c.Kind == "binary":
+		kind = maru.Binary
+		data, err = binary(c.Data)
+	default:
+		err = errKind
+	}
+	return kind, data, err
+}
+
+// text is the string that the data is. encoding/json puts U+FFFD for half a surrogate
+// pair, which no UTF-8 can hold: what is published is what was sent, or an error.
+func text(data json.RawMessage) ([]byte, error) {
+	if inside, plain := plainString(data); plain {
+		return inside, nil
+	}
+	var s string
+	if json.Unmarshal(data, &s) != nil {
+		return nil, errText
+	}
+	if n := strings.Count(s, replacement); n > 0 && n != bytes.Count(data, []byte(replacement))+strings.Count(strings.ToLower(string(data)), escapedReplacement) {
+		return nil, errSurrogate
+	}
+	return []byte(s), nil
+}
+
+// compact takes the white space between the tokens out of one valid JSON value, in place:
+// json.Compact would need another copy.
+func compact(data []byte) []byte {
+	if !bytes.ContainsAny(data, whiteSpace) {
+		return data
+	}
+	kept, quoted := data[:0], false
+	for i := 0; i < len(data); i++ {
+		c := data[i]
+		switch {
+		case quoted && c == '\\': // and what it escapes, which may be a quote
+			kept = append(kept, c)
+			i++
+			c = data[i]
+		case c == '"':
+			quoted = !quoted
+		case !quoted && strings.IndexByte(whiteSpace, c) >= 0:
+			continue
+		}
+		kept = append(kept, c)
+	}
+	return kept
+}
+
+func binary(data json.RawMessage) ([]byte, error) {
+	inside, plain := plainString(data)
+	if !plain {
+		var s string
+		if json.Unmarshal(data, &s) != nil {
+			return nil, errBinary
+		}
+		inside = []byte(s)
+	}
+	b, err := strictBase64.AppendDecode(nil, inside)
+	if err != nil {
+		return nil, errBase64
+	}
+	return b, nil
+}
+
+// plainString is what stands between the quotes of a JSON string in which nothing is
+// escaped, a part of data.
+func plainString(data json.RawMessage) (inside []byte, plain bool) {
+	if data[0] != '"' || bytes.IndexByte(data, '\\') >= 0 || !utf8.Valid(data) {
+		return nil, false
+	}
+	return data[1 : len(data)-1 : len(data)-1], true
+}

@@ -1,0 +1,127 @@
+package v1
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/session"
+)
+
+// reply is the server's answer to a command.
+type reply struct {
+	ID          uint64         `json:"id,omitempty"`
+	Connect     *connected     `json:"connect,omitempty"`
+	Subscribe   *subscribed    `json:"subscribe,omitempty"`
+	Unsubscribe *channel       `json:"unsubscribe,omitempty"`
+	History     *historyRead   `json:"history,omitempty"`
+	Presence    *maru.Presence `json:"presence,omitempty"`
+	Refresh     *refreshed     `json:"refresh,omitempty"`
+	RPC         *answered      `json:"rpc,omitempty"`
+	Ping        *empty         `json:"ping,omitempty"`
+	Error       *failure       `json:"error,omitempty"`
+}
+
+type connected struct {
+	User        string    `json:"user,omitempty"`
+	Ping        int64     `json:"ping"` // ms
+	Expires     time.Time `json:"expires,omitzero"`
+	MaxMessage  int64     `json:"max_message"`
+	MaxChannels int       `json:"max_channels"`
+}
+
+type subscribed struct {
+	Channel  string         `json:"channel"`
+	Epoch    string         `json:"epoch"`
+	Offset   uint64         `json:"offset"`
+	Replay   int            `json:"replay,omitempty"`
+	Gap      *maru.Gap      `json:"gap,omitempty"`
+	Presence *maru.Presence `json:"presence,omitempty"`
+}
+
+type historyRead struct {
+	Channel      string              `json:"channel"`
+	Epoch        string              `json:"epoch"`
+	Offset       uint64              `json:"offset"`
+	Publications []*maru.Publication `json:"publications"`
+	Gap          *maru.Gap           `json:"gap,omitempty"`
+}
+
+type refreshed struct {
+	User    string    `json:"user,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+type answered struct {
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// failure is an error as the client sees it.
+type failure struct {
+	Code      maru.Code `json:"code"`
+	Message   string    `json:"message"`
+	Temporary bool      `json:"temporary,omitempty"`
+}
+
+func failureOf(e *maru.Error) *failure { return &failure{e.Code, e.Message, e.Code.Temporary()} }
+
+// EncodeReply is the message for a reply. It is nil where nothing is to be sent: without a
+// ref only Failed is. What cannot be encoded, because the program answered a remote call
+// with what is no JSON, is answered with CodeInternal.
+func EncodeReply(ref uint64, r session.Reply) []byte {
+	if _, failed := r.(session.Failed); ref == 0 && !failed {
+		return nil
+	}
+	out := reply{ID: ref}
+	switch r := r.(type) {
+	case session.Published:
+		return encodePublished(ref, r)
+	case session.Connected:
+		out.Connect = &connected{r.User, r.PingInterval.Milliseconds(), r.Expires.UTC(), r.MaxMessageBytes, r.MaxChannels}
+	case session.Subscribed:
+		out.Subscribe = &subscribed{r.Channel, r.From.Epoch, r.From.Offset, r.Replay, r.Gap, r.Presence}
+	case session.Unsubscribed:
+		out.Unsubscribe = &channel{r.Channel}
+	case session.HistoryRead:
+		if r.Publications == nil {
+			r.Publications = []*maru.Publication{} // [], not null
+		}
+		out.History = &historyRead{r.Channel, r.Epoch, r.Head, r.Publications, r.Gap}
+	case session.PresenceRead:
+		out.Presence = &r.Presence
+	case session.Refreshed:
+		out.Refresh = &refreshed{r.User, r.Expires.UTC()}
+	case session.Answered:
+		out.RPC = &answered{r.Data}
+	case session.Pong:
+		out.Ping = &empty{}
+	case session.Failed:
+		out.Error = failureOf(r.Err)
+	}
+	message, err := encode(out)
+	if err != nil {
+		return EncodeReply(ref, session.Failed{Err: maru.ErrorOf(err)})
+	}
+	return message
+}
+
+// encodePublished is by hand: there is one for each publication that is acknowledged.
+//
+//	{"id":4,"publish":{"channel":"chat","epoch":"k3f9","offset":813,"replayed":true,"stale":true}}
+func encodePublished(ref uint64, r session.Published) []byte {
+	b := make([]byte, 0, len(r.Channel)+len(r.Epoch)+112)
+	b = strconv.AppendUint(append(b, `{"id":`...), ref, 10)
+	b = maru.AppendString(append(b, `,"publish":{"channel":`...), r.Channel)
+	b = maru.AppendString(append(b, `,"epoch":`...), r.Epoch)
+	if r.Offset != 0 { // transient: none
+		b = strconv.AppendUint(append(b, `,"offset":`...), r.Offset, 10)
+	}
+	if r.Replayed {
+		b = append(b, `,"replayed":true`...)
+	}
+	if r.Stale {
+		b = append(b, `,"stale":true`...)
+	}
+	return append(b, "}}"...)
+}

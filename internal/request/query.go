@@ -1,0 +1,88 @@
+package request
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"maru.example/maru"
+)
+
+// ParseQuery reads the query of an address. One that is malformed anywhere is
+// CodeBadRequest: half of a query is not what was asked.
+func ParseQuery(raw string) (url.Values, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	q, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, maru.NewError(maru.CodeBadRequest, "the query of the address is malformed")
+	}
+	return q, nil
+}
+
+// Replay reads since and last: what a subscriber wants before what is live.
+// With neither, Limit is 0; with both, since decides. Errors: CodeBadPosition,
+// CodeBadRequest.
+func Replay(q url.Values) (maru.HistoryQuery, error) {
+	last, err := Number(q, "last", maru.MaxHistoryPublications, 0)
+	if err != nil {
+		return maru.HistoryQuery{}, err
+	}
+	since, err := Since(q)
+	if err != nil || since == nil {
+		return maru.HistoryQuery{Limit: last}, err
+	}
+	return maru.HistoryQuery{Since: since, Limit: -1}, nil
+}
+
+// Since reads the position after which history is wanted; nil if there is none.
+// The error's code is CodeBadPosition.
+func Since(q url.Values) (*maru.Position, error) {
+	if !q.Has("since") {
+		return nil, nil
+	}
+	at, err := maru.ParsePosition(q.Get("since"))
+	if err != nil {
+		// Not err itself, which repeats the value: refusals are logged, and the log has
+		// nothing of a query.
+		return nil, maru.NewError(maru.CodeBadPosition, "a position is EPOCH:OFFSET or OFFSET")
+	}
+	return &at, nil
+}
+
+// Delivery reads deliver and max_hz: whether only the newest of each key is wanted, and
+// how many times a second at most, 0 for any. The error's code is CodeBadRequest.
+func Delivery(q url.Values) (latest bool, maxHz float64, err error) {
+	deliver := q.Get("deliver")
+	if q.Has("deliver") && deliver != "all" && deliver != "latest" {
+		return false, 0, maru.NewError(maru.CodeBadRequest, "deliver is all or latest")
+	}
+	if !q.Has("max_hz") {
+		return deliver == "latest", 0, nil
+	}
+	maxHz, err = strconv.ParseFloat(q.Get("max_hz"), 64)
+	if err != nil || maxHz == 0 {
+		maxHz = -1 // no number, or none that may be asked for
+	}
+	if err := maru.CheckMaxHz(maxHz); err != nil {
+		return false, 0, err
+	}
+	if deliver == "all" {
+		return false, 0, maru.NewError(maru.CodeBadRequest, "max_hz goes with deliver=latest, not all")
+	}
+	return true, maxHz, nil
+}
+
+// Number reads a parameter from 1 to most; absent means otherwise. The error's
+// code is CodeBadRequest.
+func Number(q url.Values, name string, most, otherwise int) (int, error) {
+	if !q.Has(name) {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseUint(q.Get(name), 10, 32)
+	if err != nil || n < 1 || n > uint64(most) {
+		return 0, maru.NewError(maru.CodeBadRequest, fmt.Sprintf("%s is a number from 1 to %d", name, most))
+	}
+	return int(n), nil
+}

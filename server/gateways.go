@@ -1,0 +1,38 @@
+package server
+
+import (
+	"net/http"
+
+	"maru.example/maru/internal/api"
+	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/gateway/raw"
+	"maru.example/maru/internal/gateway/sse"
+	"maru.example/maru/internal/gateway/v1"
+	"maru.example/maru/internal/web"
+)
+
+// Gateway brings a protocol into the server. Only packages of this module can make one.
+type Gateway = gateway.Mount
+
+// gateways are the protocols of every server. Of two that would take a request the first
+// gets it: raw takes every WebSocket on a channel's address.
+var gateways = []Gateway{v1.Mount, raw.Mount, sse.Mount}
+
+// mount brings the gateways in, those of the options first, and makes the addresses of the server.
+func (s *Server) mount() http.Handler {
+	env := &gateway.Env{
+		Engine: s.engine, Hub: s.hub, Admission: s.admission, Session: s.session(), Takeover: s.options.takeover(),
+		Submit: s.submit, WriteTimeout: s.options.BacklogAge,
+	}
+	for _, mount := range append(s.options.Gateways[:len(s.options.Gateways):len(s.options.Gateways)], gateways...) {
+		s.routes = append(s.routes, mount(env)...)
+	}
+	return api.New(api.Options{
+		Env: env, Routes: s.routes,
+		History: s.broker.History, Publish: s.publish,
+		Pages:        web.New(web.Options{Demo: s.options.Demo}),
+		Ready:        s.ready,
+		Metrics:      http.HandlerFunc(s.serveMetrics),
+		MaxBodyBytes: s.options.MaxMessageBytes,
+	})
+}

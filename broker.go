@@ -3,100 +3,178 @@ package maru
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 )
 
-// A Broker gives publications their place, keeps history, and carries
-// publications to the nodes of a server. It must guarantee:
+// A Broker numbers publications, keeps their history, and carries them to the
+// nodes of a server. The package maru.example/maru/broker/brokertest tests a broker
+// against this contract. A broker must guarantee:
 //
 //   - Numbers. A namespace has one epoch and one number that rises with each
 //     publication; a publication's offset is that number. So offsets rise in a
 //     channel and are not consecutive.
-//   - Order. Every publication is handed to the Sink exactly once, for each
-//     channel in the order of offsets, and before done is called. What one caller
-//     submits to a channel keeps its order, and so do the calls of done.
-//   - Agreement. That it is handed to the Sink and that History shows it is one
-//     step: no History is answered between the two. So who registers for the Sink
-//     and then asks for History misses nothing.
-//   - Retention. History keeps at most so many publications a channel, for so
-//     long, and so many bytes a namespace (the oldest of the namespace go first).
-//     For each retained publication the broker knows the channel's offset before
-//     it, and for each channel its head, the highest offset it ever had.
-//   - Gaps. History from a position S tells a gap if S is less than the offset
+//   - Order. The broker hands each publication to the Sink exactly once, in each
+//     channel in the order of offsets, and before it calls done. Publications that
+//     one caller submits to a channel keep their order, and so do the calls of done.
+//   - Agreement. Handing a publication to the Sink and showing it in History is one
+//     step: no History is answered between the two. So a subscriber that registers
+//     for the Sink and then asks for History misses nothing.
+//   - Retention. History keeps a limited number of publications in each channel, up
+//     to a limited age, and a limited number of bytes in each namespace (the oldest
+//     publications of the namespace are removed first). For each retained
+//     publication the broker knows the channel's offset before it, and for each
+//     channel its head, the highest offset it ever had.
+//   - Gaps. History from a position S reports a gap if S is less than the offset
 //     before the first retained publication after S; with none retained after S,
 //     if S is less than the head; for a channel no longer known, if S is less
 //     than the highest offset ever removed from such channels. A position of
 //     another epoch, or beyond the head (of the channel; of the namespace for a
 //     channel no longer known), is a gap of unknown extent, and everything that
 //     is retained follows it.
-//   - Repeats. With an idempotency key a publication is taken once: the same key
+//   - Repeats. A publication with an idempotency key is accepted once. The same key
 //     again, from the same publisher in the same channel, within IdempotencyAge,
-//     answers the first one's position and delivers nothing; with another kind,
-//     data or publication key it is CodeIdempotencyConflict.
-//   - Versions. A publication with a version that is not above the highest version
-//     that the channel has is stale: it answers the channel's head and delivers
-//     nothing. A broker may forget a channel's version when it retains nothing of
-//     the channel any more.
-//   - Transients. A transient publication has no number and is not retained; it is
+//     returns the position of the first publication and delivers nothing. If kind,
+//     data or publication key differ, the error is CodeIdempotencyConflict.
+//   - Versions. A publication is stale if it has a version and that is not above the
+//     highest version the channel has. It then returns the channel's head and
+//     delivers nothing. A broker may forget a channel's version once it retains no
+//     publication of the channel.
+//   - Transients. A transient publication has no number and is not retained. It is
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
-// All methods are safe for concurrent use.
+// All methods are safe for concurrent use. A broker may also be a HeldReporter and a
+// HealthReporter.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
-	// and then calls done once: maybe before Submit returns, maybe from another
-	// goroutine. done must not wait and must not call the broker. Submit does not
-	// wait either; what is on its way is the caller's to bound. It takes ownership
-	// of p and p.Data. Publish is Submit for who can wait.
+	// and then calls done once, before Submit returns or later from another
+	// goroutine. done must not block and must not call the broker. Submit does not
+	// block either; the caller limits how many submissions are in progress. Submit
+	// takes ownership of p and p.Data. A caller that can block uses Publish.
 	Submit(channel string, p *Publication, o PublishOptions, done func(Published, error))
 
-	// History answers what is retained of the channel, ascending.
+	// History returns the retained publications of the channel that q asks for, in
+	// ascending order.
 	History(ctx context.Context, channel string, q HistoryQuery) (History, error)
 
-	// Close gives back what the broker holds. Submit and History then fail
-	// with an error that has CodeShuttingDown.
+	// Close waits for submissions in progress and frees what the broker holds. When it
+	// returns, no call of the Sink is running, and none follows. Submit and History then
+	// fail with CodeShuttingDown. A second Close does nothing.
 	Close() error
 }
 
-// PublishOptions say how a publication is taken.
+// OpenBroker opens a broker for a server: see server.Options.Broker. It may take
+// seconds, for example to read a history from disk. Packages below
+// maru.example/maru/broker return such functions; a program can bring its own:
+//
+//	server.Options{Broker: func(o maru.BrokerOptions) (maru.Broker, error) {
+//		return mybroker.Open("db.example.org", o.Retention, o.Sink)
+//	}}
+//
+// The error should say which directory, address or file cannot be used, and why.
+type OpenBroker func(BrokerOptions) (Broker, error)
+
+// BrokerOptions are what a server gives to the broker that it opens.
+type BrokerOptions struct {
+	// Retention returns what a namespace keeps. Fields can be zero: see
+	// Retention.WithDefaults. A broker asks once for each namespace, when it first needs
+	// it, and goes on with that answer: the answer may change when the server's rules are
+	// reloaded. nil: every namespace has the defaults.
+	Retention func(namespace string) Retention
+	// Sink receives each publication; see Sink. nil: publications are not delivered.
+	Sink Sink
+	// Logger receives what an operator should know. nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// WithDefaults returns o with its nil fields set, so that a broker need not test them.
+func (o BrokerOptions) WithDefaults() BrokerOptions {
+	if o.Retention == nil {
+		o.Retention = func(string) Retention { return Retention{} }
+	}
+	if o.Sink == nil {
+		o.Sink = func(string, Position, *Publication) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A HeldReporter is a Broker that knows how much it retains. A server shows it as the
+// metrics maru_history_publications and maru_history_bytes. Without the method, what the
+// broker retains is not counted there.
+type HeldReporter interface {
+	// Held returns how much is retained now, in all namespaces. It is called for each
+	// scrape of the metrics and must be quick. It may count publications that are too
+	// old and not yet removed. It is safe for concurrent use, also after Close.
+	Held() Held
+}
+
+// Held is how much a broker retains.
+type Held struct {
+	Channels     int   // channels that are known, also those that retain nothing
+	Publications int   // retained publications
+	Bytes        int64 // what these count towards Retention.Bytes
+}
+
+// Plus returns the sum of both.
+func (h Held) Plus(other Held) Held {
+	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
+}
+
+// A HealthReporter is a Broker that can be unable to take publications for a time,
+// for example while a disk is full. A server shows it as the metric
+// maru_history_failing. It does not stop publishing to a broker that is failing: Submit
+// then returns an error for each publication.
+type HealthReporter interface {
+	// Err returns why publishing fails at the moment, or nil if it does not. It is called
+	// for each scrape of the metrics and must be quick. It is safe for concurrent use,
+	// also after Close.
+	Err() error
+}
+
+// PublishOptions say how a publication is treated.
 type PublishOptions struct {
 	// IdempotencyKey makes a retry safe, within IdempotencyAge. It is bound to the
 	// channel and to Publisher. At most MaxIdempotencyKeyBytes; empty: none.
 	IdempotencyKey string
-	// Publisher is whose the key is: a person, an API key; empty for anonymous.
+	// Publisher is the owner of the key: a user or an API key; empty for anonymous.
 	Publisher string
-	// Version, if not 0, is compared with what the channel has; see Broker.
+	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
-	// Transient publications are for those who are there: not retained, and
-	// without a number. Version is ignored.
+	// Transient publications only reach current subscribers: they are not retained and
+	// have no number. Version is ignored.
 	Transient bool
 }
 
 const (
-	// IdempotencyAge is how long a repeat is known.
+	// IdempotencyAge is for how long an idempotency key is remembered.
 	IdempotencyAge = 10 * time.Minute
-	// MaxIdempotencyKeyBytes is the longest idempotency key.
+	// MaxIdempotencyKeyBytes is the length of the longest idempotency key.
 	MaxIdempotencyKeyBytes = 255
 )
 
-// Check says whether the options can be followed: the error's code is
-// CodeBadRequest for a key that is too long.
+// Check reports invalid options. The error's code is CodeBadRequest for an idempotency
+// key that is too long.
 func (o PublishOptions) Check() error {
-	if len(o.IdempotencyKey) > MaxIdempotencyKeyBytes {
-		return NewError(CodeBadRequest, "an idempotency key has at most 255 bytes")
+	if n := len(o.IdempotencyKey); n > MaxIdempotencyKeyBytes {
+		return NewError(CodeBadRequest, fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", n, MaxIdempotencyKeyBytes))
 	}
 	return nil
 }
 
-// Published is what became of a publication.
+// Published is the result of publishing.
 type Published struct {
 	Position      // of the publication, or of the first one if Replayed; the channel's head if Stale
 	Replayed bool // the idempotency key was known: nothing was delivered
 	Stale    bool // the version was not new: nothing was delivered
 }
 
-// Publish submits and waits until it is done, or until ctx ends; then the
-// publication may be taken all the same, which is what idempotency keys are for.
-// With a ctx that has ended already nothing happens.
+// Publish submits p and waits until the broker is done with it, or until ctx ends. If
+// ctx ends first, the publication may still be accepted: retry with an idempotency key.
+// If ctx has already ended, Publish does nothing and returns its error.
 func Publish(ctx context.Context, b Broker, channel string, p *Publication, o PublishOptions) (Published, error) {
 	if err := ctx.Err(); err != nil {
 		return Published{}, err
@@ -115,17 +193,17 @@ func Publish(ctx context.Context, b Broker, channel string, p *Publication, o Pu
 	}
 }
 
-// Retention is what a namespace keeps. In the first three, zero means the
-// default and a negative value that nothing is retained: positions still rise,
-// and gaps are still told.
+// Retention is what a namespace keeps. In the first three fields zero means the
+// default, and a negative value means that nothing is retained: positions still rise,
+// and gaps are still reported.
 type Retention struct {
-	Publications int           // of a channel; default 100
-	Age          time.Duration // of a publication when it is no longer retained; default 24 h
-	Bytes        int64         // of the namespace, with what a publication costs beside its data; default 64 MiB
-	Durability   Durability    // default: Interval where there is a directory for it, else InMemory
+	Publications int           // the most in a channel; default 100
+	Age          time.Duration // a publication of this age is removed; default 24 h
+	Bytes        int64         // the most in the namespace, including the cost of a publication beside its data; default 64 MiB
+	Durability   Durability    // default: Interval where the server has a broker that stores, else InMemory
 }
 
-// Or is r with its zero fields as other has them.
+// Or returns r with its zero fields taken from other.
 func (r Retention) Or(other Retention) Retention {
 	r.Publications = cmp.Or(r.Publications, other.Publications)
 	r.Age = cmp.Or(r.Age, other.Age)
@@ -134,7 +212,7 @@ func (r Retention) Or(other Retention) Retention {
 	return r
 }
 
-// WithDefaults is r with its zero fields set, but for Durability.
+// WithDefaults returns r with its zero fields set to their defaults, except Durability.
 func (r Retention) WithDefaults() Retention {
 	r.Publications = cmp.Or(r.Publications, 100)
 	r.Age = cmp.Or(r.Age, 24*time.Hour)
@@ -142,54 +220,55 @@ func (r Retention) WithDefaults() Retention {
 	return r
 }
 
-// Retains reports whether something that counts size bytes can be retained at
-// all. r has its defaults.
+// Retains reports whether a publication that counts size bytes can be retained at
+// all. The zero fields of r must be set: see WithDefaults.
 func (r Retention) Retains(size int64) bool {
 	return r.Publications > 0 && r.Age > 0 && size <= r.Bytes
 }
 
-// Durability says what an acknowledged publication survives.
+// Durability says what an acknowledged publication survives. A server keeps the
+// namespaces that are InMemory in memory, and gives all others to its broker.
 type Durability uint8
 
 const (
-	UnsaidDurability Durability = iota // as where it is used says
+	UnsaidDurability Durability = iota // not set: the default of the place where it is used
 	InMemory                           // nothing: a restart begins a new epoch
-	Interval                           // the end of the process; of a loss of power, all but the last seconds
+	Interval                           // the end of the process; a loss of power costs at most the last seconds
 	Sync                               // a loss of power
 )
 
-// A Sink takes publications from a broker, in order for each channel. It must
-// not wait and must not call the broker; it is called while the channel's order
-// is held.
+// A Sink receives publications from a broker, in order for each channel. It must
+// not block and must not call the broker: it is called while the broker holds the lock
+// that orders the channel.
 type Sink func(channel string, at Position, p *Publication)
 
 // HistoryQuery asks for a part of a channel's history.
 type HistoryQuery struct {
-	// Since, if not nil, is exclusive: publications after it, the first Limit
-	// of them. An empty Epoch means the current one. With nil: the newest Limit.
+	// Since, if not nil, asks for the first Limit publications after this position. An
+	// empty Epoch means the current one. nil asks for the newest Limit publications.
 	Since *Position
-	// Limit bounds the number of publications. 0 means none are wanted (only the
-	// head and the gap), a negative Limit means all that are retained.
+	// Limit is the most publications to return. 0 asks for none (only the head and the
+	// gap), a negative Limit for all that are retained.
 	Limit int
 }
 
 // History is the answer to a HistoryQuery.
 type History struct {
 	Epoch        string         // of the namespace
-	Head         uint64         // the channel's highest offset ever; of a channel no longer known, the highest removed from any such; 0 if there was none
-	Publications []*Publication // ascending, shared, not to be changed
+	Head         uint64         // the channel's highest offset ever; of a channel no longer known, the highest offset removed from any such channel; 0 if there was none
+	Publications []*Publication // in ascending order; they are shared and must not be changed
 	Gap          *Gap           // nil: nothing is missing between Since and the first publication
 }
 
-// Start is the position from which on everything comes for who takes the
-// publications of h, the answer to q, and then what is live.
+// Start returns the position that a subscriber has before it receives the publications
+// of h, the answer to q, and then live publications.
 func (h History) Start(q HistoryQuery) Position {
 	at := Position{Epoch: h.Epoch, Offset: h.Head}
 	switch {
 	case q.Since != nil && h.Gap == nil:
 		at.Offset = q.Since.Offset
 	case len(h.Publications) > 0:
-		// A position is exclusive: the number just below the first one will do as well
+		// A position is exclusive. The number just below the first offset serves as well
 		// as the offset of the publication before it, which is not known here.
 		at.Offset = h.Publications[0].Offset - 1
 	}

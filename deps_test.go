@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
-	{"maru/internal/gateway"},
+	{"maru/internal/gateway", "maru/broker/*"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
 	{"maru/internal/config", "maru/server", "maru/client"},
 	{"maru/cmd/maru"},
@@ -32,13 +32,14 @@ var layers = [][]string{
 // see what users see, and what only tests use, which sees everything.
 var (
 	examples = []string{"maru/examples/*"}
-	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/internal/broker/brokertest"}
+	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/broker/brokertest"}
 )
 
 // only narrows what a package may import of this module.
 var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // nor this: of the root only the words of errors
+	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
 	"maru/internal/broker/*":  {"maru", "maru/internal/history"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
@@ -57,7 +58,9 @@ var only = map[string][]string{
 // importers narrows who may import a package.
 var importers = map[string][]string{
 	"maru/internal/config":    {"maru/cmd/maru"},
-	"maru/internal/broker/*":  {"maru/server"},
+	"maru/broker/memory":      {"maru/server"},
+	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
+	"maru/internal/broker/*":  {"maru/broker/disk"},
 	"maru/internal/gateway/*": {"maru/server"},
 }
 

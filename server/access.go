@@ -97,7 +97,7 @@ func (s *Server) open(a Access, old *access) (*access, error) {
 	if x.rules, err = a.rules(); err != nil {
 		return nil, err
 	}
-	if err := a.checkDurability(s.options.Data); err != nil {
+	if err := a.checkDurability(s.options.Broker); err != nil {
 		return nil, err
 	}
 	x.proofs.Program = s.options.program()

@@ -2,57 +2,60 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/broker/memory"
-	"maru.example/maru/internal/broker/nats"
-	"maru.example/maru/internal/history"
+	"maru.example/maru/broker/memory"
 )
 
-// DataError is New's error about Options.Data: the directory cannot be used, is in use
-// by another process, or holds what cannot be read.
-type DataError struct{ Err error }
+// BrokerError is the error of New when Options.Broker cannot be opened, and of Shutdown
+// when it cannot be closed. Err is the broker's own error.
+type BrokerError struct{ Err error }
 
-func (e *DataError) Error() string { return "server: " + e.Err.Error() }
-func (e *DataError) Unwrap() error { return e.Err }
+func (e *BrokerError) Error() string { return "server: " + e.Err.Error() }
+func (e *BrokerError) Unwrap() error { return e.Err }
 
-// brokers are one Broker of two, by what each namespace's publications are to survive.
-// That is decided when the namespace is first spoken of, for as long as the server
-// lives: its positions are of one of them.
+// brokers are two brokers as one: the program's for the namespaces that are to be stored,
+// and one in memory for the others. The Durability of a namespace decides when the
+// namespace is first used, and for as long as the server lives: its positions are those of
+// one broker.
 type brokers struct {
 	memory    *memory.Broker
-	disk      *nats.Broker // nil: there is no directory
+	stored    maru.Broker // Options.Broker's; nil: there is none
 	retention func(namespace string) maru.Retention
-	decided   sync.Map // of a namespace: whether it is on disk
+	decided   sync.Map // of a namespace: whether it is stored
 }
 
-// openBroker is what Options.Data asks for. The error is a *DataError.
+// openBroker opens what Options.Broker asks for. The error is a *BrokerError.
 func (s *Server) openBroker(sink maru.Sink) (*brokers, error) {
 	b := &brokers{memory: memory.New(memory.Options{Retention: s.retention, Sink: sink}), retention: s.retention}
-	if s.options.Data == "" {
+	if s.options.Broker == nil {
 		return b, nil
 	}
-	var err error
-	b.disk, err = nats.Open(nats.Options{Dir: s.options.Data, Retention: s.retention, Sink: sink, Logger: s.options.Logger})
-	if err != nil {
-		return b, &DataError{err}
+	stored, err := s.options.Broker(maru.BrokerOptions{Retention: s.retention, Sink: sink, Logger: s.options.Logger})
+	if err == nil && stored == nil {
+		err = errors.New("Options.Broker returned neither a broker nor an error")
 	}
+	if err != nil {
+		return b, &BrokerError{err}
+	}
+	b.stored = stored
 	return b, nil
 }
 
 func (b *brokers) of(channel string) maru.Broker {
-	if b.disk == nil {
+	if b.stored == nil {
 		return b.memory
 	}
 	name := maru.Namespace(channel)
-	onDisk, known := b.decided.Load(name)
+	stored, known := b.decided.Load(name)
 	if !known {
-		onDisk, _ = b.decided.LoadOrStore(name, b.retention(name).Durability != maru.InMemory)
+		stored, _ = b.decided.LoadOrStore(name, b.retention(name).Durability != maru.InMemory)
 	}
-	if onDisk.(bool) {
-		return b.disk
+	if stored.(bool) {
+		return b.stored
 	}
 	return b.memory
 }
@@ -65,38 +68,39 @@ func (b *brokers) History(ctx context.Context, channel string, q maru.HistoryQue
 	return b.of(channel).History(ctx, channel, q)
 }
 
-// Held is how much is retained.
-func (b *brokers) Held() history.Held {
+// Held is how much both retain, as far as the stored one reports it.
+func (b *brokers) Held() maru.Held {
 	held := b.memory.Held()
-	if b.disk != nil {
-		held = held.Plus(b.disk.Held())
+	if r, ok := b.stored.(maru.HeldReporter); ok {
+		held = held.Plus(r.Held())
 	}
 	return held
 }
 
-// Err says why what is on disk cannot be published to at the moment.
+// Err says why publishing to the stored namespaces fails at the moment.
 func (b *brokers) Err() error {
-	if b.disk == nil {
-		return nil
+	if r, ok := b.stored.(maru.HealthReporter); ok {
+		return r.Err()
 	}
-	return b.disk.Err()
+	return nil
 }
 
 func (b *brokers) Close() error {
 	err := b.memory.Close()
-	if b.disk != nil {
-		if closing := b.disk.Close(); closing != nil {
-			err = &DataError{closing}
+	if b.stored != nil {
+		if closing := b.stored.Close(); closing != nil {
+			err = &BrokerError{closing}
 		}
 	}
 	return err
 }
 
-// checkDurability refuses what needs a directory where there is none.
-func (a *Access) checkDurability(data string) error {
+// checkDurability refuses a namespace that must be stored where there is no broker to
+// store it.
+func (a *Access) checkDurability(open maru.OpenBroker) error {
 	for name, n := range a.Namespaces {
-		if d := n.Retention.Durability; data == "" && (d == maru.Interval || d == maru.Sync) {
-			return fmt.Errorf("namespace %s: durability %v needs Options.Data", name, d)
+		if d := n.Retention.Durability; open == nil && (d == maru.Interval || d == maru.Sync) {
+			return fmt.Errorf("namespace %q: durability %v needs Options.Broker, for example disk.Dir", name, d)
 		}
 	}
 	return nil

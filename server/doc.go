@@ -32,5 +32,5 @@
 // # What it does not do
 //
 // It reads no configuration and no certificate, and opens no port. Without
-// Options.Data it keeps nothing on disk.
+// Options.Broker it stores nothing.
 package server

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/loop"
@@ -80,12 +81,13 @@ type Options struct {
 	HistoryAge          time.Duration
 	HistoryBytes        int64
 
-	// Data is a directory in which histories and idempotency keys are kept, so that they
-	// survive the process; it is made if it is not there, and belongs to one server at
-	// a time. What a namespace survives is its Retention.Durability, by default
-	// maru.Interval. It is read by New, which may take seconds, and fails with a *DataError.
-	// Default: histories are in memory only.
-	Data string
+	// Broker opens the broker that keeps histories and idempotency keys beyond this
+	// process, for example disk.Dir("/var/lib/maru") of maru.example/maru/broker/disk. It
+	// gets all namespaces except those whose Retention.Durability is maru.InMemory, which
+	// stay in memory. New calls it once, which may take seconds; Shutdown closes what it
+	// returned. If it fails, the error of New is a *BrokerError.
+	// Default: everything is in memory, and maru.Interval and maru.Sync are errors of New.
+	Broker maru.OpenBroker
 
 	// PresenceGrace is for how long a person without a connection counts as present, so
 	// that the reload of a page is no news to who follows presence. Default 5 s; negative:

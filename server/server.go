@@ -60,7 +60,7 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy or a part of Access; or it is a *DataError.
+// a host, a proxy or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	policy := o.policy()
@@ -83,12 +83,12 @@ func New(o Options) (*Server, error) {
 	}
 	s.enforce(in)
 	s.engine = loop.New(o.loop())
-	var dataErr error
+	var brokerErr error
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		MaxHz:         s.maxHz,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
-			s.broker, dataErr = s.openBroker(sink)
+			s.broker, brokerErr = s.openBroker(sink)
 			return s.broker
 		})
 	s.admission = &admission.Admission{
@@ -106,11 +106,11 @@ func New(o Options) (*Server, error) {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // strangers' TLS, mostly
 	}
-	if dataErr != nil {
+	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())
 		cancel()
 		s.Shutdown(cut)
-		return nil, dataErr
+		return nil, brokerErr
 	}
 	s.watchMemory()
 	return s, nil

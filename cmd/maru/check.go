@@ -57,7 +57,7 @@ func try(ctx context.Context, c *serveCmd) error {
 		return err
 	}
 	o.TokenKeySet = "" // nobody is asked
-	o.Data = ""        // nor is what a server may be using touched; Check has seen to who needs it
+	o.Broker = nil     // a running server may be using the directory; Check has checked who needs it
 	for name, n := range o.Namespaces {
 		n.Retention.Durability = maru.InMemory
 		o.Namespaces[name] = n

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"maru.example/maru"
+	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
 	"maru.example/maru/server"
@@ -97,7 +98,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	options := c.options(log, certificate)
 	options.Access = access
 	live, err := server.New(options)
-	var unusable *server.DataError
+	var unusable *server.BrokerError
 	if errors.As(err, &unusable) {
 		return unusable.Err
 	}
@@ -152,7 +153,6 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HistoryPublications: cmp.Or(c.History, -1), // none
 		HistoryAge:          time.Duration(c.HistoryAge),
 		HistoryBytes:        int64(c.HistoryBytes),
-		Data:                c.Data,
 
 		PresenceGrace:            time.Duration(c.PresenceGrace),
 		PresenceMaxList:          c.PresenceMaxList,
@@ -161,6 +161,9 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		MaxConnections:           c.MaxConnections,
 		MaxMemory:                int64(c.MaxMemory),
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
+	}
+	if c.Data != "" {
+		o.Broker = disk.Dir(c.Data)
 	}
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
@@ -214,7 +217,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 		return cause
 	case drains && errors.Is(err, context.DeadlineExceeded):
 		log.Warn("cut off who had not left by the end of the drain")
-		var unusable *server.DataError
+		var unusable *server.BrokerError
 		if !errors.As(err, &unusable) {
 			return nil
 		}

@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"maru.example/maru"
+	"maru.example/maru/broker/memory"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/api"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/broker/memory"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"

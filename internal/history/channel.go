@@ -7,11 +7,11 @@ import (
 	"maru.example/maru"
 )
 
-// A channel is the window of its namespace's history that has its name.
+// A channel is the part of its namespace's history that has its name.
 type channel struct {
 	name    string
-	version uint64          // the highest that was published with one
-	removed uint64          // its offset before the first retained publication: less has a gap
+	version uint64          // the highest version that was published
+	removed uint64          // its offset before the first retained publication: a lower position has a gap
 	kept    []*node[item]   // retained, ascending
 	idle    *node[*channel] // its place among the idle channels; nil while it retains something
 }
@@ -35,7 +35,7 @@ func (c *channel) shift() {
 	}
 }
 
-// after is what is retained after an offset.
+// after returns what is retained after an offset.
 func (c *channel) after(since uint64) []*node[item] {
 	i, found := slices.BinarySearchFunc(c.kept, since, func(n *node[item], since uint64) int {
 		return cmp.Compare(offset(n), since)
@@ -48,7 +48,7 @@ func (c *channel) after(since uint64) []*node[item] {
 
 func offset(n *node[item]) uint64 { return n.value.publication.Offset }
 
-// first is at most limit from the beginning; all if limit is negative.
+// first returns at most limit from the beginning; all if limit is negative.
 func first(kept []*node[item], limit int) []*node[item] {
 	if limit < 0 || limit >= len(kept) {
 		return kept
@@ -56,7 +56,7 @@ func first(kept []*node[item], limit int) []*node[item] {
 	return kept[:limit]
 }
 
-// newest is at most limit from the end; all if limit is negative.
+// newest returns at most limit from the end; all if limit is negative.
 func newest(kept []*node[item], limit int) []*node[item] {
 	if limit < 0 || limit >= len(kept) {
 		return kept

@@ -1,36 +1,36 @@
 // Package history is what a namespace retains: the window of its newest
-// publications, channel by channel, and what is known of those that are gone. It is
-// arithmetic on values that it is given, the clock among them; the brokers around it
+// publications, channel by channel, and what is known of those that were removed. It only
+// computes with the values that it receives, including the time. The brokers that use it
 // have the locks, the clock and, if there is one, the disk.
 //
 //	namespace "stock", number 812, removed 790
 //
-//	  order of retention    a810 ─ b811 ─ a812     oldest first, over all channels: age and bytes take from the left
-//	  channel stock:a       removed 805 │ 810 812  too many: its own oldest goes
+//	  order of retention    a810 ─ b811 ─ a812     oldest first, over all channels: age and bytes remove from the left
+//	  channel stock:a       removed 805 │ 810 812  too many: its own oldest is removed
 //	  channel stock:b       removed   0 │ 811
-//	  idle channels         c ─ d                  hold nothing; only their heads are remembered
+//	  idle channels         c ─ d                  retain nothing; only their heads are remembered
 //
 // What a channel retains is always the newest part of what was published in it,
 // without holes, so one offset says what is missing: removed, the channel's
 // offset before the first retained publication. A publication that cannot be
-// retained (larger than the namespace's bytes) therefore takes what its channel
-// retained with it.
+// retained (larger than the namespace's bytes) therefore removes what its channel
+// retained.
 //
 // # Limits
 //
-// A publication first takes the place of its channel's oldest (count), then that
-// of the namespace's oldest (bytes). Channels that hold nothing are remembered for
-// their heads, so many of them, then the one empty for longest is forgotten. Who
-// returns to something forgotten is told of a gap, possibly of a wider one than
-// there is, never of none.
+// A new publication first replaces its channel's oldest (count), then the namespace's
+// oldest (bytes). A limited number of channels that retain nothing are remembered for
+// their heads; then the one that has been empty for longest is forgotten. A subscriber that
+// returns to a forgotten channel receives a gap, which may be wider than what is missing,
+// and never receives none where something is missing.
 //
-// A channel that was never published to costs nothing, and asking for its
-// history does not change that.
+// A channel without publications costs nothing, and asking for its history does not
+// change that.
 //
-// Times are durations from any fixed moment, on a clock that never goes back; what
-// was published before that moment has a negative one.
+// Times are durations from any fixed moment, on a clock that never goes back. A publication
+// from before that moment has a negative time.
 //
 // # Concurrency
 //
-// None: who owns a Namespace or Repeats guards it.
+// None: the owner of a Namespace or of Repeats locks it.
 package history

@@ -7,12 +7,12 @@ import (
 	"maru.example/maru"
 )
 
-// Overhead is what a retained publication counts, in bytes, beside its data, key
-// and user: about what it costs in memory when it is alone in its channel; one of a
-// hundred costs some 160 (BenchmarkMemory of the broker in memory).
+// Overhead is the bytes that a retained publication counts beside its data, key and
+// user: about what it costs in memory when it is alone in its channel. One of a hundred
+// costs some 160 (BenchmarkMemory of the broker in memory).
 const Overhead = 256
 
-// Size is what p counts towards Retention.Bytes.
+// Size returns what p counts towards Retention.Bytes.
 func Size(p *maru.Publication) int64 {
 	return Overhead + int64(len(p.Data)+len(p.Key)+len(p.User))
 }
@@ -21,7 +21,7 @@ func Size(p *maru.Publication) int64 {
 type Namespace struct {
 	retention maru.Retention
 	epoch     string
-	idleMax   int // of how many channels that retain nothing the heads are remembered
+	idleMax   int // how many channels that retain nothing are remembered for their heads
 
 	number   uint64 // of the last publication
 	removed  uint64 // highest offset removed from channels no longer known
@@ -38,9 +38,10 @@ type item struct {
 	at          time.Duration // when it was published
 }
 
-// New makes a namespace that counts on from floor: up to there it may have had
-// publications that nobody remembers. r has its defaults; empty is of how many
-// channels that retain nothing the heads are remembered.
+// New makes a namespace whose numbers continue after floor: up to there it may have had
+// publications that are forgotten. The zero fields of r must be set: see
+// Retention.WithDefaults. empty is how many channels that retain nothing are remembered for
+// their heads.
 func New(r maru.Retention, epoch string, floor uint64, empty int) *Namespace {
 	return &Namespace{
 		retention: r, epoch: epoch, idleMax: max(empty, 0),
@@ -48,17 +49,17 @@ func New(r maru.Retention, epoch string, floor uint64, empty int) *Namespace {
 	}
 }
 
-// Epoch is the namespace's.
+// Epoch returns the epoch of all positions in the namespace.
 func (ns *Namespace) Epoch() string { return ns.epoch }
 
-// Renew gives the namespace another epoch: positions of the one before are a gap.
+// Renew gives the namespace another epoch: positions of the previous one then have a gap.
 func (ns *Namespace) Renew(epoch string) { ns.epoch = epoch }
 
-// Number is the highest offset given so far.
+// Number returns the highest offset given so far.
 func (ns *Namespace) Number() uint64 { return ns.number }
 
-// Head is the channel's highest offset ever; of a channel no longer known, the
-// highest removed from any such.
+// Head returns the channel's highest offset ever; of a channel no longer known, the
+// highest offset removed from any such channel.
 func (ns *Namespace) Head(name string) uint64 {
 	if c := ns.channels[name]; c != nil {
 		return c.head()
@@ -66,7 +67,8 @@ func (ns *Namespace) Head(name string) uint64 {
 	return ns.removed
 }
 
-// Stale reports whether the channel has this version already, or a higher one.
+// Stale reports whether the channel has this version or a higher one. Version 0 is never
+// stale.
 func (ns *Namespace) Stale(name string, version uint64) bool {
 	c := ns.channels[name]
 	return c != nil && version != 0 && version <= c.version
@@ -75,8 +77,8 @@ func (ns *Namespace) Stale(name string, version uint64) bool {
 // Retains reports whether p can be retained at all.
 func (ns *Namespace) Retains(p *maru.Publication) bool { return ns.retention.Retains(Size(p)) }
 
-// Add takes a publication whose Offset is above Number, retains it if that is
-// allowed, and removes what is above the limits.
+// Add adds a publication whose Offset is above Number. It is retained if the limits allow
+// that, and what is then above the limits is removed.
 func (ns *Namespace) Add(name string, p *maru.Publication, version uint64, now time.Duration) {
 	ns.Expire(now)
 	ns.number = p.Offset
@@ -89,9 +91,9 @@ func (ns *Namespace) Add(name string, p *maru.Publication, version uint64, now t
 	}
 }
 
-// Restore is Add for what was taken in an earlier life and is read again, in order:
-// prev is the channel's offset before it. What was lost in between is told to be
-// missing, and so is what the channel held if passed says that p was not retained.
+// Restore is Add for a publication of an earlier process that is read again, in order. prev
+// is the channel's offset before it: what was lost in between will be reported as missing.
+// passed says that p was not retained; what the channel retained is then missing too.
 func (ns *Namespace) Restore(name string, p *maru.Publication, prev, version uint64, passed bool, at time.Duration) {
 	ns.number = max(ns.number, p.Offset)
 	c := ns.channel(name)
@@ -106,7 +108,7 @@ func (ns *Namespace) Restore(name string, p *maru.Publication, prev, version uin
 	}
 }
 
-// Lost says that offsets up to this one were given to channels that are not known.
+// Lost records that offsets up to this one were given to channels that are not known.
 func (ns *Namespace) Lost(offset uint64) {
 	ns.number = max(ns.number, offset)
 	ns.removed = max(ns.removed, offset)
@@ -115,7 +117,7 @@ func (ns *Namespace) Lost(offset uint64) {
 func (ns *Namespace) channel(name string) *channel {
 	c := ns.channels[name]
 	if c == nil {
-		// The name may be part of something larger, a request for instance.
+		// The name may be part of a larger string, for instance of a request.
 		c = &channel{name: strings.Clone(name), removed: ns.removed}
 		ns.channels[c.name] = c
 	}
@@ -139,15 +141,15 @@ func (ns *Namespace) retain(c *channel, p *maru.Publication, now time.Duration) 
 	}
 }
 
-// pass lets a publication go by that cannot be retained. What the channel
-// retained before it goes too: else somebody who returns to a position before
-// that would get it and silently miss the one that went by.
+// pass counts a publication that cannot be retained. What the channel retained is removed
+// too. Otherwise a subscriber that returns from an earlier position would receive that and
+// silently miss this publication.
 func (ns *Namespace) pass(c *channel, offset uint64) {
 	ns.empty(c, offset)
 	ns.rest(c)
 }
 
-// empty drops what the channel retains: up to offset it is missing.
+// empty removes what the channel retains: everything up to offset is missing.
 func (ns *Namespace) empty(c *channel, offset uint64) {
 	for len(c.kept) > 0 {
 		ns.drop(c.kept[0])
@@ -162,7 +164,7 @@ func (ns *Namespace) Expire(now time.Duration) {
 	}
 }
 
-// remove takes a publication, the oldest of its channel, out of history.
+// remove removes a publication, which is the oldest of its channel.
 func (ns *Namespace) remove(n *node[item]) {
 	c := n.value.channel
 	ns.drop(n)
@@ -177,8 +179,8 @@ func (ns *Namespace) drop(n *node[item]) {
 	ns.order.remove(n)
 }
 
-// rest puts a channel that retains nothing last among the idle ones, and forgets
-// the first of them if they are too many.
+// rest makes a channel that retains nothing the last of the idle ones, and forgets the
+// first of them if there are too many.
 func (ns *Namespace) rest(c *channel) {
 	if c.idle != nil {
 		ns.idle.remove(c.idle)
@@ -192,7 +194,7 @@ func (ns *Namespace) rest(c *channel) {
 	}
 }
 
-// History answers a query by the rules of maru.Broker.
+// History answers a query by the rules of maru.Broker, after removing what is too old.
 func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) maru.History {
 	ns.Expire(now)
 	h := maru.History{Epoch: ns.epoch}
@@ -224,21 +226,12 @@ func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration
 	return h
 }
 
-// Clear forgets everything but the number.
+// Clear forgets everything but the number. Only Number may be called afterwards.
 func (ns *Namespace) Clear() {
 	ns.channels, ns.order, ns.idle, ns.bytes = nil, list[item]{}, list[*channel]{}, 0
 }
 
-// Held is how much a namespace holds.
-type Held struct {
-	Channels, Publications int
-	Bytes                  int64
+// Held returns how much the namespace holds.
+func (ns *Namespace) Held() maru.Held {
+	return maru.Held{Channels: len(ns.channels), Publications: ns.order.length, Bytes: ns.bytes}
 }
-
-// Plus is both together.
-func (h Held) Plus(other Held) Held {
-	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
-}
-
-// Held counts.
-func (ns *Namespace) Held() Held { return Held{len(ns.channels), ns.order.length, ns.bytes} }

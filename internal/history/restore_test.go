@@ -11,10 +11,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What was written down of each publication, with the channel's offset before it, is
-// enough to have the history again: from any position all that was published after it
-// and after the gap that is told, the same heads, and no less than there was. (More, where
-// the bytes of others had made something go.)
+// What the log stores of each publication, with the channel's offset before it, is enough to
+// restore the history: from any position all that was published after it and after the gap
+// that is reported, the same heads, and no less than there was. (There is more where the
+// bytes of other channels had removed something.)
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -87,7 +87,7 @@ func summary(h maru.History) string {
 	return s
 }
 
-// Of what is lost without a trace everybody may have had something who is not known.
+// Offsets that are lost may have been those of any channel that is not known.
 func TestLost(t *testing.T) {
 	t.Parallel()
 	ns := history.New(maru.Retention{}.WithDefaults(), "e", 0, 10)

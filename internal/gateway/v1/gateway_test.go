@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/broker/memory"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
-	"maru.example/maru/internal/broker/memory"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/gateway/v1"
 	"maru.example/maru/internal/hub"

@@ -1,0 +1,4 @@
+package jetstream
+
+// MaxNamespaces is the most namespaces of a directory.
+const MaxNamespaces = maxNamespaces

@@ -1,4 +1,0 @@
-package nats
-
-// MaxNamespaces is the limit of a directory.
-const MaxNamespaces = maxNamespaces

@@ -299,3 +299,18 @@ test("a token that cannot be had yet is asked for again", async () => {
   await world.pass(1);
   assert.equal(tab.maru.user, "kim");
 });
+
+test("where no WebSocket can be opened the client is closed, and says why", async () => {
+  const world = new World();
+  const env = { ...world.tabEnv(), open: () => { throw new Error("not supported here"); } };
+  const maru = new Maru("http://host/", { share: false }, env);
+  await settle();
+  assert.equal(maru.state, "closed");
+  assert.equal(maru.error.code, "bad_request");
+  assert.match(maru.error.message, /ws:\/\/host\/: Error: not supported here/);
+  await assert.rejects(maru.publish("chat", "a"), { code: "bad_request" });
+  env.open = world.env().open;
+  maru.connect();
+  await settle();
+  assert.equal(maru.state, "open");
+});

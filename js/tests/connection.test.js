@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoff, comeBack } from "../codes.js";
+import { Maru } from "../maru.js";
 import { World, jwt, settle } from "./fake.js";
 
 test("the delay grows to 20 s and is anything below that", () => {

@@ -63,7 +63,7 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy or a part of Access; or it is a *DataError.
+// a host, a proxy, the base path or a part of Access; or it is a *DataError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	policy := o.policy()
@@ -72,13 +72,16 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	o = o.withDefaults()
 	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
 		limiter:      auth.NewLimiter(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
 		stopWatching: make(chan struct{}),
 	}
 	s.rules.Program = o.allow()
-	s.people = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), o.Logger)
+	s.people = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath}), o.Logger)
 	in, err := s.open(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -100,7 +103,7 @@ func New(o Options) (*Server, error) {
 	s.registry = metrics.New(s.metrics())
 	s.took = s.registry.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
 	s.api = s.routes()
-	s.handler = guard.Handler(s.api)
+	s.handler = guard.Handler(under(o.BasePath, s.api))
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -135,16 +138,16 @@ func (s *Server) routes() http.Handler {
 				sockets.Serve(w, r, channel)
 			}
 		}, Events: events.Channel, PresenceEvents: events.Presence,
-		Pages:        web.New(web.Options{Demo: s.options.Demo}),
+		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath}),
 		Ready:        s.ready,
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 	})
 }
 
-// ServeHTTP answers all addresses of the server, see package documentation. Under
-// a prefix it stands behind http.StripPrefix. After Shutdown it answers 503
-// shutting_down.
+// ServeHTTP answers all addresses of the server, see package documentation. To mount it
+// under a prefix, use http.StripPrefix or Options.BasePath, not both. After Shutdown it
+// answers 503 shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.enter() {
 		entry.WriteError(w, r, errShuttingDown)

@@ -123,7 +123,7 @@ test("refused for good: it stops, says why, and begins again only by hand", asyn
   }
 });
 
-test("a server that does not speak maru.v1 is told so, not spoken to", async () => {
+test("a server that does not speak maru.v1 gets no command", async () => {
   const world = new World();
   world.server.subprotocol = "";
   const { maru } = world.open();
@@ -228,7 +228,7 @@ test("each attempt is prepared, and fails with its preparation", async () => {
   assert.equal(prepared, 2);
 });
 
-test("a token is kept over reconnects, refreshed in time, and made anew when it has expired", async () => {
+test("a token is kept over reconnects, refreshed in time, and replaced when it has expired", async () => {
   const world = new World();
   let made = 0;
   const expires = (seconds) => new Date(world.time + seconds * 1000).toISOString();
@@ -267,7 +267,7 @@ test("a refresh that fails is tried again", async () => {
   assert.deepEqual(world.server.asked("refresh"), [{ token: "token 3" }]);
 });
 
-test("a token that is not valid is made anew once", async () => {
+test("an invalid token is replaced once", async () => {
   const world = new World();
   let made = 0;
   const { maru } = world.open({ token: () => `token ${++made}` });

@@ -3,7 +3,7 @@
  */
 import { compose } from "./compose.js";
 import { hold } from "./live.js";
-import { addMessage, stamp, tellOf } from "./log.js";
+import { addMessage, stamp, showAll } from "./log.js";
 import { Maru } from "./maru.js";
 import { channel, channelURL, find, make, number, quoted, say, server } from "./page.js";
 
@@ -51,7 +51,7 @@ copy.addEventListener("click", async () => {
 compose(maru, (message) => message);
 hold(maru, () => {
   const subscription = maru.subscribe(channel, { last: 50 });
-  tellOf(subscription, (publication, first) => {
+  showAll(subscription, (publication, first) => {
     const time = new Date(publication.time);
     addMessage(render(publication, time), time, first);
   });

@@ -3,11 +3,11 @@
  */
 import { compose } from "./compose.js";
 import { hold } from "./live.js";
-import { addMessage, stamp, tellOf } from "./log.js";
+import { addMessage, stamp, showAll } from "./log.js";
 import { Maru } from "./maru.js";
 import { judge, splitMessage } from "./message.js";
 import { address, channel, find, input, make, notice, number, quoted, say, server, snippet } from "./page.js";
-import { tellOfPeople } from "./people.js";
+import { showPresence } from "./people.js";
 import { Session } from "./session.js";
 
 /** @typedef {import("./types.d.ts").Publication} Publication */
@@ -154,12 +154,12 @@ let mayKnow = true;
 
 const again = hold(maru, () => {
   const hall = maru.subscribe(channel, { last: 50, presence: mayKnow });
-  tellOf(hall, (publication, first) => {
+  showAll(hall, (publication, first) => {
     const time = new Date(publication.time);
     const { message, by } = render(publication, time);
     addMessage(message, time, first, by);
   });
-  if (mayKnow) tellOfPeople(maru, hall);
+  if (mayKnow) showPresence(maru, hall);
   find("here").parentElement?.toggleAttribute("hidden", !mayKnow);
   hall.addEventListener("unsubscribed", ({ detail }) => {
     if (!mayKnow || detail?.code !== "not_allowed") return;

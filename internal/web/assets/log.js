@@ -81,7 +81,7 @@ export function stamp(time) {
  * @param {import("./maru.js").Subscription} subscription
  * @param {(publication: import("./types.d.ts").Publication, first: boolean) => void} show
  */
-export function tellOf(subscription, show) {
+export function showAll(subscription, show) {
   /** How many publications of the history are still to arrive. */
   let first = 0;
   subscription.addEventListener("subscribed", ({ detail: { recovered, replay } }) => {

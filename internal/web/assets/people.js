@@ -15,7 +15,7 @@ const line = find("comings");
  * @param {import("./maru.js").Maru} maru
  * @param {import("./maru.js").Subscription} subscription
  */
-export function tellOfPeople(maru, subscription) {
+export function showPresence(maru, subscription) {
   /** False until the first list has arrived: its users have not just joined. */
   let known = false;
   const off = () => {

@@ -45,7 +45,7 @@ export const surroundings = {
     new BroadcastChannel(name).onmessage = () => {};
     new BroadcastChannel(name).postMessage("");
   },
-  /** Bundlers recognize `new SharedWorker(new URL(…, import.meta.url), …)` only in this form. */
+  /** Bundlers find the worker only by this form: a class, and a URL from import.meta.url, in one expression. */
   share:
     page && typeof SharedWorker === "function"
       ? (name, failed) => {

@@ -1,15 +1,15 @@
 /**
- * Errors, and what is worth doing about them (docs/protocol.md §6, §7).
+ * Errors, and which of them are worth another attempt (docs/protocol.md §6, §7).
  */
 
-/** What went wrong: `code` is for programs, the message for people. */
+/** An error: programs compare `code`, people read the message. */
 export class MaruError extends Error {
   /** @param {{code: string, message?: string, temporary?: boolean}} error */
   constructor({ code, message, temporary = false }) {
     super(message || code);
     this.name = "MaruError";
     this.code = code;
-    /** The same may succeed later. */
+    /** The same call may succeed later. */
     this.temporary = temporary;
   }
 }
@@ -17,11 +17,11 @@ export class MaruError extends Error {
 /** @param {string} [message] */
 export const disconnected = (message = "there is no connection") => new MaruError({ code: "disconnected", message, temporary: true });
 
-/** An error as a port can carry it. @param {any} error */
+/** An error as a plain object, which a port can carry. @param {any} error */
 export const plain = ({ code = "unavailable", message, temporary = code === "unavailable" }) => ({ code, message, temporary });
 
 /**
- * Whether a close code says to come back.
+ * Reports whether a client should reconnect after this close code.
  *
  * @param {number} code
  */
@@ -32,20 +32,20 @@ const passing = new Set(
 );
 
 /**
- * Whether what ended with this error may be tried again as it was.
+ * Reports whether a request that failed with this error may be sent again unchanged.
  *
  * @param {{code: string, temporary?: boolean}} error
  */
 export const passes = ({ code, temporary }) => temporary || passing.has(code);
 
-/** The longest wait before an attempt, in ms. */
+/** The longest wait before an attempt to connect, in ms. */
 export const LONGEST = 20_000;
 
 /**
- * The wait before an attempt, in ms: anything up to a bound that doubles ("full
- * jitter"), so that those who fell together do not return together.
+ * The wait before the next attempt, in ms: a random time below a bound that doubles
+ * ("full jitter"). Clients that lost their connections together do not reconnect together.
  *
- * @param {number} attempt how many have failed in a row
+ * @param {number} attempt the number of attempts that failed in a row
  * @param {() => number} random
  */
 export const backoff = (attempt, random) => random() * Math.min(LONGEST, 500 * 2 ** attempt);

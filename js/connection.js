@@ -1,11 +1,11 @@
 /**
- * One WebSocket that speaks maru.v1, held open.
+ * A WebSocket that speaks maru.v1 and reconnects.
  *
  *     start ─→ connecting ─→ open ─→ (lost) waiting ─→ connecting ─→ …
- *                               └──→ (stop, or for good) closed
+ *                               └──→ (stop, or final) closed
  *
- * It knows commands and replies, not what they mean; what belongs to one channel is
- * feed.js.
+ * It carries commands and replies and does not know their meaning. feed.js handles what
+ * belongs to one channel.
  */
 import { LONGEST, MaruError, backoff, comeBack, disconnected, passes, plain } from "./codes.js";
 
@@ -14,41 +14,41 @@ import { LONGEST, MaruError, backoff, comeBack, disconnected, passes, plain } fr
  * @typedef {"connecting"|"open"|"waiting"|"closed"} State
  *
  * @typedef {object} Hooks
- * @property {() => Promise<void>} prepare  before each attempt; if it fails, so does the attempt
- * @property {() => (Promise<string | undefined> | undefined)} token  a new one; undefined: there are none
- * @property {() => void} changed  state, user or error
- * @property {() => void} opened  before anything that waits is sent
+ * @property {() => Promise<void>} prepare  runs before each attempt; if it fails, the attempt fails
+ * @property {() => (Promise<string | undefined> | undefined)} token  gets a new token; undefined: connect without one
+ * @property {() => void} changed  the state, the user or the error has changed
+ * @property {() => void} opened  runs before waiting commands are sent
  * @property {(channel: string, push: any) => void} pushed
- * @property {(error: MaruError) => void} troubled  what nobody has asked about
+ * @property {(error: MaruError) => void} troubled  an error that does not belong to a command
  *
  * @typedef {object} Command
  * @property {string} name
  * @property {object} body
- * @property {boolean} retry  it may be sent again on the next connection
+ * @property {boolean} retry  whether it may be sent again on the next connection
  * @property {boolean} sent
  * @property {(reply: any) => void} resolve
  * @property {(error: MaruError) => void} reject
  */
 
-/** An attempt without an answer after this long has failed, in ms. */
+/** How long an attempt to connect may take, in ms. */
 const PATIENCE = 15_000;
-/** How long a ping may take: one of the protocol's, and one of a person who came back. */
+/** How long the reply to a ping may take, in ms: usually, and after wake. */
 const PING = 10_000;
 const WAKE = 4_000;
-/** How often the clock is looked at; one that jumped is a machine that slept. */
+/** How often the clock is read, in ms. A jump means that the machine has slept. */
 const TICK = 5_000;
-/** A connection that lived this long ends the row of failed attempts. */
+/** A connection that lasted this long resets the count of failed attempts, in ms. */
 const STEADY = 5_000;
-/** How many commands may wait. */
+/** How many commands may wait for the connection or a reply. */
 const MOST = 1_000;
 const FAR = 2 ** 31 - 1;
 
 export class Connection {
   /** @type {State} */
   state = "closed";
-  /** @type {string | undefined} who the server says this is */
+  /** @type {string | undefined} the user that the server has identified */
   user;
-  /** @type {MaruError | undefined} why it is not open */
+  /** @type {MaruError | undefined} why the connection is not open */
   error;
   maxChannels = Infinity;
 
@@ -57,14 +57,14 @@ export class Connection {
   #env;
   /** @type {WebSocket | undefined} */
   #socket;
-  /** Each attempt has its number; what an older one still brings is not listened to. */
+  /** The number of the current attempt. Events of older attempts are ignored. */
   #run = 0;
   #attempt = 0;
   #openedAt = Infinity;
   #notBefore = 0;
   /** @type {number | undefined} */
   #comeBackAfter;
-  /** @type {MaruError | undefined} while commands are dropped, what one of them was closed for; which is not known */
+  /** @type {MaruError | undefined} one of the commands in flight caused the close; set while they are rejected */
   #fault;
 
   /** @type {string | undefined} */
@@ -79,7 +79,7 @@ export class Connection {
   #commands = new Set();
   #maxMessage = Infinity;
 
-  #heard = 0;
+  #received = 0;
   #pingEvery = 25_000;
   /** @type {any} */ #timer;
   /** @type {any} */ #ticker;
@@ -98,9 +98,9 @@ export class Connection {
   }
 
   /**
-   * Connects at once, whatever was before.
+   * Connects now, in any state.
    *
-   * @param {string} [token] a new one
+   * @param {string} [token] a new token
    */
   start(token) {
     this.#attempt = 0;
@@ -110,7 +110,7 @@ export class Connection {
   }
 
   /**
-   * Ends the connection, and what waits for it; only start begins again.
+   * Closes the connection and rejects waiting commands. Only start connects again.
    *
    * @param {MaruError} [error]
    */
@@ -120,7 +120,7 @@ export class Connection {
     this.#set("closed", error);
   }
 
-  /** The network or the person is back, or the machine slept: see what still holds. */
+  /** The network or the user is back, or the machine has slept: checks the connection now. */
   wake() {
     if (this.state === "open") this.#check(WAKE);
     if (this.state !== "waiting" || this.#env.now() < this.#notBefore) return;
@@ -129,8 +129,8 @@ export class Connection {
   }
 
   /**
-   * Sends a command now and forgets it with the connection. done is called
-   * once, before anything that comes after the reply is looked at.
+   * Sends a command now, on this connection only. done is called once, before any
+   * message that follows the reply is processed.
    *
    * @param {string} name
    * @param {object} body
@@ -141,29 +141,29 @@ export class Connection {
     const id = ++this.#id;
     const text = JSON.stringify({ id, [name]: body });
     if (text.length * 3 > this.#maxMessage && new TextEncoder().encode(text).length > this.#maxMessage) {
-      return done(new MaruError({ code: "too_large", message: `a message may have ${this.#maxMessage} bytes` }));
+      return done(new MaruError({ code: "too_large", message: `the message is longer than the limit of ${this.#maxMessage} bytes` }));
     }
     this.#asked.set(id, done);
     this.#socket.send(text);
   }
 
   /**
-   * Carries out a command: waits for a connection, and where it may be repeated and
-   * the connection is lost before the reply, sends it again on the next.
+   * Sends a command and waits for its reply. With retry, a command whose reply was lost
+   * with the connection is sent again on the next one.
    *
    * @param {string} name
    * @param {object} body
-   * @param {{retry: boolean, wait: boolean, timeout: number}} options  wait: also for a connection; timeout in ms
+   * @param {{retry: boolean, wait: boolean, timeout: number}} options  wait: wait for a connection; timeout in ms
    * @returns {Promise<any>}
    */
   async command(name, body, { retry, wait, timeout }) {
     if (this.state === "closed") throw this.error ?? disconnected();
     if (!wait && this.state !== "open") throw disconnected();
-    if (this.#commands.size >= MOST) throw new MaruError({ code: "slow", message: "too much waits", temporary: true });
+    if (this.#commands.size >= MOST) throw new MaruError({ code: "slow", message: `${MOST} commands wait already`, temporary: true });
     /** @type {any} */
     const command = { name, body, retry, sent: false };
     const reply = new Promise((resolve, reject) => Object.assign(command, { resolve, reject }));
-    const late = `no answer within ${timeout / 1000} s; ${name} may have been carried out or not`;
+    const late = `no reply within ${timeout / 1000} s; it is unknown whether the server did the ${name}`;
     const timer = this.#env.after(() => command.reject(new MaruError({ code: "timeout", message: late, temporary: true })), timeout);
     this.#commands.add(command);
     if (this.state === "open") this.#carryOut(command);
@@ -203,8 +203,14 @@ export class Connection {
       if (!stale()) this.#wait(undefined, new MaruError(plain(error)));
       return;
     }
-    const socket = this.#env.open(this.url, "maru.v1");
-    this.#socket = socket;
+    /** @type {WebSocket} */
+    let socket;
+    try {
+      socket = this.#socket = this.#env.open(this.url, "maru.v1");
+    } catch (error) {
+      // There is no WebSocket (Node.js before 22), or a policy forbids this URL: trying again does not help.
+      return this.stop(new MaruError({ code: "bad_request", message: `cannot open ${this.url}: ${error}` }));
+    }
     this.#timer = this.#env.after(() => this.#lost(1006), PATIENCE);
     socket.onopen = () => {
       if (stale()) return;
@@ -217,7 +223,7 @@ export class Connection {
       });
     };
     socket.onmessage = ({ data }) => stale() || this.#take(data);
-    socket.onerror = () => {}; // what follows is a close; npm ws throws what nobody hears
+    socket.onerror = () => {}; // a close event follows; npm ws throws without a handler
     socket.onclose = ({ code, reason }) => stale() || this.#lost(code, reason);
   }
 
@@ -246,7 +252,7 @@ export class Connection {
 
   /** @param {any} data */
   #take(data) {
-    this.#heard = this.#env.now();
+    this.#received = this.#env.now();
     this.#env.cancel(this.#probe);
     this.#probe = undefined;
     let message;
@@ -265,17 +271,17 @@ export class Connection {
     else if (failure) this.#hooks.troubled(failure);
   }
 
-  /** @param {number} last when this was looked at before */
+  /** @param {number} last when the clock was read before */
   #tick(last) {
     this.#ticker = this.#env.after(() => {
       const now = this.#env.now();
       this.#tick(now);
       if (Math.abs(now - last - TICK) > TICK) this.wake();
-      else if (now - this.#heard >= this.#pingEvery) this.#check(PING);
+      else if (now - this.#received >= this.#pingEvery) this.#check(PING);
     }, TICK);
   }
 
-  /** @param {number} patience ms within which anything must come */
+  /** @param {number} patience how long it may take until anything arrives, in ms */
   #check(patience) {
     if (this.#probe) return;
     this.#probe = this.#env.after(() => this.#lost(1006), patience);
@@ -283,14 +289,14 @@ export class Connection {
   }
 
   /**
-   * Gets a new token in time before the old one expires.
+   * Gets a new token before the current one expires.
    *
    * @param {string} [expires]
    */
   #refreshBefore(expires) {
     this.#expires = expires ? Date.parse(expires) : Infinity;
     const left = this.#expires - this.#env.now();
-    // Where the clocks differ too much, the server's token_expired does the same, with a drop.
+    // If the clocks differ by more than that, the server closes with token_expired and we reconnect.
     if (left === Infinity || left < 1000) return;
     this.#refresher = this.#env.after(
       async () => {
@@ -318,19 +324,19 @@ export class Connection {
   }
 
   /**
-   * @param {number} code of the close
-   * @param {string} [reason] the server's code word
+   * @param {number} code the close code
+   * @param {string} [reason] the server's error code
    */
   #lost(code, reason) {
     const word = reason || (code === 1006 ? "disconnected" : String(code));
     const error = new MaruError({ code: word, temporary: true });
     if (this.#env.now() - this.#openedAt >= STEADY) this.#attempt = 0;
     const hadNewToken = this.#tokenIsNew;
-    if (code === 1007 || code === 1009) this.#fault = error; // what was too large, or no text, is not sent again
+    if (code === 1007 || code === 1009) this.#fault = error; // too large, or invalid text: not sent again
     this.#drop();
     let back = comeBack(code);
     if (code === 4401 || (code === 4501 && !hadNewToken)) {
-      back = this.#token !== undefined; // a token can be had
+      back = this.#token !== undefined; // a new token may help
       this.#token = undefined;
     }
     if (!back) return this.stop(new MaruError({ code: word }));
@@ -339,13 +345,13 @@ export class Connection {
   }
 
   /**
-   * @param {number | undefined} after what the server said, in ms
+   * @param {number | undefined} after the wait that the server has asked for, in ms
    * @param {MaruError} error
    */
   #wait(after, error) {
     this.#comeBackAfter = undefined;
     this.#notBefore = this.#env.now() + (after ?? 0);
-    // Some systems say that there is no network where there is one: try, but seldom.
+    // Some systems report no network although there is one, so we still try, but rarely.
     const delay = after ?? (this.#env.online() ? backoff(this.#attempt++, this.#env.random) : LONGEST);
     this.#timer = this.#env.after(() => this.#begin(), delay);
     this.#set("waiting", error);

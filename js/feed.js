@@ -1,10 +1,10 @@
 /**
- * One channel on one connection, for all tabs that listen to it.
+ * One channel on one connection, for all tabs that subscribe to it.
  *
- * The first listener's subscription is the server's: it replays, then goes live. A
- * later one gets what it asks for from the history, while what comes live waits for
- * it, so that it too meets no hole and no double. After a reconnect all go on from
- * the position of the feed.
+ * The first listener gets the replay of the server's subscription, then live
+ * publications. A later listener gets its past by a history request. Live publications
+ * wait for it meanwhile, so that it misses none and gets none twice. After a reconnect
+ * all listeners continue from the position of the feed.
  */
 import { MaruError, backoff, passes } from "./codes.js";
 
@@ -12,7 +12,7 @@ import { MaruError, backoff, passes } from "./codes.js";
  * @typedef {import("./connection.js").Connection} Connection
  * @typedef {import("./surroundings.js").Surroundings} Surroundings
  * @typedef {{epoch: string, offset: number}} Position
- * @typedef {{version: number, count: number, anonymous: number, users?: string[]}} Presence  no users: too many to name
+ * @typedef {{version: number, count: number, anonymous: number, users?: string[]}} Presence  without users if there are more than the server lists
  *
  * @typedef {object} Listener
  * @property {(type: string, detail: any) => void} tell
@@ -20,13 +20,13 @@ import { MaruError, backoff, passes } from "./codes.js";
  * @property {number} [last]
  * @property {() => Promise<string>} [token]  for this channel
  * @property {boolean} [live]
- * @property {object} [asking]  its request for the history
- * @property {any[]} [later]  what came live meanwhile
+ * @property {object} [asking]  its history request
+ * @property {any[]} [later]  live publications that wait for the history
  *
  * @typedef {{deliver?: "all"|"latest", maxHz?: number, presence?: boolean, token?: string}} Way
  */
 
-/** How many publications one request for the history brings. */
+/** How many publications one history request returns. */
 const PAGE = 1_000;
 
 export class Feed {
@@ -39,12 +39,12 @@ export class Feed {
   #ended;
   /** @type {Position | undefined} */
   #position;
-  /** @type {Listener | undefined} the one whose wish the server fulfils */
+  /** @type {Listener | undefined} the one whose options the subscribe command carries */
   #first;
   #on = false;
-  /** The rules may let people hear a channel and not read its history: then what was missed is a gap. */
+  /** False if the rules allow to subscribe but not to read the history: missed publications are a gap then. */
   #mayRecover = true;
-  /** Each subscribe command has its number. */
+  /** The number of the current subscribe command. Replies to older ones are ignored. */
   #run = 0;
   #attempt = 0;
   #replay = 0;
@@ -53,7 +53,7 @@ export class Feed {
   /** @type {Presence | undefined} */
   #presence;
   #presenceAsked = false;
-  /** The newest version that was heard of. */
+  /** The newest version that was received. */
   #presenceVersion = 0;
 
   /**
@@ -61,7 +61,7 @@ export class Feed {
    * @param {Way} way
    * @param {Connection} connection
    * @param {Surroundings} env
-   * @param {() => void} ended  the server has ended it for good
+   * @param {() => void} ended  runs when the server has ended the subscription for good
    */
   constructor(channel, way, connection, env, ended) {
     this.channel = channel;
@@ -90,7 +90,7 @@ export class Feed {
     listener.asking = undefined;
   }
 
-  /** The connection is open, anew. */
+  /** The connection is open again. */
   open() {
     this.#on = false;
     this.#presenceAsked = false;
@@ -99,7 +99,7 @@ export class Feed {
     if (this.#connection.state === "open") this.#subscribe(++this.#run);
   }
 
-  /** Nobody listens any more. */
+  /** The last listener has left. */
   close() {
     this.#run++;
     this.#env.cancel(this.#timer);
@@ -145,13 +145,13 @@ export class Feed {
     this.#tell("subscribed", { epoch, offset, replay, recovered: Boolean(since), gap });
     if (presence) this.#whole(presence);
     for (const listener of this.listeners) {
-      if (!listener.live) listener.later = []; // what came before is in the history
+      if (!listener.live) listener.later = []; // the history has the earlier ones
       this.#catchUp(listener);
     }
   }
 
   /**
-   * It did not begin, or the server has ended it.
+   * The subscribe command failed, or the server has ended the subscription.
    *
    * @param {MaruError} error
    */
@@ -178,7 +178,7 @@ export class Feed {
 
   /** @param {{publication?: any, presence?: any, unsubscribed?: any}} push */
   pushed({ publication, presence, unsubscribed }) {
-    if (!this.#on) return; // of the subscription before
+    if (!this.#on) return; // belongs to an earlier subscription
     if (publication) this.#publication(publication);
     if (presence) this.#change(presence);
     if (unsubscribed) this.#failed(new MaruError(unsubscribed));
@@ -187,7 +187,7 @@ export class Feed {
   /** @param {any} publication */
   #publication(publication) {
     const position = /** @type {Position} */ (this.#position);
-    // Under max_hz the keys overtake each other.
+    // With max_hz, publications of different keys may arrive out of order.
     if (publication.offset > position.offset) position.offset = publication.offset;
     const item = { ...publication, replay: this.#replay > 0 };
     for (const listener of this.listeners) {
@@ -198,7 +198,7 @@ export class Feed {
   }
 
   /**
-   * Brings a listener that came later to where the feed is.
+   * Brings a later listener up to the position of the feed.
    *
    * @param {Listener} listener
    */
@@ -206,7 +206,7 @@ export class Feed {
     if (listener.live || listener.asking || !this.#on) return;
     const { since, last } = listener;
     if (!since && !last) {
-      // From here on; what is being replayed was asked for by somebody else.
+      // It starts here. A replay that is under way was requested by another listener.
       if (!this.#replay) this.#goLive(listener, { .../** @type {Position} */ (this.#position), publications: [] });
       return;
     }
@@ -220,7 +220,7 @@ export class Feed {
     const page = (from) =>
       this.#connection.ask("history", { channel: this.channel, since: from, limit: from ? PAGE : last }, (error, reply) => {
         if (listener.asking !== asking) return;
-        if (error?.code === "disconnected") return; // again when the feed is open
+        if (error?.code === "disconnected") return; // repeated when the feed is open again
         if (error?.code === "not_allowed" && since) {
           const position = /** @type {Position} */ (this.#position);
           return this.#goLive(listener, { ...position, publications: [], gap: missed(since, position) });
@@ -256,10 +256,10 @@ export class Feed {
     listener.tell("subscribed", { epoch, offset: start, replay, recovered: Boolean(listener.since), gap });
     if (this.#presence) listener.tell("presence", { ...this.#presence, joined: [], left: [] });
     for (const p of publications) listener.tell("publication", { ...p, replay: true });
-    for (const p of later) if (!(p.offset <= offset)) listener.tell("publication", p); // transient ones have no offset
+    for (const p of later) if (!(p.offset <= offset)) listener.tell("publication", p); // a transient one has no offset
   }
 
-  /** @param {any} change of who is here */
+  /** @param {any} change a change of presence */
   #change({ version, prev, joined, left, count, anonymous = 0 }) {
     const known = this.#presence;
     this.#presenceVersion = version;
@@ -306,7 +306,7 @@ export class Feed {
 }
 
 /**
- * What was missed since a position and cannot be had.
+ * The gap since a position whose publications cannot be read.
  *
  * @param {string} since
  * @param {Position} now
@@ -318,7 +318,7 @@ function missed(since, { epoch, offset }) {
 }
 
 /**
- * The newest of each key, in order.
+ * The newest publication of each key, in order.
  *
  * @param {any[]} publications
  */

@@ -1,41 +1,41 @@
 /**
- * What keeps the connection for one tab or many: it runs in the shared worker, or in
- * the page itself.
+ * Holds the connection for one or many tabs. It runs in the shared worker, or in the
+ * page itself.
  *
  *     tab ──port──┐                 ┌─→ feed of a channel ─┐
  *     tab ──port──┼─→ Host ─→ link ─┼─→ feed               ├─→ Connection ─→ server
  *     tab ──port──┘                 └─→ feed               ┘
  *
- * A port carries [method, …arguments] both ways; those from a tab are the methods of
- * Guest, those to a tab those that Maru hears.
+ * A port carries [method, …arguments] in both directions. A tab calls the methods of
+ * Tab; the host calls the handlers of Maru (maru.js).
  *
- * A connection has each channel once. A tab that wants one in another way (deliver,
- * maxHz, presence), or a channel above the server's number, gets a second link.
+ * A connection subscribes to each channel at most once. A tab that subscribes with other
+ * options (deliver, maxHz, presence), or to more channels than the server allows on one
+ * connection, gets a second link.
  */
 import { MaruError, disconnected, plain } from "./codes.js";
 import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { hold, surroundings } from "./surroundings.js";
 
-
 /**
  * @typedef {import("./surroundings.js").Port} Port
  * @typedef {import("./feed.js").Listener} Listener
  * @typedef {{connection: Connection, feeds: Map<string, Feed>}} Link
  * @typedef {import("./types.d.ts").SubscribeOptions} SubscribeOptions
- * @typedef {Omit<SubscribeOptions, "token" | "since"> & {since?: string, token?: string | true}} Wish  token true: ask for it
+ * @typedef {Omit<SubscribeOptions, "token" | "since"> & {since?: string, token?: string | true}} Wish  token true: ask the tab
  */
 
-/** How long a tab may take to answer a question before another one is asked, in ms. */
+/** How long a tab may take to answer before the next tab is asked, in ms. */
 const PATIENCE = 15_000;
 
 export class Host {
   env;
-  /** @type {Set<Guest>} */
-  #guests = new Set();
-  /** @type {Link[]} the first one always exists, and stands for all */
+  /** @type {Set<Tab>} */
+  #tabs = new Set();
+  /** @type {Link[]} while there are tabs the first link exists; its state is the state of all */
   #links = [];
-  /** @type {Promise<string | undefined> | undefined} the name of a lock that is free when the worker is gone */
+  /** @type {Promise<string | undefined> | undefined} the name of a lock that is released when the worker ends */
   #lock;
 
   constructor(env = surroundings) {
@@ -44,27 +44,27 @@ export class Host {
 
   /** @param {Port} port of a tab */
   attach(port) {
-    const guest = /** @type {any} */ (new Guest(this, port));
-    port.onmessage = ({ data: [method, ...rest] }) => guest[method](...rest);
+    const tab = /** @type {any} */ (new Tab(this, port));
+    port.onmessage = ({ data: [method, ...rest] }) => tab[method](...rest);
   }
 
   /**
-   * @param {Guest} guest
+   * @param {Tab} tab
    * @param {string} url
    * @param {string} [token]
    */
-  enter(guest, url, token) {
-    this.#guests.add(guest);
+  enter(tab, url, token) {
+    this.#tabs.add(tab);
     const [main] = this.#links;
     if (!main) this.#open(url).connection.start(token);
     else if (main.connection.state === "closed") this.start(token);
-    else guest.state(main.connection);
+    else tab.state(main.connection);
   }
 
-  /** @param {Guest} guest */
-  leave(guest) {
-    this.#guests.delete(guest);
-    if (this.#guests.size) return;
+  /** @param {Tab} tab */
+  leave(tab) {
+    this.#tabs.delete(tab);
+    if (this.#tabs.size) return;
     for (const { connection } of this.#links) connection.stop();
     this.#links = [];
   }
@@ -87,12 +87,12 @@ export class Host {
   }
 
   /**
-   * Lets a listener hear a channel.
+   * Subscribes a listener to a channel.
    *
    * @param {string} channel
    * @param {Wish} wish
    * @param {Listener} listener
-   * @returns {() => void} ends it
+   * @returns {() => void} ends the subscription
    */
   listen(channel, { deliver, maxHz, presence, token }, listener) {
     const way = { deliver, maxHz, presence, token: token === true ? undefined : token };
@@ -142,10 +142,10 @@ export class Host {
       {
         prepare: () => this.#ask("prepare"),
         token: () => this.#ask("token"),
-        changed: () => isMain && this.#each((guest) => guest.state(connection)),
+        changed: () => isMain && this.#each((tab) => tab.state(connection)),
         opened: () => feeds.forEach((feed) => feed.open()),
         pushed: (channel, push) => feeds.get(channel)?.pushed(push),
-        troubled: (error) => this.#each((guest) => guest.trouble(error)),
+        troubled: (error) => this.#each((tab) => tab.trouble(error)),
       },
       this.env,
     );
@@ -154,22 +154,22 @@ export class Host {
     return link;
   }
 
-  /** @param {(guest: Guest) => void} tell */
+  /** @param {(tab: Tab) => void} tell */
   #each(tell) {
-    for (const guest of this.#guests) tell(guest);
+    for (const tab of this.#tabs) tell(tab);
   }
 
   /**
-   * Asks the tabs that can answer, the one that came last first, until one does.
+   * Asks the tabs that can answer, the newest first, until one of them does.
    *
    * @param {"prepare"|"token"} what
    */
   async #ask(what) {
     let trouble;
-    for (const guest of [...this.#guests].reverse()) {
-      if (!guest.can[what]) continue;
+    for (const tab of [...this.#tabs].reverse()) {
+      if (!tab.can[what]) continue;
       try {
-        return await guest.ask(what);
+        return await tab.ask(what);
       } catch (error) {
         trouble = error;
       }
@@ -178,13 +178,13 @@ export class Host {
   }
 }
 
-/** A tab, as the host sees it. Its methods are what the tab may ask for. */
-class Guest {
-  /** @type {{prepare?: boolean, token?: boolean}} what it can answer */
+/** The host's side of one tab. Its methods are the calls that a tab may send. */
+class Tab {
+  /** @type {{prepare?: boolean, token?: boolean}} the questions that the tab can answer */
   can = {};
   #host;
   #port;
-  /** @type {Map<number, () => void>} by the tab's number of the subscription */
+  /** @type {Map<number, () => void>} by the number that the tab gave the subscription */
   #leaves = new Map();
   /** @type {Map<number, (value: any, error?: any) => void>} */
   #questions = new Map();
@@ -200,7 +200,7 @@ class Guest {
   }
 
   /**
-   * @param {{url: string, token?: string, can: {}, lock?: string}} hello  lock: it is free when the tab is gone
+   * @param {{url: string, token?: string, can: {}, lock?: string}} hello  lock: released when the tab ends
    */
   async enter({ url, token, can, lock }) {
     this.can = can;
@@ -250,12 +250,12 @@ class Guest {
     );
   }
 
-  /** Begins again, unless another tab has. */
+  /** Connects again, unless another tab has done so. */
   connect() {
     if (this.#host.connection.state === "closed") this.#host.start();
   }
 
-  /** @param {string} [token] of now */
+  /** @param {string} [token] the current one */
   restart(token) {
     this.#host.start(token);
   }
@@ -276,7 +276,7 @@ class Guest {
   }
 
   /**
-   * Asks the tab.
+   * Asks the tab a question.
    *
    * @param {string} what
    * @param {number} [sub]
@@ -285,7 +285,7 @@ class Guest {
   ask(what, sub) {
     const question = ++this.#question;
     return new Promise((resolve, reject) => {
-      const late = () => this.answer(question, undefined, disconnected(`no answer about ${what} from the page`));
+      const late = () => this.answer(question, undefined, disconnected(`the page did not answer: ${what}`));
       const timer = this.#host.env.after(late, PATIENCE);
       this.#questions.set(question, (value, error) => {
         this.#host.env.cancel(timer);

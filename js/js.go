@@ -1,13 +1,13 @@
-// Package js has the client for browsers, which lives in this directory as an ES
-// module and as a package of npm's form: maru.js is its door, types.d.ts says what
-// programs may rely on, docs/clients.md how it is used.
+// Package js embeds the client for browsers and Node.js. This directory is a set of ES
+// modules and an npm package: maru.js is the entry point, types.d.ts the interface for
+// programs, README.md and docs/clients.md explain its use.
 //
 //	page:   maru.js, subscription.js ──port──┐
 //	page:   maru.js, subscription.js ──port──┤ one for each tab
 //	worker: worker.js → host.js, feed.js, connection.js ──→ WebSocket, maru.v1
 //
-// There is no build step: what is here is what runs. Only what people write for
-// people is left out of what a browser loads.
+// There is no build step: browsers run these files. Only the comments are removed from
+// the files that a server serves.
 package js
 
 import (
@@ -20,12 +20,12 @@ import (
 //go:embed *.js
 var files embed.FS
 
-// comment is one of the two forms that these modules use: a block, and lines of their
-// own. Nothing else in them looks so, as a test says.
-var comment = regexp.MustCompile(`(?s) */\*\*.*?\*/|(?m:^ *// [^\n]*$)`)
+// comment matches a block comment, a line that is only a comment, and a comment after
+// code. The last may contain no quotation mark, so that it cannot be the end of a string.
+var comment = regexp.MustCompile("(?s) */\\*\\*.*?\\*/|(?m:^ *// [^\\n]*$| *// [^\\n\"'`]*$)")
 
-// Files are the modules by name, without their comments. Line numbers stay as
-// they are, for those who read a stack trace.
+// Files returns the modules by name, without their comments. Line numbers stay the
+// same, so that stack traces fit the sources.
 func Files() map[string][]byte {
 	all := map[string][]byte{}
 	names, err := fs.Glob(files, "*.js")

@@ -1,5 +1,5 @@
 /**
- * Maru's client for browsers, and for Node.js from 22 on.
+ * The client of maru for browsers and Node.js.
  *
  *     import { Maru } from "/assets/maru.js";
  *     const maru = new Maru();
@@ -7,11 +7,11 @@
  *     chat.addEventListener("publication", ({ detail }) => console.log(detail.data));
  *     await maru.publish("chat", "hello");
  *
- * It comes back by itself, and then everything that was missed comes once and in order, or
- * a gap says what is missing. All tabs of one person share one connection, which a
- * shared worker keeps (host.js); where there is none the page keeps its own.
+ * It reconnects by itself. Missed publications then arrive once and in order, or a gap event
+ * says which are missing. All tabs of one user share one connection, which a shared worker
+ * holds (host.js). Where shared workers are not available, each page has its own connection.
  *
- * types.d.ts says everything that a program may rely on.
+ * types.d.ts documents everything that a program may rely on.
  */
 import { MaruError, backoff, disconnected, plain } from "./codes.js";
 import { Host } from "./host.js";
@@ -31,9 +31,9 @@ export { MaruError, Subscription };
  * @typedef {{retry: boolean, wait: boolean, timeout: number}} CommandOptions  see Connection.command
  */
 
-/** How long a worker may take to answer before the page does without it, in ms. */
+/** How long the worker may take to answer before the page connects without it, in ms. */
 const PATIENCE = 5_000;
-/** What goes over the port. A worker can be older than a page: one that changes it raises this. */
+/** The version of the messages on the port. A running worker can be older than the page: raise this with each change. */
 const PORT = "maru/1";
 
 /** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").MaruEvents>} */
@@ -50,12 +50,12 @@ export class Maru extends Target {
   #url;
   #options;
   #env;
-  /** @type {Port | undefined} to the host */
+  /** @type {Port | undefined} connects to the host */
   #port;
   #mayShare;
-  /** @type {string | undefined} who this is, for sharing with others of the same; undefined: with nobody */
+  /** @type {string | undefined} tabs with the same name share a connection; undefined: do not share */
   #name;
-  /** Each attachment to a host has its number; what an older one still says is not listened to. */
+  /** The number of the current attachment to a host. Messages of older attachments are ignored. */
   #run = 0;
   #attempt = 0;
   #detached = new AbortController();
@@ -131,7 +131,7 @@ export class Maru extends Target {
    * @param {PublishOptions} [options]
    */
   async publish(channel, data, { key, kind, idempotencyKey, version, transient, timeout } = {}) {
-    if (data === undefined) throw new TypeError("there is nothing to publish");
+    if (data === undefined) throw new TypeError("publish: data is undefined");
     if (data instanceof ArrayBuffer) data = new Uint8Array(data);
     if (data instanceof Uint8Array) {
       kind = "binary";
@@ -185,7 +185,7 @@ export class Maru extends Target {
     });
   }
 
-  /** Lets the network and the return of the person drive the connection. */
+  /** Reacts when the network or the user comes back, and when the page leaves. */
   #listen() {
     if (this.#closed) return;
     this.#closed = new AbortController();
@@ -213,19 +213,19 @@ export class Maru extends Target {
   #wake() {
     if (!this.#port) return;
     this.#post("wake");
-    this.#alive ??= this.#env.after(() => this.#alone(), PATIENCE); // a worker can die unseen
+    this.#alive ??= this.#env.after(() => this.#alone(), PATIENCE); // a worker can end without an event
   }
 
-  /** The worker does not do: this page keeps a connection of its own. */
+  /** Gives up on the worker: this page gets a connection of its own. */
   #alone() {
     this.#mayShare = false;
     this.#attach();
   }
 
   /**
-   * Goes to the host: of all tabs of this person, or of this page alone.
+   * Attaches to the host that this user's tabs share, or to one of this page alone.
    *
-   * @param {string} [token] if it was asked for already
+   * @param {string} [token] the token, if the caller has it already
    */
   async #attach(token) {
     this.#detach();
@@ -245,8 +245,8 @@ export class Maru extends Target {
     this.#attempt = 0;
     this.#name = name;
     const port = (this.#port = this.#reach(name));
-    const hears = /** @type {any} */ (this.#desk());
-    port.onmessage = ({ data: [method, ...rest] }) => run === this.#run && hears[method](...rest);
+    const handlers = /** @type {any} */ (this.#handlers());
+    port.onmessage = ({ data: [method, ...rest] }) => run === this.#run && handlers[method](...rest);
     this.#post("enter", { url: this.#url, token, can: { token: Boolean(ask), prepare: Boolean(prepare) }, lock });
     for (const [sub, subscription] of this.#subscriptions) this.#join(sub, subscription);
     for (const [call, { command, reject }] of this.#calls) {
@@ -267,7 +267,7 @@ export class Maru extends Target {
         const port = /** @type {any} */ (this.#env).share(`${PORT} ${this.#url} ${name}`, failed);
         return port;
       } catch {
-        this.#env.cancel(this.#timer); // from another origin, or forbidden by a policy
+        this.#env.cancel(this.#timer); // the script is of another origin, or a policy forbids workers
         this.#mayShare = false;
         this.#name = undefined;
       }
@@ -289,8 +289,8 @@ export class Maru extends Target {
   }
 
   /**
-   * Tabs share by this. A token that is made anew differs by its times only; one that
-   * cannot be looked into shares with nobody.
+   * The name by which tabs share: the claims of the token without its times and id, which differ
+   * in each token. Undefined for a token that is no JWT, which is never shared.
    *
    * @param {string} [token]
    */
@@ -305,10 +305,10 @@ export class Maru extends Target {
     }
   }
 
-  /** What the host may say. */
-  #desk() {
+  /** The calls that the host may send. */
+  #handlers() {
     return {
-      /** @param {string} [lock] is free when the worker is gone */
+      /** @param {string} [lock] is released when the worker ends */
       welcome: (lock) => {
         this.#env.cancel(this.#timer);
         const { signal } = this.#detached;
@@ -389,7 +389,7 @@ export class Maru extends Target {
 }
 
 /**
- * A position as the protocol writes it.
+ * A position in the form of the protocol.
  *
  * @param {Position | string} [position]
  */

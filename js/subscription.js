@@ -1,5 +1,5 @@
 /**
- * One tab's subscription to a channel.
+ * A subscription of one tab to a channel.
  */
 import { MaruError } from "./codes.js";
 
@@ -12,8 +12,8 @@ import { MaruError } from "./codes.js";
  */
 
 /**
- * How many publications may wait for a loop over them, and of how many keys the newest
- * offset is known; of others one may come once more after a reconnect.
+ * The number of publications that may wait for a loop, and of keys whose newest offset is
+ * remembered. A publication of a forgotten key may arrive once more after a reconnect.
  */
 const MOST = 10_000;
 
@@ -25,12 +25,12 @@ export class Subscription extends Target {
   options;
   /** @type {"pending"|"subscribed"|"ended"} */
   state = "pending";
-  /** @type {Position | undefined} after the last publication that came */
+  /** @type {Position | undefined} the position after the last publication received */
   position;
   /** @type {Presence | undefined} */
   presence;
   #leave;
-  /** @type {Map<string | undefined, number>} by key, its newest offset under deliver latest */
+  /** @type {Map<string | undefined, number>} the newest offset of each key, with deliver "latest" */
   #newest = new Map();
 
   /**
@@ -45,7 +45,7 @@ export class Subscription extends Target {
     this.#leave = leave;
   }
 
-  /** Ends it: nothing comes any more. */
+  /** Ends the subscription. No events follow but "unsubscribed". */
   unsubscribe() {
     if (this.state === "ended") return;
     this.state = "ended";
@@ -54,7 +54,7 @@ export class Subscription extends Target {
   }
 
   /**
-   * Takes what the host tells. For Maru.
+   * Processes an event from the host. Called by Maru only.
    *
    * @param {string} type
    * @param {any} detail
@@ -83,7 +83,8 @@ export class Subscription extends Target {
   }
 
   /**
-   * Whether it, or under deliver latest something newer of its key, has come before.
+   * Reports whether the publication was received before. With deliver "latest", so counts a
+   * publication that is older than another one of its key.
    *
    * @param {Publication} publication
    */
@@ -108,7 +109,7 @@ export class Subscription extends Target {
   }
 
   /**
-   * Publications, and gaps where they are, until the subscription or the loop ends.
+   * Yields publications and gaps until the subscription or the loop ends.
    *
    * @returns {AsyncGenerator<Item, void, void>}
    */
@@ -127,7 +128,7 @@ export class Subscription extends Target {
         waiting.push(type === "gap" ? { gap: detail } : detail);
       } else {
         over = true;
-        failure = new MaruError({ code: "slow", message: `${MOST} publications wait for a loop that does not take them` });
+        failure = new MaruError({ code: "slow", message: `the loop is too slow: ${MOST} publications wait for it` });
       }
       more();
     };
@@ -150,7 +151,7 @@ export class Subscription extends Target {
 }
 
 /**
- * A publication with its bytes, where it is binary.
+ * The publication; if it is binary, with its data decoded to bytes.
  *
  * @param {any} publication
  * @returns {Publication}

@@ -1,29 +1,32 @@
 /**
- * What the browser, or Node.js, gives. Tests give something else.
+ * What the client takes from the browser or from Node.js. Tests pass their own.
  *
- * @typedef {object} Port  one end of a channel to a host
+ * @typedef {object} Port  one end of a message channel to a host
  * @property {(message: any) => void} postMessage
  * @property {((event: any) => void) | null} onmessage
  *
  * @typedef {object} Surroundings
  * @property {(url: string, protocol: string) => WebSocket} open
  * @property {() => number} random
- * @property {() => number} now  ms, by a clock that goes on while the machine sleeps
+ * @property {() => number} now  in ms, by a clock that continues while the machine sleeps
  * @property {(run: () => void, ms: number) => any} after
  * @property {(timer: any) => void} cancel
- * @property {() => boolean} online  false: the system says that there is no network
+ * @property {() => boolean} online  false: the system reports that it has no network
  * @property {Pick<LockManager, "request">} [locks]  only in secure contexts
- * @property {EventTarget} [events]  tells online, pageshow and their like
+ * @property {EventTarget} [events]  dispatches online, pageshow and similar events
  * @property {() => boolean} visible
- * @property {() => void} [forgo]  the page that goes now will not be kept to be gone back to
- * @property {(name: string, failed: () => void) => Port} [share]  the port of a worker that all tabs share by that name
+ * @property {() => void} [forgo]  keeps this page out of the back/forward cache
+ * @property {(name: string, failed: () => void) => Port} [share]  the port of the shared worker with that name
  */
 
 const page = typeof document === "object";
 
 /** @type {Surroundings} */
 export const surroundings = {
-  open: (url, protocol) => new WebSocket(url, protocol),
+  open: (url, protocol) => {
+    if (!globalThis.WebSocket) throw "there is no WebSocket here; pass one: new Maru(url, { WebSocket })"; // Node.js before 22
+    return new WebSocket(url, protocol);
+  },
   random: Math.random,
   now: Date.now,
   after: (run, ms) => setTimeout(run, ms),
@@ -33,27 +36,28 @@ export const surroundings = {
   events: typeof addEventListener === "function" ? globalThis : undefined,
   visible: () => page && !document.hidden,
   /**
-   * Chromium would freeze the worker along with its last page, its connection open for
-   * minutes, before it hears that the page has left. A page that gets a message
-   * meanwhile is not kept: so it is with pages that have a WebSocket themselves.
+   * When the last page enters the back/forward cache, Chromium freezes the worker before
+   * the worker can close its connection, which then stays open for minutes. A page that
+   * receives a message at that time is not cached, just as a page with a WebSocket of its own.
    */
   forgo: () => {
     const name = unique();
     new BroadcastChannel(name).onmessage = () => {};
     new BroadcastChannel(name).postMessage("");
   },
+  /** Bundlers find the worker only by this form: a class, and a URL from import.meta.url, in one expression. */
   share:
     page && typeof SharedWorker === "function"
       ? (name, failed) => {
           const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name });
-          worker.onerror = failed; // it does not load
+          worker.onerror = failed; // the script cannot be loaded
           return worker.port;
         }
       : undefined,
 };
 
 /**
- * Two ends of a channel within one thread.
+ * The two ends of a message channel within one thread.
  *
  * @returns {[Port, Port]}
  */
@@ -68,12 +72,12 @@ export function pair() {
   return ends;
 }
 
-/** A name that nothing else has. */
+/** A unique name. */
 export const unique = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(36)).join("");
 
 /**
- * Takes a lock and says its name: it becomes free with the signal, or with the tab or worker
- * that holds it, however that ends. Where there are no locks there is no name.
+ * Takes a lock and returns its name. The lock is released by the signal, or when the tab or
+ * worker that holds it ends in any way. Returns undefined where locks are not available.
  *
  * @param {Surroundings} env
  * @param {AbortSignal} [signal]

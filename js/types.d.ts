@@ -1,18 +1,18 @@
 /**
- * Everything that a program may rely on. The names of fields and error codes are those
- * of docs/protocol.md.
+ * Everything that a program may rely on. Fields and error codes have the names of
+ * docs/protocol.md. These types need no other library: not that of the DOM, not Node's.
  */
 
 export type State = "connecting" | "open" | "waiting" | "closed";
 
-/** A place in a channel's history. Offsets rise and are not consecutive. */
+/** A place in the history of a channel. Offsets rise, but are not consecutive. */
 export interface Position {
   epoch: string;
   offset: number;
 }
 
 export interface Publication<Data = any> {
-  /** Not there for a transient publication, which has no place in the history. */
+  /** Undefined for a transient publication, which is not in the history. */
   offset?: number;
   kind: "text" | "json" | "binary";
   /** A string for text, a value for json, a Uint8Array for binary. */
@@ -20,104 +20,110 @@ export interface Publication<Data = any> {
   key?: string;
   /** RFC 3339. */
   time: string;
-  /** Who sent it, by the server's word. */
+  /** The user who published it, as the server has identified them. */
   user?: string;
-  /** It came from the history. */
+  /** True: it comes from the history. */
   replay?: boolean;
 }
 
-/** What is missing: with "expired" all from `from` to `to`; with "epoch" nobody knows how much. */
+/** Missing publications: "expired" is the range `from` to `to`; with "epoch" the range is unknown. */
 export interface Gap {
   reason: "expired" | "epoch";
   from?: number;
   to?: number;
 }
 
-/** Who is in a channel. Above a number of people (200) there are no users, only counts. */
+/** The users in a channel. `users` is undefined if there are more than the server lists (200); the counts are exact. */
 export interface Presence {
   version: number;
   count: number;
   anonymous: number;
   users?: string[];
-  /** Who came and went with this change. */
+  /** The users who joined with this change. */
   joined: string[];
+  /** The users who left with this change. */
   left: string[];
 }
 
 export interface Subscribed extends Position {
-  /** How many publications follow from the history. */
+  /** How many publications of the history follow. */
   replay: number;
-  /** It goes on from an earlier position. */
+  /** True: the subscription continues from an earlier position. */
   recovered: boolean;
   gap?: Gap;
 }
 
-/** An error of the server's, or of this client: disconnected, timeout. */
+/** An error of the server or of this client. */
 export class MaruError extends Error {
   constructor(error: { code: string; message?: string; temporary?: boolean });
-  /** One of docs/protocol.md §7, `disconnected` or `timeout`. */
+  /** A code of docs/protocol.md §7, or `disconnected` or `timeout` of this client. */
   readonly code: string;
-  /** The same may succeed later. */
+  /** The same call may succeed later. */
   readonly temporary: boolean;
 }
 
+/** The part of a WebSocket class that the client uses. Those of Node.js 22 and of the package ws have it. */
+export type WebSocketClass = new (url: string, protocol: string) => any;
+
 export interface Options {
   /**
-   * Gets a token. It is asked for before the first connection, in time before a token
-   * expires, and when the server says that it has expired or is not valid. Tabs
-   * share a connection if their tokens are JWTs that differ in nothing but times and id.
+   * Gets a token. Called before the first connection, before a token expires, and when
+   * the server reports that the token has expired or is not valid. Tabs share a
+   * connection if their tokens are JWTs that differ only in times and id.
    */
   token?: () => Promise<string | undefined> | string | undefined;
-  /** Runs before each attempt to connect, to sign in again for instance. If it fails, so does the attempt. */
+  /** Runs before each attempt to connect, for example to sign in again. If it fails, the attempt fails. */
   prepare?: () => Promise<void>;
   /** Whether tabs share one connection. Default true. */
   share?: boolean;
-  /** How long a command may wait for a connection and its answer, in ms. Default 30,000. */
+  /** How long a command may wait for a connection and its reply, in ms. Default 30,000. */
   timeout?: number;
-  /** For Node.js before 22, which has none: that of the package ws. */
-  WebSocket?: new (url: string, protocol: string) => any;
+  /** For Node.js before 22, which has no WebSocket: the class of the package ws. */
+  WebSocket?: WebSocketClass;
 }
 
 export interface SubscribeOptions {
-  /** Begin after this position. */
+  /** Start after this position. */
   since?: Position | string;
-  /** Begin with the newest so many, 1 to 1,000. `since` wins. */
+  /** Start with this number of the newest publications, 1 to 1,000. Ignored if `since` is given. */
   last?: number;
-  /** "all" (default): every publication. "latest": if it comes too fast, the newest of each key. */
+  /** "all" (default): every publication. "latest": the newest of each key, if they arrive faster than the connection takes them. */
   deliver?: "all" | "latest";
-  /** At most so many a second for each key, the last one always; it implies "latest". */
+  /** At most this number of publications per second and key, always including the newest one. Implies "latest". */
   maxHz?: number;
-  /** Tell who is here. */
+  /** Follow the presence of the channel. */
   presence?: boolean;
-  /** A token for this channel, where the rules want one; as a function, a new one each time. */
+  /** A token for this channel, if the rules require one. A function gets a new token each time. */
   token?: string | (() => Promise<string> | string);
 }
 
 export interface PublishOptions {
   key?: string;
-  /** Default: a string is text, a Uint8Array binary, anything else json. */
+  /** Default: text for a string, binary for a Uint8Array, json for anything else. */
   kind?: "text" | "json" | "binary";
-  /** Default: one that nothing else has, so that repeating after a drop is safe. */
+  /** Default: a unique key, so that it is safe to send the publication again after a lost connection. */
   idempotencyKey?: string;
-  /** Publish only if it is above the channel's highest version. */
+  /** Publish only if this is above the highest version in the channel. */
   version?: number;
-  /** For those who are there; not retained, never repeated, and an error while there is no connection. */
+  /** Deliver to current subscribers only: not retained, never sent again, an error without a connection. */
   transient?: boolean;
+  /** In ms. Default: that of the client. */
   timeout?: number;
 }
 
 export interface HistoryOptions {
   since?: Position | string;
-  /** 1 to 1,000, default 100. */
+  /** 1 to 1,000. Default 100. */
   limit?: number;
+  /** In ms. Default: that of the client. */
   timeout?: number;
 }
 
 export interface Published extends Partial<Position> {
   channel: string;
-  /** It had been published before, by an earlier try. */
+  /** True: an earlier attempt with the same idempotency key has published it. */
   replayed?: boolean;
-  /** Its version is not above the channel's; it was not published. */
+  /** True: not published, because its version is not above that of the channel. */
   stale?: boolean;
 }
 
@@ -135,74 +141,87 @@ export interface PresenceReply {
   users?: { user: string; connections: number }[];
 }
 
-/** What a loop over a subscription gets. */
+/** What a loop over a subscription yields: a publication, or a gap. */
 export type Item = (Publication & { gap?: undefined }) | { gap: Gap; data?: undefined; kind?: undefined };
 
+/** A CustomEvent where the program's types have one, else the part of it that matters. */
+export type DetailEvent<Detail> = typeof globalThis extends { CustomEvent: { prototype: infer E } }
+  ? Omit<E, "detail"> & { readonly detail: Detail }
+  : { readonly type: string; readonly detail: Detail };
+
 export interface SubscriptionEvents {
-  publication: CustomEvent<Publication>;
-  gap: CustomEvent<Gap>;
-  presence: CustomEvent<Presence>;
-  subscribed: CustomEvent<Subscribed>;
-  /** It is over. Without an error the program itself ended it. */
-  unsubscribed: CustomEvent<MaruError | undefined>;
-  /** It will be tried again. */
-  error: CustomEvent<MaruError>;
+  publication: DetailEvent<Publication>;
+  gap: DetailEvent<Gap>;
+  presence: DetailEvent<Presence>;
+  subscribed: DetailEvent<Subscribed>;
+  /** The subscription has ended: with an error by the server, without one by the program. */
+  unsubscribed: DetailEvent<MaruError | undefined>;
+  /** A temporary error. The client tries again. */
+  error: DetailEvent<MaruError>;
 }
 
 export interface MaruEvents {
-  state: CustomEvent<{ state: State; user?: string; error?: MaruError }>;
-  error: CustomEvent<MaruError>;
+  state: DetailEvent<{ state: State; user?: string; error?: MaruError }>;
+  error: DetailEvent<MaruError>;
 }
 
 type Handler<E> = ((event: E) => void) | { handleEvent(event: E): void } | null;
+type AnyEvent = { readonly type: string };
+type ListenerOptions = boolean | { capture?: boolean; once?: boolean; passive?: boolean; signal?: any };
 
-export interface Target<Events> extends EventTarget {
-  addEventListener<K extends keyof Events>(type: K, handler: Handler<Events[K]>, options?: AddEventListenerOptions | boolean): void;
-  addEventListener(type: string, handler: EventListenerOrEventListenerObject | null, options?: AddEventListenerOptions | boolean): void;
-  removeEventListener<K extends keyof Events>(type: K, handler: Handler<Events[K]>, options?: EventListenerOptions | boolean): void;
-  removeEventListener(type: string, handler: EventListenerOrEventListenerObject | null, options?: EventListenerOptions | boolean): void;
+/** An EventTarget whose events have types. */
+export interface Target<Events> {
+  addEventListener<K extends keyof Events>(type: K, handler: Handler<Events[K]>, options?: ListenerOptions): void;
+  addEventListener(type: string, handler: Handler<AnyEvent>, options?: ListenerOptions): void;
+  removeEventListener<K extends keyof Events>(type: K, handler: Handler<Events[K]>, options?: ListenerOptions): void;
+  removeEventListener(type: string, handler: Handler<AnyEvent>, options?: ListenerOptions): void;
+  dispatchEvent(event: any): boolean;
 }
 
 declare const SubscriptionTarget: new () => Target<SubscriptionEvents>;
 declare const MaruTarget: new () => Target<MaruEvents>;
 
-/** One channel, as this tab hears it. */
+/** A subscription of this tab to one channel. */
 export class Subscription extends SubscriptionTarget {
   private constructor();
   readonly channel: string;
   readonly options: SubscribeOptions;
   readonly state: "pending" | "subscribed" | "ended";
-  /** After the last publication that came. */
+  /** The position after the last publication received. */
   readonly position: Position | undefined;
-  /** Who is here, if that was asked for. */
+  /** The users in the channel, with the option `presence`. */
   readonly presence: Presence | undefined;
-  /** Ends it: nothing comes any more. */
+  /** Ends the subscription. No events follow but "unsubscribed". */
   unsubscribe(): void;
-  /** Publications, and gaps where they are. Ends with the subscription, by its error if it has one. */
-  [Symbol.asyncIterator](): AsyncGenerator<Item, void, void>;}
+  /** Yields publications and gaps. Ends with the subscription, and throws its error if it has one. */
+  [Symbol.asyncIterator](): AsyncGenerator<Item, void, void>;
+}
 
-/** A connection to a server. It is opened at once, and comes back by itself. */
+/** A connection to a server. It connects at once, and reconnects by itself. */
 export class Maru extends MaruTarget {
-  /** @param url Default: the server that the page came from. http, https, ws or wss. */
-  constructor(url?: string | URL, options?: Options);
+  /**
+   * @param url The server: http, https, ws or wss, with the path under which it is mounted.
+   * Default: the root of the page's origin. Outside of browsers there is no default.
+   */
+  constructor(url?: string | { readonly href: string }, options?: Options);
   readonly state: State;
-  /** Who the server says this is; undefined: anonymous. */
+  /** The user that the server has identified. Undefined: anonymous. */
   readonly user: string | undefined;
-  /** Why it waits or is closed. */
+  /** Why the client is waiting or closed. */
   readonly error: MaruError | undefined;
 
   subscribe(channel: string, options?: SubscribeOptions): Subscription;
-  /** Resolves when the publication has its place in the channel. While there is no connection it waits, up to the timeout. */
+  /** Resolves when the server has stored the publication. Without a connection it waits, up to the timeout. */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   history(channel: string, options?: HistoryOptions): Promise<History>;
   presence(channel: string, options?: { timeout?: number }): Promise<PresenceReply>;
-  /** Asks the program that embeds the server. It is never repeated. */
+  /** Calls a method of the program behind the server. It is never sent twice. */
   rpc(method: string, data?: unknown, options?: { timeout?: number }): Promise<any>;
 
-  /** Begins again after close, or after the server has refused; while it waits, tries at once. */
+  /** Connects again after close() or a final error; while waiting, connects now. */
   connect(): void;
-  /** For another person: gets a new token, and opens the connection anew, with the cookies of now. */
+  /** Opens the connection again with a new token and the current cookies, for example after signing in. */
   reconnect(): Promise<void>;
-  /** Lets go. Subscriptions rest, and go on from their positions after connect. */
+  /** Closes the connection. Subscriptions continue from their positions after connect(). */
   close(): void;
 }

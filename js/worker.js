@@ -1,6 +1,6 @@
 /**
- * The worker that all tabs of an origin share, one for each server and person: its
- * name says which.
+ * The shared worker: the tabs of one origin share one worker for each server and user,
+ * which the name of the worker identifies.
  */
 import { Host } from "./host.js";
 

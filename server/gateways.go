@@ -30,7 +30,7 @@ func (s *Server) mount() http.Handler {
 	return api.New(api.Options{
 		Env: env, Routes: s.routes,
 		History: s.broker.History, Publish: s.publish,
-		Pages:        web.New(web.Options{Demo: s.options.Demo}),
+		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath}),
 		Ready:        s.ready,
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,

@@ -34,6 +34,13 @@ type Options struct {
 	// are believed.
 	TrustedProxies []netip.Prefix
 
+	// BasePath is the path under which the server answers, such as "/live": everything
+	// is below it, and other paths answer 404 not_found. Probes and metrics (/healthz,
+	// /readyz, /metrics) are answered at the root too. GET of the path itself redirects
+	// to the path with a slash. Cookies are limited to it. Default: the root. Leave it
+	// empty where http.StripPrefix, or a proxy, has removed the prefix already.
+	BasePath string
+
 	// Access is who may do what; Hooks let the program decide.
 	Access
 	Hooks

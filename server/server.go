@@ -60,7 +60,7 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy or a part of Access; or it is a *BrokerError.
+// a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	policy := o.policy()
@@ -69,13 +69,16 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	o = o.withDefaults()
 	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
 		stopWatching: make(chan struct{}),
 	}
 	s.rules.Program = o.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath}), o.Logger)
 	s.authenticator.Connections = s.registry
 	in, err := s.open(o.Access.clone(), nil)
 	if err != nil {
@@ -97,7 +100,7 @@ func New(o Options) (*Server, error) {
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
 	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
-	s.handler = filter.Handler(s.api)
+	s.handler = filter.Handler(under(o.BasePath, s.api))
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -116,9 +119,9 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers all addresses of the server, see package documentation. Under
-// a prefix it stands behind http.StripPrefix. After Shutdown it answers 503
-// shutting_down.
+// ServeHTTP answers all addresses of the server, see package documentation. To mount it
+// under a prefix, use http.StripPrefix or Options.BasePath, not both. After Shutdown it
+// answers 503 shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.begin() {
 		admission.WriteError(w, r, errShuttingDown)
@@ -141,8 +144,9 @@ type handler struct{ *Server }
 // is asked for and no protocol of a gateway's own begins, what is decided about a request stands
 // in it.
 func (h handler) AtOnce(r *http.Request) bool {
+	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
-		if h.routes[i].Matches(r.URL.Path, r) {
+		if h.routes[i].Matches(path, r) {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -20,19 +21,24 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	if c.TLSSelfSigned {
 		curl = "curl -k"
 	}
+	base := strings.TrimSuffix(c.BasePath, "/")
+	socketPath := "" // without a path, as short as it can be
+	if base != "" {
+		socketPath = base + "/"
+	}
 	hosts := authorities(listeners)
 	first := hosts[0]
 
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(t, "maru listens. Ctrl-C ends it.\n\n")
 	for _, host := range hosts {
-		fmt.Fprintf(t, "  The hall\t%s://%s/\n", scheme, host)
+		fmt.Fprintf(t, "  The hall\t%s://%s%s/\n", scheme, host, base)
 	}
 	if c.Demo {
-		fmt.Fprintf(t, "  Quotes (sample data)\t%s://%s/quotes\n", scheme, first)
+		fmt.Fprintf(t, "  Quotes (sample data)\t%s://%s%s/quotes\n", scheme, first, base)
 	}
-	fmt.Fprintf(t, "  From a program\tnew WebSocket(\"%s://%s\")\n", socket, first)
-	fmt.Fprintf(t, "  From a shell\t%s -d hello %s://%s/\n", curl, scheme, first)
+	fmt.Fprintf(t, "  From a program\tnew WebSocket(\"%s://%s%s\")\n", socket, first, socketPath)
+	fmt.Fprintf(t, "  From a shell\t%s -d hello %s://%s%s/\n", curl, scheme, first, base)
 	if c.TLSSelfSigned {
 		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
 	}

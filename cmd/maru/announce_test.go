@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"maru.example/maru/internal/config"
 )
 
 // at is a listener by its address alone.
@@ -53,7 +55,7 @@ func TestAnnounce(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	listeners := []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}
-	for _, c := range []*serveCmd{{}, {plain: true}} {
+	for _, c := range []*serveCmd{{}, {plain: true}, {Serve: config.Serve{BasePath: "/live/"}}} {
 		c.Demo = c.plain
 		var status net.Listener
 		if c.plain {

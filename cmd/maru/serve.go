@@ -133,6 +133,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Origins:        c.Origin,
 		Hosts:          c.Host,
 		TrustedProxies: c.TrustedProxies(),
+		BasePath:       c.BasePath,
 
 		Logger: log,
 		Demo:   c.Demo,

@@ -24,21 +24,23 @@ func hasSessionCookie(r *http.Request) bool {
 // setCookie gives the browser the session's token until its lifetime ends. The
 // idle time-out is the server's business alone, so that the cookie need not be
 // sent again with each answer.
-func setCookie(w http.ResponseWriter, r *http.Request, x *session) {
+func (s *Sessions) setCookie(w http.ResponseWriter, r *http.Request, x *session) {
 	// At least a second: after the deadline a live session can still sign in anew.
 	seconds := max(1, int(time.Until(x.deadline)/time.Second))
-	writeCookie(w, r, x.token, seconds)
+	s.writeCookie(w, r, x.token, seconds)
 }
 
-func clearCookie(w http.ResponseWriter, r *http.Request) { writeCookie(w, r, "", -1) }
+func (s *Sessions) clearCookie(w http.ResponseWriter, r *http.Request) {
+	s.writeCookie(w, r, "", -1)
+}
 
 // writeCookie sets the cookie out of reach of scripts, and keeps it out of what
 // other sites send, navigation excepted (SameSite=Lax).
-func writeCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
+func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name:     CookieName,
 		Value:    value,
-		Path:     "/",
+		Path:     s.cookiePath,
 		MaxAge:   maxAge,
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,

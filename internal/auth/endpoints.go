@@ -74,14 +74,14 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, err)
 		return
 	}
-	setCookie(w, r, x)
+	s.setCookie(w, r, x)
 	writeJSON(w, http.StatusCreated, person{x.user})
 }
 
 func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
 	call(s.signOut(sessionToken(r)))
 	if hasSessionCookie(r) {
-		clearCookie(w, r)
+		s.clearCookie(w, r)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"net/http"
@@ -24,14 +25,17 @@ type SessionOptions struct {
 	// Max is how many sessions there may be at once, each some 1,000 bytes; beyond
 	// it sign-in answers CodeTooManyConnections. Default 100,000.
 	Max int
+	// CookiePath is the Path of the session cookie. Default "/".
+	CookiePath string
 }
 
 // Sessions remembers people over a stateless protocol. scs makes and stores the
 // tokens and knows when they expire; Sessions adds that a nickname belongs to
 // one session at a time, and that sessions have live connections.
 type Sessions struct {
-	scs *scs.SessionManager
-	max int
+	scs        *scs.SessionManager
+	max        int
+	cookiePath string
 
 	mu     sync.Mutex
 	closed bool
@@ -66,9 +70,10 @@ func NewSessions(o SessionOptions) *Sessions {
 			Store:       memstore.NewWithCleanupInterval(0),
 			Codec:       codec{},
 		},
-		max:    positive(o.Max, 100_000),
-		byID:   make(map[string]*session),
-		byName: make(map[string]*session),
+		max:        positive(o.Max, 100_000),
+		cookiePath: cmp.Or(o.CookiePath, "/"),
+		byID:       make(map[string]*session),
+		byName:     make(map[string]*session),
 	}
 }
 

@@ -106,6 +106,7 @@ func TestEveryOptionFromFileAndEnvironment(t *testing.T) {
 	t.Parallel()
 	const file = `
 listen = ["localhost:1", ":2"]
+base-path = "/live"
 tls-cert = "c.pem"
 tls-key = "k.pem"
 tls-self-signed = true
@@ -153,6 +154,7 @@ publish-rate-per-connection = 2.5
 connect-rate = 0.5
 `
 	env := strings.Split(`MARU_LISTEN=localhost:1, :2
+MARU_BASE_PATH=/live
 MARU_TLS_CERT=c.pem
 MARU_TLS_KEY=k.pem
 MARU_TLS_SELF_SIGNED=true
@@ -201,6 +203,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
 		Listen:                   []string{"localhost:1", ":2"},
+		BasePath:                 "/live",
 		TLSCert:                  "c.pem",
 		TLSKey:                   "k.pem",
 		TLSSelfSigned:            true,

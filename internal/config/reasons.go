@@ -4,6 +4,7 @@ package config
 // value then. They are what maru.toml adds to the names and helps of the options.
 var reasons = map[string]struct{ why, example string }{
 	"listen":          {why: "Loopback only: whoever tries it out does not open anything to others. Two addresses, because localhost is either."},
+	"base-path":       {why: "Set it where a proxy passes a prefix on without removing it. Where a proxy removes the prefix, leave it out.", example: "/live"},
 	"tls-cert":        {why: "Browsers open wss only to a certificate that they trust. Where a proxy ends TLS, none.", example: "/etc/maru/tls.crt"},
 	"tls-key":         {why: "Readable by maru's user alone.", example: "/etc/maru/tls.key"},
 	"tls-self-signed": {why: "For trying out what needs https; no browser trusts it unasked."},

@@ -10,6 +10,7 @@ type Serve struct {
 	Config string `toml:"-" name:"config" placeholder:"FILE" help:"Read options from this TOML file."`
 
 	Listen        []string `toml:"listen" group:"Addresses:" default:"127.0.0.1:3000,[::1]:3000" placeholder:"ADDR" help:"Address to listen on, HOST:PORT (default 127.0.0.1:3000 and [::1]:3000; repeatable)."`
+	BasePath      string   `toml:"base-path" group:"Addresses:" placeholder:"PATH" help:"Path under which the server answers, such as /live. /healthz, /readyz and /metrics are answered at the root too."`
 	TLSCert       string   `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM: https and wss."`
 	TLSKey        string   `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate in PEM."`
 	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a certificate for one's own machine at each start."`

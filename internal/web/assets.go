@@ -21,8 +21,8 @@ import (
 //go:embed assets
 var assetFiles embed.FS
 
-// types are stated here, because what mime.TypeByExtension says depends on the
-// machine, and nosniff makes a wrong one fatal.
+// types are fixed here: mime.TypeByExtension depends on the machine, and with nosniff
+// browsers refuse a script of a wrong type.
 var types = map[string]string{
 	".js":  "text/javascript; charset=utf-8",
 	".css": "text/css; charset=utf-8",
@@ -32,18 +32,18 @@ var types = map[string]string{
 
 type asset struct {
 	body   []byte
-	packed []byte // by gzip; nil: that is no shorter
+	packed []byte // by gzip; nil if that is not shorter
 	kind   string
 	etag   string // without its quotes
 	cache  string
 }
 
-// assets serves the embedded files by their full path: those of the pages, and the
-// modules of the client for browsers, which the pages use and anybody may. The whole
-// set is known when the program starts, so a request is one look into a map.
+// assets serves embedded files by their full path: those of the pages, and the modules of
+// the client for browsers (package js), which other pages may import too. A request is
+// one lookup in a map.
 type assets map[string]asset
 
-// allAssets is made once for all Pages: packing takes a moment.
+// allAssets is made once for all Pages, because compression takes some time.
 var allAssets = sync.OnceValue(newAssets)
 
 func newAssets() assets {
@@ -67,7 +67,7 @@ func newAssets() assets {
 
 func (all assets) add(name string, body []byte) {
 	if _, ok := all["/"+name]; ok {
-		panic("web: two files want to be " + name) // embedded: a programmer's mistake
+		panic("web: two files have the name " + name) // embedded: a programmer's mistake
 	}
 	sum := sha256.Sum256(body)
 	a := asset{
@@ -75,10 +75,10 @@ func (all assets) add(name string, body []byte) {
 		packed: pack(body),
 		kind:   types[path.Ext(name)],
 		etag:   base64.RawURLEncoding.EncodeToString(sum[:12]),
-		// Modules name each other without a version, so a browser asks whether they changed.
+		// Modules import each other without a version, so browsers must check for changes.
 		cache: "no-cache",
 	}
-	if strings.HasPrefix(name, "assets/vendor/") { // the directory's name has the version
+	if strings.HasPrefix(name, "assets/vendor/") { // the name of the directory has the version
 		a.cache = "public, max-age=31536000, immutable"
 	}
 	all["/"+name] = a
@@ -89,12 +89,12 @@ func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(h)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		auth.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
+		auth.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, r.Method+" is not allowed here; use GET"))
 		return
 	}
 	a, ok := all[r.URL.Path]
 	if !ok {
-		auth.WriteError(w, r, maru.NewError(maru.CodeNotFound, "there is nothing at this address"))
+		auth.WriteError(w, r, maru.NewError(maru.CodeNotFound, "there is no file at "+r.URL.Path))
 		return
 	}
 	h.Set("Content-Type", a.kind)
@@ -105,7 +105,7 @@ func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Encoding", "gzip")
 		body, etag = a.packed, a.etag+"-gzip"
 	}
-	h.Set("ETag", `"`+etag+`"`) // ServeContent answers If-None-Match by it
+	h.Set("ETag", `"`+etag+`"`) // ServeContent compares it with If-None-Match
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
@@ -113,7 +113,7 @@ func pack(body []byte) []byte {
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
-		panic("web: " + err.Error()) // a level that there is
+		panic("web: " + err.Error()) // the level is valid
 	}
 	w.Write(body)
 	w.Close()

@@ -1,19 +1,22 @@
-// Package web holds the pages of maru: the hall, a page for any channel, and
-// the quotes. They are plain HTML, CSS and JavaScript modules, embedded in the
-// program and served as they lie here; there is no build step.
+// Package web has the pages of maru: the hall, a page for each channel, and the
+// quotes. They are plain HTML, CSS and JavaScript modules, embedded in the program.
+// There is no build step.
 //
 //	request ─→ language (?lang, cookie, Accept-Language)
 //	        ─→ templates/layout.html + templates/PAGE.html, words from lang/LANG.json
-//	        ─→ the browser loads /assets/PAGE.js, and with it the client, /assets/maru.js (package js)
-//	        ─→ which speaks maru.v1: what was said, what is said now, who is here
+//	        ─→ the browser loads assets/PAGE.js, which imports the client, assets/maru.js (package js)
+//	        ─→ the client speaks maru.v1: history, live publications, presence
 //
-// The scripts use only what docs/clients.md promises to everybody. What people
-// wrote reaches the page as text, never as markup, and a Content-Security-Policy
-// without a single exception keeps every request on the server's own origin.
+// All URLs are relative to the page or to the module, so the pages work under any prefix,
+// also behind a proxy that strips one.
 //
-// hall.js, channel.js and quotes.js are the pages; live.js is how each of them holds its
-// channel, and says how that stands.
+// The scripts use only the public interface of the client (docs/clients.md). Messages
+// reach the page as text, never as markup. The Content-Security-Policy has no exceptions
+// and keeps every request on the server's own origin.
 //
-// A Pages is safe for concurrent use. The package opens no connection, knows no
-// channel's content and decides nothing about who may do what.
+// hall.js, channel.js and quotes.js are the pages. live.js subscribes for each of them
+// and shows the state of the connection.
+//
+// A Pages is safe for concurrent use. The package opens no connection, knows nothing about
+// the content of channels, and makes no decisions about permissions.
 package web

@@ -11,12 +11,12 @@ import (
 //go:embed lang/*.json
 var wordFiles embed.FS
 
-// languages are those with a file in lang/, the one for everybody else first.
+// languages are the languages with a file in lang/. The first is the default.
 var languages = []struct{ code, name string }{{"en", "English"}, {"ko", "한국어"}}
 
 var matcher = language.NewMatcher([]language.Tag{language.English, language.Korean})
 
-// dictionary is one file of lang/: words of the templates, words of the scripts.
+// dictionary is a file of lang/: the words of the templates and of the scripts.
 type dictionary struct {
 	Page   map[string]string `json:"page"`
 	Script map[string]string `json:"script"`
@@ -38,7 +38,7 @@ func readWords() map[string]dictionary {
 	return words
 }
 
-// languageLink is one entry of the switch.
+// languageLink is an entry of the language switch.
 type languageLink struct {
 	Code, Name string
 	Current    bool
@@ -54,12 +54,12 @@ func languageLinks(current string) []languageLink {
 
 const languageCookie = "maru_lang"
 
-// pickLanguage chooses by ?lang, which it remembers in a cookie, then by that
-// cookie, then by what the browser prefers; else English.
-func pickLanguage(w http.ResponseWriter, r *http.Request) string {
+// pickLanguage chooses by ?lang, which it remembers in a cookie, then by that cookie,
+// then by the browser's preference. The default is English.
+func (p *Pages) pickLanguage(w http.ResponseWriter, r *http.Request) string {
 	if asked := r.URL.Query().Get("lang"); known(asked) {
 		http.SetCookie(w, &http.Cookie{
-			Name: languageCookie, Value: asked, Path: "/", MaxAge: 365 * 24 * 60 * 60,
+			Name: languageCookie, Value: asked, Path: p.options.CookiePath, MaxAge: 365 * 24 * 60 * 60,
 			SameSite: http.SameSiteLaxMode, HttpOnly: true, Secure: r.TLS != nil,
 		})
 		return asked

@@ -2,10 +2,13 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 
 	"maru.example/maru"
 )
@@ -17,9 +20,11 @@ var templateFiles embed.FS
 type Options struct {
 	// Demo makes /quotes say that its prices are sample data.
 	Demo bool
+	// CookiePath is the Path of the cookie that remembers the language. Default "/".
+	CookiePath string
 }
 
-// Pages answers the requests of people with a browser.
+// Pages answers requests of browsers for pages.
 type Pages struct {
 	options Options
 	assets  http.Handler
@@ -29,70 +34,94 @@ type Pages struct {
 
 // New reads the embedded templates, words and assets.
 func New(o Options) *Pages {
+	o.CookiePath = cmp.Or(o.CookiePath, "/")
 	p := &Pages{options: o, assets: allAssets(), pages: map[string]*template.Template{}, words: readWords()}
 	for _, name := range []string{"hall", "channel", "quotes"} {
-		// A missing word is an error, which TestPages meets, not an empty place on the page.
+		// A missing word is an error, which TestPages finds, and not an empty place on the page.
 		p.pages[name] = template.Must(template.New("layout.html").Option("missingkey=error").
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
 	return p
 }
 
-// Hall answers with the chat page of the hall.
+// Hall answers with the chat page of the hall. If the server is mounted under a prefix
+// and the path is the bare prefix, it redirects to the prefix with a slash, from which
+// the relative URLs of the page resolve.
 func (p *Pages) Hall(w http.ResponseWriter, r *http.Request) {
-	p.render(w, r, "hall", maru.Hall)
+	if r.URL.Path == "" && redirectToSlash(w, r) { // http.StripPrefix has removed all of it
+		return
+	}
+	p.render(w, r, "hall", "./", maru.Hall)
 }
 
-// Channel answers with a page that shows the channel live, each publication as
-// it is, and publishes what is typed. The name must be valid (maru.CheckChannel).
+// redirectToSlash adds a slash to the path that the client has sent, if it has none at its
+// end, and reports whether it did. Location is relative, so that it is right behind a
+// proxy that strips another prefix.
+func redirectToSlash(w http.ResponseWriter, r *http.Request) bool {
+	sent, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil || sent.Path == "" || strings.HasSuffix(sent.Path, "/") {
+		return false
+	}
+	location := "./" + path.Base(sent.EscapedPath()) + "/"
+	if r.URL.RawQuery != "" {
+		location += "?" + r.URL.RawQuery
+	}
+	secure(w.Header())
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusPermanentRedirect)
+	return true
+}
+
+// Channel answers with a page that shows each publication of the channel as it arrives,
+// and publishes messages. The name must be valid (maru.CheckChannel).
 func (p *Pages) Channel(w http.ResponseWriter, r *http.Request, name string) {
-	p.render(w, r, "channel", name)
+	p.render(w, r, "channel", "../", name)
 }
 
-// Quotes answers with the page of live prices, which the channel "quotes" brings.
+// Quotes answers with the page of live prices, which come from the channel "quotes".
 func (p *Pages) Quotes(w http.ResponseWriter, r *http.Request) {
-	p.render(w, r, "quotes", "quotes")
+	p.render(w, r, "quotes", "./", "quotes")
 }
 
-// Assets answers everything under /assets/.
+// Assets answers requests below /assets/.
 func (p *Pages) Assets() http.Handler { return p.assets }
 
-// view is what the templates see.
+// view is the data of the templates.
 type view struct {
 	Page      string // hall, channel or quotes
+	Root      string // the server's root, relative to the page
 	Lang      string
 	Languages []languageLink
 	Text      map[string]string
 	Channel   string
-	URL       string // path of the channel
 	Demo      bool
 	Script    script
 }
 
-// script is handed to the page's module as a block of JSON.
+// script is the data of the page's module, embedded in the page as JSON.
 type script struct {
 	Lang    string            `json:"lang"`
-	URL     string            `json:"url"`
+	URL     string            `json:"url"` // of the channel, relative to the server's root
 	Channel string            `json:"channel"`
 	Text    map[string]string `json:"text"`
 }
 
-func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, channel string) {
-	lang := pickLanguage(w, r)
+// render writes a page. Its URLs are relative, so that it works under any prefix.
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, root, channel string) {
+	lang := p.pickLanguage(w, r)
 	words := p.words[lang]
-	path := "/channels/" + url.PathEscape(channel)
 	var body bytes.Buffer
 	err := p.pages[page].Execute(&body, view{
 		Page:      page,
+		Root:      root,
 		Lang:      lang,
 		Languages: languageLinks(lang),
 		Text:      words.Page,
 		Channel:   channel,
-		URL:       path,
 		Demo:      p.options.Demo,
-		Script:    script{Lang: lang, URL: path, Channel: channel, Text: words.Script},
+		Script:    script{Lang: lang, URL: "channels/" + url.PathEscape(channel), Channel: channel, Text: words.Script},
 	})
-	if err != nil { // only a mistake in a template, which the tests meet first
+	if err != nil { // a mistake in a template, which the tests find
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
@@ -104,7 +133,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, channel str
 	w.Write(body.Bytes())
 }
 
-// policy lets a page load what its own server serves and nothing else. 'self'
+// policy allows a page to load files of its own origin only. 'self'
 // in connect-src covers ws and wss of the same host and port (CSP Level 3 §6.7.2.8).
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

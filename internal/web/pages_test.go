@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,7 +23,10 @@ func get(show http.HandlerFunc, target string, header ...string) *httptest.Respo
 	return w
 }
 
-// everyPage has each page once, as a browser without wishes gets it.
+// paths are where the pages are.
+var paths = map[string]string{"hall": "/", "quotes": "/quotes", "channel": "/channels/news:today"}
+
+// everyPage has each page once, by its name in paths.
 func everyPage(p *web.Pages) map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"hall":   p.Hall,
@@ -102,7 +106,7 @@ func TestPages(t *testing.T) {
 		for _, lang := range []string{"en", "ko"} {
 			t.Run(name+" "+lang, func(t *testing.T) {
 				t.Parallel()
-				w := get(show, "/", "Accept-Language", lang)
+				w := get(show, paths[name], "Accept-Language", lang)
 				body := w.Body.String()
 				if w.Code != 200 {
 					t.Fatalf("status %d: %s", w.Code, body)
@@ -137,11 +141,25 @@ func TestPages(t *testing.T) {
 					}
 				}
 				for _, l := range link.FindAllStringSubmatch(body, -1) {
-					if strings.Contains(l[1], "//") {
-						t.Errorf("a link leaves the origin: %q", l[1])
+					if l[1] != "" && !strings.ContainsAny(l[1][:1], ".?#") || strings.Contains(l[1], "//") {
+						t.Errorf("link %q is not relative", l[1])
 					}
-					if strings.HasPrefix(l[1], "/assets/") && get(p.Assets().ServeHTTP, l[1]).Code != 200 {
-						t.Errorf("%s is not served", l[1])
+					// Under any prefix it leads to what the server has.
+					page := &url.URL{Path: "/live/now" + paths[name]}
+					target, err := page.Parse(l[1])
+					if err != nil {
+						t.Fatal(err)
+					}
+					path, under := strings.CutPrefix(target.Path, "/live/now")
+					switch {
+					case !under:
+						t.Errorf("link %q leads to %s", l[1], target)
+					case strings.HasPrefix(path, "/assets/"):
+						if get(p.Assets().ServeHTTP, path).Code != 200 {
+							t.Errorf("%s is not served", path)
+						}
+					case path != "/" && path != "/quotes" && path != paths[name]:
+						t.Errorf("link %q leads to %s, which is no page", l[1], path)
 					}
 				}
 				seen := map[string]bool{}
@@ -167,7 +185,52 @@ func TestPageKeepsOtherVary(t *testing.T) {
 	}
 }
 
-// What the browser tests and people's own scripts find their way by.
+// http.StripPrefix leaves an empty path of a bare prefix. Relative URLs need a slash.
+func TestBarePrefix(t *testing.T) {
+	t.Parallel()
+	p := web.New(web.Options{})
+	for sent, want := range map[string]string{
+		"/live":                "./live/",
+		"/a/live?lang=ko":      "./live/?lang=ko",
+		"//example.com":        "./example.com/", // below the same origin
+		"/a%2Fb":               "./a%2Fb/",
+		"/live/":               "", // StripPrefix("/live/")
+		"http://localhost":     "", // as a proxy is asked
+		"http://localhost/a/b": "./b/",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RequestURI = sent
+		_, r.URL.RawQuery, _ = strings.Cut(sent, "?")
+		r.URL.Path = ""
+		w := httptest.NewRecorder()
+		p.Hall(w, r)
+		status := http.StatusPermanentRedirect
+		if want == "" {
+			status = http.StatusOK
+		}
+		if got := w.Header().Get("Location"); w.Code != status || got != want {
+			t.Errorf("%s: status %d, Location %q, want %d, %q", sent, w.Code, got, status, want)
+		}
+	}
+}
+
+func TestCookiePath(t *testing.T) {
+	t.Parallel()
+	w := get(web.New(web.Options{CookiePath: "/live"}).Hall, "/?lang=ko")
+	if cookies := w.Result().Cookies(); len(cookies) != 1 || cookies[0].Path != "/live" {
+		t.Errorf("cookies %v", cookies)
+	}
+}
+
+// Scripts find their server by their own address, not by that of the page.
+func TestScriptsHaveNoAbsolutePaths(t *testing.T) {
+	t.Parallel()
+	if found := regexp.MustCompile("[\"'`]/[a-z]").FindAllString(sources(t, "assets/*.js"), -1); found != nil {
+		t.Errorf("absolute paths begin with %q", found)
+	}
+}
+
+// The ids by which tests and other people's scripts find elements.
 func TestIDs(t *testing.T) {
 	t.Parallel()
 	p := web.New(web.Options{})
@@ -190,14 +253,14 @@ func TestChannelNamesAreText(t *testing.T) {
 	t.Parallel()
 	p := web.New(web.Options{})
 	tests := map[string]struct{ name, path string }{
-		"plain":            {"news", "/channels/news"},
-		"Korean":           {"마루", "/channels/%EB%A7%88%EB%A3%A8"},
-		"namespace":        {"chat:1", "/channels/chat:1"},
-		"for a shell":      {"it's", "/channels/it%27s"},
+		"plain":            {"news", "channels/news"},
+		"Korean":           {"마루", "channels/%EB%A7%88%EB%A3%A8"},
+		"namespace":        {"chat:1", "channels/chat:1"},
+		"for a shell":      {"it's", "channels/it%27s"},
 		"markup":           {"<script>alert(1)", ""},
 		"end of the block": {"</script><script>alert(1)</script>", ""},
 		"quotes":           {`"' onload=alert(1) x="`, ""},
-		"escapes":          {"100% ?#&x", "/channels/100%25%20%3F%23&x"},
+		"escapes":          {"100% ?#&x", "channels/100%25%20%3F%23&x"},
 	}
 	for situation, test := range tests {
 		t.Run(situation, func(t *testing.T) {

@@ -70,7 +70,7 @@ test("a drop in the middle of the replay, or before the reply, loses nothing", a
   }
 });
 
-test("a publication that comes twice is told once", async () => {
+test("a publication that arrives twice is dispatched once", async () => {
   const { server, page } = await connected();
   const { seen } = page.on("chat");
   await settle();
@@ -80,7 +80,7 @@ test("a publication that comes twice is told once", async () => {
   assert.deepEqual(seen, ["a"]);
 });
 
-test("transient publications have no place and are told", async () => {
+test("transient publications have no offset and are dispatched", async () => {
   const { server, page } = await connected();
   const { subscription, seen } = page.on("chat");
   await settle();
@@ -91,7 +91,7 @@ test("transient publications have no place and are told", async () => {
   assert.equal(subscription.position.offset, 3);
 });
 
-test("what is no longer kept is told with its range", async () => {
+test("a gap has the range that is no longer kept", async () => {
   const { world, server, page } = await connected();
   server.keep = 2;
   const { seen } = page.on("chat");
@@ -103,7 +103,7 @@ test("what is no longer kept is told with its range", async () => {
   assert.deepEqual(seen, ["a", "gap 4-9", "d", "e"]);
 });
 
-test("history that began anew is told, and what is retained comes", async () => {
+test("a new history is a gap, and its retained publications arrive", async () => {
   const { world, server, page } = await connected();
   const { seen, subscription } = page.on("chat");
   await settle();
@@ -116,7 +116,7 @@ test("history that began anew is told, and what is retained comes", async () => 
   assert.deepEqual(subscription.position, { epoch: "two", offset: 6 });
 });
 
-test("who may not read the history is told what was missed", async () => {
+test("without permission to read the history, missed publications are a gap", async () => {
   const { world, server, page } = await connected();
   const carryOut = server.carryOut.bind(server);
   server.carryOut = (socket, name, body) =>
@@ -176,7 +176,7 @@ test("of ever new keys only the latest are remembered", async () => {
   assert.equal(seen.at(-1), "first");
 });
 
-test("unsubscribed: nothing comes, and the channel can be subscribed anew at once", async () => {
+test("after unsubscribe nothing arrives, and the channel can be subscribed again at once", async () => {
   const { server, page } = await connected();
   const first = page.on("chat");
   await settle();
@@ -500,7 +500,7 @@ test("a page that the browser keeps aside leaves, and goes on when it is back", 
   assert.deepEqual(seen, ["a", "b"]);
 });
 
-test("one way to hear a channel does not change another", async () => {
+test("subscriptions to a channel with other options do not change each other", async () => {
   const { server, page } = await connected();
   for (const [key, data] of [["A", "A1"], ["A", "A2"]]) await server.publish("quotes", data, { key });
   const all = page.on("quotes", { last: 9 });

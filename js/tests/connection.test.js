@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoff, comeBack } from "../codes.js";
+import { Maru } from "../maru.js";
 import { World, jwt, settle } from "./fake.js";
 
 test("the delay grows to 20 s and is anything below that", () => {
@@ -122,7 +123,7 @@ test("refused for good: it stops, says why, and begins again only by hand", asyn
   }
 });
 
-test("a server that does not speak maru.v1 is told so, not spoken to", async () => {
+test("a server that does not speak maru.v1 gets no command", async () => {
   const world = new World();
   world.server.subprotocol = "";
   const { maru } = world.open();
@@ -227,7 +228,7 @@ test("each attempt is prepared, and fails with its preparation", async () => {
   assert.equal(prepared, 2);
 });
 
-test("a token is kept over reconnects, refreshed in time, and made anew when it has expired", async () => {
+test("a token is kept over reconnects, refreshed in time, and replaced when it has expired", async () => {
   const world = new World();
   let made = 0;
   const expires = (seconds) => new Date(world.time + seconds * 1000).toISOString();
@@ -266,7 +267,7 @@ test("a refresh that fails is tried again", async () => {
   assert.deepEqual(world.server.asked("refresh"), [{ token: "token 3" }]);
 });
 
-test("a token that is not valid is made anew once", async () => {
+test("an invalid token is replaced once", async () => {
   const world = new World();
   let made = 0;
   const { maru } = world.open({ token: () => `token ${++made}` });
@@ -298,4 +299,19 @@ test("a token that cannot be had yet is asked for again", async () => {
   assert.equal(tab.maru.state, "waiting");
   await world.pass(1);
   assert.equal(tab.maru.user, "kim");
+});
+
+test("where no WebSocket can be opened the client is closed, and says why", async () => {
+  const world = new World();
+  const env = { ...world.tabEnv(), open: () => { throw new Error("not supported here"); } };
+  const maru = new Maru("http://host/", { share: false }, env);
+  await settle();
+  assert.equal(maru.state, "closed");
+  assert.equal(maru.error.code, "bad_request");
+  assert.match(maru.error.message, /ws:\/\/host\/: Error: not supported here/);
+  await assert.rejects(maru.publish("chat", "a"), { code: "bad_request" });
+  env.open = world.env().open;
+  maru.connect();
+  await settle();
+  assert.equal(maru.state, "open");
 });

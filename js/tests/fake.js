@@ -235,7 +235,7 @@ class FakeLocks {
     });
   }
 
-  /** Whoever held it is gone. */
+  /** The holder of the lock has ended. */
   break(name) {
     this.#queues.get(name)?.shift();
     this.#queues.get(name)?.[0]?.();
@@ -346,13 +346,13 @@ export class World {
   }
 }
 
-/** A subscription with everything it told, in words. */
+/** A subscription with all its events, as text. */
 export function watch(subscription) {
   const seen = [];
-  const told = (type, word) => subscription.addEventListener(type, ({ detail }) => seen.push(word(detail)));
-  told("publication", (p) => p.data);
-  told("gap", (gap) => (gap.reason === "epoch" ? "gap" : `gap ${gap.from}-${gap.to}`));
-  told("unsubscribed", (error) => `over ${error?.code}`);
+  const on = (type, word) => subscription.addEventListener(type, ({ detail }) => seen.push(word(detail)));
+  on("publication", (p) => p.data);
+  on("gap", (gap) => (gap.reason === "epoch" ? "gap" : `gap ${gap.from}-${gap.to}`));
+  on("unsubscribed", (error) => `over ${error?.code}`);
   const people = [];
   subscription.addEventListener("presence", ({ detail: { users, joined, left, count } }) =>
     people.push([users?.join(" ") ?? `${count}`, ...joined.map((u) => `+${u}`), ...left.map((u) => `-${u}`)].join(" ")),

@@ -27,7 +27,7 @@ test("two tabs share one connection, each with its own subscriptions and answers
   assert.equal(world.server.sockets.length, 0);
 });
 
-test("a tab that comes late is told how things stand", async () => {
+test("a tab that opens later gets the current state", async () => {
   const world = new World();
   world.server.welcome.user = "kim";
   world.tab();

@@ -1,15 +1,15 @@
 /**
- * Any channel as it is: every publication with its offset, kind, sender and key.
+ * The page of a channel: every publication with its offset, kind, user and key.
  */
 import { compose } from "./compose.js";
 import { hold } from "./live.js";
-import { addMessage, stamp, tellOf } from "./log.js";
+import { addMessage, stamp, showAll } from "./log.js";
 import { Maru } from "./maru.js";
-import { channel, channelURL, find, make, number, quoted, say } from "./page.js";
+import { channel, channelURL, find, make, number, quoted, say, server } from "./page.js";
 
 /** @typedef {import("./types.d.ts").Publication} Publication */
 
-const maru = new Maru();
+const maru = new Maru(server);
 
 /**
  * @param {Publication} publication
@@ -44,14 +44,14 @@ copy.addEventListener("click", async () => {
     copy.textContent = say("copied");
     setTimeout(() => (copy.textContent = say("copy")), 2000);
   } catch {
-    getSelection()?.selectAllChildren(line); // no clipboard over plain HTTP: ready for Ctrl-C
+    getSelection()?.selectAllChildren(line); // there is no clipboard over plain HTTP: select it for Ctrl-C
   }
 });
 
 compose(maru, (message) => message);
 hold(maru, () => {
   const subscription = maru.subscribe(channel, { last: 50 });
-  tellOf(subscription, (publication, first) => {
+  showAll(subscription, (publication, first) => {
     const time = new Date(publication.time);
     addMessage(render(publication, time), time, first);
   });

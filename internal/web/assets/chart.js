@@ -1,21 +1,21 @@
 /**
- * A small line of the last prices, by uPlot.
+ * A small line chart of the last prices, drawn by uPlot.
  */
 
 /** @type {typeof import("uplot")} */
 const Plot = /** @type {any} */ (globalThis).uPlot;
 
-/** How many points a line has. */
+/** The maximum number of points in a line. */
 const POINTS = 120;
 
 /**
- * @param {HTMLElement} place its colour is the line's colour, its size the chart's
+ * @param {HTMLElement} place the chart takes its colour and size
  */
 export function chart(place) {
   /** @type {number[]} */
   const prices = [];
   let opening = 0;
-  /** One step for each price, and a level line where the day began. */
+  /** One point for each price, and a horizontal line at the opening price. */
   const data = () => /** @type {[number[], number[], number[]]} */ ([[...prices.keys()], prices, prices.map(() => opening)]);
 
   const colour = () => getComputedStyle(place).color;
@@ -46,13 +46,13 @@ export function chart(place) {
       if (prices.length > POINTS) prices.shift();
       opening = price - change;
     },
-    /** @param {{price: number}[]} older what was before all that was added */
+    /** @param {{price: number}[]} older prices before those that were added */
     before(older) {
       prices.unshift(...older.map(({ price }) => price));
       prices.splice(0, prices.length - POINTS);
       plot.setData(data());
     },
-    /** @param {boolean} [redraw] with the colours as they are now */
+    /** @param {boolean} [redraw] draw again with the current colours */
     draw(redraw) {
       if (redraw) plot.redraw();
       else plot.setData(data());

@@ -1,19 +1,19 @@
 /**
- * The field in which a message is written.
+ * The form in which the user writes a message.
  */
 import { addMarker, toEnd } from "./log.js";
 import { channel, find, notice, number, say } from "./page.js";
 
-/** The largest message the server takes, in bytes. */
+/** The size limit of a message, in bytes. It is the default of the server. */
 const MAX_MESSAGE_BYTES = 1 << 20;
 
 const waits = say("notConnected");
 
 /**
- * Publishes what is written: by Enter (Shift+Enter is a new line) or the button.
+ * Publishes the message on Enter or by the button. Shift+Enter is a new line.
  *
  * @param {import("./maru.js").Maru} maru
- * @param {(message: string) => string} wire makes the message what goes out
+ * @param {(message: string) => string} wire makes the text to publish
  */
 export function compose(maru, wire) {
   const form = /** @type {HTMLFormElement} */ (find("compose"));
@@ -33,7 +33,7 @@ export function compose(maru, wire) {
     if (bytes > MAX_MESSAGE_BYTES) return notice(say("tooLarge", { n: number(bytes) }));
     if (!document.body.classList.contains("ready")) return notice(waits);
     maru.publish(channel, message).catch((error) => {
-      // It may be there or not; or it is not, and may be written anew.
+      // Unknown whether it was published, or not published: then the user may send it again.
       if (error.code === "disconnected" || error.code === "timeout") return addMarker(say("lost", { text: written }));
       notice(say("refused", { reason: error.message }));
       field.value ||= written;
@@ -44,13 +44,13 @@ export function compose(maru, wire) {
     toEnd();
   });
   maru.addEventListener("state", () => {
-    if (maru.state === "open" && find("notice").textContent === waits) notice(""); // what waits can be sent
+    if (maru.state === "open" && find("notice").textContent === waits) notice(""); // the message can be sent now
   });
 }
 
 /**
- * Whether the key belongs to an input method: there Enter ends a syllable (as in
- * Korean), not the message. Safari says so only by the key code.
+ * Reports whether the key belongs to an input method. Enter then ends a syllable (as in
+ * Korean) and not the message. Safari reports it by the key code only.
  *
  * @param {KeyboardEvent} event
  */

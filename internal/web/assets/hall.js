@@ -1,28 +1,28 @@
 /**
- * The hall: people talk, each message as `nickname => message`.
+ * The hall: a chat, in which each message is `nickname => message`.
  */
 import { compose } from "./compose.js";
 import { hold } from "./live.js";
-import { addMessage, stamp, tellOf } from "./log.js";
+import { addMessage, stamp, showAll } from "./log.js";
 import { Maru } from "./maru.js";
 import { judge, splitMessage } from "./message.js";
-import { channel, find, input, make, notice, number, quoted, say, snippet } from "./page.js";
-import { tellOfPeople } from "./people.js";
+import { address, channel, find, input, make, notice, number, quoted, say, server, snippet } from "./page.js";
+import { showPresence } from "./people.js";
 import { Session } from "./session.js";
 
 /** @typedef {import("./types.d.ts").Publication} Publication */
 
-const session = new Session((url, init) => fetch(url, init), localStorage);
+const session = new Session((path, init) => fetch(new URL(path, server), init), localStorage);
 const nickname = input("nickname");
-/** Signing out closes the connection, which is no surprise then. */
+/** This tab is signing out, so that the server closes the connection. */
 let leaving = false;
 
-const maru = new Maru("/", { prepare: resume });
+const maru = new Maru(server, { prepare: resume });
 
 maru.addEventListener("state", ({ detail: { state, user = "", error } }) => {
   if (state === "open" && user !== session.user) follow(user);
   if (error?.code !== "revoked" || leaving) return;
-  // Signed out elsewhere. The hall is open to anonymous people too.
+  // Signed out in another tab. Continue as an anonymous user.
   session.forget();
   showPerson();
   notice(say("signedOut"));
@@ -53,7 +53,7 @@ function plain(kind, data) {
 }
 
 /**
- * The server's word on the name.
+ * A mark that shows whether the server has verified the name.
  *
  * @param {ReturnType<typeof judge>} verdict
  * @param {string} name
@@ -72,13 +72,13 @@ async function resume() {
   const before = session.user;
   const taken = await session.resume();
   if (taken) notice(say("takenSince", { name: taken }));
-  else if (before && !session.user) notice(say("signedOut")); // or another tab has said why
+  else if (before && !session.user) notice(say("signedOut")); // or another tab has shown the reason
   if (before !== session.user || taken) showPerson();
 }
 
 /**
- * The connection of all tabs is somebody else's than this tab thought: another tab has
- * signed in, or was there before this one could.
+ * The shared connection belongs to another user than this tab has shown: another tab has
+ * signed in, or connected before this tab could sign in again.
  *
  * @param {string} user
  */
@@ -98,10 +98,10 @@ function showPerson() {
 }
 
 /**
- * Runs a change of identity; the connection belongs to the person who opened it, so
- * it is opened again, for all tabs.
+ * Signs in or out and shows the result. A connection belongs to the user who opened it, so
+ * change opens it again for all tabs.
  *
- * @param {() => Promise<string>} change answers what went wrong
+ * @param {() => Promise<string>} change returns an error message, or ""
  */
 async function become(change) {
   let trouble;
@@ -136,7 +136,7 @@ find("sign-out").addEventListener("click", () => {
     const live = maru.state !== "closed";
     leaving = true;
     try {
-      await session.signOut(); // the server ends the connection
+      await session.signOut(); // the server closes the connection
     } finally {
       leaving = false;
       if (live) maru.reconnect();
@@ -147,19 +147,19 @@ find("sign-out").addEventListener("click", () => {
 });
 
 compose(maru, (message) => `${session.user || nickname.value.trim() || nickname.placeholder} => ${message}`);
-snippet("socket", `new WebSocket("${location.origin.replace(/^http/, "ws")}")`);
-snippet("curl", `curl -d 'me => hello' ${quoted(location.origin)}`);
-/** Whether the rules let this person know who is here. */
+snippet("socket", `new WebSocket("${address.replace(/^http/, "ws")}")`);
+snippet("curl", `curl -d 'me => hello' ${quoted(address)}`);
+/** Whether the rules allow this user to see the presence. */
 let mayKnow = true;
 
 const again = hold(maru, () => {
   const hall = maru.subscribe(channel, { last: 50, presence: mayKnow });
-  tellOf(hall, (publication, first) => {
+  showAll(hall, (publication, first) => {
     const time = new Date(publication.time);
     const { message, by } = render(publication, time);
     addMessage(message, time, first, by);
   });
-  if (mayKnow) tellOfPeople(maru, hall);
+  if (mayKnow) showPresence(maru, hall);
   find("here").parentElement?.toggleAttribute("hidden", !mayKnow);
   hall.addEventListener("unsubscribed", ({ detail }) => {
     if (!mayKnow || detail?.code !== "not_allowed") return;

@@ -1,5 +1,5 @@
 /**
- * The page's channel, held, and the line that says how that stands, with its two
+ * Subscribes to the page's channel, and shows the state of the connection with its two
  * buttons.
  */
 import { find, say } from "./page.js";
@@ -17,7 +17,7 @@ const words = { connecting: "stateConnecting", open: "stateOpen", waiting: "stat
 
 /**
  * @param {Maru["state"]} state
- * @param {string} [reason] why the server closed for good
+ * @param {string} [reason] why the server has closed the connection for good
  */
 function show(state, reason) {
   line.dataset.state = state;
@@ -27,36 +27,36 @@ function show(state, reason) {
   const focused = document.activeElement;
   connect.hidden = state === "open" || state === "connecting";
   disconnect.hidden = state === "closed";
-  // A button that goes takes the focus with it; hand it to the one that stays.
+  // A button that disappears loses the focus: move it to the other button.
   if (focused === connect && connect.hidden) disconnect.focus();
   if (focused === disconnect && disconnect.hidden) connect.focus();
 }
 
 /**
- * Holds the channel. The line says that it is open when the channel is.
+ * Subscribes to the channel. The state is "open" when the subscription is.
  *
  * @param {Maru} maru
- * @param {() => Subscription} subscribe  at once, and again by hand where the server has ended it
- * @returns {() => void} does it again
+ * @param {() => Subscription} subscribe  called now, and again by the button if the server has ended it
+ * @returns {() => void} subscribes again
  */
 export function hold(maru, subscribe) {
-  let heard = false;
+  let subscribed = false;
   /** @type {Subscription} */
   let subscription;
   const begin = () => {
-    heard = false;
+    subscribed = false;
     subscription = subscribe();
     subscription.addEventListener("subscribed", () => {
-      heard = true;
+      subscribed = true;
       show("open");
     });
     subscription.addEventListener("unsubscribed", ({ detail }) => show("closed", detail?.message));
   };
   const tell = () => {
     const { state, error } = maru;
-    heard &&= state === "open";
+    subscribed &&= state === "open";
     if (subscription.state === "ended") return;
-    show(state === "open" && !heard ? "connecting" : state, state === "closed" ? error?.message : undefined);
+    show(state === "open" && !subscribed ? "connecting" : state, state === "closed" ? error?.message : undefined);
   };
   connect.addEventListener("click", () => {
     if (subscription.state === "ended") begin();

@@ -1,10 +1,10 @@
 /**
- * The list of messages: bounded, with the days between them, staying at its end
- * unless the person has scrolled up to read.
+ * The list of messages, with a line for each day. Its length is bounded. It stays scrolled to
+ * the end, unless the user has scrolled up.
  */
 import { find, lang, make, say } from "./page.js";
 
-/** How many messages, days and markers stay on the page. */
+/** The maximum number of messages, days and markers on the page. */
 const LONGEST = 500;
 
 const log = find("log");
@@ -17,23 +17,23 @@ const clock = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit"
 const full = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "medium" });
 
 let lastDay = "";
-/** Who said the last message, and when; "" after anything else. */
+/** The sender and minute of the last message. The sender is "" after another line. */
 let last = { by: "", minute: 0 };
-/** Whether new messages are followed. */
+/** Whether the list scrolls to new messages. */
 let atEnd = true;
-/** How far down the list was when it was last at its end. */
+/** The scroll position when the list was last at its end. */
 let endTop = 0;
 let below = 0;
 let unread = 0;
 let scrolling = false;
 
 /**
- * Adds one message. One that follows soon on another by the same sender gets the
- * class same: who it is by need not be seen again.
+ * Adds a message. A message that soon follows another one of the same sender gets the
+ * class same, so that the sender is not shown again.
  *
  * @param {HTMLElement} message
  * @param {Date} time
- * @param {boolean} first it was there before the person came: not news
+ * @param {boolean} first it comes from the history when the page opens, so it is not new
  * @param {string} [by] the sender
  */
 export function addMessage(message, time, first, by = "") {
@@ -54,7 +54,7 @@ export function addMessage(message, time, first, by = "") {
 }
 
 /**
- * Adds a line about the messages themselves.
+ * Adds a line that is no message.
  *
  * @param {string} text
  */
@@ -64,7 +64,7 @@ export function addMarker(text) {
 }
 
 /**
- * The time of a message, short, with all of it on demand.
+ * The time of a message, with the full date as its title.
  *
  * @param {Date} time
  */
@@ -76,14 +76,13 @@ export function stamp(time) {
 }
 
 /**
- * Shows what comes: the history on entry, which is not news, then what is new, and
- * what is missing.
+ * Shows the history, then new publications, and gaps.
  *
  * @param {import("./maru.js").Subscription} subscription
  * @param {(publication: import("./types.d.ts").Publication, first: boolean) => void} show
  */
-export function tellOf(subscription, show) {
-  /** How many of the history on entry are still to come. */
+export function showAll(subscription, show) {
+  /** How many publications of the history are still to arrive. */
   let first = 0;
   subscription.addEventListener("subscribed", ({ detail: { recovered, replay } }) => {
     if (!recovered) first = replay;
@@ -98,13 +97,13 @@ export function tellOf(subscription, show) {
   });
 }
 
-/** The history is shown: from now on what comes is announced. */
+/** The history is complete: screen readers announce new messages from now on. */
 function settle() {
   log.ariaBusy = "false";
   empty.hidden = log.childElementCount > 0;
 }
 
-/** Shows the end, as after sending. */
+/** Scrolls to the end, for example after sending. */
 export function toEnd() {
   atEnd = true;
   below = 0;
@@ -117,11 +116,11 @@ function append(element) {
   log.append(element);
   empty.hidden = true;
   if (atEnd) follow();
-  // A page nobody looks at paints no frames, but stays bounded.
+  // A hidden page paints no frames, but its list must stay bounded.
   if (!atEnd || log.childElementCount > 2 * LONGEST) trim();
 }
 
-/** Scrolls once a frame, however many messages came in it. */
+/** Scrolls to the end once per frame. */
 function follow() {
   if (scrolling) return;
   scrolling = true;
@@ -150,12 +149,12 @@ log.addEventListener("scroll", () => {
     endTop = log.scrollTop;
     below = 0;
   } else if (log.scrollTop < endTop - 1) {
-    // Only a person moves up. That the end has moved down is the next message.
+    // Only the user scrolls up. A new message moves the end down.
     atEnd = false;
   }
   tell();
 });
-// The keyboard of a phone, or a longer message being written, makes the list shorter.
+// The keyboard of a phone and a long message in the form make the list shorter.
 new ResizeObserver(() => atEnd && follow()).observe(log);
 newer.addEventListener("click", () => {
   toEnd();

@@ -1,19 +1,19 @@
 /**
- * What a text in the hall says, and how far to believe who says it.
+ * Splits messages of the hall, and checks the name of the sender.
  */
 
 const ARROW = " => ";
-/** As many characters as a nickname may have. */
+/** The maximum length of a nickname, in characters. */
 const LONGEST_NAME = 32;
 
 /**
- * Splits `name => message`, the form in which everybody writes in the hall. A
- * signed-in person's own name is looked for first, since it may hold an arrow
- * itself. What stands before an arrow and cannot be a name is message.
+ * Splits `name => message`, the form of messages in the hall. The name of a signed-in
+ * user is tried first, because it may contain an arrow. A text before the arrow that is no
+ * valid name belongs to the message.
  *
  * @param {string} text
- * @param {string} [user] the server's word for who sent it
- * @returns {{name: string, text: string}} name is "" if there is none
+ * @param {string} [user] the sender, as the server has identified them
+ * @returns {{name: string, text: string}} name: "" if there is none
  */
 export function splitMessage(text, user) {
   if (user && text.startsWith(user + ARROW)) {
@@ -26,9 +26,9 @@ export function splitMessage(text, user) {
 }
 
 /**
- * How the claimed name and the server's word go together:
- * "verified" (the same), "unverified" (the server knows nobody), "claims"
- * (somebody else), "unnamed" (nobody is claimed and nobody is known).
+ * Compares the name in the message with the user that the server has identified:
+ * "verified" (the same), "unverified" (the sender is anonymous), "claims" (another
+ * user), "unnamed" (no name, and the sender is anonymous).
  *
  * @param {string} name
  * @param {string} [user]

@@ -1,5 +1,5 @@
 /**
- * What the server handed to this page, and small helpers for its elements.
+ * The data that the server has embedded in this page, and helpers for its elements.
  */
 
 /** @type {{lang: string, url: string, channel: string, text: Record<string, string>}} */
@@ -7,11 +7,15 @@ const handed = JSON.parse(find("page").textContent ?? "");
 
 export const lang = handed.lang;
 export const channel = handed.channel;
-/** The channel's own address. */
-export const channelURL = new URL(handed.url, location.href).href;
+/** The address of the server. This module is below it at assets/page.js, under any prefix. */
+export const server = new URL("..", import.meta.url);
+/** The address for programs: without the slash at the end, unless there is a prefix. */
+export const address = server.pathname === "/" ? server.origin : server.href;
+/** The address of the channel. */
+export const channelURL = new URL(handed.url, server).href;
 
 /**
- * The words for key in the page's language, {places} filled.
+ * The text for key in the page's language, with {placeholders} filled in.
  *
  * @param {string} key
  * @param {Record<string, string|number>} [values]
@@ -29,7 +33,7 @@ export function say(key, values = {}) {
  */
 export function find(id) {
   const element = document.getElementById(id);
-  if (!element) throw new Error(`no #${id}`);
+  if (!element) throw new Error(`the page has no element #${id}`);
   return element;
 }
 
@@ -37,7 +41,7 @@ export function find(id) {
 export const input = (id) => /** @type {HTMLInputElement} */ (find(id));
 
 /**
- * A new element. Text is only ever text: nothing here reads markup.
+ * Makes an element. Strings become text nodes and are never parsed as markup.
  *
  * @param {string} tag
  * @param {string} className
@@ -55,7 +59,7 @@ const numbers = new Intl.NumberFormat(lang);
 export const number = (n) => numbers.format(n);
 
 /**
- * Shows a line of what went wrong, or hides it ("").
+ * Shows an error message, or hides it ("").
  *
  * @param {string} text
  */
@@ -66,7 +70,7 @@ export function notice(text) {
 }
 
 /**
- * Fills the element for data-snippet="name"; pages have it or not.
+ * Fills the elements with data-snippet="name", if the page has any.
  *
  * @param {string} name
  * @param {string} text
@@ -76,7 +80,7 @@ export function snippet(name, text) {
 }
 
 /**
- * The address as a word for a shell. The server has escaped any ' in it.
+ * The address in quotes for a shell. The server has escaped any ' in it.
  *
  * @param {string} url
  */

@@ -1,11 +1,11 @@
 /**
- * Who is in the channel now, and who has just come or gone.
+ * The list of users in the channel, and a line about those who joined or left.
  */
 import { find, make, number, say } from "./page.js";
 
 /** @typedef {import("./types.d.ts").Presence} Presence */
 
-/** How many names one line about coming and going has. */
+/** The maximum number of names in that line. */
 const MOST_NAMES = 3;
 
 const list = find("people");
@@ -15,8 +15,8 @@ const line = find("comings");
  * @param {import("./maru.js").Maru} maru
  * @param {import("./maru.js").Subscription} subscription
  */
-export function tellOfPeople(maru, subscription) {
-  /** Of a list that was empty nobody has come. */
+export function showPresence(maru, subscription) {
+  /** False until the first list has arrived: its users have not just joined. */
   let known = false;
   const off = () => {
     if (maru.state === "open") return;
@@ -38,7 +38,7 @@ function show({ users, anonymous, count }) {
   const rows = make("ul", "");
   for (const user of users ?? []) rows.append(make("li", "person", make("span", "who", user)));
   if (anonymous) rows.append(make("li", "soft", say("peopleAnonymous", { n: number(anonymous) })));
-  // A crowd is told by its number only.
+  // Of many users the server sends only the number.
   if (!rows.childElementCount) rows.append(make("li", "soft", count ? say("peopleMany", { n: number(count) }) : say("peopleNone")));
   list.replaceChildren(rows);
 }

@@ -1,10 +1,10 @@
 /**
- * Prices: one row per symbol, changed in place, with the way it came.
+ * Prices: one row per symbol, updated in place, with a chart of the last prices.
  */
 import { chart } from "./chart.js";
 import { hold } from "./live.js";
 import { Maru } from "./maru.js";
-import { channel, find, lang, make, say, snippet } from "./page.js";
+import { channel, find, lang, make, say, server, snippet } from "./page.js";
 
 /**
  * @typedef {{symbol: string, name: string, price: number, change: number, volume: number}} Quote
@@ -13,9 +13,9 @@ import { channel, find, lang, make, say, snippet } from "./page.js";
  *   quote: Quote, since: number}} Row  since: the offset of its first price
  */
 
-/** Anybody may publish; a page does not grow without bound for it. */
+/** The maximum number of rows. Anyone may publish, and the page must not grow without bound. */
 const MOST_SYMBOLS = 100;
-/** How often a price changes at most, each second: more nobody can read. */
+/** How often a price may change per second. Nobody can read more. */
 const MOST_CHANGES = 10;
 
 const price = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -27,13 +27,13 @@ const body = find("quotes");
 
 /** @type {Map<string, Row>} */
 const rows = new Map();
-/** @type {Set<Row>} to be painted in the next frame */
+/** @type {Set<Row>} rows to paint in the next frame */
 const changed = new Set();
 
-const maru = new Maru();
+const maru = new Maru(server);
 
 /**
- * The charts begin with what is retained. It comes once, after the newest of each.
+ * Fills the charts from the history, once, after the newest price of each symbol has arrived.
  */
 async function remember() {
   const { publications } = await maru.history(channel, { limit: 1000 });
@@ -43,14 +43,14 @@ async function remember() {
     const quote = publication.kind === "json" ? read(publication.data) : undefined;
     if (!quote) continue;
     const row = rows.get(quote.symbol);
-    if (!row) take(quote, publication.offset); // published without a key, and not the newest
+    if (!row) take(quote, publication.offset); // published without a key: not the newest price
     else if ((publication.offset ?? 0) < row.since) past.set(quote.symbol, [...(past.get(quote.symbol) ?? []), quote]);
   }
   for (const [symbol, quotes] of past) rows.get(symbol)?.before(quotes);
 }
 
 /**
- * A quote, if the data is one.
+ * The data as a quote, or undefined if it is none.
  *
  * @param {any} data
  * @returns {Quote | undefined}
@@ -114,7 +114,7 @@ function paint({ row, price: priceCell, change: changeCell, volume: volumeCell, 
   priceCell.textContent = price.format(quote.price);
   if (quote.price !== before) flash(priceCell, quote.price > before ? "rose" : "fell");
 
-  // Colour is not the only sign: an arrow and a plus or minus say the same.
+  // Colour is not the only sign: an arrow and a plus or minus show the same.
   const arrow = make("span", "arrow", direction === "up" ? "▲" : direction === "down" ? "▼" : "–");
   arrow.role = "img";
   arrow.ariaLabel = say(direction);
@@ -126,7 +126,7 @@ function paint({ row, price: priceCell, change: changeCell, volume: volumeCell, 
 }
 
 /**
- * Lets the cell light up for a moment; a second change in that moment starts it anew.
+ * Highlights the cell for a moment. A second change restarts the highlight.
  *
  * @param {HTMLElement} cell
  * @param {string} way
@@ -140,7 +140,7 @@ function flash(cell, way) {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const { draw } of rows.values()) draw(true);
 });
-snippet("feed", `go run ./examples/quotes --server ${location.origin}`);
+snippet("feed", `go run ./examples/quotes --server ${server.href.replace(/\/$/, "")}`);
 hold(maru, () => {
   const quotes = maru.subscribe(channel, { last: 1000, deliver: "latest", maxHz: MOST_CHANGES });
   quotes.addEventListener("publication", ({ detail: { kind, data, offset } }) => {

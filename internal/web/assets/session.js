@@ -1,6 +1,5 @@
 /**
- * Who the person is, by the server's word, across requests, tabs and restarts of
- * the server.
+ * The session of the user, across requests, tabs and restarts of the server.
  */
 const KEY = "maru.signed-in";
 
@@ -9,14 +8,14 @@ const KEY = "maru.signed-in";
  */
 
 export class Session {
-  /** The name the server knows this browser by; "" is anonymous. */
+  /** The nickname that the server has for this browser; "" is anonymous. */
   user = "";
 
   #fetch;
   #store;
 
   /**
-   * @param {(url: string, init: RequestInit) => Promise<Response>} request
+   * @param {(path: string, init: RequestInit) => Promise<Response>} request  path: relative to the server's address
    * @param {Pick<Storage, "getItem"|"setItem"|"removeItem">} store remembers the nickname
    */
   constructor(request, store) {
@@ -25,16 +24,16 @@ export class Session {
   }
 
   /**
-   * Asks the server who this is. If it no longer knows (it was started anew, its
-   * sessions with it) signs in again by the remembered nickname.
+   * Asks the server for the session. If there is none, because the server has restarted,
+   * signs in again with the remembered nickname.
    *
-   * @returns {Promise<string>} the remembered nickname if somebody else has it now, else ""
+   * @returns {Promise<string>} the remembered nickname if another user has it now, else ""
    */
   async resume() {
     if (await this.#ask()) return "";
     const nickname = this.#store.getItem(KEY);
     if (!nickname || (await this.signIn(nickname)).ok) return "";
-    // Another tab of this browser may have been quicker: then the cookie says so.
+    // Another tab of this browser may have signed in first: then the cookie is valid.
     if (await this.#ask()) return "";
     this.forget();
     return nickname;
@@ -56,13 +55,13 @@ export class Session {
     return { ok: true };
   }
 
-  /** Ends the session, and with it the connections of all tabs. */
+  /** Ends the session and the connections of all tabs. */
   async signOut() {
     await this.#request("DELETE");
     this.forget();
   }
 
-  /** The session is over: anonymous again, and not by itself back. */
+  /** The session has ended: anonymous, and not signed in again by resume. */
   forget() {
     this.user = "";
     this.#store.removeItem(KEY);
@@ -83,13 +82,12 @@ export class Session {
     /** @type {Record<string, string>} */
     const headers = { Accept: "application/json" };
     if (body) headers["Content-Type"] = "application/json";
-    return this.#fetch("/session", { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    return this.#fetch("session", { method, body, headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
   }
 }
 
 /**
- * The message of an error answer, {"error":{"code","message"}}; its status if it
- * has none.
+ * The message of an error response, {"error":{"code","message"}}, or its status.
  *
  * @param {Response} answer
  */

@@ -52,7 +52,7 @@ test("after a restart of the server the person signs in again unasked", async ()
   assert.equal(session.user, "kim");
 });
 
-test("taken meanwhile: told once, then anonymous", async () => {
+test("taken meanwhile: reported once, then anonymous", async () => {
   const { session, store } = setup({ remembered: "kim", taken: ["kim"] });
   assert.equal(await session.resume(), "kim");
   assert.equal(session.user, "");

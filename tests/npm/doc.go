@@ -1,0 +1,10 @@
+// Package npm holds tests of the npm package of js/, as users get it: packed by npm pack,
+// installed from the packed file into a project, and then built, run and compiled there.
+//
+//	go test ./tests/npm
+//
+// The project is testdata/. Bundlers are Vite (build and development server), webpack and
+// esbuild. A built page is opened in two tabs of headless Chromium, which must share one
+// connection. The tests need Node.js 20 or newer, npm and Chromium. They install the
+// bundlers by package-lock.json if they are missing, and Node.js 22 where npm has it.
+package npm

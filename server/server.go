@@ -98,7 +98,7 @@ func New(o Options) (*Server, error) {
 		Authenticator: s.people, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
 	}
 	s.registry = metrics.New(s.metrics())
-	s.took = s.registry.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
+	s.took = s.registry.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.api = s.routes()
 	s.handler = guard.Handler(s.api)
 	s.http = &http.Server{

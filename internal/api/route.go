@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/handshake"
 )
 
@@ -31,9 +32,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/tickets":
 		a.Door.Authenticator.ServeTickets(w, r)
 	case path == "/admin/disconnect":
-		a.Door.Authenticator.ServeDisconnect(w, r)
+		auth.NewAdminAPI(a.Door.Authenticator).ServeDisconnect(w, r)
 	case path == "/admin/revoke":
-		a.Door.Authenticator.ServeRevoke(w, r)
+		auth.NewAdminAPI(a.Door.Authenticator).ServeRevoke(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":

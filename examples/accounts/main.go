@@ -1,5 +1,6 @@
-// Accounts is a chat for people with accounts, which the program keeps in SQLite behind a
-// sign-in of its own; hooks tell maru who somebody is and what they may. Here: go run .
+// Accounts is a chat for people with accounts. The program keeps them in SQLite, with a
+// sign-in of its own. Its hooks identify people for maru and decide what they may do. Run it
+// in this directory: go run .
 package main
 
 import (
@@ -48,25 +49,25 @@ func open(file string) (s *site, err error) {
 	return s, err
 }
 
-// identify is asked at each handshake: who has this cookie?
+// identify is called at each handshake, and finds the person of the cookie.
 func (s *site) identify(r *http.Request, _ string) (who server.Caller, err error) {
 	cookie, err := r.Cookie("session")
 	if err != nil {
-		return who, nil // nobody
+		return who, nil // anonymous
 	}
 	var expires int64
 	if err = s.db.QueryRow(`SELECT name, expires FROM sessions WHERE token = ? AND expires > ?`,
 		digest(cookie.Value), time.Now().Unix()).Scan(&who.User, &expires); errors.Is(err, sql.ErrNoRows) {
 		return who, nil
 	}
-	who.Expires = time.Unix(expires, 0) // what is live ends with the session
+	who.Expires = time.Unix(expires, 0) // live connections end with the session
 	return who, err
 }
 
-// allow is asked about each subscription, publication and look into the history.
+// allow is called for each subscription, publication and request for history.
 func allow(who server.Caller, _ server.Action, channel string) error {
 	if who.User == "" || channel != "chat" {
-		return maru.NewError(maru.CodeNotAllowed, "there is one channel, for people who are signed in")
+		return maru.NewError(maru.CodeNotAllowed, "the only channel is chat, and it is for signed-in people")
 	}
 	return nil
 }
@@ -84,17 +85,17 @@ func (s *site) handler() http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10))
 }
 
-// enter signs in with a name and a password; with a new name they make an account.
+// enter signs in with a name and a password. A new name makes a new account.
 func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	name, password := strings.TrimSpace(strings.ToValidUTF8(r.PostFormValue("name"), "")), r.PostFormValue("password")
 	salt, token, want := []byte(rand.Text()), rand.Text(), []byte(nil)
-	var err error = maru.NewError(maru.CodeBadRequest, "A name has 1 to 32 letters, a password 8 or more.")
+	var err error = maru.NewError(maru.CodeBadRequest, "A name must have 1 to 32 bytes, and a password 8 or more.")
 	if name != "" && len(name) <= 32 && len(password) >= 8 {
 		err = s.db.QueryRow(`INSERT INTO people VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = name RETURNING salt, hash`,
 			name, salt, hash(password, salt)).Scan(&salt, &want)
 	}
 	if err == nil && subtle.ConstantTimeCompare(hash(password, salt), want) != 1 {
-		err = maru.NewError(maru.CodeTaken, "That name is taken, and this is not its password.")
+		err = maru.NewError(maru.CodeTaken, "This name is taken, and the password is wrong.")
 	}
 	if err == nil {
 		_, err = s.db.Exec(`INSERT INTO sessions VALUES (?, ?, ?)`, digest(token), name, time.Now().Add(lifetime).Unix())
@@ -107,7 +108,7 @@ func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// leave ends all sessions of the person, and what is live of them.
+// leave ends all sessions of the person, with their live connections.
 func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 	who, err := s.identify(r, "")
 	if err == nil && who.User != "" {
@@ -120,7 +121,7 @@ func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 func show(w http.ResponseWriter, user string, err error) {
 	var said *maru.Error
 	if err != nil {
-		said = maru.ErrorOf(err) // what is no *maru.Error becomes "internal error"
+		said = maru.ErrorOf(err) // an error that is not a *maru.Error becomes "internal error"
 		log.Print(err)
 		w.WriteHeader(said.Code.Status())
 	}
@@ -144,6 +145,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("the chat is on http://%s", *listen)
+	log.Printf("chat on http://%s", *listen)
 	log.Fatal(http.ListenAndServe(*listen, s.handler()))
 }

@@ -1,4 +1,4 @@
-// Chat is the lecture's server: whatever one client says, all of them hear.
+// Chat is the lecture's server: each message of a client is sent to all clients.
 // Run it, and connect with new WebSocket("ws://localhost:3000").
 package main
 

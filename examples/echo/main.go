@@ -1,7 +1,7 @@
-// Echo sends every message back as it came: the server for conformance suites
-// and load tests. Compression is on for messages of all sizes, messages may have
-// up to 64 MiB, and callbacks run on the event loop. With --context-takeover both
-// sides compress by what they have said before.
+// Echo sends every message back unchanged, for conformance suites and load tests.
+// Messages of all sizes are compressed, and may have up to 64 MiB. Callbacks run on the
+// event loop. With --context-takeover both sides compress messages with their earlier
+// messages as context.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:9001", "address to listen on")
 	goroutines := flag.Bool("goroutines", false, "run callbacks in goroutines instead of on the event loop")
-	takeover := flag.Bool("context-takeover", false, "let both sides compress by what they have said before")
+	takeover := flag.Bool("context-takeover", false, "let both sides compress with their earlier messages as context")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "echo: unexpected argument:", flag.Arg(0))
@@ -46,12 +46,12 @@ func main() {
 func newServer(addr string, goroutines, takeover bool) *ws.Server {
 	return &ws.Server{
 		Addr:             addr,
-		CheckOrigin:      ws.AnyOrigin, // it echoes: there is nothing to protect
+		CheckOrigin:      ws.AnyOrigin, // an echo has nothing to protect
 		Inline:           !goroutines,
 		CompressMinBytes: -1,
 		ContextTakeover:  ws.Takeover{Server: takeover, Client: takeover},
 		MaxMessageBytes:  64 << 20,
-		BacklogBytes:     256 << 20, // suites send much before they read
+		BacklogBytes:     256 << 20, // suites send a lot before they read
 		BacklogMessages:  1 << 20,
 		OnMessage:        func(c *ws.Conn, m ws.Message) { c.Send(m) },
 	}

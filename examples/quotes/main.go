@@ -1,9 +1,9 @@
-// Quotes pushes sample prices onto every screen that shows them:
+// Quotes pushes sample prices to every page that shows them:
 //
 //	go run ./examples/quotes
 //
-// and serves the screen on http://localhost:3000. Or it is a back end that knows
-// nothing of maru but an address, where it POSTs JSON as a program in any language would:
+// and serves the page on http://localhost:3000. Or it is a back end that knows only an
+// address of maru, and POSTs JSON there as a program in any language can:
 //
 //	go run ./examples/quotes --server http://localhost:3000
 package main
@@ -28,7 +28,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// Quote is what the page shows of one company. All of these are invented.
+// Quote is the JSON that the page shows for one company. All companies are invented.
 type Quote struct {
 	Symbol string  `json:"symbol"`
 	Name   string  `json:"name"`
@@ -47,12 +47,12 @@ var quotes = []Quote{
 //go:embed index.html
 var page []byte
 
-// publish sends a quote. Its symbol is the key: of a slow screen's backlog only the newest
-// price of each symbol counts.
+// publish sends a quote. Its symbol is the key: a slow page gets only the newest price of
+// each symbol.
 type publish func(ctx context.Context, symbol string, quote []byte) error
 
-// embedded publishes by a server in this program, which the handler serves with the page.
-// Nobody else may publish there.
+// embedded publishes with a server inside this program. The handler serves it together with
+// the page. Nobody else may publish there.
 func embedded() (publish, http.Handler, *server.Server, error) {
 	live, err := server.New(server.Options{Loopback: true, Access: server.Access{
 		Namespaces: map[string]server.Namespace{maru.DefaultNamespace: {Subscribe: maru.Anyone, History: maru.Anyone}},
@@ -73,7 +73,7 @@ func embedded() (publish, http.Handler, *server.Server, error) {
 	}, mux, live, nil
 }
 
-// post publishes to a server elsewhere: one ordinary HTTP request for each.
+// post publishes to a server elsewhere, with one HTTP request for each quote.
 func post(address string) publish {
 	client := &http.Client{Timeout: 10 * time.Second}
 	return func(ctx context.Context, symbol string, quote []byte) error {
@@ -94,7 +94,7 @@ func post(address string) publish {
 	}
 }
 
-// trade moves a price a little, every so often, and publishes it, until ctx ends.
+// trade changes a price a little in each interval every, and publishes it, until ctx ends.
 func trade(ctx context.Context, send publish, every time.Duration) {
 	for pause := every; ; {
 		select {
@@ -112,7 +112,7 @@ func trade(ctx context.Context, send publish, every time.Duration) {
 			err = send(ctx, q.Symbol, body)
 		}
 		if pause = every; err != nil && ctx.Err() == nil {
-			pause = max(every, 3*time.Second) // be patient with a server that is away
+			pause = max(every, 3*time.Second) // the server may be restarting
 			log.Printf("%v; trying again in %v", err, pause)
 		}
 	}
@@ -121,7 +121,7 @@ func trade(ctx context.Context, send publish, every time.Duration) {
 func cents(x float64) float64 { return math.Round(x*100) / 100 }
 
 func main() {
-	elsewhere := flag.String("server", "", "where maru runs, if not in this program")
+	elsewhere := flag.String("server", "", "URL of a maru server, instead of one in this program")
 	listen := flag.String("listen", "localhost:3000", "address to listen on")
 	every := flag.Duration("every", 200*time.Millisecond, "pause between two prices")
 	flag.Parse()

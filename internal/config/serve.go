@@ -19,15 +19,15 @@ type Serve struct {
 	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"Another host name of this server, beside localhost (repeatable)."`
 	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted (repeatable)."`
 
-	Nicknames             bool     `toml:"nicknames" group:"Who is who:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
-	TokenKey              []string `toml:"token-key" group:"Who is who:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
-	TokenKeySet           string   `toml:"token-key-set" group:"Who is who:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read again every hour and when a token names an unknown key."`
-	TokenIssuer           string   `toml:"token-issuer" group:"Who is who:" placeholder:"TEXT" help:"The iss that tokens must have."`
-	TokenAudience         string   `toml:"token-audience" group:"Who is who:" placeholder:"TEXT" help:"The aud that tokens must contain."`
-	APIKey                []string `toml:"api-key" group:"Who is who:" placeholder:"HASH" help:"Hash of a back end's API key, as maru token --api-key prints it (repeatable)."`
-	ConnectWebhook        string   `toml:"connect-webhook" group:"Who is who:" placeholder:"URL" help:"URL of the back end that identifies clients without a token, ticket or API key."`
-	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Who is who:" default:"Cookie" placeholder:"NAME" help:"Header of the client's request that is passed on to the connect webhook (default Cookie; repeatable)."`
-	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Who is who:" default:"3s" help:"How long to wait for the connect webhook before the client is refused."`
+	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
+	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
+	TokenKeySet           string   `toml:"token-key-set" group:"Identity:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read again every hour and when a token names an unknown key."`
+	TokenIssuer           string   `toml:"token-issuer" group:"Identity:" placeholder:"TEXT" help:"The iss that tokens must have."`
+	TokenAudience         string   `toml:"token-audience" group:"Identity:" placeholder:"TEXT" help:"The aud that tokens must contain."`
+	APIKey                []string `toml:"api-key" group:"Identity:" placeholder:"HASH" help:"Hash of a back end's API key, as maru token --api-key prints it (repeatable)."`
+	ConnectWebhook        string   `toml:"connect-webhook" group:"Identity:" placeholder:"URL" help:"URL of the back end that identifies clients without a token, ticket or API key."`
+	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Identity:" default:"Cookie" placeholder:"NAME" help:"Header of the client's request that is passed on to the connect webhook (default Cookie; repeatable)."`
+	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Identity:" default:"3s" help:"How long to wait for the connect webhook before the client is refused."`
 
 	RPCWebhook string `toml:"rpc-webhook" group:"Content:" placeholder:"URL" help:"URL of the back end that answers rpc requests of clients of the full protocol."`
 

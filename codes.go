@@ -9,16 +9,16 @@ import (
 type Code string
 
 const (
-	CodeBadRequest          Code = "bad_request"          // a parameter or body that cannot be understood
-	CodeBadChannel          Code = "bad_channel"          // a name that cannot name a channel
+	CodeBadRequest          Code = "bad_request"          // a malformed parameter or body
+	CodeBadChannel          Code = "bad_channel"          // an invalid channel name
 	CodeBadJSON             Code = "bad_json"             // a JSON body that is not JSON
 	CodeBadText             Code = "bad_text"             // text that is not UTF-8
-	CodeBadPosition         Code = "bad_position"         // since or Last-Event-ID that is no position
-	CodeBadNickname         Code = "bad_nickname"         // see CONTRACT §7
+	CodeBadPosition         Code = "bad_position"         // a malformed since or Last-Event-ID
+	CodeBadNickname         Code = "bad_nickname"         // see docs/contract.md §7
 	CodeNotSignedIn         Code = "not_signed_in"        // no session
-	CodeNotAllowed          Code = "not_allowed"          // the rules say no: origin, reserved channel
+	CodeNotAllowed          Code = "not_allowed"          // refused by the rules: origin, reserved channel
 	CodeNotFound            Code = "not_found"            // no such address
-	CodeMethodNotAllowed    Code = "method_not_allowed"   // the Allow header says which are
+	CodeMethodNotAllowed    Code = "method_not_allowed"   // the Allow header lists the allowed ones
 	CodeTaken               Code = "taken"                // the nickname is held by another live session
 	CodeBadFrame            Code = "bad_frame"            // a WebSocket frame against RFC 6455
 	CodeTooLarge            Code = "too_large"            // a message above the limit
@@ -26,13 +26,13 @@ const (
 	CodeUpgradeRequired     Code = "upgrade_required"     // a WebSocket version other than 13
 	CodeTooManyConnections  Code = "too_many_connections" // in all, or from this address
 	CodeShuttingDown        Code = "shutting_down"        // come back
-	CodeSlow                Code = "slow"                 // did not read; come back and recover
+	CodeSlow                Code = "slow"                 // read too slowly; come back and recover
 	CodeGap                 Code = "gap"                  // the position asked for is no longer retained in full
 	CodeRevoked             Code = "revoked"              // the session behind the connection ended
 	CodeOverloaded          Code = "overloaded"           // the server is at its memory ceiling; come back
 	CodeBadToken            Code = "bad_token"            // a token or ticket that is not valid, or not for this
 	CodeTokenExpired        Code = "token_expired"        // get a new one, then come back
-	CodeIdempotencyConflict Code = "idempotency_conflict" // the idempotency key was used for something else
+	CodeIdempotencyConflict Code = "idempotency_conflict" // the idempotency key was used for another publication
 	CodeRateLimited         Code = "rate_limited"         // too many requests; slow down
 	CodeStorageFull         Code = "storage_full"         // history on disk has no room
 	CodeUnavailable         Code = "unavailable"          // something the server depends on does not answer; try again

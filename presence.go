@@ -2,7 +2,7 @@ package maru
 
 // Presence says who is subscribed to a channel. People who signed in are listed
 // once, with how many connections they have; anonymous ones are only counted.
-// CONTRACT §9: {"channel":…,"version":7,"count":2,"users":[{"user":"kim","connections":2}],"anonymous":3}.
+// docs/contract.md §8: {"channel":…,"version":7,"count":2,"users":[{"user":"kim","connections":2}],"anonymous":3}.
 type Presence struct {
 	Channel   string        `json:"channel"`
 	Version   uint64        `json:"version"`        // rises with each change

@@ -39,7 +39,7 @@ type Publication struct {
 	User   string    // who published, by the server's word; empty for anonymous
 }
 
-// AppendJSON appends the publication in the shape of CONTRACT §3:
+// AppendJSON appends the publication in the shape of docs/contract.md §3:
 //
 //	{"offset":812,"kind":"text|json|binary","data":…,"key":"…","time":"RFC 3339","user":"…"}
 //

@@ -34,7 +34,7 @@ func (r Rule) String() string {
 func (r *Rule) UnmarshalText(text []byte) error {
 	i := slices.Index(ruleNames[:], string(text))
 	if i < 0 {
-		return fmt.Errorf("wants anyone, user, own, token, server or nobody, not %q", text)
+		return fmt.Errorf("must be anyone, user, own, token, server or nobody, not %q", text)
 	}
 	*r = Rule(i)
 	return nil
@@ -63,7 +63,7 @@ func (d Durability) String() string {
 func (d *Durability) UnmarshalText(text []byte) error {
 	i := slices.Index(durabilityNames[:], string(text))
 	if i <= 0 {
-		return fmt.Errorf("wants memory, interval or sync, not %q", text)
+		return fmt.Errorf("must be memory, interval or sync, not %q", text)
 	}
 	*d = Durability(i)
 	return nil

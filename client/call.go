@@ -16,20 +16,20 @@ type repeat uint8
 const (
 	never  repeat = iota
 	always        // it changes nothing
-	known         // the server knows it again, as long as it keeps idempotency keys
+	known         // the server recognises a repeat, as long as it keeps the idempotency key
 )
 
-// knownTime is how long after it was first sent a command is known again: less
-// than the server's time, of which some has passed when a repeat arrives.
+// knownTime is how long after the first attempt a command may be repeated. It is less than
+// the server's time, some of which has passed when a repeat arrives.
 const knownTime = maru.IdempotencyAge - time.Minute
 
-// call is a command of the program's.
+// call is one command of the program.
 type call struct {
 	id     uint64
 	text   []byte
 	repeat repeat
 	sent   time.Time   // first; zero: not yet
-	result chan result // takes one
+	result chan result // has room for one
 }
 
 type result struct {
@@ -44,15 +44,15 @@ func (c *call) done(m *message, err error) {
 	}
 }
 
-// do carries out a command of the program's: it waits for a connection, unless waits is
-// false, and for the reply.
+// do carries out a command of the program. It waits for a connection, unless waits is false,
+// and for the reply.
 func (c *Client) do(ctx context.Context, name string, body any, r repeat, waits bool) (*message, error) {
 	m, err := c.carryOut(ctx, name, body, r, waits)
 	switch {
 	case err == nil:
 		return m, nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return nil, fmt.Errorf("client: %s, which may have been carried out or not: %w", name, err)
+		return nil, fmt.Errorf("client: %s: ended before its reply, so it may have been carried out or not: %w", name, err)
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrDisconnected):
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (c *Client) carryOut(ctx context.Context, name string, body any, r repeat, 
 	case <-ctx.Done():
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		call.repeat = never // if it flies
+		call.repeat = never // if it was sent
 		if i := slices.Index(l.waiting, call); i >= 0 {
 			l.waiting = slices.Delete(l.waiting, i, i+1)
 		}
@@ -97,9 +97,9 @@ func (c *Client) carryOut(ctx context.Context, name string, body any, r repeat, 
 	}
 }
 
-// pump sends what waits, as far as there is room on the way. c.mu is held.
+// pump sends waiting calls, as many as may be in flight. c.mu is held.
 func (l *link) pump() {
-	for l.open && len(l.waiting) > 0 && len(l.conn.flying) < maxFlying && l.conn.flyingBytes < maxFlyingBytes {
+	for l.open && len(l.waiting) > 0 && len(l.conn.inFlight) < maxInFlight && l.conn.inFlightBytes < maxInFlightBytes {
 		call := l.waiting[0]
 		l.waiting[0] = nil
 		l.waiting = l.waiting[1:]
@@ -112,7 +112,7 @@ func (l *link) send(call *call) {
 	conn := l.conn
 	switch now := time.Now(); {
 	case conn.maxMessage > 0 && int64(len(call.text)) > conn.maxMessage:
-		call.done(nil, maru.NewError(maru.CodeTooLarge, fmt.Sprintf("the server takes messages of %d bytes, not of %d", conn.maxMessage, len(call.text))))
+		call.done(nil, maru.NewError(maru.CodeTooLarge, fmt.Sprintf("the message has %[2]d bytes, and the server accepts at most %[1]d", conn.maxMessage, len(call.text))))
 		return
 	case call.sent.IsZero():
 		call.sent = now
@@ -120,11 +120,11 @@ func (l *link) send(call *call) {
 		call.done(nil, ErrDisconnected)
 		return
 	}
-	conn.flying[call.id] = call
-	conn.flyingBytes += len(call.text)
+	conn.inFlight[call.id] = call
+	conn.inFlightBytes += len(call.text)
 	conn.send(call.id, call.text, func(m *message, err error) {
-		delete(conn.flying, call.id)
-		conn.flyingBytes -= len(call.text)
+		delete(conn.inFlight, call.id)
+		conn.inFlightBytes -= len(call.text)
 		switch {
 		case !errors.Is(err, ErrDisconnected):
 		case conn.fault != nil:

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Client is a connection to a server that comes back by itself. Make it with New
-// or Dial, and end it with Close.
+// Client is a connection to a server that reconnects by itself. Make it with New or Dial, and
+// end it with Close.
 type Client struct {
 	o      Options
 	url    *url.URL // http or https
@@ -27,10 +27,10 @@ type Client struct {
 	unique string        // of this client, in idempotency keys
 	ids    atomic.Uint64 // of commands
 
-	// What tests put others in place of.
+	// Replaced in tests.
 	dial   dialer
 	random func() float64
-	wall   func() time.Time // the clock on the wall, which goes on while a machine sleeps
+	wall   func() time.Time // the wall clock, which continues while a machine sleeps
 	times  times
 	// queuedBytes bounds the data in the queue of a subscription.
 	queuedBytes int
@@ -50,15 +50,16 @@ type Client struct {
 	changed chan struct{} // closed with each change of state
 }
 
-// New makes a client of the server at an address: http, https, ws or wss; a path
-// is where the server stands under a prefix. It connects at once, and does not wait for it. The error is
-// about the address.
+// New makes a client of the server at an address: http, https, ws or wss, with the path
+// under which the server is mounted. It starts to connect and returns at once. The error
+// is about the address.
 func New(address string, o Options) (*Client, error) {
 	return begin(address, o, nil)
 }
 
-// Dial is New, and waits for the first connection. An error says that the server refuses, or,
-// when ctx ends first, how the last attempt failed. There is then no client.
+// Dial is New, and waits for the first connection. It fails if the server refuses the client
+// for good. If ctx ends first, the error also has the failure of the last attempt. After an
+// error there is no client.
 func Dial(ctx context.Context, address string, o Options) (*Client, error) {
 	c, err := New(address, o)
 	if err != nil {
@@ -105,10 +106,10 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 		u.Scheme = "http" + strings.TrimPrefix(u.Scheme, "ws")
 	case "http", "https":
 	default:
-		return nil, fmt.Errorf("client: address %q: the scheme is none of http, https, ws, wss", address)
+		return nil, fmt.Errorf("client: address %q: the scheme must be http, https, ws or wss", address)
 	}
 	if u.Hostname() == "" || u.Fragment != "" {
-		return nil, fmt.Errorf("client: address %q: it wants a host, and no fragment", address)
+		return nil, fmt.Errorf("client: address %q: it must have a host and no fragment", address)
 	}
 	u.Path = cmp.Or(u.Path, "/")
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 64<<20)
@@ -146,17 +147,17 @@ func (c *Client) open() *link {
 	return l
 }
 
-// Close ends the client: it says good-bye, for a second at most, and returns when
-// nothing of it runs any more. Whatever waits returns ErrClosed, an RPC that was sent
-// ErrDisconnected. A function in Options must not call it.
+// Close ends the client: it closes the connections, within a second at most, and returns
+// when nothing of the client runs any more. Waiting calls return ErrClosed, and an RPC that
+// was sent returns ErrDisconnected. A function in Options must not call it.
 func (c *Client) Close() error {
 	c.stop()
 	c.running.Wait()
 	return nil
 }
 
-// Reconnect opens the connection anew, with a new token, at once: for another person, or when
-// the network has changed. Subscriptions go on from their positions.
+// Reconnect opens the connection again at once, with a new token: for another person, or when
+// the network has changed. Subscriptions continue from their positions.
 func (c *Client) Reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,24 +168,24 @@ func (c *Client) Reconnect() {
 	}
 }
 
-// State is what the connection does now.
+// State is the current state of the connection.
 func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
 }
 
-// Err is why the connection is Waiting or Closed; nil if it is neither.
+// Err is the reason for Waiting or Closed; nil in other states.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.why
 }
 
-// Done is closed when the client has ended for good; Err then says why.
+// Done is closed when the client has ended for good; Err then has the reason.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// User is who the server said this is, when the connection was last open; "" for
+// User is the user that the server authenticated when the connection was last opened; "" for
 // anonymous.
 func (c *Client) User() string {
 	c.mu.Lock()
@@ -192,14 +193,15 @@ func (c *Client) User() string {
 	return c.user
 }
 
-// set is a change of state. c.mu is held; OnState is told afterwards.
+// set changes the state. c.mu is held; the caller calls notify afterwards.
 func (c *Client) set(s State, why error) {
 	c.state, c.why = s, why
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
-func (c *Client) tell(s State, why error) {
+// notify calls OnState.
+func (c *Client) notify(s State, why error) {
 	if c.o.OnState != nil {
 		c.o.OnState(s, why)
 	}
@@ -215,12 +217,12 @@ func (c *Client) place(s *Subscription) *link {
 	return c.open()
 }
 
-// warn logs what failed and will be tried again.
+// warn logs a failure that will be tried again.
 func (c *Client) warn(message string, err error, more ...any) {
 	c.log.Warn(message, append(more, "error", err)...)
 }
 
-// ask gets something of the program's that may wait, for as long as is bearable.
+// ask calls a function of the program, which gets patience to answer.
 func ask[T any](ctx context.Context, what string, get func(context.Context) (T, error)) (T, error) {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -231,7 +233,7 @@ func ask[T any](ctx context.Context, what string, get func(context.Context) (T, 
 	return v, err
 }
 
-// header is that of a handshake.
+// header is the header of a handshake.
 func (c *Client) header(ctx context.Context) (http.Header, error) {
 	header := c.o.Header.Clone()
 	if header == nil {

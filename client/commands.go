@@ -11,19 +11,21 @@ import (
 )
 
 // Publish publishes p in a channel, and returns its position when the server has it: it is
-// then as durable as its namespace promises. Of p count Kind, Data and Key; the rest
-// is the server's word. After a drop it is sent again, and is there once. If ctx ends first it may be
-// there or not, and so with ErrDisconnected, which it gets when the connection is not back within
-// nine minutes. Errors of the server wrap a *maru.Error: CodeBadChannel, CodeBadText,
-// CodeBadJSON, CodeNotAllowed, CodeTooLarge, CodeRateLimited, CodeStorageFull.
+// then as durable as its namespace promises. It uses Kind, Data and Key of p; the server
+// sets the rest. After a lost connection it is sent again, and is published once.
+//
+// If ctx ends first, it may be published or not. The same holds for ErrDisconnected, which
+// is returned if the connection is not back within nine minutes. Errors of the server wrap
+// a *maru.Error: CodeBadChannel, CodeBadText, CodeBadJSON, CodeNotAllowed, CodeTooLarge,
+// CodeRateLimited, CodeStorageFull.
 func (c *Client) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := c.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
 }
 
-// PublishWith is Publish with options. Without an IdempotencyKey it has one of its own. A
-// Transient one is never sent twice, and fails with ErrDisconnected while there is no
-// connection. Publisher is the server's to say and must be empty. Errors beside those of
+// PublishWith is Publish with options. Without an IdempotencyKey it makes one. A Transient
+// publication is never sent twice, and fails with ErrDisconnected while there is no
+// connection. Publisher is set by the server and must be empty. Errors beside those of
 // Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
 func (c *Client) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
 	body, err := c.publishCommand(channel, p, o)
@@ -58,10 +60,10 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 		err = o.Check()
 	}
 	if err == nil && (!utf8.ValidString(p.Key) || !utf8.ValidString(o.IdempotencyKey)) {
-		err = maru.NewError(maru.CodeBadRequest, "a key is not valid UTF-8")
+		err = maru.NewError(maru.CodeBadRequest, "Key or IdempotencyKey is not valid UTF-8")
 	}
 	if err == nil && o.Publisher != "" {
-		err = maru.NewError(maru.CodeBadRequest, "who publishes is the server's to say")
+		err = maru.NewError(maru.CodeBadRequest, "Publisher must be empty: the server sets it")
 	}
 	if err == nil {
 		body.Data, err = encodeData(p)
@@ -69,8 +71,9 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 	return body, err
 }
 
-// History reads what is retained of a channel: after q.Since, or the newest. A Limit of 0
-// is the server's default, 100; 1,000 is the most, and a negative one means that.
+// History reads the retained publications of a channel: those after q.Since, or the newest.
+// A Limit of 0 is the server's default, 100. The maximum is 1,000; a negative Limit means
+// the maximum.
 func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if q.Limit < 0 {
 		q.Limit = maxLast
@@ -85,7 +88,7 @@ func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuer
 	return m.History.history(), nil
 }
 
-// Presence says who is in a channel.
+// Presence returns the people in a channel.
 func (c *Client) Presence(ctx context.Context, channel string) (maru.Presence, error) {
 	m, err := c.do(ctx, "presence", channelCommand{channel}, always, true)
 	if err == nil && m.Presence == nil {
@@ -98,10 +101,10 @@ func (c *Client) Presence(ctx context.Context, channel string) (maru.Presence, e
 	return maru.Presence{Channel: channel, Version: r.Version, Count: r.Count, Users: r.Users, Anonymous: r.Anonymous}, nil
 }
 
-// RPC asks the program that embeds the server: args and the reply go as JSON, either may
-// be nil. It waits for a connection, and is never sent twice: what was sent into a drop fails
-// with ErrDisconnected. Errors of the server wrap a *maru.Error: CodeNotFound where
-// there is no such method, or that program's.
+// RPC calls a method of the program that embeds the server. args and the reply are JSON;
+// either may be nil. It waits for a connection, and is never sent twice: if the connection
+// is lost before the reply, it fails with ErrDisconnected. Errors of the server wrap a
+// *maru.Error: CodeNotFound if there is no such method, or the error of that program.
 func (c *Client) RPC(ctx context.Context, method string, args, reply any) error {
 	body := rpcCommand{Method: method}
 	if args != nil {
@@ -126,4 +129,4 @@ func (c *Client) RPC(ctx context.Context, method string, args, reply any) error 
 	return nil
 }
 
-var errStrange = errors.New("client: the reply cannot be understood")
+var errStrange = errors.New("client: the server's reply is malformed (is it a maru server?)")

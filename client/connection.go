@@ -9,28 +9,28 @@ import (
 // connection is one WebSocket, from its handshake to its end.
 type connection struct {
 	link *link
-	over chan ending   // has the end once it is known
-	gone chan struct{} // closed when the WebSocket has told its last
+	over chan ending   // receives the ending once it is known
+	gone chan struct{} // closed after the last callback of the WebSocket
 
 	// Guarded by Client.mu.
-	wire        wire // nil: not yet, or no more
-	asked       map[uint64]func(*message, error)
-	flying      map[uint64]*call
-	flyingBytes int
-	messages    int       // how many came
-	heard       time.Time // when the last one came
-	maxMessage  int64     // 0: unknown
-	fault       error     // what one of those in flight was closed for; which one is not known
+	wire          wire // nil before and after it is open
+	asked         map[uint64]func(*message, error)
+	inFlight      map[uint64]*call
+	inFlightBytes int
+	messages      int       // received
+	received      time.Time // the last one of them
+	maxMessage    int64     // 0: unknown
+	fault         error     // why the server closed the connection because of one call in flight; which one is unknown
 }
 
 func newConnection(l *link) *connection {
 	return &connection{
 		link: l, over: make(chan ending, 1), gone: make(chan struct{}),
-		asked: make(map[uint64]func(*message, error)), flying: make(map[uint64]*call), heard: time.Now(),
+		asked: make(map[uint64]func(*message, error)), inFlight: make(map[uint64]*call), received: time.Now(),
 	}
 }
 
-// fail says that the connection is of no more use. Only the first word counts.
+// fail ends the use of the connection. Only the first call counts.
 func (conn *connection) fail(e ending) {
 	select {
 	case conn.over <- e:
@@ -38,13 +38,13 @@ func (conn *connection) fail(e ending) {
 	}
 }
 
-// closed is the last that the WebSocket tells.
+// closed is the last callback of the WebSocket.
 func (conn *connection) closed(e ending) {
 	conn.fail(e)
 	close(conn.gone)
 }
 
-// take takes one message of the server.
+// take processes one message of the server.
 func (conn *connection) take(data []byte) {
 	m, err := parse(data)
 	if err != nil {
@@ -57,7 +57,7 @@ func (conn *connection) take(data []byte) {
 	if conn.link.conn != conn {
 		return
 	}
-	conn.heard = time.Now()
+	conn.received = time.Now()
 	conn.messages++
 	switch {
 	case m.Channel != nil && m.ID == 0:
@@ -72,7 +72,7 @@ func (conn *connection) take(data []byte) {
 	}
 }
 
-// answered takes a reply. c.mu is held.
+// answered processes a reply. c.mu is held.
 func (conn *connection) answered(m *message) {
 	done := conn.asked[m.ID]
 	delete(conn.asked, m.ID)
@@ -81,14 +81,13 @@ func (conn *connection) answered(m *message) {
 		done(m, m.Error)
 	case done != nil:
 		done(m, nil)
-	case m.Error != nil: // about a command of which nobody wants to know
-		conn.link.c.warn("the server has refused a command", m.Error)
+	case m.Error != nil: // for a command whose reply is not awaited
+		conn.link.c.warn("the server refused a command of the client", m.Error)
 	}
 }
 
-// ask sends a command now and forgets it with the connection. done, if not nil, is
-// called once, before anything that comes after the reply is looked at. c.mu is held, also
-// when done is called.
+// ask sends a command now; it ends with the connection. done, if not nil, is called once,
+// before any message after the reply is processed. c.mu is held, also when done is called.
 func (conn *connection) ask(name string, body any, done func(*message, error)) {
 	id := conn.link.c.ids.Add(1)
 	text, err := encode(id, name, body)
@@ -109,13 +108,13 @@ func (conn *connection) send(id uint64, text []byte, done func(*message, error))
 		return
 	}
 	conn.asked[id] = done
-	// If it fails the connection is closed, or so much waits that it is as good as that.
+	// It fails if the connection is closed, or if so much waits that it counts as lost.
 	if err := conn.wire.Send(text); err != nil {
 		conn.fail(ending{code: closeLost, err: err})
 	}
 }
 
-// abandon ends the talk: what waits for a reply gets ErrDisconnected. c.mu is held.
+// abandon gives ErrDisconnected to all commands that wait for a reply. c.mu is held.
 func (conn *connection) abandon() {
 	conn.wire = nil
 	for _, id := range slices.Sorted(maps.Keys(conn.asked)) {

@@ -15,32 +15,31 @@ import (
 
 const subprotocol = "maru.v1"
 
-// wire is a WebSocket. Its methods do not wait.
+// wire is a WebSocket. Its methods do not block.
 type wire interface {
 	Send(text []byte) error
-	// Close says good-bye, after what was sent before.
+	// Close starts the closing handshake, after the messages sent before.
 	Close()
-	// Terminate cuts it.
+	// Terminate closes it without a handshake.
 	Terminate()
 }
 
-// A dialer opens a WebSocket. What comes is told to the connection: take for each
-// message, one at a time, and closed at the end, once. If it fails, nothing is told.
+// A dialer opens a WebSocket. It calls take of the connection for each message, one at a
+// time, and closed at the end, once. If it fails, it calls neither.
 type dialer func(ctx context.Context, header http.Header, to *connection) (wire, error)
 
-// dialWebSocket is the dialer outside of tests.
+// dialWebSocket is the dialer, except in tests.
 func (c *Client) dialWebSocket(ctx context.Context, header http.Header, to *connection) (wire, error) {
-	var seen error // why it failed, which is told before that it is closed
+	var seen error // set by OnError, which comes before OnClose
 	conn, err := ws.Dial(ctx, c.url.String(), ws.DialOptions{
 		Header: header, Subprotocols: []string{subprotocol}, TLSConfig: c.o.TLSConfig, NetDial: c.o.NetDial, Logger: c.log,
 		MaxMessageBytes: c.o.MaxMessageBytes,
 		PingInterval:    -1, // the protocol has its own
-		// What is sent is bounded by maxFlyingBytes, and a server that does not read is found
-		// by a ping.
+		// maxInFlightBytes bounds the data sent, and a ping finds a server that does not read.
 		BacklogBytes: 1 << 30, BacklogMessages: 1 << 30, BacklogAge: time.Hour,
 		OnMessage: func(_ *ws.Conn, m ws.Message) {
 			if m.Type != ws.TextMessage {
-				to.fail(ending{code: closeLost, err: errors.New("a message of the server is binary")})
+				to.fail(ending{code: closeLost, err: errors.New("the server sent a binary message, which maru.v1 does not have")})
 				return
 			}
 			to.take(m.Data)
@@ -68,8 +67,8 @@ func (w webSocket) Send(text []byte) error {
 }
 func (w webSocket) Close() { w.Conn.Close(maru.CloseNormal, "") }
 
-// refused is how an attempt ended that came to no WebSocket. A server that answers by
-// HTTP says the same words.
+// refused is the ending of an attempt without a WebSocket. An answer over HTTP has the same
+// code words as a close.
 func refused(err error) ending {
 	e := ending{code: closeLost, err: err}
 	var handshake *ws.HandshakeError

@@ -2,8 +2,8 @@ package client
 
 import "maru.example/maru"
 
-// Event is what a subscription brings: a *Publication, a *Gap, a *Subscribed or a
-// *Presence. A program ignores those it does not know.
+// Event is an event of a subscription: a *Publication, a *Gap, a *Subscribed or a *Presence.
+// A program should ignore other types, which later versions may add.
 type Event interface{ event() }
 
 // Publication is one item of the channel.
@@ -12,27 +12,27 @@ type Publication struct {
 	Replay bool // it came from the history
 }
 
-// Gap says what is missing: with the reason maru.GapExpired everything from From to To;
-// with maru.GapEpoch the history began anew, and nobody knows how much. Either it is
-// told or nothing is missing. What is retained follows.
+// Gap reports missing publications. With the reason maru.GapExpired they are those from From
+// to To. With maru.GapEpoch the history began anew, and their number is unknown. Without a
+// Gap nothing is missing. The publications that are still retained follow it.
 type Gap maru.Gap
 
-// Subscribed says that the subscription has begun, and where; again after each
+// Subscribed says at which position the subscription has begun. It comes again after each
 // reconnect.
 type Subscribed struct {
 	maru.Position      // everything after it comes
-	Replay        int  // so many publications follow from the history
-	Recovered     bool // it goes on from an earlier position
+	Replay        int  // number of publications that follow from the history
+	Recovered     bool // it continues from an earlier position
 }
 
-// Presence says who is in the channel, always whole.
+// Presence has the people in the channel, always the whole list.
 type Presence struct {
 	Version   uint64
 	Count     int      // connections of people who signed in
 	Anonymous int      // connections of those who did not
-	Users     []string // by name; nil where there are more than the server names
-	// Joined and Left are the difference from the Presence before. If the program takes
-	// its events slowly it gets one Presence for many changes.
+	Users     []string // sorted by name; nil if there are more than the server lists
+	// Joined and Left are the difference from the previous Presence. A slow program gets
+	// one Presence for many changes.
 	Joined, Left []string
 }
 

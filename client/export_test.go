@@ -58,7 +58,7 @@ func NewIn(lab Lab, address string, o Options) (*Client, error) {
 }
 
 const (
-	MaxFlying = maxFlying
+	MaxFlying = maxInFlight
 	KnownTime = knownTime
 	MaxKeys   = maxKeys
 )

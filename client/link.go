@@ -10,14 +10,13 @@ import (
 	"maru.example/maru"
 )
 
-// link is a connection that is held open: its goroutine, hold, connects again and
-// again.
+// link is a connection that is kept open: its goroutine, hold, reconnects again and again.
 type link struct {
 	c    *Client
-	main bool // it stands for the client
+	main bool // its state is the state of the client
 	stop context.CancelFunc
 
-	// Of hold alone.
+	// Used by hold alone.
 	attempt    int // failures in a row
 	openedAt   time.Time
 	token      string
@@ -28,8 +27,8 @@ type link struct {
 	conn          *connection        // nil between two
 	open          bool               // connect was answered
 	ended         bool               // for good
-	again         context.CancelFunc // ends this connection, or this wait for one
-	comeBackAfter *time.Duration     // what the server said
+	again         context.CancelFunc // ends this connection, or the wait for it
+	comeBackAfter *time.Duration     // from the server's reconnect push
 	maxChannels   int                // 0: unknown
 	subs          map[string]*Subscription
 	waiting       []*call // to be sent
@@ -37,8 +36,8 @@ type link struct {
 }
 
 var (
-	errSilent  = errors.New("the server is silent")
-	errNotMaru = maru.NewError(maru.CodeBadRequest, "the server does not speak "+subprotocol)
+	errSilent  = errors.New("the server does not answer pings")
+	errNotMaru = maru.NewError(maru.CodeBadRequest, "the server does not speak "+subprotocol+" (is it a maru server, and the address right?)")
 )
 
 // hold connects until ctx ends or the server says not to come back.
@@ -50,7 +49,7 @@ func (l *link) hold(ctx context.Context) {
 		l.c.mu.Unlock()
 		l.show(Connecting, nil)
 		end := l.connect(turn)
-		wait, back := l.judge(end)
+		wait, back := l.next(end)
 		switch {
 		case ctx.Err() != nil:
 			again()
@@ -62,7 +61,7 @@ func (l *link) hold(ctx context.Context) {
 			l.finish(end.error())
 			return
 		default:
-			l.c.warn("there is no connection", end.error(), "next", wait)
+			l.c.warn("no connection to the server; trying again", end.error(), "next", wait)
 			l.show(Waiting, end.error())
 			timer := time.NewTimer(wait)
 			select {
@@ -78,7 +77,7 @@ func (l *link) hold(ctx context.Context) {
 	}
 }
 
-// connect is one connection, from its preparation to its end.
+// connect is the life of one connection, from its preparation to its end.
 func (l *link) connect(ctx context.Context) (end ending) {
 	header, err := l.prepare(ctx)
 	if err != nil {
@@ -109,7 +108,7 @@ func (l *link) connect(ctx context.Context) (end ending) {
 		case errors.As(err, &f):
 			conn.fail(ending{code: maru.CloseBadRequest, word: f.Code, err: f})
 		default:
-			conn.fail(ending{code: closeLost, err: errors.New("the reply to connect cannot be understood")})
+			conn.fail(ending{code: closeLost, err: errors.New("the server's reply to connect is malformed")})
 		}
 	})
 	l.c.mu.Unlock()
@@ -124,7 +123,7 @@ func (l *link) connect(ctx context.Context) (end ending) {
 	}
 }
 
-// prepare runs what must be before an attempt.
+// prepare runs the program's functions before an attempt.
 func (l *link) prepare(ctx context.Context) (header http.Header, err error) {
 	if header, err = l.c.header(ctx); err != nil {
 		return nil, err
@@ -142,7 +141,7 @@ func (l *link) prepare(ctx context.Context) (header http.Header, err error) {
 	return header, nil
 }
 
-// live is a connection while it is open.
+// live runs a connection while it is open.
 func (l *link) live(ctx context.Context, conn *connection, w *welcome) ending {
 	l.openedAt, l.tokenIsNew = time.Now(), false
 	l.opened(conn, w)
@@ -186,21 +185,21 @@ func (l *link) live(ctx context.Context, conn *connection, w *welcome) ending {
 				l.token = token
 				l.expire(r.m.Refresh.Expires)
 			case r.err != nil && !errors.Is(r.err, ErrDisconnected):
-				l.c.warn("the token was not refreshed", r.err)
+				l.c.warn("the server refused the new token; trying again", r.err)
 			}
 			refresh.Reset(l.refreshIn())
 		}
 	}
 }
 
-// probe is a ping, and how long anything may take to come after it.
+// probe is a ping, and the timer for any message after it.
 type probe struct {
 	timer *time.Timer
-	asked bool // and nothing has come
-	after int  // messages that had come before
+	asked bool // it was sent, and no message has come since
+	after int  // messages received before it
 }
 
-// check sends a ping where there is reason to doubt that the connection lives.
+// check sends a ping after a silence, or after the machine slept.
 func (l *link) check(conn *connection, p *probe, slept bool, every time.Duration) {
 	if p.unanswered(conn) {
 		return
@@ -211,7 +210,7 @@ func (l *link) check(conn *connection, p *probe, slept bool, every time.Duration
 	switch {
 	case slept:
 		within = l.c.times.wake
-	case time.Since(conn.heard) < every:
+	case time.Since(conn.received) < every:
 		return
 	}
 	p.asked, p.after = true, conn.messages
@@ -219,7 +218,7 @@ func (l *link) check(conn *connection, p *probe, slept bool, every time.Duration
 	conn.ask("ping", struct{}{}, nil)
 }
 
-// unanswered reports whether a ping was sent and nothing has come since.
+// unanswered reports whether a ping was sent and no message has come since.
 func (p *probe) unanswered(conn *connection) bool {
 	conn.link.c.mu.Lock()
 	defer conn.link.c.mu.Unlock()
@@ -234,8 +233,8 @@ func (l *link) expire(at *time.Time) {
 	}
 }
 
-// refreshIn is when to get a new token: in time before this one expires. Where the
-// clocks differ too much the server's token_expired does the same, with a drop.
+// refreshIn is the time until a new token is needed, before this one expires. If the clocks
+// differ too much, the server closes with token_expired, and the client reconnects.
 func (l *link) refreshIn() time.Duration {
 	left := time.Until(l.expires)
 	if l.expires.IsZero() || l.c.o.Token == nil || left < time.Second {
@@ -259,7 +258,7 @@ func (l *link) refresh(ctx context.Context, conn *connection, token *string, don
 	}{t}, func(m *message, err error) { done <- result{m, err} })
 }
 
-// opened lets everything go on.
+// opened continues subscriptions and calls on a new connection.
 func (l *link) opened(conn *connection, w *welcome) {
 	c := l.c
 	c.log.Debug("connected", "user", w.User)
@@ -276,11 +275,11 @@ func (l *link) opened(conn *connection, w *welcome) {
 	l.pump()
 	c.mu.Unlock()
 	if l.main {
-		c.tell(Open, nil)
+		c.notify(Open, nil)
 	}
 }
 
-// spill moves subscriptions that are too many to other links. c.mu is held.
+// spill moves subscriptions beyond the server's limit to other links. c.mu is held.
 func (l *link) spill() {
 	for channel, s := range l.subs {
 		if l.maxChannels == 0 || len(l.subs) <= l.maxChannels {
@@ -291,7 +290,7 @@ func (l *link) spill() {
 	}
 }
 
-// hangUp ends the talk, and the WebSocket if that is not over yet.
+// hangUp ends the use of the connection, and closes the WebSocket if it is still open.
 func (l *link) hangUp(ctx context.Context, conn *connection, wire wire, end ending) {
 	c := l.c
 	c.mu.Lock()
@@ -307,7 +306,7 @@ func (l *link) hangUp(ctx context.Context, conn *connection, wire wire, end endi
 	l.back = nil
 	c.mu.Unlock()
 	if ctx.Err() == nil {
-		wire.Terminate() // where it has ended by itself that does nothing
+		wire.Terminate() // does nothing if it has ended already
 		<-conn.gone
 		return
 	}
@@ -324,16 +323,16 @@ func (l *link) hangUp(ctx context.Context, conn *connection, wire wire, end endi
 	})
 }
 
-// judge says how long to wait after a connection has ended so, or not to come
-// back.
-func (l *link) judge(end ending) (wait time.Duration, back bool) {
+// next decides after the end of a connection whether to connect again, and how long to wait
+// before that.
+func (l *link) next(end ending) (wait time.Duration, back bool) {
 	if !l.openedAt.IsZero() && time.Since(l.openedAt) >= steadyTime {
 		l.attempt = 0
 	}
 	l.openedAt = time.Time{}
 	back = end.comeBack()
 	if end.code == maru.CloseTokenExpired || end.code == maru.CloseBadToken && !l.tokenIsNew {
-		back = l.token != "" // another can be had
+		back = l.token != "" // get a new one
 		l.token = ""
 	}
 	l.c.mu.Lock()
@@ -351,8 +350,8 @@ func (l *link) judge(end ending) (wait time.Duration, back bool) {
 	return wait, back
 }
 
-// backoff is the wait before an attempt: anything up to a bound that doubles ("full
-// jitter"), so that those who fell together do not return together.
+// backoff is the wait before an attempt: a random time up to a bound that doubles ("full
+// jitter"), so that clients that were disconnected together do not reconnect together.
 func backoff(attempt int, random func() float64) time.Duration {
 	most := longest
 	if attempt < 6 {
@@ -361,7 +360,7 @@ func backoff(attempt int, random func() float64) time.Duration {
 	return time.Duration(random() * float64(most))
 }
 
-// show tells the state, if the link stands for the client.
+// show publishes the state, if the link is the main one.
 func (l *link) show(s State, why error) {
 	if !l.main {
 		return
@@ -369,10 +368,10 @@ func (l *link) show(s State, why error) {
 	l.c.mu.Lock()
 	l.c.set(s, why)
 	l.c.mu.Unlock()
-	l.c.tell(s, why)
+	l.c.notify(s, why)
 }
 
-// finish is the end of hold. With the link that stands for the client all end.
+// finish is the end of hold. The end of the main link ends all links.
 func (l *link) finish(why error) {
 	c := l.c
 	c.mu.Lock()
@@ -390,10 +389,10 @@ func (l *link) finish(why error) {
 	c.mu.Unlock()
 	c.stop()
 	close(c.done)
-	c.tell(Closed, why)
+	c.notify(Closed, why)
 }
 
-// lose ends what the link carries. c.mu is held.
+// lose ends the subscriptions and calls of the link. c.mu is held.
 func (l *link) lose(why error) {
 	l.ended = true
 	for _, s := range l.subs {

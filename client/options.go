@@ -13,14 +13,15 @@ import (
 
 // Options say how to connect. The zero value is an anonymous client.
 type Options struct {
-	// Token gets a token: a JWT or an API key. It may be called by several goroutines at once,
-	// since a client may have several connections. It is asked for before the first connection,
-	// in time before a token expires, and when the server says that it has expired or is
-	// not valid; "" means that there is none. It has 15 s, in which its ctx ends. If it fails, so
-	// does the attempt to connect, and the next one asks again.
+	// Token returns a token: a JWT or an API key; "" means that there is none. It is called
+	// before the first connection, in time before a token expires, and when the server says
+	// that a token has expired or is not valid. A client may have several connections, so it
+	// may be called by several goroutines at once. Its ctx ends after 15 s. If it fails, the
+	// attempt to connect fails too, and the next attempt calls it again.
 	Token func(ctx context.Context) (string, error)
-	// Prepare runs before each attempt to connect, to sign in again for instance, and may
-	// change the headers of the handshake. It has 15 s. If it fails, so does the attempt.
+	// Prepare runs before each attempt to connect, for instance to sign in again, and may
+	// change the headers of the handshake. Its ctx ends after 15 s. If it fails, the attempt
+	// fails too.
 	Prepare func(ctx context.Context, header http.Header) error
 	// Header is sent with each handshake.
 	Header http.Header
@@ -32,28 +33,28 @@ type Options struct {
 	TLSConfig *tls.Config
 	// NetDial connects; nil is net.Dialer's DialContext.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// MaxMessageBytes bounds what is taken in one message; above it the connection is
-	// closed with 1009. A reply with history may be large. Default 64 MiB.
+	// MaxMessageBytes bounds one message of the server; a larger one closes the connection
+	// with 1009. A reply with history may be large. Default 64 MiB.
 	MaxMessageBytes int64
 
-	// Name says who this is: the User-Agent of the handshake, and an attribute in the log.
+	// Name is the User-Agent of the handshake, and an attribute in the log.
 	Name string
-	// OnState is told of each change of state, with why it is Waiting or Closed. Calls come
-	// one at a time and in order, the last one with Closed. The connection waits for it, and it
-	// must not call Close.
+	// OnState is called for each change of state, with the reason for Waiting and Closed.
+	// Calls come one at a time and in order, the last one with Closed. The connection waits
+	// for it. It must not call Close.
 	OnState func(s State, why error)
-	// Logger gets connections (Debug) and what failed and is tried again (Warn). Default:
-	// nobody does.
+	// Logger gets connections (Debug), and failures that are tried again (Warn). Default:
+	// nothing is logged.
 	Logger *slog.Logger
 }
 
-// State is what the connection does.
+// State is the state of a client's connection.
 type State uint8
 
 const (
 	Connecting State = iota
 	Open
-	Waiting // it was lost, and comes back
+	Waiting // it was lost and will be opened again
 	Closed  // for good
 )
 
@@ -66,46 +67,46 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// SubscribeOptions say what a subscription is to bring. The zero value is all that is
+// SubscribeOptions configure a subscription. The zero value delivers everything that is
 // published from now on.
 type SubscribeOptions struct {
-	// Since, if not nil, is where to begin, exclusive: first what the history has after
-	// it, or a Gap. An empty Epoch means the current one.
+	// Since, if not nil, is the position after which to begin: first come the publications
+	// of the history after it, or a Gap. An empty Epoch means the current one.
 	Since *maru.Position
-	// Last begins with the newest so many, 1 to 1,000. Since wins.
+	// Last begins with the newest Last publications, 1 to 1,000. Since wins over it.
 	Last int
-	// Latest brings, if publications come too fast, only the newest of each key, and
-	// a publication never after a newer one of its key. There are no gaps then: what was
-	// skipped was stale. Of more than 10,000 keys, one that was silent for long may bring its
-	// newest once more after a reconnect.
+	// Latest delivers only the newest publication of each key if they come too fast, and
+	// never one after a newer one of its key. There are no gaps then, since everything that
+	// was skipped was stale. With more than 10,000 keys, a key that was silent for long may
+	// deliver its newest publication once more after a reconnect.
 	Latest bool
-	// MaxHz brings at most so many a second for each key, 0.1 to 1,000, the last
-	// one always. It implies Latest.
+	// MaxHz delivers at most this many publications a second for each key, 0.1 to 1,000;
+	// the last one is always delivered. It implies Latest.
 	MaxHz float64
-	// Presence brings who is in the channel.
+	// Presence also delivers the presence of the channel and its changes.
 	Presence bool
-	// Token gets a token for this channel, each time it is subscribed, where the rules want
-	// one. It has 15 s.
+	// Token returns a token for this channel, where the rules require one. It is called each
+	// time the channel is subscribed. Its ctx ends after 15 s.
 	Token func(ctx context.Context) (string, error)
-	// MaxQueued is how many events wait for the program before the subscription rests until
-	// there is room; so it does above 16 MiB of data. Default 1,000. With Latest it is
-	// at least 10,000, keys that is.
+	// MaxQueued is how many events may wait for the program. Beyond it, or beyond 16 MiB of
+	// data, the client unsubscribes until there is room. Default 1,000. With Latest it is at
+	// least 10,000, counted in keys.
 	MaxQueued int
 }
 
-// The limits of time are those of the client for browsers.
+// The time limits are those of the client for browsers.
 const (
-	patience   = 15 * time.Second // for an answer to a handshake, to connect, and of the program
+	patience   = 15 * time.Second // for an answer to a handshake, to connect, and from functions of the program
 	pingEvery  = 25 * time.Second // silence before a ping, if the server does not say
-	steadyTime = 5 * time.Second  // a connection that lived so long ends the row of failures
-	leaveTime  = time.Second      // for the server to say good-bye
+	steadyTime = 5 * time.Second  // a connection that lived this long resets the count of failures
+	leaveTime  = time.Second      // for the server's part of the closing handshake
 	longest    = 20 * time.Second // before an attempt
 	farthest   = time.Hour        // that a server may put off the next attempt
 )
 
-// times are those that are too long for tests with real sockets.
+// times are the limits that are too long for tests with real sockets.
 type times struct {
-	tick time.Duration // how often the clock is looked at
+	tick time.Duration // how often the clock is checked
 	ping time.Duration // for something to come after a ping
 	wake time.Duration // the same, after the machine slept
 }
@@ -113,13 +114,13 @@ type times struct {
 var defaultTimes = times{tick: 5 * time.Second, ping: 10 * time.Second, wake: 4 * time.Second}
 
 const (
-	maxFlying      = 1000     // commands without their reply; more wait here
-	maxFlyingBytes = 4 << 20  // the same, in bytes
-	maxQueued      = 1000     // default of SubscribeOptions.MaxQueued
-	maxQueuedBytes = 16 << 20 // of data in the queue of a subscription
-	maxPageBytes   = 4 << 20  // that are fetched at once after a rest, as far as can be foreseen
-	maxKeys        = 10_000   // that wait in one with Latest; as many as the server has
-	maxLast        = 1000     // docs/protocol.md §3
-	leastHz        = 0.1
-	mostHz         = 1000
+	maxInFlight      = 1000     // commands without a reply; further ones wait in the client
+	maxInFlightBytes = 4 << 20  // the same, in bytes
+	maxQueued        = 1000     // default of SubscribeOptions.MaxQueued
+	maxQueuedBytes   = 16 << 20 // of data in the queue of a subscription
+	maxPageBytes     = 4 << 20  // estimated size of one page that is fetched after a rest
+	maxKeys          = 10_000   // that wait in one queue with Latest; as many as in the server
+	maxLast          = 1000     // docs/protocol.md §3
+	leastHz          = 0.1
+	mostHz           = 1000
 )

@@ -7,31 +7,31 @@ import (
 	"maru.example/maru"
 )
 
-// queue holds the events of a subscription until the program takes them. It never
-// waits: what does not fit is refused, and then pop says when there is room again.
+// queue holds the events of a subscription until the program reads them. It never blocks: it
+// refuses events that do not fit, and pop then reports when there is room again.
 type queue struct {
 	most      int // items
 	mostBytes int
 	latest    bool
 
-	mu      sync.Mutex
-	items   []item
-	bytes   int
-	taken   int            // items ever taken
-	keys    map[string]int // latest: the number of the item that waits of each key
-	present bool           // a *Presence waits; what it says is made when it is taken
-	here    *Presence
-	told    *Presence // the last one that was taken
-	refused bool
-	end     error         // after what waits
-	at      maru.Position // after the last item that was taken
-	ready   chan struct{} // has a token if there is something to take
+	mu       sync.Mutex
+	items    []item
+	bytes    int
+	taken    int            // items ever read
+	keys     map[string]int // latest: the number of the waiting item of each key
+	present  bool           // a *Presence waits; its content is made when it is read
+	here     *Presence
+	reported *Presence // the last one that was read
+	refused  bool
+	end      error         // returned after the waiting items
+	at       maru.Position // after the last item that was read
+	ready    chan struct{} // has a value if there is something to read
 }
 
 type item struct {
 	event Event
 	bytes int
-	at    maru.Position // after it; of a publication without a place the zero one
+	at    maru.Position // after it; zero for a transient publication
 }
 
 func (q *queue) init(most, mostBytes int, latest bool) {
@@ -40,8 +40,8 @@ func (q *queue) init(most, mostBytes int, latest bool) {
 	q.ready = make(chan struct{}, 1)
 }
 
-// publication appends one, or with latest puts it in the place of an older one of
-// its key that waits. It is false if there is no room.
+// publication appends one, or with latest replaces the waiting one of its key. It reports
+// false if there is no room.
 func (q *queue) publication(p *Publication, at maru.Position) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,12 +67,12 @@ func (q *queue) publication(p *Publication, at maru.Position) bool {
 	return true
 }
 
-// begin appends what is missing, if anything is, and where it goes on. s is nil if the
-// subscription has not begun.
+// begin appends the gap, if there is one, and the position where the subscription continues.
+// s is nil if the subscription has not begun.
 func (q *queue) begin(gap *maru.Gap, at maru.Position, s *Subscribed) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	clear(q.keys) // what comes from here on does not overtake this
+	clear(q.keys) // later publications do not overtake this
 	if gap != nil {
 		q.append(item{event: (*Gap)(gap), at: at})
 	}
@@ -81,7 +81,7 @@ func (q *queue) begin(gap *maru.Gap, at maru.Position, s *Subscribed) {
 	}
 }
 
-// presence appends who is here, if that does not wait to be told already.
+// presence appends the presence, if there is none waiting already.
 func (q *queue) presence(here *Presence) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -92,7 +92,7 @@ func (q *queue) presence(here *Presence) {
 	}
 }
 
-// room is how many publications fit; if none does, pop says when.
+// room is how many publications fit; if none does, pop reports when there is room.
 func (q *queue) room() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -102,7 +102,7 @@ func (q *queue) room() int {
 	return q.most - len(q.items)
 }
 
-// finish ends the queue with err: at once, or after what waits.
+// finish ends the queue with err: at once, or after the waiting items.
 func (q *queue) finish(err error, atOnce bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -116,8 +116,8 @@ func (q *queue) finish(err error, atOnce bool) {
 	q.signal()
 }
 
-// pop takes the next event; nil, nil if there is none yet. room is true once after
-// something was refused, when half of the queue is free.
+// pop returns the next event; nil, nil if there is none yet. After an event was refused, room
+// is true once, when half of the queue is free.
 func (q *queue) pop() (event Event, room bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -162,21 +162,21 @@ func (q *queue) position() maru.Position {
 	return q.at
 }
 
-// difference is who is here now, and how that differs from what was told last.
+// difference is the current presence, and how it differs from the last one that was read.
 func (q *queue) difference() *Presence {
 	q.present = false
 	now := *q.here
-	if q.told != nil && q.told.Users != nil && now.Users != nil {
-		now.Joined = without(now.Users, q.told.Users)
-		now.Left = without(q.told.Users, now.Users)
+	if q.reported != nil && q.reported.Users != nil && now.Users != nil {
+		now.Joined = without(now.Users, q.reported.Users)
+		now.Left = without(q.reported.Users, now.Users)
 	}
-	q.told = &now
+	q.reported = &now
 	copied := now
 	copied.Users = slices.Clone(now.Users) // the program's own
 	return &copied
 }
 
-// without is what of a is not in b; both are sorted.
+// without is the part of a that is not in b; both are sorted.
 func without(a, b []string) (rest []string) {
 	for _, s := range a {
 		if _, found := slices.BinarySearch(b, s); !found {

@@ -13,7 +13,7 @@ import (
 	"maru.example/maru"
 )
 
-// Subscription is one channel, as the program hears it.
+// Subscription delivers the events of one channel to the program.
 type Subscription struct {
 	c       *Client
 	channel string
@@ -23,14 +23,14 @@ type Subscription struct {
 	// Guarded by Client.mu.
 	link     *link
 	run      int  // the number of the subscribe command that counts
-	on       bool // it was answered: what is pushed belongs to it
-	resting  bool // until there is room in the queue
+	on       bool // it was answered: pushes of the channel belong to it
+	resting  bool // unsubscribed until there is room in the queue
 	over     bool
 	attempt  int // failures in a row
 	timer    *time.Timer
-	blind    bool              // the history may not be read: what was missed is a gap
-	behind   bool              // it rested: what was published meanwhile is fetched first
-	unpaged  bool              // which does not work here
+	blind    bool              // the history may not be read: missed publications are a gap
+	behind   bool              // it rested: the publications meanwhile are fetched first
+	unpaged  bool              // fetching pages does not work here
 	largest  int               // bytes of a publication so far
 	position *maru.Position    // of the last publication that came
 	replay   int               // publications of the replay still to come
@@ -38,10 +38,10 @@ type Subscription struct {
 	watch    watch
 }
 
-// Subscribe subscribes to a channel. It does not wait: whatever comes of it comes by Next.
-// A channel may be subscribed more than once, each time with its own past. The error is about
-// the arguments; those of docs/protocol.md §3 for subscribe come by Next where they
-// are for good, and where not it is tried again.
+// Subscribe subscribes to a channel and returns at once; Next returns the events. A channel
+// may be subscribed more than once, each time from another position. The error is about the
+// arguments. Of the errors in docs/protocol.md §3 Next returns the permanent ones; after
+// others the subscription is tried again.
 func (c *Client) Subscribe(channel string, o SubscribeOptions) (*Subscription, error) {
 	if err := checkSubscribe(channel, o); err != nil {
 		return nil, fmt.Errorf("client: subscribe: %w", err)
@@ -68,11 +68,11 @@ func checkSubscribe(channel string, o SubscribeOptions) error {
 	}
 	switch {
 	case o.Last < 0 || o.Last > maxLast:
-		return maru.NewError(maru.CodeBadRequest, "Last is a number from 1 to 1000")
+		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("Last is %d, but must be from 1 to 1000", o.Last))
 	case o.MaxHz != 0 && !(o.MaxHz >= leastHz && o.MaxHz <= mostHz):
-		return maru.NewError(maru.CodeBadRequest, "MaxHz is a number from 0.1 to 1000")
+		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("MaxHz is %v, but must be from 0.1 to 1000", o.MaxHz))
 	case o.MaxQueued < 0:
-		return maru.NewError(maru.CodeBadRequest, "MaxQueued is negative")
+		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("MaxQueued is %d, but must be 0 or more", o.MaxQueued))
 	}
 	return nil
 }
@@ -80,14 +80,14 @@ func checkSubscribe(channel string, o SubscribeOptions) error {
 // Channel is the channel's name.
 func (s *Subscription) Channel() string { return s.channel }
 
-// Position is after the last publication that Next returned: who keeps it, with what
-// was made of that publication, can go on from there in another life of the program, by
-// SubscribeOptions.Since. It is the zero Position before the first event.
+// Position is the position after the last publication that Next returned. A program that
+// stores it together with the result of processing that publication can continue from there
+// after a restart, by SubscribeOptions.Since. It is the zero Position before the first event.
 func (s *Subscription) Position() maru.Position { return s.queue.position() }
 
-// Next waits for the next event. Errors: ctx's; ErrUnsubscribed; ErrClosed; or why the
-// server has ended the subscription or the connection, after everything that came before.
-// Such an error is final.
+// Next waits for the next event. Errors: that of ctx; ErrUnsubscribed; ErrClosed; or the
+// reason for which the server ended the subscription or the connection, after all earlier
+// events. An error that is not ctx's is final.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -107,8 +107,8 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// All are the events from now on, in a loop. It ends with Unsubscribe; any other error of
-// Next is its last item. Leaving the loop does not unsubscribe.
+// All iterates over the events from now on. It ends with Unsubscribe; any other error of Next
+// is its last item. Leaving the loop does not unsubscribe.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
@@ -120,8 +120,7 @@ func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-// Unsubscribe ends the subscription: nothing comes any more, not even what has come and
-// was not taken.
+// Unsubscribe ends the subscription. Events that wait in the queue are discarded.
 func (s *Subscription) Unsubscribe() {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -148,15 +147,14 @@ func (s *Subscription) finish(why error) {
 	}
 }
 
-// join gives it to a link. c.mu is held.
+// join assigns it to a link. c.mu is held.
 func (s *Subscription) join(l *link) {
 	s.link = l
 	l.subs[s.channel] = s
 	s.open()
 }
 
-// open subscribes, if the connection is open and there is room for what will come.
-// c.mu is held.
+// open subscribes, if the connection is open and there is room in the queue. c.mu is held.
 func (s *Subscription) open() {
 	s.on = false
 	s.run++
@@ -175,21 +173,21 @@ func (s *Subscription) open() {
 	}
 }
 
-// lost says that the connection is no more. c.mu is held.
+// lost is called when the connection is lost. c.mu is held.
 func (s *Subscription) lost() {
 	s.on = false
 	s.run++
 	s.wait(0, nil)
 }
 
-// rest takes the subscription back, since nobody takes what comes. c.mu is held.
+// rest unsubscribes at the server, since the queue is full. c.mu is held.
 func (s *Subscription) rest() {
 	s.on, s.resting, s.behind = false, true, true
 	s.run++
 	s.link.conn.ask("unsubscribe", channelCommand{s.channel}, nil)
 }
 
-// resume goes on after rest: there is room.
+// resume continues after rest: there is room.
 func (s *Subscription) resume() {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -199,8 +197,8 @@ func (s *Subscription) resume() {
 	}
 }
 
-// wait does something later, instead of what was to be done; nil: nothing. c.mu is
-// held, also then.
+// wait calls then later, and replaces an earlier wait; nil only ends that. c.mu is held, also
+// when then is called.
 func (s *Subscription) wait(d time.Duration, then func()) {
 	if s.timer != nil {
 		s.timer.Stop()
@@ -219,7 +217,7 @@ func (s *Subscription) wait(d time.Duration, then func()) {
 	})
 }
 
-// subscribe sends the command, with a token if it wants one. c.mu is held.
+// subscribe sends the command, with a token if the program gives one. c.mu is held.
 func (s *Subscription) subscribe() {
 	if s.o.Token == nil {
 		s.command("")
@@ -263,11 +261,11 @@ func (s *Subscription) command(token string) {
 		case err == nil && m.Subscribe != nil:
 			s.begin(m.Subscribe, since)
 		case err == nil:
-			s.link.conn.fail(ending{code: closeLost, err: errors.New("the reply to subscribe cannot be understood")})
+			s.link.conn.fail(ending{code: closeLost, err: errors.New("the server's reply to subscribe is malformed")})
 		case !errors.As(err, &f):
 			s.finish(fmt.Errorf("client: subscribe: %w", err))
 		case f.Code == maru.CodeNotAllowed && body.Since != "":
-			// One may hear a channel and not read its history.
+			// The right to subscribe does not include the right to read history.
 			s.blind = true
 			s.command(token)
 		default:
@@ -276,7 +274,7 @@ func (s *Subscription) command(token string) {
 	})
 }
 
-// begin is the reply. c.mu is held.
+// begin processes the reply to subscribe. c.mu is held.
 func (s *Subscription) begin(r *subscribed, since *maru.Position) {
 	at := maru.Position{Epoch: r.Epoch, Offset: r.Offset}
 	gap := r.Gap
@@ -294,7 +292,8 @@ func (s *Subscription) begin(r *subscribed, since *maru.Position) {
 	}
 }
 
-// failed says that it did not begin, or that the server has ended it. c.mu is held.
+// failed processes an error reply, or the end of the subscription by the server. c.mu is
+// held.
 func (s *Subscription) failed(f *failure) {
 	s.on = false
 	s.run++
@@ -302,15 +301,15 @@ func (s *Subscription) failed(f *failure) {
 		s.finish(fmt.Errorf("client: %w", f))
 		return
 	}
-	s.c.warn("a subscription is tried again", f, "channel", s.channel)
+	s.c.warn("the subscription failed and will be tried again", f, "channel", s.channel)
 	s.wait(backoff(s.attempt, s.c.random), s.open)
 	s.attempt++
 }
 
-// pushed takes what the server says about the channel. c.mu is held.
+// pushed processes a push about the channel. c.mu is held.
 func (s *Subscription) pushed(m *message) {
 	switch {
-	case !s.on: // of the subscription before
+	case !s.on: // it belongs to the previous subscription
 	case m.Publication != nil:
 		s.publication(m.Publication)
 	case m.Presence != nil:
@@ -330,8 +329,7 @@ func (s *Subscription) publication(p *maru.Publication) {
 	}
 }
 
-// put gives a publication to the program, unless it has come before. It is false if there
-// is no room.
+// put queues a publication, unless it came before. It reports false if there is no room.
 func (s *Subscription) put(p *maru.Publication, replay bool) bool {
 	if s.knows(p) {
 		return true
@@ -359,8 +357,8 @@ func (s *Subscription) forget() {
 	maps.DeleteFunc(s.newest, func(_ string, offset uint64) bool { return offset < middle })
 }
 
-// page fetches what was published while it rested, as much as there is room for: with a
-// subscription everything would be sent again and again, and most of it in vain. c.mu is held.
+// page fetches publications from the time of the rest, as many as there is room for. A
+// subscription instead would send all of them again and again, mostly in vain. c.mu is held.
 func (s *Subscription) page(limit int) {
 	since := *s.position
 	run, conn := s.run, s.link.conn
@@ -378,7 +376,7 @@ func (s *Subscription) page(limit int) {
 	})
 }
 
-// paged takes what page has asked for. c.mu is held.
+// paged processes the reply to page. c.mu is held.
 func (s *Subscription) paged(r *past, since maru.Position, limit int) {
 	h := r.history()
 	at := h.Start(maru.HistoryQuery{Since: &since})
@@ -398,8 +396,8 @@ func (s *Subscription) paged(r *past, since maru.Position, limit int) {
 	s.open()
 }
 
-// knows reports whether it, or with Latest something newer of its key, has come before.
-// What is transient has no place, and is always new.
+// knows reports whether it, or with Latest a newer one of its key, came before. A transient
+// publication has no offset, and is always new.
 func (s *Subscription) knows(p *maru.Publication) bool {
 	switch {
 	case p.Offset == 0:
@@ -410,7 +408,7 @@ func (s *Subscription) knows(p *maru.Publication) bool {
 	return p.Offset <= s.position.Offset
 }
 
-// missed is what was missed since a position and cannot be had.
+// missed is the gap since a position, if the history may not be read.
 func missed(since, now maru.Position) *maru.Gap {
 	switch {
 	case since.Epoch != "" && since.Epoch != now.Epoch:

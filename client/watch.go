@@ -4,18 +4,18 @@ import (
 	"slices"
 )
 
-// watch keeps who is in a channel, from changes that build on each other.
+// watch keeps the presence of a channel up to date from changes.
 type watch struct {
-	here  *Presence
-	heard uint64 // the newest version that was heard of
-	asked bool   // the whole is on its way
+	here   *Presence
+	newest uint64 // the newest version in a push
+	asked  bool   // the whole list was requested
 }
 
-// change takes a change; one that does not fit on what is known makes the whole be
-// asked for. c.mu is held.
+// change applies a change. If it does not follow the known version, the whole list is
+// requested. c.mu is held.
 func (s *Subscription) change(p *presence) {
 	w := &s.watch
-	w.heard = p.Version
+	w.newest = p.Version
 	if w.here == nil || p.Version <= w.here.Version {
 		return
 	}
@@ -33,7 +33,7 @@ func (s *Subscription) change(p *presence) {
 	s.show(here)
 }
 
-// whole takes who is there in whole.
+// whole replaces the presence by a whole list.
 func (s *Subscription) whole(p *presence) {
 	here := &Presence{Version: p.Version, Count: p.Count, Anonymous: p.Anonymous}
 	if p.Users != nil {
@@ -65,7 +65,7 @@ func (s *Subscription) askWhole() {
 			return
 		}
 		s.whole(m.Presence)
-		if m.Presence.Version < w.heard {
+		if m.Presence.Version < w.newest {
 			s.askWhole()
 		}
 	})

@@ -10,8 +10,8 @@ import (
 	"maru.example/maru"
 )
 
-// message is one message of the server: a reply, or a push, which has no id. Of
-// the rest one is there. Unknown fields are ignored.
+// message is one message of the server: a reply, or a push, which has no id. One of the
+// other fields is set. Unknown fields are ignored.
 type message struct {
 	ID           uint64            `json:"id"`
 	Channel      *string           `json:"channel"`
@@ -50,7 +50,7 @@ type subscribed struct {
 	Presence *presence `json:"presence"`
 }
 
-// presence is the whole, with Users, or a change, with Prev.
+// presence is the whole list, with Users, or a change, with Prev.
 type presence struct {
 	Version   uint64             `json:"version"`
 	Prev      uint64             `json:"prev"`
@@ -87,12 +87,12 @@ type answer struct {
 func parse(data []byte) (*message, error) {
 	m := new(message)
 	if err := json.Unmarshal(data, m); err != nil {
-		return nil, fmt.Errorf("a message of the server cannot be read: %w", err)
+		return nil, fmt.Errorf("the server sent a malformed message: %w", err)
 	}
 	return m, nil
 }
 
-// milliseconds is a duration that a server said, from 0 to most.
+// milliseconds converts a number from the server to a duration from 0 to most.
 func milliseconds(ms float64, most time.Duration) time.Duration {
 	switch limit := float64(most.Milliseconds()); {
 	case ms > limit:
@@ -158,7 +158,7 @@ func encode(id uint64, name string, body any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encodeData is the data of a publication as the publish command has it.
+// encodeData is the data field of the publish command.
 func encodeData(p *maru.Publication) (json.RawMessage, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
@@ -168,17 +168,17 @@ func encodeData(p *maru.Publication) (json.RawMessage, error) {
 		return maru.AppendString(nil, string(p.Data)), nil
 	case maru.JSON:
 		if !json.Valid(p.Data) {
-			return nil, maru.NewError(maru.CodeBadJSON, "the data is not JSON")
+			return nil, maru.NewError(maru.CodeBadJSON, "Data of kind json is not valid JSON")
 		}
 		return p.Data, nil
 	case maru.Binary:
 		b := base64.StdEncoding.AppendEncode([]byte{'"'}, p.Data)
 		return append(b, '"'), nil
 	}
-	return nil, maru.NewError(maru.CodeBadRequest, "there is no kind "+p.Kind.String())
+	return nil, maru.NewError(maru.CodeBadRequest, "Kind must be Text, JSON or Binary, not "+p.Kind.String())
 }
 
-// written is a position as commands have it, "" for none.
+// written is a position in the form of commands; "" for none.
 func written(p *maru.Position) string {
 	switch {
 	case p == nil:

@@ -471,7 +471,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		w.upgrade("/channels/inbox:kim", "Cookie: "+cookie.String())
 	}
 	w.shutdown()
-	if !contains(log.Bytes(), "code=bad_token") || !contains(log.Bytes(), "connected") || !contains(log.Bytes(), "ended by a back end") {
+	if !contains(log.Bytes(), "code=bad_token") || !contains(log.Bytes(), "connected") || !contains(log.Bytes(), "connections ended by a back end") {
 		t.Fatalf("the log says nothing of it:\n%s", log.String())
 	}
 	for name, planted := range map[string]string{

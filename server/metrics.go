@@ -29,7 +29,7 @@ func (s *Server) allMetrics() []metrics.Metric {
 		}
 	}
 	return []metrics.Metric{
-		{Name: "maru_build_info", Help: "Always 1: what runs here.", Labels: []string{"version", "goversion"},
+		{Name: "maru_build_info", Help: "Always 1; the labels are the versions of maru and Go.", Labels: []string{"version", "goversion"},
 			Read: func(tell metrics.Tell) { tell(1, buildInfo()...) }},
 		{Name: "maru_connections", Help: "Live connections.", Labels: []string{"transport"},
 			Read: func(tell metrics.Tell) {
@@ -37,9 +37,9 @@ func (s *Server) allMetrics() []metrics.Metric {
 					tell(float64(t.Now()), t.Name())
 				}
 			}},
-		{Name: "maru_connections_limit", Help: "How many live connections there may be; 0: no limit.",
+		{Name: "maru_connections_limit", Help: "Most live connections allowed; 0: no limit.",
 			Read: one(func() float64 { return float64(max(s.options.MaxConnections, 0)) })},
-		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by the reason: closed (by the client), lost, answered (a poll), or the code of an error.",
+		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by reason: closed (by the client), lost, answered (a poll), or an error code.",
 			Labels: []string{"transport", "reason"}, Rises: true,
 			Read: func(tell metrics.Tell) {
 				for _, t := range s.admission.Transports() {
@@ -48,11 +48,11 @@ func (s *Server) allMetrics() []metrics.Metric {
 					}
 				}
 			}},
-		{Name: "maru_http_errors_total", Help: "Requests answered with an error, upgrades among them, by its code.", Labels: []string{"code"}, Rises: true,
+		{Name: "maru_http_errors_total", Help: "Requests answered with an error, by error code; upgrades are included.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.refusals.Of)},
-		{Name: "maru_command_errors_total", Help: "Commands of the full protocol answered with an error, by its code.", Labels: []string{"code"}, Rises: true,
+		{Name: "maru_command_errors_total", Help: "Commands of the full protocol answered with an error, by error code.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.failures.Of)},
-		{Name: "maru_slow_total", Help: "Connections ended because they did not read, by the bound that was passed; queue is of polls, and of event streams in HTTP/2.",
+		{Name: "maru_slow_total", Help: "Connections closed because they read too slowly, by the limit they passed; queue is for polls, and for event streams in HTTP/2.",
 			Labels: []string{"bound"}, Rises: true,
 			Read: func(tell metrics.Tell) {
 				slow := s.engine.Stats().Slow
@@ -61,21 +61,21 @@ func (s *Server) allMetrics() []metrics.Metric {
 				}
 			}},
 
-		{Name: "maru_channels", Help: "Channels that somebody is in.",
+		{Name: "maru_channels", Help: "Channels with at least one subscriber.",
 			Read: one(func() float64 { n, _ := s.hub.Size(); return float64(n) })},
-		{Name: "maru_subscriptions", Help: "Who is in channels, each once for each channel; polls and presence streams among them.",
+		{Name: "maru_subscriptions", Help: "Subscriptions of all connections to all channels; polls and presence streams are included.",
 			Read: one(func() float64 { _, n := s.hub.Size(); return float64(n) })},
 		{Name: "maru_publications_total", Help: "Publications delivered to their channels.", Rises: true,
 			Read: channels(func(h hub.Stats) uint64 { return h.Publications })},
-		{Name: "maru_publication_bytes_total", Help: "Bytes of their data.", Rises: true,
+		{Name: "maru_publication_bytes_total", Help: "Bytes of data in delivered publications.", Rises: true,
 			Read: channels(func(h hub.Stats) uint64 { return h.Bytes })},
-		{Name: "maru_publications_repeated_total", Help: "Publications that were not delivered, because of an idempotency key that was known (replayed) or a version that was not new (stale).",
+		{Name: "maru_publications_repeated_total", Help: "Publications that were not delivered, because the idempotency key was known (replayed) or the version was not new (stale).",
 			Labels: []string{"reason"}, Rises: true,
 			Read: func(tell metrics.Tell) {
 				tell(float64(s.replayed.Load()), "replayed")
 				tell(float64(s.stale.Load()), "stale")
 			}},
-		{Name: "maru_conflated_total", Help: "Publications that a newer one of their key made stale before they left, by where they waited: socket, queue (of an event stream in HTTP/2), pace (of max_hz).",
+		{Name: "maru_conflated_total", Help: "Publications replaced by a newer one of their key while they waited, by place: socket, queue (an event stream in HTTP/2), pace (max_hz).",
 			Labels: []string{"place"}, Rises: true,
 			Read: func(tell metrics.Tell) {
 				h := s.hub.Stats()
@@ -84,29 +84,29 @@ func (s *Server) allMetrics() []metrics.Metric {
 				}
 			}},
 
-		{Name: "maru_socket_deliveries_total", Help: "Messages that left on sockets.", Rises: true,
+		{Name: "maru_socket_deliveries_total", Help: "Messages written to sockets.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Deliveries })},
-		{Name: "maru_socket_writes_total", Help: "Calls that wrote them.", Rises: true,
+		{Name: "maru_socket_writes_total", Help: "System calls that wrote messages to sockets.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Writes })},
-		{Name: "maru_socket_sent_bytes_total", Help: "Bytes that left on sockets, before TLS.", Rises: true,
+		{Name: "maru_socket_sent_bytes_total", Help: "Bytes written to sockets, before TLS.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Written })},
-		{Name: "maru_socket_received_bytes_total", Help: "Bytes that came on sockets, after the handshake and TLS.", Rises: true,
+		{Name: "maru_socket_received_bytes_total", Help: "Bytes read from sockets, after the handshake and TLS.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Read })},
 
-		{Name: "maru_memory_used_bytes", Help: "What the process holds by Go's account, as --max-memory counts it.",
+		{Name: "maru_memory_used_bytes", Help: "Memory of the process by Go's own count, which --max-memory uses.",
 			Read: one(func() float64 { return float64(memoryUsed()) })},
 		{Name: "maru_memory_limit_bytes", Help: "The memory ceiling; 0: none.",
 			Read: one(func() float64 { return float64(max(s.options.MaxMemory, 0)) })},
-		{Name: "maru_overloaded", Help: "1 while newcomers are refused because of the memory ceiling.",
+		{Name: "maru_overloaded", Help: "1 while new connections are refused because of the memory ceiling.",
 			Read: one(func() float64 { return truth(s.overloaded.Load()) })},
 		{Name: "maru_draining", Help: "1 since a drain has begun.",
 			Read: one(func() float64 { return truth(s.admission.Drain.Begun()) })},
 
-		{Name: "maru_history_publications", Help: "Publications retained.",
+		{Name: "maru_history_publications", Help: "Publications retained in all histories.",
 			Read: one(func() float64 { return float64(s.broker.Held().Publications) })},
-		{Name: "maru_history_bytes", Help: "Bytes that they count, with what they cost beside their data.",
+		{Name: "maru_history_bytes", Help: "Bytes of retained publications, including their overhead.",
 			Read: one(func() float64 { return float64(s.broker.Held().Bytes) })},
-		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written, and publishing to it fails.",
+		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written; publishing to it fails.",
 			Read: one(func() float64 { return truth(s.broker.Err() != nil) })},
 	}
 }

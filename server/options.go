@@ -16,22 +16,22 @@ import (
 )
 
 // Options of a Server. Each zero field means its default. The zero Options are
-// strict: only pages of the server's own origin, and programs that are no browser,
+// strict: only pages of the server's own origin, and programs other than browsers,
 // may connect.
 type Options struct {
 	// Open is open mode: pages opened from disk may connect too, as long as no
 	// session's cookie comes with them.
 	Open bool
 	// Loopback says that the server can be reached on loopback addresses only: pages
-	// of loopback origins may then connect, and requests for other host names are
-	// refused (421 wrong_host), which is what stops DNS rebinding.
+	// of loopback origins may then connect. Requests for other host names are refused
+	// (421 wrong_host), which stops DNS rebinding.
 	Loopback bool
-	// Origins may connect beside the server's own: "https://example.org", or "null".
+	// Origins are other origins whose pages may connect: "https://example.org", or "null".
 	Origins []string
-	// Hosts are host names to answer for, beside localhost, while Loopback.
+	// Hosts are host names of this server beside localhost; used with Loopback only.
 	Hosts []string
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
-	// are believed.
+	// are trusted.
 	TrustedProxies []netip.Prefix
 
 	// BasePath is the path under which the server answers, such as "/live": everything
@@ -41,14 +41,14 @@ type Options struct {
 	// empty where http.StripPrefix, or a proxy, has removed the prefix already.
 	BasePath string
 
-	// Access is who may do what; Hooks let the program decide.
+	// Access has the rules, keys and limits; Hooks let the program decide.
 	Access
 	Hooks
 
-	// Logger gets who connected and disconnected (Debug), who was refused and why
-	// (Warn), faults (Error). Default: nobody does.
+	// Logger gets connects and disconnects (Debug), refusals with their reason (Warn) and
+	// faults (Error). Default: nothing is logged.
 	Logger *slog.Logger
-	// Demo makes the page of quotes say that its prices are sample data.
+	// Demo makes the page of quotes show that its prices are sample data.
 	Demo bool
 	// TLSConfig makes Serve speak TLS. It needs a certificate. Default: plain.
 	TLSConfig *tls.Config
@@ -59,26 +59,25 @@ type Options struct {
 	// MaxHeaderBytes bounds the header block of a request to Serve's listeners.
 	// Default 16 KiB; net/http reads up to 8 KiB more. Beyond: 431.
 	MaxHeaderBytes int
-	// HandshakeTimeout is for a header block, and for TLS, to arrive at Serve's
-	// listeners. Default 10 s.
+	// HandshakeTimeout is how long a header block, and a TLS handshake, may take at
+	// Serve's listeners. Default 10 s.
 	HandshakeTimeout time.Duration
 	// PingInterval is the silence after which a WebSocket is pinged. Default 25 s;
 	// negative: never.
 	PingInterval time.Duration
-	// PingTimeout is for a sign of life after a ping. Default 10 s.
+	// PingTimeout is how long a connection may take to answer a ping. Default 10 s.
 	PingTimeout time.Duration
 
-	// BacklogBytes, BacklogMessages and BacklogAge bound what waits for a connection
-	// that does not read. Default 1 MiB, 1,000 and 30 s. Beyond any of them a socket is
+	// BacklogBytes, BacklogMessages and BacklogAge bound the messages that wait for a slow
+	// connection. Default 1 MiB, 1,000 and 30 s. Beyond any of them a socket is
 	// closed with 1013 slow and an event stream ends.
 	BacklogBytes    int
 	BacklogMessages int
 	BacklogAge      time.Duration
 
-	// ServerContextTakeover and ClientContextTakeover allow WebSockets to compress
-	// by what the same side has said before (RFC 7692 §7.1.1). Default: neither. For what
-	// the server says that means to compress each publication for each connection anew.
-	// See docs/design/0006-context-takeover.md for what it gains and costs.
+	// ServerContextTakeover and ClientContextTakeover allow WebSockets to compress with
+	// earlier messages of the same side as context (RFC 7692 §7.1.1). Default: neither. With
+	// the first one each publication is compressed for each connection separately. See docs/design/0006-context-takeover.md for what it gains and costs.
 	ServerContextTakeover, ClientContextTakeover bool
 
 	// HistoryPublications is how many publications a channel retains, HistoryAge
@@ -96,12 +95,11 @@ type Options struct {
 	// Default: everything is in memory, and maru.Interval and maru.Sync are errors of New.
 	Broker maru.OpenBroker
 
-	// PresenceGrace is for how long a person without a connection counts as present, so
-	// that the reload of a page is no news to who follows presence. Default 5 s; negative:
-	// not at all.
+	// PresenceGrace is how long a person without a connection still counts as present, so
+	// that the reload of a page does not change presence. Default 5 s; negative: not at all.
 	PresenceGrace time.Duration
-	// PresenceMaxList is how many people presence names; of more only the numbers are
-	// told. Default 200.
+	// PresenceMaxList is the most people that presence lists by name; above it presence has
+	// only numbers. Default 200.
 	PresenceMaxList int
 
 	// MaxChannels bounds the subscriptions of one connection of the full protocol.
@@ -118,21 +116,21 @@ type Options struct {
 	// this module; the type is internal.
 	Gateways []Gateway
 
-	// KeyedMetrics has /metrics want an API key in open mode too, because Server.Status
-	// is served elsewhere. With Namespaces it always does.
+	// KeyedMetrics makes /metrics need an API key in open mode too, for a program that serves
+	// Server.Status elsewhere. With Namespaces it always needs one.
 	KeyedMetrics bool
 
 	// MaxConnections bounds sockets, event streams and waiting polls, in all.
-	// Default: what the limit on open files leaves; negative: no limit. Beyond: 503
+	// Default: as many as the limit on open files leaves; negative: no limit. Beyond: 503
 	// too_many_connections.
 	MaxConnections int
-	// MaxMemory is a ceiling, in bytes, for what the process holds by Go's account (see
-	// runtime/metrics), the kernel's buffers aside. Above it new connections are
-	// refused with 503 overloaded, and who has more waiting than an eighth of the
-	// backlog is closed as slow; publishing goes on. It ends 10 % below. Default: none.
+	// MaxMemory is a ceiling, in bytes, for the memory of the process by Go's own count (see
+	// runtime/metrics), without the kernel's buffers. Above it new connections are refused
+	// with 503 overloaded, and connections with more than an eighth of the backlog waiting
+	// are closed as slow; publishing continues. It ends 10 % below. Default: no ceiling.
 	MaxMemory int64
 
-	// MaxConnectionsPerAddress is the same from one address. Default: no limit.
+	// MaxConnectionsPerAddress is MaxConnections for one address. Default: no limit.
 	MaxConnectionsPerAddress int
 }
 

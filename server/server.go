@@ -99,7 +99,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
-	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "How long publications by HTTP and by the program took until they had their place.")
+	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
 	s.http = &http.Server{
 		Handler:           handler{s},

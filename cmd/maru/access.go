@@ -14,7 +14,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// access is who may do what, as the options have it. It reads the key files.
+// access is the part of the options that says who may do what. It reads the key files.
 func (c *serveCmd) access() (server.Access, error) { return accessOf(&c.Serve) }
 
 func accessOf(c *config.Serve) (server.Access, error) {
@@ -44,7 +44,7 @@ func accessOf(c *config.Serve) (server.Access, error) {
 	return a, nil
 }
 
-// maxKeyFile bounds a key file: more is none.
+// maxKeyFile bounds a key file, in bytes.
 const maxKeyFile = 64 << 10
 
 func readKeyFile(path string) ([]byte, error) {
@@ -55,14 +55,14 @@ func readKeyFile(path string) ([]byte, error) {
 	defer file.Close()
 	key, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
 	if err == nil && len(key) > maxKeyFile {
-		err = fmt.Errorf("%s is too long for a key", path)
+		err = fmt.Errorf("%s is too large for a key file (at most 64 KiB)", path)
 	}
 	return key, err
 }
 
-// reloading puts what the configuration file says of access in force at each
-// SIGHUP. Without a file nobody listens to SIGHUP: it ends the program, as when its
-// terminal is closed. The function that it returns ends it.
+// reloading applies the access part of the configuration file again at each SIGHUP, until
+// stop is called. It is not used without a file: SIGHUP then ends the program, as when its
+// terminal is closed.
 func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -71,10 +71,10 @@ func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Log
 		defer close(done)
 		for range hangups {
 			if err := reload(live, s); err != nil {
-				log.Error("the configuration file is not valid: what it said before stays in force", "file", c.Config, "error", err)
+				log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", c.Config, "error", err)
 				continue
 			}
-			log.Info("configuration file read anew: namespaces, keys and limits", "file", c.Config)
+			log.Info("configuration file reloaded: namespaces, keys and limits", "file", c.Config)
 		}
 	}()
 	return func() {
@@ -84,8 +84,8 @@ func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Log
 	}
 }
 
-// reload reads the whole command line again, so that flags and environment have
-// their say as they had.
+// reload reads the whole command line again, so that flags and environment still win over
+// the file.
 func reload(live *server.Server, s *surroundings) error {
 	var cli commandLine
 	args, plain := words(s.args)

@@ -147,7 +147,7 @@ func TestCheckRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ text, want string }{
 		"unknown key":    {"\n[namespaces.a]\nsubscribed = \"anyone\"", ":3: unknown option"},
-		"unknown rule":   {"[namespaces.a]\n\npublish = \"everybody\"", ":3: namespaces.a.publish: wants anyone"},
+		"unknown rule":   {"[namespaces.a]\n\npublish = \"everybody\"", ":3: namespaces.a.publish: must be anyone"},
 		"open to all":    {"listen = [\":3000\"]", ":1: listen"},
 		"bad key":        {"token-key = [\"/none\"]", "/none"},
 		"bad origin":     {"origin = [\"example.com/\"]", "example.com/"},

@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 )
 
-// announce prints what can be opened.
+// announce prints the addresses that can be opened.
 func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
 	if certificate != nil {
@@ -30,7 +30,7 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	first := hosts[0]
 
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "maru listens. Ctrl-C ends it.\n\n")
+	fmt.Fprintf(t, "maru is running. Press Ctrl-C to stop it.\n\n")
 	for _, host := range hosts {
 		fmt.Fprintf(t, "  The hall\t%s://%s%s/\n", scheme, host, base)
 	}
@@ -49,8 +49,8 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	return t.Flush()
 }
 
-// authorities are host and port for URLs, each once: localhost where both
-// loopback addresses answer, otherwise the addresses themselves.
+// authorities are host and port for URLs, without repeats: localhost if both loopback
+// addresses are listened on, otherwise the addresses themselves.
 func authorities(listeners []net.Listener) []string {
 	var bound []netip.AddrPort
 	for _, l := range listeners {
@@ -86,8 +86,8 @@ func isLoopback(addr netip.Addr) bool {
 	return addr == netip.IPv6Loopback() || addr == netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
-// ownAddresses are those by which other machines reach a listener on any: all
-// that are global, only IPv4 ones where it is 0.0.0.0.
+// ownAddresses are the global addresses at which other machines reach a listener on any;
+// for 0.0.0.0 only the IPv4 ones.
 func ownAddresses(any netip.Addr) []netip.Addr {
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {

@@ -22,42 +22,42 @@ type benchCmd struct {
 	Connect connectCmd `cmd:"" help:"Open and close connections again and again."`
 	Fanout  fanoutCmd  `cmd:"" help:"One publisher, many subscribers."`
 	Echo    echoCmd    `cmd:"" help:"Each connection gets back what it sends."`
-	Idle    idleCmd    `cmd:"" help:"Connections that only stand: what each costs in memory."`
+	Idle    idleCmd    `cmd:"" help:"Idle connections: the memory that each of them costs."`
 }
 
-// Help is what --help says beside the commands.
+// Help is the text of --help beside the commands.
 func (*benchCmd) Help() string {
-	return `Loads any server that speaks plain WebSocket, on this machine, and checks every byte that
-comes back. Give it the server's process (--pid) to know its CPU and memory.
+	return `Puts load on any server on this machine that speaks plain WebSocket, and checks every byte that
+comes back. With the server's process (--pid) it also reports the server's CPU and memory.
 
-Ctrl-C ends a run early; what was measured until then is printed and marked. The exit code is 1
+Ctrl-C ends a run early: the result so far is printed and marked as partial. The exit code is 1
 if anything was lost or wrong.`
 }
 
-// benchFlags are those of every mode.
+// benchFlags are the flags of every mode.
 type benchFlags struct {
 	Duration time.Duration `default:"10s" help:"How long to measure."`
-	Warmup   time.Duration `default:"1s" help:"The same traffic before that, not measured."`
+	Warmup   time.Duration `default:"1s" help:"How long to run the same traffic before that, not measured."`
 	Settle   time.Duration `default:"500ms" help:"Pause between the last connection's opening and the first message."`
-	PID      int           `name:"pid" placeholder:"PID" help:"The server's process: report its CPU and memory."`
+	PID      int           `name:"pid" placeholder:"PID" help:"Process of the server: report its CPU and memory."`
 
 	Subprotocol  []string `placeholder:"NAME" help:"Offer this subprotocol (repeatable)."`
 	Header       []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every handshake (repeatable)."`
-	FirstMessage []string `sep:"none" placeholder:"TEXT" help:"Each connection sends this when it is open; {i} is its number (repeatable)."`
+	FirstMessage []string `sep:"none" placeholder:"TEXT" help:"Message that each connection sends when it opens; {i} is the connection's number (repeatable)."`
 	Deflate      bool     `help:"Offer compression, permessage-deflate; fail if the server declines."`
 	Insecure     bool     `help:"Trust any certificate."`
 	OwnServer    bool     `name:"i-own-this-server" help:"Load a server that is not on this machine."`
 
-	Progress bool   `help:"Tell on stderr how it goes, even where that is no terminal."`
+	Progress bool   `help:"Print the progress on stderr even if that is not a terminal."`
 	JSON     bool   `name:"json" help:"Print the result as JSON."`
-	HTML     string `name:"html" placeholder:"FILE" help:"Write a page with charts, too."`
+	HTML     string `name:"html" placeholder:"FILE" help:"Also write a page with charts."`
 }
 
-// payloadFlags are those of modes that send messages.
+// payloadFlags are the flags of modes that send messages.
 type payloadFlags struct {
-	Size     int    `default:"128" help:"Bytes of a message, at least 32."`
-	Message  string `placeholder:"TEXT" help:"What to send: {payload} is replaced by the message, {n} by its number, {i} by the connection's."`
-	Contains bool   `help:"What arrives may hold other things around the message, or no message at all."`
+	Size     int    `default:"128" help:"Size of a message in bytes, at least 32."`
+	Message  string `placeholder:"TEXT" help:"Text to send: {payload} is replaced by the payload, {n} by its number, {i} by the connection's number."`
+	Contains bool   `help:"Accept messages with other text around the payload, and ignore messages without one."`
 }
 
 type connectCmd struct {
@@ -67,18 +67,18 @@ type connectCmd struct {
 }
 
 type fanoutCmd struct {
-	URL           string   `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"What all subscribe to (default ${default}); {i} is the connection's number."`
+	URL           string   `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"Address that all subscribers connect to (default ${default}); {i} is the connection's number."`
 	Connections   int      `default:"1000" help:"Subscribers."`
-	Window        *int     `xor:"pace" placeholder:"W" help:"Publish the next when all have the one W before (default 1)."`
-	Rate          *float64 `xor:"pace" placeholder:"N" help:"Publish N a second instead, whatever comes back; latency counts from when each was due."`
-	PublishURL    string   `name:"publish-url" placeholder:"URL" help:"Publish by POST to here; else one more connection sends."`
+	Window        *int     `xor:"pace" placeholder:"W" help:"Send a publication when all subscribers have the one W before it (default 1)."`
+	Rate          *float64 `xor:"pace" placeholder:"N" help:"Publish N a second instead, whatever comes back; latency counts from when each publication was due."`
+	PublishURL    string   `name:"publish-url" placeholder:"URL" help:"Publish by POST to this address; without it one more connection sends."`
 	PublishHeader []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every POST (repeatable)."`
 	payloadFlags
 	benchFlags
 }
 
 type echoCmd struct {
-	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench-{i}" placeholder:"URL" help:"What echoes (default ${default}, a channel for each); {i} is the connection's number."`
+	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench-{i}" placeholder:"URL" help:"Address that echoes (default ${default}, one channel for each connection); {i} is the connection's number."`
 	Connections int    `default:"1000" help:"Connections."`
 	InFlight    int    `default:"1" help:"Messages on the way per connection."`
 	payloadFlags
@@ -108,7 +108,7 @@ func (c *fanoutCmd) Run(ctx context.Context, s *surroundings, line *kong.Context
 	case c.Window != nil:
 		o.Window = *c.Window
 	case c.Rate != nil && *c.Rate <= 0:
-		return usagef("--rate: wants more than 0, not %v", *c.Rate)
+		return usagef("--rate: must be more than 0, not %v", *c.Rate)
 	case c.Rate != nil:
 		o.Window, o.Rate = 0, *c.Rate
 	}
@@ -153,7 +153,7 @@ func (f *benchFlags) measure(ctx context.Context, s *surroundings, line *kong.Co
 	if err != nil {
 		return err
 	}
-	// What this tool allocates, it drops at once; its memory is not the measured one.
+	// This tool's own allocations are short-lived, and its memory is not measured.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	result, err := bench.Run(ctx, o)
 	if o.Progress != nil && isScreen(s.stderr) {
@@ -183,7 +183,7 @@ func (f *benchFlags) print(w io.Writer, result *bench.Result) error {
 
 const clearLine = "\r\x1b[K"
 
-// progress is nil where nobody looks.
+// progress is nil if there is no terminal to show it on and no --progress.
 func (f *benchFlags) progress(w io.Writer) (func(bench.Progress), error) {
 	switch {
 	case isScreen(w):
@@ -199,8 +199,8 @@ func isScreen(w io.Writer) bool {
 	return ok && isTerminal(file)
 }
 
-// pageFile is where the page will be: beside its place until it is whole, so that
-// a run that fails leaves an older one as it was.
+// pageFile is a temporary file beside the page's path, renamed when it is complete. So a
+// run that fails leaves an older page unchanged.
 type pageFile struct {
 	*os.File
 	path string
@@ -234,7 +234,7 @@ func (p *pageFile) write(result *bench.Result) error {
 	return nil
 }
 
-// discard does nothing after write has gone well.
+// discard does nothing after a successful write.
 func (p *pageFile) discard() {
 	if p != nil {
 		p.Close()
@@ -248,15 +248,15 @@ func headers(flag string, lines []string) (http.Header, error) {
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || name == "" || strings.ContainsAny(name, " \t\r\n") || strings.ContainsAny(value, "\r\n") {
-			return nil, usagef("%s: wants NAME:VALUE, not %q", flag, line)
+			return nil, usagef("%s: must be NAME:VALUE, not %q", flag, line)
 		}
 		h.Add(name, strings.TrimSpace(value))
 	}
 	return h, nil
 }
 
-// shown is the command line for the result, where the values of headers, which may
-// be secrets, do not belong.
+// shown is the command line for the result, without the values of headers, which may be
+// secrets.
 func shown(args []string) string {
 	b := []byte("maru")
 	secret := false
@@ -280,7 +280,7 @@ func hidden(header string) string {
 	return name + ": …"
 }
 
-// quoted is a word for a shell.
+// quoted is a word, quoted for a shell if necessary.
 func quoted(word string) string {
 	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]{}#~!") {
 		return word

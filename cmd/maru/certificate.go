@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// selfSignedLife is how long a self-signed certificate is good. There is a new
-// one at each start.
+// selfSignedLife is how long a self-signed certificate is valid. There is a new one at
+// each start.
 const selfSignedLife = 30 * 24 * time.Hour
 
-// certificate is what TLS shows; nil without TLS.
+// certificate is the server's certificate for TLS; nil without TLS.
 func (c *serveCmd) certificate() (*tls.Certificate, error) {
 	switch {
 	case c.TLSSelfSigned:
@@ -29,13 +29,13 @@ func (c *serveCmd) certificate() (*tls.Certificate, error) {
 	}
 	certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s does not load: %w", c.TLSCert, c.TLSKey, err)
+		return nil, fmt.Errorf("tls-cert %s with tls-key %s: cannot be loaded: %w", c.TLSCert, c.TLSKey, err)
 	}
 	return &certificate, nil
 }
 
-// selfSigned makes a certificate for these names and addresses, of which a port
-// is taken off. It lives in memory only.
+// selfSigned makes a certificate for these names and addresses; a port after a name is
+// ignored. The certificate is in memory only.
 func selfSigned(names []string, now time.Time) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -18,19 +18,19 @@ import (
 )
 
 type checkCmd struct {
-	File string `arg:"" optional:"" placeholder:"FILE" help:"Configuration file; otherwise that of MARU_CONFIG."`
+	File string `arg:"" optional:"" placeholder:"FILE" help:"Configuration file (default: the file in MARU_CONFIG)."`
 }
 
-// Help is what --help says beside the flags.
+// Help is the text of --help beside the flags.
 func (*checkCmd) Help() string {
-	return `Says what is wrong, with file and line, and exits with 1; or else what each namespace allows. ` +
-		`Environment and flags are not looked at.`
+	return `Prints every mistake with file and line, and exits with 1; or else prints what each namespace allows. ` +
+		`Environment and flags are ignored.`
 }
 
 func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
 	path := cmp.Or(c.File, s.getenv(config.EnvPrefix+"CONFIG"))
 	if path == "" {
-		return usagef("which file?")
+		return usagef("no file given: maru check FILE, or set MARU_CONFIG")
 	}
 	serve := serveCmd{Serve: *config.Defaults()}
 	if err := serve.Load(path, nil); err != nil {
@@ -45,7 +45,8 @@ func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
 	return describe(s.stdout, &serve.Serve)
 }
 
-// try makes the server, without a port, and ends it: what only it can tell is told.
+// try creates the server without a port and shuts it down: some mistakes are found only
+// there.
 func try(ctx context.Context, c *serveCmd) error {
 	log := slog.New(slog.DiscardHandler)
 	certificate, err := c.certificate()
@@ -56,8 +57,8 @@ func try(ctx context.Context, c *serveCmd) error {
 	if o.Access, err = c.access(); err != nil {
 		return err
 	}
-	o.TokenKeySet = "" // nobody is asked
-	o.Broker = nil     // a running server may be using the directory; Check has checked who needs it
+	o.TokenKeySet = "" // makes no request
+	o.Broker = nil     // a running server may be using the directory; Check has found namespaces that need it
 	for name, n := range o.Namespaces {
 		n.Retention.Durability = maru.InMemory
 		o.Namespaces[name] = n
@@ -76,7 +77,7 @@ func describe(w io.Writer, c *config.Serve) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAMESPACE\tSUBSCRIBE\tPUBLISH\tHISTORY\tPRESENCE\tKEEPS, A CHANNEL\tIN ALL")
+	fmt.Fprintln(t, "NAMESPACE\tSUBSCRIBE\tPUBLISH\tHISTORY\tPRESENCE\tKEPT PER CHANNEL\tPER NAMESPACE")
 	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
 		n := c.Namespaces[name]
 		r := c.Retention(n)
@@ -102,7 +103,7 @@ func describe(w io.Writer, c *config.Serve) error {
 	return nil
 }
 
-// doubts are what is valid and perhaps not meant.
+// doubts are notes about settings that are valid but probably not intended.
 func doubts(c *config.Serve) (all []string) {
 	named := make(map[maru.Rule][]string)
 	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
@@ -113,22 +114,22 @@ func doubts(c *config.Serve) (all []string) {
 			}
 		}
 		if n.Subscribe != maru.Nobody && n.History == maru.Nobody {
-			all = append(all, fmt.Sprintf("%s: who subscribes cannot recover what was missed: history is nobody's", name))
+			all = append(all, fmt.Sprintf("%s: subscribers cannot recover missed publications, because the rule history is nobody", name))
 		}
 	}
 	tokens := len(c.TokenKey) > 0 || c.TokenKeySet != ""
-	backend := c.ConnectWebhook != "" || len(c.APIKey) > 0 // which also gives tickets
+	backend := c.ConnectWebhook != "" || len(c.APIKey) > 0 // an API key can make tickets
 	if people := append(slices.Clone(named[maru.SignedIn]), named[maru.Own]...); len(people) > 0 && !tokens && !backend && !c.Nicknames {
-		all = append(all, fmt.Sprintf("%s: nobody can be signed in: there is no token-key, token-key-set, api-key, connect-webhook, and nicknames are off", list(people)))
+		all = append(all, fmt.Sprintf("%s: the rules need signed-in people, but nobody can sign in: set token-key, token-key-set, api-key, connect-webhook or nicknames", list(people)))
 	}
 	if len(named[maru.Own]) > 0 && c.Nicknames {
-		all = append(all, fmt.Sprintf("%s: a nickname is whoever takes it first, and so are its own channels", list(named[maru.Own])))
+		all = append(all, fmt.Sprintf("%s: the rule own gives channels to whoever takes the nickname first, because nicknames are on", list(named[maru.Own])))
 	}
 	if len(named[maru.ByToken]) > 0 && !tokens && !backend {
-		all = append(all, fmt.Sprintf("%s: there are no tokens: there is no token-key, token-key-set, api-key or connect-webhook", list(named[maru.ByToken])))
+		all = append(all, fmt.Sprintf("%s: the rule token needs tokens, but there are none: set token-key, token-key-set, api-key or connect-webhook", list(named[maru.ByToken])))
 	}
 	if len(named[maru.ServerOnly]) > 0 && len(c.APIKey) == 0 {
-		all = append(all, fmt.Sprintf("%s: there is no api-key that could do what only servers may", list(named[maru.ServerOnly])))
+		all = append(all, fmt.Sprintf("%s: the rule server needs an API key, but there is none: set api-key (maru token --api-key)", list(named[maru.ServerOnly])))
 	}
 	return all
 }

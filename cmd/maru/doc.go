@@ -1,15 +1,15 @@
-// Command maru is the realtime server and its two tools for a shell.
+// Command maru is the realtime server, and tools for a shell.
 //
 //	maru                              the hall on http://localhost:3000, with sample prices
 //	maru serve --config maru.toml     the same, with options
 //	maru publish hall hello           POST one publication
-//	maru subscribe hall               print a channel as it comes, through every reconnect
+//	maru subscribe hall               print a channel live, across reconnects
 //
-// Results go to stdout; logs and complaints go to stderr. It exits with 0 when
-// all went well, 1 when something failed while it ran and 2 when it was called
-// wrongly: an unknown flag, a value out of range, a bad configuration file.
+// Results go to stdout, logs and errors to stderr. The exit status is 0 for success, 1
+// for a failure while it ran, and 2 for a mistake in the call: an unknown flag, a value
+// out of range, a bad configuration file.
 //
-// Each subcommand is a struct in a file of its own, with its flags as fields and
-// a method Run. The options of serve live in internal/config. This package is
-// the only one that parses a command line; it decides nothing about channels.
+// Each subcommand is a struct in a file of its own, with its flags as fields and a method
+// Run. The options of serve are in internal/config. Only this package parses a command
+// line. It decides nothing about channels.
 package main

@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	quietLimit  = 45 * time.Second // the server says something every 15 s: three times nothing is a dead connection
+	quietLimit  = 45 * time.Second // the server sends a comment every 15 s: three missing ones mean a dead connection
 	backoffBase = 500 * time.Millisecond
 	backoffCap  = 30 * time.Second
 
-	longestDrain = 10 * time.Minute // that a server is believed
+	longestDrain = 10 * time.Minute // longest wait that a draining server can ask for
 )
 
-var errQuiet = errors.New("nothing came for 45 s")
+var errQuiet = errors.New("the server sent nothing for 45 s")
 
-// follower is what the two ways to follow a channel, stream and poll, tell to
-// whoever started them. Its functions run on the goroutine of follow.
+// follower has the callbacks that the two ways to follow a channel, stream and poll, have
+// in common. They run on the goroutine of follow.
 type follower struct {
-	publication func(line []byte) error // each once; an error ends following
+	publication func(line []byte) error // called for each publication once; an error ends following
 	gap         func(maru.Gap)
 	lost        func(why error, wait time.Duration)
 
 	backoff backoff
 }
 
-// follow connects again and again. It returns when ctx ends (nil) or when
-// trying again is of no use.
+// follow connects again and again. It returns nil when ctx ends, and an error if another
+// attempt cannot succeed.
 func (f *follower) follow(ctx context.Context, connect func(context.Context) error) error {
 	for {
 		err := connect(ctx)
@@ -51,7 +51,7 @@ func (f *follower) follow(ctx context.Context, connect func(context.Context) err
 	}
 }
 
-// outputError is what publication returned.
+// outputError is an error that publication returned.
 type outputError struct{ error }
 
 func (e outputError) Unwrap() error { return e.error }
@@ -66,16 +66,16 @@ func permanent(err error) bool {
 // backoff paces reconnects. Its zero value is ready.
 type backoff struct {
 	base    time.Duration // what the server asked for; 0: backoffBase
-	after   time.Duration // what it asked for as it went; 0: nothing
+	after   time.Duration // what it asked for when it closed the connection; 0: nothing
 	attempt int           // since the last good connection
 }
 
-// good says that the connection serves.
+// good is called when the connection works.
 func (b *backoff) good() { b.after, b.attempt = 0, 0 }
 
-// next is how long to wait: a random part ("full jitter") of a time that doubles
-// with each attempt, so that the clients of a server that comes back do not come
-// all at once. Where the server has said when to come back, it has seen to that.
+// next is how long to wait: a random part ("full jitter") of a time that doubles with each
+// attempt, so that the clients of a restarted server do not all reconnect at once. A time
+// that the server asked for is taken as it is: the server spreads its clients itself.
 func (b *backoff) next() time.Duration {
 	if after := b.after; after > 0 {
 		b.after = 0
@@ -92,7 +92,8 @@ func (b *backoff) next() time.Duration {
 	return rand.N(min(limit, backoffCap))
 }
 
-// because prefers the reason for which we hung up to what the network makes of it.
+// because returns the reason for which we closed the connection, if we did, instead of the
+// network error that follows from it.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -11,8 +11,8 @@ import (
 	"maru.example/maru/internal/config"
 )
 
-// listen binds every address or none. Where nothing else was asked for, a
-// machine without IPv6 is no fault.
+// listen binds every address or none. With the default addresses a machine without IPv6 is
+// not an error.
 func listen(addresses []string, log *slog.Logger) ([]net.Listener, error) {
 	optional := slices.Equal(addresses, config.Defaults().Listen)
 	var listeners []net.Listener
@@ -22,10 +22,10 @@ func listen(addresses []string, log *slog.Logger) ([]net.Listener, error) {
 		case err == nil:
 			listeners = append(listeners, l)
 		case optional && len(listeners) > 0 && noSuchFamily(err):
-			log.Info("no IPv6 on this machine", "address", address)
+			log.Info("not listening on IPv6: this machine has none", "address", address)
 		default:
 			closeAll(listeners)
-			return nil, fmt.Errorf("cannot listen on %s: %w", address, reason(err))
+			return nil, fmt.Errorf("cannot listen on %s: %w; choose another address", address, reason(err))
 		}
 	}
 	return listeners, nil
@@ -35,7 +35,7 @@ func noSuchFamily(err error) bool {
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
-// reason takes off what net says of the address, which is said already.
+// reason removes the address that package net adds, since our message names it.
 func reason(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

@@ -10,8 +10,8 @@ import (
 	_ "maru.example/maru/internal/xconnect" // WebSocket over HTTP/2
 )
 
-// errTerminated is why the context of commands ends at SIGTERM: somebody else than the
-// person at the terminal has stopped maru, and everything may take its time.
+// errTerminated is the cause of the end of the commands' context at SIGTERM. A service
+// manager has stopped maru then, not a person at a terminal, so a drain may take time.
 var errTerminated = fmt.Errorf("terminated: %w", context.Canceled)
 
 func main() {

@@ -83,7 +83,7 @@ func TestPublishFromATerminalWantsData(t *testing.T) {
 	}
 }
 
-// At SIGHUP the file is read anew: what it says is in force, or stays so where it is
+// At SIGHUP the file is read again: its settings are in force, or the previous ones where it is
 // not valid any more.
 func TestHangupReloads(t *testing.T) {
 	t.Parallel()
@@ -98,9 +98,9 @@ func TestHangupReloads(t *testing.T) {
 		text, log string
 		code      int
 	}{
-		{"[namespaces.default]\nsubscribe = \"anyone\"", "read anew", exitFailure},
+		{"[namespaces.default]\nsubscribe = \"anyone\"", "reloaded: namespaces", exitFailure},
 		{"[namespaces.default]\npublish = \"everybody\"", ":2: namespaces.default.publish", exitFailure},
-		{"[namespaces.default]\npublish = \"anyone\"\n# again", "read anew", exitOK},
+		{"[namespaces.default]\npublish = \"anyone\"\n# again", "reloaded: namespaces", exitOK},
 	} {
 		before := len(stderr.String())
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {

@@ -55,7 +55,7 @@ func TestNotifyInVain(t *testing.T) {
 	var log strings.Builder
 	s := &surroundings{env: []string{"NOTIFY_SOCKET=" + filepath.Join(t.TempDir(), "nobody")}}
 	s.notify(ready, slog.New(slog.NewTextHandler(&log, nil)))
-	if !strings.Contains(log.String(), "systemd cannot be told") {
+	if !strings.Contains(log.String(), "cannot notify systemd") {
 		t.Errorf("logged %q", log.String())
 	}
 }

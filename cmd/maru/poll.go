@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	pollWait     = 30 * time.Second // how long the server holds an answer; less than quietLimit
+	pollWait     = 30 * time.Second // how long the server may hold an answer; less than quietLimit
 	pollLimit    = 100              // publications in one answer
 	maxPollBytes = 1 << 30          // of one answer
 )
 
-// poll follows a channel by its history, held back until there is something
-// (docs/contract.md §4), for that has all that is known of a publication. Its
-// lines are publications in JSON, with the channel and the epoch in front.
+// poll follows a channel by long polls of its history (docs/contract.md §4), which has all
+// fields of a publication. Its lines are publications in JSON, with the channel and the
+// epoch in front.
 type poll struct {
 	*follower
 	client  *http.Client
 	url     string
 	channel string
-	last    int    // how many to begin with, where since is empty
-	since   string // position of the last publication given; empty: not yet known
+	last    int    // how many to begin with if since is empty
+	since   string // position of the last publication printed; empty: not yet known
 }
 
 // history is the answer's JSON (docs/contract.md §3).
@@ -83,7 +83,7 @@ func (p *poll) ask(ctx context.Context) (*history, error) {
 func (p *poll) take(h *history) error {
 	publications := h.Publications
 	if p.since == "" && p.last == 0 {
-		publications = nil // only the head was wanted
+		publications = nil // only the head was needed
 	}
 	if h.Gap != nil {
 		p.gap(*h.Gap)

@@ -17,33 +17,33 @@ import (
 )
 
 const (
-	maxDataBytes   = 64 << 20         // of one publication read from stdin; the server's own limit is usually lower
+	maxDataBytes   = 64 << 20         // of one publication from stdin; the server's own limit is usually lower
 	publishTimeout = 30 * time.Second // for one publication
 )
 
 type publishCmd struct {
 	Channel string  `arg:"" help:"Channel to publish to."`
-	Data    *string `arg:"" optional:"" help:"What to publish; without it, or with -, standard input is read to its end."`
+	Data    *string `arg:"" optional:"" help:"Data to publish; without it, or with -, standard input is read to its end."`
 
 	remote
 	JSON   bool   `xor:"kind" help:"The data is JSON."`
-	Binary bool   `xor:"kind" help:"The data is any bytes."`
-	Key    string `help:"Key of the value, for conflation."`
+	Binary bool   `xor:"kind" help:"The data is binary."`
+	Key    string `help:"Key of the value: a newer value of the same key replaces it for slow readers."`
 
-	IdempotencyKey string `xor:"once" help:"Makes a retry safe: known for 10 minutes, a repeat is not published again."`
-	Transient      bool   `help:"For those who are there now: not retained, without an offset."`
-	Lines          bool   `xor:"once" help:"Each line of standard input is a publication, sent as it comes."`
+	IdempotencyKey string `xor:"once" help:"Key that makes a retry safe: within 10 minutes a repeat is not published again."`
+	Transient      bool   `help:"Publish to current subscribers only: not retained, without an offset."`
+	Lines          bool   `xor:"once" help:"Publish each line of standard input as it comes."`
 }
 
-// Help is what --help says beside the flags.
+// Help is the text of --help beside the flags.
 func (*publishCmd) Help() string {
 	return `Prints the position of each publication, EPOCH:OFFSET.`
 }
 
-// Run posts the data and prints the positions that the server gave.
+// Run posts the data and prints the positions in the server's answers.
 func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 	if c.Lines && c.Data != nil && *c.Data != "-" {
-		return usagef("--lines reads standard input and takes no data")
+		return usagef("--lines reads standard input: remove the data argument")
 	}
 	if c.Data == nil && isTerminal(s.stdin) {
 		return usagef("nothing to publish: give the data after the channel, or pipe it in")
@@ -95,8 +95,8 @@ func (c *publishCmd) contentType() string {
 	return "text/plain; charset=utf-8"
 }
 
-// isTerminal reports whether a person would have to type what is read. The null
-// device is a character device too, and is not one.
+// isTerminal reports whether r is a terminal. The null device is a character device too, but
+// not a terminal.
 func isTerminal(r io.Reader) bool {
 	file, ok := r.(*os.File)
 	if !ok {
@@ -118,7 +118,7 @@ type publisher struct {
 	out            io.Writer
 }
 
-// lines publishes each line, without its end, before it reads the next.
+// lines publishes each line, without its line end, before it reads the next one.
 func (p *publisher) lines(ctx context.Context, r io.Reader) error {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxDataBytes)
@@ -163,7 +163,7 @@ func (p *publisher) publish(ctx context.Context, data []byte) error {
 		err = errors.New("no epoch")
 	}
 	if err != nil {
-		return fmt.Errorf("%s answers with no position: %w", req.URL.Redacted(), err)
+		return fmt.Errorf("%s: the answer has no position, so this may not be a maru server: %w", req.URL.Redacted(), err)
 	}
 	_, err = fmt.Fprintln(p.out, maru.Position{Epoch: at.Epoch, Offset: at.Offset})
 	return err

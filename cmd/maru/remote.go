@@ -14,12 +14,12 @@ import (
 	"maru.example/maru"
 )
 
-// remote is the server that publish and subscribe talk to.
+// remote is the server that publish and subscribe connect to.
 type remote struct {
 	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER)."`
-	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) beside the system's."`
-	Token    string `placeholder:"TOKEN" help:"Token or API key to come with (better in MARU_TOKEN, which nobody sees in a list of processes)."`
-	Insecure bool   `help:"Trust any certificate: for a self-signed server on one's own machine."`
+	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) in addition to the system's."`
+	Token    string `placeholder:"TOKEN" help:"Token or API key to send (better in MARU_TOKEN, which a list of processes does not show)."`
+	Insecure bool   `help:"Trust any certificate; for a server with a self-signed certificate on your own machine."`
 
 	token string // of the environment
 }
@@ -38,12 +38,12 @@ func (r *remote) channelURL(channel string) (string, error) {
 	}
 	u, err := url.Parse(r.Server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", usagef("--server: wants a URL such as http://localhost:3000, not %q", r.Server)
+		return "", usagef("--server: must be a URL such as http://localhost:3000, not %q", r.Server)
 	}
 	return strings.TrimRight(r.Server, "/") + "/channels/" + url.PathEscape(channel), nil
 }
 
-// client is an HTTP client that trusts what the flags say.
+// client is an HTTP client with the certificates and token of the flags.
 func (r *remote) client() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: r.Insecure}
@@ -57,7 +57,7 @@ func (r *remote) client() (*http.Client, error) {
 			pool = x509.NewCertPool()
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, usagef("--ca: %s holds no certificate in PEM", r.CA)
+			return nil, usagef("--ca: %s has no certificate in PEM", r.CA)
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
@@ -74,14 +74,14 @@ func (r *remote) client() (*http.Client, error) {
 	return &http.Client{Transport: &bearer{transport, server.Scheme, server.Host, r.Token}}, nil
 }
 
-// BeforeResolve takes over what the environment says.
+// BeforeResolve reads the token from the environment.
 func (r *remote) BeforeResolve(s *surroundings) error {
 	r.token = s.getenv("MARU_TOKEN")
 	return nil
 }
 
-// bearer is a transport that shows a token to one server, and not to where that one
-// redirects.
+// bearer is a transport that sends a token to one server, and not to servers that it
+// redirects to.
 type bearer struct {
 	*http.Transport
 	scheme, host, token string
@@ -95,7 +95,7 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.Transport.RoundTrip(r)
 }
 
-// refusal is an answer that is not the one hoped for.
+// refusal is an answer with an error.
 type refusal struct {
 	status  int
 	problem error
@@ -104,13 +104,13 @@ type refusal struct {
 func (e *refusal) Error() string { return e.problem.Error() }
 func (e *refusal) Unwrap() error { return e.problem }
 
-// temporary reports whether the same request may go well later.
+// temporary reports whether the same request may succeed later.
 func (e *refusal) temporary() bool {
 	return e.status >= 500 || e.status == http.StatusRequestTimeout || e.status == http.StatusTooManyRequests
 }
 
-// refused reads the error that an answer carries (docs/contract.md §3); one that
-// did not come from maru is told by its status.
+// refused reads the error in an answer (docs/contract.md §3). An answer that is not maru's
+// is reported by its status.
 func refused(resp *http.Response) error {
 	var body struct {
 		Error struct {
@@ -120,7 +120,7 @@ func refused(resp *http.Response) error {
 	}
 	err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body)
 	if err != nil || body.Error.Code == "" {
-		return &refusal{resp.StatusCode, fmt.Errorf("%s answers %s", resp.Request.URL.Redacted(), resp.Status)}
+		return &refusal{resp.StatusCode, fmt.Errorf("%s: answered %s, without an error of maru's (is it a maru server?)", resp.Request.URL.Redacted(), resp.Status)}
 	}
 	return &refusal{resp.StatusCode, maru.NewError(body.Error.Code, body.Error.Message)}
 }

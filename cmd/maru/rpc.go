@@ -22,19 +22,19 @@ import (
 //	4xx  {"error":{"code":"…","message":"…"}}       an error for the client, as it is
 //	404                                             CodeNotFound
 //
-// Any other answer, and none in time, is CodeUnavailable, and logged.
+// Any other answer, and no answer in time, is CodeUnavailable, and is logged.
 type backEnd struct {
 	url    string
 	client *http.Client
 	log    *slog.Logger
 }
 
-// maxRPCAnswer bounds what a back end answers, in bytes.
+// maxRPCAnswer bounds the answer of a back end, in bytes.
 const maxRPCAnswer = 1 << 20
 
 var (
-	errBackEnd  = maru.NewError(maru.CodeUnavailable, "the back end does not answer")
-	errNoMethod = maru.NewError(maru.CodeNotFound, "nobody answers this method")
+	errBackEnd  = maru.NewError(maru.CodeUnavailable, "the back end does not answer; try again")
+	errNoMethod = maru.NewError(maru.CodeNotFound, "this method does not exist")
 )
 
 func newBackEnd(url string, log *slog.Logger) *backEnd {
@@ -51,8 +51,8 @@ func (b *backEnd) call(ctx context.Context, who server.Caller, method string, da
 		Data   json.RawMessage `json:"data,omitempty"`
 		User   string          `json:"user,omitempty"`
 	}{method, data, who.User})
-	if told := new(maru.Error); err != nil && !errors.As(err, &told) {
-		b.log.Error("rpc webhook", slog.String("method", method), slog.Any("err", err))
+	if public := new(maru.Error); err != nil && !errors.As(err, &public) {
+		b.log.Error("rpc webhook failed", slog.String("method", method), slog.Any("err", err))
 		return nil, errBackEnd
 	}
 	return answer, err
@@ -78,7 +78,7 @@ func (b *backEnd) post(ctx context.Context, ask any) (json.RawMessage, error) {
 		return nil, err
 	}
 	if len(data) > maxRPCAnswer {
-		return nil, errors.New("the answer is too long")
+		return nil, errors.New("the answer is larger than 1 MiB")
 	}
 	switch answer.StatusCode {
 	case http.StatusOK, http.StatusNoContent:
@@ -87,23 +87,23 @@ func (b *backEnd) post(ctx context.Context, ask any) (json.RawMessage, error) {
 		}
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, data); err != nil {
-			return nil, fmt.Errorf("the answer is no JSON: %w", err)
+			return nil, fmt.Errorf("the answer is not JSON: %w", err)
 		}
 		return compact.Bytes(), nil
 	}
-	var told struct {
+	var failed struct {
 		Error struct {
 			Code    maru.Code `json:"code"`
 			Message string    `json:"message"`
 		} `json:"error"`
 	}
 	if answer.StatusCode/100 == 4 {
-		if json.Unmarshal(data, &told) == nil && told.Error.Code != "" {
-			return nil, maru.NewError(told.Error.Code, told.Error.Message)
+		if json.Unmarshal(data, &failed) == nil && failed.Error.Code != "" {
+			return nil, maru.NewError(failed.Error.Code, failed.Error.Message)
 		}
 		if answer.StatusCode == http.StatusNotFound {
 			return nil, errNoMethod
 		}
 	}
-	return nil, fmt.Errorf("answered %s", answer.Status)
+	return nil, fmt.Errorf("the back end answered %s, not 200", answer.Status)
 }

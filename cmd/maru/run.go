@@ -14,11 +14,11 @@ import (
 // Exit codes.
 const (
 	exitOK      = 0
-	exitFailure = 1 // it was understood, and failed
-	exitUsage   = 2 // it was called wrongly
+	exitFailure = 1 // a correct call that failed
+	exitUsage   = 2 // a mistake in the call
 )
 
-// surroundings are what a command has of the process it runs in.
+// surroundings are the parts of the process that a command uses.
 type surroundings struct {
 	args           []string // without the program's name
 	env            []string // NAME=value
@@ -37,20 +37,20 @@ func (s *surroundings) getenv(name string) string {
 
 // commandLine is the whole grammar.
 type commandLine struct {
-	Serve     serveCmd         `cmd:"" help:"Run the server (also what plain maru does)."`
+	Serve     serveCmd         `cmd:"" help:"Run the server. Plain maru, without a command, does this too."`
 	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
-	Subscribe subscribeCmd     `cmd:"" help:"Print what is published in channels, as it comes."`
-	Token     tokenCmd         `cmd:"" help:"Make a token for somebody, or an API key for a back end."`
-	Check     checkCmd         `cmd:"" help:"Check a configuration file and say what it allows."`
-	Bench     benchCmd         `cmd:"" help:"Load a server and measure it."`
-	Version   kong.VersionFlag `help:"Print the version and end."`
+	Subscribe subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
+	Token     tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
+	Check     checkCmd         `cmd:"" help:"Check a configuration file and print what it allows."`
+	Bench     benchCmd         `cmd:"" help:"Put load on a server and measure it."`
+	Version   kong.VersionFlag `help:"Print the version and exit."`
 }
 
 const description = `A realtime push server for the web: a channel is a URL.
 
 Plain maru is maru serve --demo: the hall on http://localhost:3000.`
 
-// usageError is a mistake of whoever called: exit code 2.
+// usageError is a mistake of the caller: exit code 2.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -75,12 +75,12 @@ func run(ctx context.Context, args []string, s *surroundings) int {
 	if !errors.As(err, new(usageError)) {
 		return exitFailure
 	}
-	fmt.Fprintf(s.stderr, "Run \"%s --help\" for how to call it.\n", name(line))
+	fmt.Fprintf(s.stderr, "Run \"%s --help\" for usage.\n", name(line))
 	return exitUsage
 }
 
-// parse reads the words into cli. The context is nil where nothing is left to
-// be done: help or the version was printed.
+// parse reads the words into cli. The context is nil if help or the version was printed and
+// nothing is left to do.
 func parse(ctx context.Context, cli *commandLine, words []string, s *surroundings) (*kong.Context, error) {
 	printed := false
 	parser, err := kong.New(cli,
@@ -107,17 +107,16 @@ func parse(ctx context.Context, cli *commandLine, words []string, s *surrounding
 	return line, err
 }
 
-// name is the command that was called, as one would type it.
+// name is the command that was called, as a user types it.
 func name(line *kong.Context) string {
 	if line == nil || line.Selected() == nil {
-		return "maru.example/maru"
+		return "maru"
 	}
 	return line.Selected().FullPath()
 }
 
-// words makes the words of a command line complete: maru and maru --flag mean
-// maru serve, maru help COMMAND means maru COMMAND --help. It tells whether the
-// command was left out.
+// words completes the words of a command line: maru and maru --flag mean maru serve, and
+// maru help COMMAND means maru COMMAND --help. plain reports whether there were no words.
 func words(args []string) (full []string, plain bool) {
 	switch {
 	case len(args) == 0:

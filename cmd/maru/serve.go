@@ -23,8 +23,8 @@ import (
 	"maru.example/maru/server"
 )
 
-// shutdownTimeout is for clients to take their leave; who has been told in a drain has
-// had the time.
+// shutdownTimeout is how long clients have to complete the closing handshake. After a drain
+// they have had their time, so drainedTimeout is shorter.
 const (
 	shutdownTimeout = 10 * time.Second
 	drainedTimeout  = time.Second
@@ -36,10 +36,10 @@ type serveCmd struct {
 	plain bool // called as maru, without the word serve
 }
 
-// Help is what --help says beside the flags.
+// Help is the text of --help beside the flags.
 func (*serveCmd) Help() string {
-	return `Each option can also stand in the environment (--ping-interval is MARU_PING_INTERVAL; commas between several values) ` +
-		`and in the file of --config (ping-interval = "25s"). A flag wins over the environment, and that over the file. ` +
+	return `Each option can also be set in the environment (--ping-interval is MARU_PING_INTERVAL; several values are separated by commas) ` +
+		`and in the file of --config (ping-interval = "25s"). A flag wins over the environment, and the environment over the file. ` +
 		`Unknown names are errors.`
 }
 
@@ -63,11 +63,11 @@ func (c *serveCmd) BeforeResolve(line *kong.Context, s *surroundings) error {
 	return nil
 }
 
-// AfterApply is called when the flags have had their say.
+// AfterApply is called after the flags were applied.
 func (c *serveCmd) AfterApply() error { return c.Check() }
 
-// Run serves until ctx ends. The ports come first: where one is taken, nothing
-// has happened yet.
+// Run serves until ctx ends. It opens the ports first, so that a port in use has no side
+// effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
 	listeners, err := listen(c.Listen, log)
@@ -89,7 +89,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	if c.MaxMemory > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(c.MaxMemory)) // collects more the nearer it is
+		debug.SetMemoryLimit(int64(c.MaxMemory)) // the closer it is, the more the collector works
 	}
 	access, err := c.access()
 	if err != nil {
@@ -128,7 +128,7 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 
 func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
 	o := server.Options{
-		Open:           c.Namespaces == nil, // Check has seen to what is left: Open and Loopback
+		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
 		Hosts:          c.Host,
@@ -175,12 +175,12 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 	return o
 }
 
-// serve answers on all listeners until ctx ends or one of them fails, and then
-// lets everybody take their leave: in turn after SIGTERM, at once after Ctrl-C.
+// serve serves all listeners until ctx ends or one of them fails, and then closes all
+// connections: one by one after SIGTERM, at once after Ctrl-C.
 func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, s *surroundings, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	content, endContent := context.WithCancel(context.WithoutCancel(ctx)) // it goes on through a drain
+	content, endContent := context.WithCancel(context.WithoutCancel(ctx)) // it continues during a drain
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer endContent()
@@ -194,7 +194,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	if c.Demo {
 		running.Go(func() {
 			if err := demo.Run(content, 0, quotes(live)); err != nil {
-				log.Error("sample data ended", "error", err)
+				log.Error("cannot publish sample prices", "error", err)
 			}
 		})
 	}
@@ -204,7 +204,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	patience := shutdownTimeout
 	drains := c.Drain > 0 && errors.Is(cause, errTerminated)
 	if drains {
-		log.Info("draining: nobody new comes in, who is here leaves in turn", "drain", c.Drain)
+		log.Info("draining: no new connections are accepted; existing ones are closed one by one", "drain", c.Drain)
 		live.Drain(context.Background(), time.Duration(c.Drain))
 		patience = drainedTimeout
 	}
@@ -217,7 +217,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	case !errors.Is(cause, context.Canceled):
 		return cause
 	case drains && errors.Is(err, context.DeadlineExceeded):
-		log.Warn("cut off who had not left by the end of the drain")
+		log.Warn("connections that were still open at the end of the drain were cut off")
 		var unusable *server.BrokerError
 		if !errors.As(err, &unusable) {
 			return nil

@@ -14,8 +14,8 @@ import (
 const maxEventBytes = 64 << 20
 
 var (
-	errEventTooLong = errors.New("an event is longer than 64 MiB")
-	errEventNotText = errors.New("an event is not valid UTF-8")
+	errEventTooLong = errors.New("the server sent an event larger than 64 MiB")
+	errEventNotText = errors.New("the server sent an event that is not valid UTF-8")
 )
 
 // event is one block of a stream of server-sent events.
@@ -27,10 +27,10 @@ type event struct {
 	retry time.Duration // 0: the block has none
 }
 
-// eventReader reads the event stream format of the HTML standard (§9.2.6). It
-// gives every block that says something, those without data too, for maru's
-// first block has only a retry and an id. Where the standard ignores what is
-// malformed, so does it; what is not UTF-8 or too long it refuses.
+// eventReader reads the event stream format of the HTML standard (§9.2.6). It returns every
+// block with at least one field, also without data: maru's first block has only a retry
+// and an id. It ignores malformed fields where the standard does. Events that are not
+// UTF-8 or too long are errors.
 type eventReader struct {
 	lines *bufio.Scanner
 	first bool // the next line may begin with a byte order mark
@@ -43,8 +43,8 @@ func newEventReader(r io.Reader) *eventReader {
 	return er
 }
 
-// next is the next event. At the end of the stream it is io.EOF, and a block
-// that was not finished is dropped, as the standard says.
+// next returns the next event. At the end of the stream it returns io.EOF; an unfinished
+// block is dropped, as the standard says.
 func (er *eventReader) next() (event, error) {
 	var e event
 	said := false
@@ -77,7 +77,7 @@ func (er *eventReader) next() (event, error) {
 	}
 }
 
-// field takes in one line and reports whether it meant something.
+// field processes one line and reports whether it has a known field.
 func (e *event) field(line []byte) bool {
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
@@ -101,15 +101,15 @@ func (e *event) field(line []byte) bool {
 			return false
 		}
 		e.retry = time.Duration(milliseconds) * time.Millisecond
-	default: // a comment (no name) or a field of the future
+	default: // a comment (no name) or an unknown field
 		return false
 	}
 	return true
 }
 
-// lineSplitter splits at \n, \r and \r\n. It gives a line that ends in \r at
-// once: whether \n follows is found out with the next one, so that an event is
-// never held back for a byte that may not come.
+// lineSplitter splits at \n, \r and \r\n. It returns a line that ends in \r at once, and
+// skips a following \n with the next line, so that an event never waits for a byte that
+// may not come.
 type lineSplitter struct {
 	afterCR bool
 	seen    int // bytes of the unfinished line that were searched already

@@ -11,8 +11,8 @@ import (
 	"maru.example/maru/server"
 )
 
-// serveStatus answers operators on an address of their own until end is called, which
-// is when everything else has ended: a drain is what they want to see.
+// serveStatus serves operators on a separate address until end is called, after everything
+// else has ended, so that they can watch a drain.
 func serveStatus(live *server.Server, l net.Listener, log *slog.Logger) (end func()) {
 	h := &http.Server{
 		Handler:           live.Status(),
@@ -24,7 +24,7 @@ func serveStatus(live *server.Server, l net.Listener, log *slog.Logger) (end fun
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics are not served any more", "error", err)
+			log.Error("metrics-listen failed: metrics are no longer served", "error", err)
 		}
 	})
 	return func() {

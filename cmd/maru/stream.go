@@ -21,7 +21,7 @@ type stream struct {
 	query  string // of the first connection: since or last, with its "?"
 
 	lastID string        // Last-Event-ID
-	given  maru.Position // of the last publication given
+	given  maru.Position // of the last publication printed
 }
 
 // connect asks for the stream once and reads it to its end. It never returns nil.
@@ -63,7 +63,7 @@ func (s *stream) connect(ctx context.Context) error {
 	}
 }
 
-// watched puts the timer back with every byte that comes.
+// watched resets the timer with every byte that comes.
 type watched struct {
 	body  io.Reader
 	quiet *time.Timer
@@ -77,11 +77,11 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take acts on one event. Events of other names are of the future.
+// take processes one event. It ignores events with unknown names.
 func (s *stream) take(e event) error {
 	s.backoff.good()
 	switch {
-	case e.retry > 0 && !e.hasID && e.data == nil: // the last block of a server that drains
+	case e.retry > 0 && !e.hasID && e.data == nil: // the last block of a draining server
 		s.backoff.after = min(e.retry, longestDrain)
 	case e.retry > 0:
 		s.backoff.base = e.retry
@@ -100,7 +100,7 @@ func (s *stream) take(e event) error {
 		}
 	}
 	if err == nil && e.hasID {
-		s.lastID = e.id // only now: what failed is asked for again
+		s.lastID = e.id // after success only: a failed event is requested again
 	}
 	return err
 }
@@ -111,7 +111,7 @@ func (s *stream) takeGap(data []byte) error {
 		return fmt.Errorf("read gap: %w", err)
 	}
 	if gap.Reason == maru.GapEpoch {
-		s.given = maru.Position{} // numbers may begin anew
+		s.given = maru.Position{} // numbers may start again
 	}
 	s.gap(gap)
 	return nil
@@ -123,7 +123,7 @@ func (s *stream) takePublication(id string, data []byte) error {
 		return err
 	}
 	if at.Epoch == s.given.Epoch && at.Offset <= s.given.Offset {
-		return nil // had it
+		return nil // printed before
 	}
 	if err := s.publication(data); err != nil {
 		return outputError{err}

@@ -16,21 +16,21 @@ type subscribeCmd struct {
 	Channels []string `arg:"" name:"channel" help:"Channels to follow."`
 
 	remote
-	JSON   bool    `help:"Print each publication with all that is known of it, as JSON."`
+	JSON   bool    `help:"Print each publication as JSON, with all its fields."`
 	Since  string  `xor:"start" placeholder:"EPOCH:OFFSET" help:"Begin after this position."`
 	Last   *int    `xor:"start" placeholder:"N" help:"Begin with the newest N publications, at most 1,000."`
-	Latest bool    `help:"While the terminal is slow, only the newest value of each key."`
-	MaxHz  float64 `placeholder:"N" help:"Each key at most N times a second (0.1 to 1000), the last value always."`
-	Count  *int    `placeholder:"N" help:"End after N publications."`
+	Latest bool    `help:"While the output is slow, print only the newest value of each key."`
+	MaxHz  float64 `placeholder:"N" help:"Print each key at most N times a second (0.1 to 1000); the last value is always printed."`
+	Count  *int    `placeholder:"N" help:"Exit after N publications."`
 }
 
-// Help is what --help says beside the flags.
+// Help is the text of --help beside the flags.
 func (*subscribeCmd) Help() string {
 	return `Prints the data of each publication on a line, after the channel's name and a tab where there are several channels. ` +
-		`When the connection is lost it reconnects and goes on where it was; what the server no longer has is told on stderr.`
+		`When the connection is lost it reconnects and continues where it was. Publications that the server no longer has are reported on stderr.`
 }
 
-// errEnough ends following when all that was asked for is printed.
+// errEnough ends following when Count publications were printed.
 var errEnough = errors.New("enough")
 
 // Run prints until it is interrupted or has printed Count publications.
@@ -74,17 +74,17 @@ func (c *subscribeCmd) Run(ctx context.Context, s *surroundings) error {
 	return nil
 }
 
-// check looks at what the grammar cannot: numbers and the position.
+// check validates numbers and the position, which the command line parser does not.
 func (c *subscribeCmd) check() error {
 	switch {
 	case c.Count != nil && *c.Count < 1:
-		return usagef("--count: wants a number from 1")
+		return usagef("--count: must be a number from 1, not %d", *c.Count)
 	case c.Last != nil && (*c.Last < 1 || *c.Last > 1000):
-		return usagef("--last: wants a number from 1 to 1000")
+		return usagef("--last: must be a number from 1 to 1000, not %d", *c.Last)
 	case c.MaxHz != 0 && !(c.MaxHz >= 0.1 && c.MaxHz <= 1000):
-		return usagef("--max-hz: wants a number from 0.1 to 1000")
+		return usagef("--max-hz: must be a number from 0.1 to 1000, not %v", c.MaxHz)
 	case c.JSON && (c.Latest || c.MaxHz != 0):
-		return usagef("--json: is told each publication, which does not go with --latest and --max-hz")
+		return usagef("--json: prints every publication, so it cannot be combined with --latest and --max-hz")
 	case c.Since == "":
 		return nil
 	}
@@ -121,7 +121,7 @@ func (c *subscribeCmd) query() string {
 	return "?" + q.Encode()
 }
 
-// printer is where what comes from all channels meets.
+// printer prints the publications of all channels.
 type printer struct {
 	s     *surroundings
 	names bool // the channel's name goes first
@@ -135,9 +135,9 @@ func (p *printer) follower(channel string) *follower {
 		publication: func(line []byte) error { return p.print(channel, line) },
 		gap: func(gap maru.Gap) {
 			if gap.Reason == maru.GapEpoch {
-				p.note("%s: its history began anew; something may be missing", channel)
+				p.note("%s: the history began anew; publications may be missing", channel)
 			} else {
-				p.note("%s: %d to %d are no longer kept (%s)", channel, gap.From, gap.To, gap.Reason)
+				p.note("%s: publications %d to %d are missing: the server no longer keeps them (%s)", channel, gap.From, gap.To, gap.Reason)
 			}
 		},
 		lost: func(why error, wait time.Duration) {
@@ -146,7 +146,7 @@ func (p *printer) follower(channel string) *follower {
 	}
 }
 
-// print writes one line, with one write, so that a pipe gets it whole.
+// print writes one line with one write, so that a pipe gets it whole.
 func (p *printer) print(channel string, line []byte) error {
 	var out []byte
 	if p.names {

@@ -1,9 +1,6 @@
-// Accounts is a chat for users with accounts, on http://localhost:3000:
-//
-//	go -C examples/accounts run .
-//
-// The program keeps the accounts in SQLite and has a sign-in of its own. Two hooks give maru
-// the user behind a request and decide what the user may do.
+// Accounts is a chat for people with accounts. The program keeps them in SQLite, with a
+// sign-in of its own. Its hooks identify people for maru and decide what they may do. Run it
+// in this directory: go run .
 package main
 
 import (
@@ -52,7 +49,7 @@ func open(file string) (s *site, err error) {
 	return s, err
 }
 
-// identify returns the user whose session cookie a request has. maru calls it for each handshake.
+// identify is called at each handshake, and finds the person of the cookie.
 func (s *site) identify(r *http.Request, _ string) (who server.Caller, err error) {
 	cookie, err := r.Cookie("session")
 	if err != nil {
@@ -67,10 +64,10 @@ func (s *site) identify(r *http.Request, _ string) (who server.Caller, err error
 	return who, err
 }
 
-// allow decides about each subscription, publication, and request for history or presence.
+// allow is called for each subscription, publication and request for history.
 func allow(who server.Caller, _ server.Action, channel string) error {
 	if who.User == "" || channel != "chat" {
-		return maru.NewError(maru.CodeNotAllowed, "only signed-in users may use this server, and only the channel chat")
+		return maru.NewError(maru.CodeNotAllowed, "the only channel is chat, and it is for signed-in people")
 	}
 	return nil
 }
@@ -88,17 +85,17 @@ func (s *site) handler() http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10))
 }
 
-// enter signs a user in with a name and a password. A new name makes an account.
+// enter signs in with a name and a password. A new name makes a new account.
 func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	name, password := strings.TrimSpace(strings.ToValidUTF8(r.PostFormValue("name"), "")), r.PostFormValue("password")
 	salt, token, want := []byte(rand.Text()), rand.Text(), []byte(nil)
-	var err error = maru.NewError(maru.CodeBadRequest, "A name has 1 to 32 letters, a password 8 or more.")
+	var err error = maru.NewError(maru.CodeBadRequest, "A name must have 1 to 32 bytes, and a password 8 or more.")
 	if name != "" && len(name) <= 32 && len(password) >= 8 {
 		err = s.db.QueryRow(`INSERT INTO people VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = name RETURNING salt, hash`,
 			name, salt, hash(password, salt)).Scan(&salt, &want)
 	}
 	if err == nil && subtle.ConstantTimeCompare(hash(password, salt), want) != 1 {
-		err = maru.NewError(maru.CodeTaken, "That name is taken, and the password does not match.")
+		err = maru.NewError(maru.CodeTaken, "This name is taken, and the password is wrong.")
 	}
 	if err == nil {
 		_, err = s.db.Exec(`INSERT INTO sessions VALUES (?, ?, ?)`, digest(token), name, time.Now().Add(lifetime).Unix())
@@ -111,7 +108,7 @@ func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// leave ends all sessions of the user and closes their live connections.
+// leave ends all sessions of the person, with their live connections.
 func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 	who, err := s.identify(r, "")
 	if err == nil && who.User != "" {
@@ -124,7 +121,7 @@ func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 func show(w http.ResponseWriter, user string, err error) {
 	var said *maru.Error
 	if err != nil {
-		said = maru.ErrorOf(err) // any other error becomes "internal error"
+		said = maru.ErrorOf(err) // an error that is not a *maru.Error becomes "internal error"
 		log.Print(err)
 		w.WriteHeader(said.Code.Status())
 	}
@@ -148,6 +145,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("the chat is on http://%s", *listen)
+	log.Printf("chat on http://%s", *listen)
 	log.Fatal(http.ListenAndServe(*listen, s.handler()))
 }

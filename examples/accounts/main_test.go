@@ -65,7 +65,7 @@ func TestWhoIsRefused(t *testing.T) {
 	b := newBrowser(t, serve(t))
 	b.signIn(t, "kim", password, 200, "Sign out")
 	b.post(t, "/sign-out", nil, 200, "")
-	b.signIn(t, "kim", "wrong horse", 409, "the password does not match")
+	b.signIn(t, "kim", "wrong horse", 409, "the password is wrong")
 	for name, word := range map[string]string{"": password, " ": password, "\xff": password, strings.Repeat("a", 33): password, "lee": "short"} {
 		b.signIn(t, name, word, 400, `role="alert"`)
 	}

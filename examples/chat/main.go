@@ -1,8 +1,5 @@
-// Chat is the lecture's server: it sends each message to all clients.
-//
-//	go run ./examples/chat
-//
-// Connect with new WebSocket("ws://localhost:3000") in any browser's console.
+// Chat is the lecture's server: each message of a client is sent to all clients.
+// Run it, and connect with new WebSocket("ws://localhost:3000").
 package main
 
 import (

@@ -1,11 +1,7 @@
-// Echo sends every message back unchanged. It is the server for conformance suites and
-// load tests:
-//
-//	go run ./examples/echo
-//
-// It compresses messages of all sizes, accepts messages of up to 64 MiB, and runs its
-// callbacks on the event loops. With --context-takeover both sides keep their
-// compression context between messages (RFC 7692 §7.1.1).
+// Echo sends every message back unchanged, for conformance suites and load tests.
+// Messages of all sizes are compressed, and may have up to 64 MiB. Callbacks run on the
+// event loop. With --context-takeover both sides compress messages with their earlier
+// messages as context.
 package main
 
 import (
@@ -25,7 +21,7 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:9001", "address to listen on")
 	goroutines := flag.Bool("goroutines", false, "run callbacks in goroutines instead of on the event loop")
-	takeover := flag.Bool("context-takeover", false, "keep compression contexts between messages, in both directions")
+	takeover := flag.Bool("context-takeover", false, "let both sides compress with their earlier messages as context")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "echo: unexpected argument:", flag.Arg(0))

@@ -1,10 +1,9 @@
-// Quotes publishes sample prices, and serves a page that shows them live on
-// http://localhost:3000:
+// Quotes pushes sample prices to every page that shows them:
 //
 //	go run ./examples/quotes
 //
-// With --server it is a back end instead. It then knows only the address of a running
-// maru, and sends JSON to it by POST, as a program in any language could:
+// and serves the page on http://localhost:3000. Or it is a back end that knows only an
+// address of maru, and POSTs JSON there as a program in any language can:
 //
 //	go run ./examples/quotes --server http://localhost:3000
 package main
@@ -29,7 +28,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// Quote is what the page shows of one company. All of these are invented.
+// Quote is the JSON that the page shows for one company. All companies are invented.
 type Quote struct {
 	Symbol string  `json:"symbol"`
 	Name   string  `json:"name"`
@@ -48,12 +47,12 @@ var quotes = []Quote{
 //go:embed index.html
 var page []byte
 
-// publish sends a quote. The symbol is its key, so a slow screen receives only the newest
-// price of each symbol.
+// publish sends a quote. Its symbol is the key: a slow page gets only the newest price of
+// each symbol.
 type publish func(ctx context.Context, symbol string, quote []byte) error
 
-// embedded publishes through a server in this program. The handler serves that server and
-// the page. Clients may not publish.
+// embedded publishes with a server inside this program. The handler serves it together with
+// the page. Nobody else may publish there.
 func embedded() (publish, http.Handler, *server.Server, error) {
 	live, err := server.New(server.Options{Loopback: true, Access: server.Access{
 		Namespaces: map[string]server.Namespace{maru.DefaultNamespace: {Subscribe: maru.Anyone, History: maru.Anyone}},
@@ -74,7 +73,7 @@ func embedded() (publish, http.Handler, *server.Server, error) {
 	}, mux, live, nil
 }
 
-// post publishes to a running server, with one HTTP request for each quote.
+// post publishes to a server elsewhere, with one HTTP request for each quote.
 func post(address string) publish {
 	client := &http.Client{Timeout: 10 * time.Second}
 	return func(ctx context.Context, symbol string, quote []byte) error {
@@ -95,7 +94,7 @@ func post(address string) publish {
 	}
 }
 
-// trade changes a random price a little, publishes it, pauses, and repeats until ctx ends.
+// trade changes a price a little in each interval every, and publishes it, until ctx ends.
 func trade(ctx context.Context, send publish, every time.Duration) {
 	for pause := every; ; {
 		select {
@@ -113,7 +112,7 @@ func trade(ctx context.Context, send publish, every time.Duration) {
 			err = send(ctx, q.Symbol, body)
 		}
 		if pause = every; err != nil && ctx.Err() == nil {
-			pause = max(every, 3*time.Second) // do not flood a server that cannot be reached
+			pause = max(every, 3*time.Second) // the server may be restarting
 			log.Printf("%v; trying again in %v", err, pause)
 		}
 	}
@@ -122,7 +121,7 @@ func trade(ctx context.Context, send publish, every time.Duration) {
 func cents(x float64) float64 { return math.Round(x*100) / 100 }
 
 func main() {
-	elsewhere := flag.String("server", "", "address of a running maru; without it, the server runs in this program")
+	elsewhere := flag.String("server", "", "URL of a maru server, instead of one in this program")
 	listen := flag.String("listen", "localhost:3000", "address to listen on")
 	every := flag.Duration("every", 200*time.Millisecond, "pause between two prices")
 	flag.Parse()

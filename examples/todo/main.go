@@ -1,10 +1,10 @@
-// Todo is a to-do list that all open pages share, live, on http://localhost:3000:
+// Todo is a live to-do list that is shared by everybody who opens the page:
 //
 //	go run ./examples/todo
 //
-// The program holds the list. A page requests a change by RPC, and the program publishes
-// the whole list after each change. So the newest publication is all that a page needs,
-// even after a lost connection. Only the program may publish.
+// The program holds the list. A page requests a change by RPC, and the program publishes the
+// whole list after each change. So the newest publication is all that a page needs, even if
+// it missed others. Only the program may publish.
 package main
 
 import (
@@ -42,7 +42,7 @@ type item struct {
 type todo struct {
 	live *server.Server
 
-	mu    sync.Mutex // also held while publishing, so that changes are published in order
+	mu    sync.Mutex // held while publishing, so that changes are published in order
 	items []item
 	last  int // ID
 }
@@ -67,7 +67,7 @@ func newTodo() (*todo, error) {
 func (t *todo) change(ctx context.Context, _ server.Caller, method string, data json.RawMessage) (json.RawMessage, error) {
 	var ask item
 	if err := json.Unmarshal(data, &ask); err != nil {
-		return nil, refuse("the change cannot be read")
+		return nil, refuse("the change is not the JSON of an item")
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,15 +77,15 @@ func (t *todo) change(ctx context.Context, _ server.Caller, method string, data 
 	case method != "add" && method != "check" && method != "remove":
 		return nil, server.ErrNoMethod
 	case method != "add" && at < 0:
-		return nil, refuse("somebody has removed it")
+		return nil, refuse("this item was removed by somebody else")
 	case method == "check":
 		t.items[at].Done = ask.Done
 	case method == "remove":
 		t.items = slices.Delete(t.items, at, at+1)
 	case text == "" || utf8.RuneCountInString(text) > mostText:
-		return nil, refuse("write 1 to 200 characters")
+		return nil, refuse("an item must have 1 to 200 characters")
 	case len(t.items) >= mostItems:
-		return nil, refuse("the list is full")
+		return nil, refuse("the list is full (100 items): remove one")
 	default:
 		t.last++
 		t.items = append(t.items, item{ID: t.last, Text: text})
@@ -122,6 +122,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("the list is on http://%s", *listen)
+	log.Printf("to-do list on http://%s", *listen)
 	log.Fatal(http.ListenAndServe(*listen, t.handler()))
 }

@@ -11,20 +11,21 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Rate is how often something may happen: so many times a second, and so many at
+// Rate limits how often something may happen: PerSecond times a second, and Burst times at
 // once after a pause. The zero value is no limit.
 type Rate struct {
 	PerSecond float64
 	Burst     int // at least 1
 }
 
-// RateOf is a Rate whose burst is what two seconds bring.
+// RateOf is a Rate whose burst is as much as two seconds allow.
 func RateOf(perSecond float64) Rate {
 	return Rate{perSecond, max(1, int(math.Ceil(2*perSecond)))}
 }
 
-// next lets one happen now, given when the last one was due, and says when the
-// next one is (the generic cell rate algorithm: a leaky bucket in one number).
+// next decides about one event now: due is when it is allowed by the events before it, and
+// the result is the same for the event after it (the generic cell rate algorithm: a leaky bucket
+// in one number).
 func (r Rate) next(due, now int64) (next int64, ok bool) {
 	every := float64(time.Second) / r.PerSecond
 	due = max(due, now)
@@ -34,7 +35,7 @@ func (r Rate) next(due, now int64) (next int64, ok bool) {
 	return due + int64(every), true
 }
 
-// Pace is of one connection. The zero value is ready.
+// Pace counts the publications of one connection. The zero value is ready.
 type Pace struct{ due atomic.Int64 }
 
 func (p *Pace) allow(r Rate, now int64) bool {
@@ -47,24 +48,23 @@ func (p *Pace) allow(r Rate, now int64) bool {
 	}
 }
 
-// RateLimits are how often people may do things. Zero values are no limits.
+// RateLimits limit how often people may do things. Zero values are no limits.
 type RateLimits struct {
 	Publish              Rate // by one person, on all connections together
 	PublishPerConnection Rate
 	Connect              Rate // live connections begun by one person
 }
 
-// Rates holds people to RateLimits. A person is who is signed in, or else an
-// address, of IPv6 its first 64 bits; API keys have no limits. The zero value is
-// ready, without limits. It keeps one entry of some 100 bytes for each person who was
-// active in the last seconds.
+// Rates enforces RateLimits. A person is a signed-in user, or else an address, of IPv6 its
+// first 64 bits. API keys have no limits. The zero value is ready, without limits. It keeps
+// one entry of some 100 bytes for each person that was active in the last seconds.
 type Rates struct {
 	limits    atomic.Pointer[rateLimits]
 	published paces
 	connected paces
 }
 
-// rateLimits are those in force, and since when time is counted.
+// rateLimits are the limits in force, and the start of their clock.
 type rateLimits struct {
 	RateLimits
 	start time.Time
@@ -79,23 +79,23 @@ func (r *Rates) Set(limits RateLimits) {
 	r.limits.Store(&rateLimits{limits, start})
 }
 
-// now is a clock that no change of the system's clock moves.
+// now is a clock that does not change with the system's wall clock.
 func (l *rateLimits) now() int64 { return int64(time.Since(l.start)) }
 
 var (
-	errPublishRate = maru.NewError(maru.CodeRateLimited, "too many publications a second: slow down, and try again in a second")
-	errConnectRate = maru.NewError(maru.CodeRateLimited, "too many new connections a second: try again in a second")
+	errPublishRate = maru.NewError(maru.CodeRateLimited, "too many publications: more than publish-rate or publish-rate-per-connection allow a second; slow down")
+	errConnectRate = maru.NewError(maru.CodeRateLimited, "too many new connections: more than connect-rate allows a second; slow down")
 )
 
-// PerConnection reports whether there is a limit for each connection: then Publish wants
+// PerConnection reports whether there is a limit for each connection: then Publish needs
 // its pace.
 func (r *Rates) PerConnection() bool {
 	limits := r.limits.Load()
 	return limits != nil && limits.PublishPerConnection.PerSecond > 0
 }
 
-// Publish counts a publication. own is the connection's; nil for a request of its
-// own. The error's code is CodeRateLimited.
+// Publish counts a publication. own is the Pace of the connection; nil for an HTTP request.
+// The error's code is CodeRateLimited.
 func (r *Rates) Publish(who auth.Identity, addr netip.Addr, own *Pace) error {
 	limits := r.limits.Load()
 	if limits == nil || who.Server() {
@@ -123,7 +123,7 @@ func (r *Rates) Connect(who auth.Identity, addr netip.Addr) error {
 	return nil
 }
 
-// personID is whom limits are for: one of the fields.
+// personID identifies a person for limits: one of the fields is set.
 type personID struct {
 	user string
 	addr netip.Addr
@@ -136,11 +136,11 @@ func personOf(who auth.Identity, addr netip.Addr) personID {
 	return personID{addr: blockOf(addr)}
 }
 
-// paces are one for each person.
+// paces has the due time of each person.
 type paces struct {
 	mu      sync.Mutex
 	due     map[personID]int64
-	sweepAt int // when there are so many, those that are no longer due go
+	sweepAt int // at this size, entries in the past are removed
 }
 
 const leastSweep = 1024

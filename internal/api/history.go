@@ -84,7 +84,7 @@ func parseWait(s string) (time.Duration, error) {
 // historyBytes is about how much of an answer is put together for one write.
 const historyBytes = 64 << 10
 
-// writeHistory answers 200 with CONTRACT §3's history. It is put together by hand,
+// writeHistory answers 200 with the history of docs/contract.md §3. It is put together by hand,
 // since a publication already knows its own JSON, and in pieces: all of it may be
 // large, and many may ask for it and not read.
 func writeHistory(w http.ResponseWriter, channel string, h maru.History) {

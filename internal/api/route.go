@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/request"
 )
@@ -32,9 +33,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/tickets":
 		a.admission.Authenticator.ServeTickets(w, r)
 	case path == "/admin/disconnect":
-		a.admission.Authenticator.ServeDisconnect(w, r)
+		auth.NewAdminAPI(a.admission.Authenticator).ServeDisconnect(w, r)
 	case path == "/admin/revoke":
-		a.admission.Authenticator.ServeRevoke(w, r)
+		auth.NewAdminAPI(a.admission.Authenticator).ServeRevoke(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// apiKeyPrefix begins every API key, so that a scanner of leaked secrets knows it,
-	// and nobody takes it for a token.
+	// apiKeyPrefix begins every API key. Scanners for leaked secrets can recognise it, and
+	// it cannot be mistaken for a token.
 	apiKeyPrefix  = "maru_"
 	apiKeyHash    = "sha256:"
 	maxAPIKeySize = 256
 )
 
-// NewAPIKey makes an API key of 256 random bits, and its hash, which is what a
-// server is configured with.
+// NewAPIKey makes an API key of 256 random bits, and its hash for the configuration of the
+// server.
 func NewAPIKey() (key, hash string) {
 	var random [32]byte
 	rand.Read(random[:])
@@ -28,8 +28,8 @@ func NewAPIKey() (key, hash string) {
 	return key, apiKeyHash + hex.EncodeToString(sum[:])
 }
 
-// APIKeys are the keys of back ends, by their hashes. A plain hash does: the keys
-// are random and long, nobody guesses them.
+// APIKeys are the API keys of back ends, by their hashes. A plain hash is enough: the keys
+// are long and random, so they cannot be guessed.
 type APIKeys struct{ sums [][sha256.Size]byte }
 
 // ParseAPIKeys reads hashes as NewAPIKey writes them.
@@ -39,16 +39,16 @@ func ParseAPIKeys(hashes []string) (APIKeys, error) {
 		var sum [sha256.Size]byte
 		digits, ok := strings.CutPrefix(h, apiKeyHash)
 		if n, err := hex.Decode(sum[:], []byte(digits[:min(len(digits), 2*len(sum))])); !ok || err != nil || n != len(sum) || len(digits) != 2*len(sum) {
-			// Not the text: it may be the key itself, put there by mistake.
-			return APIKeys{}, fmt.Errorf("auth: the hash of an API key is sha256: and 64 hexadecimal digits, as maru token --api-key prints it")
+			// The error does not repeat the text: it may be the key itself, put there by mistake.
+			return APIKeys{}, fmt.Errorf("auth: the hash of an API key must be sha256: and 64 hexadecimal digits, as maru token --api-key prints it")
 		}
 		keys.sums = append(keys.sums, sum)
 	}
 	return keys, nil
 }
 
-// find says which key it is, by the beginning of its hash; empty for none of them. It
-// takes the same time for each.
+// find returns the beginning of the hash of a known key, as its id, or "". It takes the same
+// time for every key.
 func (k APIKeys) find(key string) (id string) {
 	if len(key) > maxAPIKeySize {
 		return ""

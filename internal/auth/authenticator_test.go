@@ -52,6 +52,9 @@ func newTown(t *testing.T) *town {
 	return x
 }
 
+// admin is the AdminAPI of the town's Authenticator.
+func (x *town) admin() *auth.AdminAPI { return auth.NewAdminAPI(x.Authenticator) }
+
 // token is one that lasts so long from now.
 func (x *town) token(user, id string, lasts time.Duration) string {
 	return must(auth.Sign(must(auth.ParseKey(secretFile)), user, id, []string{"chat:1"}, "", "", time.Now().Add(lasts)))
@@ -335,14 +338,14 @@ func TestRevoke(t *testing.T) {
 		}
 		byCookie, byToken, other := x.connect(kim), x.connect(x.verify(x.token("kim", "1", 48*time.Hour))), x.connect(x.verify(x.token("lee", "2", 48*time.Hour)))
 
-		status, got := answer(t, x.ServeDisconnect, request("POST", "/", `{"user":"kim"}`, bearer))
+		status, got := answer(t, x.admin().ServeDisconnect, request("POST", "/", `{"user":"kim"}`, bearer))
 		if status != 200 || got.Connections != 2 || byCookie.ended() != maru.CodeRevoked || byToken.ended() != maru.CodeRevoked || other.ended() != "" {
 			t.Errorf("disconnect: %d %+v", status, got)
 		}
 		byCookie = x.connect(kim) // may come back
 		byToken = x.connect(x.verify(x.token("kim", "1", 48*time.Hour)))
 
-		status, got = answer(t, x.ServeRevoke, request("POST", "/", `{"user":"kim","for":"1h"}`, bearer))
+		status, got = answer(t, x.admin().ServeRevoke, request("POST", "/", `{"user":"kim","for":"1h"}`, bearer))
 		if status != 200 || got.Connections != 2 || byCookie.ended() != maru.CodeRevoked || byToken.ended() != maru.CodeRevoked {
 			t.Errorf("revoke: %d %+v", status, got)
 		}
@@ -371,7 +374,7 @@ func TestRevoke(t *testing.T) {
 		for _, tt := range []struct{ said, token string }{{"2", x.token("lee", "2", time.Hour)}, {nameless, nameless}} {
 			conn := x.connect(x.verify(tt.token))
 			body := string(must(json.Marshal(map[string]string{"token": tt.said})))
-			if status, _ := answer(t, x.ServeRevoke, request("POST", "/", body, bearer)); status != 200 || conn.ended() != maru.CodeRevoked {
+			if status, _ := answer(t, x.admin().ServeRevoke, request("POST", "/", body, bearer)); status != 200 || conn.ended() != maru.CodeRevoked {
 				t.Errorf("%s: %d", tt.said, status)
 			}
 			if _, err := x.Verify(t.Context(), tt.token); code(err) != maru.CodeRevoked {
@@ -384,7 +387,7 @@ func TestRevoke(t *testing.T) {
 		x.verify(x.token("lee", "3", time.Hour)) // another token of the same person
 
 		// Taking it back.
-		answer(t, x.ServeRevoke, request("POST", "/", `{"token":"2","for":"0s"}`, bearer))
+		answer(t, x.admin().ServeRevoke, request("POST", "/", `{"token":"2","for":"0s"}`, bearer))
 		x.verify(x.token("lee", "2", time.Hour))
 	})
 }
@@ -396,7 +399,7 @@ func TestRevokeSession(t *testing.T) {
 	kim := must(x.Identify(cookie, ""))
 	conn := x.connect(kim)
 	body := `{"session":"` + kim.Session + `"}`
-	if status, got := answer(t, x.ServeRevoke, request("POST", "/", body, "Authorization: Bearer "+x.apiKey)); status != 200 || got.Connections != 1 || conn.ended() != maru.CodeRevoked {
+	if status, got := answer(t, x.admin().ServeRevoke, request("POST", "/", body, "Authorization: Bearer "+x.apiKey)); status != 200 || got.Connections != 1 || conn.ended() != maru.CodeRevoked {
 		t.Errorf("%d %+v", status, got)
 	}
 	if who := must(x.Identify(cookie, "")); who.User != "" {
@@ -426,14 +429,14 @@ func TestAdminIsForBackEnds(t *testing.T) {
 		"no duration":   {"POST", `{"user":"kim","for":"long"}`, "Authorization: Bearer " + x.apiKey, 400},
 		"negative":      {"POST", `{"user":"kim","for":"-1s"}`, "Authorization: Bearer " + x.apiKey, 400},
 	} {
-		for _, serve := range []http.HandlerFunc{x.ServeDisconnect, x.ServeRevoke} {
+		for _, serve := range []http.HandlerFunc{x.admin().ServeDisconnect, x.admin().ServeRevoke} {
 			if status, _ := answer(t, serve, request(tt.method, "/", tt.body, tt.header)); status != tt.want {
 				t.Errorf("%s: %d, want %d", name, status, tt.want)
 			}
 		}
 	}
 	open := auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)
-	if status, _ := answer(t, open.ServeRevoke, request("POST", "/", `{"user":"kim"}`, "Authorization: Bearer "+x.apiKey)); status != 403 {
+	if status, _ := answer(t, auth.NewAdminAPI(open).ServeRevoke, request("POST", "/", `{"user":"kim"}`, "Authorization: Bearer "+x.apiKey)); status != 403 {
 		t.Errorf("without any API key: %d", status)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-func BenchmarkJudge(b *testing.B) {
+func BenchmarkCheck(b *testing.B) {
 	p := auth.Policy{Loopback: true, Hosts: []string{"example.com"}, Origins: []string{"https://example.org"},
 		TrustedProxies: prefixes("127.0.0.1/32")}
-	for name, c := range map[string]judged{
+	for name, c := range map[string]check{
 		"no origin":  {policy: p, host: "localhost:3000"},
 		"own origin": {policy: p, host: "localhost:3000", header: from("http://localhost:3000")},
 		"own IPv6":   {policy: p, host: "[::1]:3000", header: from("http://[::1]:3000")},
@@ -23,7 +23,7 @@ func BenchmarkJudge(b *testing.B) {
 			g, r := newGuard(b, c.policy), c.request()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := g.Judge(r); err != nil {
+				if _, err := g.Check(r); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// codec is the scs.Codec of the sessions. All that the store keeps of a session
-// is its deadline and its id. The library's own, gob, keeps anything, but
-// describes its types anew each time, which every request would pay
-// (BenchmarkIdentify: 0.9 µs, with gob 19 µs).
+// codec is the scs.Codec of the sessions. The store keeps only the deadline and the id of
+// a session. The library's own codec, gob, can store any value, but describes its types
+// each time, and every request would pay for it (BenchmarkIdentify: 0.9 µs, with gob 19 µs).
 //
 //	8 bytes: deadline, big-endian, nanoseconds since 1970 │ the id
 type codec struct{}

@@ -21,9 +21,8 @@ func hasSessionCookie(r *http.Request) bool {
 	return err == nil
 }
 
-// setCookie gives the browser the session's token until its lifetime ends. The
-// idle time-out is the server's business alone, so that the cookie need not be
-// sent again with each answer.
+// setCookie gives the browser the session's token until its lifetime ends. The server alone
+// checks the idle time-out, so that the cookie need not be sent again with each answer.
 func (s *Sessions) setCookie(w http.ResponseWriter, r *http.Request, x *session) {
 	// At least a second: after the deadline a live session can still sign in anew.
 	seconds := max(1, int(time.Until(x.deadline)/time.Second))
@@ -34,8 +33,8 @@ func (s *Sessions) clearCookie(w http.ResponseWriter, r *http.Request) {
 	s.writeCookie(w, r, "", -1)
 }
 
-// writeCookie sets the cookie out of reach of scripts, and keeps it out of what
-// other sites send, navigation excepted (SameSite=Lax).
+// writeCookie sets the cookie. Scripts cannot read it, and other sites cannot send it, except
+// by navigation (SameSite=Lax).
 func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name:     CookieName,

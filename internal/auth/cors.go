@@ -7,11 +7,11 @@ const (
 	corsMethods = "GET, POST, DELETE"
 	corsHeaders = "Content-Type, Idempotency-Key, Last-Event-ID, Authorization"
 	corsExposed = "Idempotent-Replay, Stale-Version"
-	corsMaxAge  = "600" // seconds a browser remembers a preflight, so long a removed origin may still try
+	corsMaxAge  = "600" // seconds for which a browser remembers a preflight, and for which a removed origin may still try
 )
 
-// allowCORS lets the caller's page read the answer, with cookies unless it is a
-// null that nobody listed: that could be any site's sandboxed frame.
+// allowCORS lets the caller's page read the answer. Cookies are allowed unless the origin is
+// a null that is not listed: that could be any site's sandboxed frame.
 func (g *RequestFilter) allowCORS(h http.Header, c Caller) {
 	h.Set("Access-Control-Allow-Origin", c.Origin)
 	if c.Origin != "null" || g.null {

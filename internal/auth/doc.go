@@ -1,8 +1,8 @@
-// Package auth says who may connect, who they are and what they may: it judges
-// origins, hosts and proxies, keeps the sessions behind the cookie, counts
-// connections, and holds the rules of the namespaces.
+// Package auth decides who may connect, who they are and what they may do. It checks
+// origins, hosts and proxies, keeps the sessions behind the cookie, counts connections,
+// and holds the rules of the namespaces.
 //
-//	request ─→ RequestFilter.Judge ─refused→ WriteError: 421 wrong_host, 403 not_allowed; the log says what to do
+//	request ─→ RequestFilter.Check ─refused→ WriteError: 421 wrong_host, 403 not_allowed; the log names the remedy
 //	                │ Caller: address, secure, origin
 //	                ▼
 //	        RequestFilter.Handler: CORS, preflight, cross-origin protection ─→ /session: Sessions.ServeHTTP
@@ -11,8 +11,8 @@
 //	        Sessions.Identify(cookie) ─→ Rules.Allow(identity, action, channel) ─→ Limiter.Enter(address)
 //	        ─→ Sessions.Attach(session, end)
 //
-// One function, RequestFilter.Judge, decides for WebSocket, POST, server-sent events,
-// polls and pages; whoever answers a request without RequestFilter.Handler calls it.
+// One function, RequestFilter.Check, decides for WebSocket, POST, server-sent events, polls
+// and pages. Code that answers a request without RequestFilter.Handler must call it.
 //
 // # Behind a reverse proxy
 //
@@ -29,7 +29,7 @@
 //
 // # What it does not do
 //
-// It knows no WebSocket and keeps no channel: a channel is a name that the rules
-// are asked for, and a session that ends only calls back.
-// It keeps sessions in memory, so a restart signs everybody out.
+// It has no WebSockets and no channels: a channel is a name that rules are looked up
+// for, and the end of a session only calls back. Sessions are in memory, so a restart
+// signs everybody out.
 package auth

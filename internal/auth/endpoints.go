@@ -13,8 +13,8 @@ import (
 // escaped as \uXXXX\uXXXX, needs 400 bytes.
 const maxSignIn = 4 << 10
 
-// ServeHTTP answers /session. It stands behind RequestFilter.Handler, which keeps other
-// sites from signing people in and says whether the cookie is Secure.
+// ServeHTTP answers /session. It must be behind RequestFilter.Handler, which keeps other
+// sites from signing people in and decides whether the cookie is Secure.
 //
 //	POST {"nickname":"…"}   201 {"user":"…"}: signed in; 400 bad_request or bad_nickname, 403 not_allowed (Origin
 //	                        null), 409 taken, 413 too_large
@@ -22,8 +22,8 @@ const maxSignIn = 4 << 10
 //	DELETE                  204, signed in or not
 //
 // POST with the nickname that the session has changes nothing; with another one
-// it begins a new session and ends the old one with its live connections, as
-// DELETE does. Their ends have been called when the answer is written.
+// it begins a new session and ends the old one with its live connections, like
+// DELETE. The end functions of those connections are called before the answer is written.
 func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch r.Method {
@@ -35,13 +35,13 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSignOut(w, r)
 	default:
 		w.Header().Set("Allow", "DELETE, GET, HEAD, POST")
-		WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "a session takes GET, POST and DELETE"))
+		WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address takes GET, POST and DELETE only"))
 	}
 }
 
-var errNotSignedIn = maru.NewError(maru.CodeNotSignedIn, "nobody is signed in")
+var errNotSignedIn = maru.NewError(maru.CodeNotSignedIn, "not signed in: POST /session signs in")
 
-// person is who is signed in, as the endpoints tell it.
+// person is the JSON of a signed-in person.
 type person struct {
 	User string `json:"user"`
 }
@@ -58,9 +58,9 @@ func (s *Sessions) servePerson(w http.ResponseWriter, r *http.Request) {
 func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 	if CallerFrom(r.Context()).Origin == "null" {
 		// A form in any site's sandboxed frame sends this, and the browser would keep the
-		// cookie: the person would speak under a name of that site's choice. A page
-		// opened from disk loses nothing, its requests never carry the cookie.
-		WriteError(w, r, maru.NewError(maru.CodeNotAllowed, "a page without an origin (null) cannot sign anybody in"))
+		// cookie: the person would then publish under a name chosen by that site. A page
+		// opened from disk loses nothing: its requests never have the cookie.
+		WriteError(w, r, maru.NewError(maru.CodeNotAllowed, "a page with Origin null cannot sign in: open the page over http or https"))
 		return
 	}
 	nickname, err := readNickname(w, r)
@@ -86,18 +86,18 @@ func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readNickname reads the body of a sign-in. The Content-Type does not matter:
-// plain curl -d sends another one, and RequestFilter.Handler refuses forms of other sites.
+// readNickname reads the body of a sign-in. It ignores the Content-Type: plain curl -d sends
+// another one, and RequestFilter.Handler refuses forms of other sites.
 func readNickname(w http.ResponseWriter, r *http.Request) (string, error) {
 	var body struct{ Nickname string }
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSignIn))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return "", maru.NewError(maru.CodeTooLarge, "the body of a sign-in has at most 4 KiB")
+		return "", maru.NewError(maru.CodeTooLarge, "the body of the sign-in is larger than 4 KiB")
 	} else if err != nil {
-		return "", maru.NewError(maru.CodeBadRequest, "the body of the sign-in did not arrive whole")
+		return "", maru.NewError(maru.CodeBadRequest, "the body of the sign-in did not arrive completely; send it again")
 	}
 	if err := json.Unmarshal(data, &body); err != nil {
-		return "", maru.NewError(maru.CodeBadRequest, `sign in with {"nickname":"…"}`)
+		return "", maru.NewError(maru.CodeBadRequest, `the body of a sign-in must be {"nickname":"…"}`)
 	}
 	// Bytes that are not UTF-8 have become U+FFFD, which Nickname refuses.
 	return Nickname(body.Nickname)

@@ -96,7 +96,7 @@ func FuzzForwardedFor(f *testing.F) {
 	g := newGuard(f, auth.Policy{TrustedProxies: prefixes("10.0.0.0/8")})
 	f.Fuzz(func(t *testing.T, one, two string) {
 		ask := func(remote string, lines ...string) netip.Addr {
-			c, err := g.Judge(&http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": lines}})
+			c, err := g.Check(&http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": lines}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,17 +8,17 @@ import (
 	"maru.example/maru"
 )
 
-// Handler judges each request before next sees it. What Judge refuses, and what
-// changes state and comes from another site, is answered with WriteError and
-// logged. The others reach next with the original ResponseWriter and their
-// Caller in the context (see CallerFrom); answers to other origins carry CORS
-// headers, and their preflights are answered here.
+// Handler checks each request before next gets it. Requests that Check refuses, and
+// state-changing requests of other sites, are answered with WriteError and logged. All
+// others reach next with the original ResponseWriter and their Caller in the context (see
+// CallerFrom). Answers to other origins have CORS headers; their preflights are answered
+// here.
 func (g *RequestFilter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Also without an Origin: a cache must not give that answer to a page of
 		// another origin (Fetch, "CORS protocol and HTTP caches").
 		w.Header().Add("Vary", "Origin")
-		c, err := g.Judge(r)
+		c, err := g.Check(r)
 		if err == nil {
 			err = g.protect(r, c)
 		}
@@ -40,21 +40,21 @@ func (g *RequestFilter) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// protect is http.CrossOriginProtection for what Judge has let pass.
+// protect is http.CrossOriginProtection for requests that Check has accepted.
 func (g *RequestFilter) protect(r *http.Request, c Caller) error {
 	switch {
 	case c.CrossOrigin:
-		// Judge trusts this origin; the library trusts only exact spellings, and
-		// can neither be told of null nor of all ports of localhost.
+		// Check trusts this origin. The library compares exact spellings only, and has no
+		// way to allow null or all ports of localhost.
 		return nil
 	case c.Origin != "" && r.Header.Get("Sec-Fetch-Site") == "":
-		// Then the library compares Origin and Host as they are written. Judge has
-		// found them equal, with the scheme and with default ports.
+		// The library would compare Origin and Host as they are written. Check has found
+		// them equal, with the scheme and with default ports.
 		return nil
 	}
 	if err := g.protection.Check(r); err != nil {
 		return maru.NewError(maru.CodeNotAllowed,
-			"the request changes something, and Sec-Fetch-Site says that another site sent it, but it has no other Origin that is allowed")
+			"a page of another site sent this state-changing request (Sec-Fetch-Site), and its Origin is not allowed: --origin allows one")
 	}
 	return nil
 }

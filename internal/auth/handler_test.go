@@ -52,7 +52,7 @@ func wantError(t *testing.T, res *http.Response, want maru.Code) {
 
 func TestHandlerAnswersAndLogsRefusals(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]judged{
+	for name, c := range map[string]check{
 		"foreign origin": {header: from("https://evil.example"), code: maru.CodeNotAllowed},
 		"rebinding":      {policy: auth.Policy{Loopback: true}, host: "evil.example", code: maru.CodeWrongHost},
 		"null":           {header: from("null"), code: maru.CodeNotAllowed},
@@ -88,7 +88,7 @@ func TestHandlerAnswersAndLogsRefusals(t *testing.T) {
 
 func TestHandlerPassesCaller(t *testing.T) {
 	t.Parallel()
-	c := judged{policy: auth.Policy{Origins: []string{"https://example.org"}, TrustedProxies: prefixes("203.0.113.9/32")},
+	c := check{policy: auth.Policy{Origins: []string{"https://example.org"}, TrustedProxies: prefixes("203.0.113.9/32")},
 		header: http.Header{"Origin": {"https://example.org"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"198.51.100.1"}}}
 	_, got, reached := serve(newGuard(t, c.policy), c.request())
 	if !reached || got.Addr.String() != "198.51.100.1" || !got.Secure || got.Origin != "https://example.org" || !got.CrossOrigin {
@@ -107,7 +107,7 @@ func TestHandlerDoesNotWrapTheWriter(t *testing.T) {
 		if got != http.ResponseWriter(w) {
 			t.Errorf("got a %T", got)
 		}
-	})).ServeHTTP(w, judged{}.request())
+	})).ServeHTTP(w, check{}.request())
 }
 
 func TestHandlerCORS(t *testing.T) {
@@ -116,18 +116,18 @@ func TestHandlerCORS(t *testing.T) {
 	type want struct{ origin, credentials, expose string }
 	none, full := want{}, func(origin string) want { return want{origin, "true", "Idempotent-Replay, Stale-Version"} }
 	for name, c := range map[string]struct {
-		judged
+		check
 		want
 	}{
-		"no origin":  {judged{}, none},
-		"own origin": {judged{header: from("http://example.com:3000")}, none},
-		"listed": {judged{policy: auth.Policy{Origins: []string{"https://example.org"}}, header: from("https://example.org")},
+		"no origin":  {check{}, none},
+		"own origin": {check{header: from("http://example.com:3000")}, none},
+		"listed": {check{policy: auth.Policy{Origins: []string{"https://example.org"}}, header: from("https://example.org")},
 			full("https://example.org")},
-		"listed, echoed as it came": {judged{policy: auth.Policy{Origins: []string{"https://example.org"}}, header: from("https://EXAMPLE.org:443")},
+		"listed, echoed as it came": {check{policy: auth.Policy{Origins: []string{"https://example.org"}}, header: from("https://EXAMPLE.org:443")},
 			full("https://EXAMPLE.org:443")},
-		"listed null": {judged{policy: auth.Policy{Origins: []string{"null"}}, header: from("null")}, full("null")},
-		"loopback":    {judged{policy: local, host: "localhost:3000", header: from("http://localhost:5173")}, full("http://localhost:5173")},
-		"null in open mode reads, but without cookies": {judged{policy: local, host: "localhost:3000", header: from("null")},
+		"listed null": {check{policy: auth.Policy{Origins: []string{"null"}}, header: from("null")}, full("null")},
+		"loopback":    {check{policy: local, host: "localhost:3000", header: from("http://localhost:5173")}, full("http://localhost:5173")},
+		"null in open mode reads, but without cookies": {check{policy: local, host: "localhost:3000", header: from("null")},
 			want{origin: "null", expose: "Idempotent-Replay, Stale-Version"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,13 +152,13 @@ func TestHandlerPreflight(t *testing.T) {
 			"Access-Control-Request-Headers": {"content-type,idempotency-key"}, "Sec-Fetch-Site": {"cross-site"}}
 	}
 	listed := auth.Policy{Origins: []string{"https://example.org"}}
-	ask := func(c judged) (*httptest.ResponseRecorder, bool) {
+	ask := func(c check) (*httptest.ResponseRecorder, bool) {
 		r := c.request()
 		r.Method = "OPTIONS"
 		w, _, reached := serve(newGuard(t, c.policy), r)
 		return w, reached
 	}
-	for name, c := range map[string]judged{
+	for name, c := range map[string]check{
 		"listed":            {policy: listed, header: preflight("https://example.org")},
 		"loopback":          {policy: auth.Policy{Loopback: true}, host: "localhost", header: preflight("http://localhost:5173")},
 		"null in open mode": {policy: auth.Policy{Open: true}, header: preflight("null")},
@@ -180,13 +180,13 @@ func TestHandlerPreflight(t *testing.T) {
 			}
 		}
 	}
-	w, reached := ask(judged{policy: listed, header: preflight("https://evil.example")})
+	w, reached := ask(check{policy: listed, header: preflight("https://evil.example")})
 	if reached {
 		t.Error("a foreign preflight reached the next handler")
 	}
 	wantError(t, w.Result(), maru.CodeNotAllowed)
 
-	for name, c := range map[string]judged{
+	for name, c := range map[string]check{
 		"OPTIONS that is no preflight": {policy: listed, header: from("https://example.org")},
 		"OPTIONS without origin":       {policy: listed},
 	} {
@@ -211,7 +211,7 @@ func TestHandlerCrossOriginProtection(t *testing.T) {
 		return h
 	}
 	const own = "http://example.com:3000"
-	for name, c := range map[string]judged{
+	for name, c := range map[string]check{
 		"no browser":                          {},
 		"same origin":                         {header: site("same-origin", own)},
 		"same origin without Origin":          {header: site("same-origin", "")},
@@ -255,13 +255,13 @@ func TestHandlerCrossOriginProtection(t *testing.T) {
 					wantError(t, w.Result(), c.code)
 				}
 			}
-			// What changes nothing is Judge's alone.
+			// Requests that change nothing pass if Check passes.
 			for _, method := range []string{"GET", "HEAD"} {
 				r := c.request()
 				r.Method = method
-				_, err := g.Judge(r)
+				_, err := g.Check(r)
 				if _, _, reached := serve(g, r); reached != (err == nil) {
-					t.Errorf("%s: reached is %v, Judge says %v", method, reached, err)
+					t.Errorf("%s: reached is %v, Check says %v", method, reached, err)
 				}
 			}
 		})

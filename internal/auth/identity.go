@@ -2,28 +2,27 @@ package auth
 
 import "time"
 
-// Identity is who sent a request, by the server's word. The zero value is
-// anonymous.
+// Identity is the authenticated sender of a request. The zero value is anonymous.
 type Identity struct {
 	User    string // the person; empty for anonymous, and for an API key
-	Session string // of a cookie: an id for logs and Attach, of no use to a thief: not the cookie's token
-	Grant   *Grant // what a token, a ticket, the webhook or an API key gives beside the name; nil without. Not changed
+	Session string // id of the cookie's session, for logs and Attach; it is not the cookie's token, so a thief cannot use it
+	Grant   *Grant // rights of a token, a ticket, the webhook or an API key; nil without. It is not changed
 }
 
-// Grant is what a token says beside the person's name, or that it is an API key.
+// Grant has the rights of a token, or says that it is an API key.
 type Grant struct {
-	Key      string    // of a back end: which API key it has; see Server
-	ID       string    // the token's own name, for revoking it: its jti, or a fingerprint of it
-	Channels []string  // that the token names for rules that want it (maru.ByToken): NAME, or PREFIX:* for all that begin so
-	Expires  time.Time // when it ends, and all that lives by it; zero: never
+	Key      string    // which API key a back end has; empty for people. See Server
+	ID       string    // name of the token, for revoking it: its jti, or a fingerprint
+	Channels []string  // channels that the token names, for maru.ByToken: NAME, or PREFIX:* for all that begin so
+	Expires  time.Time // when it ends, with all connections that depend on it; zero: never
 }
 
-// Server reports whether it is a back end with an API key, which may do whatever
-// anybody may.
+// Server reports whether it is a back end with an API key, which may do everything that
+// some rule allows.
 func (who Identity) Server() bool { return who.Grant != nil && who.Grant.Key != "" }
 
-// Publisher is whose an idempotency key is: the person's, or the API key's, which no
-// person can have the name of.
+// Publisher is the owner of idempotency keys: the person's name, or a string for the API key
+// that no person can have as a name.
 func (who Identity) Publisher() string {
 	if who.Server() {
 		return "\x00" + who.Grant.Key

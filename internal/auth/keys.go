@@ -32,21 +32,21 @@ type Key struct {
 
 // ParseKey reads the content of a key file: a public or private key in PEM (RSA of
 // 2,048 bits or more: RS256; EC on P-256: ES256; Ed25519: EdDSA), or else a secret of
-// at least 32 bytes, without the white space around it: HS256. What looks like PEM is
-// never taken for a secret: whoever knows a public key could sign with it.
+// at least 32 bytes, without the white space around it: HS256. Text that looks like PEM is
+// never used as a secret: anybody who knows a public key could sign with it.
 func ParseKey(file []byte) (Key, error) {
 	block, rest := pem.Decode(file)
 	if block == nil {
 		return secretKey(bytes.TrimSpace(file))
 	}
 	if more, _ := pem.Decode(rest); more != nil {
-		return Key{}, errors.New("auth: a key file holds one key")
+		return Key{}, errors.New("auth: the key file has more than one key: put each key in a file of its own")
 	}
 	switch block.Type {
 	case "PUBLIC KEY":
 		public, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
-			return Key{}, errors.New("auth: the public key cannot be read")
+			return Key{}, errors.New("auth: the public key is malformed")
 		}
 		return publicKey(public)
 	case "PRIVATE KEY":
@@ -56,7 +56,7 @@ func ParseKey(file []byte) (Key, error) {
 	case "RSA PRIVATE KEY":
 		return privateKey(anyKey(x509.ParsePKCS1PrivateKey(block.Bytes)))
 	}
-	return Key{}, errors.New("auth: a key is PEM of the type PUBLIC KEY or PRIVATE KEY, or a secret")
+	return Key{}, errors.New("auth: the key file has a PEM block of an unknown type: it must be PUBLIC KEY or PRIVATE KEY, or a secret without PEM")
 }
 
 func anyKey[K any](key K, err error) (any, error) { return key, err }
@@ -64,9 +64,9 @@ func anyKey[K any](key K, err error) (any, error) { return key, err }
 func secretKey(secret []byte) (Key, error) {
 	switch {
 	case bytes.Contains(secret, []byte("-----BEGIN")):
-		return Key{}, errors.New("auth: the PEM of a key cannot be read")
+		return Key{}, errors.New("auth: the PEM of the key is malformed")
 	case len(secret) < minSecretBytes:
-		return Key{}, errors.New("auth: a secret has at least 32 bytes")
+		return Key{}, errors.New("auth: the secret has fewer than 32 bytes: openssl rand -base64 32 makes one")
 	}
 	return Key{jwt.SigningMethodHS256, secret, secret}, nil
 }
@@ -74,7 +74,7 @@ func secretKey(secret []byte) (Key, error) {
 func privateKey(private any, err error) (Key, error) {
 	signer, ok := private.(crypto.Signer)
 	if err != nil || !ok {
-		return Key{}, errors.New("auth: the private key cannot be read")
+		return Key{}, errors.New("auth: the private key is malformed")
 	}
 	key, err := publicKey(signer.Public())
 	key.sign = private
@@ -85,16 +85,16 @@ func publicKey(public any) (Key, error) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
 		if public.N.BitLen() < minRSABits {
-			return Key{}, errors.New("auth: an RSA key has at least 2,048 bits")
+			return Key{}, errors.New("auth: the RSA key has fewer than 2,048 bits")
 		}
 		return Key{jwt.SigningMethodRS256, public, nil}, nil
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
-			return Key{}, errors.New("auth: an EC key is on P-256")
+			return Key{}, errors.New("auth: the EC key is not on the curve P-256")
 		}
 		return Key{jwt.SigningMethodES256, public, nil}, nil
 	case ed25519.PublicKey:
 		return Key{jwt.SigningMethodEdDSA, public, nil}, nil
 	}
-	return Key{}, errors.New("auth: a key is RSA, EC or Ed25519")
+	return Key{}, errors.New("auth: the key is not RSA, EC or Ed25519")
 }

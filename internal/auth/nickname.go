@@ -23,7 +23,7 @@ const MaxNickname = 32
 //   - contains a control character, a line or paragraph separator, or an invisible
 //     format character (Cf: zero-width spaces, writing-direction overrides), which
 //     would make two names look the same. Only U+200D is taken, between emoji;
-//   - has nothing to see: only marks, blanks and fillers.
+//   - has no visible character: only marks, blanks and fillers.
 func Nickname(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", badNickname("is not valid UTF-8")
@@ -45,7 +45,7 @@ func Nickname(s string) (string, error) {
 		before = c
 	}
 	if !visible {
-		return "", badNickname("has nothing to see")
+		return "", badNickname("has no visible character")
 	}
 	return s, nil
 }

@@ -118,8 +118,8 @@ func validScheme(s string) bool {
 	return s != ""
 }
 
-// validName takes what DNS takes and the underscore that intranets use. Browsers
-// write international names in Punycode, so nothing beyond ASCII is needed.
+// validName accepts DNS names, and the underscore that intranets use. Browsers write
+// international names in Punycode, so ASCII is enough.
 func validName(s string) bool {
 	for i := range len(s) {
 		c := s[i] | 0x20

@@ -7,10 +7,10 @@ import (
 	"net/netip"
 )
 
-// Policy is what the operator said about who may connect. The zero value is
-// strict: same origin only, not open, no proxy believed.
+// Policy has the operator's settings of who may connect. The zero value is strict: same
+// origin only, not open, no trusted proxy.
 type Policy struct {
-	// Open is open mode: no configuration file, anybody may do anything.
+	// Open is open mode: there are no rules, and everybody may do everything.
 	Open bool
 	// Loopback says that all listeners are loopback. Pages of loopback origins may
 	// then connect, and Host must be localhost, 127.0.0.1, [::1] or one of Hosts.
@@ -21,12 +21,12 @@ type Policy struct {
 	// Hosts are more names that Host may have while Loopback: "example.org" with
 	// any port, "example.org:8080" with this one. Ignored otherwise.
 	Hosts []string
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
-	// are believed.
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto are
+	// trusted.
 	TrustedProxies []netip.Prefix
 	// Log gets one warning per refused request; nil discards them.
 	Log *slog.Logger
-	// Refusals counts the errors that requests are answered with; nil does not.
+	// Refusals counts the errors in answers; nil counts nothing.
 	Refusals *Refusals
 }
 

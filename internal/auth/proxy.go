@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// sender finds out who sent the request and over what, believing a proxy only
-// where it is trusted.
+// sender finds the address of the client and whether it used https. It uses the headers of
+// trusted proxies only.
 func (g *RequestFilter) sender(r *http.Request) Caller {
 	c := Caller{Addr: peer(r), Secure: r.TLS != nil}
 	if !g.trusted(c.Addr) {
@@ -18,11 +18,10 @@ func (g *RequestFilter) sender(r *http.Request) Caller {
 	return c
 }
 
-// forwardedFor walks X-Forwarded-For from the right. Each proxy appends the
-// address that it saw, so an entry is as true as the one after it is trusted:
-// the first address that is no trusted proxy is the client, and what stands
-// left of it is only the client's own claim. An entry that is no address ends
-// the walk at the proxy that wrote it.
+// forwardedFor walks X-Forwarded-For from the right. Each proxy appends the address that
+// it saw, so an entry can be trusted if the one after it is a trusted proxy. The first
+// address that is not a trusted proxy is the client; everything left of it is only the
+// client's own claim. A malformed entry ends the walk at the proxy that wrote it.
 func (g *RequestFilter) forwardedFor(addr netip.Addr, lines []string) netip.Addr {
 	for i := len(lines) - 1; i >= 0; i-- {
 		rest := lines[i]
@@ -58,7 +57,7 @@ func peer(r *http.Request) netip.Addr {
 	return plain(ap.Addr())
 }
 
-// parseEntry reads an address, as some proxies write it also with a port.
+// parseEntry reads an address, with or without a port.
 func parseEntry(s string) (netip.Addr, bool) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return plain(addr), true

@@ -24,13 +24,13 @@ func (r *Refusals) Count(code maru.Code) {
 		return
 	}
 	n := r.counts[code]
-	if n == nil { // a program's own word
+	if n == nil { // a code of the embedding program
 		n = r.counts[maru.CodeInternal]
 	}
 	n.Add(1)
 }
 
-// Of is how many there were.
+// Of is the number of errors with this code.
 func (r *Refusals) Of(code maru.Code) uint64 {
 	if n := r.counts[code]; n != nil {
 		return n.Load()

@@ -8,14 +8,14 @@ import (
 	"maru.example/maru"
 )
 
-// Action is what somebody does in a channel.
+// Action is something that a client can do in a channel.
 type Action uint8
 
 const (
-	Subscribe Action = iota // get what is published from now on
+	Subscribe Action = iota // receive new publications
 	Publish                 // publish
-	History                 // read what was published before: history, polls, and the replay of a subscription (since, last)
-	Presence                // see who is there
+	History                 // read earlier publications: history, polls, and the replay of a subscription (since, last)
+	Presence                // see the people in the channel
 )
 
 var actionNames = [...]string{Subscribe: "subscribe", Publish: "publish", History: "history", Presence: "presence"}
@@ -26,13 +26,13 @@ func (a Action) String() string { return actionNames[a] }
 // Allowed is a namespace's rule for each Action.
 type Allowed [len(actionNames)]maru.Rule
 
-// Rules say who may do what. They are pure: Allow never waits. The zero value is
-// open mode: everybody may do everything, but in channels that are the server's own.
+// Rules decide who may do what. Allow never waits. The zero value is open mode: everybody
+// may do everything, except in channels that are reserved for the server.
 type Rules struct {
 	table atomic.Pointer[map[string]Allowed] // nil: open mode
 
-	// Program, if not nil, is asked about what the rules allow, and may refuse it. It
-	// does not wait. It is set before the first use.
+	// Program, if not nil, may refuse what the rules allow. It must not wait. It is set
+	// before the first use.
 	Program func(who Identity, do Action, channel string) error
 }
 
@@ -50,8 +50,8 @@ func (r *Rules) Set(table map[string]Allowed) {
 // Open reports whether there are no rules.
 func (r *Rules) Open() bool { return r.table.Load() == nil }
 
-// Allow says whether who may do that in a channel, whose name is valid. The
-// error's code is CodeNotAllowed, and its message says what the rule wants.
+// Allow decides whether who may do that in a channel, whose name is valid. The error's code
+// is CodeNotAllowed, and its message says what the rule requires.
 func (r *Rules) Allow(who Identity, do Action, channel string) error {
 	if maru.Reserved(channel) {
 		return errReserved
@@ -98,9 +98,8 @@ func (who Identity) meets(rule maru.Rule, channel string) bool {
 	return false
 }
 
-// names reports whether the token names the channel: exactly, or as PREFIX:* all
-// that begins with PREFIX and its colon. The star means something at the end, after a
-// colon, only.
+// names reports whether the token names the channel: exactly, or by PREFIX:*, which names
+// all channels that begin with PREFIX and the colon. A star elsewhere has no meaning.
 func (g *Grant) names(channel string) bool {
 	return slices.ContainsFunc(g.Channels, func(pattern string) bool {
 		if prefix, ok := strings.CutSuffix(pattern, "*"); ok && strings.HasSuffix(prefix, ":") {
@@ -110,16 +109,16 @@ func (g *Grant) names(channel string) bool {
 	})
 }
 
-var errReserved = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+var errReserved = maru.NewError(maru.CodeNotAllowed, "channel names that begin with $ are reserved for the server")
 
-// refusals are made once: a refusal costs its sender more than the server.
+// refusals are made once, so that a refusal is cheap for the server.
 var refusals = func() (table [len(actionNames)][maru.ServerOnly + 1]error) {
 	wants := [...]string{
 		maru.Nobody:     "no rule of the channel's namespace allows it",
-		maru.SignedIn:   "it wants somebody who is signed in",
-		maru.Own:        "it wants the person whose channel it is",
-		maru.ByToken:    "it wants a token that names the channel",
-		maru.ServerOnly: "it wants an API key",
+		maru.SignedIn:   "the rule of the channel's namespace requires a signed-in person",
+		maru.Own:        "the rule of the channel's namespace allows only the person whom the channel names",
+		maru.ByToken:    "the rule of the channel's namespace requires a token that names the channel",
+		maru.ServerOnly: "the rule of the channel's namespace requires an API key",
 	}
 	for do, name := range actionNames {
 		for rule, want := range wants {

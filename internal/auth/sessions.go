@@ -16,14 +16,14 @@ import (
 
 // SessionOptions bound the sessions. Zero values mean the defaults.
 type SessionOptions struct {
-	// IdleTimeout ends a session that made no request and had no live connection
-	// for so long; default 24 h.
+	// IdleTimeout ends a session that made no request and had no live connection for this
+	// long. Default 24 h.
 	IdleTimeout time.Duration
-	// Lifetime ends a session however busy it is, but not while it has live
-	// connections: then with the last of them. Default 30 days.
+	// Lifetime ends a session even if it is in use. A session with live connections ends
+	// with the last of them. Default 30 days.
 	Lifetime time.Duration
-	// Max is how many sessions there may be at once, each some 1,000 bytes; beyond
-	// it sign-in answers CodeTooManyConnections. Default 100,000.
+	// Max is the most sessions at once, each some 1,000 bytes. Beyond it sign-in answers
+	// CodeTooManyConnections. Default 100,000.
 	Max int
 	// CookiePath is the Path of the session cookie. Default "/".
 	CookiePath string
@@ -44,9 +44,8 @@ type Sessions struct {
 	byName map[string]*session
 }
 
-// A session is immutable but for live, which Sessions.mu guards. It is in both
-// maps of Sessions until it ends; one that expired may stay until somebody
-// notices.
+// A session is immutable except for live, which Sessions.mu guards. It is in both maps of
+// Sessions until it ends; an expired one may stay until a sweep finds it.
 type session struct {
 	id, user, token string
 	deadline        time.Time // by lifetime
@@ -84,16 +83,16 @@ func positive[T int | time.Duration](v, otherwise T) T {
 	return otherwise
 }
 
-// Close lets nobody sign in any more (CodeShuttingDown). Who is signed in stays
-// known, and no connection is ended: whoever shuts down tells them.
+// Close refuses further sign-ins (CodeShuttingDown). Existing sessions and their connections
+// stay: the code that shuts down closes those.
 func (s *Sessions) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 }
 
-// Identify says who sent the request, by its cookie; anonymous if that is
-// missing, unknown or of a session that ended. It counts as use of the session.
+// Identify returns the identity of the request's cookie: anonymous if the cookie is missing,
+// unknown, or of a session that has ended. It counts as use of the session.
 func (s *Sessions) Identify(r *http.Request) Identity {
 	token := sessionToken(r)
 	if token == "" {
@@ -127,12 +126,12 @@ func (s *Sessions) signIn(token, nickname string) (x *session, ends []func(), er
 	}
 	if holder := s.byName[nickname]; holder != nil {
 		if !s.expired(holder) {
-			return nil, nil, maru.NewError(maru.CodeTaken, "the nickname is held by somebody else")
+			return nil, nil, maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
 		}
 		s.end(holder)
 	}
 	if old == nil && len(s.byID) >= s.max {
-		return nil, nil, maru.NewError(maru.CodeTooManyConnections, "too many people are signed in")
+		return nil, nil, maru.NewError(maru.CodeTooManyConnections, "too many people are signed in; try again later")
 	}
 	x, err = s.begin(nickname)
 	if err == nil && old != nil {
@@ -151,7 +150,7 @@ func (s *Sessions) signOut(token string) (ends []func()) {
 	return ends
 }
 
-// endOf ends the sessions that the operator means.
+// endOf ends the sessions of the target.
 func (s *Sessions) endOf(target Target) (ends []func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,8 +162,8 @@ func (s *Sessions) endOf(target Target) (ends []func()) {
 	return ends
 }
 
-// The methods below need s.mu. Holding it over each use of the store keeps store
-// and maps of one mind: nothing touches, and so revives, what has just ended.
+// The methods below need s.mu. It is held during each use of the store, so that store and
+// maps agree, and a session that has just ended is not revived by a touch.
 
 // find is the session of a token, nil if there is none.
 func (s *Sessions) find(token string) *session {
@@ -190,7 +189,7 @@ func (s *Sessions) begin(nickname string) (*session, error) {
 	return x, nil
 }
 
-// end forgets the session. What it returns is to be called without the lock.
+// end forgets the session. The caller calls the functions that it returns, without the lock.
 func (s *Sessions) end(x *session) (ends []func()) {
 	delete(s.byID, x.id)
 	delete(s.byName, x.user)
@@ -207,7 +206,7 @@ func (s *Sessions) expired(x *session) bool {
 	return err == nil && !found
 }
 
-// touch puts off the idle time-out. Live connections have put it off already.
+// touch restarts the idle time-out. A session with live connections has none.
 func (s *Sessions) touch(x *session) {
 	if len(x.live) > 0 {
 		return

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"crypto/rand"
+	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -14,8 +16,8 @@ const (
 	maxOfAPerson = 100     // of them
 )
 
-// tickets stand for somebody once, for a short time: an address may hold one, and
-// an address is written into logs and histories. The zero value is ready.
+// tickets prove an identity once, within a short time. So they may be in an address, which
+// is written into logs and browser histories. The zero value is ready.
 type tickets struct {
 	mu     sync.Mutex
 	byID   map[string]ticket
@@ -33,6 +35,61 @@ type issued struct {
 	expires   time.Time
 }
 
+// ServeTickets answers POST /tickets: a ticket for the sender. A back end with an API key
+// gets a ticket for the person in the body:
+//
+//	{"user":"kim","channels":["chat:1"],"expires":"2026-11-27T12:00:00Z"}   channels and expires may be left out
+//
+// 201 {"ticket":"…","expires":"RFC 3339"}: valid once, for 30 s. Errors: 400
+// bad_request, 401 bad_token, token_expired, revoked, 403 not_allowed (an anonymous
+// sender), 405, 429 rate_limited.
+func (p *Authenticator) ServeTickets(w http.ResponseWriter, r *http.Request) {
+	who, err := p.identifyPost(w, r)
+	if err == nil {
+		who, err = p.ticketFor(w, r, who)
+	}
+	var id string
+	var expires time.Time
+	if err == nil {
+		id, expires, err = p.tickets.issue(who)
+	}
+	if err != nil {
+		WriteError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusCreated, struct {
+		Ticket  string    `json:"ticket"`
+		Expires time.Time `json:"expires"`
+	}{id, expires.UTC()})
+}
+
+// ticketFor is the identity that a ticket is made for.
+func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Identity) (Identity, error) {
+	if !who.Server() {
+		if who.User == "" && who.Grant == nil {
+			return who, maru.NewError(maru.CodeNotAllowed, "a ticket needs an identity: sign in, or send a token or an API key")
+		}
+		return who, nil
+	}
+	var about webhookAnswer // it has the same fields
+	if err := readPost(w, r, &about); err != nil {
+		return who, err
+	}
+	if about.User == "" || !validUser(about.User) {
+		return who, maru.NewError(maru.CodeBadRequest, `the body must name the person of the ticket: {"user":"…"}`)
+	}
+	for _, name := range about.Channels {
+		if maru.CheckChannel(name) != nil {
+			return who, maru.NewError(maru.CodeBadChannel, fmt.Sprintf("channels has an invalid channel name, %s (docs/contract.md §1)", quote(name)))
+		}
+	}
+	who = Identity{User: about.User}
+	if len(about.Channels) > 0 || !about.Expires.IsZero() {
+		who.Grant = &Grant{Channels: about.Channels, Expires: about.Expires}
+	}
+	return who, p.revocations.checkNow(who)
+}
+
 // issue makes a ticket for who.
 func (t *tickets) issue(who Identity) (id string, expires time.Time, err error) {
 	t.mu.Lock()
@@ -44,7 +101,7 @@ func (t *tickets) issue(who Identity) (id string, expires time.Time, err error) 
 		owner = "t" + who.Grant.ID
 	}
 	if len(t.issued) >= maxTickets || t.of[owner] >= maxOfAPerson {
-		return "", time.Time{}, maru.NewError(maru.CodeRateLimited, "too many tickets in so short a time")
+		return "", time.Time{}, maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s; try again later")
 	}
 	if t.byID == nil {
 		t.byID, t.of = make(map[string]ticket), make(map[string]int)
@@ -56,7 +113,7 @@ func (t *tickets) issue(who Identity) (id string, expires time.Time, err error) 
 	return id, expires, nil
 }
 
-// redeem says whose the ticket is, once.
+// redeem returns the identity of a ticket, once.
 func (t *tickets) redeem(id string) (Identity, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,9 +125,9 @@ func (t *tickets) redeem(id string) (Identity, error) {
 	return x.who, nil
 }
 
-var errBadTicket = maru.NewError(maru.CodeBadToken, "the ticket is unknown, used or too old")
+var errBadTicket = maru.NewError(maru.CodeBadToken, "the ticket is unknown, used or expired: get a new one by POST /tickets")
 
-// sweep forgets what has expired. All live equally long.
+// sweep forgets expired tickets. All of them live equally long.
 func (t *tickets) sweep(now time.Time) {
 	n := 0
 	for ; n < len(t.issued) && !now.Before(t.issued[n].expires); n++ {

@@ -23,13 +23,13 @@ import (
 const (
 	maxTokenBytes   = 8 << 10
 	maxUserBytes    = 255
-	keySetTimeout   = 5 * time.Second // for an answer, and for a key to be looked for
-	keySetEvery     = time.Hour       // the key set is read anew
+	keySetTimeout   = 5 * time.Second // for an answer, and to look for a key
+	keySetEvery     = time.Hour       // between two readings of the key set
 	keySetUnknown   = 10 * time.Second
 	maxKeySetAnswer = 1 << 20
 )
 
-// TokenOptions say which tokens are believed.
+// TokenOptions decide which tokens are accepted.
 type TokenOptions struct {
 	Keys     []Key  // any of them
 	KeySet   string // URL of a JSON Web Key Set (RFC 7517); empty: none
@@ -39,8 +39,8 @@ type TokenOptions struct {
 }
 
 // Tokens verifies JSON Web Tokens (RFC 7519) signed with HS256, RS256, ES256 or
-// EdDSA. The claims that count are sub (the person), exp (needed), channels (those
-// that it names), jti, iss and aud, nbf.
+// EdDSA. It uses the claims sub (the person), exp (required), channels (for
+// maru.ByToken), jti, iss, aud and nbf.
 type Tokens struct {
 	options TokenOptions
 	parser  *jwt.Parser
@@ -48,9 +48,9 @@ type Tokens struct {
 	close   context.CancelFunc
 }
 
-// NewTokens asks for the key set and begins to keep it up to date, hourly, and when a
-// token names a key that is not in it, every 10 s at most. That it cannot be had is
-// logged, and tokens that need it are refused meanwhile.
+// NewTokens requests the key set and keeps it up to date: every hour, and when a token names
+// a key that is not in it, every 10 s at most. A failure is logged, and tokens that need
+// the set are refused until it can be read.
 func NewTokens(o TokenOptions) (*Tokens, error) {
 	parsing := []jwt.ParserOption{
 		jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(),
@@ -77,7 +77,7 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
 			return func(_ context.Context, err error) {
 				if ctx.Err() == nil {
-					o.Log.Error("key set cannot be read", slog.String("url", url), slog.Any("err", err))
+					o.Log.Error("cannot read token-key-set; tokens that need it are refused", slog.String("url", url), slog.Any("err", err))
 				}
 			}
 		},
@@ -89,19 +89,19 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 	return t, nil
 }
 
-// Close ends the care for the key set.
+// Close stops the updates of the key set.
 func (t *Tokens) Close() { t.close() }
 
-// secureRedirect follows no way out of https: who can change the answer can be
-// anybody.
+// secureRedirect follows no redirect to another scheme: over plain http anybody on the way
+// could change the answer.
 func secureRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) >= 3 || via[0].URL.Scheme != r.URL.Scheme {
-		return errors.New("redirected too often, or to another scheme")
+		return errors.New("redirected more than three times, or to another scheme")
 	}
 	return nil
 }
 
-// short is the standard transport, which reads no endless answers.
+// short is the standard transport with a bound on the size of answers.
 type short struct{}
 
 func (short) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -121,14 +121,14 @@ type claims struct {
 }
 
 var (
-	errBadToken = maru.NewError(maru.CodeBadToken, "the token is not valid here")
-	errExpired  = maru.NewError(maru.CodeTokenExpired, "the token has expired")
+	errBadToken = maru.NewError(maru.CodeBadToken, "the token or API key is not valid here: its key, signature, iss, aud or sub is wrong")
+	errExpired  = maru.NewError(maru.CodeTokenExpired, "the token has expired: get a new one")
 )
 
-// Verify says whose the token is. It may wait for the key set. Errors: CodeBadToken,
-// CodeTokenExpired; neither tells more about the token.
+// Verify returns the identity of a token. It may wait for the key set. Errors: CodeBadToken,
+// CodeTokenExpired; neither reveals more about the token.
 func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
-	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") { // which base64 does not see
+	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") { // base64 ignores line ends
 		return Identity{}, errBadToken
 	}
 	var c claims
@@ -140,7 +140,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
 	default:
 		return Identity{}, errBadToken
 	}
-	if !validUser(c.Subject) || c.ExpiresAt.Year() > 9999 { // which no RFC 3339 tells
+	if !validUser(c.Subject) || c.ExpiresAt.Year() > 9999 { // RFC 3339 has four digits for the year
 		return Identity{}, errBadToken
 	}
 	if c.ID == "" {
@@ -149,13 +149,12 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
 	return Identity{User: c.Subject, Grant: &Grant{ID: c.ID, Channels: c.Channels, Expires: c.ExpiresAt.Time}}, nil
 }
 
-// keys are all that a token may be signed with: of the kind that belongs to its
-// algorithm, so that a public key is never a secret (RFC 8725 §3.1). A key set gives
-// no secrets.
+// keys are the keys that a token may be signed with. Their kind belongs to its algorithm, so
+// that a public key is never used as a secret (RFC 8725 §3.1). A key set has no secrets.
 func (t *Tokens) keys(ctx context.Context, token *jwt.Token) (any, error) {
 	var set jwt.VerificationKeySet
 	if _, critical := token.Header["crit"]; critical {
-		return nil, errBadToken // nothing of the kind is understood (RFC 7515 §4.1.11)
+		return nil, errBadToken // no critical extension is supported (RFC 7515 §4.1.11)
 	}
 	for _, k := range t.options.Keys {
 		if k.method == token.Method {
@@ -181,8 +180,8 @@ func (t *Tokens) keys(ctx context.Context, token *jwt.Token) (any, error) {
 	return set, nil
 }
 
-// fingerprint names a token that has no name of its own, by what is signed: of one
-// signature of ES256 everybody can make another.
+// fingerprint names a token without a jti, by its signed part. The signature is left out,
+// since anybody can make another valid ES256 signature from one.
 func fingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token[:strings.LastIndexByte(token, '.')]))
 	return "sha256:" + hex.EncodeToString(sum[:16])
@@ -194,13 +193,13 @@ func validUser(name string) bool {
 	return len(name) <= maxUserBytes && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
-// Sign makes a token. It needs a key that is secret or private.
+// Sign makes a token. It needs a secret or private key.
 func Sign(k Key, user, id string, channels []string, issuer, audience string, expires time.Time) (string, error) {
 	if k.sign == nil {
-		return "", errors.New("auth: a public key cannot sign: give the private one")
+		return "", errors.New("auth: a public key cannot sign: use the private key")
 	}
 	if !validUser(user) {
-		return "", errors.New("auth: a user's name is UTF-8 without control characters, of at most 255 bytes")
+		return "", errors.New("auth: the user's name must be UTF-8 of at most 255 bytes without control characters")
 	}
 	c := claims{Channels: channels, RegisteredClaims: jwt.RegisteredClaims{
 		Subject: user, ID: id, Issuer: issuer, ExpiresAt: jwt.NewNumericDate(expires), IssuedAt: jwt.NewNumericDate(time.Now()),

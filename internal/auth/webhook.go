@@ -21,33 +21,32 @@ const (
 	maxWebhookAsks        = 1000 // at once; beyond, CodeUnavailable
 )
 
-// WebhookOptions say where the operator's back end is asked.
+// WebhookOptions configure the connect webhook.
 type WebhookOptions struct {
 	URL     string        // http or https
-	Headers []string      // of the request, that are passed on; default Cookie
+	Headers []string      // headers of the request that are passed on; default Cookie
 	Timeout time.Duration // default 3 s
-	Log     *slog.Logger  // gets why the back end could not be asked
+	Log     *slog.Logger  // receives failures of the back end
 }
 
-// Webhook asks the operator's back end who somebody is:
+// Webhook asks the operator's back end for the identity of a client:
 //
 //	POST {"addr":"192.0.2.7","method":"GET","path":"/channels/chat:1","channel":"chat:1","headers":{"Cookie":["…"]}}
 //	200  {"user":"kim","channels":["chat:1"],"expires":"2026-11-27T12:00:00Z"}   all may be left out
 //	401, 403                                                                     CodeNotAllowed
 //
-// Any other answer, and none in time, is CodeUnavailable: what is not answered is
-// refused.
+// Any other answer, and no answer in time, is CodeUnavailable: the client is refused.
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client
 	asking  chan struct{}
 }
 
-// NewWebhook makes a Webhook. The error says that the URL is none.
+// NewWebhook makes a Webhook. The error is about the URL.
 func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("auth: the connect webhook is no http or https URL")
+		return nil, errors.New("auth: the URL of the connect webhook must begin with http:// or https:// and have a host")
 	}
 	if o.Headers == nil {
 		o.Headers = []string{"Cookie"}
@@ -61,7 +60,7 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	}, make(chan struct{}, maxWebhookAsks)}, nil
 }
 
-// Close lets go of the connections to the back end.
+// Close closes the idle connections to the back end.
 func (h *Webhook) Close() { h.client.CloseIdleConnections() }
 
 type webhookAsk struct {
@@ -79,17 +78,17 @@ type webhookAnswer struct {
 }
 
 var (
-	errUnavailable = maru.NewError(maru.CodeUnavailable, "the back end that says who may connect does not answer")
-	errRefused     = maru.NewError(maru.CodeNotAllowed, "the back end that says who may connect refused")
+	errUnavailable = maru.NewError(maru.CodeUnavailable, "the connect webhook does not answer; try again")
+	errRefused     = maru.NewError(maru.CodeNotAllowed, "the connect webhook refused this client")
 )
 
-// ask waits for the back end's word about who sent a request.
+// ask waits for the back end's answer about the sender of a request.
 func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
 	select {
 	case h.asking <- struct{}{}:
 		defer func() { <-h.asking }()
 	default:
-		h.options.Log.Error("connect webhook: too many are asked about at once")
+		h.options.Log.Error("connect webhook: request refused, because 1,000 requests are waiting for its answer")
 		return Identity{}, errUnavailable
 	}
 	ask := webhookAsk{Addr: CallerFrom(r.Context()).Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
@@ -100,7 +99,7 @@ func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
 	}
 	who, err := h.send(r.Context(), ask)
 	if err != nil && err != error(errRefused) {
-		h.options.Log.Error("connect webhook", slog.Any("err", err))
+		h.options.Log.Error("connect webhook failed", slog.Any("err", err))
 		err = errUnavailable
 	}
 	return who, err
@@ -128,7 +127,7 @@ func (h *Webhook) send(ctx context.Context, ask webhookAsk) (Identity, error) {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Identity{}, errRefused
 	default:
-		return Identity{}, fmt.Errorf("answered %s", answer.Status)
+		return Identity{}, fmt.Errorf("the back end answered %s, not 200, 401 or 403", answer.Status)
 	}
 	return readWebhook(answer.Body)
 }
@@ -139,11 +138,11 @@ func readWebhook(body io.Reader) (Identity, error) {
 		return Identity{}, err
 	}
 	var said webhookAnswer
-	if len(data) > maxWebhookAnswer || strictJSON(data, &said) != nil { // a mistyped expires must not mean for ever
+	if len(data) > maxWebhookAnswer || strictJSON(data, &said) != nil { // a mistyped expires must not mean that it never expires
 		return Identity{}, errors.New(`the answer is not {"user":"…","channels":["…"],"expires":"RFC 3339"}`)
 	}
 	if !validUser(said.User) {
-		return Identity{}, errors.New("the answer's user is no name")
+		return Identity{}, errors.New("the answer's user is not a valid name (UTF-8 of at most 255 bytes without control characters)")
 	}
 	who := Identity{User: said.User}
 	if len(said.Channels) > 0 || !said.Expires.IsZero() {

@@ -7,15 +7,15 @@ import (
 	"maru.example/maru"
 )
 
-// WriteError answers a request with err as a client may see it:
+// WriteError answers a request with the public part of err:
 //
 //	{"error":{"code":"not_allowed","message":"…"}}
 //
-// under the status of its code, never cached. An error that is no *maru.Error
-// is answered as "internal error"; logging it is the caller's. Headers that go
-// with the code, like Allow, are set before.
+// The status is that of its code, and the answer is never cached. An error that is not a
+// *maru.Error is answered as "internal error"; the caller logs it. The caller also sets
+// headers that belong to the code, such as Allow, before the call.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	type told struct {
+	type public struct {
 		Code    maru.Code `json:"code"`
 		Message string    `json:"message"`
 	}
@@ -26,16 +26,16 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 9110 §11.6.1, RFC 6750 §3
 	}
 	writeJSON(w, e.Code.Status(), struct {
-		Error told `json:"error"`
-	}{told{e.Code, e.Message}})
+		Error public `json:"error"`
+	}{public{e.Code, e.Message}})
 }
 
 // writeJSON answers with v, whose encoding cannot fail.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
-	h.Del("Content-Length") // of an answer that was given up
+	h.Del("Content-Length") // of an abandoned answer
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // fails only with the connection, which nobody can tell it to
+	json.NewEncoder(w).Encode(v) // fails only if the connection is lost: nobody is left to report it to
 }

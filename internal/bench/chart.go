@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The charts are SVG with classes for colours, so that the page's style, light or
-// dark, holds for them too. Coordinates are in a box of 560 x 240 that scales.
+// The charts are SVG with classes for colours, so that the page's light or dark style
+// applies to them too. Coordinates are in a box of 560 x 240 that scales.
 const (
 	chartWidth, chartHeight               = 560, 240
 	plotLeft, plotRight, plotTop, plotLow = 68, 550, 26, 200
@@ -39,7 +39,7 @@ func (p *plot) scale(step float64, label func(float64) string) {
 	}
 }
 
-// mark labels a place on x.
+// mark labels a value on the x axis.
 func (p *plot) mark(v float64, label string) {
 	x := p.x(v)
 	fmt.Fprintf(&p.b, `<line class="notch" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/><text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
@@ -146,7 +146,7 @@ func spread(l *Latency) template.HTML {
 		if b.Count > 0 {
 			x := max(p.x(math.Log10(max(below, 0.001))), plotLeft)
 			share := 100 * float64(b.Count) / float64(l.Count)
-			height := max(plotLow-p.y(share), 1.5) // that a single one is seen
+			height := max(plotLow-p.y(share), 1.5) // so that a single one is visible
 			fmt.Fprintf(&p.b, `<rect class="bar" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s to %s: %s (%.3g %%)</title></rect>`,
 				x, plotLow-height, max(p.x(math.Log10(b.Le))-x-0.6, 0.8), height, span(below), span(b.Le), count(int64(b.Count)), share)
 		}
@@ -156,7 +156,7 @@ func spread(l *Latency) template.HTML {
 	return p.svg()
 }
 
-// decades marks 1, 2 and 5 times the powers of ten; on a wide range only those.
+// decades marks 1, 2 and 5 times the powers of ten; on a wide range only the powers.
 func (p *plot) decades(low, high float64) {
 	parts := []float64{1, 2, 5}
 	if high-low > 3 {

@@ -13,7 +13,7 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// connects opens and closes connections, so many at a time.
+// connects opens and closes connections, Options.Connections at a time.
 type connects struct {
 	*run
 	next    atomic.Int64
@@ -43,7 +43,7 @@ func (w *connects) once() {
 	defer w.live.Add(-1)
 	i := int(w.next.Add(1) - 1)
 	at := w.now()
-	if err := w.visit(i); err != nil {
+	if err := w.cycle(i); err != nil {
 		if w.ctx.Err() == nil {
 			w.fault(failed, "connection %s: %v", count(i), err)
 		}
@@ -58,9 +58,9 @@ func (w *connects) once() {
 	}
 }
 
-// visit connects, upgrades, and closes with both halves of the closing handshake
+// cycle connects, upgrades, and closes with both halves of the closing handshake
 // (RFC 6455 §7.1.1: the server ends the TCP connection).
-func (w *connects) visit(i int) error {
+func (w *connects) cycle(i int) error {
 	up, err := w.target.dial(w.ctx, i%(perSource*sources))
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (w *connects) visit(i int) error {
 	return readClose(io.MultiReader(bytes.NewReader(up.Buffered), up.Conn))
 }
 
-var errNoClose = errors.New("the server ended the connection without a close frame")
+var errNoClose = errors.New("the server closed the TCP connection without a WebSocket close frame")
 
 // readClose reads until the server's close frame and the end of the stream.
 func readClose(r io.Reader) error {

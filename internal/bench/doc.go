@@ -1,5 +1,5 @@
-// Package bench loads a WebSocket server and says what it took: rates, latency,
-// and the server process's own CPU and memory. It is the engine of maru bench.
+// Package bench puts load on a WebSocket server and reports rates, latency, and the CPU
+// and memory of the server process. It is the engine of maru bench.
 //
 //	result, err := bench.Run(ctx, bench.Options{
 //		Mode: bench.Fanout, URL: "ws://127.0.0.1:3000/channels/bench",
@@ -9,7 +9,7 @@
 // A run goes through its phases:
 //
 //	open ──→ settle ──→ warm-up ──→ measured ──→ drain ──→ close
-//	                                   │           └ nothing new is sent; what is on the way must arrive
+//	                                   │           └ nothing new is sent; messages on the way must arrive
 //	                                   └ only here CPU, rates and latencies count
 //
 // Every message has a number and a pattern that follows from it; every byte that
@@ -18,16 +18,14 @@
 //
 // # Concurrency
 //
-// All connections live on one loop of internal/loop, so that the tool uses one
-// core: what messages touch belongs to that loop's goroutine and has no lock.
-// Run's own goroutine opens, waits and reads counters that are atomic; what is
-// not atomic it reads after the loop has ended. A sampler notes the course of the
-// run. Connections that are opened and closed for their own sake (Connect) are
+// All connections are on one loop of internal/loop, so that the tool uses one core. State
+// that messages change belongs to that loop's goroutine and has no lock. Run's own goroutine
+// opens connections, waits and reads atomic counters; it reads other state after the loop
+// has ended. A sampler records the course of the run. The connections of mode Connect are
 // plain goroutines.
 //
 // # What it does not do
 //
-// It does not pin processes to cores, and it does not make a server collect its
-// garbage before its memory is read: docs/benchmarking.md says how a fair figure
-// is got.
+// It does not pin processes to cores, and it does not make a server collect its garbage
+// before its memory is read: docs/benchmarking.md says how to get fair figures.
 package bench

@@ -8,9 +8,9 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// echo sends on each connection what must come back on it.
+// echo sends messages on each connection, which must come back on it.
 type echo struct {
-	*crowd
+	*pool
 	callers []*caller
 	sent    atomic.Int64
 	got     atomic.Int64
@@ -20,7 +20,7 @@ type echo struct {
 	scratch []byte    // the loop's
 }
 
-// caller is one connection. Until start it is Run's goroutine's, then the loop's.
+// caller is one connection. It belongs to Run's goroutine until start, then to the loop.
 type caller struct {
 	*echo
 	i    int
@@ -30,7 +30,7 @@ type caller struct {
 	at   []time.Duration // when message n was sent, at n modulo what is in flight
 }
 
-func newEcho(r *run) *echo { return &echo{crowd: newCrowd(r), callers: make([]*caller, r.Connections)} }
+func newEcho(r *run) *echo { return &echo{pool: newPool(r), callers: make([]*caller, r.Connections)} }
 
 func (w *echo) open() error {
 	return w.openAll(w.Connections, func(i int, conn loop.Conn) loop.Handler {
@@ -40,19 +40,19 @@ func (w *echo) open() error {
 	})
 }
 
-// start sends each connection's first message; the others follow on the loop when
-// that is back, so that one goroutine alone sends on a connection.
+// start sends each connection's first message. The others are sent on the loop when that one
+// is back, so that one goroutine alone sends on a connection.
 func (w *echo) start() {
 	for _, c := range w.callers {
 		if w.engine.Wait(w.ctx) != nil {
 			return
 		}
-		c.at[0], c.sent = w.now(), 1 // before it is sent, after which c is the loop's
+		c.at[0], c.sent = w.now(), 1 // set first: after the send c belongs to the loop
 		w.send(c.conn, w.codec.wrap(nil, c.source, 0))
 	}
 }
 
-// send sends one message, unless the connection is gone, which is told elsewhere.
+// send sends one message. A closed connection is reported elsewhere.
 func (w *echo) send(conn loop.Conn, message []byte) {
 	if conn.Send(loop.NewMessage(frame.Text, message)) == nil {
 		w.sent.Add(1)
@@ -60,9 +60,9 @@ func (w *echo) send(conn loop.Conn, message []byte) {
 }
 
 // Message runs on the loop.
-func (c *caller) Message(_ frame.Opcode, message []byte) { c.take(c.run, c.i, message, c.back) }
+func (c *caller) Message(_ frame.Opcode, message []byte) { c.check(c.run, c.i, message, c.back) }
 
-// back takes a message that has come back and fills its place.
+// back processes a message that has come back and sends the next one.
 func (c *caller) back(n int64) {
 	if n >= c.sent {
 		c.fault(damaged, "connection %s got message %s, which was not sent yet", count(c.i), count(n))

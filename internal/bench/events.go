@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// events is streams of server-sent events over HTTP/1.1 that only stand. What
-// comes is read and not looked at.
+// events is idle streams of server-sent events over HTTP/1.1. Their data is read and
+// discarded.
 type events struct {
 	*run
 	opened  atomic.Int64
@@ -60,7 +60,7 @@ func (w *events) openOne(ctx context.Context, i int) error {
 	return nil
 }
 
-// ask sends a request and takes the head of its answer. The stream is its body.
+// ask sends a request and reads the header of the answer. The stream is its body.
 func ask(conn net.Conn, request *http.Request) (stream io.Reader, err error) {
 	if err := request.Write(conn); err != nil {
 		return nil, err
@@ -71,19 +71,19 @@ func ask(conn net.Conn, request *http.Request) (stream io.Reader, err error) {
 	}
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	if answer.StatusCode != http.StatusOK || kind != "text/event-stream" {
-		return nil, fmt.Errorf("the server answers %s, %s, and not with an event stream", answer.Status, kind)
+		return nil, fmt.Errorf("the server answered %s with Content-Type %q, not 200 with text/event-stream", answer.Status, kind)
 	}
 	return answer.Body, nil
 }
 
-// read returns when the stream has ended: before the end that is a fault.
+// read returns when the stream has ended. Before the end of the run that is a fault.
 func (w *events) read(i int, stream io.Reader) {
 	var b [512]byte
 	for {
 		if _, err := stream.Read(b[:]); err != nil {
 			w.opened.Add(-1)
 			if !w.ending.Load() {
-				w.fault(closed, "stream %s was closed (%v)", count(i), err)
+				w.fault(closed, "stream %s was closed by the server (%v)", count(i), err)
 			}
 			return
 		}

@@ -10,18 +10,18 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// fanout is one publisher and many subscribers. Publications are numbered from
-// 0. With a window, the next is published when all have the one a window before;
+// fanout is one publisher and many subscribers. Publications are numbered from 0. With a
+// window, the next one is published when all subscribers have the one a window before it;
 // with a rate, when it is due.
 type fanout struct {
-	*crowd
+	*pool
 	publisher publisher
 	published atomic.Int64
 	got       atomic.Int64 // by subscribers
-	own       atomic.Int64 // by the publisher's connection, if the server sends it its own
+	own       atomic.Int64 // by the publisher's connection, if the server sends its messages back
 	stopped   atomic.Bool
 	pacing    sync.WaitGroup
-	behind    atomic.Int64 // the longest that a publication left after it was due, nanoseconds
+	behind    atomic.Int64 // longest delay of a publication after it was due, nanoseconds
 
 	// Window. A publication's place is its number modulo the window.
 	at     []atomic.Int64 // when it was published
@@ -35,8 +35,8 @@ type fanout struct {
 	latency Histogram // the loop's
 }
 
-// publisher hands a publication to the server. publish reports false if it cannot
-// now and may be asked again.
+// publisher sends publications to the server. publish reports false if it cannot send now and
+// may be called again.
 type publisher interface {
 	open() error
 	publish(number int64) bool
@@ -54,7 +54,7 @@ func newFanout(r *run) (*fanout, error) {
 	} else {
 		w.publisher = &speaker{fanout: w}
 	}
-	w.crowd = newCrowd(r)
+	w.pool = newPool(r)
 	w.at = make([]atomic.Int64, r.Window)
 	w.counts = make([]int, r.Window)
 	return w, nil
@@ -86,20 +86,20 @@ func (w *fanout) publish(n int64) {
 	}
 }
 
-// due is when publication n is to leave. It runs on the loop and in pace.
+// due is the time for publication n. It is called on the loop and in pace.
 func (w *fanout) due(n int64) time.Duration {
 	return time.Duration(w.first.Load()) + time.Duration(math.Round(float64(n)*w.every))
 }
 
-// pace publishes what is due, late if it must be, and never skips one: what a
-// slow server holds up counts as latency.
+// pace publishes each publication when it is due, or late, and never skips one: a delay by a
+// slow server counts as latency.
 func (w *fanout) pace() {
 	for n := int64(0); w.ctx.Err() == nil; {
 		due := w.due(n)
 		now := w.now()
 		switch {
 		case due >= time.Duration(w.to.Load()):
-			return // the measured part is over, and all that was due in it has left
+			return // the measured part is over, and everything due in it was sent
 		case due > now && w.stopped.Load():
 			return
 		case due > now:
@@ -119,7 +119,7 @@ func (w *fanout) pace() {
 
 func (w *fanout) stop() { w.stopped.Store(true) }
 
-// missing waits for the pacing to end, too: what was due is still to leave.
+// missing also counts publications that are due and not sent yet.
 func (w *fanout) missing() int64 {
 	n := w.published.Load()
 	if w.Window == 0 && w.ctx.Err() == nil {
@@ -144,16 +144,16 @@ func (w *fanout) close() {
 	w.end(nil)
 	w.pacing.Wait()
 	w.publisher.close()
-	w.crowd.close()
+	w.pool.close()
 }
 
 func (w *fanout) count() int64 { return w.got.Load() + w.own.Load() }
 
 func (w *fanout) report(r *Result) {
 	r.Sent = w.published.Load()
-	what := "from publishing until it is there"
+	what := "from publishing until it arrives"
 	if w.Window == 0 {
-		what = "from when the publication was due until it is there"
+		what = "from when the publication was due until it arrives"
 		r.Behind = micros(time.Duration(w.behind.Load()))
 	}
 	r.Latency = latencyOf(&w.latency, what)
@@ -168,7 +168,7 @@ type subscriber struct {
 
 // Message runs on the loop.
 func (s *subscriber) Message(_ frame.Opcode, message []byte) {
-	s.take(s.run, s.i, message, s.arrived)
+	s.check(s.run, s.i, message, s.arrived)
 }
 
 func (s *subscriber) arrived(n int64) {
@@ -195,8 +195,8 @@ func (s *subscriber) arrived(n int64) {
 
 func (s *subscriber) Closed(code int, reason string, err error) { s.ended(s.i, code, reason, err) }
 
-// speaker publishes on a connection of its own. What the server sends it back is
-// checked like a subscriber's, but it need not.
+// speaker publishes on a connection of its own. The server may send its messages back, and
+// then they are checked like those of a subscriber.
 type speaker struct {
 	*fanout
 	conn loop.Conn
@@ -217,7 +217,7 @@ func (p *speaker) publish(n int64) bool {
 func (p *speaker) close() {}
 
 func (p *speaker) Message(_ frame.Opcode, message []byte) {
-	p.take(p.run, p.Connections, message, func(int64) { p.own.Add(1) })
+	p.check(p.run, p.Connections, message, func(int64) { p.own.Add(1) })
 }
 
 func (p *speaker) Closed(code int, reason string, err error) {

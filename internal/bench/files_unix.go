@@ -18,7 +18,7 @@ func openFiles() int {
 	return int(limit.Cur)
 }
 
-// ownCPU is what this process has used (getrusage(2)).
+// ownCPU is the CPU time of this process (getrusage(2)).
 func ownCPU() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

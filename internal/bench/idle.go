@@ -5,11 +5,11 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// idle is connections that only stand.
-type idle struct{ *crowd }
+// idle is connections without traffic.
+type idle struct{ *pool }
 
 func (w *idle) open() error {
-	return w.openAll(w.Connections, func(i int, _ loop.Conn) loop.Handler { return &stander{w.crowd, i} })
+	return w.openAll(w.Connections, func(i int, _ loop.Conn) loop.Handler { return &idler{w.pool, i} })
 }
 
 func (*idle) start()         {}
@@ -18,12 +18,12 @@ func (*idle) missing() int64 { return 0 }
 func (*idle) count() int64   { return 0 }
 func (*idle) report(*Result) {}
 
-// stander takes what comes and only must not be closed.
-type stander struct {
-	*crowd
+// idler ignores messages. The server must not close it.
+type idler struct {
+	*pool
 	i int
 }
 
-func (*stander) Message(frame.Opcode, []byte) {}
+func (*idler) Message(frame.Opcode, []byte) {}
 
-func (s *stander) Closed(code int, reason string, err error) { s.ended(s.i, code, reason, err) }
+func (s *idler) Closed(code int, reason string, err error) { s.ended(s.i, code, reason, err) }

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// Mode is what is measured.
+// Mode is the kind of load.
 type Mode string
 
 const (
 	Connect Mode = "connect" // connections that open and close
 	Fanout  Mode = "fanout"  // one publisher, many subscribers
 	Echo    Mode = "echo"    // each connection gets back what it sends
-	Idle    Mode = "idle"    // connections that only stand
+	Idle    Mode = "idle"    // connections without traffic
 )
 
 const (
@@ -26,16 +26,16 @@ const (
 	maxSize        = 1 << 20
 	maxWindow      = 1 << 16
 	maxRate        = 1e6
-	maxOwnBytes    = 8 << 20 // of one connection's own messages on the way: the engine takes 16 MiB
+	maxOwnBytes    = 8 << 20 // of one connection's messages on the way; the engine accepts 16 MiB
 	perSource      = 25_000  // connections from one address to one target: the system has about 28,000 ports
 	sources        = 250     // addresses to connect from, 127.0.0.1 and on
 )
 
-// Options say what to do. Check tells what is wrong with them.
+// Options configure a run. Check validates them.
 type Options struct {
 	Mode        Mode
 	URL         string // ws or wss; with Idle http too: server-sent events; {i} is the connection's number, from 0
-	Connections int    // to hold; with Connect: so many at a time
+	Connections int    // to keep open; with Connect: at a time
 
 	Duration time.Duration // of the measured part
 	Warmup   time.Duration // the same traffic before it, not measured
@@ -49,8 +49,8 @@ type Options struct {
 	Header        http.Header // of every handshake
 	Subprotocols  []string
 	FirstMessages []string // sent by each connection when it is open; {i} as in URL
-	Message       string   // what is sent: {payload} is the numbered payload, {n} its number; default {payload}
-	Contains      bool     // a message that arrives may hold other things around payloads
+	Message       string   // text to send: {payload} is the numbered payload, {n} its number; default {payload}
+	Contains      bool     // messages may have other text around payloads
 
 	PublishURL    string      // Fanout: POST here instead of sending on one more connection
 	PublishHeader http.Header // of those requests
@@ -99,48 +99,48 @@ func (o Options) Check() error {
 	}
 	switch {
 	case o.Connections < 1 || o.Connections > maxConnections:
-		return usagef("--connections: wants 1 to %s, not %d", count(maxConnections), o.Connections)
+		return usagef("--connections: must be from 1 to %s, not %d", count(maxConnections), o.Connections)
 	case o.Duration <= 0:
-		return usagef("--duration: must be longer than nothing")
+		return usagef("--duration: must be more than 0s, not %v", o.Duration)
 	case o.Warmup < 0:
-		return usagef("--warmup: must not be negative")
+		return usagef("--warmup: must not be negative, but is %v", o.Warmup)
 	case o.Settle < 0:
-		return usagef("--settle: must not be negative")
+		return usagef("--settle: must not be negative, but is %v", o.Settle)
 	case o.events() && (o.Deflate || len(o.FirstMessages) > 0 || len(o.Subprotocols) > 0):
-		return usagef("--url: server-sent events, http://, have no subprotocol, no compression and nothing to send")
+		return usagef("--url: http:// means server-sent events, which cannot be combined with --subprotocol, --deflate and --first-message")
 	case o.PID < 0:
-		return usagef("--pid: wants the number of a process, not %d", o.PID)
+		return usagef("--pid: must be the number of a process, not %d", o.PID)
 	}
 	if o.Mode == Fanout || o.Mode == Echo {
 		switch {
 		case o.Size < minSize || o.Size > maxSize:
-			return usagef("--size: wants %d to %s bytes, not %d", minSize, count(maxSize), o.Size)
+			return usagef("--size: must be from %d to %s bytes, not %d", minSize, count(maxSize), o.Size)
 		case !strings.Contains(o.Message, payloadMark):
-			return usagef("--message: holds no %s", payloadMark)
+			return usagef("--message: must contain %s", payloadMark)
 		}
 	}
 	switch o.Mode {
 	case Fanout:
 		switch {
 		case o.Window != 0 && o.Rate != 0:
-			return usagef("--window and --rate exclude each other: either so many on the way, or so many a second")
+			return usagef("--window and --rate cannot be combined: give one of them")
 		case o.Rate != 0 && !(o.Rate > 0 && o.Rate <= maxRate):
-			return usagef("--rate: wants more than 0 and at most %s, not %v", count(int(maxRate)), o.Rate)
+			return usagef("--rate: must be more than 0 and at most %s, not %v", count(int(maxRate)), o.Rate)
 		case o.Rate == 0 && (o.Window < 1 || o.Window > maxWindow):
-			return usagef("--window: wants 1 to %s, not %d", count(maxWindow), o.Window)
+			return usagef("--window: must be from 1 to %s, not %d", count(maxWindow), o.Window)
 		case o.Window*o.sentBytes() > maxOwnBytes:
 			return usagef("--window: %d messages of %d bytes are more than %d MiB on one connection", o.Window, o.sentBytes(), maxOwnBytes>>20)
 		}
 	case Echo:
 		switch {
 		case o.InFlight < 1 || o.InFlight > maxWindow:
-			return usagef("--in-flight: wants 1 to %s, not %d", count(maxWindow), o.InFlight)
+			return usagef("--in-flight: must be from 1 to %s, not %d", count(maxWindow), o.InFlight)
 		case o.InFlight*o.sentBytes() > maxOwnBytes:
 			return usagef("--in-flight: %d messages of %d bytes are more than %d MiB on one connection", o.InFlight, o.sentBytes(), maxOwnBytes>>20)
 		}
 	case Connect, Idle:
 	default:
-		return usagef("unknown mode %q", o.Mode)
+		return usagef("unknown mode %q: the modes are connect, fanout, echo and idle", o.Mode)
 	}
 	return o.checkFiles(openFiles())
 }
@@ -150,13 +150,13 @@ func (o Options) events() bool { return strings.HasPrefix(o.URL, "http:") }
 
 func (o Options) sentBytes() int { return len(o.Message) - len(payloadMark) + o.Size }
 
-// reservedFiles are for what is no connection.
+// reservedFiles are for files other than connections.
 const reservedFiles = 64
 
 func (o Options) checkFiles(limit int) error {
 	if room := limit - reservedFiles; limit > 0 && o.Connections > room {
-		return usagef("--connections: %s are too many: this process may open %s files, %d of which are for other things; "+
-			"ask for at most %s, raise the limit (ulimit -n), or run several at once",
+		return usagef("--connections: %s are too many: this process may open %s files, and needs %d of them for other things; "+
+			"give at most %s, raise the limit (ulimit -n), or run several at once",
 			count(o.Connections), count(limit), reservedFiles, count(max(room, 0)))
 	}
 	return nil
@@ -165,15 +165,15 @@ func (o Options) checkFiles(limit int) error {
 func checkURL(raw, flag string, schemes ...string) error {
 	u, err := url.Parse(number(raw, 0))
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || !slices.Contains(schemes, u.Scheme) {
-		return usagef("%s: wants a URL that begins with %s://, not %q", flag, strings.Join(schemes, ":// or "), raw)
+		return usagef("%s: must be a URL that begins with %s://, not %q", flag, strings.Join(schemes, ":// or "), raw)
 	}
 	if other, err := url.Parse(number(raw, 1)); err != nil || other.Host != u.Host {
-		return usagef("%s: {i} may stand in the path and the query, not in the host", flag)
+		return usagef("%s: {i} may be in the path and the query, not in the host", flag)
 	}
 	return nil
 }
 
-// number puts a connection's number where {i} stands.
+// number replaces {i} by a connection's number.
 func number(text string, i int) string {
 	return strings.ReplaceAll(text, "{i}", fmt.Sprint(i))
 }

@@ -12,10 +12,10 @@ var pageText string
 
 var page = template.Must(template.New("page").Parse(pageText))
 
-// tile is a figure that is seen first.
+// tile is a figure at the top of the page.
 type tile struct{ Name, Value, Unit string }
 
-// WriteHTML writes a page that stands alone: no scripts, and nothing is fetched.
+// WriteHTML writes a self-contained page without scripts.
 func (r *Result) WriteHTML(w io.Writer) error {
 	resident := r.Server != nil
 	return page.Execute(w, map[string]any{
@@ -71,7 +71,7 @@ func wide(v float64) string {
 	return fmt.Sprintf("%.4g", v)
 }
 
-// title says what was done in one line.
+// title describes the run in one line.
 func (r *Result) title() string {
 	n := count(r.Connections)
 	switch r.Mode {

@@ -124,7 +124,7 @@ func TestPageTells(t *testing.T) {
 	}{
 		{result(), []string{"Fan-out to 1,000", "A processor, 2 cores", "Linux 6.1", "go1.26", "maru bench fanout", "p99.9", "80,000", "prefers-color-scheme: dark"}},
 		{partial, []string{"Partial."}},
-		{faulty, []string{"Faulty.", "&lt;9&gt;", "3 lost"}},
+		{faulty, []string{"Failed.", "&lt;9&gt;", "3 lost"}},
 	} {
 		var page bytes.Buffer
 		if err := tt.result.WriteHTML(&page); err != nil {

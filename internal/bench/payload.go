@@ -25,12 +25,12 @@ const (
 )
 
 var (
-	errNone    = errors.New("no payload")
-	errDamaged = errors.New("the bytes are not those that were sent")
-	errForeign = errors.New("not a message of this run")
+	errNone    = errors.New("the message has no payload")
+	errDamaged = errors.New("the bytes differ from those that were sent")
+	errForeign = errors.New("the message is not of this run (--contains allows other messages)")
 )
 
-// codec makes and checks payloads. It does not change: any goroutine may use it.
+// codec makes and checks payloads. It is immutable: any goroutine may use it.
 type codec struct {
 	run      []byte // with its dot
 	size     int
@@ -68,7 +68,7 @@ func (c *codec) tail(source, number int64) []byte {
 	return c.pattern[from : from+c.size-headBytes]
 }
 
-// wrap is the message that carries a payload. It may use b's room.
+// wrap is the message with a payload in it. It may reuse b.
 func (c *codec) wrap(b []byte, source, number int64) []byte {
 	if c.plain {
 		return c.append(b[:0], source, number)

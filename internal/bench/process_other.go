@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// process cannot be looked at here: watch refuses it.
+// process is not supported here: watch refuses it.
 type process struct{ pid int }
 
-var errUnsupported = errors.New("not on this system")
+var errUnsupported = errors.New("not supported on this system")
 
 func watch(int) (*process, error) {
-	return nil, usagef("--pid: another process's CPU and memory are read on Linux only")
+	return nil, usagef("--pid: works on Linux only; remove it")
 }
 
 func (*process) close()                 {}

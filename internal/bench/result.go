@@ -6,60 +6,59 @@ import (
 	"time"
 )
 
-// Result is what a run found. Its JSON is an interface: fields are added, not
-// changed. Times are microseconds where the name ends with _us, otherwise
+// Result is the result of a run. Its JSON is an interface: fields may be added, not changed. Times are microseconds where the name ends with _us, otherwise
 // seconds; memory is bytes.
 type Result struct {
 	Mode        Mode      `json:"mode"`
-	Unit        string    `json:"unit"` // what is counted: a connect, a delivery, an echo; with Idle nothing is
+	Unit        string    `json:"unit"` // the unit that is counted: connect, delivery, echo; Idle counts nothing
 	URL         string    `json:"url"`  // without a password
 	Command     string    `json:"command,omitempty"`
 	Started     time.Time `json:"started"`
-	Partial     bool      `json:"partial"` // it ended before its time
+	Partial     bool      `json:"partial"` // it was ended early
 	Connections int       `json:"connections"`
 	Settings    []Setting `json:"settings"`
 
-	Opening *Opening `json:"opening,omitempty"` // not of Connect, whose whole purpose that is
+	Opening *Opening `json:"opening,omitempty"` // nil for Connect
 
-	Seconds float64 `json:"seconds"`    // that were measured
+	Seconds float64 `json:"seconds"`    // of the measured part
 	Done    int64   `json:"done"`       // units in that time
 	Rate    float64 `json:"per_second"` // units
 	Sent    int64   `json:"sent"`       // messages, publications or connects in all phases
-	Behind  float64 `json:"behind_us"`  // with a rate: the longest that this tool published after the time
+	Behind  float64 `json:"behind_us"`  // with a rate: the longest delay of a publication by this tool
 	Faults  Faults  `json:"faults"`
 
 	Latency *Latency `json:"latency,omitempty"`
 	Server  *Server  `json:"server,omitempty"`
-	ToolCPU float64  `json:"tool_cpu"` // this tool's own, of one core; near 1 it was the limit
+	ToolCPU float64  `json:"tool_cpu"` // of this tool, of one core; near 1 the tool was the limit
 	Machine Machine  `json:"machine"`
 
 	Timeline []Sample `json:"timeline"`
 }
 
-// Setting is one of the options that shaped the run, in words.
+// Setting is an option of the run, in words.
 type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// Opening is how the connections came to stand.
+// Opening is how the connections were opened.
 type Opening struct {
 	Seconds float64 `json:"seconds"`
 	Rate    float64 `json:"per_second"`
 	CPU     float64 `json:"server_cpu_us,omitempty"` // of the server, per connection
 }
 
-// Faults are what went wrong, counted until the first of them ended the run.
+// Faults counts errors. The first one ends the run.
 type Faults struct {
 	Lost     int64  `json:"lost"`
 	Repeated int64  `json:"repeated"` // or out of order
 	Damaged  int64  `json:"damaged"`  // other bytes than were sent, or to the wrong connection
-	Closed   int64  `json:"closed"`   // connections that the server gave up
-	Failed   int64  `json:"failed"`   // connects, or requests to publish; or the server's process has ended
+	Closed   int64  `json:"closed"`   // connections that the server closed
+	Failed   int64  `json:"failed"`   // connects or publish requests that failed; or the server's process has ended
 	First    string `json:"first,omitempty"`
 }
 
-// Latency is how long things took.
+// Latency has quantiles and a histogram of durations.
 type Latency struct {
 	What    string          `json:"what"`
 	Count   uint64          `json:"count"`
@@ -73,15 +72,15 @@ type Latency struct {
 	Buckets []LatencyBucket `json:"buckets"` // equally wide on a logarithmic scale, 8 to each doubling
 }
 
-const bucketsPerDoubling = 8 // of what is shown
+const bucketsPerDoubling = 8 // in the result
 
-// LatencyBucket is so many above the bucket before it, up to Le.
+// LatencyBucket counts durations above the previous bucket, up to Le.
 type LatencyBucket struct {
 	Le    float64 `json:"le_us"`
 	Count uint64  `json:"count"`
 }
 
-// Server is what the server's process used.
+// Server has the CPU and memory of the server's process.
 type Server struct {
 	PID  int    `json:"pid"`
 	Name string `json:"name"`
@@ -94,12 +93,12 @@ type Server struct {
 	UserPerUnit float64 `json:"user_cpu_per_unit_us,omitempty"`
 
 	RSSBefore     int64   `json:"rss_before"` // before the first connection
-	RSSOpen       int64   `json:"rss_open"`   // when all stood
+	RSSOpen       int64   `json:"rss_open"`   // when all connections were open
 	RSSAfter      int64   `json:"rss_after"`  // at the end of the measured time
 	PerConnection float64 `json:"bytes_per_connection,omitempty"`
 }
 
-// Machine is where it was.
+// Machine describes the machine.
 type Machine struct {
 	Processor string `json:"processor"`
 	Cores     int    `json:"cores"`
@@ -107,7 +106,7 @@ type Machine struct {
 	Go        string `json:"go"` // that built this tool
 }
 
-// Err says what went wrong; nil if all that was sent came as it should.
+// Err is the first fault; nil if everything arrived as it should.
 func (r *Result) Err() error {
 	if r.Faults.First == "" {
 		return nil

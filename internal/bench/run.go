@@ -12,24 +12,23 @@ import (
 	"time"
 )
 
-// drainTimeout is for what is on the way when the sending ends.
+// drainTimeout is how long to wait for messages on the way after the last was sent.
 const drainTimeout = 10 * time.Second
 
-// workload is a mode: what is opened, and what goes over it. Its methods are
-// called in this order by Run's goroutine, except count and connections, which
-// any goroutine may call.
+// workload is a mode: its connections and their traffic. Run's goroutine calls its methods in
+// this order, except count and connections, which any goroutine may call.
 type workload interface {
-	open() error        // all connections; returns when they stand
+	open() error        // opens all connections, and returns when they are open
 	start()             // begins the traffic
 	stop()              // ends the sending
-	missing() int64     // what was sent and has not arrived
-	close()             // ends all; nothing runs any more
+	missing() int64     // messages that were sent and have not arrived
+	close()             // ends everything; nothing runs afterwards
 	report(*Result)     // after close
-	count() int64       // what was done so far: see Result.Unit
-	connections() int64 // that are open
+	count() int64       // units so far: see Result.Unit
+	connections() int64 // open now
 }
 
-// run is what modes share.
+// run is the part that all modes share.
 type run struct {
 	Options
 	began  time.Time
@@ -37,7 +36,7 @@ type run struct {
 	end    context.CancelCauseFunc //
 	target *target
 	codec  *codec
-	server *process // nil: not looked at
+	server *process // nil: not watched
 
 	from, to atomic.Int64 // the measured part, as durations since began
 
@@ -49,9 +48,9 @@ type run struct {
 
 var errFault = errors.New("fault")
 
-// Run measures. The error wraps ErrUsage where the options are wrong; others say
-// why nothing was measured. Once something was, there is a result instead: faults
-// are part of it (Result.Err), and if ctx ends early it says that it is partial.
+// Run measures. An error that wraps ErrUsage is about the options; other errors say why
+// nothing was measured. Once something was measured, Run returns a Result instead. Faults
+// are part of it (Result.Err); if ctx ends early, the Result is partial.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -90,7 +89,7 @@ func (r *run) workload() (workload, error) {
 		if r.events() {
 			return &events{run: r}, nil
 		}
-		return &idle{crowd: newCrowd(r)}, nil
+		return &idle{pool: newPool(r)}, nil
 	}
 	return newFanout(r)
 }
@@ -110,7 +109,7 @@ func (r *run) measure(w workload) (*Result, error) {
 	case err != nil:
 		return nil, err
 	case r.from.Load() == math.MaxInt64 && r.failure().First == "":
-		return nil, fmt.Errorf("interrupted before anything was measured: %w", context.Cause(r.ctx))
+		return nil, fmt.Errorf("interrupted before the measured part began: %w", context.Cause(r.ctx))
 	}
 
 	took := m.ended.at - m.started.at
@@ -130,19 +129,18 @@ func (r *run) measure(w workload) (*Result, error) {
 	return result, nil
 }
 
-// moments are before the first connection, when all stood, and where the measured
-// part started and ended.
+// moments are before the first connection, when all were open, and the start and end of the
+// measured part.
 type moments struct{ before, opened, started, ended moment }
 
-// phases leads through them all, up to the drain. It fails if the connections do
-// not come to stand.
+// phases runs all phases up to the drain. It fails if the connections cannot be opened.
 func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err error) {
 	m.before = r.take(w)
 	if r.server != nil {
 		result.Server = &Server{PID: r.server.pid, Name: r.server.name(), RSSBefore: r.server.residentExactly()}
 	}
 	if err := w.open(); err != nil {
-		if fault := r.failure().First; fault != "" { // of which err is the consequence
+		if fault := r.failure().First; fault != "" { // err follows from it
 			err = fmt.Errorf("while the connections opened: %s", fault)
 		}
 		return m, err
@@ -174,17 +172,17 @@ func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err err
 	w.stop()
 	r.drain(w)
 	if cause := context.Cause(r.ctx); cause != nil && cause != errFault {
-		result.Partial = true // interrupted while the last messages were awaited
+		result.Partial = true // interrupted in the drain
 	}
 	return m, nil
 }
 
-// account says what the server used between the moments.
+// account computes the CPU and memory of the server between the moments.
 func (r *run) account(result *Result, m moments) {
 	s := result.Server
 	used := m.ended.used.since(m.started.used)
 	s.CPU, s.CPUShare = used.cpu.Seconds(), share(used.cpu, m.ended.at-m.started.at)
-	// The kernel's split is coarse; its sum may differ from the clock.
+	// The kernel's split is coarse, and its sum may differ from the clock.
 	if both := used.user + used.system; both > 0 {
 		s.UserCPU = used.cpu.Seconds() * float64(used.user) / float64(both)
 	}
@@ -233,8 +231,8 @@ func (r *run) wait(d time.Duration) {
 	}
 }
 
-// drain waits for what is on the way; what does not come is lost. After a fault,
-// or an interruption, nothing is waited for.
+// drain waits for messages on the way; missing ones are lost. It does not wait after a fault
+// or an interruption.
 func (r *run) drain(w workload) {
 	deadline := time.Now().Add(drainTimeout)
 	for w.missing() > 0 && r.ctx.Err() == nil {
@@ -248,15 +246,14 @@ func (r *run) drain(w workload) {
 	}
 }
 
-// measured reports whether something that was sent, or due, at a time is part of
-// what is measured.
+// measured reports whether a message that was sent, or due, at a time counts.
 func (r *run) measured(at time.Duration) bool {
 	return int64(at) >= r.from.Load() && int64(at) < r.to.Load()
 }
 
 func (r *run) now() time.Duration { return time.Since(r.began) }
 
-// fault counts one and ends the run. The first is told.
+// fault counts one and ends the run. The first one is reported.
 func (r *run) fault(which func(*Faults) *int64, format string, args ...any) {
 	r.faultN(1, which, format, args...)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Progress is how a run stands.
+// Progress is the state of a run.
 type Progress struct {
 	Phase       string        // "open", "warm-up", "measured" or "drain"
 	Elapsed     time.Duration // since the run began
@@ -32,22 +32,22 @@ const (
 	phaseDrain    = "drain"
 
 	sampleEvery = 100 * time.Millisecond // at first
-	maxSamples  = 600                    // then every second one goes, and they come half as often
-	tellEvery   = time.Second
+	maxSamples  = 600                    // then every second one is dropped, and the interval doubles
+	reportEvery = time.Second
 )
 
-// sampler notes the course of a run.
+// sampler records the course of a run.
 type sampler struct {
 	run     *run
 	load    workload
 	phase   atomic.Value // string
-	samples []Sample     // whoever calls close may read them after
+	samples []Sample     // may be read after close
 	quit    chan struct{}
 	running sync.WaitGroup
 
-	done, told int64 // counts at the last sample, and at the last Progress
-	at, toldAt time.Duration
-	cpu        time.Duration
+	done, reported int64 // counts at the last sample, and at the last Progress
+	at, reportedAt time.Duration
+	cpu            time.Duration
 }
 
 func newSampler(r *run, w workload) *sampler {
@@ -58,7 +58,7 @@ func newSampler(r *run, w workload) *sampler {
 			s.cpu = used.cpu
 		}
 	}
-	s.at, s.toldAt = r.now(), r.now()
+	s.at, s.reportedAt = r.now(), r.now()
 	s.running.Go(s.watch)
 	return s
 }
@@ -81,7 +81,7 @@ func (s *sampler) watch() {
 		case <-ticker.C:
 		}
 		s.sample()
-		s.tell()
+		s.report()
 		if len(s.samples) >= maxSamples {
 			s.thin()
 			every *= 2
@@ -121,14 +121,14 @@ func (s *sampler) thin() {
 	s.samples = half
 }
 
-func (s *sampler) tell() {
-	if s.run.Progress == nil || s.at-s.toldAt < tellEvery {
+func (s *sampler) report() {
+	if s.run.Progress == nil || s.at-s.reportedAt < reportEvery {
 		return
 	}
 	last := s.samples[len(s.samples)-1]
 	s.run.Progress(Progress{
 		Phase: last.Phase, Elapsed: s.at, Connections: last.Connections,
-		Rate: rate(s.done-s.told, s.at-s.toldAt), RSS: last.RSS,
+		Rate: rate(s.done-s.reported, s.at-s.reportedAt), RSS: last.RSS,
 	})
-	s.told, s.toldAt = s.done, s.at
+	s.reported, s.reportedAt = s.done, s.at
 }

@@ -14,17 +14,17 @@ import (
 	"maru.example/maru/internal/handshake"
 )
 
-// openTimeout bounds one connection's way from nothing to a WebSocket.
+// openTimeout bounds the opening of one connection, from TCP to WebSocket.
 const openTimeout = 30 * time.Second
 
-// target is where a URL leads, found out once: no lookups while it is loaded.
+// target is the address of a URL, looked up once before the load begins.
 type target struct {
 	options *Options
 	addr    netip.AddrPort
 }
 
-// find looks a URL's host up, refuses it where it is not ours to load, and tries
-// its addresses until one answers.
+// find looks up the host of a URL, refuses a host that is not this machine, and tries its
+// addresses until one answers.
 func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
 	u, err := url.Parse(number(raw, 0))
 	if err != nil {
@@ -45,12 +45,12 @@ func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", host, err)
+		return nil, fmt.Errorf("look up the address of %s: %w", host, err)
 	}
 	for _, addr := range addrs {
 		if !o.AnyHost && !addr.Unmap().IsLoopback() {
-			return nil, usagef("%s: %s is not this machine (%s), and a load tool is an attack on a server that is not yours; "+
-				"if it is, say so with --i-own-this-server", flag, host, addr.Unmap())
+			return nil, usagef("%s: %s is not on this machine (%s), and a load tool is an attack on a server that is not yours; "+
+				"if it is yours, add --i-own-this-server", flag, host, addr.Unmap())
 		}
 	}
 	var last error
@@ -63,20 +63,19 @@ func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
 		}
 		last = err
 	}
-	return nil, fmt.Errorf("nothing answers at %s: %w", u.Host, last)
+	return nil, fmt.Errorf("no server at %s: %w", u.Host, last)
 }
 
-// roomFor refuses more connections than the addresses we can come from have
-// ports.
+// roomFor refuses more connections than our source addresses have ports.
 func (t *target) roomFor(o *Options) error {
 	if o.Connections > perSource && !t.spreads() {
-		return usagef("--connections: one address reaches %s with %s connections at most; only one on 127.0.0.1, on Linux, can have more", t.addr, count(perSource))
+		return usagef("--connections: %s can be reached with %s connections at most, because one source address has no more ports; a server on 127.0.0.1, on Linux, can have more", t.addr, count(perSource))
 	}
 	return nil
 }
 
-// spreads reports whether we may come from any address of 127.0.0.0/8, all of
-// which are Linux's own without being told.
+// spreads reports whether connections can come from any address of 127.0.0.0/8. On Linux all
+// of them belong to the machine.
 func (t *target) spreads() bool {
 	return runtime.GOOS == "linux" && t.addr.Addr().Is4() && t.addr.Addr().IsLoopback()
 }
@@ -94,13 +93,12 @@ func (t *target) dial(ctx context.Context, i int) (*handshake.Upgraded, error) {
 	})
 	if err == nil && t.options.Deflate && up.DeflateBits == 0 {
 		up.Conn.Close()
-		return nil, errors.New("the server declined compression")
+		return nil, errors.New("the server declined compression, which --deflate asks for")
 	}
 	return up, err
 }
 
-// connect makes the TCP connection for connection i, from another address for
-// every 25,000.
+// connect makes the TCP connection i, from a new source address for every 25,000.
 func (t *target) connect(ctx context.Context, i int) (net.Conn, error) {
 	var d net.Dialer
 	if from := i / perSource % sources; from > 0 && t.spreads() {

@@ -12,7 +12,7 @@ import (
 // Row is one line of a result for people.
 type Row struct{ Name, Value string }
 
-// Rows are the result in words, in the order in which one reads it.
+// Rows are the result in words, in reading order.
 func (r *Result) Rows() []Row {
 	var rows []Row
 	add := func(name, format string, args ...any) { rows = append(rows, Row{name, fmt.Sprintf(format, args...)}) }
@@ -22,7 +22,7 @@ func (r *Result) Rows() []Row {
 	if o := r.Opening; o != nil {
 		add("opened", "in %s s, %s a second%s", digits(o.Seconds), digits(o.Rate), orNothing(o.CPU, ", server CPU %s µs each", digits(o.CPU)))
 	}
-	add("measured", "%s s%s", digits(r.Seconds), map[bool]string{true: " (partial: it ended before its time)"}[r.Partial])
+	add("measured", "%s s%s", digits(r.Seconds), map[bool]string{true: " (partial: the run was ended early)"}[r.Partial])
 	if r.Mode == Fanout {
 		add("published", "%s in all", count(r.Sent))
 		if r.Behind > 0 {
@@ -48,7 +48,7 @@ func (r *Result) Rows() []Row {
 	}
 	limit := ""
 	if r.ToolCPU > 0.9 {
-		limit = ": it may be what limits the rate"
+		limit = ": it may limit the rate"
 	}
 	add("load tool", "%s of a core%s", percent(r.ToolCPU), limit)
 	return rows
@@ -89,7 +89,7 @@ func (f Faults) words() string {
 	return strings.Join(parts, ", ")
 }
 
-// String is a line that tells a person how the run stands.
+// String is one line with the state of the run.
 func (p Progress) String() string {
 	line := fmt.Sprintf("%-8s %5.0f s  %s connections  %s/s", p.Phase, p.Elapsed.Seconds(), count(p.Connections), digits(p.Rate))
 	if p.RSS > 0 {
@@ -115,7 +115,7 @@ func plural(unit string) string {
 	return unit + "s"
 }
 
-// count is a whole number with its thousands apart.
+// count is a whole number with separators for thousands.
 func count[N ~int | ~int64](n N) string {
 	text := strconv.FormatInt(int64(n), 10)
 	sign := ""
@@ -128,7 +128,7 @@ func count[N ~int | ~int64](n N) string {
 	return sign + text
 }
 
-// digits is a number with at least three figures that count.
+// digits is a number with at least three significant figures.
 func digits(x float64) string {
 	switch a := math.Abs(x); {
 	case a >= 99.95 || a == 0:
@@ -142,7 +142,7 @@ func digits(x float64) string {
 
 func percent(share float64) string { return digits(share*100) + " %" }
 
-// span is a time of so many microseconds.
+// span is a time, given in microseconds.
 func span(us float64) string {
 	switch {
 	case us >= 1e6:

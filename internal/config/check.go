@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// Check says what is wrong with the options, everything at once, each by its
-// name. It looks at values only: whether a file can be read or an address be had
-// is for whoever opens it to find out, and what an origin or a host is, for
-// package auth, which judges them.
+// Check reports every invalid option at once, each by its name. It looks at values only.
+// Whether a file can be read or an address is free, the code that opens it finds out;
+// origins and hosts are checked by package auth.
 func (s *Serve) Check() error {
 	return s.place(errors.Join(
 		s.checkListen(),
@@ -28,8 +27,7 @@ func (s *Serve) Check() error {
 	))
 }
 
-// place puts the file and the line before each error that begins with a key of the
-// file.
+// place adds the file and the line to each error that begins with a key of the file.
 func (s *Serve) place(err error) error {
 	if err == nil {
 		return nil
@@ -47,26 +45,26 @@ func (s *Serve) place(err error) error {
 
 func (s *Serve) checkListen() error {
 	if len(s.Listen) == 0 {
-		return errors.New("listen: wants at least one address")
+		return errors.New("listen: is empty; give at least one address, such as 127.0.0.1:3000")
 	}
 	for i, addr := range s.Listen {
 		if !isAddress(addr) {
-			return fmt.Errorf("listen: wants HOST:PORT such as 127.0.0.1:3000, [::1]:3000 or :3000, not %q", addr)
+			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000", addr)
 		}
 		if slices.Contains(s.Listen[:i], addr) && !strings.HasSuffix(addr, ":0") {
-			return fmt.Errorf("listen: %s is given twice", addr)
+			return fmt.Errorf("listen: %s is given twice; remove one of them", addr)
 		}
 	}
 	if !s.Open && s.Namespaces == nil && !s.Loopback() {
 		at := s.Listen[slices.IndexFunc(s.Listen, func(addr string) bool { return !loopback(addr) })]
 		_, port, _ := net.SplitHostPort(at)
 		return fmt.Errorf("listen: %s can be reached from other machines, and anybody there could read and publish; "+
-			"either listen on this machine only (--listen 127.0.0.1:%s) or say that this is meant (--open)", at, port)
+			"listen on this machine only (--listen 127.0.0.1:%s), allow everybody (--open), or write rules (docs/rules.md)", at, port)
 	}
 	return nil
 }
 
-// Loopback reports whether all listeners are reached from this machine alone.
+// Loopback reports whether all listeners can be reached from this machine only.
 func (s *Serve) Loopback() bool {
 	return !slices.ContainsFunc(s.Listen, func(addr string) bool { return !loopback(addr) })
 }
@@ -83,11 +81,11 @@ func loopback(addr string) bool {
 func (s *Serve) checkTLS() error {
 	switch {
 	case s.TLSSelfSigned && (s.TLSCert != "" || s.TLSKey != ""):
-		return errors.New("tls-self-signed: makes its own certificate; it does not go with tls-cert and tls-key")
+		return errors.New("tls-self-signed: makes its own certificate, so it cannot be combined with tls-cert and tls-key; remove one or the other")
 	case s.TLSCert != "" && s.TLSKey == "":
-		return errors.New("tls-cert: wants tls-key too")
+		return errors.New("tls-cert: is set without tls-key; set both")
 	case s.TLSKey != "" && s.TLSCert == "":
-		return errors.New("tls-key: wants tls-cert too")
+		return errors.New("tls-key: is set without tls-cert; set both")
 	}
 	return nil
 }
@@ -111,7 +109,7 @@ func (s *Serve) checkNumbers() error {
 		{"history-bytes", int64(s.HistoryBytes), 1},
 	} {
 		if n.value < n.least {
-			wrong = append(wrong, fmt.Errorf("%s: is %d, wants at least %d", n.name, n.value, n.least))
+			wrong = append(wrong, fmt.Errorf("%s: is %d, but must be at least %d", n.name, n.value, n.least))
 		}
 	}
 	for _, n := range []struct {
@@ -123,7 +121,7 @@ func (s *Serve) checkNumbers() error {
 		{"connect-rate", s.ConnectRate},
 	} {
 		if !(n.value == 0 || n.value >= leastRate && n.value <= mostRate) {
-			wrong = append(wrong, fmt.Errorf("%s: is %v, wants 0 for no limit, or %v to %.0f a second", n.name, n.value, leastRate, mostRate))
+			wrong = append(wrong, fmt.Errorf("%s: is %v, but must be 0 (no limit) or from %v to %.0f a second", n.name, n.value, leastRate, mostRate))
 		}
 	}
 	for _, d := range []struct {
@@ -138,40 +136,40 @@ func (s *Serve) checkNumbers() error {
 		{"history-age", s.HistoryAge},
 		{"connect-webhook-timeout", s.ConnectWebhookTimeout},
 	} {
-		// A file's ping-interval = 25 is 25 nanoseconds: a forgotten unit.
+		// ping-interval = 25 in a file is 25 nanoseconds: the unit was forgotten.
 		if time.Duration(d.value) < time.Millisecond {
-			wrong = append(wrong, fmt.Errorf(`%s: is %v, wants at least 1ms, written with its unit as in "25s"`, d.name, d.value))
+			wrong = append(wrong, fmt.Errorf(`%s: is %v, but must be at least 1ms; write it with its unit, as in "25s"`, d.name, d.value))
 		}
 	}
 	if d := time.Duration(s.Drain); d != 0 && d < time.Millisecond {
-		wrong = append(wrong, fmt.Errorf(`drain: is %v, wants 0s for none, or at least 1ms, written with its unit as in "5s"`, s.Drain))
+		wrong = append(wrong, fmt.Errorf(`drain: is %v, but must be 0s (none) or at least 1ms; write it with its unit, as in "5s"`, s.Drain))
 	}
 	return errors.Join(wrong...)
 }
 
-// Rates from one in a thousand seconds, and so that a burst is a number.
+// Rates are from one in a thousand seconds to a number whose burst is still an int.
 const leastRate, mostRate = 0.001, 1e6
 
-// checkIdentity looks at what proves who somebody is; what a key is, package auth
-// knows.
+// checkIdentity checks the options for tokens, keys and webhooks. Keys themselves are
+// parsed by package auth.
 func (s *Serve) checkIdentity() error {
 	var wrong []error
 	for name, at := range map[string]string{"token-key-set": s.TokenKeySet, "connect-webhook": s.ConnectWebhook, "rpc-webhook": s.RPCWebhook} {
 		if at != "" && !isTrustworthy(at) {
-			wrong = append(wrong, fmt.Errorf("%s: wants an https URL, or http on this machine or a private address: who can change the answer can be anybody", name))
+			wrong = append(wrong, fmt.Errorf("%s: must be an https URL, or an http URL on this machine or a private address; over plain http an attacker could change the answer", name))
 		}
 	}
 	for _, h := range s.APIKey {
 		if digits, ok := strings.CutPrefix(h, "sha256:"); !ok || len(digits) != 64 || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
-			// It may be the key itself: it is not repeated.
-			wrong = append(wrong, errors.New("api-key: wants sha256: and 64 hexadecimal digits, as maru token --api-key prints them"))
+			// The value may be the key itself, so the error does not repeat it.
+			wrong = append(wrong, errors.New("api-key: must be sha256: and 64 hexadecimal digits; maru token --api-key prints such a line"))
 		}
 	}
 	return errors.Join(wrong...)
 }
 
-// isTrustworthy reports whether what comes from a URL comes from there: it is https,
-// or the way is short.
+// isTrustworthy reports whether an answer from a URL can be trusted: it is https, or the
+// host is on this machine or a private network.
 func isTrustworthy(at string) bool {
 	u, err := url.Parse(at)
 	if err != nil || u.Hostname() == "" {
@@ -186,16 +184,16 @@ func (s *Serve) checkMetrics() error {
 	switch at := s.MetricsListen; {
 	case at == "":
 	case !isAddress(at):
-		return fmt.Errorf("metrics-listen: wants HOST:PORT such as 127.0.0.1:9090, not %q", at)
+		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090", at)
 	case slices.Contains(s.Listen, at) && !strings.HasSuffix(at, ":0"):
-		return fmt.Errorf("metrics-listen: %s is where people are served; without metrics-listen /metrics is there, for API keys", at)
+		return fmt.Errorf("metrics-listen: %s is also in listen; choose another port, or remove metrics-listen and read /metrics there with an API key", at)
 	}
 	return nil
 }
 
 func (s *Serve) checkLog() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
-		return fmt.Errorf("log-format: wants text or json, not %q", s.LogFormat)
+		return fmt.Errorf("log-format: must be text or json, not %q", s.LogFormat)
 	}
 	return nil
 }

@@ -303,7 +303,7 @@ func TestBadFile(t *testing.T) {
 		{"namespace's durability", "[namespaces.a]\ndurability = \"async\"", []string{":2:", "namespaces.a.durability", "interval"}},
 		{"namespace as text", "[namespaces]\na = \"anyone\"", []string{":2:", "namespaces.a", "table"}},
 		{"namespaces as text", "namespaces = \"a\"", []string{":1:", "namespaces"}},
-		{"too long", strings.Repeat("#\n", config.MaxFileBytes), []string{"longer"}},
+		{"too long", strings.Repeat("#\n", config.MaxFileBytes), []string{"1MiB"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -5,14 +5,13 @@
 //	25s         ping-interval="30s"  MARU_PING_INTERVAL=40s  --ping-interval 50s
 //
 // An option has one name, which is its flag, its key in the file and, in
-// capitals with MARU_ before it, its environment variable. Whatever is not
-// known is an error: a typing mistake must not quietly leave a limit at its
-// default.
+// capitals with MARU_ before it, its environment variable. Unknown names are
+// errors: a typing mistake must not silently leave a limit at its default.
 //
-// The package reads a file and nothing else; it opens no socket and knows no
-// other package of maru. Flags are the program's: cmd/maru hands a Serve to its
-// command line parser, which reads the same struct tags, and calls Load between
-// the defaults and the flags, then Check.
+// The package reads a file and nothing else. It opens no socket and imports only
+// the root package of maru. Flags belong to the program: cmd/maru passes a Serve to
+// its command line parser, which reads the same struct tags. It calls Load between
+// the defaults and the flags, and then Check.
 //
-// A Serve is one goroutine's until it is loaded; afterwards nobody changes it.
+// A Serve belongs to one goroutine until it is loaded. Afterwards it does not change.
 package config

@@ -10,7 +10,7 @@ import (
 	"maru.example/maru/internal/config"
 )
 
-var update = flag.Bool("update", false, "write docs/options.md and deploy/maru.toml anew")
+var update = flag.Bool("update", false, "write docs/options.md and deploy/maru.toml again")
 
 const optionsFile = "../../docs/options.md"
 
@@ -29,7 +29,7 @@ func TestOptionsDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Error("docs/options.md is not what the options say; run the test with -update")
+		t.Error("docs/options.md does not match the options; run the test with -update")
 	}
 }
 
@@ -37,12 +37,16 @@ func optionsDocument() string {
 	var b strings.Builder
 	b.WriteString(`# Options of maru serve
 
-Each has one name for flag, environment and configuration file (TOML, ` + "`--config FILE`" + `). The file is overruled by the environment,
-the environment by the flag. Unknown keys in the file and unknown ` + "`MARU_…`" + ` variables are errors. An option that repeats is a list in
-the file and comma-separated in the environment. Sizes are bytes, or have KiB, MiB or GiB; durations are Go's: 500ms, 25s, 24h.
-[deploy/maru.toml](../deploy/maru.toml) says why each default is what it is.
+Each option has one name for flag, environment and configuration file (TOML, ` + "`--config FILE`" + `). A flag wins over the
+environment, and the environment over the file. Unknown keys in the file and unknown ` + "`MARU_…`" + ` variables are errors.
 
-| flag | environment | default | |
+- An option that repeats is a list in the file, and is separated by commas in the environment.
+- Sizes are bytes, or numbers followed by KiB, MiB or GiB.
+- Durations have a unit, as in Go: 500ms, 25s, 24h.
+
+[deploy/maru.toml](../deploy/maru.toml) has the reason for each default. This page is generated from the options.
+
+| flag | environment | default | meaning |
 |---|---|---|---|
 `)
 	for _, o := range config.Options() {

@@ -16,7 +16,7 @@ type statement struct {
 	line int
 }
 
-// statementsOf lists what a TOML document, which is valid, says.
+// statementsOf lists the statements of a valid TOML document.
 func statementsOf(document []byte) (all []statement) {
 	var parser unstable.Parser
 	parser.Reset(document)
@@ -42,7 +42,7 @@ func statementsOf(document []byte) (all []statement) {
 	return all
 }
 
-// linesOf says on which line each key and each table stands first.
+// linesOf is the first line of each key and each table.
 func linesOf(document []byte) map[string]int {
 	lines := make(map[string]int)
 	for _, s := range statementsOf(document) {
@@ -53,9 +53,9 @@ func linesOf(document []byte) map[string]int {
 	return lines
 }
 
-// blame finds the statement for which the document cannot be decoded into a Serve,
-// where the library does not say: what our types read from text is refused without
-// a place. It is the last of the shortest beginning that cannot be decoded.
+// blame finds the statement that cannot be decoded into a Serve. The library does not give
+// the place of errors from UnmarshalText. The statement is the last one of the shortest
+// beginning of the document that cannot be decoded.
 func blame(document []byte) (s statement, found bool) {
 	all := statementsOf(document)
 	i := sort.Search(len(all), func(i int) bool {
@@ -72,7 +72,7 @@ func blame(document []byte) (s statement, found bool) {
 	return all[i], true
 }
 
-// startOf is where a line begins, counted from 1.
+// startOf is the index of the first byte of a line; lines count from 1.
 func startOf(document []byte, line int) (at int) {
 	for ; line > 1; line-- {
 		at += bytes.IndexByte(document[at:], '\n') + 1

@@ -19,16 +19,15 @@ import (
 // MaxFileBytes is the longest configuration file that is read.
 const MaxFileBytes = 1 << 20
 
-// otherEnv are the variables with our prefix that are not options of serve.
+// otherEnv are the MARU_ variables that are not options of serve.
 var otherEnv = []string{
 	"MARU_SERVER", // of publish and subscribe
 	"MARU_TOKEN",  // the same
 }
 
-// Load lays the values of the file, then those of the environment over s, which
-// holds the defaults. The file is path or, where that is empty, MARU_CONFIG;
-// without both there is none. An environment variable that is set to nothing
-// counts as not set.
+// Load applies the values of the file, and then those of the environment, to s, which
+// holds the defaults. The file is path or, if that is empty, MARU_CONFIG; without both
+// there is no file. An empty environment variable counts as not set.
 //
 // Errors name the file, line and key, or the variable.
 func (s *Serve) Load(path string, environ []string) error {
@@ -69,7 +68,7 @@ func (s *Serve) loadFile(path string) error {
 		var all []error
 		for _, e := range unknown.Errors {
 			line, _ := e.Position()
-			all = append(all, fmt.Errorf("%s:%d: unknown option %q", path, line, strings.Join(e.Key(), ".")))
+			all = append(all, fmt.Errorf("%s:%d: unknown option %q (docs/options.md lists the options)", path, line, strings.Join(e.Key(), ".")))
 		}
 		return errors.Join(all...)
 	case errors.As(err, &wrong):
@@ -82,24 +81,23 @@ func (s *Serve) loadFile(path string) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// reason is what is wrong with a line, said without the names of Go's types
-// where the library would tell them.
+// reason is the library's message about a line, without the names of Go types.
 func reason(err *toml.DecodeError) string {
 	key, message := strings.Join(err.Key(), "."), strings.TrimPrefix(err.Error(), "toml: ")
 	if kind := kindOf(err.Key()); strings.Contains(message, "config.") {
 		switch kind {
 		case reflect.Bool:
-			message = "wants true or false"
+			message = "must be true or false"
 		case reflect.Int:
-			message = "wants a whole number"
+			message = "must be a whole number"
 		case reflect.Float64:
-			message = "wants a number"
+			message = "must be a number"
 		case reflect.Slice:
-			message = "wants a list of texts in quotes"
+			message = "must be a list of texts in quotes"
 		case reflect.Map, reflect.Struct:
-			message = "wants a table, like [" + strings.Join(err.Key(), ".") + "]"
+			message = "must be a table, like [" + strings.Join(err.Key(), ".") + "]"
 		default:
-			message = "wants a text in quotes"
+			message = "must be a text in quotes"
 		}
 	}
 	if key == "" {
@@ -108,7 +106,7 @@ func reason(err *toml.DecodeError) string {
 	return key + ": " + message
 }
 
-// kindOf is what a key of the file holds.
+// kindOf is the kind of value that a key of the file takes.
 func kindOf(key []string) reflect.Kind {
 	at := reflect.TypeFor[Serve]()
 	for _, name := range key {
@@ -147,7 +145,7 @@ func readFile(path string) ([]byte, error) {
 	defer file.Close()
 	document, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
 	if err == nil && len(document) > MaxFileBytes {
-		err = fmt.Errorf("%s is longer than %v", path, Bytes(MaxFileBytes))
+		err = fmt.Errorf("%s is too large: a configuration file has at most %v", path, Bytes(MaxFileBytes))
 	}
 	return document, err
 }
@@ -158,7 +156,7 @@ func (s *Serve) loadEnv(env map[string]string) error {
 		option := optionOf(field)
 		text := env[option.Env]
 		delete(env, option.Env)
-		if text == "" || !option.InFile { // MARU_CONFIG has had its say
+		if text == "" || !option.InFile { // MARU_CONFIG is not in the file
 			continue
 		}
 		if err := set(value.FieldByIndex(field.Index), text); err != nil {
@@ -171,16 +169,16 @@ func (s *Serve) loadEnv(env map[string]string) error {
 	}
 	if len(env) > 0 {
 		unknown := slices.Sorted(maps.Keys(env))
-		return fmt.Errorf("unknown environment variable %s", strings.Join(unknown, ", "))
+		return fmt.Errorf("unknown environment variable %s (docs/options.md lists the variables)", strings.Join(unknown, ", "))
 	}
 	return nil
 }
 
-// Overruled says that an option no longer has its value from the file, so that the
-// file is not blamed for it.
+// Overruled records that an option no longer has its value from the file. Errors about it
+// then do not name the file.
 func (s *Serve) Overruled(name string) { delete(s.lines, name) }
 
-// set reads one option from text; the values of a list have commas between.
+// set reads one option from text; the values of a list are separated by commas.
 func set(field reflect.Value, text string) error {
 	if field.Kind() == reflect.Slice {
 		list := reflect.MakeSlice(field.Type(), 0, 1)
@@ -202,19 +200,19 @@ func set(field reflect.Value, text string) error {
 	case *bool:
 		value, err := strconv.ParseBool(text)
 		if err != nil {
-			return fmt.Errorf("wants true or false, not %q", text)
+			return fmt.Errorf("must be true or false, not %q", text)
 		}
 		*target = value
 	case *float64:
 		value, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return fmt.Errorf("wants a number, not %q", text)
+			return fmt.Errorf("must be a number, not %q", text)
 		}
 		*target = value
 	case *int:
 		value, err := strconv.Atoi(text)
 		if err != nil {
-			return fmt.Errorf("wants a whole number, not %q", text)
+			return fmt.Errorf("must be a whole number, not %q", text)
 		}
 		*target = value
 	}

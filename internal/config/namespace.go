@@ -12,34 +12,33 @@ import (
 	"maru.example/maru"
 )
 
-// Namespace is a table [namespaces.NAME] of the file: who may do what in the
-// channels NAME:…, and what they keep. What has no rule is refused; what is not said
-// of the history is as the options of the same kind have it for all.
+// Namespace is a table [namespaces.NAME] of the file: the rules of the channels NAME:…,
+// and their retention. An action without a rule is refused. Retention that is not set
+// here is that of the options for all namespaces.
 //
-// It can stand in the file only: a flag could not hold it.
+// Namespaces can be in the file only, since a flag cannot hold a table.
 type Namespace struct {
-	Subscribe maru.Rule `toml:"subscribe"` // get what is published
+	Subscribe maru.Rule `toml:"subscribe"` // receive publications
 	Publish   maru.Rule `toml:"publish"`
-	History   maru.Rule `toml:"history"`  // read what was published before, and recover it
-	Presence  maru.Rule `toml:"presence"` // see who is there
+	History   maru.Rule `toml:"history"`  // read earlier publications, and recover missed ones
+	Presence  maru.Rule `toml:"presence"` // see the people in a channel
 
-	HistoryCount *int            `toml:"history_count"` // publications kept per channel; 0 keeps none
+	HistoryCount *int            `toml:"history_count"` // publications kept in each channel; 0 keeps none
 	HistoryAge   *Duration       `toml:"history_age"`
 	HistoryBytes *Bytes          `toml:"history_bytes"` // of the namespace
-	Durability   maru.Durability `toml:"durability"`    // what a publication survives; with data interval if it is not said
+	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default with data: interval
 
-	KeyFrom string  `toml:"key_from"` // a JSON pointer (RFC 6901): where in the data the key of a publication without one stands
-	MaxHz   float64 `toml:"max_hz"`   // the most that a subscription gets of each key in a second; 0 is no limit
+	KeyFrom string  `toml:"key_from"` // JSON pointer (RFC 6901) to the key in the data, for publications without a key
+	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription; 0 is no limit
 }
 
-// isPointer reports whether text points to something inside of a JSON document (RFC
-// 6901).
+// isPointer reports whether text is a JSON pointer (RFC 6901) into a document.
 func isPointer(text string) bool {
 	escapes := strings.NewReplacer("~0", "", "~1", "").Replace(text)
 	return strings.HasPrefix(text, "/") && !strings.Contains(escapes, "~")
 }
 
-// Retention is what the namespace keeps; what it does not say is s's.
+// Retention is the retention of the namespace; values that it does not set are those of s.
 func (s *Serve) Retention(n Namespace) maru.Retention {
 	count, age, bytes := s.History, s.HistoryAge, s.HistoryBytes
 	if n.HistoryCount != nil {
@@ -73,29 +72,29 @@ func (s *Serve) checkNamespaces() error {
 			wrong = append(wrong, fmt.Errorf(path+": "+message, args...))
 		}
 		if maru.CheckNamespace(name) != nil {
-			bad("", "is no namespace: that stands before the first : of a channel's name, and does not begin with $")
+			bad("", "is not a valid namespace: it must be a valid channel name, without : and not beginning with $ (docs/contract.md §1)")
 		}
 		if n.HistoryCount != nil && *n.HistoryCount < 0 {
-			bad("history_count", "is %d, wants at least 0", *n.HistoryCount)
+			bad("history_count", "is %d, but must be at least 0", *n.HistoryCount)
 		}
 		if n.HistoryAge != nil && time.Duration(*n.HistoryAge) < time.Millisecond {
-			bad("history_age", `is %v, wants at least 1ms, written with its unit as in "25s"`, *n.HistoryAge)
+			bad("history_age", `is %v, but must be at least 1ms; write it with its unit, as in "25s"`, *n.HistoryAge)
 		}
 		if n.HistoryBytes != nil && *n.HistoryBytes < 1 {
-			bad("history_bytes", "is %d, wants at least 1", *n.HistoryBytes)
+			bad("history_bytes", "is %d, but must be at least 1", *n.HistoryBytes)
 		}
 		if s.Data == "" && (n.Durability == maru.Interval || n.Durability == maru.Sync) {
-			bad("durability", "is %v, which needs data, a directory", n.Durability)
+			bad("durability", "is %v, which needs the option data with a directory", n.Durability)
 		}
 		if n.KeyFrom != "" && !isPointer(n.KeyFrom) {
-			bad("key_from", "wants a JSON pointer such as /symbol, not %q", n.KeyFrom)
+			bad("key_from", "must be a JSON pointer such as /symbol, not %q", n.KeyFrom)
 		}
 		if !(n.MaxHz >= 0 && n.MaxHz <= math.MaxInt16) {
-			bad("max_hz", "is %v, wants a number from 0 to %d", n.MaxHz, math.MaxInt16)
+			bad("max_hz", "is %v, but must be from 0 to %d", n.MaxHz, math.MaxInt16)
 		}
 	}
 	if s.Open && s.Namespaces != nil {
-		wrong = append(wrong, errors.New("open: lets anybody do anything, which does not go with namespaces, whose rules say who may"))
+		wrong = append(wrong, errors.New("open: allows everything to everybody and contradicts the rules of [namespaces]; remove one of them"))
 	}
 	return errors.Join(wrong...)
 }

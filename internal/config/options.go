@@ -9,18 +9,18 @@ import (
 // EnvPrefix begins the name of every environment variable that maru reads.
 const EnvPrefix = "MARU_"
 
-// Option is what a reader of the manual needs of one option.
+// Option describes one option for the manual.
 type Option struct {
 	Name    string // of the flag (after --) and of the key in the file
 	Env     string // the environment variable
-	Default string // as one would write it; values of a repeatable option with commas between; empty for none
+	Default string // as a user writes it; values of a repeatable option separated by commas; empty: none
 	Help    string // one sentence
 	Repeats bool   // may be given several times; a list in the file, commas in the environment
 	InFile  bool   // may stand in the file
 
-	Group   string // of options, with a colon
-	Reason  string // why the default is what it is, or when to set what has none
-	Example string // a value, where there is no default
+	Group   string // heading of its group of options, with a colon
+	Reason  string // why the default has its value, or when to set an option without one
+	Example string // a value, for an option without a default
 }
 
 // Options lists every option of `maru serve`, in the order of Serve's fields.
@@ -46,7 +46,7 @@ func Defaults() *Serve {
 	return s
 }
 
-// fields are those of Serve that are options; its tables are not.
+// fields are the fields of Serve that are options; its tables are not.
 func fields() func(yield func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for field := range reflect.TypeFor[Serve]().Fields() {

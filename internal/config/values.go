@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Bytes is a size: plain bytes, or a number with KiB, MiB or GiB behind it.
+// Bytes is a size: a number of bytes, or a number followed by KiB, MiB or GiB.
 type Bytes int64
 
 var units = []struct {
@@ -29,7 +29,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n > math.MaxInt64/size || n < math.MinInt64/size {
-		return fmt.Errorf("wants a size such as 1MiB, 512KiB or 4096, not %q", text)
+		return fmt.Errorf("must be a size such as 1MiB, 512KiB or 4096, not %q", text)
 	}
 	*b = Bytes(n * size)
 	return nil
@@ -48,11 +48,11 @@ func (b Bytes) String() string {
 // Duration is a time.Duration that is read from text, with its unit.
 type Duration time.Duration
 
-// UnmarshalText reads what time.ParseDuration reads: 25s, 1m30s, 24h.
+// UnmarshalText reads the format of time.ParseDuration: 25s, 1m30s, 24h.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("wants a duration such as 25s, 1m30s or 24h, not %q", text)
+		return fmt.Errorf("must be a duration such as 25s, 1m30s or 24h, not %q", text)
 	}
 	*d = Duration(parsed)
 	return nil
@@ -71,13 +71,13 @@ func (n *Network) UnmarshalText(text []byte) error {
 	}
 	prefix, err := netip.ParsePrefix(string(text))
 	if err != nil {
-		return fmt.Errorf("wants an address such as 10.0.0.7 or a network such as 10.0.0.0/8, not %q", text)
+		return fmt.Errorf("must be an address such as 10.0.0.7 or a network such as 10.0.0.0/8, not %q", text)
 	}
 	n.Prefix = prefix.Masked()
 	return nil
 }
 
-// Level is the severity from which lines are logged.
+// Level is the lowest severity that is logged.
 type Level struct{ slog.Level }
 
 // UnmarshalText reads debug, info, warn or error.
@@ -88,5 +88,5 @@ func (l *Level) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("wants debug, info, warn or error, not %q", text)
+	return fmt.Errorf("must be debug, info, warn or error, not %q", text)
 }

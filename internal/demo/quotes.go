@@ -1,10 +1,10 @@
-// Package demo makes sample data: prices of companies that do not exist, which
-// wander about. `maru serve --demo` publishes them to the channel "quotes".
+// Package demo makes sample data: prices of invented companies that move at random.
+// `maru serve --demo` publishes them in the channel "quotes".
 //
 //	q := demo.NewQuotes(1)
 //	key, data := q.Next() // "GIWA", {"symbol":"GIWA","name":"Giwa Roofs & Tiles","price":48.31,…}
 //
-// It publishes nowhere by itself, and a Quotes is for one goroutine.
+// It does not publish by itself. A Quotes is for one goroutine.
 package demo
 
 import (
@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// Channel is where the pages look for quotes.
+// Channel is the channel that the page of quotes shows.
 const Channel = "quotes"
 
-// company is one invented symbol. Prices are in hundredths, so that what is
-// shown adds up.
+// company is one invented symbol. Prices are in hundredths, so that the displayed numbers
+// add up.
 type company struct {
 	symbol, name string
 	opening      int64
@@ -67,8 +67,8 @@ type quote struct {
 // Next moves one symbol and returns its key, which is the symbol, and its JSON.
 func (q *Quotes) Next() (key string, data []byte) {
 	c := &q.companies[q.random.IntN(len(q.companies))]
-	// About half a percent at a time, and drawn back to the opening, so that a
-	// feed that runs for weeks still shows prices one can believe.
+	// A step is about half a percent, with a pull towards the opening price, so that prices
+	// stay plausible over weeks.
 	step := q.random.NormFloat64()*0.004*float64(c.price) + 0.002*float64(c.opening-c.price)
 	c.price = max(1, c.price+int64(math.Round(step)))
 	c.volume += 1 + q.random.Int64N(400)
@@ -85,9 +85,8 @@ func (q *Quotes) Next() (key string, data []byte) {
 	return c.symbol, data
 }
 
-// Run publishes one quote after the other, with the pause every between them
-// (200 ms if every is not positive), until ctx ends, which is no error, or
-// publish fails.
+// Run publishes quotes, one in each interval every (200 ms if every is not positive). It
+// returns nil when ctx ends, and the error of publish if that fails.
 func Run(ctx context.Context, every time.Duration, publish func(ctx context.Context, key string, data []byte) error) error {
 	if every <= 0 {
 		every = 200 * time.Millisecond

@@ -9,26 +9,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metric is a number, or one for each of some labels, that can be read.
+// Metric is a number, or one number for each set of label values.
 type Metric struct {
-	Name   string   // as Prometheus wants it: a counter ends in _total
+	Name   string   // by Prometheus' rules: a counter ends in _total
 	Help   string   // one sentence
-	Labels []string // of each number; nil: it has none
-	Rises  bool     // it is a counter; else a gauge
+	Labels []string // names of the labels; nil: none
+	Rises  bool     // a counter, else a gauge
 	Read   func(Tell)
 }
 
 // Tell takes one number, with a value for each of the metric's labels.
 type Tell func(value float64, labels ...string)
 
-// Registry is an http.Handler that answers with all metrics, in the text format or
-// what else a scraper asks for.
+// Registry is an http.Handler that answers with all metrics, in the format that the scraper
+// asks for.
 type Registry struct {
 	http.Handler
 	registry *prometheus.Registry
 }
 
-// New makes a registry. It panics if a name or label is none, or is there twice.
+// New makes a registry. It panics if a name or label is invalid or used twice.
 func New(all []Metric) *Registry {
 	r := prometheus.NewRegistry()
 	for _, m := range all {
@@ -44,15 +44,15 @@ type reader struct {
 	desc *prometheus.Desc
 }
 
-func (r reader) Describe(told chan<- *prometheus.Desc) { told <- r.desc }
+func (r reader) Describe(out chan<- *prometheus.Desc) { out <- r.desc }
 
-func (r reader) Collect(told chan<- prometheus.Metric) {
+func (r reader) Collect(out chan<- prometheus.Metric) {
 	kind := prometheus.GaugeValue
 	if r.Rises {
 		kind = prometheus.CounterValue
 	}
 	r.Read(func(value float64, labels ...string) {
-		told <- prometheus.MustNewConstMetric(r.desc, kind, value, labels...)
+		out <- prometheus.MustNewConstMetric(r.desc, kind, value, labels...)
 	})
 }
 
@@ -66,5 +66,5 @@ func (r *Registry) Histogram(name, help string) Histogram {
 	return Histogram{h}
 }
 
-// Took counts one.
+// Took counts one duration.
 func (h Histogram) Took(d time.Duration) { h.Observe(d.Seconds()) }

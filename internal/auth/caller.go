@@ -9,7 +9,7 @@ import (
 	"maru.example/maru"
 )
 
-// Caller is what a request says of its sender, once judged.
+// Caller is the sender of a request, as RequestFilter.Check found it.
 type Caller struct {
 	// Addr is the client's address, X-Forwarded-For considered, without zone. It is
 	// the zero Addr where the connection has none that netip can read.
@@ -26,8 +26,8 @@ type Caller struct {
 	refusals *Refusals // of the RequestFilter; nil before Handler
 }
 
-// Judge decides whether the request may be answered at all. It is the one
-// function for WebSocket, POST, server-sent events, polls and pages:
+// Check decides whether the request may be answered at all, for WebSocket, POST,
+// server-sent events, polls and pages:
 //
 //   - While all listeners are loopback, Host must be localhost, 127.0.0.1, [::1]
 //     (exactly so: no trailing dot) or one of Policy.Hosts, on any port. A foreign
@@ -43,8 +43,8 @@ type Caller struct {
 //   - Everything else, malformed and repeated Origin headers too: refused.
 //
 // The error is a *maru.Error with CodeWrongHost or CodeNotAllowed, and its
-// message says what the operator can do. Caller has Addr and Secure also then.
-func (g *RequestFilter) Judge(r *http.Request) (Caller, error) {
+// message says what the operator can do. Caller has Addr and Secure even with an error.
+func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
 	c := g.sender(r)
 	host, ok := parseAuthority(r.Host)
 	if g.loopback && !(ok && g.ownHost(host)) {
@@ -55,7 +55,7 @@ func (g *RequestFilter) Judge(r *http.Request) (Caller, error) {
 		return c, nil
 	}
 	if len(values) > 1 {
-		return c, maru.NewError(maru.CodeNotAllowed, "the request has more than one Origin header")
+		return c, maru.NewError(maru.CodeNotAllowed, "the request has more than one Origin header; send one")
 	}
 	c.Origin = values[0]
 	if c.Origin == "null" {
@@ -67,7 +67,7 @@ func (g *RequestFilter) Judge(r *http.Request) (Caller, error) {
 	}
 	from, valid := parseOrigin(c.Origin)
 	if !valid {
-		return c, maru.NewError(maru.CodeNotAllowed, "the Origin header "+quote(c.Origin)+" is not an origin")
+		return c, maru.NewError(maru.CodeNotAllowed, "the Origin header "+quote(c.Origin)+" is not an origin (like https://example.org, without a path)")
 	}
 	own := originOf(scheme(c.Secure), host) // of a malformed Host: one without name, which no page has
 	if from == own {
@@ -97,7 +97,7 @@ func scheme(secure bool) string {
 
 func wrongHost(host string) error {
 	return maru.NewError(maru.CodeWrongHost, fmt.Sprintf(
-		"the name %s is not one of this server's, which listens on loopback only: --host NAME allows one, also where a proxy passes its public name on",
+		"the host name %s is not one of this server's, which listens on loopback only: --host NAME allows it (also needed behind a proxy that passes Host on)",
 		quote(host)))
 }
 
@@ -112,11 +112,11 @@ func (g *RequestFilter) nullRefused() error {
 
 func foreign(from, own origin) error {
 	return maru.NewError(maru.CodeNotAllowed, fmt.Sprintf(
-		"the origin %s is not this server's own, %s: --origin %[1]s allows it; a proxy in front must pass Host through and, if it ends TLS, be a --trusted-proxy that sends X-Forwarded-Proto",
+		"the origin %s is not the server's own origin %s: --origin %[1]s allows it; a proxy in front must pass Host on, and if it ends TLS, send X-Forwarded-Proto and be a --trusted-proxy",
 		from, own))
 }
 
-// quote makes what a stranger sent fit for a message: escaped and not long.
+// quote makes untrusted text safe for a message: escaped and short.
 func quote(s string) string {
 	const limit = 100
 	if len(s) > limit {

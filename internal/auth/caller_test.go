@@ -12,9 +12,9 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// A judged case is one request under one policy. Unset fields make a plain http
+// A check is one request under one policy. Unset fields make a plain http
 // request of 203.0.113.9 to example.com:3000.
-type judged struct {
+type check struct {
 	policy auth.Policy
 	tls    bool
 	host   string
@@ -27,7 +27,7 @@ type judged struct {
 	secure bool
 }
 
-func (c judged) request() *http.Request {
+func (c check) request() *http.Request {
 	r := &http.Request{
 		Method: "GET", URL: &url.URL{Path: "/"}, Host: "example.com:3000",
 		RemoteAddr: "203.0.113.9:40000", Header: http.Header{},
@@ -47,12 +47,12 @@ func (c judged) request() *http.Request {
 	return r
 }
 
-func runJudged(t *testing.T, cases map[string]judged) {
+func runChecks(t *testing.T, cases map[string]check) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := c.request()
-			got, err := newGuard(t, c.policy).Judge(r)
+			got, err := newGuard(t, c.policy).Check(r)
 			if code(err) != c.code {
 				t.Fatalf("got %v, want code %q", err, c.code)
 			}
@@ -76,9 +76,9 @@ func from(origins ...string) http.Header { return http.Header{"Origin": origins}
 
 const refused = maru.CodeNotAllowed
 
-func TestJudgeSameOrigin(t *testing.T) {
+func TestCheckSameOrigin(t *testing.T) {
 	t.Parallel()
-	runJudged(t, map[string]judged{
+	runChecks(t, map[string]check{
 		"no origin is no browser":             {},
 		"own origin":                          {header: from("http://example.com:3000")},
 		"own origin over TLS":                 {tls: true, header: from("https://example.com:3000")},
@@ -111,9 +111,9 @@ func TestJudgeSameOrigin(t *testing.T) {
 	})
 }
 
-func TestJudgeMalformedOrigin(t *testing.T) {
+func TestCheckMalformedOrigin(t *testing.T) {
 	t.Parallel()
-	cases := map[string]judged{
+	cases := map[string]check{
 		"two headers":           {header: from("http://example.com:3000", "http://example.com:3000"), code: refused},
 		"two headers, one null": {header: from("null", "http://example.com:3000"), policy: auth.Policy{Open: true}, code: refused},
 	}
@@ -130,15 +130,15 @@ func TestJudgeMalformedOrigin(t *testing.T) {
 		"http ://example.com:3000", "1http://example.com:3000", "://example.com:3000", "file://",
 		"http://" + strings.Repeat("a", 300),
 	} {
-		cases["malformed "+s] = judged{header: from(s), code: refused}
+		cases["malformed "+s] = check{header: from(s), code: refused}
 	}
-	runJudged(t, cases)
+	runChecks(t, cases)
 }
 
-func TestJudgeListedOrigins(t *testing.T) {
+func TestCheckListedOrigins(t *testing.T) {
 	t.Parallel()
 	listed := auth.Policy{Origins: []string{"https://example.org", "http://[2001:db8::2]:8080", "capacitor://localhost", "https://Upper.example:443"}}
-	runJudged(t, map[string]judged{
+	runChecks(t, map[string]check{
 		"listed":                            {policy: listed, header: from("https://example.org"), cross: true},
 		"listed, port written":              {policy: listed, header: from("https://example.org:443"), cross: true},
 		"listed, upper case":                {policy: listed, header: from("HTTPS://EXAMPLE.ORG"), cross: true},
@@ -154,11 +154,11 @@ func TestJudgeListedOrigins(t *testing.T) {
 	})
 }
 
-func TestJudgeLoopback(t *testing.T) {
+func TestCheckLoopback(t *testing.T) {
 	t.Parallel()
 	local := auth.Policy{Loopback: true, Hosts: []string{"maru.test", "[2001:db8::1]", "box:8080"}}
 	const wrong = maru.CodeWrongHost
-	runJudged(t, map[string]judged{
+	runChecks(t, map[string]check{
 		"localhost":                            {policy: local, host: "localhost:3000"},
 		"localhost without port":               {policy: local, host: "localhost"},
 		"upper case":                           {policy: local, host: "LOCALHOST:3000"},
@@ -201,11 +201,11 @@ func TestJudgeLoopback(t *testing.T) {
 	})
 }
 
-func TestJudgeNull(t *testing.T) {
+func TestCheckNull(t *testing.T) {
 	t.Parallel()
 	with := func(cookie string) http.Header { return http.Header{"Origin": {"null"}, "Cookie": {cookie}} }
 	open, listed := auth.Policy{Open: true}, auth.Policy{Origins: []string{"null"}}
-	runJudged(t, map[string]judged{
+	runChecks(t, map[string]check{
 		"closed":                           {header: from("null"), code: refused},
 		"closed, loopback":                 {policy: auth.Policy{Loopback: true}, host: "localhost", header: from("null"), code: refused},
 		"open":                             {policy: open, header: from("null"), cross: true},
@@ -227,16 +227,16 @@ var proxied = auth.Policy{
 	TrustedProxies: prefixes("127.0.0.0/8", "::1/128", "10.0.0.0/8", "::ffff:172.16.0.0/108"),
 }
 
-func TestJudgeProxies(t *testing.T) {
+func TestCheckProxies(t *testing.T) {
 	t.Parallel()
 	forwarded := func(lines ...string) http.Header { return http.Header{"X-Forwarded-For": lines} }
 	proto := func(lines ...string) http.Header { return http.Header{"X-Forwarded-Proto": lines} }
-	via := func(remote string, h http.Header, addr string) judged {
-		return judged{policy: proxied, host: "example.com", remote: remote, header: h, addr: addr}
+	via := func(remote string, h http.Header, addr string) check {
+		return check{policy: proxied, host: "example.com", remote: remote, header: h, addr: addr}
 	}
-	secure := func(c judged) judged { c.secure = true; return c }
+	secure := func(c check) check { c.secure = true; return c }
 	const nginx = "127.0.0.1:5000"
-	runJudged(t, map[string]judged{
+	runChecks(t, map[string]check{
 		"no proxy":                         via("203.0.113.9:1", nil, "203.0.113.9"),
 		"no proxy, IPv6":                   via("[2001:db8::9]:1", nil, "2001:db8::9"),
 		"no proxy, IPv6 with zone":         via("[fe80::9%eth0]:1", nil, "fe80::9"),
@@ -273,7 +273,7 @@ func TestJudgeProxies(t *testing.T) {
 		"proxy appends a line":        via(nginx, proto("https", "http"), ""),
 		"TLS to the proxy's back end": {policy: proxied, tls: true, host: "example.com", remote: nginx, header: proto("http")},
 
-		"page over TLS through the proxy": secure(judged{policy: proxied, host: "example.com", remote: nginx,
+		"page over TLS through the proxy": secure(check{policy: proxied, host: "example.com", remote: nginx,
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}}),
 		"the same, but nobody trusts the proxy": {policy: auth.Policy{Loopback: true, Hosts: []string{"example.com"}}, host: "example.com", remote: nginx,
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
@@ -286,14 +286,14 @@ func TestJudgeProxies(t *testing.T) {
 // A refusal tells the operator which flag lifts it.
 func TestRefusalNamesItsRemedy(t *testing.T) {
 	t.Parallel()
-	for remedy, c := range map[string]judged{
+	for remedy, c := range map[string]check{
 		"--host NAME":                     {policy: auth.Policy{Loopback: true}, host: "example.com"},
 		"--origin null":                   {header: from("null")},
 		"--origin https://example.org":    {header: from("HTTPS://example.org:443")},
 		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
 		"--trusted-proxy":                 {header: from("https://example.com:3000")},
 	} {
-		_, err := newGuard(t, c.policy).Judge(c.request())
+		_, err := newGuard(t, c.policy).Check(c.request())
 		if err == nil || !strings.Contains(err.Error(), remedy) {
 			t.Errorf("%v does not say %s", err, remedy)
 		}
@@ -304,11 +304,11 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 func TestRefusalIsFitForLogs(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, auth.Policy{Loopback: true})
-	for _, c := range []judged{
+	for _, c := range []check{
 		{host: "a\x1b[31m\n" + strings.Repeat("x", 5000)},
 		{host: "localhost", header: from("\x1b[31m\u202e" + strings.Repeat("x", 5000))},
 	} {
-		_, err := g.Judge(c.request())
+		_, err := g.Check(c.request())
 		if err == nil || len(err.Error()) > 500 || strings.ContainsAny(err.Error(), "\x1b\n\u202e") {
 			t.Errorf("got %q", err)
 		}

@@ -76,7 +76,7 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 // the maximum.
 func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if q.Limit < 0 {
-		q.Limit = maxLast
+		q.Limit = maru.MaxHistoryPublications
 	}
 	m, err := c.do(ctx, "history", historyCommand{channel, written(q.Since), q.Limit}, always, true)
 	if err == nil && m.History == nil {

@@ -60,7 +60,7 @@ func NewIn(lab Lab, address string, o Options) (*Client, error) {
 const (
 	MaxFlying = maxInFlight
 	KnownTime = knownTime
-	MaxKeys   = maxKeys
+	MaxKeys   = maru.MaxConflatedKeys
 )
 
 // Known is of how many keys a subscription knows the newest.

@@ -119,8 +119,4 @@ const (
 	maxQueued        = 1000     // default of SubscribeOptions.MaxQueued
 	maxQueuedBytes   = 16 << 20 // of data in the queue of a subscription
 	maxPageBytes     = 4 << 20  // estimated size of one page that is fetched after a rest
-	maxKeys          = 10_000   // that wait in one queue with Latest; as many as in the server
-	maxLast          = 1000     // docs/protocol.md §3
-	leastHz          = 0.1
-	mostHz           = 1000
 )

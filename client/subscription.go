@@ -49,7 +49,7 @@ func (c *Client) Subscribe(channel string, o SubscribeOptions) (*Subscription, e
 	o.Latest = o.Latest || o.MaxHz != 0
 	most := cmp.Or(o.MaxQueued, maxQueued)
 	if o.Latest {
-		most = max(most, maxKeys)
+		most = max(most, maru.MaxConflatedKeys)
 	}
 	s := &Subscription{c: c, channel: channel, o: o, newest: make(map[string]uint64)}
 	s.queue.init(most, c.queuedBytes, o.Latest)
@@ -67,10 +67,10 @@ func checkSubscribe(channel string, o SubscribeOptions) error {
 		return err
 	}
 	switch {
-	case o.Last < 0 || o.Last > maxLast:
-		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("Last is %d, but must be from 1 to 1000", o.Last))
-	case o.MaxHz != 0 && !(o.MaxHz >= leastHz && o.MaxHz <= mostHz):
-		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("MaxHz is %v, but must be from 0.1 to 1000", o.MaxHz))
+	case o.Last < 0 || o.Last > maru.MaxHistoryPublications:
+		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("Last is %d, but must be from 1 to %d", o.Last, maru.MaxHistoryPublications))
+	case maru.CheckMaxHz(o.MaxHz) != nil:
+		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("MaxHz is %v, but must be from %v to %v", o.MaxHz, maru.MinHz, maru.MaxHz))
 	case o.MaxQueued < 0:
 		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("MaxQueued is %d, but must be 0 or more", o.MaxQueued))
 	}
@@ -167,7 +167,7 @@ func (s *Subscription) open() {
 	switch {
 	case s.resting:
 	case s.behind && !s.unpaged && !s.blind && !s.o.Latest:
-		s.page(min(room, maxLast, max(1, maxPageBytes/max(1, s.largest))))
+		s.page(min(room, maru.MaxHistoryPublications, max(1, maxPageBytes/max(1, s.largest))))
 	default:
 		s.subscribe()
 	}
@@ -343,7 +343,7 @@ func (s *Subscription) put(p *maru.Publication, replay bool) bool {
 	s.largest = max(s.largest, len(p.Data))
 	if s.o.Latest && p.Offset != 0 {
 		s.newest[p.Key] = p.Offset
-		if len(s.newest) > 2*maxKeys {
+		if len(s.newest) > 2*maru.MaxConflatedKeys {
 			s.forget()
 		}
 	}

@@ -79,10 +79,10 @@ func (c *subscribeCmd) check() error {
 	switch {
 	case c.Count != nil && *c.Count < 1:
 		return usagef("--count: must be a number from 1, not %d", *c.Count)
-	case c.Last != nil && (*c.Last < 1 || *c.Last > 1000):
-		return usagef("--last: must be a number from 1 to 1000, not %d", *c.Last)
-	case c.MaxHz != 0 && !(c.MaxHz >= 0.1 && c.MaxHz <= 1000):
-		return usagef("--max-hz: must be a number from 0.1 to 1000, not %v", c.MaxHz)
+	case c.Last != nil && (*c.Last < 1 || *c.Last > maru.MaxHistoryPublications):
+		return usagef("--last: must be a number from 1 to %d, not %d", maru.MaxHistoryPublications, *c.Last)
+	case maru.CheckMaxHz(c.MaxHz) != nil:
+		return usagef("--max-hz: must be a number from %v to %v, not %v", maru.MinHz, maru.MaxHz, c.MaxHz)
 	case c.JSON && (c.Latest || c.MaxHz != 0):
 		return usagef("--json: prints every publication, so it cannot be combined with --latest and --max-hz")
 	case c.Since == "":

@@ -10,103 +10,103 @@ import (
 	"maru.example/maru/internal/metrics"
 )
 
-// allMetrics are what /metrics tells beside the runtime's own.
+// allMetrics are the metrics of /metrics besides those of the Go runtime.
 func (s *Server) allMetrics() []metrics.Metric {
-	one := func(read func() float64) func(metrics.Tell) {
-		return func(tell metrics.Tell) { tell(read()) }
+	one := func(read func() float64) func(metrics.Emit) {
+		return func(emit metrics.Emit) { emit(read()) }
 	}
-	engine := func(read func(loop.Stats) uint64) func(metrics.Tell) {
+	engine := func(read func(loop.Stats) uint64) func(metrics.Emit) {
 		return one(func() float64 { return float64(read(s.engine.Stats())) })
 	}
-	channels := func(read func(hub.Stats) uint64) func(metrics.Tell) {
+	channels := func(read func(hub.Stats) uint64) func(metrics.Emit) {
 		return one(func() float64 { return float64(read(s.hub.Stats())) })
 	}
-	codes := func(of func(maru.Code) uint64) func(metrics.Tell) {
-		return func(tell metrics.Tell) {
+	codes := func(of func(maru.Code) uint64) func(metrics.Emit) {
+		return func(emit metrics.Emit) {
 			for _, code := range maru.Codes() {
-				tell(float64(of(code)), string(code))
+				emit(float64(of(code)), string(code))
 			}
 		}
 	}
 	return []metrics.Metric{
-		{Name: "maru_build_info", Help: "Always 1: what runs here.", Labels: []string{"version", "goversion"},
-			Read: func(tell metrics.Tell) { tell(1, buildInfo()...) }},
+		{Name: "maru_build_info", Help: "Always 1: the version of maru and of Go.", Labels: []string{"version", "goversion"},
+			Read: func(emit metrics.Emit) { emit(1, buildInfo()...) }},
 		{Name: "maru_connections", Help: "Live connections.", Labels: []string{"transport"},
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				for _, t := range s.admission.Transports() {
-					tell(float64(t.Now()), t.Name())
+					emit(float64(t.Now()), t.Name())
 				}
 			}},
-		{Name: "maru_connections_limit", Help: "How many live connections there may be; 0: no limit.",
+		{Name: "maru_connections_limit", Help: "The most live connections that are accepted; 0: no limit.",
 			Read: one(func() float64 { return float64(max(s.options.MaxConnections, 0)) })},
-		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by the reason: closed (by the client), lost, answered (a poll), or the code of an error.",
+		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by reason: closed (by the client), lost, answered (a poll), or an error code.",
 			Labels: []string{"transport", "reason"}, Rises: true,
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				for _, t := range s.admission.Transports() {
 					for reason, n := range t.Ended() {
-						tell(float64(n), t.Name(), reason)
+						emit(float64(n), t.Name(), reason)
 					}
 				}
 			}},
-		{Name: "maru_http_errors_total", Help: "Requests answered with an error, upgrades among them, by its code.", Labels: []string{"code"}, Rises: true,
+		{Name: "maru_http_errors_total", Help: "Requests answered with an error, including WebSocket handshakes, by code.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.refusals.Of)},
-		{Name: "maru_command_errors_total", Help: "Commands of the full protocol answered with an error, by its code.", Labels: []string{"code"}, Rises: true,
+		{Name: "maru_command_errors_total", Help: "Commands of maru.v1 answered with an error, by code.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.failures.Of)},
-		{Name: "maru_slow_total", Help: "Connections ended because they did not read, by the bound that was passed; queue is of polls, and of event streams in HTTP/2.",
+		{Name: "maru_slow_total", Help: "Slow connections that were closed, by the bound exceeded; queue is for polls and event streams in HTTP/2.",
 			Labels: []string{"bound"}, Rises: true,
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				slow := s.engine.Stats().Slow
 				for bound, n := range map[string]uint64{"bytes": slow.Bytes, "messages": slow.Messages, "age": slow.Age, "keys": slow.Keys, "queue": s.hub.Stats().Slow} {
-					tell(float64(n), bound)
+					emit(float64(n), bound)
 				}
 			}},
 
-		{Name: "maru_channels", Help: "Channels that somebody is in.",
+		{Name: "maru_channels", Help: "Channels with at least one subscriber.",
 			Read: one(func() float64 { n, _ := s.hub.Size(); return float64(n) })},
-		{Name: "maru_subscriptions", Help: "Who is in channels, each once for each channel; polls and presence streams among them.",
+		{Name: "maru_subscriptions", Help: "Subscriptions to channels, including polls and presence streams.",
 			Read: one(func() float64 { _, n := s.hub.Size(); return float64(n) })},
 		{Name: "maru_publications_total", Help: "Publications delivered to their channels.", Rises: true,
 			Read: channels(func(h hub.Stats) uint64 { return h.Publications })},
-		{Name: "maru_publication_bytes_total", Help: "Bytes of their data.", Rises: true,
+		{Name: "maru_publication_bytes_total", Help: "Bytes of data of delivered publications.", Rises: true,
 			Read: channels(func(h hub.Stats) uint64 { return h.Bytes })},
-		{Name: "maru_publications_repeated_total", Help: "Publications that were not delivered, because of an idempotency key that was known (replayed) or a version that was not new (stale).",
+		{Name: "maru_publications_repeated_total", Help: "Publications not delivered, because the idempotency key was used before (replayed) or the version was not new (stale).",
 			Labels: []string{"reason"}, Rises: true,
-			Read: func(tell metrics.Tell) {
-				tell(float64(s.replayed.Load()), "replayed")
-				tell(float64(s.stale.Load()), "stale")
+			Read: func(emit metrics.Emit) {
+				emit(float64(s.replayed.Load()), "replayed")
+				emit(float64(s.stale.Load()), "stale")
 			}},
-		{Name: "maru_conflated_total", Help: "Publications that a newer one of their key made stale before they left, by where they waited: socket, queue (of an event stream in HTTP/2), pace (of max_hz).",
+		{Name: "maru_conflated_total", Help: "Publications replaced by a newer one of the same key before they were sent, by where they waited: socket, queue (event streams in HTTP/2), pace (max_hz).",
 			Labels: []string{"place"}, Rises: true,
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				h := s.hub.Stats()
 				for place, n := range map[string]uint64{"socket": s.engine.Stats().Conflated, "queue": h.Conflated, "pace": h.Paced} {
-					tell(float64(n), place)
+					emit(float64(n), place)
 				}
 			}},
 
-		{Name: "maru_socket_deliveries_total", Help: "Messages that left on sockets.", Rises: true,
+		{Name: "maru_socket_deliveries_total", Help: "Messages sent on sockets.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Deliveries })},
-		{Name: "maru_socket_writes_total", Help: "Calls that wrote them.", Rises: true,
+		{Name: "maru_socket_writes_total", Help: "Write calls on sockets.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Writes })},
-		{Name: "maru_socket_sent_bytes_total", Help: "Bytes that left on sockets, before TLS.", Rises: true,
+		{Name: "maru_socket_sent_bytes_total", Help: "Bytes sent on sockets, before TLS.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Written })},
-		{Name: "maru_socket_received_bytes_total", Help: "Bytes that came on sockets, after the handshake and TLS.", Rises: true,
+		{Name: "maru_socket_received_bytes_total", Help: "Bytes received on sockets, after the handshake and TLS.", Rises: true,
 			Read: engine(func(e loop.Stats) uint64 { return e.Read })},
 
-		{Name: "maru_memory_used_bytes", Help: "What the process holds by Go's account, as --max-memory counts it.",
+		{Name: "maru_memory_used_bytes", Help: "Memory in use by Go's account, as --max-memory counts it.",
 			Read: one(func() float64 { return float64(memoryUsed()) })},
 		{Name: "maru_memory_limit_bytes", Help: "The memory ceiling; 0: none.",
 			Read: one(func() float64 { return float64(max(s.options.MaxMemory, 0)) })},
-		{Name: "maru_overloaded", Help: "1 while newcomers are refused because of the memory ceiling.",
+		{Name: "maru_overloaded", Help: "1 while new connections are refused because of the memory ceiling.",
 			Read: one(func() float64 { return truth(s.overloaded.Load()) })},
 		{Name: "maru_draining", Help: "1 since a drain has begun.",
 			Read: one(func() float64 { return truth(s.admission.Drain.Begun()) })},
 
 		{Name: "maru_history_publications", Help: "Publications retained.",
 			Read: one(func() float64 { return float64(s.broker.Held().Publications) })},
-		{Name: "maru_history_bytes", Help: "Bytes that they count, with what they cost beside their data.",
+		{Name: "maru_history_bytes", Help: "Bytes of retained publications, data and overhead.",
 			Read: one(func() float64 { return float64(s.broker.Held().Bytes) })},
-		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written, and publishing to it fails.",
+		{Name: "maru_history_failing", Help: "1 while writing the history to disk fails, and with it publishing.",
 			Read: one(func() float64 { return truth(s.broker.Err() != nil) })},
 	}
 }
@@ -118,7 +118,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// buildInfo is the version of this module, in whatever program, and of Go.
+// buildInfo returns the version of this module, in whatever program, and of Go.
 func buildInfo() []string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -133,10 +133,10 @@ func buildInfo() []string {
 	return []string{version, info.GoVersion}
 }
 
-var errMetrics = maru.NewError(maru.CodeNotAllowed, "metrics are for who has an API key, or come from an address of their own")
+var errMetrics = maru.NewError(maru.CodeNotAllowed, "/metrics needs an API key here: send Authorization: Bearer KEY, or use the address of --metrics-listen")
 
-// serveMetrics answers /metrics where everybody is served: in open mode to everybody, as
-// everything is, otherwise, or with Options.KeyedMetrics, to API keys.
+// serveMetrics answers /metrics on the public address: to everybody in open mode; with rules,
+// or with Options.KeyedMetrics, only to API keys.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	if s.access.Load().Namespaces != nil || s.options.KeyedMetrics {
 		who, err := s.authenticator.Identify(r, "")
@@ -152,8 +152,8 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	s.metrics.ServeHTTP(w, r)
 }
 
-// Status answers /metrics, /healthz and /readyz and nothing else, and asks nobody who
-// they are: for an address that only operators reach. It goes on after Shutdown.
+// Status answers /metrics, /healthz and /readyz and nothing else, without authentication: for
+// an address that only operators can reach. It still answers after Shutdown.
 func (s *Server) Status() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics)

@@ -1,12 +1,12 @@
-// Package metrics shows a server's counters to Prometheus.
+// Package metrics exports the counters of a server to Prometheus.
 //
 //	r := metrics.New([]metrics.Metric{
-//		{Name: "maru_channels", Help: "Channels that somebody is in.", Read: func(tell metrics.Tell) { tell(float64(channels())) }},
+//		{Name: "maru_channels", Help: "Channels with at least one subscriber.", Read: func(emit metrics.Emit) { emit(float64(channels())) }},
 //	})
 //	http.Handle("/metrics", r)
 //
-// A metric is read when somebody asks, and costs nothing until then; only a Histogram is
-// told of what happens. The Go runtime's and the process's own metrics come along.
+// A metric is read at each scrape and costs nothing otherwise; only a Histogram is updated as
+// things happen. The registry includes the metrics of the Go runtime and of the process.
 //
-// Everything is safe for concurrent use. It is the only package that knows Prometheus.
+// Everything is safe for concurrent use. No other package imports Prometheus.
 package metrics

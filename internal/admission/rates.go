@@ -11,20 +11,20 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Rate is how often something may happen: so many times a second, and so many at
-// once after a pause. The zero value is no limit.
+// Rate limits how often something may happen: events a second, and a burst after a pause. The
+// zero value is no limit.
 type Rate struct {
 	PerSecond float64
 	Burst     int // at least 1
 }
 
-// RateOf is a Rate whose burst is what two seconds bring.
+// RateOf returns a Rate whose burst is two seconds' worth.
 func RateOf(perSecond float64) Rate {
 	return Rate{perSecond, max(1, int(math.Ceil(2*perSecond)))}
 }
 
-// next lets one happen now, given when the last one was due, and says when the
-// next one is (the generic cell rate algorithm: a leaky bucket in one number).
+// next allows one event now, given when the last one was due, and returns when the next one is
+// due (the generic cell rate algorithm: a leaky bucket in one number).
 func (r Rate) next(due, now int64) (next int64, ok bool) {
 	every := float64(time.Second) / r.PerSecond
 	due = max(due, now)
@@ -34,7 +34,7 @@ func (r Rate) next(due, now int64) (next int64, ok bool) {
 	return due + int64(every), true
 }
 
-// Pace is of one connection. The zero value is ready.
+// Pace is the rate limiter of one connection. The zero value is ready.
 type Pace struct{ due atomic.Int64 }
 
 func (p *Pace) allow(r Rate, now int64) bool {
@@ -47,30 +47,29 @@ func (p *Pace) allow(r Rate, now int64) bool {
 	}
 }
 
-// RateLimits are how often people may do things. Zero values are no limits.
+// RateLimits are the rates of clients. Zero values are no limits.
 type RateLimits struct {
 	Publish              Rate // by one person, on all connections together
 	PublishPerConnection Rate
 	Connect              Rate // live connections begun by one person
 }
 
-// Rates holds people to RateLimits. A person is who is signed in, or else an
-// address, of IPv6 its first 64 bits; API keys have no limits. The zero value is
-// ready, without limits. It keeps one entry of some 100 bytes for each person who was
-// active in the last seconds.
+// Rates applies RateLimits to people. A person is a signed-in user, or else an address (the
+// first 64 bits of IPv6); API keys have no limits. The zero value is ready, without limits. It
+// keeps one entry of some 100 bytes for each person who was active in the last seconds.
 type Rates struct {
 	limits    atomic.Pointer[rateLimits]
 	published paces
 	connected paces
 }
 
-// rateLimits are those in force, and since when time is counted.
+// rateLimits are the current limits, and the origin of the clock.
 type rateLimits struct {
 	RateLimits
 	start time.Time
 }
 
-// Set replaces the limits. It is not called twice at once.
+// Set replaces the limits. Calls must not overlap.
 func (r *Rates) Set(limits RateLimits) {
 	start := time.Now()
 	if old := r.limits.Load(); old != nil {
@@ -79,7 +78,7 @@ func (r *Rates) Set(limits RateLimits) {
 	r.limits.Store(&rateLimits{limits, start})
 }
 
-// now is a clock that no change of the system's clock moves.
+// now is a clock that changes of the system's clock do not affect.
 func (l *rateLimits) now() int64 { return int64(time.Since(l.start)) }
 
 var (
@@ -87,15 +86,15 @@ var (
 	errConnectRate = maru.NewError(maru.CodeRateLimited, "too many new connections a second: try again in a second")
 )
 
-// PerConnection reports whether there is a limit for each connection: then Publish wants
-// its pace.
+// PerConnection reports whether there is a limit for each connection. Publish then needs the
+// connection's Pace.
 func (r *Rates) PerConnection() bool {
 	limits := r.limits.Load()
 	return limits != nil && limits.PublishPerConnection.PerSecond > 0
 }
 
-// Publish counts a publication. own is the connection's; nil for a request of its
-// own. The error's code is CodeRateLimited.
+// Publish counts a publication. own is the connection's Pace; nil for an HTTP request. The
+// error's code is CodeRateLimited.
 func (r *Rates) Publish(who auth.Identity, addr netip.Addr, own *Pace) error {
 	limits := r.limits.Load()
 	if limits == nil || who.Server() {
@@ -123,7 +122,7 @@ func (r *Rates) Connect(who auth.Identity, addr netip.Addr) error {
 	return nil
 }
 
-// personID is whom limits are for: one of the fields.
+// personID identifies a person by one of its fields.
 type personID struct {
 	user string
 	addr netip.Addr
@@ -136,11 +135,11 @@ func personOf(who auth.Identity, addr netip.Addr) personID {
 	return personID{addr: blockOf(addr)}
 }
 
-// paces are one for each person.
+// paces holds one limiter for each person.
 type paces struct {
 	mu      sync.Mutex
 	due     map[personID]int64
-	sweepAt int // when there are so many, those that are no longer due go
+	sweepAt int // at this many entries, those no longer due are removed
 }
 
 const leastSweep = 1024

@@ -7,16 +7,16 @@ import (
 	"maru.example/maru"
 )
 
-// A channel is the window of its namespace's history that has its name.
+// A channel is one channel's part of its namespace's history.
 type channel struct {
 	name    string
-	version uint64          // the highest that was published with one
-	removed uint64          // its offset before the first retained publication: less has a gap
+	version uint64          // the highest version published
+	removed uint64          // its offset before the first retained publication; positions below it have a gap
 	kept    []*node[item]   // retained, ascending
-	idle    *node[*channel] // its place among the idle channels; nil while it retains something
+	idle    *node[*channel] // its node among the idle channels; nil while it retains something
 }
 
-// head is the highest offset the channel ever had.
+// head returns the highest offset that the channel ever had.
 func (c *channel) head() uint64 {
 	if len(c.kept) == 0 {
 		return c.removed
@@ -24,8 +24,8 @@ func (c *channel) head() uint64 {
 	return offset(c.kept[len(c.kept)-1])
 }
 
-// shift removes the oldest retained publication. Its place in the array is
-// cleared, because the array lives on until append makes a new one.
+// shift removes the oldest retained publication. It clears the array element, because the array
+// lives until append makes a new one.
 func (c *channel) shift() {
 	c.removed = offset(c.kept[0])
 	c.kept[0] = nil
@@ -35,7 +35,7 @@ func (c *channel) shift() {
 	}
 }
 
-// after is what is retained after an offset.
+// after returns what is retained after an offset.
 func (c *channel) after(since uint64) []*node[item] {
 	i, found := slices.BinarySearchFunc(c.kept, since, func(n *node[item], since uint64) int {
 		return cmp.Compare(offset(n), since)
@@ -48,7 +48,7 @@ func (c *channel) after(since uint64) []*node[item] {
 
 func offset(n *node[item]) uint64 { return n.value.publication.Offset }
 
-// first is at most limit from the beginning; all if limit is negative.
+// first returns at most limit elements from the beginning; all if limit is negative.
 func first(kept []*node[item], limit int) []*node[item] {
 	if limit < 0 || limit >= len(kept) {
 		return kept
@@ -56,7 +56,7 @@ func first(kept []*node[item], limit int) []*node[item] {
 	return kept[:limit]
 }
 
-// newest is at most limit from the end; all if limit is negative.
+// newest returns at most limit elements from the end; all if limit is negative.
 func newest(kept []*node[item], limit int) []*node[item] {
 	if limit < 0 || limit >= len(kept) {
 		return kept
@@ -64,7 +64,7 @@ func newest(kept []*node[item], limit int) []*node[item] {
 	return kept[len(kept)-limit:]
 }
 
-// publications copies, since kept changes with the next publication.
+// publications returns a copy, since kept changes with the next publication.
 func publications(kept []*node[item]) []*maru.Publication {
 	if len(kept) == 0 {
 		return nil

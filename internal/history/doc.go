@@ -1,7 +1,6 @@
-// Package history is what a namespace retains: the window of its newest
-// publications, channel by channel, and what is known of those that are gone. It is
-// arithmetic on values that it is given, the clock among them; the brokers around it
-// have the locks, the clock and, if there is one, the disk.
+// Package history holds what a namespace retains: its newest publications by channel, and the
+// offsets of those that were removed. It computes on values that it is given, the time among
+// them; the brokers around it have the locks, the clock and, if there is one, the disk.
 //
 //	namespace "stock", number 812, removed 790
 //
@@ -10,27 +9,24 @@
 //	  channel stock:b       removed   0 │ 811
 //	  idle channels         c ─ d                  hold nothing; only their heads are remembered
 //
-// What a channel retains is always the newest part of what was published in it,
-// without holes, so one offset says what is missing: removed, the channel's
-// offset before the first retained publication. A publication that cannot be
-// retained (larger than the namespace's bytes) therefore takes what its channel
-// retained with it.
+// A channel always retains the newest part of its publications, without holes. One offset
+// therefore describes the missing part: removed, the channel's offset before the first retained
+// publication. A publication that cannot be retained (larger than the namespace's bytes)
+// removes everything that its channel retained.
 //
 // # Limits
 //
-// A publication first takes the place of its channel's oldest (count), then that
-// of the namespace's oldest (bytes). Channels that hold nothing are remembered for
-// their heads, so many of them, then the one empty for longest is forgotten. Who
-// returns to something forgotten is told of a gap, possibly of a wider one than
-// there is, never of none.
+// A new publication first replaces its channel's oldest (count), then the namespace's oldest
+// (bytes). The heads of a limited number of empty channels are remembered; above that, the
+// channel idle for longest is forgotten. A reader that returns to a forgotten channel gets a
+// gap, possibly wider than the real one, but never none.
 //
-// A channel that was never published to costs nothing, and asking for its
-// history does not change that.
+// A channel without publications costs nothing, and reading its history does not change that.
 //
-// Times are durations from any fixed moment, on a clock that never goes back; what
-// was published before that moment has a negative one.
+// Times are durations from any fixed moment, on a clock that never goes back; earlier ones are
+// negative.
 //
 // # Concurrency
 //
-// None: who owns a Namespace or Repeats guards it.
+// None: the owner of a Namespace or Repeats must guard it.
 package history

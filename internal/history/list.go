@@ -1,12 +1,11 @@
 package history
 
-// list is a doubly linked list whose nodes are handles: who holds one removes it
-// in constant time. (container/list boxes its values: a second allocation for
-// each publication.)
+// list is a doubly linked list with handles: a node is removed in constant time.
+// (container/list boxes its values, which costs a second allocation for each publication.)
 type list[T any] struct {
 	oldest, newest *node[T]
 	length         int
-	spare          *node[T] // the node removed last, so that one in, one out allocates nothing
+	spare          *node[T] // the node removed last, reused so that adding and removing one allocates nothing
 }
 
 type node[T any] struct {
@@ -34,7 +33,7 @@ func (l *list[T]) push(value T) *node[T] {
 	return n
 }
 
-// remove takes out n, which nobody may use afterwards.
+// remove removes n, which must not be used afterwards.
 func (l *list[T]) remove(n *node[T]) {
 	if n.older == nil {
 		l.oldest = n.newer

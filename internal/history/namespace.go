@@ -7,12 +7,12 @@ import (
 	"maru.example/maru"
 )
 
-// Overhead is what a retained publication counts, in bytes, beside its data, key
-// and user: about what it costs in memory when it is alone in its channel; one of a
-// hundred costs some 160 (BenchmarkMemory of the broker in memory).
+// Overhead is what a retained publication counts, in bytes, besides its data, key and user. It
+// is about the memory of one that is alone in its channel; one of a hundred needs some 160
+// (BenchmarkMemory of the broker in memory).
 const Overhead = 256
 
-// Size is what p counts towards Retention.Bytes.
+// Size returns what p counts towards Retention.Bytes.
 func Size(p *maru.Publication) int64 {
 	return Overhead + int64(len(p.Data)+len(p.Key)+len(p.User))
 }
@@ -21,14 +21,14 @@ func Size(p *maru.Publication) int64 {
 type Namespace struct {
 	retention maru.Retention
 	epoch     string
-	idleMax   int // of how many channels that retain nothing the heads are remembered
+	idleMax   int // the most idle channels whose heads are remembered
 
 	number   uint64 // of the last publication
-	removed  uint64 // highest offset removed from channels no longer known
-	bytes    int64  // what the publications in order count
+	removed  uint64 // highest offset removed from forgotten channels
+	bytes    int64  // total Size of the publications in order
 	channels map[string]*channel
 	order    list[item]     // every retained publication, oldest first
-	idle     list[*channel] // channels that retain nothing, empty for longest first
+	idle     list[*channel] // channels that retain nothing, idle for longest first
 }
 
 // An item is a retained publication.
@@ -38,9 +38,9 @@ type item struct {
 	at          time.Duration // when it was published
 }
 
-// New makes a namespace that counts on from floor: up to there it may have had
-// publications that nobody remembers. r has its defaults; empty is of how many
-// channels that retain nothing the heads are remembered.
+// New makes a namespace that counts on from floor: it may have had publications up to there
+// that are no longer known. r has its defaults; empty is the most idle channels whose heads are
+// remembered.
 func New(r maru.Retention, epoch string, floor uint64, empty int) *Namespace {
 	return &Namespace{
 		retention: r, epoch: epoch, idleMax: max(empty, 0),
@@ -48,17 +48,17 @@ func New(r maru.Retention, epoch string, floor uint64, empty int) *Namespace {
 	}
 }
 
-// Epoch is the namespace's.
+// Epoch returns the namespace's epoch.
 func (ns *Namespace) Epoch() string { return ns.epoch }
 
-// Renew gives the namespace another epoch: positions of the one before are a gap.
+// Renew sets another epoch: positions of the previous one are a gap.
 func (ns *Namespace) Renew(epoch string) { ns.epoch = epoch }
 
-// Number is the highest offset given so far.
+// Number returns the highest offset given so far.
 func (ns *Namespace) Number() uint64 { return ns.number }
 
-// Head is the channel's highest offset ever; of a channel no longer known, the
-// highest removed from any such.
+// Head returns the channel's highest offset ever; for an unknown channel, the highest removed
+// from any such.
 func (ns *Namespace) Head(name string) uint64 {
 	if c := ns.channels[name]; c != nil {
 		return c.head()
@@ -75,8 +75,8 @@ func (ns *Namespace) Stale(name string, version uint64) bool {
 // Retains reports whether p can be retained at all.
 func (ns *Namespace) Retains(p *maru.Publication) bool { return ns.retention.Retains(Size(p)) }
 
-// Add takes a publication whose Offset is above Number, retains it if that is
-// allowed, and removes what is above the limits.
+// Add adds a publication whose Offset is above Number, retains it if allowed, and removes what
+// exceeds the limits.
 func (ns *Namespace) Add(name string, p *maru.Publication, version uint64, now time.Duration) {
 	ns.Expire(now)
 	ns.number = p.Offset
@@ -89,9 +89,9 @@ func (ns *Namespace) Add(name string, p *maru.Publication, version uint64, now t
 	}
 }
 
-// Restore is Add for what was taken in an earlier life and is read again, in order:
-// prev is the channel's offset before it. What was lost in between is told to be
-// missing, and so is what the channel held if passed says that p was not retained.
+// Restore is Add for a publication of an earlier process that is read again, in order: prev is
+// the channel's offset before it. Publications lost in between become a gap, and so does
+// everything the channel retains if passed reports that p was not retained.
 func (ns *Namespace) Restore(name string, p *maru.Publication, prev, version uint64, passed bool, at time.Duration) {
 	ns.number = max(ns.number, p.Offset)
 	c := ns.channel(name)
@@ -106,7 +106,7 @@ func (ns *Namespace) Restore(name string, p *maru.Publication, prev, version uin
 	}
 }
 
-// Lost says that offsets up to this one were given to channels that are not known.
+// Lost records that offsets up to this one belong to unknown channels.
 func (ns *Namespace) Lost(offset uint64) {
 	ns.number = max(ns.number, offset)
 	ns.removed = max(ns.removed, offset)
@@ -115,15 +115,15 @@ func (ns *Namespace) Lost(offset uint64) {
 func (ns *Namespace) channel(name string) *channel {
 	c := ns.channels[name]
 	if c == nil {
-		// The name may be part of something larger, a request for instance.
+		// Clone it: the name may be part of something larger, such as a request.
 		c = &channel{name: strings.Clone(name), removed: ns.removed}
 		ns.channels[c.name] = c
 	}
 	return c
 }
 
-// retain stores the publication and removes what is above the limits. That is
-// never p itself, so c keeps something and stays known.
+// retain stores the publication and removes what exceeds the limits. That is never p itself, so
+// c keeps something and stays known.
 func (ns *Namespace) retain(c *channel, p *maru.Publication, now time.Duration) {
 	if c.idle != nil {
 		ns.idle.remove(c.idle)
@@ -139,15 +139,15 @@ func (ns *Namespace) retain(c *channel, p *maru.Publication, now time.Duration) 
 	}
 }
 
-// pass lets a publication go by that cannot be retained. What the channel
-// retained before it goes too: else somebody who returns to a position before
-// that would get it and silently miss the one that went by.
+// pass handles a publication that cannot be retained. It removes what the channel retained
+// before it: otherwise a reader from an earlier position would get that and miss this one
+// without a gap.
 func (ns *Namespace) pass(c *channel, offset uint64) {
 	ns.empty(c, offset)
 	ns.rest(c)
 }
 
-// empty drops what the channel retains: up to offset it is missing.
+// empty drops what the channel retains: everything up to offset is missing.
 func (ns *Namespace) empty(c *channel, offset uint64) {
 	for len(c.kept) > 0 {
 		ns.drop(c.kept[0])
@@ -155,14 +155,14 @@ func (ns *Namespace) empty(c *channel, offset uint64) {
 	c.removed = max(c.removed, offset)
 }
 
-// Expire removes what is too old by now. Ages rise along the order.
+// Expire removes what is too old. Ages rise along the order.
 func (ns *Namespace) Expire(now time.Duration) {
 	for n := ns.order.front(); n != nil && now-n.value.at >= ns.retention.Age; n = ns.order.front() {
 		ns.remove(n)
 	}
 }
 
-// remove takes a publication, the oldest of its channel, out of history.
+// remove removes a publication, the oldest of its channel, from history.
 func (ns *Namespace) remove(n *node[item]) {
 	c := n.value.channel
 	ns.drop(n)
@@ -177,8 +177,8 @@ func (ns *Namespace) drop(n *node[item]) {
 	ns.order.remove(n)
 }
 
-// rest puts a channel that retains nothing last among the idle ones, and forgets
-// the first of them if they are too many.
+// rest appends a channel that retains nothing to the idle ones, and forgets the first if there
+// are too many.
 func (ns *Namespace) rest(c *channel) {
 	if c.idle != nil {
 		ns.idle.remove(c.idle)
@@ -196,7 +196,7 @@ func (ns *Namespace) rest(c *channel) {
 func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) maru.History {
 	ns.Expire(now)
 	h := maru.History{Epoch: ns.epoch}
-	last := ns.number // no position of this channel is beyond it
+	last := ns.number // no position of this channel is after it
 	c := ns.channels[name]
 	if c != nil {
 		h.Head = c.head()
@@ -224,21 +224,21 @@ func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration
 	return h
 }
 
-// Clear forgets everything but the number.
+// Clear removes everything but the number.
 func (ns *Namespace) Clear() {
 	ns.channels, ns.order, ns.idle, ns.bytes = nil, list[item]{}, list[*channel]{}, 0
 }
 
-// Held is how much a namespace holds.
+// Held is the size of a namespace.
 type Held struct {
 	Channels, Publications int
 	Bytes                  int64
 }
 
-// Plus is both together.
+// Plus returns the sum of both.
 func (h Held) Plus(other Held) Held {
 	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
 }
 
-// Held counts.
+// Held returns the current size.
 func (ns *Namespace) Held() Held { return Held{len(ns.channels), ns.order.length, ns.bytes} }

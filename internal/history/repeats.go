@@ -9,11 +9,11 @@ import (
 	"maru.example/maru"
 )
 
-// maxRepeats is how many idempotency keys a namespace remembers; past it the
-// oldest is forgotten before its time.
+// maxRepeats is how many idempotency keys a namespace remembers; above it the oldest is
+// forgotten early.
 const maxRepeats = 100_000
 
-var errConflict = maru.NewError(maru.CodeIdempotencyConflict, "the idempotency key was used for another publication")
+var errConflict = maru.NewError(maru.CodeIdempotencyConflict, "the idempotency key was used for another publication: use a new key")
 
 // Repeats are the idempotency keys of a namespace, each for maru.IdempotencyAge. The
 // zero value is empty.
@@ -22,18 +22,18 @@ type Repeats struct {
 	order list[Repeat] // oldest first
 }
 
-// RepeatKey is what an idempotency key is bound to, and the key.
+// RepeatKey is an idempotency key and its scope.
 type RepeatKey struct{ Channel, Publisher, Key string }
 
-// Clone holds on to nothing larger, as a request.
+// Clone copies the strings, so that they do not keep a larger one, such as a request.
 func (k RepeatKey) Clone() RepeatKey {
 	return RepeatKey{strings.Clone(k.Channel), strings.Clone(k.Publisher), strings.Clone(k.Key)}
 }
 
-// Sum tells whether two publications are the same one.
+// Sum identifies the content of a publication.
 type Sum [sha256.Size]byte
 
-// A Repeat is what was first published with a key.
+// A Repeat is the first publication with a key.
 type Repeat struct {
 	Key    RepeatKey
 	Sum    Sum
@@ -41,8 +41,8 @@ type Repeat struct {
 	At     time.Duration
 }
 
-// Find answers the offset of what was first published with the key, if it is known.
-// The error has CodeIdempotencyConflict: it was another publication.
+// Find returns the offset of the first publication with the key, if it is known. The error is
+// CodeIdempotencyConflict if that was another publication.
 func (r *Repeats) Find(key RepeatKey, sum Sum, now time.Duration) (offset uint64, known bool, err error) {
 	r.expire(now)
 	n := r.known[key]
@@ -58,7 +58,7 @@ func (r *Repeats) Find(key RepeatKey, sum Sum, now time.Duration) (offset uint64
 // Knows reports whether the key is known.
 func (r *Repeats) Knows(key RepeatKey) bool { return r.known[key] != nil }
 
-// Add remembers a key that is not known. Times rise from one call to the next.
+// Add remembers an unknown key. Times rise from one call to the next.
 func (r *Repeats) Add(first Repeat) {
 	if r.known == nil {
 		r.known = make(map[RepeatKey]*node[Repeat])
@@ -81,7 +81,7 @@ func (r *Repeats) forget(n *node[Repeat]) {
 	r.order.remove(n)
 }
 
-// SumOf is of the publication's kind, key and data.
+// SumOf returns the Sum of the publication's kind, key and data.
 func SumOf(p *maru.Publication) (sum Sum) {
 	h := sha256.New()
 	h.Write(binary.AppendUvarint([]byte{byte(p.Kind)}, uint64(len(p.Key))))

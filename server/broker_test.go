@@ -10,7 +10,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// What is on disk is there after the next start, as the namespaces' durability has it.
+// History on disk survives a restart, according to the namespaces' durability.
 func TestData(t *testing.T) {
 	t.Parallel()
 	o := server.Options{Open: true, Data: t.TempDir()}

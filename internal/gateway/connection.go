@@ -31,8 +31,8 @@ type more struct {
 	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit has applied yet
 }
 
-// A Member is a protocol's connection: a type that has a Connection as a part.
-type Member interface {
+// A ProtocolConn is a protocol's own type of connection, which embeds a Connection.
+type ProtocolConn interface {
 	loop.Handler
 	admission.Live
 
@@ -73,7 +73,7 @@ func (c *Connection) begin(e *Endpoint, who auth.Identity, r admission.Reservati
 
 // enter finishes the opening of a connection: it is listed, attached to its identity,
 // subscribed, answered, and then read.
-func enter(ctx context.Context, m Member, o *Opening) {
+func enter(ctx context.Context, m ProtocolConn, o *Opening) {
 	c := m.life()
 	c.endpoint.Admission.Registry.Add(m)
 	c.endpoint.Admission.Opened(c.endpoint.transport, m)
@@ -96,7 +96,7 @@ func enter(ctx context.Context, m Member, o *Opening) {
 
 // attach sets the client's identity; the connection is closed when the identity ends. Errors:
 // CodeTokenExpired, CodeRevoked; then nothing has changed.
-func attach(m Member, who auth.Identity) error {
+func attach(m ProtocolConn, who auth.Identity) error {
 	c := m.life()
 	old := c.more.Load()
 	if old == nil && who == (auth.Identity{}) {
@@ -120,7 +120,7 @@ func attach(m Member, who auth.Identity) error {
 }
 
 // watch closes the connection when the identity in next ends.
-func (c *Connection) watch(m Member, next *more) error {
+func (c *Connection) watch(m ProtocolConn, next *more) error {
 	revocation, err := c.endpoint.Admission.Authenticator.Attach(&next.who, m)
 	if revocation == nil {
 		return err
@@ -133,8 +133,8 @@ func (c *Connection) watch(m Member, next *more) error {
 }
 
 // End handles the end of a connection, with its close code (0 if the transport has none) and
-// the reason. A Member's Closed calls it.
-func End(m Member, code int, reason string) {
+// the reason. A ProtocolConn's Closed calls it.
+func End(m ProtocolConn, code int, reason string) {
 	c := m.life()
 	c.endpoint.Admission.Closed(c.endpoint.transport, m, code, reason)
 	if mine, entered := c.entry.End(); mine {
@@ -143,7 +143,7 @@ func End(m Member, code int, reason string) {
 }
 
 // release releases what a connection holds, in the reverse order of its opening.
-func release(m Member, entered bool) {
+func release(m ProtocolConn, entered bool) {
 	c := m.life()
 	m.Exit(entered)
 	if more := c.more.Load(); more != nil {

@@ -67,7 +67,7 @@ func (p *Protocol) Upgrade(w http.ResponseWriter, r *http.Request, _ string) {
 	p.endpoint.Upgrade(w, r, Opening{
 		Subprotocols: p.subprotocols,
 		Recovers:     true,
-		New: func() Member {
+		New: func() ProtocolConn {
 			m.protocol = p
 			return m
 		},

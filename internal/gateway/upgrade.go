@@ -19,7 +19,7 @@ type Opening struct {
 	Recovers     bool          // too slow, it is closed with 4408 instead of 1013
 
 	// New makes the protocol's connection, once the request is admitted.
-	New func() Member
+	New func() ProtocolConn
 	// Enter subscribes the connection. It is called once, in the goroutine of the request.
 	// Nothing was written to the connection before, and nothing is read until Enter has
 	// returned. It may wait. An error closes the connection with its code.
@@ -32,7 +32,7 @@ type Opening struct {
 }
 
 // admit makes the connection of an admitted request, or refuses the request.
-func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (Member, bool) {
+func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (ProtocolConn, bool) {
 	who, reservation, err := e.Admission.Admit(r, o.Channel, o.Actions...)
 	if err != nil {
 		e.Refuse(w, r, err)
@@ -45,7 +45,7 @@ func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (Me
 
 // open hands the connection to the engine. If that fails, the server is shutting down, and the
 // engine has closed the connection.
-func (e *Endpoint) open(m Member, nc net.Conn, buffered []byte, p loop.Params) bool {
+func (e *Endpoint) open(m ProtocolConn, nc net.Conn, buffered []byte, p loop.Params) bool {
 	_, err := e.Engine.Open(nc, buffered, p, func(conn loop.Conn) loop.Handler {
 		m.life().conn = conn
 		return m

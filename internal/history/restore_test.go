@@ -11,10 +11,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What was written down of each publication, with the channel's offset before it, is
-// enough to have the history again: from any position all that was published after it
-// and after the gap that is told, the same heads, and no less than there was. (More, where
-// the bytes of others had made something go.)
+// The log has each publication and its channel's offset before it. That restores the history: from any
+// position, all publications after it and after a reported gap, the same heads, and no less than before.
+// (It may be more, if publications were removed for the bytes of others.)
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -87,7 +86,7 @@ func summary(h maru.History) string {
 	return s
 }
 
-// Of what is lost without a trace everybody may have had something who is not known.
+// A lost publication may have belonged to any unknown channel.
 func TestLost(t *testing.T) {
 	t.Parallel()
 	ns := history.New(maru.Retention{}.WithDefaults(), "e", 0, 10)

@@ -128,8 +128,8 @@ func (j *Joining) Queue(r Reader) *Queue {
 }
 
 // replay sends first and all but the last piece of the history, each when the one before is
-// written, so that the memory for one socket does not depend on how much it asks for. It
-// returns the last piece, encoded and not sent.
+// written. So the memory for one socket does not depend on how much it asks for. It returns the
+// last piece, encoded and not sent.
 func (j *Joining) replay(ctx context.Context, s Socket, first *loop.Message) ([]*loop.Message, error) {
 	var ms []*loop.Message
 	if first != nil {

@@ -58,7 +58,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 		by, err = s.admit(ctx, c, who)
 	}
 	if err == nil {
-		err = s.room(c.Channel)
+		err = s.canJoin(c.Channel)
 	}
 	if err != nil {
 		s.fail(c.Ref, err)
@@ -121,9 +121,9 @@ func (s *Session) admit(ctx context.Context, c Subscribe, who auth.Identity) (by
 	return by, nil
 }
 
-// room reports whether the session can have one more subscription, of this channel. One
+// canJoin reports whether the session can have one more subscription, of this channel. One
 // Subscribe is carried out at a time, so this holds until keep.
-func (s *Session) room(channel string) error {
+func (s *Session) canJoin(channel string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -42,7 +42,7 @@ func (g *rawGateway) serve(w http.ResponseWriter, r *http.Request, channel strin
 	c := new(connection)
 	g.endpoint.Upgrade(w, r, gateway.Opening{
 		Channel: channel, Actions: gateway.ReplayActions(a.query), Subprotocols: subprotocols,
-		New: func() gateway.Member {
+		New: func() gateway.ProtocolConn {
 			c.Init(g.endpoint.Hub.Channel(channel), a.form)
 			return c
 		},

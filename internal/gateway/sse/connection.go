@@ -23,7 +23,7 @@ func (s *streams) take(w http.ResponseWriter, r *http.Request, channel string, q
 	var j hub.Joining
 	s.channels.Take(w, r, gateway.Opening{
 		Channel: channel, Actions: gateway.ReplayActions(query),
-		New: func() gateway.Member {
+		New: func() gateway.ProtocolConn {
 			c.Init(s.channels.Hub.Channel(channel), s.form)
 			return c
 		},

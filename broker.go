@@ -137,8 +137,8 @@ type HealthReporter interface {
 
 // PublishOptions say how a publication is treated.
 type PublishOptions struct {
-	// IdempotencyKey makes a retry safe, within IdempotencyAge. It is bound to the
-	// channel and to Publisher. At most MaxIdempotencyKeyBytes; empty: none.
+	// IdempotencyKey makes a retry safe, within IdempotencyAge. It belongs to the channel and
+	// to Publisher. It has at most MaxIdempotencyKeyBytes; empty means none.
 	IdempotencyKey string
 	// Publisher is the owner of the key: a user or an API key; empty for anonymous.
 	Publisher string
@@ -167,8 +167,8 @@ func (o PublishOptions) Check() error {
 
 // Published is the result of publishing.
 type Published struct {
-	Position      // of the publication, or of the first one if Replayed; the channel's head if Stale
-	Replayed bool // the idempotency key was known: nothing was delivered
+	Position      // of the publication; of the first one if Replayed; the channel's head if Stale
+	Replayed bool // the idempotency key was used before: nothing was delivered
 	Stale    bool // the version was not new: nothing was delivered
 }
 

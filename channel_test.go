@@ -24,7 +24,7 @@ func TestParseChannel(t *testing.T) {
 		"stocks:AAPL":                   "stocks:AAPL",
 		"a:":                            "a:",
 		"a::b":                          "a::b",
-		"$maru":                         "$maru", // a name; that it is reserved is for others to say
+		"$maru":                         "$maru", // a valid name; Reserved reports that it is reserved
 		"...":                           "...",
 		" ":                             " ",
 		strings.Repeat("x", 255):        strings.Repeat("x", 255),
@@ -72,7 +72,7 @@ func TestNamespace(t *testing.T) {
 		}
 	}
 	if !maru.Reserved("$a") || maru.Reserved("a$") || maru.Reserved("a:$") {
-		t.Error("Reserved looks at the first byte alone")
+		t.Error("Reserved must look only at the first byte")
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Code is an error's word, stable for programs.
+// Code identifies an error. Programs may rely on it; it never changes.
 type Code string
 
 const (
@@ -20,9 +20,9 @@ const (
 	CodeNotFound            Code = "not_found"            // no such address
 	CodeMethodNotAllowed    Code = "method_not_allowed"   // the Allow header lists the allowed ones
 	CodeTaken               Code = "taken"                // the nickname is held by another live session
-	CodeBadFrame            Code = "bad_frame"            // a WebSocket frame against RFC 6455
+	CodeBadFrame            Code = "bad_frame"            // a WebSocket frame that violates RFC 6455
 	CodeTooLarge            Code = "too_large"            // a message above the limit
-	CodeWrongHost           Code = "wrong_host"           // Host is not one of this server's (DNS rebinding)
+	CodeWrongHost           Code = "wrong_host"           // the Host is not one of this server's (DNS rebinding)
 	CodeUpgradeRequired     Code = "upgrade_required"     // a WebSocket version other than 13
 	CodeTooManyConnections  Code = "too_many_connections" // in all, or from this address
 	CodeShuttingDown        Code = "shutting_down"        // come back
@@ -35,19 +35,19 @@ const (
 	CodeIdempotencyConflict Code = "idempotency_conflict" // the idempotency key was used for another publication
 	CodeRateLimited         Code = "rate_limited"         // too many requests; slow down
 	CodeStorageFull         Code = "storage_full"         // history on disk has no room
-	CodeUnavailable         Code = "unavailable"          // something the server depends on does not answer; try again
+	CodeUnavailable         Code = "unavailable"          // a dependency of the server does not answer; try again later
 	CodeInternal            Code = "internal"             // the server's fault; its log says more
 )
 
-// Close codes of WebSocket connections beside those of RFC 6455 §7.4. From 4000
-// to 4499 a client should reconnect, from 4500 to 4999 it should not.
+// Close codes of WebSocket connections beside those of RFC 6455 §7.4. A client should reconnect
+// after 4000 to 4499, and should not after 4500 to 4999.
 const (
 	CloseNormal       = 1000
-	CloseGoingAway    = 1001 // shutdown: come back
+	CloseGoingAway    = 1001 // shutdown: reconnect later
 	CloseNotAllowed   = 1008
 	CloseTooBig       = 1009
 	CloseInternal     = 1011
-	CloseTryAgain     = 1013 // slow consumer on a raw connection: come back
+	CloseTryAgain     = 1013 // slow consumer on a raw connection: reconnect later
 	CloseTokenExpired = 4401
 	CloseSlow         = 4408
 	CloseGap          = 4410
@@ -57,8 +57,8 @@ const (
 	CloseRevoked      = 4503
 )
 
-// codes is the one table: the HTTP status and the close code of each error, and
-// what is worth doing about it. docs/contract.md prints it.
+// codes is the one table of errors: the HTTP status and the close code of each.
+// docs/contract.md §9 prints it.
 var codes = map[Code]struct {
 	status int // HTTP
 	close  int // WebSocket
@@ -93,10 +93,10 @@ var codes = map[Code]struct {
 	CodeInternal:            {500, CloseInternal},
 }
 
-// Codes are all of them, sorted.
+// Codes returns all error codes, sorted.
 func Codes() []Code { return slices.Sorted(maps.Keys(codes)) }
 
-// Status is the HTTP status that goes with the code; 500 for an unknown one.
+// Status returns the HTTP status of the code; 500 for an unknown code.
 func (c Code) Status() int {
 	if row, ok := codes[c]; ok {
 		return row.status
@@ -104,8 +104,7 @@ func (c Code) Status() int {
 	return 500
 }
 
-// Temporary reports whether the same request may succeed later, without anything
-// about it being changed.
+// Temporary reports whether the same request may succeed later, unchanged.
 func (c Code) Temporary() bool {
 	switch c {
 	case CodeTooManyConnections, CodeOverloaded, CodeShuttingDown, CodeSlow, CodeRateLimited, CodeStorageFull, CodeUnavailable, CodeInternal:
@@ -114,8 +113,7 @@ func (c Code) Temporary() bool {
 	return false
 }
 
-// CloseCode is the WebSocket close code that goes with the code; 1011 for an
-// unknown one.
+// CloseCode returns the WebSocket close code of the code; 1011 for an unknown code.
 func (c Code) CloseCode() int {
 	if row, ok := codes[c]; ok {
 		return row.close

@@ -66,15 +66,15 @@ func TestErrorOf(t *testing.T) {
 	t.Parallel()
 	gap := maru.NewError(maru.CodeGap, "gone")
 	if got := maru.ErrorOf(fmt.Errorf("join: %w", gap)); got != gap {
-		t.Errorf("a wrapped error became %v", got)
+		t.Errorf("ErrorOf of a wrapped error: %v", got)
 	}
 	if got := maru.ErrorOf(errors.New("password is hunter2")); got.Code != maru.CodeInternal || strings.Contains(got.Error(), "hunter2") {
-		t.Errorf("a foreign error became %v", got)
+		t.Errorf("ErrorOf of another type of error: %v", got)
 	}
 	if !errors.Is(gap, &maru.Error{Code: maru.CodeGap}) || errors.Is(gap, &maru.Error{Code: maru.CodeSlow}) {
-		t.Error("errors.Is compares codes")
+		t.Error("errors.Is must compare codes")
 	}
 	if c := maru.Code("nonsense"); c.Status() != 500 || c.CloseCode() != maru.CloseInternal {
-		t.Error("an unknown code is not internal")
+		t.Error("an unknown code must count as internal")
 	}
 }

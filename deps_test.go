@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// layers are the rooms of the house, from the ground up (docs/style.md has the table in
-// words). A package imports packages of lower layers only, so that packages of one layer do not
-// know each other. A new package needs a place here; moving one, a design record.
+// layers are the packages of the module, from the lowest up (docs/style.md describes them). A
+// package imports packages of lower layers only, so packages of one layer do not import each
+// other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru"},
 	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/js"},
@@ -28,17 +28,17 @@ var layers = [][]string{
 	{"maru/cmd/maru"},
 }
 
-// apart are packages that nobody above imports: programs for users to read, which
-// see what users see, and what only tests use, which sees everything.
+// apart are packages that no other package imports: examples, which see what users see, and
+// packages for tests, which may import everything.
 var (
 	examples = []string{"maru/examples/*"}
 	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/broker/brokertest"}
 )
 
-// only narrows what a package may import of this module.
+// only lists all packages of this module that a package may import.
 var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
-	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // nor this: of the root only the words of errors
+	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
 	"maru/internal/broker/*":  {"maru", "maru/internal/history"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
@@ -51,11 +51,11 @@ var only = map[string][]string{
 	"maru/internal/demo":    {},
 	"maru/internal/metrics": {},
 	"maru/internal/config":  {"maru"},
-	"maru/client":           {"maru", "maru/ws"}, // as a program outside
+	"maru/client":           {"maru", "maru/ws"}, // like a program outside
 	"maru/examples/*":       {"maru", "maru/ws", "maru/server", "maru/client"},
 }
 
-// importers narrows who may import a package.
+// importers lists all packages that may import a package.
 var importers = map[string][]string{
 	"maru/internal/config":    {"maru/cmd/maru"},
 	"maru/broker/memory":      {"maru/server"},
@@ -64,8 +64,8 @@ var importers = map[string][]string{
 	"maru/internal/gateway/*": {"maru/server"},
 }
 
-// never is what packages must not import, however useful: those of bytes and values no
-// sockets and no files; a session no wire format either.
+// never lists imports that packages must not have: no sockets and no files in those that work on
+// bytes and values, and no wire format in a session.
 var (
 	outside = []string{"net", "net/http", "os", "os/*", "syscall", "golang.org/x/sys/*"}
 	never   = map[string][]string{
@@ -86,7 +86,7 @@ func TestImportsPointDown(t *testing.T) {
 		}
 		level := layerOf(pkg)
 		if level < 0 && !among(pkg, examples) {
-			t.Errorf("%s has no layer; give it one in deps_test.go", pkg)
+			t.Errorf("%s has no layer: add it to layers in deps_test.go", pkg)
 			continue
 		}
 		for _, imported := range imports {
@@ -94,13 +94,13 @@ func TestImportsPointDown(t *testing.T) {
 				continue
 			}
 			if below := layerOf(imported); level >= 0 && (below < 0 || below >= level) {
-				t.Errorf("%s imports %s, which is not below it", pkg, imported)
+				t.Errorf("%s imports %s, which is not in a lower layer", pkg, imported)
 			}
 			if allowed, narrow := lookup(only, pkg); narrow && !among(imported, allowed) {
 				t.Errorf("%s imports %s; it may import %v", pkg, imported, allowed)
 			}
 			if allowed, narrow := lookup(importers, imported); narrow && !among(pkg, allowed) {
-				t.Errorf("%s imports %s, which is for %v", pkg, imported, allowed)
+				t.Errorf("%s imports %s, which only %v may import", pkg, imported, allowed)
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func TestPurePackages(t *testing.T) {
 	}
 }
 
-// A library of somebody else is met in one package, where it can be exchanged.
+// Each third-party library is imported by one package, so that it can be replaced there.
 func TestDependenciesHaveOneHome(t *testing.T) {
 	t.Parallel()
 	homes := make(map[string][]string)
@@ -136,7 +136,7 @@ func TestDependenciesHaveOneHome(t *testing.T) {
 		}
 	}
 	if len(homes) == 0 {
-		t.Error("no dependency was found: the test does not see the imports")
+		t.Error("no dependency was found: the test cannot see the imports")
 	}
 	for library, pkgs := range homes {
 		if len(pkgs) > 1 {
@@ -146,8 +146,8 @@ func TestDependenciesHaveOneHome(t *testing.T) {
 	}
 }
 
-// packages are the imports of every package of this module on any system,
-// without those of its tests. The module is called maru here, whatever its path is.
+// packages returns the imports of every package of this module on any system, without those of
+// its tests. The module is called maru here, whatever its path is.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	all := make(map[string][]string)
@@ -187,7 +187,7 @@ func packages(t *testing.T) map[string][]string {
 	return all
 }
 
-// modulePath is the path that go.mod gives the module.
+// modulePath returns the module path in go.mod.
 func modulePath(t *testing.T) string {
 	t.Helper()
 	mod, err := os.ReadFile("go.mod")
@@ -198,7 +198,7 @@ func modulePath(t *testing.T) string {
 	return strings.TrimPrefix(line, "module ")
 }
 
-// enter says which directories hold packages of this module.
+// enter reports whether a directory may hold packages of this module.
 func enter(dir, name string) error {
 	if dir == "." {
 		return nil
@@ -212,7 +212,7 @@ func enter(dir, name string) error {
 
 func ours(imported string) bool { return imported == "maru" || strings.HasPrefix(imported, "maru/") }
 
-// layerOf is -1 for a package that is apart or unknown.
+// layerOf returns the layer of a package, or -1 for one that is apart or unknown.
 func layerOf(pkg string) int {
 	if among(pkg, forTests) || among(pkg, examples) {
 		return -1
@@ -220,7 +220,7 @@ func layerOf(pkg string) int {
 	return slices.IndexFunc(layers, func(layer []string) bool { return among(pkg, layer) })
 }
 
-// among reports whether a package is one of these; * stands for one name.
+// among reports whether a package matches one of the patterns; * stands for one name.
 func among(pkg string, patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		matched, err := path.Match(pattern, pkg)

@@ -1,8 +1,7 @@
-// Package maru holds the words and contracts of maru, a realtime push server
-// for the web: what a publication, a channel, a position, a gap and presence
-// are, what a broker guarantees, and which error codes a client can meet. It
-// imports nothing but the standard library, opens nothing and starts nothing;
-// every other package knows it, and it knows none of them.
+// Package maru holds the types and contracts of maru, a realtime push server for the web:
+// channels, publications, positions, gaps, presence, rules and error codes, and the guarantees
+// of a broker. It imports only the standard library, opens nothing and starts nothing. Every
+// other package may import it.
 //
 // The way of a message through the program:
 //
@@ -14,11 +13,12 @@
 //	                                                               │
 //	     socket ←─ one write per connection and batch ←─ loop: groups, bounded backlog
 //
-// Where to look next: package ws is WebSocket for Go and knows no channels;
-// package server is the realtime server to embed, and package client what speaks
-// with one from Go; cmd/maru is the program.
-// The exact promises to programs outside are in docs/contract.md.
+// Where to look next: package ws is a WebSocket library without channels. Package server is the
+// realtime server to embed, package client is its client in Go, and cmd/maru is the program.
+// The promises to other programs are in docs/contract.md.
 //
-// All values of this package may be shared between goroutines as long as
-// nobody changes them; a Publication is never changed after it is published.
+// # Concurrency
+//
+// All values of this package may be shared between goroutines as long as none of them changes
+// the value. A Publication is never changed after it is published.
 package maru

@@ -2,9 +2,9 @@ package maru
 
 import "errors"
 
-// Error is what a client may see of a failure. Its code word is the same
-// everywhere: in HTTP answers, in close reasons and in the full protocol.
-// Errors of other types reach a client as CodeInternal, and the log in full.
+// Error is the part of a failure that a client may see. Its code is the same everywhere: in
+// HTTP answers, in close reasons and in maru.v1 (docs/contract.md §9). Errors of other types
+// reach a client as CodeInternal; the log has them in full.
 type Error struct {
 	Code    Code
 	Message string // for a person, in one sentence
@@ -21,8 +21,8 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code && (t.Message == "" || t.Message == e.Message)
 }
 
-// ErrorOf is the client-visible form of any error: err's own *Error if it wraps
-// one, otherwise CodeInternal with nothing told.
+// ErrorOf returns the client-visible form of any error: err's own *Error if it wraps one,
+// otherwise CodeInternal without any detail.
 func ErrorOf(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Position is a place in a channel: an offset within one life (epoch) of its
-// namespace's history. The zero Offset stands before everything.
+// Position is a place in a channel: an offset within one epoch of its namespace's history. The
+// zero Offset is before all publications.
 //
 // Offsets rise but are not consecutive. No code computes offset + 1.
 type Position struct {
@@ -14,15 +14,15 @@ type Position struct {
 	Offset uint64
 }
 
-// String is the position as EPOCH:OFFSET, the form of ids of server-sent
-// events and of ?since=.
+// String formats the position as EPOCH:OFFSET, the form of ids of server-sent events and of
+// ?since=.
 func (p Position) String() string {
 	return p.Epoch + ":" + strconv.FormatUint(p.Offset, 10)
 }
 
-// ParsePosition reads EPOCH:OFFSET, or a bare OFFSET, whose Epoch is then empty
-// and means the current one. An epoch is 1 to 64 ASCII letters and digits. The
-// error's code is CodeBadPosition.
+// ParsePosition reads EPOCH:OFFSET, or a bare OFFSET, which leaves Epoch empty and means the
+// current epoch. An epoch is 1 to 64 ASCII letters and digits. The error's code is
+// CodeBadPosition.
 func ParsePosition(s string) (Position, error) {
 	epoch, digits, found := strings.Cut(s, ":")
 	if !found {
@@ -53,20 +53,17 @@ func validEpoch(s string) bool {
 }
 
 func badPosition(s string) error {
-	if len(s) > 80 {
-		s = s[:80] + "…"
-	}
-	return NewError(CodeBadPosition, "a position is EPOCH:OFFSET or OFFSET, not "+strconv.Quote(s))
+	return NewError(CodeBadPosition, strconv.Quote(short(s))+" is not a position: it must be EPOCH:OFFSET or OFFSET")
 }
 
-// Gap says what a reader that asked from a position will not get.
+// Gap describes the publications that a reader misses because they are no longer retained.
 type Gap struct {
 	Reason string `json:"reason"`         // GapExpired or GapEpoch
 	From   uint64 `json:"from,omitempty"` // first offset that may be missing; 0 if the extent is unknown
-	To     uint64 `json:"to,omitempty"`   // last offset that is missing, included
+	To     uint64 `json:"to,omitempty"`   // last missing offset, included
 }
 
 const (
-	GapExpired = "expired" // history no longer retains From to To
-	GapEpoch   = "epoch"   // history began anew (or the position is beyond its head): extent unknown
+	GapExpired = "expired" // the history no longer retains From to To
+	GapEpoch   = "epoch"   // the history began anew, or the position is beyond its head: extent unknown
 )

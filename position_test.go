@@ -45,7 +45,7 @@ func FuzzParsePosition(f *testing.F) {
 		}
 		again, err := maru.ParsePosition(p.String())
 		if err != nil || again != p {
-			t.Fatalf("%q is %v, and that is %v, %v", s, p, again, err)
+			t.Fatalf("ParsePosition(%q) = %v, which is parsed as %v, %v", s, p, again, err)
 		}
 	})
 }

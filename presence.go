@@ -7,7 +7,7 @@ type Presence struct {
 	Channel   string        `json:"channel"`
 	Version   uint64        `json:"version"`        // rises with each change
 	Count     int           `json:"count"`          // connections of signed-in people: the sum over Users
-	Users     []PresentUser `json:"users,omitzero"` // by name; nil, and left out, where there are more than the server names
+	Users     []PresentUser `json:"users,omitzero"` // by name; nil, and left out, above the server's limit
 	Anonymous int           `json:"anonymous"`      // connections without a name
 }
 
@@ -17,10 +17,10 @@ type PresentUser struct {
 	Connections int    `json:"connections"`
 }
 
-// PresenceChange is how a channel's presence differs from Version Prev. Whoever has
-// another version than Prev has missed a change and asks for the whole Presence.
-// Joined and Left name people; both are nil where there are more people than the server
-// names, and empty where nobody came or went. Count and Anonymous are the new numbers.
+// PresenceChange is the difference between two versions of a channel's presence. A client whose
+// version is not Prev has missed a change, and asks for the whole Presence. Joined and Left are
+// names of people. Both are nil above the server's limit of names, and empty if only Anonymous
+// changed. Count and Anonymous are the new numbers.
 type PresenceChange struct {
 	Version, Prev    uint64
 	Joined, Left     []string

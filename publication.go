@@ -28,24 +28,24 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// Publication is one item in a channel. Once published it is shared by all who
-// read it and never changed.
+// Publication is one item in a channel. Once published, it is shared by all readers and never
+// changed.
 type Publication struct {
-	Offset uint64    // place in the namespace's history; rising in a channel, not consecutive; 0 before publishing and for transient ones
+	Offset uint64    // number in the namespace's history; rising in a channel, not consecutive; 0 before publishing and if transient
 	Kind   Kind      // what Data is
 	Data   []byte    // as published; JSON is compacted
-	Key    string    // what the value is of, for conflation; may be empty
-	Time   time.Time // when the broker took it, UTC
-	User   string    // who published, by the server's word; empty for anonymous
+	Key    string    // identifies the value, for conflation; may be empty
+	Time   time.Time // when the broker accepted it, UTC
+	User   string    // the publisher, set by the server; empty for anonymous
 }
 
 // AppendJSON appends the publication in the shape of docs/contract.md §3:
 //
 //	{"offset":812,"kind":"text|json|binary","data":…,"key":"…","time":"RFC 3339","user":"…"}
 //
-// where data is a string for text, the JSON itself for json and base64 for
-// binary, and absent fields are left out, as is the offset of a transient one. It does not escape <, > and &, so
-// that text arrives as it was typed.
+// data is a string for text, the JSON itself for json and base64 for binary. Absent fields are
+// left out, as is the offset of a transient publication. AppendJSON does not escape <, > and &,
+// so that text stays as it was typed.
 func (p *Publication) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	if p.Offset != 0 {
@@ -104,13 +104,13 @@ func (p *Publication) UnmarshalJSON(data []byte) error {
 		p.Kind, p.Data = Text, []byte(text)
 		return err
 	}
-	return fmt.Errorf("maru: publication of unknown kind %q", wire.Kind)
+	return fmt.Errorf("maru: unmarshal publication: unknown kind %q; it must be text, json or binary", wire.Kind)
 }
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends s, which is valid UTF-8, as a JSON string: only what must be
-// escaped is (RFC 8259 §7).
+// AppendString appends s, which is valid UTF-8, as a JSON string. It escapes only the
+// characters that RFC 8259 §7 requires.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -137,12 +137,11 @@ func AppendString(dst []byte, s string) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
-// Check says whether the publication may be published: text must be valid
-// UTF-8 (CodeBadText). JSON is trusted to
-// be one valid, compacted value: whoever takes it in sees to that.
+// Check reports whether the publication may be published: text must be valid UTF-8
+// (CodeBadText). JSON must be one valid, compacted value; the caller has checked that.
 func (p *Publication) Check() error {
 	if p.Kind == Text && !utf8.Valid(p.Data) {
-		return NewError(CodeBadText, "text is not valid UTF-8")
+		return NewError(CodeBadText, "the text is not valid UTF-8; publish other bytes as binary")
 	}
 	return nil
 }

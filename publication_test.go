@@ -73,7 +73,7 @@ func TestPublicationCheck(t *testing.T) {
 	}
 }
 
-// encoding/json is the oracle of what AppendJSON writes by hand.
+// encoding/json is the oracle of AppendJSON, which writes JSON by hand.
 func FuzzPublicationJSON(f *testing.F) {
 	f.Add("kim => hello", "AAPL", "kim")
 	f.Add("\x00\x1f\"\\/\u2028", "", "마루")

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// Rule says who may do something in the channels of a namespace. Its zero value
-// is Nobody: what no rule allows is refused. The program that embeds the server is
-// bound by no rule, and an API key may do whatever anybody may.
+// Rule says who may perform an action in the channels of a namespace. The zero value is Nobody:
+// what no rule allows is refused. No rule applies to the embedding program, and an API key may
+// do anything that any client may do.
 type Rule uint8
 
 const (
-	Nobody     Rule = iota // nobody from outside
-	Anyone                 // also who is not signed in
-	SignedIn               // who has a name: by session, token, ticket or webhook
-	Own                    // the person whom the channel names: NAMESPACE:USER and NAMESPACE:USER:…, see Owner
-	ByToken                // who has a token that names the channel
+	Nobody     Rule = iota // no client
+	Anyone                 // everybody, signed in or not
+	SignedIn               // people with a name, from a session, token, ticket or webhook
+	Own                    // the person that the channel names: NAMESPACE:USER and NAMESPACE:USER:…, see Owner
+	ByToken                // people whose token names the channel
 	ServerOnly             // API keys
 )
 
 var ruleNames = [...]string{Nobody: "nobody", Anyone: "anyone", SignedIn: "user", Own: "own", ByToken: "token", ServerOnly: "server"}
 
-// String is the rule's word in the configuration file.
+// String returns the rule's word in the configuration file.
 func (r Rule) String() string {
 	if int(r) < len(ruleNames) {
 		return ruleNames[r]
@@ -30,7 +30,7 @@ func (r Rule) String() string {
 	return fmt.Sprintf("Rule(%d)", uint8(r))
 }
 
-// UnmarshalText reads anyone, user, own, token, server or nobody, written so.
+// UnmarshalText reads anyone, user, own, token, server or nobody; case matters.
 func (r *Rule) UnmarshalText(text []byte) error {
 	i := slices.Index(ruleNames[:], string(text))
 	if i < 0 {
@@ -40,9 +40,9 @@ func (r *Rule) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Owner is the person whom a channel names: what stands between its first ':' and
-// the next, or the end. Empty for a channel without ':', and so is never
-// somebody's; neither is a channel ever of a person whose name contains ':'.
+// Owner returns the person that a channel names: the part between its first ':' and the next,
+// or the end. It is empty for a channel without ':', which has no owner. A person whose name
+// contains ':' owns no channel.
 func Owner(channel string) string {
 	_, rest, _ := strings.Cut(channel, ":")
 	owner, _, _ := strings.Cut(rest, ":")
@@ -51,7 +51,7 @@ func Owner(channel string) string {
 
 var durabilityNames = [...]string{UnsaidDurability: "", InMemory: "memory", Interval: "interval", Sync: "sync"}
 
-// String is the durability's word in the configuration file.
+// String returns the durability's word in the configuration file.
 func (d Durability) String() string {
 	if int(d) < len(durabilityNames) {
 		return durabilityNames[d]

@@ -13,7 +13,7 @@ func TestOwner(t *testing.T) {
 		"kim": "", "inbox:Kim": "Kim", "inbox: kim": " kim", "inbox:kim%3Adrafts": "kim%3Adrafts",
 	} {
 		if got := maru.Owner(channel); got != want {
-			t.Errorf("%s is of %q, want %q", channel, got, want)
+			t.Errorf("Owner(%q) = %q, want %q", channel, got, want)
 		}
 	}
 }
@@ -23,18 +23,18 @@ func TestWordsOfRules(t *testing.T) {
 	for _, r := range []maru.Rule{maru.Nobody, maru.Anyone, maru.SignedIn, maru.Own, maru.ByToken, maru.ServerOnly} {
 		var again maru.Rule
 		if err := again.UnmarshalText([]byte(r.String())); err != nil || again != r {
-			t.Errorf("%s is read as %s, %v", r, again, err)
+			t.Errorf("%s was read as %s, %v", r, again, err)
 		}
 	}
 	for _, d := range []maru.Durability{maru.InMemory, maru.Interval, maru.Sync} {
 		var again maru.Durability
 		if err := again.UnmarshalText([]byte(d.String())); err != nil || again != d {
-			t.Errorf("%s is read as %s, %v", d, again, err)
+			t.Errorf("%s was read as %s, %v", d, again, err)
 		}
 	}
 	for _, word := range []string{"", "Anyone", "any one", "*", "Rule(9)"} {
 		if new(maru.Rule).UnmarshalText([]byte(word)) == nil || new(maru.Durability).UnmarshalText([]byte(word)) == nil {
-			t.Errorf("%q is a rule, or a durability", word)
+			t.Errorf("%q was read as a rule or a durability", word)
 		}
 	}
 }

@@ -13,67 +13,65 @@ import (
 	"maru.example/maru/internal/request"
 )
 
-// Access is who may do what, how they prove who they are, and how often they may.
-// All of it can be replaced while the server runs, by Server.Reload.
+// Access holds the rules of the namespaces, the proofs of identity, and the rate limits.
+// Server.Reload replaces all of it while the server runs.
 type Access struct {
-	// Namespaces say who may do what in the channels of each namespace, and what it
-	// keeps. A namespace that is not listed follows maru.DefaultNamespace, and what no
-	// rule allows is refused. nil: no rules, everybody who may connect may do
-	// everything. Options.Open is ignored unless it is nil.
+	// Namespaces hold the rules and the retention of each namespace. A namespace that is not
+	// listed follows maru.DefaultNamespace; what no rule allows is refused. nil: no rules, so
+	// every client that may connect may do everything. Options.Open is ignored unless
+	// Namespaces is nil.
 	Namespaces map[string]Namespace
-	// Nicknames lets people sign in under a name that they choose, also where there
-	// are Namespaces. Without them they always may.
+	// Nicknames lets people sign in under a name that they choose, even with Namespaces.
+	// Without Namespaces they always may.
 	Nicknames bool
 
-	// TokenKeys are contents of key files, with which JSON Web Tokens are verified: a
-	// public key in PEM (RS256, ES256, EdDSA) or a secret of 32 bytes or more (HS256).
+	// TokenKeys are the contents of key files, which verify JSON Web Tokens. Each is a public
+	// key in PEM (RS256, ES256, EdDSA) or a secret of 32 bytes or more (HS256).
 	TokenKeys [][]byte
-	// TokenKeySet is the URL of a JSON Web Key Set, read anew every hour and when a
-	// token names a key that it has not.
+	// TokenKeySet is the URL of a JSON Web Key Set. It is read again every hour, and when a
+	// token names an unknown key.
 	TokenKeySet string
-	// TokenIssuer and TokenAudience are what a token's iss must be and its aud contain;
-	// empty: anything.
+	// TokenIssuer must equal a token's iss, and TokenAudience must be in its aud; empty: any.
 	TokenIssuer, TokenAudience string
-	// APIKeys are the hashes of the keys of back ends, as maru token --api-key prints
-	// them.
+	// APIKeys are the hashes of the back ends' keys, as printed by maru token --api-key.
 	APIKeys []string
 
-	// ConnectWebhook is the URL of the back end that is asked who sends a request which
-	// brings no token, ticket or API key; the session's cookie then says nothing. Empty:
-	// none. It gets the headers of ConnectWebhookHeaders, by default Cookie, and has
-	// ConnectWebhookTimeout, by default 3 s, to answer.
+	// ConnectWebhook is the URL of the back end that identifies requests without a token,
+	// ticket or API key; session cookies are then ignored. Empty: no webhook. It receives the
+	// headers in ConnectWebhookHeaders, by default Cookie, and must answer within
+	// ConnectWebhookTimeout, by default 3 s.
 	ConnectWebhook        string
 	ConnectWebhookHeaders []string
 	ConnectWebhookTimeout time.Duration
 
-	// PublishRate is how many publications a second one person may make, on all
-	// connections together, PublishRatePerConnection how many on one WebSocket, and
-	// ConnectRate how many live connections a second one person may begin. After a pause it
-	// may be what two seconds allow at once. Who is not signed in counts by address; API
-	// keys have no limits. Default: no limit. Beyond: rate_limited, 429 or 4429.
+	// Rates are in events a second, with a burst of two seconds' worth. PublishRate limits the
+	// publications of one person on all connections together, and PublishRatePerConnection
+	// those on one WebSocket. ConnectRate limits the live connections that one person opens.
+	// People who are not signed in are counted by address; API keys have no limits. Default: no
+	// limit. Beyond a limit: rate_limited, 429 or 4429.
 	PublishRate, PublishRatePerConnection, ConnectRate float64
 }
 
-// Namespace is the rules for the channels NAME:… and what they keep.
+// Namespace is the rules and the retention of the channels NAME:….
 type Namespace struct {
-	Subscribe maru.Rule // get what is published from now on
+	Subscribe maru.Rule // receive new publications
 	Publish   maru.Rule // publish; Server.Publish is bound by no rule
-	History   maru.Rule // read what was published before: history, polls, recovery
-	Presence  maru.Rule // see who is there
+	History   maru.Rule // read earlier publications: history, polls, recovery
+	Presence  maru.Rule // see who is subscribed
 
-	// Retention is what the namespace keeps. Fields that are zero are as
-	// Options.HistoryPublications, HistoryAge and HistoryBytes have it. It counts from
-	// the namespace's first publication on.
+	// Retention is what the namespace keeps. Its zero fields default to
+	// Options.HistoryPublications, HistoryAge and HistoryBytes. It is fixed by the namespace's
+	// first publication.
 	Retention maru.Retention
-	// KeyFrom is a JSON pointer (RFC 6901), like /symbol, to the key of a publication of
-	// JSON, or of text that is JSON, that has none. Empty: no key is looked for.
+	// KeyFrom is a JSON pointer (RFC 6901), like /symbol, to the key of publications that have
+	// none and whose data is JSON or text that is JSON. Empty: keys are not looked up.
 	KeyFrom string
-	// MaxHz is the most that a subscription gets of each key in a second, the last value
-	// always delivered. 0: no limit.
+	// MaxHz is the most publications of each key that a subscription receives in a second; the
+	// last value is always delivered. 0: no limit.
 	MaxHz float64
 }
 
-// namespace is what holds for a namespace: its own, or that of the default one.
+// namespace returns the settings of a namespace: its own, or those of the default one.
 func (a *Access) namespace(name string) Namespace {
 	n, listed := a.Namespaces[name]
 	if !listed {
@@ -82,15 +80,15 @@ func (a *Access) namespace(name string) Namespace {
 	return n
 }
 
-// access is an Access that was checked and is in force.
+// access is an Access that was checked and is in use.
 type access struct {
 	Access
 	rules  map[string]auth.Allowed
 	proofs auth.Proofs
 }
 
-// open makes an Access ready. What is the same as in old, which may be nil, is taken
-// over from there.
+// open checks an Access and opens what it needs. It takes over the parts that are the same as
+// in old, which may be nil.
 func (s *Server) open(a Access, old *access) (*access, error) {
 	x := &access{Access: a}
 	var err error
@@ -132,7 +130,7 @@ func (s *Server) open(a Access, old *access) (*access, error) {
 	return x, nil
 }
 
-// rules are who may do what, nil in open mode.
+// rules returns the rules of each namespace, nil in open mode.
 func (a *Access) rules() (map[string]auth.Allowed, error) {
 	if a.Namespaces == nil {
 		return nil, nil
@@ -143,13 +141,13 @@ func (a *Access) rules() (map[string]auth.Allowed, error) {
 			return nil, fmt.Errorf("namespace %q: %w", name, err)
 		}
 		if n.KeyFrom != "" && n.KeyFrom[0] != '/' {
-			return nil, fmt.Errorf("namespace %q: KeyFrom %q is no JSON pointer", name, n.KeyFrom)
+			return nil, fmt.Errorf("namespace %q: KeyFrom %q is not a JSON pointer: it must begin with /", name, n.KeyFrom)
 		}
 		if max(n.Subscribe, n.Publish, n.History, n.Presence) > maru.ServerOnly {
-			return nil, fmt.Errorf("namespace %q: a rule is none of maru's", name)
+			return nil, fmt.Errorf("namespace %q: unknown rule: use the constants of package maru", name)
 		}
 		if !(n.MaxHz >= 0) {
-			return nil, fmt.Errorf("namespace %q: MaxHz is %v", name, n.MaxHz)
+			return nil, fmt.Errorf("namespace %q: MaxHz is %v: it must be 0 or more", name, n.MaxHz)
 		}
 		table[name] = auth.Allowed{
 			auth.Subscribe: n.Subscribe, auth.Publish: n.Publish, auth.History: n.History, auth.Presence: n.Presence,
@@ -163,8 +161,7 @@ func (a *Access) sameTokens(b *Access) bool {
 		reflect.DeepEqual(a.TokenKeys, b.TokenKeys)
 }
 
-// enforce puts x in force for all decisions to come, and ends what the one before it
-// had open.
+// enforce makes x the current Access, and closes what the previous one had open.
 func (s *Server) enforce(x *access) {
 	old := s.access.Swap(x)
 	s.rules.Set(x.rules)
@@ -186,7 +183,7 @@ func rate(perSecond float64) admission.Rate {
 	return admission.RateOf(perSecond)
 }
 
-// close ends what is open, but for what next has taken over.
+// close closes what x has open, except the parts that next has taken over.
 func (x *access) close(next *access) {
 	if t := x.proofs.Tokens; t != nil && (next == nil || next.proofs.Tokens != t) {
 		t.Close()
@@ -196,10 +193,9 @@ func (x *access) close(next *access) {
 	}
 }
 
-// Reload puts another Access in force, for all decisions to come. Nobody is
-// disconnected. If it is not valid the error says why, and the one before stays. It
-// cannot begin or end the open mode of Options.Open, which says who may connect at
-// all. A namespace that has been published to keeps what it kept.
+// Reload replaces the Access; it applies to all later decisions and disconnects nobody. If a is
+// not valid, the error says why and the previous Access stays. Reload cannot switch between
+// open mode and rules (Options.Open). A namespace that has publications keeps its retention.
 func (s *Server) Reload(a Access) error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
@@ -208,7 +204,7 @@ func (s *Server) Reload(a Access) error {
 	}
 	old := s.access.Load()
 	if (a.Namespaces == nil) != (old.Namespaces == nil) {
-		return fmt.Errorf("server: rules begin and end with a new start only")
+		return fmt.Errorf("server: Reload cannot switch between open mode and rules: start the server anew")
 	}
 	x, err := s.open(a.clone(), old)
 	if err != nil {
@@ -218,7 +214,7 @@ func (s *Server) Reload(a Access) error {
 	return nil
 }
 
-// endAccess closes what is open.
+// endAccess closes what the current Access has open.
 func (s *Server) endAccess() {
 	s.reload.Lock()
 	defer s.reload.Unlock()
@@ -226,7 +222,7 @@ func (s *Server) endAccess() {
 	s.access.Load().close(nil)
 }
 
-// clone is a copy that its giver cannot change.
+// clone copies a, so that the caller cannot change it.
 func (a Access) clone() Access {
 	a.Namespaces = maps.Clone(a.Namespaces)
 	a.APIKeys = slices.Clone(a.APIKeys)
@@ -234,19 +230,20 @@ func (a Access) clone() Access {
 	return a
 }
 
-// retention is what a namespace keeps.
+// retention returns what a namespace keeps.
 func (s *Server) retention(namespace string) maru.Retention {
 	return s.access.Load().namespace(namespace).Retention.Or(maru.Retention{
 		Publications: s.options.HistoryPublications, Age: s.options.HistoryAge, Bytes: s.options.HistoryBytes,
 	})
 }
 
-// maxHz is the most that a subscriber of a channel gets of each key in a second.
+// maxHz returns the most publications of each key that a subscriber of a channel receives in a
+// second.
 func (s *Server) maxHz(channel string) float64 {
 	return s.access.Load().namespace(maru.Namespace(channel)).MaxHz
 }
 
-// complete gives a publication the key that its namespace says where to find.
+// complete sets the key of a publication from its data, if its namespace has KeyFrom.
 func (s *Server) complete(channel string, p *maru.Publication) {
 	if p.Key != "" {
 		return
@@ -256,8 +253,8 @@ func (s *Server) complete(channel string, p *maru.Publication) {
 	}
 }
 
-// Disconnect ends the live connections of a person with 4503 revoked, and says how
-// many there were. They may come back.
+// Disconnect closes the live connections of a person with 4503 revoked, and returns how many
+// there were. The person may connect again.
 func (s *Server) Disconnect(user string) int {
 	if user == "" {
 		return 0

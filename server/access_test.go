@@ -37,7 +37,7 @@ func guarded() server.Options {
 	return o
 }
 
-// token is kim's, or somebody's, for so long.
+// token is a token of the user for that long.
 func token(t *testing.T, user, id string, lasts time.Duration, channels ...string) string {
 	t.Helper()
 	key, err := auth.ParseKey(secret)
@@ -69,7 +69,7 @@ func (w *world) dialAs(path string, protocols ...string) *socket {
 	return &socket{t: w.t, nc: up.Conn, unread: up.Buffered}
 }
 
-// closed is the code of the close that comes next.
+// closed waits for the close frame.
 func (s *socket) closed() (int, string) {
 	s.t.Helper()
 	for {
@@ -124,7 +124,7 @@ func TestTokensByEveryWayIn(t *testing.T) {
 	})
 }
 
-// A ticket opens one connection, whatever speaks there.
+// A ticket opens one connection of any kind.
 func TestTicketsByEveryWayIn(t *testing.T) {
 	over(t, guarded(), func(t *testing.T, w *world) {
 		ticket := func() string {
@@ -192,12 +192,12 @@ func TestRevokedWithinASecond(t *testing.T) {
 		}
 		new(bytes.Buffer).ReadFrom(events.Body)
 		if status := w.upgrade("/channels/inbox:kim", bearer(kim)); status != 401 {
-			t.Errorf("comes back: %d", status)
+			t.Errorf("reconnecting: %d", status)
 		}
 		back := w.dialAs("/", "maru.v1")
 		back.send(frame.Text, `{"id":1,"connect":{"token":"`+kim+`"}}`)
 		if code, _ := back.closed(); code != maru.CloseRevoked {
-			t.Errorf("comes back by connect: %d", code)
+			t.Errorf("reconnecting with the connect command: %d", code)
 		}
 		if n := w.server.Disconnect("lee"); n != 1 {
 			t.Errorf("%d connections of lee", n)
@@ -206,12 +206,12 @@ func TestRevokedWithinASecond(t *testing.T) {
 			t.Errorf("disconnected with %d", code)
 		}
 		if w.server.Disconnect("") != 0 {
-			t.Error("nobody has connections")
+			t.Error("Disconnect found connections of an unknown user")
 		}
 	})
 }
 
-// A channel's token ends the subscription that it is for, and no more.
+// The end of a channel's token ends its subscription, and nothing else.
 func TestSubscriptionsEndWithTheirToken(t *testing.T) {
 	over(t, guarded(), func(t *testing.T, w *world) {
 		s := w.dialAs("/", "maru.v1")
@@ -242,7 +242,7 @@ func TestSubscriptionsEndWithTheirToken(t *testing.T) {
 	})
 }
 
-// A page of another site has the browser's cookie and no more than that.
+// A page of another site gets nothing from the browser's cookie.
 func TestForeignOriginWithACookie(t *testing.T) {
 	t.Parallel()
 	o := guarded()
@@ -326,7 +326,7 @@ func TestRateLimits(t *testing.T) {
 	}
 }
 
-// Whoever is connected stays, and what is decided from then on is decided anew.
+// Open connections stay open; later decisions follow the new rules.
 func TestReload(t *testing.T) {
 	over(t, guarded(), func(t *testing.T, w *world) {
 		s := w.dial("/channels/a:1")
@@ -381,7 +381,7 @@ func TestBadAccess(t *testing.T) {
 	}
 }
 
-// The back end's word counts, for each way in, and it is asked with the cookie.
+// The connect webhook identifies clients of all transports, by the cookie.
 func TestConnectWebhook(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var ask struct {
@@ -418,7 +418,7 @@ func TestConnectWebhook(t *testing.T) {
 			}
 		}
 		if got := w.upgrade("/channels/inbox:lee", bearer(token(t, "lee", "", time.Hour)), "Cookie: sid=2"); got != 101 {
-			t.Errorf("with a token nobody is asked: %d", got)
+			t.Errorf("with a token the webhook is not called: %d", got)
 		}
 	})
 }
@@ -435,7 +435,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.Buffer.Write(p)
 }
 
-// Nothing that opens a door is ever in a log, not at debug level either.
+// Secrets are never logged, even at debug level.
 func TestSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	var log lines
@@ -479,7 +479,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		"ticket": got.Ticket, "cookie": cookie.Value, "secret": string(secret), "signature": good[strings.LastIndexByte(good, '.')+1:],
 	} {
 		if contains(log.Bytes(), planted) {
-			t.Errorf("the log has the %s", name)
+			t.Errorf("the log contains the %s", name)
 		}
 	}
 }
@@ -543,8 +543,7 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// A session of the full protocol takes new tokens of the same person, as often as it
-// likes, and no others.
+// A session of maru.v1 accepts new tokens of the same person, any number of times, and no others.
 func TestRefresh(t *testing.T) {
 	over(t, guarded(), func(t *testing.T, w *world) {
 		s := w.dialAs("/", "maru.v1")

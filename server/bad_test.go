@@ -14,7 +14,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// Whoever takes too long to say what it wants is cut, a byte at a time or not.
+// A client that takes too long to send its request is cut, even if it sends a byte at a time.
 func TestSlowHandshake(t *testing.T) {
 	over(t, server.Options{HandshakeTimeout: 300 * time.Millisecond}, func(t *testing.T, w *world) {
 		for name, c := range map[string]struct {
@@ -46,7 +46,7 @@ func TestSlowHandshake(t *testing.T) {
 					}
 				}()
 				if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Error("it goes on")
+					t.Error("the connection is still open")
 				}
 				nc.Close()
 				<-written
@@ -55,8 +55,7 @@ func TestSlowHandshake(t *testing.T) {
 	})
 }
 
-// Sockets and event streams that read nothing are ended, and who reads gets
-// everything meanwhile.
+// Slow sockets and event streams are closed; others receive everything meanwhile.
 func TestReadNothing(t *testing.T) {
 	over(t, server.Options{BacklogBytes: 256 << 10, BacklogAge: time.Second}, func(t *testing.T, w *world) {
 		reader := w.dial("/channels/a")

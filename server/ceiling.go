@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	ceilingEvery  = 250 * time.Millisecond // how often memory is looked at
-	collectEvery  = 2 * time.Second        // how often, at most, a collection is forced to see what is garbage
-	ceilingRelief = 10                     // percent below the ceiling at which it is over
+	ceilingEvery  = 250 * time.Millisecond // how often memory is measured
+	collectEvery  = 2 * time.Second        // the least time between two forced collections
+	ceilingRelief = 10                     // percent below the ceiling at which it ends
 )
 
-// ceiling is Options.MaxMemory: while the process is above it, set has been called
-// with true. It goes back only some way below, so that it does not go to and fro.
+// ceiling implements Options.MaxMemory: it calls set(true) when the process exceeds the
+// ceiling, and set(false) only some way below it, so that it does not flap.
 type ceiling struct {
 	max     int64
 	used    func() int64 // bytes
@@ -26,7 +26,7 @@ type ceiling struct {
 	collected time.Time
 }
 
-// run looks until stop is closed.
+// run measures until stop is closed.
 func (c *ceiling) run(stop <-chan struct{}) {
 	t := time.NewTicker(ceilingEvery)
 	defer t.Stop()
@@ -40,8 +40,7 @@ func (c *ceiling) run(stop <-chan struct{}) {
 	}
 }
 
-// look judges by what is left after a collection, when garbage could make the
-// difference.
+// look measures once. If garbage could make the difference, it collects first.
 func (c *ceiling) look(now time.Time) {
 	limit := c.max
 	if c.above {
@@ -64,8 +63,8 @@ func (c *ceiling) look(now time.Time) {
 	}
 }
 
-// memoryUsed is what this process holds by Go's account, without what it could use
-// again at once: objects, stacks and the runtime's own, not the kernel's buffers.
+// memoryUsed returns the memory of this process by Go's account: objects, stacks and the
+// runtime's own. It leaves out free memory that Go holds, and the kernel's buffers.
 func memoryUsed() int64 {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/total:bytes"},
@@ -85,7 +84,7 @@ func (s *Server) watchMemory() {
 	s.watching.Go(func() { c.run(s.stopWatching) })
 }
 
-// tighten is what the ceiling does: new connections are refused, and less may wait for each that there is.
+// tighten applies or lifts the ceiling: new connections are refused, and backlogs are smaller.
 func (s *Server) tighten(on bool) {
 	s.overloaded.Store(on)
 	s.registry.Refuse(on)

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// The ceiling is judged after a collection, holds until memory is well below, and
-// tells each way once.
+// The ceiling is checked after a collection, lasts until memory is well below, and calls set once in
+// each direction.
 func TestCeiling(t *testing.T) {
 	t.Parallel()
 	var used, garbage int64
-	var told []bool
+	var calls []bool
 	collections := 0
 	c := &ceiling{
 		max: 1000, used: func() int64 { return used + garbage }, collect: func() { garbage = 0; collections++ },
-		set: func(above bool) { told = append(told, above) }, log: slog.New(slog.DiscardHandler),
+		set: func(above bool) { calls = append(calls, above) }, log: slog.New(slog.DiscardHandler),
 	}
 	now := time.Unix(0, 0)
 	for i, step := range []struct {
@@ -42,8 +42,8 @@ func TestCeiling(t *testing.T) {
 			t.Errorf("step %d: above %t after %d collections, want %t after %d", i, c.above, collections, step.above, step.collections)
 		}
 	}
-	if want := []bool{true, false, true}; !slices.Equal(told, want) {
-		t.Errorf("told %v, want %v", told, want)
+	if want := []bool{true, false, true}; !slices.Equal(calls, want) {
+		t.Errorf("set was called with %v, want %v", calls, want)
 	}
 }
 

@@ -15,10 +15,10 @@
 //	chat, err := live.Subscribe(ctx, "chat", server.SubscribeOptions{})
 //	for said, err := range chat.All(ctx) { … }
 //
-// Browsers then speak with /live/channels/orders: WebSocket, server-sent events,
-// long polls, POST, all the same channel. Instead of ServeHTTP under a server of
-// your own, Serve takes a listener and sets its own time-outs. Shutdown ends either, at
-// once; where many are connected, Drain before it spreads their leave.
+// Browsers then connect to /live/channels/orders by WebSocket, server-sent events, long polls
+// and POST, all on the same channel. Instead of ServeHTTP under your own http.Server, Serve
+// takes a listener and sets its own time-outs. Shutdown closes all connections at once; with
+// many connections, call Drain first, which closes them one by one.
 //
 //	request ─→ auth.RequestFilter ─→ api ─┬─ upgrade ──────→ gateway/raw ─→ loop.Engine ⇄ sockets
 //	                              ├─ event-stream ─→ gateway/sse
@@ -27,7 +27,7 @@
 //
 // # Concurrency
 //
-// Everything may be called from any goroutine.
+// All methods of Server are safe for concurrent use.
 //
 // # What it does not do
 //

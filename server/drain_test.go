@@ -18,7 +18,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// dialFull opens a connection of the full protocol, which is answered.
+// dialFull opens a connection of maru.v1, and sends connect.
 func (w *world) dialFull() *socket {
 	w.t.Helper()
 	up, _, err := handshake.Dial(w.t.Context(), strings.Replace(w.url, "http", "ws", 1), handshake.DialOptions{
@@ -35,7 +35,7 @@ func (w *world) dialFull() *socket {
 	return s
 }
 
-// leaves waits for a close frame and answers it; what came before is returned.
+// leaves waits for a close frame and answers it; it returns the messages before.
 func (s *socket) leaves() (before []string) {
 	s.t.Helper()
 	for {
@@ -53,7 +53,7 @@ func (s *socket) leaves() (before []string) {
 	}
 }
 
-// poll waits for news, and answers what it got.
+// poll waits for a publication, and returns the answer.
 func (w *world) poll() <-chan string {
 	got := make(chan string, 1)
 	go func() {
@@ -71,8 +71,8 @@ func (w *world) poll() <-chan string {
 	return got
 }
 
-// Everybody leaves within the time, and is told when to come back as far as its
-// protocol can tell.
+// All connections are closed within the time, and are sent when to reconnect if their protocol has a
+// message for it.
 func TestDrain(t *testing.T) {
 	over(t, server.Options{}, func(t *testing.T, w *world) {
 		const over = 2 * time.Second
@@ -85,15 +85,15 @@ func TestDrain(t *testing.T) {
 
 		ended := make(chan error)
 		go func() { ended <- w.server.Drain(t.Context(), over) }()
-		told := make(chan []string, 2)
-		go func() { told <- raw.leaves() }()
-		go func() { told <- full.leaves() }()
-		if said := append(<-told, <-told...); len(said) != 1 || !isReconnect(said[0], over) {
-			t.Errorf("the sockets were told %q", said)
+		socketsLeft := make(chan []string, 2)
+		go func() { socketsLeft <- raw.leaves() }()
+		go func() { socketsLeft <- full.leaves() }()
+		if said := append(<-socketsLeft, <-socketsLeft...); len(said) != 1 || !isReconnect(said[0], over) {
+			t.Errorf("the sockets received %q", said)
 		}
 		for name, s := range map[string]*stream{"channel": events, "presence": presence} {
 			block := s.block()
-			for strings.HasPrefix(block, "data: ") { // others leave
+			for strings.HasPrefix(block, "data: ") { // published during the drain
 				block = s.block()
 			}
 			after, found := strings.CutPrefix(block, "retry: ")
@@ -121,7 +121,7 @@ func isReconnect(push string, over time.Duration) bool {
 	return json.Unmarshal([]byte(push), &p) == nil && p.Reconnect.After > 0 && p.Reconnect.After <= over.Milliseconds()
 }
 
-// While it drains it takes nobody in, and does everything else.
+// A draining server refuses new connections, and does everything else.
 func TestWhileDraining(t *testing.T) {
 	over(t, server.Options{}, func(t *testing.T, w *world) {
 		if answer := w.request("GET", "/readyz", ""); answer.StatusCode != 200 {
@@ -152,7 +152,7 @@ func TestWhileDraining(t *testing.T) {
 				t.Errorf("%s %s: %s", method, path, answer.Status)
 			}
 		}
-		// The POST has reached who has not had its turn.
+		// The POST has reached the connections that are still open.
 		got := make(chan string, 2)
 		for _, s := range []*socket{one, other} {
 			go func() {
@@ -168,7 +168,7 @@ func TestWhileDraining(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		w.cut = true // nobody answers the closing handshake
+		w.cut = true // no client answers the closing handshake
 		ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		w.server.Shutdown(ctx)

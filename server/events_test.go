@@ -14,8 +14,8 @@ import (
 	"maru.example/maru/server"
 )
 
-// An event stream over HTTP/1 has the connection for itself, and ends with it, over TLS
-// and without: no chunks, and what the client sends behind its request has no answer.
+// An event stream over HTTP/1 uses the connection alone, and ends with it, over TLS and without. There are
+// no chunks, and later requests on the connection are not answered.
 func TestEventsOverHTTP1(t *testing.T) {
 	over(t, server.Options{}, func(t *testing.T, w *world) {
 		for _, version := range []string{"1.1", "1.0"} {
@@ -56,7 +56,7 @@ func TestEventsOverHTTP1(t *testing.T) {
 	})
 }
 
-// Shutdown ends an event stream that is a loop's, with all that was published before.
+// Shutdown ends an event stream on a loop, after all earlier publications.
 func TestShutdownEndsEvents(t *testing.T) {
 	over(t, server.Options{}, func(t *testing.T, w *world) {
 		nc := w.connect()

@@ -12,7 +12,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// A program with a mux of its own takes maru in under /live/.
+// A program with a mux of its own serves maru under /live/.
 func Example() {
 	live, err := server.New(server.Options{Open: true, Loopback: true})
 	if err != nil {
@@ -24,7 +24,7 @@ func Example() {
 	site := httptest.NewServer(mux)
 	defer site.Close()
 
-	// The back end speaks first: to all WebSockets and event streams, and to history.
+	// The back end publishes: to all WebSockets and event streams, and to history.
 	_, err = live.Publish(context.Background(), "orders", &maru.Publication{Data: []byte("order 17 is paid")})
 	if err != nil {
 		log.Fatal(err)

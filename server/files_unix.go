@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// reservedFiles are left for what is no live connection: listeners, loops, logs,
-// and plain requests.
+// reservedFiles is for everything that is not a live connection: listeners, loops, logs, and
+// plain requests.
 const reservedFiles = 128
 
-// maxConnections is what the limit on open files leaves. The Go runtime has
-// raised the soft limit to the hard one. 0: there is no limit.
+// maxConnections returns what the limit on open files leaves. The Go runtime has raised the
+// soft limit to the hard one. 0: there is no limit.
 func maxConnections() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) > math.MaxInt32 {

@@ -11,14 +11,15 @@ import (
 	"maru.example/maru/internal/web"
 )
 
-// Gateway brings a protocol into the server. Only packages of this module can make one.
+// Gateway adds a protocol to the server. Only packages of this module can make one.
 type Gateway = gateway.Mount
 
-// gateways are the protocols of every server. Of two that would take a request the first
-// gets it: raw takes every WebSocket on a channel's address.
+// gateways are the protocols of every server. The first one that takes a request gets it: raw
+// takes every WebSocket on a channel's address.
 var gateways = []Gateway{v1.Mount, raw.Mount, sse.Mount}
 
-// mount brings the gateways in, those of the options first, and makes the addresses of the server.
+// mount adds the gateways, those of the options first, and returns the handler of all
+// addresses.
 func (s *Server) mount() http.Handler {
 	env := &gateway.Env{
 		Engine: s.engine, Hub: s.hub, Admission: s.admission, Session: s.session(), Takeover: s.options.takeover(),

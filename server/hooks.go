@@ -7,43 +7,43 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Caller is who asks, by the server's word. The zero Caller is anonymous.
+// Caller is the identity of a client. The zero Caller is anonymous.
 type Caller struct {
 	User string // the person; empty: anonymous, or a back end
-	// Channels are those that the person's token names, for the rule maru.ByToken: NAME,
-	// or PREFIX:* for all that begin so.
+	// Channels are those that the person's token names, for the rule maru.ByToken: NAME, or
+	// PREFIX:* for all channels with that prefix.
 	Channels []string
-	// Expires is when a live connection of theirs ends, with token_expired; zero: never.
+	// Expires is when the client's live connections are closed with token_expired; zero: never.
 	Expires time.Time
-	// BackEnd says that it is a back end with an API key.
+	// BackEnd reports a back end with an API key.
 	BackEnd bool
 }
 
-// Action is what somebody does in a channel.
+// Action is what a client does in a channel.
 type Action = auth.Action
 
 const (
-	Subscribe    = auth.Subscribe // get what is published from now on
+	Subscribe    = auth.Subscribe // receive new publications
 	Publish      = auth.Publish   // publish
-	ReadHistory  = auth.History   // read what was published before, and recover it
-	ReadPresence = auth.Presence  // see who is there
+	ReadHistory  = auth.History   // read earlier publications, and recover missed ones
+	ReadPresence = auth.Presence  // see who is subscribed
 )
 
-// Hooks let the program that embeds the server decide.
+// Hooks let the program that embeds the server decide about clients.
 type Hooks struct {
-	// Identify says who sends a request that brings no token, ticket or API key; it
-	// takes the place of nicknames and of the connect webhook. The channel is empty where
-	// the request is about none. It may wait, and is called in a goroutine of the request.
-	// An error refuses: a *maru.Error as it is, any other as internal, and it is logged.
+	// Identify identifies requests without a token, ticket or API key, instead of nicknames and
+	// the connect webhook. The channel is empty if the request is not about one. Identify may
+	// wait; it runs in a goroutine of the request. An error refuses the request: a *maru.Error
+	// is sent as it is, any other is logged and sent as internal.
 	Identify func(r *http.Request, channel string) (Caller, error)
-	// Allow is asked about what Namespaces allow, or everything without them, for each
-	// subscription, publication, history and presence, and may refuse: with a *maru.Error, of
-	// CodeNotAllowed mostly. Server.Publish is not asked about. It must not wait: it is
-	// called on the loops.
+	// Allow may refuse what Namespaces allow (without Namespaces: everything). It is called for
+	// each subscription, publication, history and presence, but not for Server.Publish. It
+	// refuses with a *maru.Error, usually of CodeNotAllowed. It must not wait: it is called on
+	// the loops.
 	Allow func(who Caller, do Action, channel string) error
 }
 
-// program is Hooks.Identify, as package auth asks it.
+// program adapts Hooks.Identify to package auth.
 func (h Hooks) program() func(*http.Request, string) (auth.Identity, error) {
 	if h.Identify == nil {
 		return nil
@@ -61,7 +61,7 @@ func (h Hooks) program() func(*http.Request, string) (auth.Identity, error) {
 	}
 }
 
-// allow is Hooks.Allow, as package auth asks it.
+// allow adapts Hooks.Allow to package auth.
 func (h Hooks) allow() func(auth.Identity, auth.Action, string) error {
 	if h.Allow == nil {
 		return nil

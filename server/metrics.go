@@ -10,54 +10,54 @@ import (
 	"maru.example/maru/internal/metrics"
 )
 
-// allMetrics are what /metrics tells beside the runtime's own.
+// allMetrics are the metrics of /metrics besides those of the Go runtime.
 func (s *Server) allMetrics() []metrics.Metric {
-	one := func(read func() float64) func(metrics.Tell) {
-		return func(tell metrics.Tell) { tell(read()) }
+	one := func(read func() float64) func(metrics.Emit) {
+		return func(emit metrics.Emit) { emit(read()) }
 	}
-	engine := func(read func(loop.Stats) uint64) func(metrics.Tell) {
+	engine := func(read func(loop.Stats) uint64) func(metrics.Emit) {
 		return one(func() float64 { return float64(read(s.engine.Stats())) })
 	}
-	channels := func(read func(hub.Stats) uint64) func(metrics.Tell) {
+	channels := func(read func(hub.Stats) uint64) func(metrics.Emit) {
 		return one(func() float64 { return float64(read(s.hub.Stats())) })
 	}
-	codes := func(of func(maru.Code) uint64) func(metrics.Tell) {
-		return func(tell metrics.Tell) {
+	codes := func(of func(maru.Code) uint64) func(metrics.Emit) {
+		return func(emit metrics.Emit) {
 			for _, code := range maru.Codes() {
-				tell(float64(of(code)), string(code))
+				emit(float64(of(code)), string(code))
 			}
 		}
 	}
 	return []metrics.Metric{
 		{Name: "maru_build_info", Help: "Always 1; the labels are the versions of maru and Go.", Labels: []string{"version", "goversion"},
-			Read: func(tell metrics.Tell) { tell(1, buildInfo()...) }},
+			Read: func(emit metrics.Emit) { emit(1, buildInfo()...) }},
 		{Name: "maru_connections", Help: "Live connections.", Labels: []string{"transport"},
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				for _, t := range s.admission.Transports() {
-					tell(float64(t.Now()), t.Name())
+					emit(float64(t.Now()), t.Name())
 				}
 			}},
 		{Name: "maru_connections_limit", Help: "Most live connections allowed; 0: no limit.",
 			Read: one(func() float64 { return float64(max(s.options.MaxConnections, 0)) })},
 		{Name: "maru_disconnections_total", Help: "Live connections that have ended, by reason: closed (by the client), lost, answered (a poll), or an error code.",
 			Labels: []string{"transport", "reason"}, Rises: true,
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				for _, t := range s.admission.Transports() {
 					for reason, n := range t.Ended() {
-						tell(float64(n), t.Name(), reason)
+						emit(float64(n), t.Name(), reason)
 					}
 				}
 			}},
 		{Name: "maru_http_errors_total", Help: "Requests answered with an error, by error code; upgrades are included.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.refusals.Of)},
-		{Name: "maru_command_errors_total", Help: "Commands of the full protocol answered with an error, by error code.", Labels: []string{"code"}, Rises: true,
+		{Name: "maru_command_errors_total", Help: "Commands of maru.v1 answered with an error, by error code.", Labels: []string{"code"}, Rises: true,
 			Read: codes(s.failures.Of)},
 		{Name: "maru_slow_total", Help: "Connections closed because they read too slowly, by the limit they passed; queue is for polls, and for event streams in HTTP/2.",
 			Labels: []string{"bound"}, Rises: true,
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				slow := s.engine.Stats().Slow
 				for bound, n := range map[string]uint64{"bytes": slow.Bytes, "messages": slow.Messages, "age": slow.Age, "keys": slow.Keys, "queue": s.hub.Stats().Slow} {
-					tell(float64(n), bound)
+					emit(float64(n), bound)
 				}
 			}},
 
@@ -71,16 +71,16 @@ func (s *Server) allMetrics() []metrics.Metric {
 			Read: channels(func(h hub.Stats) uint64 { return h.Bytes })},
 		{Name: "maru_publications_repeated_total", Help: "Publications that were not delivered, because the idempotency key was known (replayed) or the version was not new (stale).",
 			Labels: []string{"reason"}, Rises: true,
-			Read: func(tell metrics.Tell) {
-				tell(float64(s.replayed.Load()), "replayed")
-				tell(float64(s.stale.Load()), "stale")
+			Read: func(emit metrics.Emit) {
+				emit(float64(s.replayed.Load()), "replayed")
+				emit(float64(s.stale.Load()), "stale")
 			}},
 		{Name: "maru_conflated_total", Help: "Publications replaced by a newer one of their key while they waited, by place: socket, queue (an event stream in HTTP/2), pace (max_hz).",
 			Labels: []string{"place"}, Rises: true,
-			Read: func(tell metrics.Tell) {
+			Read: func(emit metrics.Emit) {
 				h := s.hub.Stats()
 				for place, n := range map[string]uint64{"socket": s.engine.Stats().Conflated, "queue": h.Conflated, "pace": h.Paced} {
-					tell(float64(n), place)
+					emit(float64(n), place)
 				}
 			}},
 
@@ -118,7 +118,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// buildInfo is the version of this module, in whatever program, and of Go.
+// buildInfo returns the version of this module, in whatever program, and of Go.
 func buildInfo() []string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -133,10 +133,10 @@ func buildInfo() []string {
 	return []string{version, info.GoVersion}
 }
 
-var errMetrics = maru.NewError(maru.CodeNotAllowed, "metrics are for who has an API key, or come from an address of their own")
+var errMetrics = maru.NewError(maru.CodeNotAllowed, "/metrics needs an API key here: send Authorization: Bearer KEY, or use the address of --metrics-listen")
 
-// serveMetrics answers /metrics where everybody is served: in open mode to everybody, as
-// everything is, otherwise, or with Options.KeyedMetrics, to API keys.
+// serveMetrics answers /metrics on the public address: to everybody in open mode; with rules,
+// or with Options.KeyedMetrics, only to API keys.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	if s.access.Load().Namespaces != nil || s.options.KeyedMetrics {
 		who, err := s.authenticator.Identify(r, "")
@@ -152,8 +152,8 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	s.metrics.ServeHTTP(w, r)
 }
 
-// Status answers /metrics, /healthz and /readyz and nothing else, and asks nobody who
-// they are: for an address that only operators reach. It goes on after Shutdown.
+// Status answers /metrics, /healthz and /readyz and nothing else, without authentication: for
+// an address that only operators can reach. It still answers after Shutdown.
 func (s *Server) Status() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics)

@@ -18,7 +18,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// scrape is what a server tells Prometheus, name and labels first, like
+// scrape reads the metrics of a server, by name and labels, like
 // maru_connections{transport="sse"}.
 func scrape(t *testing.T, h http.Handler) map[string]string {
 	t.Helper()
@@ -85,7 +85,7 @@ func TestMetrics(t *testing.T) {
 			`maru_draining`:                                       "0",
 		}
 		var wrong []string
-		for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // some follow what the client sees
+		for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // some change later than the client can see
 			got := scrape(t, w.server)
 			wrong = nil
 			for name, value := range want {
@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-// Names and helps are as Prometheus wants them.
+// Names and helps follow the rules of Prometheus.
 func TestMetricsLint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{})
@@ -127,7 +127,7 @@ func TestMetricsLint(t *testing.T) {
 	}
 }
 
-// With rules, or where they have an address of their own, metrics are for API keys.
+// With rules, or with an address of their own for metrics, /metrics needs an API key.
 func TestWhoReadsMetrics(t *testing.T) {
 	t.Parallel()
 	closed := guarded()
@@ -157,8 +157,7 @@ func TestWhoReadsMetrics(t *testing.T) {
 	}
 }
 
-// Operators are answered without a word about who they are, to the end and beyond, and
-// get nothing else.
+// Status needs no authentication, works even after Shutdown, and serves nothing else.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, guarded())
@@ -203,7 +202,7 @@ func TestMetricsDocument(t *testing.T) {
 	before, rest, found := strings.Cut(string(page), begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		t.Fatalf("%s has no place for the table", path)
+		t.Fatalf("%s has no markers for the table", path)
 	}
 	want := before + begin + metricsTable(t, w.server) + end + after
 	if *update {
@@ -211,7 +210,7 @@ func TestMetricsDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if want != string(page) {
-		t.Errorf("%s is not what the metrics say; run the test with -update", path)
+		t.Errorf("%s does not match the metrics: run the test with -update", path)
 	}
 }
 
@@ -226,7 +225,7 @@ func metricsTable(t *testing.T, s *server.Server) string {
 	}
 	answer := httptest.NewRecorder()
 	s.ServeHTTP(answer, httptest.NewRequest("GET", "http://localhost/metrics", nil))
-	for line := range strings.Lines(answer.Body.String()) { // what the server is told of
+	for line := range strings.Lines(answer.Body.String()) { // histograms
 		name, help, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "# HELP "), " ")
 		row := "| `" + name + "`"
 		if strings.HasPrefix(line, "# HELP maru_") && !slices.ContainsFunc(rows, func(r string) bool { return strings.HasPrefix(r, row) }) {

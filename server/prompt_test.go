@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What may have to be looked up is not decided on a loop.
+// Requests that may need a lookup are not decided on a loop.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{})

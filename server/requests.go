@@ -2,14 +2,14 @@ package server
 
 import "sync"
 
-// requests counts the requests that are being served, and can be closed.
+// requests counts the requests in progress, and can be closed.
 type requests struct {
 	mu     sync.Mutex
 	served int
-	idle   chan struct{} // not nil once closed; closed itself when no request is served
+	idle   chan struct{} // nil until closed; closed itself when no request is in progress
 }
 
-// begin reports whether a request may be served. One that may is ended by end.
+// begin reports whether a request may be served. If so, the caller calls end after it.
 func (q *requests) begin() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -29,15 +29,15 @@ func (q *requests) end() {
 	}
 }
 
-// closed reports whether no more requests are served.
+// closed reports whether new requests are refused.
 func (q *requests) closed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.idle != nil
 }
 
-// close ends the service of new requests. The Go channel is closed when the last request
-// has been served. It is called once.
+// close refuses new requests. The Go channel that it returns is closed when the last request is
+// done. It is called once.
 func (q *requests) close() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -16,7 +16,7 @@ var ruled = server.Options{Access: server.Access{Namespaces: map[string]server.N
 		Retention: maru.Retention{Publications: 1}},
 }}}
 
-// What each way in answers to somebody anonymous.
+// The answer of each transport to an anonymous client.
 func TestRulesByEveryWayIn(t *testing.T) {
 	over(t, ruled, func(t *testing.T, w *world) {
 		for _, tt := range []struct {
@@ -43,12 +43,12 @@ func TestRulesByEveryWayIn(t *testing.T) {
 			{"GET", "/channels/News:a", "", 403},
 			{"GET", "/channels/%6eews:a", "", 200}, // the same name
 			{"GET", "/channels/news%3Aa", "", 200},
-			{"GET", "/channels/news%253Aa", "", 403}, // another one
+			{"GET", "/channels/news%253Aa", "", 403}, // another name
 			{"GET", "/channels/%EF%BD%8Eews:a", "", 403},
 			{"GET", "/channels/.%2Fnews:a", "", 400},
 			{"GET", "/channels/drop:a%2F..%2Fnews:a", "", 400},
 			{"GET", "/channels/$news:a", "", 403},
-			// Pages are no channels.
+			// Pages are not channels.
 			{"GET", "/", "text/html", 200},
 			{"GET", "/channels/drop:a", "text/html", 200},
 		} {
@@ -77,15 +77,15 @@ func TestRulesOfSockets(t *testing.T) {
 		s := w.dial("/channels/news:a")
 		s.send(frame.Text, "hello")
 		if ev := s.next(); ev.Op != frame.Close || ev.Code != maru.CloseNotAllowed || ev.Reason != "not_allowed" {
-			t.Errorf("published where that is not allowed: %v %d %s", ev.Op, ev.Code, ev.Reason)
+			t.Errorf("publishing without permission: %v %d %s", ev.Op, ev.Code, ev.Reason)
 		}
 		if answer := w.request("GET", "/channels/news:a", ""); len(history(t, answer).Publications) != 0 {
-			t.Error("what was not allowed is in the history")
+			t.Error("a refused publication is in the history")
 		}
 	})
 }
 
-// Replay is history: without that right there is none.
+// A replay needs the right to read history.
 func TestReplayWantsHistory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{"live": {Subscribe: maru.Anyone}}}})
@@ -102,8 +102,7 @@ func TestReplayWantsHistory(t *testing.T) {
 	}
 }
 
-// The program itself is bound by no rule, and namespaces say what is kept and where
-// keys are.
+// No rule applies to the program itself, and namespaces configure retention and keys.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ruled)

@@ -9,15 +9,14 @@ import (
 	"maru.example/maru/internal/front"
 )
 
-// Serve answers connections from l until Shutdown, and then returns
-// http.ErrServerClosed at once; Shutdown goes on. With Options.TLSConfig they speak
-// TLS. It may be called for several listeners, each in its own goroutine. It
-// closes l.
+// Serve accepts connections from l until Shutdown begins, and then returns http.ErrServerClosed
+// at once, while Shutdown continues. With Options.TLSConfig the connections use TLS. Serve may
+// be called for several listeners, each in its own goroutine. It closes l.
 //
-// HTTP/2 is spoken where TLS agrees on it. A WebSocket then comes on a connection of
-// its own, over HTTP/1.1, or, if the program runs with GODEBUG=http2xconnect=1, in a
-// stream (RFC 8441). Such a one is served by goroutines and costs some 14 KB instead of
-// 8, and 45 KB for each HTTP/2 connection.
+// HTTP/2 is used if TLS negotiates it. A WebSocket then uses a connection of its own, over
+// HTTP/1.1. If the program runs with GODEBUG=http2xconnect=1, it may be a stream instead (RFC
+// 8441). A stream is served by goroutines and costs some 14 KB instead of 8, and 45 KB for each
+// HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
 	if s.options.TLSConfig != nil {
 		return front.ServeTLS(s.http, l, s.options.TLSConfig, s.options.Logger)
@@ -25,11 +24,11 @@ func (s *Server) Serve(l net.Listener) error {
 	return front.Serve(s.engine, s.http, l, s.options.Logger)
 }
 
-// Shutdown ends the server: it takes no new connections and requests, ends event
-// streams and waiting polls, closes sockets with 1001 shutting_down, all at once unless
-// Drain came before, and waits until all have gone. If ctx ends first it cuts what is left and returns ctx's error.
-// Publish then fails with CodeShuttingDown. Calling it again waits for the first
-// call and returns the same.
+// Shutdown stops the server. It refuses new connections and requests, ends event streams and
+// waiting polls, closes WebSockets with 1001 shutting_down, and waits until all are closed.
+// This happens at once unless Drain was called before. If ctx ends first, Shutdown cuts the
+// remaining connections and returns ctx's error. Publish then fails with CodeShuttingDown. A
+// second call waits for the first and returns the same.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.shutdown.Do(func() { s.shutdownErr = s.end(ctx) })
 	return s.shutdownErr

@@ -22,7 +22,7 @@ import (
 const (
 	idleTimeout  = 120 * time.Second // of a connection between two requests
 	writeTimeout = 60 * time.Second  // of a plain answer; streams and polls set their own
-	bodyTimeout  = 30 * time.Second  // for a body to arrive, also where nobody reads it
+	bodyTimeout  = 30 * time.Second  // for a body to arrive, also if no handler reads it
 )
 
 // Server is a realtime server. Make it with New, and end it with Shutdown.
@@ -46,11 +46,11 @@ type Server struct {
 	stopWatching chan struct{} // closed by Shutdown
 	access       atomic.Pointer[access]
 	reload       sync.Mutex
-	ended        bool // guarded by reload: what access has open was closed
+	ended        bool // guarded by reload: the current access is closed
 
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
-	failures        *auth.Refusals // commands of the full protocol
+	failures        *auth.Refusals // commands of maru.v1
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
 	overloaded      atomic.Bool
@@ -107,7 +107,7 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // strangers' TLS, mostly
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())
@@ -129,20 +129,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.requests.end()
 	if r.ContentLength != 0 {
-		// net/http reads what is left of a body before it answers. Without a limit who
-		// announces one and never sends it holds the connection for ever, however it is
+		// net/http reads the rest of a body before it answers. Without a limit a client that
+		// announces a body and never sends it would hold the connection forever, even if
 		// refused. (Not http.Server.ReadTimeout, which would end event streams.)
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	s.handler.ServeHTTP(w, r)
 }
 
-// handler is the server as its own listeners have it.
+// handler is the Server as its own listeners call it.
 type handler struct{ *Server }
 
-// AtOnce is front.Prompt's. Where nobody is to be identified, nothing of the history
-// is asked for and no protocol of a gateway's own begins, what is decided about a request stands
-// in it.
+// AtOnce implements front.Prompt. A request is decided by its headers alone if it needs no
+// identification, asks for no history, and begins no protocol of a gateway's own.
 func (h handler) AtOnce(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
@@ -155,19 +154,17 @@ func (h handler) AtOnce(r *http.Request) bool {
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
 
-// Publish publishes p in a channel, and returns when it has its position and is
-// on its way to all who are subscribed. It takes ownership of p and p.Data. It waits,
-// until ctx ends, while more is on its way than the server lets wait. The errors'
-// codes: CodeBadChannel, CodeNotAllowed for a name that begins with $, CodeBadText,
-// CodeBadJSON, CodeTooLarge, CodeShuttingDown.
+// Publish publishes p in a channel. It returns when p has its position and is on its way to all
+// subscribers. It takes ownership of p and p.Data. While too many publications are in progress
+// it waits, until ctx ends. Error codes: CodeBadChannel, CodeNotAllowed for a name that begins
+// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown.
 func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := s.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
 }
 
-// PublishWith is Publish with options: an idempotency key, a version, or for those
-// who are there only. Errors beside those of Publish: CodeBadRequest for a key that is
-// too long, CodeIdempotencyConflict.
+// PublishWith is Publish with options: an idempotency key, a version, or transient. Errors
+// besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
 func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.Published{}, err
@@ -176,7 +173,7 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		return maru.Published{}, errReserved
 	}
 	if int64(len(p.Data)) > s.options.MaxMessageBytes {
-		return maru.Published{}, maru.NewError(maru.CodeTooLarge, "the data is above the limit of a message")
+		return maru.Published{}, maru.NewError(maru.CodeTooLarge, fmt.Sprintf("the data has %d bytes, more than a message may have (limit %d)", len(p.Data), s.options.MaxMessageBytes))
 	}
 	if p.Kind == maru.JSON {
 		compact, err := request.CompactJSON(p.Data)
@@ -203,7 +200,7 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 	return done, err
 }
 
-// submit does not wait, as loops must not.
+// submit does not wait: it is for loops.
 func (s *Server) submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	s.complete(channel, p)
 	if o.IdempotencyKey != "" || o.Version != 0 {
@@ -216,7 +213,7 @@ func (s *Server) submit(channel string, p *maru.Publication, o maru.PublishOptio
 	s.broker.Submit(channel, p, o, done)
 }
 
-// count counts what was not delivered, because it was there already.
+// count counts publications that were not delivered, because they were repeats or stale.
 func (s *Server) count(p maru.Published) {
 	if p.Replayed {
 		s.replayed.Add(1)
@@ -226,8 +223,8 @@ func (s *Server) count(p maru.Published) {
 	}
 }
 
-// Connections is how many sockets, event streams and waiting polls there are now.
+// Connections returns the number of WebSockets, event streams and waiting polls now.
 func (s *Server) Connections() int { return s.registry.Count() }
 
-// Presence says who is subscribed to a channel now.
+// Presence returns the subscribers of a channel now.
 func (s *Server) Presence(channel string) maru.Presence { return s.hub.Presence(channel) }

@@ -64,7 +64,7 @@ func TestOneChannel(t *testing.T) {
 	})
 }
 
-// HTTP/2 is spoken where both sides can; the same server takes WebSockets.
+// HTTP/2 is used if both sides support it; the same server accepts WebSockets.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{TLSConfig: certified()})
@@ -130,7 +130,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// Who does not answer the closing handshake is cut when the time is over.
+// A client that does not answer the closing handshake is cut when the time is over.
 func TestShutdownOutOfPatience(t *testing.T) {
 	over(t, server.Options{}, func(t *testing.T, w *world) {
 		socket := w.dial("/")
@@ -161,8 +161,8 @@ func TestTooManyConnections(t *testing.T) {
 	})
 }
 
-// Who announces a body and never sends it held its connection for ever, whatever
-// the answer: net/http waits for the body first.
+// A client that announced a body and never sent it held its connection forever, whatever the answer:
+// net/http waits for the body first.
 func TestBodyHasADeadline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{})
@@ -185,7 +185,7 @@ func TestBodyHasADeadline(t *testing.T) {
 	}
 }
 
-// deadlines is an answer that remembers until when the request may be read.
+// deadlines is a response that records the read deadline.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	read time.Time
@@ -223,7 +223,7 @@ func TestLimitsOfRequests(t *testing.T) {
 		}
 	}
 
-	// What net/http cannot read, it answers itself.
+	// net/http itself answers what it cannot parse.
 	nc, err := net.Dial("tcp", w.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// Under a prefix everything is as it is at the root.
+// Under a prefix all addresses work as at the root.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{})

@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// session is what all sessions share.
+// session returns the options that all sessions share.
 func (s *Server) session() session.Options {
 	o := session.Options{
 		Submit:          s.submit,
@@ -32,13 +32,13 @@ func (s *Server) session() session.Options {
 	return o
 }
 
-// watch ends a part of a connection with the token by which it lives.
+// watch calls end when the token of a subscription expires or is revoked.
 func (s *Server) watch(who *auth.Identity, end func(error)) (release func(), err error) {
 	revocation, err := s.authenticator.Watch(who, auth.CloseFunc(end))
 	return revocation.Release, err
 }
 
-// ErrNoMethod is what Options.RPC answers for a method that it does not know.
-var ErrNoMethod error = maru.NewError(maru.CodeNotFound, "nobody answers this method")
+// ErrNoMethod is the error that Options.RPC returns for an unknown method.
+var ErrNoMethod error = maru.NewError(maru.CodeNotFound, "there is no such method")
 
-var errReserved = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+var errReserved = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are reserved for the server")

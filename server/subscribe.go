@@ -8,31 +8,30 @@ import (
 	"maru.example/maru/internal/hub"
 )
 
-// SubscribeOptions say from where on a program wants a channel, and how. The zero value
-// is: what is published from now on, all of it.
+// SubscribeOptions are the options of a subscription. The zero value asks for every publication
+// from now on.
 type SubscribeOptions struct {
-	// Since asks for what was published after a position. An empty Epoch means the
-	// current one.
+	// Since asks for the publications after a position. An empty Epoch means the current one.
 	Since *maru.Position
-	// Last asks for the newest that are retained, so many; Since wins. Negative: for all.
+	// Last asks for the newest retained publications, so many. Since wins. Negative: all.
 	Last int
-	// Latest: while the program is slow only the newest of each key waits for it.
+	// Latest: while the program is slow, only the newest publication of each key waits.
 	Latest bool
-	// MaxHz is the most that it gets of each key in a second, and implies Latest. 0: no
+	// MaxHz is the most publications of each key received in a second; it implies Latest. 0: no
 	// limit.
 	MaxHz float64
 }
 
-// Delivery is a publication and where it is. That of a transient one has no Offset.
+// Delivery is a publication and its position. A transient publication has no Offset.
 type Delivery struct {
 	Position    maru.Position
-	Publication *maru.Publication // shared by all who read it, and not to be changed
+	Publication *maru.Publication // shared by all readers, read-only
 }
 
-// Subscription is a program's place in a channel. It is for one goroutine, but for
-// Close.
+// Subscription is a program's subscription to a channel. Only Close is safe to call from
+// another goroutine.
 type Subscription struct {
-	// Gap is what was asked for by Since and is no longer retained; nil: nothing.
+	// Gap is the part of the history after Since that is no longer retained; nil: none.
 	Gap *maru.Gap
 
 	queue   *hub.Queue
@@ -40,11 +39,10 @@ type Subscription struct {
 	at      maru.Position
 }
 
-// Subscribe lets the program read a channel as a client does, but bound by no rule and
-// not counted in presence: what is retained and was asked for, then what is
-// published, with no hole and no double between the two. It must be closed. What
-// waits is bounded by the backlog of Options. Errors: CodeBadChannel,
-// CodeShuttingDown, ctx's.
+// Subscribe subscribes the program to a channel, as a client does, but no rule applies and it
+// is not counted in presence. It delivers the retained publications that o asks for, then the
+// live ones, without a hole or a duplicate between them. The subscription must be closed. Its
+// backlog is bounded by Options. Errors: CodeBadChannel, CodeShuttingDown, ctx's.
 func (s *Server) Subscribe(ctx context.Context, channel string, o SubscribeOptions) (*Subscription, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return nil, err
@@ -65,9 +63,9 @@ func (s *Server) Subscribe(ctx context.Context, channel string, o SubscribeOptio
 	return sub, nil
 }
 
-// Next waits for the next publication. Errors: ctx's cause; CodeSlow when more waited than
-// may, CodeShuttingDown: then there is nothing more to come, and Subscribe since
-// Position goes on from there.
+// Next waits for the next publication. Errors: ctx's cause; CodeSlow if the backlog was
+// exceeded; CodeShuttingDown. After the last two, nothing more is delivered; Subscribe with
+// Since set to Position continues from there.
 func (sub *Subscription) Next(ctx context.Context) (Delivery, error) {
 	for len(sub.waiting) == 0 {
 		batch, err := sub.queue.Next(ctx)
@@ -86,7 +84,7 @@ func (sub *Subscription) Next(ctx context.Context) (Delivery, error) {
 	return d, nil
 }
 
-// All is Next until it fails, with that error at the end.
+// All returns an iterator over Next. It ends with the first error, which it yields.
 func (sub *Subscription) All(ctx context.Context) iter.Seq2[Delivery, error] {
 	return func(yield func(Delivery, error) bool) {
 		for {
@@ -98,15 +96,15 @@ func (sub *Subscription) All(ctx context.Context) iter.Seq2[Delivery, error] {
 	}
 }
 
-// Position is up to where everything was given out.
+// Position returns the position of the last publication delivered.
 func (sub *Subscription) Position() maru.Position { return sub.at }
 
-// Close ends the subscription. It may be called from any goroutine, once, and not while
-// Next waits.
+// Close ends the subscription. It may be called from any goroutine, once, and not while Next
+// waits.
 func (sub *Subscription) Close() { sub.queue.Close() }
 
-// History is what is retained of a channel, see maru.Broker. Errors: CodeBadChannel,
-// CodeShuttingDown, ctx's.
+// History returns the retained publications of a channel, see maru.Broker. Errors:
+// CodeBadChannel, CodeShuttingDown, ctx's.
 func (s *Server) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.History{}, err

@@ -23,7 +23,7 @@ func say(t *testing.T, s *server.Server, channel string, texts ...string) (last 
 	return last
 }
 
-// take takes so many and answers their texts.
+// take takes n publications and returns their texts.
 func take(t *testing.T, sub *server.Subscription, n int) string {
 	t.Helper()
 	var texts []string
@@ -37,7 +37,7 @@ func take(t *testing.T, sub *server.Subscription, n int) string {
 	return strings.Join(texts, " ")
 }
 
-// A program reads what was published and what is, as a client does.
+// A program reads retained and live publications, as a client does.
 func TestSubscribe(t *testing.T) {
 	t.Parallel()
 	s, err := server.New(server.Options{HistoryPublications: 3})
@@ -109,7 +109,7 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// Who does not read is told so; with Latest only the newest of each key waits.
+// A slow subscription ends with CodeSlow; with Latest only the newest of each key waits.
 func TestSubscribeSlowly(t *testing.T) {
 	t.Parallel()
 	s, err := server.New(server.Options{BacklogMessages: 10})

@@ -22,8 +22,8 @@ import (
 
 const patience = 20 * time.Second
 
-// world is a server on a real port, plain or with TLS, where connections are
-// goroutines' and not loops'.
+// world is a server on a real port, plain or with TLS, where goroutines serve
+// the connections, not loops.
 type world struct {
 	t      *testing.T
 	server *server.Server
@@ -32,7 +32,7 @@ type world struct {
 	url    string
 	http   *http.Client
 	tls    *tls.Config // of clients
-	cut    bool        // the test has ended the server the hard way
+	cut    bool        // the test has cut the server
 }
 
 // over runs a test over plain TCP and over TLS.
@@ -86,7 +86,7 @@ func newWorld(t *testing.T, o server.Options) *world {
 	return w
 }
 
-// shutdown ends the server in good time.
+// shutdown shuts the server down with a time limit.
 func (w *world) shutdown() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -122,7 +122,7 @@ func (w *world) request(method, path, body string, headers ...string) *http.Resp
 	return answer
 }
 
-// code is the error's word in an answer.
+// code is the error code in an answer.
 func code(answer *http.Response) maru.Code {
 	var body struct {
 		Error struct{ Code maru.Code }

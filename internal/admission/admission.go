@@ -15,11 +15,11 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// retryAfter is how long, in seconds, a refused caller should wait.
+// retryAfter is the Retry-After of a refusal with 503, in seconds.
 const retryAfter = "5"
 
-// Admission lets live connections in, lists them, and keeps the log of their beginnings
-// and ends. The exported fields are set before use; all but Drain are needed.
+// Admission admits live connections, lists them, and logs when they open and close. The
+// exported fields are set before use; all but Drain are needed.
 type Admission struct {
 	Registry      *Registry
 	Authenticator *auth.Authenticator
@@ -32,7 +32,7 @@ type Admission struct {
 	transports []*Transport
 }
 
-// Transport makes a way in which connections come.
+// Transport adds a transport: the name is that of its connections in logs and metrics.
 func (a *Admission) Transport(name string) *Transport {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -41,15 +41,15 @@ func (a *Admission) Transport(name string) *Transport {
 	return t
 }
 
-// Transports are all of them, in the order in which they were made.
+// Transports returns all transports, in the order in which they were added.
 func (a *Admission) Transports() []*Transport {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.transports)
 }
 
-// Allow says who sent the request, if all of that is allowed to them in the channel:
-// else CodeNotAllowed, or the error of Authenticator.Identify. It may wait.
+// Allow identifies the sender of a request, and checks that it may perform all the actions in
+// the channel. Errors: CodeNotAllowed, those of Authenticator.Identify. It may wait.
 func (a *Admission) Allow(r *http.Request, channel string, actions ...auth.Action) (auth.Identity, error) {
 	who, err := a.Authenticator.Identify(r, channel)
 	if err != nil {
@@ -63,9 +63,9 @@ func (a *Admission) Allow(r *http.Request, channel string, actions ...auth.Actio
 	return who, nil
 }
 
-// Admit counts in a live connection that wants to do all of that in a channel, and says
-// who is at its other end. Errors: CodeShuttingDown, those of Allow, CodeRateLimited,
-// CodeTooManyConnections, CodeOverloaded. What is admitted is given back by Registry.Remove, once.
+// Admit admits a live connection that wants to perform the actions in a channel, and returns
+// the identity of its client. Errors: CodeShuttingDown, those of Allow, CodeRateLimited,
+// CodeTooManyConnections, CodeOverloaded. Registry.Remove gives back the reservation, once.
 func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Action) (auth.Identity, Reservation, error) {
 	if a.Drain.Begun() {
 		return auth.Identity{}, Reservation{}, errShuttingDown
@@ -82,9 +82,8 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 	return who, res, err
 }
 
-// MayPublish says whether somebody may publish in a channel now. own is the
-// connection's pace, nil where there is none. It does not wait. Errors:
-// CodeNotAllowed, CodeRateLimited.
+// MayPublish reports whether a client may publish in a channel now. own is the connection's
+// rate limiter, nil if it has none. It does not wait. Errors: CodeNotAllowed, CodeRateLimited.
 func (a *Admission) MayPublish(who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
 	if err := a.Rules.Allow(who, auth.Publish, channel); err != nil {
 		return err
@@ -92,8 +91,8 @@ func (a *Admission) MayPublish(who auth.Identity, addr netip.Addr, own *Pace, ch
 	return a.Rates.Publish(who, addr, own)
 }
 
-// Refuse answers a request for a live connection with err, and logs why: not
-// the query, which may hold a secret.
+// Refuse answers a request for a live connection with err, and logs the reason. The log leaves
+// out the query, which may hold a secret.
 func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := maru.ErrorOf(err)
 	level, reason := slog.LevelWarn, e.Message
@@ -110,7 +109,7 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	WriteError(w, r, err)
 }
 
-// WriteError is auth.WriteError, with Retry-After where coming back helps.
+// WriteError is auth.WriteError, with Retry-After if a later attempt may succeed.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	switch maru.ErrorOf(err).Code.Status() {
 	case http.StatusServiceUnavailable:
@@ -123,7 +122,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	auth.WriteError(w, r, err)
 }
 
-// Opened counts and logs the beginning of a live connection.
+// Opened counts and logs that a live connection was opened.
 func (a *Admission) Opened(t *Transport, live Live) {
 	t.begin()
 	if a.logs() {
@@ -131,8 +130,8 @@ func (a *Admission) Opened(t *Transport, live Live) {
 	}
 }
 
-// Closed counts and logs the end of a live connection: its close code, 0 where the
-// transport has none, and why.
+// Closed counts and logs that a live connection was closed: its close code, 0 if the transport
+// has none, and the reason.
 func (a *Admission) Closed(t *Transport, live Live, code int, reason string) {
 	t.end(code, reason)
 	if !a.logs() {
@@ -146,8 +145,8 @@ func (a *Admission) Closed(t *Transport, live Live, code int, reason string) {
 	a.Log.LogAttrs(context.Background(), slog.LevelDebug, "disconnected", all...)
 }
 
-// logs is asked first: a connection that is not logged costs the log nothing. To write
-// both lines takes longer than to shake hands, and they help to find a fault only.
+// logs is checked first, so that a connection that is not logged costs nothing. Writing both
+// lines takes longer than the handshake, and they only help to find a fault.
 func (a *Admission) logs() bool { return a.Log.Enabled(context.Background(), slog.LevelDebug) }
 
 func attrs(live Live) []slog.Attr {

@@ -55,7 +55,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// Refusals are logged, and the log has nothing of a query.
+// Refusals are logged without the query.
 func TestRefusalsDoNotRepeatTheQuery(t *testing.T) {
 	t.Parallel()
 	for _, query := range []string{"since=hush", "last=hush", "since=1&last=hush", "hush=%zz"} {
@@ -100,7 +100,7 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	}
 }
 
-// Why connections ended is one word of few, whatever their clients say.
+// Reasons for the end of connections are a few words, whatever clients send.
 func TestTransports(t *testing.T) {
 	t.Parallel()
 	a, _ := newAdmission(0, slog.LevelError)

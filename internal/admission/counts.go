@@ -9,8 +9,8 @@ import (
 	"maru.example/maru"
 )
 
-// Transport is one of the ways in which live connections come: its name in logs and metrics,
-// and how many of them there are and were. Make it with Admission.Transport.
+// Transport is one way in which clients connect: its name in logs and metrics, and how many
+// connections are open and have ended. Make it with Admission.Transport.
 type Transport struct {
 	name string
 	now  atomic.Int64
@@ -19,13 +19,13 @@ type Transport struct {
 	ended map[string]uint64 // by reason
 }
 
-// Name is websocket, maru.v1, sse, and so on.
+// Name returns the transport's name: websocket, maru.v1, sse, and so on.
 func (t *Transport) Name() string { return t.name }
 
-// Now is how many connections there are.
+// Now returns the number of open connections.
 func (t *Transport) Now() int64 { return t.now.Load() }
 
-// Ended is how many connections have ended, by the reason: an error's code, closed, lost or
+// Ended returns the number of ended connections by reason: an error code, closed, lost or
 // answered.
 func (t *Transport) Ended() map[string]uint64 {
 	t.mu.Lock()
@@ -45,21 +45,21 @@ func (t *Transport) end(code int, reason string) {
 	t.ended[endOf(code, reason)]++
 }
 
-// Reasons why a connection ended, beside the codes of errors.
+// Reasons for the end of a connection, besides error codes.
 const (
-	ClientWent = "client went" // without a close frame, on a transport that has none
+	ClientWent = "client went" // the client left, on a transport without close frames
 	Answered   = "answered"    // a poll
 
 	closedByClient = "closed"
 	lost           = "lost" // it broke, or the client did not answer a ping or a close
 )
 
-// endOf is one word of few, whatever a client gives as its reason.
+// endOf maps a close to one of a few reasons, whatever reason the client gives.
 func endOf(code int, reason string) string {
 	switch {
 	case reason == Answered, slices.Contains(errorCodes, maru.Code(reason)):
 		return reason
-	case code == 1006, code == 0 && reason != ClientWent: // RFC 6455 §7.4.1: 1006 is no close frame
+	case code == 1006, code == 0 && reason != ClientWent: // RFC 6455 §7.4.1: 1006 means that there was no close frame
 		return lost
 	}
 	return closedByClient

@@ -1,6 +1,6 @@
-// Package admission says who may enter now, and knows who is inside: limits in all and by
-// address, rates by person, the drain of a server that goes, and the registry of all live
-// connections.
+// Package admission decides whether a new live connection is accepted, and lists those that are
+// open: limits in total and by address, rates by person, the drain of a stopping server, and
+// the registry of all live connections.
 //
 //	request ─→ Admission.Admit ─refused→ Admission.Refuse: 403, 429, 503 with Retry-After
 //	              │ rules, rates, Registry.Reserve
@@ -9,9 +9,9 @@
 //	              ▼
 //	        Registry.Remove(live)
 //
-// A live connection is a WebSocket, an event stream or a waiting poll, whatever carries it. What
-// the registry keeps of one is an interface value in a slab, 16 bytes; all else it asks
-// the connection for when somebody wants to know (Live).
+// A live connection is a WebSocket, an event stream or a waiting poll. The registry keeps only
+// an interface value of 16 bytes for each; it asks the connection for the rest when needed
+// (Live).
 //
 // # Concurrency
 //
@@ -20,5 +20,5 @@
 //
 // # What it does not do
 //
-// It knows no channel, decides no right (auth.Rules does) and opens no connection.
+// It knows no channels, decides no rights (auth.Rules does) and opens no connections.
 package admission

@@ -10,17 +10,17 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Drain is the end of a server in service: no new connections are accepted, and the
-// existing ones are closed one by one and sent when to come back. The zero Drain has not begun.
+// Drain is the graceful end of a server: no new connections are accepted, and the existing ones
+// are closed one by one and sent a time to reconnect. The zero Drain has not begun.
 //
 //	Begin          last turn    end of the drain    twice the time
 //	  ├──── turns ──────┤              │                  │
 //	  │ closed: come back after …      ├── anywhere here ─┤
 //
-// Nobody else has this server's channels, so it is no use to come back while it is
-// still there: an EventSource that is refused even gives up for ever.
+// Clients stay away until the end because no other server has this server's channels. A client
+// that reconnects earlier is refused, and an EventSource that is refused never tries again.
 type Drain struct {
-	time atomic.Pointer[drainTime] // nil: it has not begun
+	time atomic.Pointer[drainTime] // nil: not begun
 }
 
 type drainTime struct {
@@ -30,15 +30,15 @@ type drainTime struct {
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
 
-// Begin begins a drain that takes so long, and reports whether it had not begun.
+// Begin begins a drain of that length. It reports false if one has begun already.
 func (d *Drain) Begin(over time.Duration) bool {
 	return d.time.CompareAndSwap(nil, &drainTime{time.Now().Add(over), over})
 }
 
-// Begun reports whether it has begun.
+// Begun reports whether the drain has begun.
 func (d *Drain) Begun() bool { return d.time.Load() != nil }
 
-// Left is how much time there is until its end; 0 if it has not begun.
+// Left returns the time until the end of the drain; 0 if it has not begun.
 func (d *Drain) Left() time.Duration {
 	if t := d.time.Load(); t != nil {
 		return max(0, time.Until(t.end))
@@ -46,8 +46,8 @@ func (d *Drain) Left() time.Duration {
 	return 0
 }
 
-// ComeBack is for how long a client whose connection is closed now should stay away, of
-// each another time: at least until the end of the drain, at most as long as all of it. 0: it
+// ComeBack returns how long a client whose connection is closed now should wait: at least until
+// the end of the drain, at most as long as the whole drain after it, at random. 0: the drain
 // has not begun.
 func (d *Drain) ComeBack() time.Duration {
 	t := d.time.Load()
@@ -58,8 +58,8 @@ func (d *Drain) ComeBack() time.Duration {
 	return left + rand.N(max(t.over-left, 1))
 }
 
-// Leave lets the connections of a registry leave, spread evenly over the time and in random
-// order. It returns when all have been asked to, or with ctx's cause.
+// Leave calls Leave on all connections of a registry, spread evenly over the time and in random
+// order. It returns after the last call, or with ctx's cause.
 func (r *Registry) Leave(ctx context.Context, over time.Duration) error {
 	var all []Live
 	for live := range r.All() {

@@ -13,7 +13,7 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// All clients are to come back when the server is gone, and each at another time.
+// All clients are sent a time after the end of the server, each a different one.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestDrain(t *testing.T) {
 			left := over / 10 * 9 * time.Duration(i) / n
 			back := left + d.ComeBack()
 			if back < over || back > left+over+time.Millisecond {
-				t.Errorf("number %d, who left after %v, is back after %v", i, left, back)
+				t.Errorf("number %d, closed after %v, would reconnect after %v", i, left, back)
 			}
 			if back < over+over/4 {
 				early++
@@ -38,7 +38,7 @@ func TestDrain(t *testing.T) {
 			time.Sleep(over / 10 * 9 / n)
 		}
 		if early == 0 || early == n {
-			t.Errorf("%d of %d are back at about the same time", early, n)
+			t.Errorf("%d of %d would reconnect at about the same time", early, n)
 		}
 		time.Sleep(2 * over)
 		if d.Left() != 0 || d.ComeBack() > over {

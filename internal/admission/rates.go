@@ -70,7 +70,7 @@ type rateLimits struct {
 	start time.Time
 }
 
-// Set replaces the limits. It is not called twice at once.
+// Set replaces the limits. Calls must not overlap.
 func (r *Rates) Set(limits RateLimits) {
 	start := time.Now()
 	if old := r.limits.Load(); old != nil {

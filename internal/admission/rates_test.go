@@ -69,7 +69,7 @@ func TestRates(t *testing.T) {
 	})
 }
 
-// What is remembered of the many who come once goes.
+// The entries of people that connect once are removed.
 func TestRatesForget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,50 +12,50 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Live is a live connection as the registry knows it. Its methods are called from any
-// goroutine and do not wait, but for Info, which may ask the connection's loop.
+// Live is a live connection as the registry uses it. Its methods are called from any goroutine
+// and do not wait, except Info, which may ask the connection's loop.
 type Live interface {
-	// Entry is the connection's place in the registry; always the same.
+	// Entry returns the connection's entry in the registry; always the same one.
 	Entry() *Entry
-	// Identity is who is at the other end now.
+	// Identity returns the client's current identity.
 	Identity() auth.Identity
-	// Info is what there is to say of the connection.
+	// Info describes the connection.
 	Info() Info
-	// Close ends the connection with the code of err; closing twice is closing once.
+	// Close closes the connection with the code of err; a second call does nothing.
 	Close(err error)
-	// Leave ends it because the server drains: the client may be sent when to come back.
+	// Leave closes it because the server drains; the client may be sent a time to reconnect.
 	Leave()
 }
 
-// Info is what the registry answers about a live connection.
+// Info describes a live connection.
 type Info struct {
 	ID        uint64 // within this process
 	Transport string // websocket, maru.v1, sse, …
 	Addr      netip.Addr
 	User      string // empty: anonymous
 	Since     time.Time
-	Channels  []string // that it is subscribed to
+	Channels  []string // channels it is subscribed to
 }
 
-// Reservation is a connection that was counted in and is not open yet.
+// Reservation is a connection that was counted and is not open yet.
 type Reservation struct {
-	born int64    // nanoseconds after the registry's start, of every reservation another: its id, too
-	addr [16]byte // without a zone; zero: none. A netip.Addr is 24, and there are a great many
+	born int64    // nanoseconds after the registry's start; unique, so also the id
+	addr [16]byte // without a zone; zero: none. A netip.Addr has 24 bytes, and there are many connections
 }
 
-// Entry is what a live connection has as a part of itself to be in a registry: 32 bytes. The
-// zero value is opened by Open, in place; it is not copied.
+// Entry is the part of a live connection that the registry needs: 32 bytes. The zero value is
+// opened in place by Open, and must not be copied.
 type Entry struct {
 	Reservation
 	place uint32        // in the slab
 	stage atomic.Uint32 // see Enter and End
 }
 
-// Open makes the zero Entry that of a reservation.
+// Open initializes the zero Entry with a reservation.
 func (e *Entry) Open(r Reservation) { e.Reservation, e.place = r, none }
 
-// Addr is the client's address: the peer's, or the one that a trusted proxy gave. It
-// is invalid where there is none, as of a Unix socket.
+// Addr returns the client's address: the peer's, or the one that a trusted proxy reported. It
+// is invalid if there is none, as for a Unix socket.
 func (e *Reservation) Addr() netip.Addr {
 	if e.addr == [16]byte{} {
 		return netip.Addr{}
@@ -63,13 +63,12 @@ func (e *Reservation) Addr() netip.Addr {
 	return netip.AddrFrom16(e.addr).Unmap()
 }
 
-// ID names the connection within this process.
+// ID identifies the connection within this process.
 func (e *Reservation) ID() uint64 { return uint64(e.born) }
 
-// Registry counts and lists live connections, and bounds how many there are at once, in
-// all and from one address. Of IPv6 the first 64 bits count as one address, because a customer
-// gets that many. It keeps one small entry for each address, and none at all where
-// addresses are not limited.
+// Registry counts and lists live connections, and limits their number in total and by address.
+// The first 64 bits of IPv6 count as one address, because a customer gets that many. It keeps
+// one small entry for each address, and none if addresses are not limited.
 type Registry struct {
 	total, perAddr int
 	start          time.Time
@@ -79,11 +78,11 @@ type Registry struct {
 	overloaded bool // see Refuse
 	born       int64
 	addrs      map[netip.Addr]int // only while perAddr > 0
-	chunks     []*[chunkLive]Live // a slab: chunks never move and are not given back
+	chunks     []*[chunkLive]Live // a slab: chunks never move and are never freed
 	free       []uint32
 }
 
-// chunkLive is how many connections a chunk of the slab has: 16 KiB.
+// chunkLive is the number of connections in a chunk of the slab: 16 KiB.
 const chunkLive = 1024
 
 // NewRegistry makes a Registry; 0 means no limit.
@@ -95,9 +94,9 @@ func NewRegistry(total, perAddr int) *Registry {
 	return r
 }
 
-// Reserve counts a connection from a, or refuses it: with CodeTooManyConnections, whose
-// message says which limit it is, or with CodeOverloaded while Refuse says so. An
-// invalid address counts in all only. What was reserved is given back by Remove, once.
+// Reserve counts a connection from a, or refuses it: with CodeTooManyConnections, whose message
+// names the limit, or with CodeOverloaded after Refuse(true). An invalid address counts only in
+// total. Remove gives the reservation back, once.
 func (r *Registry) Reserve(a netip.Addr) (Reservation, error) {
 	a = plain(a)
 	block := blockOf(a)
@@ -105,15 +104,15 @@ func (r *Registry) Reserve(a netip.Addr) (Reservation, error) {
 	defer r.mu.Unlock()
 	switch {
 	case r.overloaded:
-		return Reservation{}, maru.NewError(maru.CodeOverloaded, "the server has reached its memory ceiling (--max-memory)")
+		return Reservation{}, maru.NewError(maru.CodeOverloaded, "the server has reached its memory ceiling (--max-memory): try again later")
 	case r.total > 0 && r.count >= r.total:
 		return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
-			fmt.Sprintf("the server has its %d connections (--max-connections)", r.total))
+			fmt.Sprintf("the server has too many connections (limit %d, --max-connections): try again later", r.total))
 	}
 	if r.addrs != nil && a.IsValid() {
 		if r.addrs[block] >= r.perAddr {
 			return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
-				fmt.Sprintf("the address %s has its %d connections (if it is a proxy's: --trusted-proxy)", block, r.perAddr))
+				fmt.Sprintf("too many connections from the address %s (limit %d): close some; if it is a proxy, set --trusted-proxy", block, r.perAddr))
 		}
 		r.addrs[block]++
 	}
@@ -146,8 +145,8 @@ func (r *Registry) Add(live Live) {
 	r.chunks[e.place/chunkLive][e.place%chunkLive] = live
 }
 
-// Remove gives back what Reserve counted, and takes the connection off the list if it
-// was added.
+// Remove gives back what Reserve counted, and removes the connection from the list if it was
+// added.
 func (r *Registry) Remove(e *Entry) {
 	block := blockOf(e.Addr())
 	r.mu.Lock()
@@ -166,22 +165,22 @@ func (r *Registry) Remove(e *Entry) {
 	}
 }
 
-// Refuse has Reserve refuse everybody, or no longer.
+// Refuse makes Reserve refuse all connections, or accept them again.
 func (r *Registry) Refuse(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.overloaded = on
 }
 
-// Count is the number of connections now, those that are being opened among them.
+// Count returns the number of connections, including those being opened.
 func (r *Registry) Count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.count
 }
 
-// All are the live connections. One that comes or goes meanwhile may be among them or
-// not. The lock is held for a chunk at a time, and not while the loop's body runs.
+// All iterates over the live connections. It may miss or include those that open or close
+// meanwhile. The lock is held for one chunk at a time, and not while the loop's body runs.
 func (r *Registry) All() iter.Seq[Live] {
 	return func(yield func(Live) bool) {
 		for n := 0; ; n++ {
@@ -201,7 +200,8 @@ func (r *Registry) All() iter.Seq[Live] {
 	}
 }
 
-// Close ends the connections whose identity matches, with the code of err, and says how many.
+// Close closes the connections whose identity matches with the code of err, and returns how
+// many.
 func (r *Registry) Close(match func(auth.Identity) bool, err error) (n int) {
 	for live := range r.All() {
 		if match(live.Identity()) {
@@ -212,16 +212,16 @@ func (r *Registry) Close(match func(auth.Identity) bool, err error) (n int) {
 	return n
 }
 
-// Since is when the connection of an entry was admitted.
+// Since returns the time at which the connection was admitted.
 func (r *Registry) Since(e *Entry) time.Time { return r.start.Add(time.Duration(e.born)) }
 
-// Age is how long ago that is.
+// Age returns how long ago that was.
 func (r *Registry) Age(e *Entry) time.Duration { return time.Since(r.start) - time.Duration(e.born) }
 
-// plain is an address as it counts: IPv4 is never mapped, and no zone.
+// plain normalizes an address: IPv4 is never mapped, and there is no zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// blockOf is what counts as one address.
+// blockOf returns the block that counts as one address.
 func blockOf(a netip.Addr) netip.Addr {
 	a = plain(a)
 	if a.Is6() {

@@ -17,7 +17,7 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// live is a connection that only says what happens to it.
+// live is a connection that records what happens to it.
 type live struct {
 	entry admission.Entry
 	info  admission.Info
@@ -106,8 +106,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A connection without a readable address cannot be told from others, and counts in all
-// only.
+// Connections without a valid address cannot be distinguished, and count only in total.
 func TestInvalidAddress(t *testing.T) {
 	t.Parallel()
 	r := admission.NewRegistry(3, 1)
@@ -264,7 +263,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Connections leave in turn, evenly over the time; one that has gone is not asked.
+// Connections are closed one by one, evenly over the time; a closed one is skipped.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,8 +13,9 @@ const (
 	closed
 )
 
-// Enter ends the opening of a connection; entered says that it has something to leave, a
-// channel mostly. It reports whether the connection has ended meanwhile: then the caller releases it.
+// Enter ends the opening of a connection; entered reports that Exit has something to undo,
+// usually a subscription. It returns whether the connection has ended meanwhile: then the
+// caller releases it.
 func (e *Entry) Enter(entered bool) (ended bool) {
 	next := open
 	if entered {
@@ -23,8 +24,8 @@ func (e *Entry) Enter(entered bool) (ended bool) {
 	return !e.stage.CompareAndSwap(opening, next)
 }
 
-// End says that the connection has ended. With release the caller releases it, and entered is
-// what Enter said; without, whoever opens it does. It is called once.
+// End marks the connection as ended. If release is true the caller releases it, and entered is
+// the argument of Enter; otherwise the goroutine that opens it does. It is called once.
 func (e *Entry) End() (release, entered bool) {
 	was := e.stage.Swap(closed)
 	return was != opening, was == openEntered

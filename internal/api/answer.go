@@ -15,8 +15,8 @@ import (
 	"maru.example/maru/internal/handshake"
 )
 
-// fail answers with err. What is the server's fault is logged in full; a client
-// that went away hears nothing and is no fault.
+// fail answers with err. Faults of the server are logged in full. A client that has
+// disconnected gets no answer, and is not a fault.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case handshake.IsUpgrade(r):
@@ -30,8 +30,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	admission.WriteError(w, r, err)
 }
 
-// allow reports whether the request's method is one of these, and otherwise has
-// answered: 204 to OPTIONS, 405 to the others, either with Allow.
+// allow reports whether the request's method is one of these. Otherwise it answers: 204 to
+// OPTIONS, 405 to the others, both with Allow.
 func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if slices.Contains(methods, r.Method) {
 		return true
@@ -40,7 +40,7 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 	} else {
-		admission.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "this address does not take "+r.Method))
+		admission.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "the method "+r.Method+" is not allowed here; the Allow header lists those that are"))
 	}
 	return false
 }
@@ -58,8 +58,8 @@ func headerJSON(w http.ResponseWriter) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// marshal is json.Marshal that leaves <, > and & as they are. v is one of our
-// own types, which cannot fail.
+// marshal is json.Marshal without escaping <, > and &. v is one of this module's types, which
+// cannot fail.
 func marshal(v any) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -30,10 +30,10 @@ type Options struct {
 	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error)
 	Pages   Pages
 
-	Ready   func() error // why no new connections are accepted now; nil: they are
+	Ready   func() error // why no new connections are accepted; nil: they are
 	Metrics http.Handler
 
-	MaxBodyBytes int64 // of what is published; default 1 MiB
+	MaxBodyBytes int64 // of a published body; default 1 MiB
 }
 
 // API is an http.Handler.

@@ -1,18 +1,17 @@
-// Package api is maru over plain HTTP, and the map of its addresses: it routes
-// each request to what answers it, publishes, and answers history, polls and
-// presence.
+// Package api is maru over plain HTTP. It routes each request to its handler, publishes, and
+// answers history, polls and presence.
 //
 //	/                         the channel hall; a browser gets the chat page
 //	/channels/NAME            GET: WebSocket, server-sent events, page or history; POST: publish
 //	/channels/NAME/presence   GET: JSON or server-sent events
 //	/quotes  /assets/…        pages
 //	/session                  sign-in
-//	/tickets                  tickets that stand for somebody once
-//	/admin/disconnect  /admin/revoke   for back ends: end somebody's connections, or their right to come back
-//	/healthz                  200 ok
+//	/tickets                  single-use tickets in place of a token
+//	/admin/disconnect  /admin/revoke   for back ends: close a person's connections, or revoke their access
+//	/healthz  /readyz  /metrics        health checks and metrics
 //
-// It stands behind auth.RequestFilter.Handler. Paths are matched as they were escaped by
-// the client and never cleaned; a name is unescaped exactly once.
+// It stands behind auth.RequestFilter.Handler. Paths are matched as the client escaped them,
+// and never cleaned; a name is unescaped exactly once.
 //
 // # Concurrency
 //
@@ -21,6 +20,5 @@
 //
 // # What it does not do
 //
-// It makes no live connections itself: Options.Sockets, Events and
-// PresenceEvents do.
+// It makes no WebSockets and event streams itself: the gateways in Options.Routes do.
 package api

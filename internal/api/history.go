@@ -11,18 +11,18 @@ import (
 	"maru.example/maru/internal/request"
 )
 
-// maxWait is the longest that a poll waits: proxies cut most requests after a minute.
+// maxWait is the longest wait of a poll: most proxies cut requests after a minute.
 const maxWait = 60 * time.Second
 
-// ask is what a request for history asks.
+// ask holds the parameters of a request for history.
 type ask struct {
 	query maru.HistoryQuery
 	wait  time.Duration
 }
 
-// serveHistory answers what is retained, or waits for it (see poll). Parameters:
+// serveHistory answers the retained publications, or waits for one (see servePoll). Parameters:
 //
-//	since=POSITION   publications after it, the first of them; without it the newest
+//	since=POSITION   the first publications after it; without it the newest
 //	limit=N          how many at most, 1 to 1,000; default 100
 //	wait=30s         up to 60 s, a Go duration or whole seconds
 //
@@ -76,12 +76,12 @@ func parseWait(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > maxWait {
-		return 0, maru.NewError(maru.CodeBadRequest, "wait is a duration from 0 to 60s")
+		return 0, maru.NewError(maru.CodeBadRequest, "wait must be a duration from 0 to 60s")
 	}
 	return d, nil
 }
 
-// historyBytes is about how much of an answer is put together for one write.
+// historyBytes is about the size of one write of an answer.
 const historyBytes = 64 << 10
 
 // writeHistory answers 200 with the history of docs/contract.md §3. It is put together by hand,
@@ -100,7 +100,7 @@ func writeHistory(w http.ResponseWriter, channel string, h maru.History) {
 			continue
 		}
 		if _, err := w.Write(b); err != nil {
-			return // the client has gone, or does not read
+			return // the client has disconnected, or does not read
 		}
 		b = b[:0]
 	}

@@ -133,7 +133,7 @@ func (p *pieces) Write(b []byte) (int, error) {
 	return p.ResponseRecorder.Write(b)
 }
 
-// A poll that finds nothing waits, and ends with what came, or empty.
+// A poll without publications waits, and ends with the next one or empty.
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -12,13 +12,13 @@ import (
 	"maru.example/maru/internal/hub"
 )
 
-// answerTimeout is for the writing of the answer of a poll.
+// answerTimeout is the time for writing the answer of a poll.
 const answerTimeout = 60 * time.Second
 
-// servePoll is history that waits: with something after since, or a gap, it
-// answers at once; otherwise with the first that is published, or, when the time is
-// over, it is its turn in a drain or the session or the token ends, with an empty list. A poll
-// counts as a connection, not as a person in the channel.
+// servePoll is history that waits. If there is a publication after since, or a gap, it answers
+// at once; otherwise with the next publication. It answers with an empty list when the wait is
+// over, at its turn in a drain, or when the session or the token ends. A poll counts as a
+// connection, and not in presence.
 func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
 	ctx, cancel := context.WithTimeout(r.Context(), asked.wait)
 	defer cancel()
@@ -29,8 +29,8 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	}
 	defer h.Release()
 
-	// A server's write time-out counts from the request's beginning, and on HTTP/2
-	// it ends the stream also while nothing is written.
+	// A server's write time-out counts from the start of the request, and on HTTP/2 it ends the
+	// stream even if nothing is being written.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
 	h.Opened()
 	history, err := a.poll(ctx, channel, asked.query)
@@ -45,7 +45,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	limit := q.Limit
 	if q.Since == nil {
-		q.Limit = 0 // only what comes from now on
+		q.Limit = 0 // only publications from now on
 	}
 	queue, h, err := a.hub.Subscribe(ctx, channel, hub.Reader{Absent: true}, q)
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (ma
 		}
 		for _, d := range batch {
 			if d.At.Offset == 0 {
-				continue // transient: no part of a history
+				continue // transient: not part of a history
 			}
 			h.Epoch, h.Head = d.At.Epoch, d.At.Offset
 			if len(h.Publications) < limit {

@@ -6,8 +6,7 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// servePresence answers who is subscribed, once or as a stream.
-// Errors: 403 not_allowed.
+// servePresence answers the presence of a channel, as JSON. Errors: 403 not_allowed.
 func (a *API) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	if !allow(w, r, http.MethodGet, http.MethodHead) {
 		return

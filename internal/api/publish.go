@@ -13,24 +13,24 @@ import (
 	"maru.example/maru/internal/request"
 )
 
-// bodyTimeout is for a body to arrive.
+// bodyTimeout is the time for a body to arrive.
 const bodyTimeout = 30 * time.Second
 
 // position is the answer to a publication.
 type position struct {
 	Channel string `json:"channel"`
 	Epoch   string `json:"epoch"`
-	Offset  uint64 `json:"offset,omitempty"` // none for what is transient
+	Offset  uint64 `json:"offset,omitempty"` // none for a transient publication
 }
 
 // servePublish publishes the body. Parameters:
 //
-//	key=KEY          what the value is of
-//	version=N        1 or more: not published unless it is above what the channel has
-//	transient=true   for those who are there: not retained, without an offset
+//	key=KEY          identifies the value, for conflation
+//	version=N        1 or more: published only if above the channel's version
+//	transient=true   for present subscribers only: not retained, without an offset
 //
-// With Idempotency-Key a retry is safe. An answer to what was not published anew says
-// so: Idempotent-Replay: true, or Stale-Version: true with the channel's head.
+// With Idempotency-Key a retry is safe. If nothing was published, the answer has a header:
+// Idempotent-Replay: true, or Stale-Version: true with the position of the channel's head.
 //
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
@@ -70,7 +70,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 	writeJSON(w, marshal(position{channel, done.Epoch, done.Offset}))
 }
 
-// parseOptions reads how the publication is to be taken.
+// parseOptions reads the options of a publication.
 func parseOptions(r *http.Request) (o maru.PublishOptions, err error) {
 	q, err := request.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -79,14 +79,14 @@ func parseOptions(r *http.Request) (o maru.PublishOptions, err error) {
 	keys := r.Header.Values("Idempotency-Key")
 	switch {
 	case len(keys) > 1, len(keys) == 1 && keys[0] == "":
-		return o, maru.NewError(maru.CodeBadRequest, "Idempotency-Key is one value of 1 to 255 bytes")
+		return o, maru.NewError(maru.CodeBadRequest, "Idempotency-Key must be one value of 1 to 255 bytes")
 	case len(keys) == 1:
 		o.IdempotencyKey = keys[0]
 	}
 	if q.Has("version") {
 		o.Version, err = strconv.ParseUint(q.Get("version"), 10, 64)
 		if err != nil || o.Version == 0 {
-			return o, maru.NewError(maru.CodeBadRequest, "version is a whole number from 1")
+			return o, maru.NewError(maru.CodeBadRequest, "version must be a whole number from 1")
 		}
 	}
 	switch q.Get("transient") {
@@ -94,10 +94,10 @@ func parseOptions(r *http.Request) (o maru.PublishOptions, err error) {
 		o.Transient = true
 	case "", "false":
 	default:
-		return o, maru.NewError(maru.CodeBadRequest, "transient is true or false")
+		return o, maru.NewError(maru.CodeBadRequest, "transient must be true or false")
 	}
 	if o.Transient && o.Version != 0 {
-		return o, maru.NewError(maru.CodeBadRequest, "what is transient has no version")
+		return o, maru.NewError(maru.CodeBadRequest, "a transient publication has no version: leave out one of the two")
 	}
 	return o, o.Check()
 }
@@ -109,10 +109,10 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 	}
 	key := q.Get("key")
 	if len(key) > maru.MaxKeyBytes || !utf8.ValidString(key) {
-		return nil, maru.NewError(maru.CodeBadRequest, "a key is UTF-8 of at most 255 bytes")
+		return nil, maru.NewError(maru.CodeBadRequest, "key must be UTF-8 of at most 255 bytes")
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, maru.NewError(maru.CodeBadRequest, "a body with a Content-Encoding is not published: send it plain")
+		return nil, maru.NewError(maru.CodeBadRequest, "Content-Encoding is not supported: send the body uncompressed")
 	}
 	kind, err := request.Kind(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -131,9 +131,9 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 	return p, p.Check()
 }
 
-// readBody reads all of the body, in time.
+// readBody reads the whole body, with a deadline.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := maru.NewError(maru.CodeTooLarge, "the body is above the limit of a message")
+	tooLarge := maru.NewError(maru.CodeTooLarge, "the body is larger than a message may be (--max-message)")
 	if r.ContentLength > a.MaxBodyBytes {
 		return nil, tooLarge // and net/http closes the connection rather than read it
 	}
@@ -144,7 +144,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, maru.NewError(maru.CodeBadRequest, "the body did not arrive whole, or not in time")
+		return nil, maru.NewError(maru.CodeBadRequest, "the body was incomplete or took longer than 30 s: send it again")
 	}
 	control.SetReadDeadline(time.Time{})
 	return data, nil

@@ -65,7 +65,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// How a publication is to be taken: once, only if newer, or not kept.
+// Options of a publication: once, only if newer, or not retained.
 func TestPublishOptions(t *testing.T) {
 	t.Parallel()
 	const key = "Idempotency-Key: k"
@@ -117,8 +117,7 @@ func TestPublishOptions(t *testing.T) {
 	}
 }
 
-// A body whose length nobody said is cut off at the limit, one that breaks off
-// is not published.
+// A body of unknown length is cut off at the limit, and an incomplete one is not published.
 func TestPublishStreamed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

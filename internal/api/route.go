@@ -51,7 +51,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveGateway answers the addresses of gateways' own.
+// serveGateway answers the gateways' own addresses.
 func (a *API) serveGateway(w http.ResponseWriter, r *http.Request, path string) {
 	for i := range a.Routes {
 		if route := &a.Routes[i]; route.Matches(path, r) {
@@ -62,7 +62,7 @@ func (a *API) serveGateway(w http.ResponseWriter, r *http.Request, path string) 
 	a.fail(w, r, errNotFound)
 }
 
-// serveOK answers whoever looks after the server: ok, or what is the matter.
+// serveOK answers health checks: ok, or the error.
 func (a *API) serveOK(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case !allow(w, r, http.MethodGet, http.MethodHead):
@@ -75,7 +75,7 @@ func (a *API) serveOK(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-var errNotFound = maru.NewError(maru.CodeNotFound, "there is nothing at this address")
+var errNotFound = maru.NewError(maru.CodeNotFound, "no such address: see docs/contract.md §1")
 
 // serveUnderChannels answers NAME and NAME/presence.
 func (a *API) serveUnderChannels(w http.ResponseWriter, r *http.Request, rest string) {
@@ -86,7 +86,7 @@ func (a *API) serveUnderChannels(w http.ResponseWriter, r *http.Request, rest st
 	}
 	name, err := maru.ParseChannel(segment)
 	if err == nil && maru.Reserved(name) {
-		err = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are the server's own")
+		err = maru.NewError(maru.CodeNotAllowed, "channels whose names begin with $ are reserved for the server")
 	}
 	switch {
 	case err != nil:
@@ -98,7 +98,7 @@ func (a *API) serveUnderChannels(w http.ResponseWriter, r *http.Request, rest st
 	}
 }
 
-// serveChannel answers all that a channel's address answers.
+// serveChannel answers a channel's address.
 func (a *API) serveChannel(w http.ResponseWriter, r *http.Request, name string, page ChannelHandler) {
 	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && !handshake.IsUpgrade(r) {
 		w.Header().Add("Vary", "Accept")
@@ -123,9 +123,9 @@ func (a *API) serveChannel(w http.ResponseWriter, r *http.Request, name string, 
 	}
 }
 
-// escapedPath is the path as the client escaped it. URL.EscapedPath alone is
-// not: where RawPath has a byte that should have been escaped, it escapes the
-// decoded path anew, and %2F has become a slash.
+// escapedPath returns the path as the client escaped it. URL.EscapedPath does not always: if
+// RawPath has a byte that should have been escaped, it escapes the decoded path again, and %2F
+// has become a slash.
 func escapedPath(u *url.URL) string {
 	if u.RawPath != "" {
 		if path, err := url.PathUnescape(u.RawPath); err == nil && path == u.Path {

@@ -98,7 +98,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// Who is not ready is alive.
+// A server that is not ready is still healthy.
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)

@@ -23,13 +23,13 @@ import (
 )
 
 // world is an API over a real hub and broker, with gateways and pages that only
-// say which of them was asked.
+// answer which of them was called.
 type world struct {
 	api       *api.API
 	hub       *hub.Hub
 	broker    maru.Broker
 	admission *admission.Admission
-	cookie    string // header of who signed in
+	cookie    string // header of the signed-in person
 	ready     error
 }
 

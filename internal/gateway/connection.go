@@ -14,30 +14,30 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Connection is the life of one connection of the engine's, whatever it speaks: a part of
-// a protocol's own type, 64 bytes. There are a great many: what can be derived is not kept.
+// Connection is the life of one connection of the engine, embedded in a protocol's own type: 64
+// bytes. There are very many connections, so it keeps nothing that can be derived.
 type Connection struct {
 	conn     loop.Conn
 	endpoint *Endpoint
-	more     atomic.Pointer[more] // nil for an anonymous connection that wants everything
+	more     atomic.Pointer[more] // nil for an anonymous connection without options
 	entry    admission.Entry
 }
 
-// more is what few connections have: never changed, but replaced.
+// more is what few connections need. It is never changed, only replaced.
 type more struct {
 	who        auth.Identity
-	revocation *auth.Revocation // nil: nothing of who ends by itself
+	revocation *auth.Revocation // nil: the identity cannot end
 	mode       hub.Mode         // of a Subscriber
-	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit was asked of it yet
+	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit has applied yet
 }
 
-// A Member is a protocol's connection: a type that has a Connection as a part.
-type Member interface {
+// A ProtocolConn is a protocol's own type of connection, which embeds a Connection.
+type ProtocolConn interface {
 	loop.Handler
 	admission.Live
 
-	// Exit gives back what the making and, if it entered, the entering of the member
-	// took. It is called once, when the connection is closed or was never opened.
+	// Exit releases what was taken when the connection was made and, if it entered, by Enter.
+	// It is called once, when the connection is closed or was never opened.
 	Exit(entered bool)
 
 	life() *Connection
@@ -51,10 +51,10 @@ func (c *Connection) Entry() *admission.Entry { return &c.entry }
 // Conn is the engine's connection.
 func (c *Connection) Conn() loop.Conn { return c.conn }
 
-// Endpoint is where the connection lives.
+// Endpoint returns the connection's endpoint.
 func (c *Connection) Endpoint() *Endpoint { return c.endpoint }
 
-// Identity is who is at the other end now.
+// Identity returns the client's current identity.
 func (c *Connection) Identity() auth.Identity {
 	if m := c.more.Load(); m != nil {
 		return m.who
@@ -71,9 +71,9 @@ func (c *Connection) begin(e *Endpoint, who auth.Identity, r admission.Reservati
 	}
 }
 
-// enter takes an open connection through the second half of its opening: listed, attached to who
-// is at its end, a member, answered, read.
-func enter(ctx context.Context, m Member, o *Opening) {
+// enter finishes the opening of a connection: it is listed, attached to its identity,
+// subscribed, answered, and then read.
+func enter(ctx context.Context, m ProtocolConn, o *Opening) {
 	c := m.life()
 	c.endpoint.Admission.Registry.Add(m)
 	c.endpoint.Admission.Opened(c.endpoint.transport, m)
@@ -94,9 +94,9 @@ func enter(ctx context.Context, m Member, o *Opening) {
 	c.conn.Resume() // also to read the answer to a close
 }
 
-// attach says who is at the other end now; the connection ends when that is over. Errors:
+// attach sets the client's identity; the connection is closed when the identity ends. Errors:
 // CodeTokenExpired, CodeRevoked; then nothing has changed.
-func attach(m Member, who auth.Identity) error {
+func attach(m ProtocolConn, who auth.Identity) error {
 	c := m.life()
 	old := c.more.Load()
 	if old == nil && who == (auth.Identity{}) {
@@ -106,7 +106,7 @@ func attach(m Member, who auth.Identity) error {
 	if old != nil {
 		next.mode, next.revocation = old.mode, old.revocation
 	}
-	c.more.Store(next) // before it is checked: a revocation that comes now finds it in the registry
+	c.more.Store(next) // before the check: a concurrent revocation finds it in the registry
 	var err error
 	if next.revocation != nil {
 		err = next.revocation.Renew(who)
@@ -119,8 +119,8 @@ func attach(m Member, who auth.Identity) error {
 	return err
 }
 
-// watch lets the connection end with the identity in next.
-func (c *Connection) watch(m Member, next *more) error {
+// watch closes the connection when the identity in next ends.
+func (c *Connection) watch(m ProtocolConn, next *more) error {
 	revocation, err := c.endpoint.Admission.Authenticator.Attach(&next.who, m)
 	if revocation == nil {
 		return err
@@ -132,9 +132,9 @@ func (c *Connection) watch(m Member, next *more) error {
 	return nil
 }
 
-// End is what a Member's Closed does: the end of the connection, with its close code, 0
-// where the transport has none, and why.
-func End(m Member, code int, reason string) {
+// End handles the end of a connection, with its close code (0 if the transport has none) and
+// the reason. A ProtocolConn's Closed calls it.
+func End(m ProtocolConn, code int, reason string) {
 	c := m.life()
 	c.endpoint.Admission.Closed(c.endpoint.transport, m, code, reason)
 	if mine, entered := c.entry.End(); mine {
@@ -142,8 +142,8 @@ func End(m Member, code int, reason string) {
 	}
 }
 
-// release gives back what a connection holds, in the order opposite to that of its opening.
-func release(m Member, entered bool) {
+// release releases what a connection holds, in the reverse order of its opening.
+func release(m ProtocolConn, entered bool) {
 	c := m.life()
 	m.Exit(entered)
 	if more := c.more.Load(); more != nil {
@@ -152,13 +152,13 @@ func release(m Member, entered bool) {
 	c.endpoint.Admission.Registry.Remove(&c.entry)
 }
 
-// info is what the registry answers.
+// info describes the connection for the registry.
 func (c *Connection) info(channels ...string) admission.Info {
 	return c.endpoint.info(&c.entry, c.Identity(), channels)
 }
 
-// close closes the connection with the code of err, and its word as the reason; of a connection
-// that does not read with the close code slow.
+// close closes the connection with the code of err, and its word as the reason. A slow
+// connection is closed with the close code slow.
 func (c *Connection) close(err error, slow int) {
 	if errors.Is(err, net.ErrClosed) {
 		return // it is closed already
@@ -174,8 +174,8 @@ func (c *Connection) close(err error, slow int) {
 	c.conn.Close(code, string(e.Code))
 }
 
-// Leave closes the connection because the server drains. The engine asks the protocol for its
-// last word first (loop.FarewellHandler).
+// Leave closes the connection because the server drains. The engine first asks the protocol for
+// a last message (loop.FarewellHandler).
 func (c *Connection) Leave() {
 	c.conn.Farewell(maru.CloseGoingAway, string(maru.CodeShuttingDown))
 }

@@ -1,6 +1,6 @@
-// Package gateway is what all protocols share: the life of a live connection, from the
-// request to the end, once. Below it each protocol is a package of its own and owns its wire format:
-// raw, sse, v1. A protocol comes in by a Mount: one function that registers its forms and answers
+// Package gateway is the common part of all protocols: the life of a live connection, from the
+// request to the end. Each protocol is a package below it with its own wire format: raw, sse,
+// v1. A Mount adds a protocol to the server: one function that registers its forms and returns
 // its routes.
 //
 //	request ─→ Route ─→ Endpoint.Upgrade, Take or Hold
@@ -14,20 +14,20 @@
 //	                        ▼
 //	                    the connection's Exit: channel left, identity released, counted out
 //
-// There are three kinds of connections, for a protocol to have as a part of its own type:
+// There are three kinds of connections; a protocol embeds one in its own type:
 //
 //   - Connection is the life itself, of a connection of the engine's.
 //   - Subscriber is a Connection in one channel for life: raw WebSockets and event streams.
 //   - Multiplex is a Connection with a session, many channels on it: maru.v1. A protocol of
 //     this kind brings a Codec and a Form, and nothing else.
 //
-// What is served by the goroutine of its request (polls, event streams in HTTP/2) is a Response,
-// with the same life.
+// Polls and event streams in HTTP/2 are served by the goroutine of their request. They are a
+// Response, with the same life.
 //
 // # Concurrency
 //
-// A connection is made by the goroutine of its handshake and lives on its loop; whichever of the
-// two is last releases it (admission.Entry). Per connection there is one object and no
+// A connection is made by the goroutine of its handshake and lives on its loop; whichever of
+// the two finishes last releases it (admission.Entry). Each connection has one object and no
 // goroutine. Close and Leave may be called from any goroutine.
 //
 // # What it does not do

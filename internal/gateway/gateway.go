@@ -15,8 +15,8 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// Env is what the server gives to gateways. All fields are needed, but Engine may be nil
-// where no connection of its own is served, and WriteTimeout 0.
+// Env is what the server provides to gateways. All fields are needed, except Engine if no
+// connection of its own is served, and WriteTimeout.
 type Env struct {
 	Engine    *loop.Engine
 	Hub       *hub.Hub
@@ -27,31 +27,30 @@ type Env struct {
 	// Submit is maru.Broker's. It is called on loops and does not wait.
 	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 
-	// WriteTimeout bounds one write of what is served by a goroutine. Default 30 s.
+	// WriteTimeout bounds one write of a connection that a goroutine serves. Default 30 s.
 	WriteTimeout time.Duration
 }
 
-// Mount brings a protocol into the server: it registers forms with env.Hub, makes endpoints,
-// and answers the routes on which requests come to them. It is called once, before the
-// first request.
+// Mount adds a protocol to the server: it registers forms with env.Hub, makes endpoints, and
+// returns the routes of their requests. It is called once, before the first request.
 type Mount func(env *Env) []Route
 
-// Route says which requests come to a gateway. Exactly one of Path, Channel and Presence says
-// where; the first route whose Takes agrees gets the request.
+// Route selects the requests of a gateway by exactly one of Path, Channel and Presence. The
+// first route whose Takes agrees gets the request.
 type Route struct {
-	Path     string // an address of the gateway's own; one that ends in / stands for all below it
+	Path     string // an address of the gateway's own; if it ends in /, with all below it
 	Channel  bool   // the addresses of channels
 	Presence bool   // the addresses of their presence
 
-	// Takes picks requests at that place; nil: all. It may read headers only and does not
+	// Takes selects requests at that address; nil: all. It may read headers only and must not
 	// wait.
 	Takes func(r *http.Request) bool
 
-	// Serve answers. The channel's name is valid, and empty on Path.
+	// Serve answers a request. The channel's name is valid, and empty for Path.
 	Serve func(w http.ResponseWriter, r *http.Request, channel string)
 }
 
-// Matches reports whether a request at an escaped path of the gateway's own is for the route.
+// Matches reports whether the route takes a request at an escaped path of the gateway's own.
 func (t *Route) Matches(path string, r *http.Request) bool {
 	if t.Path == "" {
 		return false
@@ -60,19 +59,18 @@ func (t *Route) Matches(path string, r *http.Request) bool {
 	return at && t.Wants(r)
 }
 
-// Wants reports whether the route takes a request at its place.
+// Wants reports whether the route takes a request at its address.
 func (t *Route) Wants(r *http.Request) bool { return t.Takes == nil || t.Takes(r) }
 
-// Upgrades is a Takes: requests for a WebSocket.
+// Upgrades is a Takes for requests for a WebSocket.
 func Upgrades(r *http.Request) bool { return handshake.IsUpgrade(r) }
 
-// Offers makes a Takes: requests for a WebSocket that offer a subprotocol.
+// Offers returns a Takes for requests for a WebSocket that offer a subprotocol.
 func Offers(subprotocol string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return handshake.IsUpgrade(r) && handshake.Offers(r, subprotocol) }
 }
 
-// Endpoint is one transport of a gateway: where its connections live. Make it with
-// Env.Endpoint.
+// Endpoint is one transport of a gateway. Make it with Env.Endpoint.
 type Endpoint struct {
 	*Env
 	transport *admission.Transport
@@ -89,7 +87,7 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e.Admission.Refuse(w, r, err)
 }
 
-// info is what the registry answers about a connection of the endpoint.
+// info describes a connection of the endpoint for the registry.
 func (e *Endpoint) info(entry *admission.Entry, who auth.Identity, channels []string) admission.Info {
 	return admission.Info{
 		ID: entry.ID(), Transport: e.transport.Name(), Addr: entry.Addr(), User: who.User,
@@ -97,7 +95,7 @@ func (e *Endpoint) info(entry *admission.Entry, who auth.Identity, channels []st
 	}
 }
 
-// ReplayActions are what a subscription that begins with q wants to do.
+// ReplayActions returns the actions of a subscription that begins with q.
 func ReplayActions(q maru.HistoryQuery) []auth.Action {
 	if q.Since == nil && q.Limit == 0 {
 		return subscribeActions[:1]

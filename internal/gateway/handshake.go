@@ -8,8 +8,7 @@ import (
 	"maru.example/maru/internal/handshake"
 )
 
-// checkHandshake is handshake.Check, with the error in the words of the rest of the program,
-// and the headers that belong to it set.
+// checkHandshake is handshake.Check with a *maru.Error, and sets the headers that belong to it.
 func checkHandshake(w http.ResponseWriter, r *http.Request) (handshake.Request, error) {
 	q, err := handshake.Check(r)
 	var e *handshake.Error

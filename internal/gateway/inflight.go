@@ -7,9 +7,9 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// inflight bounds what one connection has on its way to the broker: past
-// maru.MaxInflight the connection is paused, and goes on when there is room. A broker
-// in memory never has anything on its way.
+// inflight bounds the publications of one connection in progress: above maru.MaxInflight the
+// connection is paused until there is room. With a broker in memory nothing is ever in
+// progress.
 type inflight struct{ n atomic.Int32 }
 
 // begin is called on the connection's loop before a publication is submitted.

@@ -20,14 +20,14 @@ type Codec struct {
 	// Decode reads one message; the bytes are valid only during the call. An error without a
 	// command closes the connection with the error's code.
 	Decode func(text bool, message []byte) (session.Command, error)
-	// EncodeReply writes the answer to the command with that ref; nil: none is sent.
+	// EncodeReply encodes the answer to the command with that ref; nil: none is sent.
 	EncodeReply func(ref uint64, r session.Reply) []byte
-	// EncodePush writes what the server says unasked; nil: nothing is sent.
+	// EncodePush encodes a message that the server sends without a command; nil: none is sent.
 	EncodePush func(p session.Push) []byte
 }
 
-// Protocol is a protocol of many channels on one connection: its Codec, the form in which
-// publications come, and how it differs from others. Upgrade answers its requests.
+// Protocol is a protocol with many channels on one connection: its Codec, the form of its
+// publications, and its options. Upgrade answers its requests.
 type Protocol struct {
 	endpoint     *Endpoint
 	codec        Codec
@@ -37,7 +37,7 @@ type Protocol struct {
 	subprotocols []string
 }
 
-// ProtocolOptions say what a Protocol is like.
+// ProtocolOptions are the options of a Protocol.
 type ProtocolOptions struct {
 	Name        string // of its connections in logs, metrics and the registry
 	Subprotocol string // that a handshake selects if it is offered; empty: none
@@ -60,14 +60,14 @@ func (env *Env) Protocol(o ProtocolOptions) *Protocol {
 	return p
 }
 
-// Upgrade answers a request for a WebSocket of the protocol, see Endpoint.Upgrade. The
-// channel of the address means nothing here.
+// Upgrade answers a request for a WebSocket of the protocol, see Endpoint.Upgrade. It ignores
+// the channel of the address.
 func (p *Protocol) Upgrade(w http.ResponseWriter, r *http.Request, _ string) {
 	m := new(multiplex)
 	p.endpoint.Upgrade(w, r, Opening{
 		Subprotocols: p.subprotocols,
 		Recovers:     true,
-		New: func() Member {
+		New: func() ProtocolConn {
 			m.protocol = p
 			return m
 		},
@@ -78,8 +78,8 @@ func (p *Protocol) Upgrade(w http.ResponseWriter, r *http.Request, _ string) {
 	})
 }
 
-// multiplex is one connection of a Protocol: the engine's handler for it, and what its session
-// speaks through.
+// multiplex is one connection of a Protocol: the engine's handler for it, and the Connection of
+// its session.
 type multiplex struct {
 	Connection
 	protocol *Protocol
@@ -87,8 +87,8 @@ type multiplex struct {
 	pace     admission.Pace
 }
 
-// Message takes a command. After our own close the peer may still send until it has
-// answered; that is no longer processed.
+// Message passes a command to the session. After the server's close frame the client may send
+// until it has answered; that is ignored.
 func (m *multiplex) Message(op frame.Opcode, data []byte) {
 	if !m.conn.Open() {
 		return
@@ -101,7 +101,7 @@ func (m *multiplex) Message(op frame.Opcode, data []byte) {
 	m.session.Do(c)
 }
 
-// Closed is the end of the connection.
+// Closed handles the end of the connection.
 func (m *multiplex) Closed(code int, reason string, err error) {
 	if reason == "" && err != nil {
 		reason = err.Error()
@@ -116,8 +116,8 @@ func (m *multiplex) Exit(entered bool) {
 	}
 }
 
-// Farewell is the last word before the server closes the connection: while it drains, when
-// to come back.
+// Farewell is the last message before the server closes the connection: while it drains, when
+// to reconnect.
 func (m *multiplex) Farewell() *loop.Message {
 	after := m.endpoint.Admission.Drain.ComeBack()
 	if after == 0 {
@@ -126,7 +126,7 @@ func (m *multiplex) Farewell() *loop.Message {
 	return m.message(m.protocol.codec.EncodePush(session.ComeBack{After: after}))
 }
 
-// message is nil for nil.
+// message returns nil for nil.
 func (m *multiplex) message(b []byte) *loop.Message {
 	if b == nil {
 		return nil
@@ -134,11 +134,11 @@ func (m *multiplex) message(b []byte) *loop.Message {
 	return loop.NewMessage(m.protocol.op, b)
 }
 
-// Info is what the registry answers.
+// Info describes the connection for the registry.
 func (m *multiplex) Info() admission.Info { return m.info(m.session.Channels()...) }
 
-// Close closes the connection with the code of err: whoever speaks such a protocol can
-// recover, also what it missed because it was slow.
+// Close closes the connection with the code of err. Clients of such a protocol can recover,
+// even what they missed because they were slow.
 func (m *multiplex) Close(err error) { m.close(err, maru.CloseSlow) }
 
 // Reply sends a reply.
@@ -158,13 +158,13 @@ func (m *multiplex) send(b []byte) {
 	}
 }
 
-var errSlow = maru.NewError(maru.CodeSlow, "too many replies wait to be read by this client")
+var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: too many replies wait for it")
 
-// Pause stops the reading of the connection; Resume goes on.
+// Pause stops reading the connection; Resume continues.
 func (m *multiplex) Pause()  { m.conn.Pause() }
 func (m *multiplex) Resume() { m.conn.Resume() }
 
-// Attach says who the client is now.
+// Attach sets the identity of the client.
 func (m *multiplex) Attach(who auth.Identity) error { return attach(m, who) }
 
 // MayPublish is Admission.MayPublish.
@@ -209,7 +209,7 @@ func (m *multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 type subscription struct {
 	channel *hub.Channel
 	socket  hub.Socket
-	follows bool // the presence's changes too
+	follows bool // and the presence's changes
 }
 
 // Channel is the channel's name.

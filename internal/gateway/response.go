@@ -9,8 +9,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Response is a live connection that is served by the goroutine of its request: a poll that
-// waits, an event stream that has no connection of its own. It has the life of a Connection.
+// Response is a live connection that the goroutine of its request serves: a waiting poll, or an
+// event stream without a connection of its own. It has the same life as a Connection.
 type Response struct {
 	endpoint   *Endpoint
 	channel    string
@@ -20,9 +20,9 @@ type Response struct {
 	end        func(error)
 }
 
-// Hold admits a request that wants to do all of that in a channel. end is called once, from
-// any goroutine, when the server ends the connection; it does not wait. Errors: those of
-// Admission.Admit; CodeTokenExpired, CodeRevoked. A Response is given back by Release.
+// Hold admits a request that wants to perform the actions in a channel. end is called once,
+// from any goroutine, when the server ends the connection; it must not wait. Errors: those of
+// Admission.Admit; CodeTokenExpired, CodeRevoked. Release gives the Response back.
 func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), actions ...auth.Action) (*Response, error) {
 	who, reservation, err := e.Admission.Admit(r, channel, actions...)
 	if err != nil {
@@ -40,12 +40,12 @@ func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), action
 	return h, nil
 }
 
-// Opened counts and logs the beginning, when the request can no longer be refused.
+// Opened counts and logs the beginning, once the request can no longer be refused.
 func (h *Response) Opened() {
 	h.endpoint.Admission.Opened(h.endpoint.transport, h)
 }
 
-// Closed counts and logs the end of what was opened, and why it ended.
+// Closed counts and logs the end of an opened response, and its reason.
 func (h *Response) Closed(reason string) {
 	h.endpoint.Admission.Closed(h.endpoint.transport, h, 0, reason)
 }
@@ -59,10 +59,10 @@ func (h *Response) Release() {
 // Entry is the connection's place in the registry.
 func (h *Response) Entry() *admission.Entry { return &h.entry }
 
-// Identity is who sent the request.
+// Identity returns the sender of the request.
 func (h *Response) Identity() auth.Identity { return h.who }
 
-// Info is what the registry answers.
+// Info describes the connection for the registry.
 func (h *Response) Info() admission.Info {
 	return h.endpoint.info(&h.entry, h.who, []string{h.channel})
 }
@@ -75,8 +75,8 @@ func (h *Response) Leave() {
 	h.end(maru.NewError(maru.CodeShuttingDown, "the server is shutting down"))
 }
 
-// EndOf is the reason of a Response's end, given the request's context and the error that
-// ended it; nil: an answer.
+// EndOf returns the reason for the end of a Response, given the request's context and the error
+// that ended it; nil: it was answered.
 func EndOf(client context.Context, err error) string {
 	switch {
 	case err == nil && client.Err() == nil:

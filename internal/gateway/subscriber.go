@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Subscriber is a Connection that is in one channel for life: 80 bytes.
+// Subscriber is a Connection that stays in one channel: 80 bytes.
 type Subscriber struct {
 	Connection
 	channel  *hub.Channel
@@ -17,7 +17,7 @@ type Subscriber struct {
 	form     hub.FormID
 }
 
-// Init says in which channel, and in which form it gets that. Opening.New calls it.
+// Init sets the channel and the form of its publications. Opening.New calls it.
 func (s *Subscriber) Init(channel *hub.Channel, form hub.FormID) { s.channel, s.form = channel, form }
 
 // Join begins the subscription, see hub.Channel.Join. mode is what the client asks for.
@@ -39,9 +39,9 @@ func (s *Subscriber) copyMore() *more {
 	return new(more)
 }
 
-// Publish publishes in the channel what the client says. The loop calls it. It does not
-// wait: with maru.MaxInflight publications under way the connection is not read until one
-// is done. A publication that is refused closes the connection, which has no replies.
+// Publish publishes a message of the client in the channel. The loop calls it; it does not
+// wait. With maru.MaxInflight publications in progress, the connection is not read until one is
+// done. A refused publication closes the connection, which has no replies.
 func (s *Subscriber) Publish(p *maru.Publication) {
 	e, who, channel := s.endpoint, s.Identity(), s.channel.Name()
 	if err := e.Admission.MayPublish(who, s.entry.Addr(), s.pace(), channel); err != nil {
@@ -62,7 +62,7 @@ func (s *Subscriber) published(_ maru.Published, err error) {
 	}
 }
 
-// pace is the connection's own, made when a limit first asks for it.
+// pace returns the connection's rate limiter, made when a limit first applies.
 func (s *Subscriber) pace() *admission.Pace {
 	if !s.endpoint.Admission.Rates.PerConnection() {
 		return nil
@@ -76,7 +76,7 @@ func (s *Subscriber) pace() *admission.Pace {
 	return m.pace
 }
 
-// Attach subscribes the connection: it gets first, the history, and what is live.
+// Attach subscribes the connection: it sends first, the history, and live publications.
 func (s *Subscriber) Attach(ctx context.Context, j *hub.Joining, first *loop.Message) error {
 	return j.Attach(ctx, s.socket(), first)
 }
@@ -89,7 +89,7 @@ func (s *Subscriber) socket() hub.Socket {
 	return socket
 }
 
-// Exit leaves the channel.
+// Exit ends the subscription.
 func (s *Subscriber) Exit(entered bool) {
 	if entered {
 		s.channel.Remove(s.socket(), true)
@@ -97,7 +97,7 @@ func (s *Subscriber) Exit(entered bool) {
 	s.channel.Release()
 }
 
-// Info is what the registry answers.
+// Info describes the connection for the registry.
 func (s *Subscriber) Info() admission.Info { return s.info(s.channel.Name()) }
 
 // Close ends the connection with the code of err.

@@ -11,28 +11,28 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Opening says what a connection is opened for.
+// Opening describes what a connection is opened for.
 type Opening struct {
-	Channel      string        // whose rules are asked; empty: none
+	Channel      string        // its rules apply; empty: none
 	Actions      []auth.Action // that must be allowed there
 	Subprotocols []string      // of a WebSocket, best first
-	Recovers     bool          // too slow, it is closed with 4408, not 1013
+	Recovers     bool          // too slow, it is closed with 4408 instead of 1013
 
 	// New makes the protocol's connection, once the request is admitted.
-	New func() Member
-	// Enter makes the connection a member of what it is for. It is called once, in the
-	// goroutine of the request; nothing was written to the connection, and nothing is read from it
-	// before Enter has returned. It may wait. An error closes the connection with its code.
+	New func() ProtocolConn
+	// Enter subscribes the connection. It is called once, in the goroutine of the request.
+	// Nothing was written to the connection before, and nothing is read until Enter has
+	// returned. It may wait. An error closes the connection with its code.
 	Enter func(ctx context.Context) error
 
-	// Prepare is called by Take before it takes the connection over, for what may still refuse
-	// the request; Cancel undoes it where Enter is not called. nil: nothing.
+	// Prepare is called by Take before it takes over the connection, and may still refuse the
+	// request. Cancel undoes it if Enter is not called. nil: nothing.
 	Prepare func(ctx context.Context) error
 	Cancel  func()
 }
 
 // admit makes the connection of an admitted request, or refuses the request.
-func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (Member, bool) {
+func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (ProtocolConn, bool) {
 	who, reservation, err := e.Admission.Admit(r, o.Channel, o.Actions...)
 	if err != nil {
 		e.Refuse(w, r, err)
@@ -43,9 +43,9 @@ func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (Me
 	return m, true
 }
 
-// open hands the connection to the engine. If that fails, the server is shutting down, and
-// the engine has closed the connection.
-func (e *Endpoint) open(m Member, nc net.Conn, buffered []byte, p loop.Params) bool {
+// open hands the connection to the engine. If that fails, the server is shutting down, and the
+// engine has closed the connection.
+func (e *Endpoint) open(m ProtocolConn, nc net.Conn, buffered []byte, p loop.Params) bool {
 	_, err := e.Engine.Open(nc, buffered, p, func(conn loop.Conn) loop.Handler {
 		m.life().conn = conn
 		return m
@@ -53,10 +53,10 @@ func (e *Endpoint) open(m Member, nc net.Conn, buffered []byte, p loop.Params) b
 	return err == nil
 }
 
-// Upgrade answers a request that asks for a WebSocket. It returns when the connection
-// has been handed over (in HTTP/2: when it is closed), or refused: 400 bad_request, 403
-// not_allowed, 405, 426 upgrade_required, 503 too_many_connections. The handshake is answered last: a client
-// that knows that it is connected is subscribed.
+// Upgrade answers a request for a WebSocket. It returns when the connection has been handed
+// over (in HTTP/2: when it is closed), or refused: 400 bad_request, 403 not_allowed, 405, 426
+// upgrade_required, 503 too_many_connections. The handshake is answered last, so that a client
+// with an open connection is already subscribed.
 func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	checked, err := checkHandshake(w, r)
 	if err != nil {
@@ -68,7 +68,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 		return
 	}
 	up, err := checked.Accept(w, handshake.Options{Takeover: e.Takeover, Subprotocols: o.Subprotocols})
-	if err != nil { // answered by Accept, as far as anybody was there
+	if err != nil { // Accept has answered, if the client was still there
 		release(m, false)
 		return
 	}
@@ -84,9 +84,9 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	up.Wait()
 }
 
-// Take answers an HTTP/1 request with a body without an end, which only we write, and takes its
-// connection over for that. head makes the head of the answer, when nothing can be refused any
-// more but by the connection itself.
+// Take answers an HTTP/1 request with an endless body that only the server writes, and takes
+// over its connection for that. head makes the head of the answer, once nothing but the
+// connection itself can fail.
 func (e *Endpoint) Take(w http.ResponseWriter, r *http.Request, o Opening, head func(http.Header) []byte) {
 	m, admitted := e.admit(w, r, &o)
 	if !admitted {
@@ -98,7 +98,7 @@ func (e *Endpoint) Take(w http.ResponseWriter, r *http.Request, o Opening, head 
 		return
 	}
 	answer := head(w.Header())
-	nc, _, err := http.NewResponseController(w).Hijack() // what was read behind the request is not answered
+	nc, _, err := http.NewResponseController(w).Hijack() // requests behind this one are not answered
 	if err != nil {
 		o.Cancel()
 		release(m, false)
@@ -114,14 +114,14 @@ func (e *Endpoint) Take(w http.ResponseWriter, r *http.Request, o Opening, head 
 	enter(r.Context(), m, &o)
 }
 
-// CanTake reports whether Take can have the request's connection: in HTTP/1 the answer ends with
-// it, so that nothing else comes on it.
+// CanTake reports whether Take can take over the request's connection: in HTTP/1, without other
+// requests on it.
 func (e *Endpoint) CanTake(w http.ResponseWriter, r *http.Request) bool {
 	return e.Engine != nil && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ContentLength == 0 && canHijack(w)
 }
 
-// canHijack looks where http.ResponseController does. Whether it can is to be known before
-// anything is asked for in vain.
+// canHijack looks for a Hijacker as http.ResponseController does. The answer is needed before
+// the history is read.
 func canHijack(w http.ResponseWriter) bool {
 	for {
 		switch v := w.(type) {

@@ -13,10 +13,10 @@ type channel struct {
 	version uint64          // the highest version that was published
 	removed uint64          // its offset before the first retained publication: a lower position has a gap
 	kept    []*node[item]   // retained, ascending
-	idle    *node[*channel] // its place among the idle channels; nil while it retains something
+	idle    *node[*channel] // its node among the idle channels; nil while it retains something
 }
 
-// head is the highest offset the channel ever had.
+// head returns the highest offset that the channel ever had.
 func (c *channel) head() uint64 {
 	if len(c.kept) == 0 {
 		return c.removed
@@ -24,8 +24,8 @@ func (c *channel) head() uint64 {
 	return offset(c.kept[len(c.kept)-1])
 }
 
-// shift removes the oldest retained publication. Its place in the array is
-// cleared, because the array lives on until append makes a new one.
+// shift removes the oldest retained publication. It clears the array element, because the array
+// lives until append makes a new one.
 func (c *channel) shift() {
 	c.removed = offset(c.kept[0])
 	c.kept[0] = nil
@@ -64,7 +64,7 @@ func newest(kept []*node[item], limit int) []*node[item] {
 	return kept[len(kept)-limit:]
 }
 
-// publications copies, since kept changes with the next publication.
+// publications returns a copy, since kept changes with the next publication.
 func publications(kept []*node[item]) []*maru.Publication {
 	if len(kept) == 0 {
 		return nil

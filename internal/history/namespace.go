@@ -24,11 +24,11 @@ type Namespace struct {
 	idleMax   int // how many channels that retain nothing are remembered for their heads
 
 	number   uint64 // of the last publication
-	removed  uint64 // highest offset removed from channels no longer known
-	bytes    int64  // what the publications in order count
+	removed  uint64 // highest offset removed from forgotten channels
+	bytes    int64  // total Size of the publications in order
 	channels map[string]*channel
 	order    list[item]     // every retained publication, oldest first
-	idle     list[*channel] // channels that retain nothing, empty for longest first
+	idle     list[*channel] // channels that retain nothing, idle for longest first
 }
 
 // An item is a retained publication.
@@ -124,8 +124,8 @@ func (ns *Namespace) channel(name string) *channel {
 	return c
 }
 
-// retain stores the publication and removes what is above the limits. That is
-// never p itself, so c keeps something and stays known.
+// retain stores the publication and removes what exceeds the limits. That is never p itself, so
+// c keeps something and stays known.
 func (ns *Namespace) retain(c *channel, p *maru.Publication, now time.Duration) {
 	if c.idle != nil {
 		ns.idle.remove(c.idle)
@@ -157,7 +157,7 @@ func (ns *Namespace) empty(c *channel, offset uint64) {
 	c.removed = max(c.removed, offset)
 }
 
-// Expire removes what is too old by now. Ages rise along the order.
+// Expire removes what is too old. Ages rise along the order.
 func (ns *Namespace) Expire(now time.Duration) {
 	for n := ns.order.front(); n != nil && now-n.value.at >= ns.retention.Age; n = ns.order.front() {
 		ns.remove(n)
@@ -198,7 +198,7 @@ func (ns *Namespace) rest(c *channel) {
 func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) maru.History {
 	ns.Expire(now)
 	h := maru.History{Epoch: ns.epoch}
-	last := ns.number // no position of this channel is beyond it
+	last := ns.number // no position of this channel is after it
 	c := ns.channels[name]
 	if c != nil {
 		h.Head = c.head()

@@ -7,20 +7,20 @@ import (
 	"maru.example/maru"
 )
 
-// Delivery is one publication with its place.
+// Delivery is one publication and its position.
 type Delivery struct {
 	At          maru.Position
 	Publication *maru.Publication
 }
 
-// after reports whether d stands beyond a position: later in the same life of
-// the history, or in another life, which only the future brings. What is transient
-// is in no history, so nobody has it yet.
+// after reports whether d is after a position: later in the same epoch, or in another epoch,
+// which can only be a newer one. A transient publication is in no history, so it is always
+// after.
 func (d Delivery) after(from maru.Position) bool {
 	return d.At.Offset == 0 || d.At.Epoch != from.Epoch || d.At.Offset > from.Offset
 }
 
-// limits bound what waits in memory.
+// limits bound the memory of a backlog.
 type limits struct {
 	bytes, messages int
 	age             time.Duration
@@ -28,10 +28,10 @@ type limits struct {
 	conflated       *atomic.Uint64
 }
 
-// shortage is what the bounds are divided by while memory is short, see Hub.Tighten.
+// shortage divides the limits while memory is short, see Hub.Tighten.
 const shortage = 8
 
-// current are the bounds that hold now.
+// current returns the limits that apply now.
 func (l limits) current() (bytes, messages int) {
 	if l.tight != nil && l.tight.Load() {
 		return l.bytes / shortage, l.messages / shortage
@@ -39,18 +39,18 @@ func (l limits) current() (bytes, messages int) {
 	return l.bytes, l.messages
 }
 
-// backlog is what waits for one subscriber. A publication larger than the bound
-// may wait alone. When it is full, it holds nothing any more: a subscriber that has missed
-// one publication cannot go on.
+// backlog holds the publications that wait for one subscriber. A publication larger than the
+// limit may wait alone. A full backlog drops everything: a subscriber that has missed one
+// publication cannot continue.
 type backlog struct {
 	limits  limits
 	waiting []Delivery
 	bytes   int
 	full    bool
-	places  map[string]int // in waiting, of each key; nil if all are wanted
+	places  map[string]int // index in waiting, by key; nil without conflation
 }
 
-// conflate lets only the newest of each key wait, in the place of what it makes stale.
+// conflate keeps only the newest publication of each key, in the place of the one it replaces.
 func (b *backlog) conflate() { b.places = make(map[string]int) }
 
 func (b *backlog) push(d Delivery) {
@@ -74,7 +74,7 @@ func (b *backlog) push(d Delivery) {
 	}
 }
 
-// replaces puts d in the place of what it makes stale, if there is something.
+// replaces puts d in the place of the publication that it makes stale, if there is one.
 func (b *backlog) replaces(d Delivery) bool {
 	i, stale := b.places[d.Publication.Key]
 	if stale {
@@ -87,7 +87,7 @@ func (b *backlog) replaces(d Delivery) bool {
 	return stale
 }
 
-// empty returns everything that waited beyond a position.
+// empty returns all waiting publications after a position, and removes all.
 func (b *backlog) empty(from maru.Position) []Delivery {
 	beyond := b.waiting[:0]
 	for _, d := range b.waiting {

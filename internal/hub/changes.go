@@ -8,43 +8,42 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// changesInterval is the least time between two changes of presence that are sent: short
-// enough for a list of people on a screen, long enough that many people who come at once are a
-// few messages.
+// changesInterval is the least time between two messages about presence: short enough for a
+// list of people on a screen, long enough to batch many people who connect at once.
 const changesInterval = 250 * time.Millisecond
 
-// changes sends who joins and who leaves, by person, to the sockets that follow it. It
-// exists while there are any, and is guarded by Channel.mu.
+// changes sends people's joins and leaves to the sockets that follow the channel's presence. It
+// exists while there are followers, and is guarded by Channel.mu.
 //
-//	join, leave ─→ touched: people who may differ from what was sent
-//	                  │ at once, or changesInterval after the last time
+//	join, leave ─→ touched: people who may differ from the last message
+//	                  │ at once, or changesInterval after the last message
 //	                  ▼
-//	               flush: one message for each form, numbered from what was sent before
+//	               flush: one message for each form, numbered from the last one
 //
-// What was sent is a state of its own (named, and the numbers with it): a socket begins
-// with it, and every change follows from the one before. A person without a connection
-// stays in it until the grace is over, so that the reload of a page changes nothing.
+// The presence that was sent last is kept (named, and the numbers): a socket begins with it,
+// and every change follows from the one before. A person without a connection stays in it for
+// the grace period, so that reloading a page changes nothing.
 type changes struct {
 	channel *Channel
 	grace   time.Duration
-	most    int // people that are named
+	most    int // the most people that are named
 
 	followers []followers
 
-	named     map[string]struct{} // people in the presence that was sent
-	version   uint64              // of it
-	signedIn  int                 // and its numbers
+	named     map[string]struct{} // people in the presence sent last
+	version   uint64              // its version
+	signedIn  int                 // its numbers
 	anonymous int
 
 	touched map[string]struct{}
-	leaving map[string]time.Time // when a person without a connection has left
-	order   []leaver             // of leaving, the first to end first; may hold some who came back
+	leaving map[string]time.Time // the end of the grace of people without a connection
+	order   []leaver             // of leaving, the first to end first; may hold people who returned
 	flushed time.Time
 	timer   *time.Timer
-	due     time.Time // when the timer fires; zero: it is stopped
+	due     time.Time // when the timer fires; zero: stopped
 }
 
-// followers are the sockets that follow in the same form.
+// followers are the sockets that follow presence in the same form.
 type followers struct {
 	form  FormID
 	count int
@@ -56,8 +55,8 @@ type leaver struct {
 	end  time.Time
 }
 
-// Follow lets the changes of the channel's presence come to a socket, in a form that has
-// them, until Unfollow. It answers the presence that they begin from.
+// Follow sends the changes of the channel's presence to a socket, in a form that encodes them,
+// until Unfollow. It returns the presence that the changes begin from.
 func (c *Channel) Follow(conn loop.Conn, form FormID) maru.Presence {
 	c.mu.Lock()
 	ch := c.presence.changes
@@ -73,8 +72,8 @@ func (c *Channel) Follow(conn loop.Conn, form FormID) maru.Presence {
 	return sorted(s)
 }
 
-// Unfollow ends it. closed says that the connection has ended: then it leaves the group by
-// itself.
+// Unfollow stops Follow. closed reports that the connection has ended: it then leaves the group
+// by itself.
 func (c *Channel) Unfollow(conn loop.Conn, form FormID, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +98,7 @@ func (ch *changes) followersOf(form FormID) *followers {
 	return &ch.followers[i]
 }
 
-// newChanges begins with the presence as it is.
+// newChanges begins with the current presence.
 func newChanges(c *Channel) *changes {
 	p := &c.presence
 	ch := &changes{
@@ -115,7 +114,7 @@ func newChanges(c *Channel) *changes {
 	return ch
 }
 
-// snapshot is the presence that was sent last.
+// snapshot returns the presence that was sent last.
 func (ch *changes) snapshot() maru.Presence {
 	s := maru.Presence{Channel: ch.channel.name, Version: ch.version, Count: ch.signedIn, Anonymous: ch.anonymous}
 	if len(ch.named) > ch.most {
@@ -128,8 +127,8 @@ func (ch *changes) snapshot() maru.Presence {
 	return s
 }
 
-// joined and left are called for the first connection of a person, and for the end of
-// the last one; of anonymous people for each.
+// joined and left are called for a person's first connection, and after the last one ended; for
+// anonymous clients, for each connection.
 func (ch *changes) joined(user string) {
 	if user != "" {
 		delete(ch.leaving, user)
@@ -153,7 +152,7 @@ func (ch *changes) left(user string) {
 	ch.wake(end)
 }
 
-// schedule sends what has changed: now, if the last time is long enough ago.
+// schedule sends the changes now, or when changesInterval is over.
 func (ch *changes) schedule(now time.Time) {
 	if next := ch.flushed.Add(changesInterval); now.Before(next) {
 		ch.wake(next)
@@ -162,7 +161,7 @@ func (ch *changes) schedule(now time.Time) {
 	ch.flush(now)
 }
 
-// wake lets the timer fire at that time, or before.
+// wake makes the timer fire at that time, or earlier.
 func (ch *changes) wake(at time.Time) {
 	if ch.due.IsZero() || at.Before(ch.due) {
 		ch.due = at
@@ -174,7 +173,7 @@ func (ch *changes) fire() {
 	ch.channel.mu.Lock()
 	defer ch.channel.mu.Unlock()
 	if ch.channel.presence.changes != ch {
-		return // the last socket has gone meanwhile
+		return // the last follower has left meanwhile
 	}
 	now := time.Now()
 	ch.due = time.Time{}
@@ -192,7 +191,7 @@ func (ch *changes) fire() {
 	ch.schedule(now)
 }
 
-// flush sends what has changed since the last time, if anything has.
+// flush sends the changes since the last message, if there are any.
 func (ch *changes) flush(now time.Time) {
 	p := &ch.channel.presence
 	c := maru.PresenceChange{Prev: ch.version, Version: p.version, Joined: []string{}, Left: []string{}, Count: p.signedIn, Anonymous: p.anonymous}

@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// room is a channel with a follower, whose clock begins with it.
-type room struct {
+// followed is a channel with a follower; begun is the start of the test.
+type followed struct {
 	*world
 	channel  *hub.Channel
 	follower *client
@@ -25,9 +25,9 @@ type room struct {
 	begun    time.Time
 }
 
-func newRoom(t *testing.T, o hub.Options) *room {
+func newFollowed(t *testing.T, o hub.Options) *followed {
 	w := newWorld(t, o)
-	r := &room{world: w, channel: w.hub.Channel("a"), follower: w.connect(), sockets: make(map[string][]hub.Socket), begun: time.Now()}
+	r := &followed{world: w, channel: w.hub.Channel("a"), follower: w.connect(), sockets: make(map[string][]hub.Socket), begun: time.Now()}
 	r.first = r.channel.Follow(r.follower.near, full)
 	t.Cleanup(func() {
 		r.channel.Unfollow(r.follower.near, full, false)
@@ -36,21 +36,21 @@ func newRoom(t *testing.T, o hub.Options) *room {
 	return r
 }
 
-func (r *room) join(user string) {
+func (r *followed) join(user string) {
 	s := r.connect().socket(bare)
 	s.User = user
 	join(r.channel, s)
 	r.sockets[user] = append(r.sockets[user], s)
 }
 
-func (r *room) leave(user string) {
+func (r *followed) leave(user string) {
 	all := r.sockets[user]
 	r.sockets[user] = all[:len(all)-1]
 	r.channel.Remove(all[len(all)-1], true)
 }
 
-// news are the changes that came, one line each.
-func (r *room) news() string {
+// news returns the received changes, one line each.
+func (r *followed) news() string {
 	synctest.Wait()
 	var lines []string
 	for _, m := range r.follower.messages() {
@@ -73,7 +73,7 @@ func (r *room) news() string {
 	return strings.Join(lines, "; ")
 }
 
-func (r *room) want(want string) {
+func (r *followed) want(want string) {
 	r.t.Helper()
 	if got := r.news(); got != want {
 		r.t.Errorf("after %v: got %s, want %s", time.Since(r.begun), got, want)
@@ -82,8 +82,8 @@ func (r *room) want(want string) {
 
 func TestChanges(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*room){
-		"the first change is told at once, what follows within 250 ms together": func(r *room) {
+	for name, test := range map[string]func(*followed){
+		"the first change is sent at once, those of the next 250 ms together": func(r *followed) {
 			r.join("kim")
 			r.want("0>1 +[kim] -[] 1/0")
 			r.join("lee")
@@ -93,7 +93,7 @@ func TestChanges(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			r.want("0>1 +[kim] -[] 1/0; 1>3 +[lee] -[] 2/1")
 		},
-		"the reload of a page is no news": func(r *room) {
+		"reloading a page sends nothing": func(r *followed) {
 			r.join("kim")
 			time.Sleep(time.Second)
 			r.leave("kim")
@@ -102,7 +102,7 @@ func TestChanges(t *testing.T) {
 			time.Sleep(time.Minute)
 			r.want("0>1 +[kim] -[] 1/0")
 		},
-		"who does not come back has left when the grace is over": func(r *room) {
+		"a person who does not return has left after the grace": func(r *followed) {
 			r.join("kim")
 			time.Sleep(time.Second)
 			r.leave("kim")
@@ -111,7 +111,7 @@ func TestChanges(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			r.want("0>1 +[kim] -[] 1/0; 1>2 +[] -[kim] 0/0")
 		},
-		"each leave has its own grace": func(r *room) {
+		"each leave has its own grace": func(r *followed) {
 			r.join("kim")
 			time.Sleep(time.Second)
 			r.leave("kim")
@@ -123,7 +123,7 @@ func TestChanges(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			r.want("0>1 +[kim] -[] 1/0; 1>4 +[] -[kim] 0/0")
 		},
-		"tabs of one person are one": func(r *room) {
+		"two tabs are one person": func(r *followed) {
 			r.join("kim")
 			time.Sleep(time.Second)
 			r.join("kim")
@@ -131,7 +131,7 @@ func TestChanges(t *testing.T) {
 			time.Sleep(time.Minute)
 			r.want("0>1 +[kim] -[] 1/0")
 		},
-		"who came and went in between is no news, but anonymous ones have no grace": func(r *room) {
+		"joins and leaves between two messages cancel out, and anonymous clients have no grace": func(r *followed) {
 			r.join("")
 			r.join("")
 			r.leave("")
@@ -143,7 +143,7 @@ func TestChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { test(newRoom(t, hub.Options{})) })
+			synctest.Test(t, func(t *testing.T) { test(newFollowed(t, hub.Options{})) })
 		})
 	}
 }
@@ -151,7 +151,7 @@ func TestChanges(t *testing.T) {
 func TestChangesOfMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, hub.Options{PresenceNames: 2, PresenceGrace: -1})
+		r := newFollowed(t, hub.Options{PresenceNames: 2, PresenceGrace: -1})
 		for _, user := range []string{"a", "b", "c"} {
 			r.join(user)
 			time.Sleep(time.Second)
@@ -166,11 +166,11 @@ func TestChangesOfMany(t *testing.T) {
 	})
 }
 
-// A room of 20,000 does not cost 20,000 messages for each who comes.
-func TestRushIsTold(t *testing.T) {
+// 20,000 joins in a channel do not send 20,000 messages to each follower.
+func TestRushIsBatched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, hub.Options{})
+		r := newFollowed(t, hub.Options{})
 		s := r.connect().socket(bare)
 		for i := range 20_000 {
 			s.User = fmt.Sprint(i)
@@ -188,8 +188,8 @@ func TestRushIsTold(t *testing.T) {
 	})
 }
 
-// Whoever begins at any time and applies every change has, in the end, who is there:
-// and until then never misses one.
+// A follower that begins at any time and applies every change ends with the current presence, and
+// never misses a change.
 func TestFollowersAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -254,7 +254,7 @@ func agree(t *testing.T, rt *rapid.T) {
 			}
 			p := push.Presence
 			if p.Prev != version {
-				rt.Fatalf("a change from %d to %d comes to one who is at %d", p.Prev, p.Version, version)
+				rt.Fatalf("a follower at version %[3]d received a change from %[1]d to %[2]d", p.Prev, p.Version, version)
 			}
 			version, anonymous = p.Version, p.Anonymous
 			for _, u := range p.Joined {

@@ -7,36 +7,36 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Channel is the state of one channel while somebody is there.
+// Channel is the state of one channel while it has subscribers.
 type Channel struct {
 	hub    *Hub
 	name   string
 	shares int // guarded by the shard's mu
 
 	mu        sync.Mutex
-	audiences []audience // one for each form that has had a socket here
+	audiences []audience // one for each form that has had a socket in this channel
 	pacers    map[pace]*pacer
 	queues    map[*Queue]struct{} // of goroutines, and of subscribers whose history is being read
 	presence  presence
 }
 
-// audience are the sockets that get a channel in the same form.
+// audience are the sockets that receive a channel in the same form.
 type audience struct {
 	form        FormID
 	all, latest sockets
 }
 
-// sockets are subscribers that get the same messages.
+// sockets are subscribers that receive the same messages.
 type sockets struct {
 	count int
-	group *loop.Group // made for the first
+	group *loop.Group // made for the first socket
 }
 
 // Name is the channel's name.
 func (c *Channel) Name() string { return c.name }
 
-// Deliver is the broker's Sink: it hands a publication to all subscribers of the
-// channel. It never waits.
+// Deliver is the broker's Sink: it hands a publication to all subscribers of the channel. It
+// never waits.
 func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
 	s := h.shard(channel)
 	s.publications.Add(1)
@@ -72,7 +72,7 @@ func (s *sockets) append(m *loop.Message) {
 	}
 }
 
-// socketsOf are those that a socket joins or has joined, if it is not paced.
+// socketsOf returns the group that an unpaced socket joins or has joined.
 func (c *Channel) socketsOf(s Socket) *sockets {
 	i := 0
 	for i < len(c.audiences) && c.audiences[i].form != s.Form {

@@ -5,28 +5,27 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// A Form is how one protocol writes what a channel brings to its connections. The
-// gateway that speaks the protocol registers it; the hub knows no wire format of its own.
-// Encoders are called with the channel's lock held: they do not wait and do not call the
-// hub.
+// A Form is how one protocol encodes what a channel sends to its connections. The protocol's
+// gateway registers it; the hub has no wire format of its own. Encoders are called with the
+// channel's lock held: they must not wait and must not call the hub.
 type Form struct {
-	// Name is the form's for logs and metrics.
+	// Name is the form's name in logs and metrics.
 	Name string
-	// Publication encodes one publication of a channel, once for all subscribers of the
-	// form. epoch is that of the publication's position.
+	// Publication encodes one publication of a channel, once for all subscribers of the form.
+	// epoch is that of the publication's position.
 	Publication func(channel, epoch string, p *maru.Publication) *loop.Message
-	// PresenceChange encodes a change of a channel's presence. nil: the form has none, and
-	// Channel.Follow must not be called with it.
+	// PresenceChange encodes a change of a channel's presence. nil: the form has no such
+	// message, and Channel.Follow must not be called with it.
 	PresenceChange func(channel string, c maru.PresenceChange) *loop.Message
 }
 
-// FormID names a registered form.
+// FormID identifies a registered form.
 type FormID uint8
 
-// maxForms is how many forms a FormID can name.
+// maxForms is the number of forms that a FormID can identify.
 const maxForms = 1 << 8
 
-// Register adds a form. All forms are registered before the first subscriber comes.
+// Register adds a form. All forms are registered before the first subscription.
 func (h *Hub) Register(f Form) FormID {
 	if len(h.forms) == maxForms {
 		panic("hub: too many forms")
@@ -35,7 +34,7 @@ func (h *Hub) Register(f Form) FormID {
 	return FormID(len(h.forms) - 1)
 }
 
-// Forms are the names of all forms.
+// Forms returns the names of all forms.
 func (h *Hub) Forms() []string {
 	names := make([]string, len(h.forms))
 	for i, f := range h.forms {

@@ -14,17 +14,17 @@ import (
 
 // Options of a Hub. Engine is needed; zero fields mean the defaults.
 type Options struct {
-	Engine        *loop.Engine  // whose connections join
-	QueueBytes    int           // of data that waits in one Queue, or for one replay; default 1 MiB
+	Engine        *loop.Engine  // serves the connections that join
+	QueueBytes    int           // of data in one Queue, or in flight for one replay; default 1 MiB
 	QueueMessages int           // the same, counted; default 1,000
 	QueueAge      time.Duration // for a socket to read a piece of a replay; default 30 s
 
-	// MaxHz is the most that a subscriber of a channel gets of each key in a second; 0 is no
-	// limit, as is a nil MaxHz.
+	// MaxHz returns the most publications of each key that a subscriber of a channel receives
+	// in a second; 0 means no limit, as does a nil MaxHz.
 	MaxHz func(channel string) float64
 
-	PresenceGrace time.Duration // for a person without a connection to come back before they have left; default 5 s, negative: none
-	PresenceNames int           // people that presence names; above it there are only the numbers; default 200
+	PresenceGrace time.Duration // for a person without a connection to return before a leave is sent; default 5 s, negative: none
+	PresenceNames int           // the most people that presence names; above it there are only numbers; default 200
 }
 
 // Hub maps channels to subscribers.
@@ -35,7 +35,7 @@ type Hub struct {
 	maxHz  func(channel string) float64
 	stats  struct{ conflated, paced, slow atomic.Uint64 }
 	grace  time.Duration
-	most   int    // people that presence names
+	most   int    // the most people that presence names
 	forms  []Form // registered, by FormID
 	seed   maphash.Seed
 	shards [64]shard
@@ -43,18 +43,18 @@ type Hub struct {
 	close  sync.Once
 }
 
-// shard is the part of the channels whose names hash to it.
+// shard holds the channels whose names hash to it.
 type shard struct {
 	mu       sync.RWMutex
 	channels map[string]*Channel
 	shares   int    // of all of them
-	floor    uint64 // highest presence version of a channel that is gone; none begins below
+	floor    uint64 // highest presence version of any removed channel; no new channel begins below
 
-	publications, bytes atomic.Uint64 // delivered; here, where a delivery has been already
+	publications, bytes atomic.Uint64 // delivered; counted here because a delivery has this shard in its cache
 }
 
-// New makes a hub on the broker that open makes; open is given the Sink that
-// the broker must deliver to.
+// New makes a hub on the broker that open makes; open receives the Sink that the broker must
+// deliver to.
 func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h := &Hub{
 		engine: o.Engine,
@@ -73,8 +73,8 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	return h
 }
 
-// Channel gives a share in the channel's state, which exists until every share
-// is given back by Release.
+// Channel returns a share in the channel's state, which exists until all shares are given back
+// with Release.
 func (h *Hub) Channel(name string) *Channel {
 	s := h.shard(name)
 	s.mu.Lock()
@@ -105,11 +105,11 @@ func (c *Channel) Release() {
 	s.floor = max(s.floor, c.presence.version)
 }
 
-// Tighten divides what may wait in a Queue, or for a replay, by eight, or gives it
-// back.
+// Tighten divides the limits of queues and replays by eight while memory is short, or restores
+// them.
 func (h *Hub) Tighten(on bool) { h.limits.tight.Store(on) }
 
-// Mode is what a subscriber gets of a channel that wants m.
+// Mode returns m, limited by the channel's rate.
 func (c *Channel) Mode(m Mode) Mode {
 	if c.hub.maxHz == nil {
 		return m
@@ -117,13 +117,13 @@ func (c *Channel) Mode(m Mode) Mode {
 	return m.within(c.hub.maxHz(c.name))
 }
 
-// Stats are counts since the start of the hub, beside those of the engine.
+// Stats are counts since the start of the hub, besides those of the engine.
 type Stats struct {
 	Publications uint64 // that the broker delivered
 	Bytes        uint64 // of their data
-	Paced        uint64 // publications that a newer one of their key made stale before a pace let them go
-	Conflated    uint64 // the same, of queues
-	Slow         uint64 // queues that ended because too much waited
+	Paced        uint64 // publications replaced by a newer one of their key while they waited for a pace
+	Conflated    uint64 // the same, in queues
+	Slow         uint64 // queues that ended because they were full
 }
 
 // Stats of the hub.
@@ -136,7 +136,7 @@ func (h *Hub) Stats() Stats {
 	return sum
 }
 
-// Size is how many channels have a subscriber, and how many subscribers they have in sum:
+// Size returns the number of channels with a subscriber, and the total number of subscribers:
 // sockets, streams, polls and watches of presence.
 func (h *Hub) Size() (channels, shares int) {
 	for i := range h.shards {
@@ -148,15 +148,15 @@ func (h *Hub) Size() (channels, shares int) {
 	return channels, shares
 }
 
-// Close ends every Queue and Watch, those to come too, with CodeShuttingDown.
-// Sockets are the engine's to close.
+// Close ends every Queue and Watch, present and future, with CodeShuttingDown. The engine
+// closes the sockets.
 func (h *Hub) Close() { h.close.Do(func() { close(h.done) }) }
 
 func (h *Hub) shard(name string) *shard {
 	return &h.shards[maphash.String(h.seed, name)%uint64(len(h.shards))]
 }
 
-// find is the channel's state if anybody is there.
+// find returns the channel's state if it has subscribers.
 func (h *Hub) find(name string) *Channel { return h.shard(name).find(name) }
 
 func (s *shard) find(name string) *Channel {
@@ -167,5 +167,5 @@ func (s *shard) find(name string) *Channel {
 
 var (
 	errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
-	errSlow         = maru.NewError(maru.CodeSlow, "more waits for this subscriber than the backlog allows: it reads too slowly")
+	errSlow         = maru.NewError(maru.CodeSlow, "the subscriber reads too slowly: its backlog is full; reconnect and recover")
 )

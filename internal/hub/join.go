@@ -7,7 +7,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Socket is a connection of the engine as a subscriber: a WebSocket, or an event stream.
+// Socket is a subscriber with a connection of the engine: a WebSocket, or an event stream.
 type Socket struct {
 	Conn loop.Conn
 	Form FormID
@@ -15,25 +15,25 @@ type Socket struct {
 	Mode Mode
 }
 
-// Joining is a subscription that has begun and has no subscriber yet. What is published
-// meanwhile waits in it. Attach, Queue or Cancel ends it, once.
+// Joining is a subscription that has begun and has no subscriber yet. It queues publications
+// meanwhile. Attach, Queue or Cancel ends it, once.
 type Joining struct {
-	// History is what was asked; zero if nothing was.
+	// History is what was asked for; zero if nothing was.
 	History maru.History
 
 	channel *Channel
 	mode    Mode
-	live    *Queue // collects what is published; nil if no history was asked
+	live    *Queue // collects publications; nil if no history was asked for
 }
 
-// Join is the one way into a channel: it asks the broker for history and lets what is
-// published meanwhile wait, so that the subscriber who follows misses nothing and gets
-// nothing twice. With a nil q no history is asked for: the subscription is what is published from
-// its Attach or Queue on, and Join does not wait. mode is what Channel.Mode gives.
+// Join begins a subscription; there is no other way. It asks the broker for history and queues
+// publications meanwhile, so that the subscriber misses nothing and gets nothing twice. With a
+// nil q no history is asked for: the subscription begins at Attach or Queue, and Join does not
+// wait. mode is the result of Channel.Mode.
 //
-// A subscriber of the latest gets the newest of each key that is retained, whatever its
-// position: conflated, keys leave out of the order of offsets, so that a position does not
-// say which have been seen; and what was skipped was stale, so nothing of it is a gap.
+// A subscriber with Mode.Latest gets the newest retained publication of each key, whatever its
+// position. Conflated keys are not sent in the order of offsets, so a position does not say
+// which of them were seen. What was skipped was stale, so there is no gap.
 //
 // Errors: the broker's and ctx's.
 func (c *Channel) Join(ctx context.Context, mode Mode, q *maru.HistoryQuery) (Joining, error) {
@@ -70,12 +70,12 @@ func (j *Joining) Cancel() {
 	delete(j.channel.queues, j.live)
 }
 
-// Attach subscribes a socket: it gets first, if that is not nil, then the history, then
-// what is published, with no hole and no double between them. s has the mode of the
-// Joining. A long history goes out in pieces; then Attach waits for the reader, and starts
-// the connection if it is held. If it fails, s is not subscribed. Errors: CodeSlow if the
-// reader takes too long or more was published meanwhile than a backlog holds;
-// net.ErrClosed if the connection is gone; ctx's.
+// Attach subscribes a socket: it sends first, if not nil, then the history, then live
+// publications, without a hole or a duplicate between them. s has the mode of the Joining. A
+// long history is sent in pieces; Attach then waits for the reader, and starts the connection
+// if it is held. If Attach fails, s is not subscribed. Errors: CodeSlow if the reader takes too
+// long, or if more was published meanwhile than a backlog holds; net.ErrClosed if the
+// connection is closed; ctx's.
 func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) error {
 	c := j.channel
 	replay, err := j.replay(ctx, s, first)
@@ -107,9 +107,9 @@ func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) err
 	return nil
 }
 
-// Queue subscribes a goroutine: it reads j.History first, and then the Queue, with no hole
-// and no double between the two. The Queue must be closed; it takes over the caller's share in
-// the channel. Reader.Mode is the Joining's.
+// Queue subscribes a goroutine: it reads j.History first, and then the Queue, without a hole or
+// a duplicate between them. The Queue must be closed; it takes over the caller's share in the
+// channel. Reader.Mode is the Joining's.
 func (j *Joining) Queue(r Reader) *Queue {
 	c := j.channel
 	q := j.live
@@ -127,9 +127,9 @@ func (j *Joining) Queue(r Reader) *Queue {
 	return q
 }
 
-// replay sends first and all but the last piece of the history, each when the one before
-// is written: what waits for one socket does not depend on how much it asks for. The last
-// piece is the answer, encoded and not sent.
+// replay sends first and all but the last piece of the history, each when the one before is
+// written. So the memory for one socket does not depend on how much it asks for. It returns the
+// last piece, encoded and not sent.
 func (j *Joining) replay(ctx context.Context, s Socket, first *loop.Message) ([]*loop.Message, error) {
 	var ms []*loop.Message
 	if first != nil {
@@ -157,18 +157,18 @@ func (j *Joining) replay(ctx context.Context, s Socket, first *loop.Message) ([]
 	}
 }
 
-// drain waits for the reader, as long as a backlog may.
+// drain waits for the reader, at most as long as a backlog may wait.
 func (c *Channel) drain(ctx context.Context, conn loop.Conn) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.hub.limits.age, errSlow)
 	defer cancel()
 	return conn.Drain(ctx)
 }
 
-// pieceBytes is how much of a replay waits for one socket: large enough that a usual
-// history is one piece, and a quarter of the default backlog.
+// pieceBytes is the size of a piece of a replay: large enough that a usual history is one
+// piece, and a quarter of the default backlog.
 const pieceBytes = 256 << 10
 
-// piece is how many of the publications go together: at least one.
+// piece returns how many of the publications are sent together: at least one.
 func piece(ps []*maru.Publication) int {
 	bytes := 0
 	for i, p := range ps {
@@ -197,9 +197,9 @@ func (c *Channel) add(s Socket) {
 	of.group.Add(s.Conn)
 }
 
-// Remove ends the subscription of an attached socket. What was published before still
-// comes, and nothing after what the caller sends next. closed says that the connection has
-// ended: then it leaves its groups by itself.
+// Remove ends the subscription of an attached socket. Publications before the call are still
+// sent; none is sent after the caller's next message. closed reports that the connection has
+// ended: it then leaves its groups by itself.
 func (c *Channel) Remove(s Socket, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

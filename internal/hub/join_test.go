@@ -161,13 +161,12 @@ func TestLongReplay(t *testing.T) {
 			t.Errorf("%v after %v, want slow after 10s", err, time.Since(start))
 		}
 		if n := deaf.Buffered(); n > 300<<10 {
-			t.Errorf("%d bytes wait for one that does not read", n)
+			t.Errorf("%d bytes wait for a slow subscriber", n)
 		}
 	})
 }
 
-// What is published while history is read must come once, wherever the reading
-// stood: in the replay, or from what collected.
+// A publication made while history is read arrives once, in the replay or from the queue.
 func TestJoinWhilePublishing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,8 +191,8 @@ func TestJoinWhilePublishing(t *testing.T) {
 	})
 }
 
-// Every subscriber that comes in the middle of a flood with the last position it
-// knows gets all that follows, once, in order.
+// Every subscriber that joins during many publications with its last position gets all that follow,
+// once, in order.
 func TestReplayAgainstLive(t *testing.T) {
 	t.Parallel()
 	const publications, subscribers = 4000, 60
@@ -241,7 +240,7 @@ func TestReplayAgainstLive(t *testing.T) {
 	})
 }
 
-// A gap is the caller's to judge: it is in the answer, and Cancel leaves nobody behind.
+// A gap is part of the answer; the caller decides about it. Cancel leaves no subscriber behind.
 func TestJoinGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -260,8 +259,8 @@ func TestJoinGap(t *testing.T) {
 	})
 }
 
-// A subscriber that asks for no history gets nothing that was published before it came:
-// however it wants the channel, though others still wait for that, transient ones too.
+// A subscriber without a history gets nothing published before it joined, in any mode, even if it
+// still waits for others, and even if it is transient.
 func TestNothingFromBefore(t *testing.T) {
 	t.Parallel()
 	modes := map[string]hub.Mode{"all": {}, "latest": {Latest: true}, "paced": {Latest: true, MaxHz: 0.1}}

@@ -10,18 +10,17 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Mode is how much of what is published a subscriber wants. The zero value is all of
-// it.
+// Mode limits what a subscriber receives. The zero value is every publication.
 type Mode struct {
-	// Latest: while the subscriber does not read, only the newest of each key waits. The
-	// channel is the key of publications without one.
+	// Latest: while the subscriber does not read, only the newest publication of each key
+	// waits. Publications without a key have the channel as their key.
 	Latest bool
-	// MaxHz, if not 0, is how many times a second the subscriber gets a key at most. The
-	// last value always comes. It goes with Latest.
+	// MaxHz, if not 0, is the most publications of each key that the subscriber receives in a
+	// second. The last value is always delivered. It needs Latest.
 	MaxHz float64
 }
 
-// within is m, of which a channel gives no more than limit, if that is not 0.
+// within returns m, limited to the channel's limit, if that is not 0.
 func (m Mode) within(limit float64) Mode {
 	if limit > 0 && (m.MaxHz == 0 || m.MaxHz > limit) {
 		return Mode{Latest: true, MaxHz: limit}
@@ -29,25 +28,25 @@ func (m Mode) within(limit float64) Mode {
 	return m
 }
 
-// interval is the time between two that MaxHz allows.
+// interval returns the time between two publications that MaxHz allows.
 func (m Mode) interval() time.Duration { return time.Duration(float64(time.Second) / m.MaxHz) }
 
-// pace is what sockets have in common that share a pacer.
+// pace is what the sockets of one pacer have in common.
 type pace struct {
 	form FormID
 	hz   float64
 }
 
-// pacer gives the sockets of one channel that want no more than so many times a second
-// the newest of each key: at once after a time of rest, and then what has come meanwhile
-// at the end of each interval, in the order of offsets. What it costs is the channel's and
-// the rate's, not the connections'. It is guarded by Channel.mu.
+// pacer limits the rate of the sockets of one channel that ask for the same rate. It sends the
+// newest publication of each key: at once after a pause, and otherwise at the end of each
+// interval, in the order of offsets. Its cost depends on the channel and the rate, not on the
+// number of connections. It is guarded by Channel.mu.
 //
 //	published ─→ waits: the newest of each key ─→ at most hz times a second: group
 //
-// A socket that joins while something waits is not to get that: either it has it from its
-// history, or it asked for none and it came before. Until the next flush it is a newcomer, which
-// gets of what waits only what was published after it had joined.
+// A socket that joins must not receive what waits already: it has that from its history, or it
+// asked for no history. Until the next flush it is a newcomer: of what waits, it receives only
+// what was published after it had joined.
 type pacer struct {
 	channel   *Channel
 	pace      pace
@@ -57,15 +56,15 @@ type pacer struct {
 	newcomers []newcomer
 
 	waits   map[string]pending
-	pushed  uint64 // counts what was published
+	pushed  uint64 // number of publications so far
 	flushed time.Time
 	timer   *time.Timer
 }
 
-// pending waits for its key's turn.
+// pending is a publication that waits for its key's turn.
 type pending struct {
 	Delivery
-	number uint64 // of pacer.pushed
+	number uint64 // the value of pacer.pushed
 }
 
 type newcomer struct {
@@ -96,7 +95,7 @@ func (p *pacer) add(conn loop.Conn) {
 	p.group.Add(conn)
 }
 
-// remove takes a socket out, whose connection lives on or is closed. The last one ends
+// remove removes a socket, whose connection stays open or is closed. Removing the last one ends
 // the pacer.
 func (p *pacer) remove(conn loop.Conn, closed bool) {
 	i := slices.IndexFunc(p.newcomers, func(n newcomer) bool { return n.conn == conn })
@@ -158,7 +157,7 @@ func (p *pacer) flush(now time.Time) {
 	p.flushed = now
 }
 
-// newest is what of ascending publications is the newest of its key, ascending.
+// newest returns the newest publication of each key, in ascending order.
 func newest(ps []*maru.Publication) []*maru.Publication {
 	seen := make(map[string]struct{})
 	var kept []*maru.Publication

@@ -22,8 +22,8 @@ func (w *world) publishKey(channel, key, text string) {
 	}
 }
 
-// At two a second the first comes at once, then the newest of each key half a second
-// after, in the order of offsets.
+// At two a second the first publication is sent at once, then the newest of each key half a second
+// later, in the order of offsets.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestPace(t *testing.T) {
 		want("x1 y1 x3 y2")
 		w.publishKey("a", "y", "y3")
 
-		// Who comes meanwhile has it from the history, and gets it no second time.
+		// A subscriber that joins meanwhile has it from the history, and does not get it twice.
 		late := w.connect()
 		lateSocket := late.socket(bare)
 		lateSocket.Mode = hub.Mode{Latest: true, MaxHz: 2}
@@ -81,7 +81,7 @@ func TestPace(t *testing.T) {
 	})
 }
 
-// A namespace's limit holds for who asks for more, and for who asks for nothing.
+// A namespace's limit applies to subscribers that ask for more, or for no limit.
 func TestModeWithin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,8 +96,8 @@ func TestModeWithin(t *testing.T) {
 	})
 }
 
-// Of a queue nobody reads only the newest of each key waits, however much that was;
-// and it gives no more often than its pace.
+// In an unread conflated queue only the newest publication of each key waits, and Next returns no
+// more often than MaxHz.
 func TestLatestQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,8 +144,8 @@ func TestLatestQueue(t *testing.T) {
 	})
 }
 
-// Whoever joins at any time, and however often something is published, sees each key get
-// only newer, and at last the newest of each; and no key more often than the pace allows.
+// A subscriber that joins at any time sees each key only get newer, and ends with the newest of
+// each. It gets no key more often than MaxHz, however much is published.
 func TestPacedReadersAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -7,14 +7,14 @@ import (
 	"maru.example/maru"
 )
 
-// presence is who is subscribed to one channel. It is guarded by Channel.mu.
+// presence counts the subscribers of one channel. It is guarded by Channel.mu.
 type presence struct {
-	version   uint64 // rises with each change, also across times when nobody is there
+	version   uint64 // rises with each change, also while the channel has no state
 	users     map[string]int
 	signedIn  int // connections of users
 	anonymous int
 	watches   map[*Watch]struct{}
-	changes   *changes // nil: no socket follows them
+	changes   *changes // nil: no socket follows the changes
 }
 
 func (p *presence) join(user string) {
@@ -55,8 +55,8 @@ func (p *presence) changed() {
 	}
 }
 
-// snapshot is the presence with its users in no order yet: sort them without the
-// lock. More than most are not named.
+// snapshot returns the presence with its users unsorted: sort them without the lock. More than
+// most users are not named.
 func (p *presence) snapshot(channel string, most int) maru.Presence {
 	s := maru.Presence{Channel: channel, Version: p.version, Count: p.signedIn, Anonymous: p.anonymous}
 	if len(p.users) > most {
@@ -74,7 +74,7 @@ func sorted(s maru.Presence) maru.Presence {
 	return s
 }
 
-// Presence says who is subscribed to the channel now.
+// Presence returns the current subscribers of a channel.
 func (h *Hub) Presence(channel string) maru.Presence {
 	s := h.shard(channel)
 	s.mu.RLock()
@@ -87,8 +87,8 @@ func (h *Hub) Presence(channel string) maru.Presence {
 	return sorted(c.snapshot())
 }
 
-// PresenceFollowed is the presence that was sent last to the sockets that follow its
-// changes, so that the next change follows from it. With none of them it is Presence.
+// PresenceFollowed returns the presence that was sent last to the sockets that follow its
+// changes, so that the next change follows from it. Without followers it is Presence.
 func (h *Hub) PresenceFollowed(channel string) maru.Presence {
 	c := h.find(channel)
 	if c == nil {

@@ -47,7 +47,7 @@ func TestPresence(t *testing.T) {
 		}
 		c.Release()
 
-		// Nobody is there, nothing is kept, and yet the version does not go back.
+		// Without subscribers no state is kept, and yet the version does not go back.
 		check(maru.Presence{Version: 10, Users: []maru.PresentUser{}})
 		c = w.hub.Channel("a")
 		defer c.Release()

@@ -8,30 +8,30 @@ import (
 	"maru.example/maru"
 )
 
-// Queue is a goroutine's subscription. What is published waits in it, bounded as
-// Options say, until Next returns it. One goroutine calls Next.
+// Queue is a goroutine's subscription. It holds publications, bounded by Options, until Next
+// returns them. Only one goroutine may call Next.
 type Queue struct {
 	channel *Channel
 	reader  Reader
 	ready   chan struct{} // holds a token when there may be something to return
 
-	returned time.Time // when Next last returned something, for a reader with MaxHz
+	returned time.Time // when Next last returned publications, for a reader with MaxHz
 
 	mu      sync.Mutex
 	from    maru.Position // nothing up to here is returned
 	backlog backlog
 }
 
-// Reader says who subscribes by a Queue.
+// Reader is the subscriber of a Queue.
 type Reader struct {
 	User   string // for presence; empty for anonymous
 	Absent bool   // not counted in presence: a poll, or the program itself
 	Mode   Mode
 }
 
-// Subscribe is Channel, Join and Queue in one, for a goroutine of its own share in the
-// channel: it answers what q asks of the history and a Queue with what follows. A gap is in the
-// answer, for the caller to judge. Errors are the broker's and ctx's.
+// Subscribe combines Hub.Channel, Join and Joining.Queue, with a share in the channel of its
+// own. It returns the history that q asks for, and a Queue with what follows. A gap is part of
+// the history; the caller decides about it. Errors: the broker's and ctx's.
 func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.HistoryQuery) (*Queue, maru.History, error) {
 	c := h.Channel(channel)
 	r.Mode = c.Mode(r.Mode)
@@ -43,7 +43,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.Hi
 	return j.Queue(r), j.History, nil
 }
 
-// collect lets what is published from now on wait.
+// collect queues what is published from now on.
 func (c *Channel) collect(m Mode) *Queue {
 	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits}}
 	if m.Latest {
@@ -58,14 +58,14 @@ func (c *Channel) collect(m Mode) *Queue {
 	return q
 }
 
-// begin says which history the reader has.
+// begin sets the end of the history that the reader has.
 func (q *Queue) begin(h maru.History) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.from = maru.Position{Epoch: h.Epoch, Offset: h.Head}
 }
 
-// collected empties the queue. The error is errSlow if more came than may wait.
+// collected empties the queue. The error is errSlow if the queue was full.
 func (q *Queue) collected() ([]Delivery, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -87,9 +87,9 @@ func (q *Queue) Close() {
 	c.Release()
 }
 
-// Next waits until something is there and returns all of it, in order. Its errors:
-// ctx's cause; CodeSlow when more waited than the bounds allow; CodeShuttingDown.
-// After an error that is not ctx's there is nothing more to come.
+// Next waits for publications and returns all that wait, in order. Errors: ctx's cause;
+// CodeSlow if the queue was full; CodeShuttingDown. After the last two nothing more is
+// delivered.
 func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 	if err := q.rest(ctx); err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 	}
 }
 
-// rest waits until the reader's MaxHz lets something go. What comes meanwhile is
-// conflated.
+// rest waits until the reader's MaxHz allows the next publications. They are conflated
+// meanwhile.
 func (q *Queue) rest(ctx context.Context) error {
 	if q.reader.Mode.MaxHz == 0 {
 		return nil
@@ -131,7 +131,7 @@ func (q *Queue) rest(ctx context.Context) error {
 
 func (q *Queue) poll() ([]Delivery, error) {
 	select {
-	case <-q.channel.hub.done: // also where more and more comes
+	case <-q.channel.hub.done: // checked first, because the queue may never be empty
 		return nil, errShuttingDown
 	default:
 	}
@@ -153,7 +153,7 @@ func (q *Queue) push(d Delivery) {
 	signal(q.ready)
 }
 
-// signal leaves a token in a Go channel of capacity 1.
+// signal puts a token into a Go channel of capacity 1.
 func signal(ready chan<- struct{}) {
 	select {
 	case ready <- struct{}{}:

@@ -44,7 +44,7 @@ func TestQueue(t *testing.T) {
 			w.publish("a", "4")
 		}()
 		if batch, err = queue.Next(t.Context()); err != nil || !slices.Equal(texts(batch), []string{"4"}) {
-			t.Errorf("got %q, %v, want what came while waiting", texts(batch), err)
+			t.Errorf("got %q, %v, want the publication made while waiting", texts(batch), err)
 		}
 		watch := w.hub.Watch("b")
 		if channels, shares := w.hub.Size(); channels != 2 || shares != 2 {
@@ -66,7 +66,7 @@ func TestQueue(t *testing.T) {
 
 func TestQueueEnds(t *testing.T) {
 	t.Parallel()
-	gone := errors.New("the client went")
+	gone := errors.New("the client disconnected")
 	tests := map[string]struct {
 		do   func(w *world, cancel context.CancelCauseFunc)
 		want error

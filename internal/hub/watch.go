@@ -10,14 +10,13 @@ import (
 // watchInterval is the least time between two answers of Watch.Next.
 const watchInterval = time.Second
 
-// Watch follows a channel's presence. It is not itself present. One goroutine
-// uses it.
+// Watch follows a channel's presence, and is not counted in it. Only one goroutine may use it.
 type Watch struct {
 	channel *Channel
 	ready   chan struct{} // holds a token when something may have changed
-	begun   bool          // something was answered
-	version uint64        // that was answered last
-	at      time.Time     // and when
+	begun   bool          // something was returned
+	version uint64        // returned last
+	at      time.Time     // when
 }
 
 // Watch begins to follow a channel's presence.
@@ -42,9 +41,8 @@ func (w *Watch) Close() {
 	c.Release()
 }
 
-// Next answers the presence at once the first time, then when it has changed, at
-// most once a second and only the latest state. Its errors: ctx's cause;
-// CodeShuttingDown.
+// Next returns the presence at once the first time, and then after each change, at most once a
+// second and only the latest state. Errors: ctx's cause; CodeShuttingDown.
 func (w *Watch) Next(ctx context.Context) (maru.Presence, error) {
 	for !w.changed() {
 		if err := wait(ctx, w, w.ready); err != nil {

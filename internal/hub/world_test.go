@@ -86,7 +86,7 @@ func newWorld(t *testing.T, o hub.Options) *world {
 	return w
 }
 
-// openWorld is newWorld for who calls close, within the bubble.
+// openWorld is newWorld for callers that call close, within the bubble.
 func openWorld(t *testing.T, o hub.Options) *world {
 	w := &world{
 		t:      t,

@@ -1,7 +1,7 @@
-// Package metrics shows a server's counters to Prometheus.
+// Package metrics exports the counters of a server to Prometheus.
 //
 //	r := metrics.New([]metrics.Metric{
-//		{Name: "maru_channels", Help: "Channels with at least one subscriber.", Read: func(tell metrics.Tell) { tell(float64(channels())) }},
+//		{Name: "maru_channels", Help: "Channels with at least one subscriber.", Read: func(emit metrics.Emit) { emit(float64(channels())) }},
 //	})
 //	http.Handle("/metrics", r)
 //

@@ -9,26 +9,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metric is a number, or one number for each set of label values.
+// Metric is a number, or one number for each combination of label values.
 type Metric struct {
-	Name   string   // by Prometheus' rules: a counter ends in _total
+	Name   string   // a valid Prometheus name; a counter's ends in _total
 	Help   string   // one sentence
-	Labels []string // names of the labels; nil: none
-	Rises  bool     // a counter, else a gauge
-	Read   func(Tell)
+	Labels []string // the label names; nil: none
+	Rises  bool     // a counter; else a gauge
+	Read   func(Emit)
 }
 
-// Tell takes one number, with a value for each of the metric's labels.
-type Tell func(value float64, labels ...string)
+// Emit adds one sample, with a value for each of the metric's labels.
+type Emit func(value float64, labels ...string)
 
-// Registry is an http.Handler that answers with all metrics, in the format that the scraper
-// asks for.
+// Registry is an http.Handler that answers with all metrics, in the text format or another one
+// that the scraper asks for.
 type Registry struct {
 	http.Handler
 	registry *prometheus.Registry
 }
 
-// New makes a registry. It panics if a name or label is invalid or used twice.
+// New makes a registry. It panics if a name or label is not valid, or a name is used twice.
 func New(all []Metric) *Registry {
 	r := prometheus.NewRegistry()
 	for _, m := range all {
@@ -44,22 +44,22 @@ type reader struct {
 	desc *prometheus.Desc
 }
 
-func (r reader) Describe(out chan<- *prometheus.Desc) { out <- r.desc }
+func (r reader) Describe(descs chan<- *prometheus.Desc) { descs <- r.desc }
 
-func (r reader) Collect(out chan<- prometheus.Metric) {
+func (r reader) Collect(samples chan<- prometheus.Metric) {
 	kind := prometheus.GaugeValue
 	if r.Rises {
 		kind = prometheus.CounterValue
 	}
 	r.Read(func(value float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(r.desc, kind, value, labels...)
+		samples <- prometheus.MustNewConstMetric(r.desc, kind, value, labels...)
 	})
 }
 
 // Histogram counts durations by their size.
 type Histogram struct{ prometheus.Histogram }
 
-// Histogram adds one to the registry, in seconds, from 100 µs to 5 s.
+// Histogram adds a histogram to the registry, in seconds, from 100 µs to 5 s.
 func (r *Registry) Histogram(name, help string) Histogram {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}})
 	r.registry.MustRegister(h)

@@ -13,18 +13,18 @@ func TestRegistry(t *testing.T) {
 	t.Parallel()
 	reads := 0
 	r := metrics.New([]metrics.Metric{
-		{Name: "a_total", Help: "A.", Rises: true, Read: func(tell metrics.Tell) { reads++; tell(7) }},
-		{Name: "b", Help: "B.", Labels: []string{"x", "y"}, Read: func(tell metrics.Tell) {
-			tell(1.5, "1", `"2"`)
-			tell(-1, "3", "4")
+		{Name: "a_total", Help: "A.", Rises: true, Read: func(emit metrics.Emit) { reads++; emit(7) }},
+		{Name: "b", Help: "B.", Labels: []string{"x", "y"}, Read: func(emit metrics.Emit) {
+			emit(1.5, "1", `"2"`)
+			emit(-1, "3", "4")
 		}},
-		{Name: "c", Help: "C.", Labels: []string{"x"}, Read: func(metrics.Tell) {}},
+		{Name: "c", Help: "C.", Labels: []string{"x"}, Read: func(metrics.Emit) {}},
 	})
 	h := r.Histogram("d_seconds", "D.")
 	h.Took(2 * time.Millisecond)
 	h.Took(time.Minute)
 	if reads != 0 {
-		t.Errorf("read %d times, and nobody has asked", reads)
+		t.Errorf("read %d times before the first scrape", reads)
 	}
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -43,14 +43,14 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// A name that is there twice is a mistake of whoever wrote the table.
-func TestTwiceTheSame(t *testing.T) {
+// A name that is used twice is a mistake in the table of metrics.
+func TestDuplicateName(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if recover() == nil {
-			t.Error("two metrics of one name")
+			t.Error("New accepted two metrics of one name")
 		}
 	}()
-	m := metrics.Metric{Name: "a", Help: "A.", Read: func(metrics.Tell) {}}
+	m := metrics.Metric{Name: "a", Help: "A.", Read: func(metrics.Emit) {}}
 	metrics.New([]metrics.Metric{m, m})
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Accepts reports whether the Accept lines of a request name a media type. Wildcards name
-// nothing: a client that takes anything gets JSON.
+// Accepts reports whether the Accept lines of a request name a media type. Wildcards do not
+// count: a client that takes anything gets JSON.
 func Accepts(lines []string, want string) bool {
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ",") {

@@ -10,18 +10,17 @@ import (
 	"maru.example/maru"
 )
 
-// Kind says what a body of that Content-Type is published as: JSON for
-// application/json and +json; Text for text/*, for forms, whose type is what
-// plain curl -d sends, and without any type; Binary for all else. Text must say
-// no other charset than UTF-8 (CodeBadText); a Content-Type that cannot be read is
-// CodeBadRequest.
+// Kind returns the kind of a body by its Content-Type: JSON for application/json and +json;
+// Text for text/*, for forms (the type that plain curl -d sends) and without a type; Binary for
+// everything else. Text with a charset other than UTF-8 is CodeBadText; a malformed
+// Content-Type is CodeBadRequest.
 func Kind(contentType string) (maru.Kind, error) {
 	if contentType == "" {
 		return maru.Text, nil
 	}
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		return 0, maru.NewError(maru.CodeBadRequest, "the Content-Type is malformed")
+		return 0, maru.NewError(maru.CodeBadRequest, "the Content-Type is malformed: send TYPE/SUBTYPE, such as text/plain")
 	}
 	switch {
 	case media == "application/json", strings.HasSuffix(media, "+json"):
@@ -31,19 +30,18 @@ func Kind(contentType string) (maru.Kind, error) {
 		case "", "utf-8", "utf8", "us-ascii":
 			return maru.Text, nil
 		}
-		return 0, maru.NewError(maru.CodeBadText, "text is published as UTF-8, not as another charset")
+		return 0, maru.NewError(maru.CodeBadText, "the charset in the Content-Type is not supported: send text as UTF-8")
 	}
 	return maru.Binary, nil
 }
 
-// CompactJSON checks one JSON value and takes the white space between its tokens
-// out, so that it is one line and all see the same bytes. The error's code is
-// CodeBadJSON.
+// CompactJSON checks one JSON value and removes the white space between its tokens, so that it
+// is one line and the same bytes for all. The error's code is CodeBadJSON.
 func CompactJSON(data []byte) ([]byte, error) {
 	var compact bytes.Buffer
-	// encoding/json lets bytes through that are not UTF-8 (RFC 8259 §8.1).
+	// encoding/json accepts bytes that are not UTF-8 (RFC 8259 §8.1 does not).
 	if !utf8.Valid(data) || json.Compact(&compact, data) != nil {
-		return nil, maru.NewError(maru.CodeBadJSON, "the body is not one valid JSON value")
+		return nil, maru.NewError(maru.CodeBadJSON, "the body must be one valid JSON value")
 	}
 	return compact.Bytes(), nil
 }

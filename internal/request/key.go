@@ -9,10 +9,9 @@ import (
 	"maru.example/maru"
 )
 
-// KeyAt is the key that stands at a JSON pointer (RFC 6901) in the data of p, where
-// that is JSON, or text that is a JSON object or array: a string as it is, a number
-// or a boolean as it is written. Empty where there is nothing of the kind, or
-// something longer than maru.MaxKeyBytes.
+// KeyAt returns the key at a JSON pointer (RFC 6901) in the data of p, if that is JSON, or text
+// that is a JSON object or array. A string is returned as it is, a number or a boolean as it is
+// written. KeyAt returns "" for any other value and for one longer than maru.MaxKeyBytes.
 func KeyAt(pointer string, p *maru.Publication) string {
 	data := p.Data
 	if p.Kind == maru.Binary || p.Kind == maru.Text && !opens(data) || !strings.HasPrefix(pointer, "/") {
@@ -46,9 +45,8 @@ func opens(text []byte) bool {
 	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
 }
 
-// child is the value of an object's member or an array's element, nil if there is
-// none. Of a member that is there twice it is the last one, as everywhere in
-// encoding/json.
+// child returns the value of an object's field or an array's element, nil if there is none. The
+// last of duplicate fields counts, as everywhere in encoding/json.
 func child(data []byte, token string) json.RawMessage {
 	switch data = bytes.TrimLeft(data, " \t\r\n"); {
 	case len(data) == 0:
@@ -61,7 +59,7 @@ func child(data []byte, token string) json.RawMessage {
 		var array []json.RawMessage
 		i, err := strconv.ParseUint(token, 10, 31)
 		if err != nil || strconv.FormatUint(i, 10) != token || json.Unmarshal(data, &array) != nil || i >= uint64(len(array)) {
-			return nil // also of 01, -1 and -, which is after the last
+			return nil // also for 01, -1 and -, which is after the last element
 		}
 		return array[i]
 	}

@@ -8,22 +8,21 @@ import (
 	"maru.example/maru"
 )
 
-// ParseQuery reads the query of an address. One that is malformed anywhere is
-// CodeBadRequest: half of a query is not what was asked.
+// ParseQuery parses the query of an address. If any part of it is malformed, the error's code
+// is CodeBadRequest.
 func ParseQuery(raw string) (url.Values, error) {
 	if raw == "" {
 		return nil, nil
 	}
 	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, maru.NewError(maru.CodeBadRequest, "the query of the address is malformed")
+		return nil, maru.NewError(maru.CodeBadRequest, "the query of the address is malformed: percent-encode names and values, and separate them with &")
 	}
 	return q, nil
 }
 
-// Replay reads since and last: what a subscriber wants before what is live.
-// With neither, Limit is 0; with both, since decides. Errors: CodeBadPosition,
-// CodeBadRequest.
+// Replay reads since and last: the history that a subscriber wants before live publications.
+// Without both, Limit is 0; with both, since wins. Errors: CodeBadPosition, CodeBadRequest.
 func Replay(q url.Values) (maru.HistoryQuery, error) {
 	last, err := Number(q, "last", maru.MaxHistoryPublications, 0)
 	if err != nil {
@@ -36,53 +35,53 @@ func Replay(q url.Values) (maru.HistoryQuery, error) {
 	return maru.HistoryQuery{Since: since, Limit: -1}, nil
 }
 
-// Since reads the position after which history is wanted; nil if there is none.
-// The error's code is CodeBadPosition.
+// Since reads the position after which history is wanted; nil if there is none. The error's
+// code is CodeBadPosition.
 func Since(q url.Values) (*maru.Position, error) {
 	if !q.Has("since") {
 		return nil, nil
 	}
 	at, err := maru.ParsePosition(q.Get("since"))
 	if err != nil {
-		// Not err itself, which repeats the value: refusals are logged, and the log has
-		// nothing of a query.
-		return nil, maru.NewError(maru.CodeBadPosition, "a position is EPOCH:OFFSET or OFFSET")
+		// Not err itself: it repeats the value, refusals are logged, and the log must not hold
+		// any part of a query.
+		return nil, maru.NewError(maru.CodeBadPosition, "since must be a position: EPOCH:OFFSET or OFFSET")
 	}
 	return &at, nil
 }
 
-// Delivery reads deliver and max_hz: whether only the newest of each key is wanted, and
-// how many times a second at most, 0 for any. The error's code is CodeBadRequest.
+// Delivery reads deliver and max_hz: whether only the newest publication of each key is wanted,
+// and at most how many times a second; 0 is no limit. The error's code is CodeBadRequest.
 func Delivery(q url.Values) (latest bool, maxHz float64, err error) {
 	deliver := q.Get("deliver")
 	if q.Has("deliver") && deliver != "all" && deliver != "latest" {
-		return false, 0, maru.NewError(maru.CodeBadRequest, "deliver is all or latest")
+		return false, 0, maru.NewError(maru.CodeBadRequest, "deliver must be all or latest")
 	}
 	if !q.Has("max_hz") {
 		return deliver == "latest", 0, nil
 	}
 	maxHz, err = strconv.ParseFloat(q.Get("max_hz"), 64)
 	if err != nil || maxHz == 0 {
-		maxHz = -1 // no number, or none that may be asked for
+		maxHz = -1 // not a number, or out of range
 	}
 	if err := maru.CheckMaxHz(maxHz); err != nil {
 		return false, 0, err
 	}
 	if deliver == "all" {
-		return false, 0, maru.NewError(maru.CodeBadRequest, "max_hz goes with deliver=latest, not all")
+		return false, 0, maru.NewError(maru.CodeBadRequest, "max_hz needs deliver=latest, not all")
 	}
 	return true, maxHz, nil
 }
 
-// Number reads a parameter from 1 to most; absent means otherwise. The error's
-// code is CodeBadRequest.
+// Number reads a parameter from 1 to most; absent means otherwise. The error's code is
+// CodeBadRequest.
 func Number(q url.Values, name string, most, otherwise int) (int, error) {
 	if !q.Has(name) {
 		return otherwise, nil
 	}
 	n, err := strconv.ParseUint(q.Get(name), 10, 32)
 	if err != nil || n < 1 || n > uint64(most) {
-		return 0, maru.NewError(maru.CodeBadRequest, fmt.Sprintf("%s is a number from 1 to %d", name, most))
+		return 0, maru.NewError(maru.CodeBadRequest, fmt.Sprintf("%s must be a number from 1 to %d", name, most))
 	}
 	return int(n), nil
 }

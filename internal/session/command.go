@@ -21,11 +21,11 @@ func (Invalid) isCommand()     {}
 // Ping asks for a sign of life. The reply is Pong.
 type Ping struct{ Ref uint64 }
 
-// Invalid is what the decoder understood as a command that cannot be carried out. The
-// reply is Failed with Err, when the commands before it are done.
+// Invalid is a command that the decoder could read but that cannot be carried out. The reply is
+// Failed with Err, after the replies to the commands before it.
 type Invalid struct {
 	Ref uint64
-	Err error // the client sees its *maru.Error
+	Err error // its *maru.Error is sent to the client
 }
 
 // waits reports whether the command may wait, so that it must not run on a loop.

@@ -100,7 +100,7 @@ func TestNoReplyWanted(t *testing.T) {
 	})
 }
 
-// Nobody needs to count errors.
+// Options.Failed may be nil.
 func TestNobodyCounts(t *testing.T) {
 	connectedWorld(t, func(t *testing.T, w *world) {
 		w.options.Failed = nil
@@ -109,7 +109,7 @@ func TestNobodyCounts(t *testing.T) {
 	})
 }
 
-// Whose a publication is, is the server's word.
+// The server sets the user of a publication.
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	given := maru.PublishOptions{IdempotencyKey: "k", Version: 7, Transient: true, Publisher: "somebody else"}

@@ -7,12 +7,12 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Connect is the first command of a client, and comes once. Any other command before it
-// closes the connection, and so does a second one: CodeBadRequest. A token that is not
-// valid closes the connection too, with the error of Options.Identify.
+// Connect is the first command of a client, sent once. Any other command before it, or a second
+// Connect, closes the connection with CodeBadRequest. An invalid token closes it with the error
+// of Options.Identify.
 type Connect struct {
 	Ref   uint64
-	Token string // empty: who the client is was proved by the handshake
+	Token string // empty: use the identity of the handshake
 }
 
 // Connected is the reply to Connect.
@@ -24,7 +24,7 @@ type Connected struct {
 	MaxChannels     int
 }
 
-// connect settles who the client is.
+// connect determines the identity of the client.
 func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 	var err error
 	if c.Token != "" {
@@ -46,7 +46,7 @@ func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 	})
 }
 
-// become makes who the identity of the session, and reports whether it still lives.
+// become sets the identity of the session, and reports whether the session is still open.
 func (s *Session) become(who auth.Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

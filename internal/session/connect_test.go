@@ -164,7 +164,7 @@ type wrapped struct{ error }
 
 func (w *wrapped) Unwrap() error { return w.error }
 
-// What comes after a refresh is done by the new identity.
+// Commands after a refresh are done by the new identity.
 func TestRefreshedIdentity(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var publisher []string

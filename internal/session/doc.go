@@ -13,9 +13,9 @@
 // session has no goroutine, and a session that waits for a history delays no other
 // session.
 //
-// A client that asks for much is not read for a while: with maru.MaxQueuedCommands
-// commands in the queue, or maru.MaxInflight publications and remote calls under way, the
-// session pauses the connection until there is room.
+// A client with too many commands is not read for a while. With maru.MaxQueuedCommands commands
+// in the queue, or maru.MaxInflight publications and remote calls in progress, the session
+// pauses the connection until there is room.
 //
 // There is one file for each command: its fields, its reply, and what it does.
 //
@@ -28,7 +28,6 @@
 //
 // # What it does not do
 //
-// It knows no socket, no HTTP, no JSON and no rules. Options.Allow and
-// Connection.MayPublish say what a client may do; Connection.Subscribe brings the
-// publications of a channel to the client.
+// It knows no socket, no HTTP, no JSON and no rules. Options.Allow and Connection.MayPublish
+// decide what a client may do. Connection.Subscribe delivers the publications of a channel.
 package session

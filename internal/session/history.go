@@ -9,12 +9,12 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// History reads what is retained of a channel. Errors: CodeBadChannel, CodeNotAllowed,
+// History reads the retained publications of a channel. Errors: CodeBadChannel, CodeNotAllowed,
 // CodeBadRequest for a Limit out of range, those of Options.History.
 type History struct {
 	Ref     uint64
 	Channel string
-	Since   *maru.Position // what was published after it; nil: the newest
+	Since   *maru.Position // the publications after it; nil: the newest
 	Limit   int            // 1 to maru.MaxHistoryPublications; 0: maru.DefaultHistoryPublications
 }
 
@@ -24,7 +24,7 @@ type HistoryRead struct {
 	maru.History
 }
 
-var errLimit = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("limit is a number from 1 to %d", maru.MaxHistoryPublications))
+var errLimit = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("limit must be a number from 1 to %d", maru.MaxHistoryPublications))
 
 func (s *Session) history(ctx context.Context, c History, who auth.Identity) {
 	err := c.check()

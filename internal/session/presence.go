@@ -5,7 +5,7 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Presence asks who is subscribed to a channel. Errors: CodeBadChannel, CodeNotAllowed.
+// Presence asks for the subscribers of a channel. Errors: CodeBadChannel, CodeNotAllowed.
 type Presence struct {
 	Ref     uint64
 	Channel string

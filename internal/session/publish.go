@@ -10,13 +10,13 @@ import (
 type Publish struct {
 	Ref     uint64
 	Channel string
-	// Publication is the session's from then on, which sets its User. The decoder sees to
-	// it that it is valid: see maru.Publication.Check.
+	// Publication belongs to the session from then on, which sets its User. The decoder has
+	// checked it: see maru.Publication.Check.
 	Publication *maru.Publication
 	Options     maru.PublishOptions // the session sets Publisher
 }
 
-// Published is the reply to Publish. It comes when the publication has its place, maybe
+// Published is the reply to Publish. It is sent when the publication has its position, maybe
 // after the replies to later commands.
 type Published struct {
 	Channel string

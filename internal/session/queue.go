@@ -6,14 +6,14 @@ import (
 	"maru.example/maru"
 )
 
-// queue is what came behind a command that waits. It exists while the goroutine that
-// carries out commands does, and Session.mu guards it.
+// queue holds the commands behind one that waits. It exists as long as the goroutine that
+// carries out commands, and Session.mu guards it.
 type queue struct {
 	cancel  context.CancelFunc // of the goroutine
 	waiting []Command
 }
 
-// work carries out c, and then what has queued behind it, until the queue is empty.
+// work carries out c, and then the queued commands, until the queue is empty.
 func (s *Session) work(ctx context.Context, c Command) {
 	for c != nil {
 		s.carryOut(ctx, c)
@@ -21,7 +21,8 @@ func (s *Session) work(ctx context.Context, c Command) {
 	}
 }
 
-// next is the next command of the queue. Without one the work is over, and next is nil.
+// next returns the next command of the queue. It returns nil, and the work ends, if there is
+// none.
 func (s *Session) next() Command {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,8 +37,8 @@ func (s *Session) next() Command {
 	return nil
 }
 
-// throttle pauses a connection that has asked for much, and resumes it when there is
-// room. s.mu is held, so that pauses and resumptions come in the order of their causes.
+// throttle pauses a connection with too much in progress, and resumes it when there is room.
+// s.mu is held, so that pauses and resumptions are in the right order.
 func (s *Session) throttle() {
 	full := s.inflight >= maru.MaxInflight || s.queue != nil && len(s.queue.waiting) >= maru.MaxQueuedCommands
 	switch {
@@ -49,8 +50,7 @@ func (s *Session) throttle() {
 	s.paused = full
 }
 
-// started counts a publication or remote call that is under way, and finished counts
-// it out.
+// started counts a publication or remote call in progress, and finished ends the count of one.
 func (s *Session) started()  { s.count(1) }
 func (s *Session) finished() { s.count(-1) }
 

@@ -197,7 +197,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// What was published is published, although nobody waits for the acknowledgement any more.
+// A publication is completed even if the connection closes before its acknowledgement.
 func TestClosedBeforeAcknowledgement(t *testing.T) {
 	connectedWorld(t, func(t *testing.T, w *world) {
 		held := w.held()

@@ -20,7 +20,7 @@ func (Failed) isReply()       {}
 // Pong is the reply to Ping.
 type Pong struct{}
 
-// Failed is the reply to a command that was not carried out. The connection lives on.
+// Failed is the reply to a command that was not carried out. The connection stays open.
 type Failed struct{ Err *maru.Error }
 
 // answer sends the reply to a command, if one is wanted.
@@ -30,9 +30,9 @@ func (s *Session) answer(ref uint64, r Reply) {
 	}
 }
 
-// fail answers a command with what a client may see of err, also where no reply is
-// wanted. After the end of the session there is nobody to answer, and the errors are
-// those of the work that was cut short: they are not counted.
+// fail answers a command with the client-visible part of err, even if no reply is wanted. After
+// the end of the session nothing is sent, and errors are not counted: they come from cancelled
+// work.
 func (s *Session) fail(ref uint64, err error) {
 	if s.over() {
 		return

@@ -22,7 +22,7 @@ type Answered struct{ Data []byte }
 // rpcTimeout is how long Options.RPC may take.
 const rpcTimeout = 30 * time.Second
 
-var errNoRPC = maru.NewError(maru.CodeNotFound, "this server answers no remote calls")
+var errNoRPC = maru.NewError(maru.CodeNotFound, "this server has no methods: remote calls are not enabled")
 
 // rpc has a goroutine for each call: calls may take long, and no command waits for them.
 func (s *Session) rpc(c RPC, who auth.Identity) {

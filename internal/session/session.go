@@ -18,9 +18,9 @@ type Session struct {
 	mu       sync.Mutex
 	stage    stage
 	paused   bool
-	inflight int32 // publications and remote calls under way
+	inflight int32 // publications and remote calls in progress
 	identity auth.Identity
-	timer    *time.Timer // for Connect to come; nil: it has come
+	timer    *time.Timer // for Connect to arrive; nil: it has
 	queue    *queue      // nil: no command waits
 	channels []subscription
 }
@@ -34,19 +34,19 @@ type subscription struct {
 type stage uint8
 
 const (
-	begun     stage = iota // Connect has not come
-	connected              // it was answered
+	begun     stage = iota // Connect has not arrived
+	connected              // Connect was answered
 	ended                  // the connection is closed
 )
 
 var (
-	errConnectLate  = maru.NewError(maru.CodeBadRequest, "the connect command did not come in time")
-	errConnectFirst = maru.NewError(maru.CodeBadRequest, "connect must be the first command, and comes once")
+	errConnectLate  = maru.NewError(maru.CodeBadRequest, "no connect command arrived in time: send it first")
+	errConnectFirst = maru.NewError(maru.CodeBadRequest, "connect must be the first command, and be sent once")
 )
 
-// Begin starts the session of a connection whose handshake proved who. s is the zero
-// Session, which may be a field of the connection. Unless Options.NoConnect, the
-// connection is closed if Connect does not come within Options.ConnectTimeout.
+// Begin starts the session of a connection, with the identity that the handshake proved. s is
+// the zero Session, which may be a field of the connection. Unless Options.NoConnect, the
+// connection is closed if Connect does not arrive within Options.ConnectTimeout.
 func (s *Session) Begin(o *Options, c Connection, who auth.Identity) {
 	s.options, s.conn, s.identity = o, c, who
 	if o.NoConnect {
@@ -83,8 +83,8 @@ func (s *Session) Do(c Command) {
 	go s.work(ctx, c)
 }
 
-// carryOut does one command and answers it, unless the answer comes later. After the end
-// of the session it does nothing.
+// carryOut does one command and answers it, unless the answer follows later. After the end of
+// the session it does nothing.
 func (s *Session) carryOut(ctx context.Context, c Command) {
 	s.mu.Lock()
 	stage, who := s.stage, s.identity
@@ -92,7 +92,7 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 	if stage == ended {
 		return
 	}
-	if invalid, is := c.(Invalid); is { // also before Connect: the client sees what it wrote wrongly
+	if invalid, is := c.(Invalid); is { // also before Connect: the client is sent its mistake
 		s.fail(invalid.Ref, invalid.Err)
 		return
 	}
@@ -133,8 +133,8 @@ func (s *Session) Channels() []string {
 	return names
 }
 
-// Closed ends the session, whose connection is closed: its subscriptions are left, and
-// what waits is cancelled. Remote calls and publications under way go on.
+// Closed ends the session of a closed connection: it leaves all subscriptions and cancels
+// queued commands. Remote calls and publications in progress continue.
 func (s *Session) Closed() {
 	s.mu.Lock()
 	s.stage = ended

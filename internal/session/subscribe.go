@@ -32,23 +32,23 @@ type Subscribe struct {
 	// to read presence.
 	Presence bool
 
-	// Token gives rights in this channel, in place of the connection's identity. It is the
-	// same person's, or nobody's. The subscription ends with it. Empty: none.
+	// Token gives rights in this channel, instead of the connection's identity. It belongs to
+	// the same person, or to nobody. The subscription ends with it. Empty: none.
 	Token string
 }
 
 // Subscribed is the reply to Subscribe. Connection.Subscribe makes it.
 type Subscribed struct {
 	Channel  string
-	From     maru.Position  // after which everything comes: it is before the first of the replay
+	From     maru.Position  // the position before the first publication of the replay, or before the live ones
 	Replay   int            // publications that follow from the history
 	Gap      *maru.Gap      // nil: nothing is missing
 	Presence *maru.Presence // nil: it was not asked for
 }
 
 var (
-	errLast       = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("last is a number from 1 to %d", maru.MaxHistoryPublications))
-	errSubscribed = maru.NewError(maru.CodeBadRequest, "the channel is subscribed already")
+	errLast       = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("last must be a number from 1 to %d", maru.MaxHistoryPublications))
+	errSubscribed = maru.NewError(maru.CodeBadRequest, "this connection is subscribed to the channel already")
 )
 
 func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity) {
@@ -58,7 +58,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 		by, err = s.admit(ctx, c, who)
 	}
 	if err == nil {
-		err = s.room(c.Channel)
+		err = s.canJoin(c.Channel)
 	}
 	if err != nil {
 		s.fail(c.Ref, err)
@@ -76,7 +76,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 	}
 }
 
-// join checks what of the command can be judged alone.
+// join checks the fields of the command that need no rules.
 func (c Subscribe) join() (Join, error) {
 	j := Join{Channel: c.Channel, Replay: maru.HistoryQuery{Limit: c.Last}, Latest: c.Latest || c.MaxHz != 0, MaxHz: c.MaxHz, Presence: c.Presence}
 	if c.Since != nil {
@@ -94,8 +94,8 @@ func (c Subscribe) join() (Join, error) {
 	return j, nil
 }
 
-// admit asks the rules about the command. by is the identity of the command's own token;
-// nil: it has none.
+// admit checks the rules for the command. by is the identity of the command's own token; nil:
+// it has none.
 func (s *Session) admit(ctx context.Context, c Subscribe, who auth.Identity) (by *auth.Identity, err error) {
 	if c.Token != "" {
 		own, err := s.options.Identify(ctx, c.Token)
@@ -121,9 +121,9 @@ func (s *Session) admit(ctx context.Context, c Subscribe, who auth.Identity) (by
 	return by, nil
 }
 
-// room says whether the session can have one more subscription, of this channel. One
+// canJoin reports whether the session can have one more subscription, of this channel. One
 // Subscribe is carried out at a time, so this holds until keep.
-func (s *Session) room(channel string) error {
+func (s *Session) canJoin(channel string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -164,7 +164,7 @@ func (s *Session) keep(sub Subscription, by *auth.Identity) {
 	}
 }
 
-// end ends a subscription for a reason of the server's, which the client is sent.
+// end ends a subscription, and sends the reason to the client.
 func (s *Session) end(sub Subscription, why error) {
 	s.mu.Lock()
 	i := s.place(sub)
@@ -182,7 +182,7 @@ func (s *Session) pushEnded(channel string, why error) {
 	s.conn.Push(SubscriptionEnded{channel, maru.ErrorOf(why)})
 }
 
-// find is the place of the channel's subscription, and place that of sub; -1: there is
+// find returns the index of the channel's subscription, and place that of sub; -1: there is
 // none. s.mu is held.
 func (s *Session) find(channel string) int {
 	return slices.IndexFunc(s.channels, func(c subscription) bool { return c.Channel() == channel })

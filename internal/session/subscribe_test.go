@@ -17,7 +17,7 @@ import (
 
 var since = &maru.Position{Epoch: epoch, Offset: 7}
 
-// What a client asks for, and what it is asked whether it may.
+// The options of a subscription, and the actions that need permission.
 func TestSubscribe(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

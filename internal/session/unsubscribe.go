@@ -8,7 +8,7 @@ type Unsubscribe struct {
 	Channel string
 }
 
-// Unsubscribed is the reply to Unsubscribe. Nothing of the channel comes after it.
+// Unsubscribed is the reply to Unsubscribe. Nothing of the channel is sent after it.
 type Unsubscribed struct{ Channel string }
 
 func (s *Session) unsubscribe(c Unsubscribe) {

@@ -48,8 +48,8 @@ func leaping(t *testing.T) string {
 	return filepath.Join(dir, "maru")
 }
 
-// However the wall clock jumps: who answers pings stays and who does not goes in time, what
-// is retained stays, and what was published with a key is not published again.
+// When the wall clock jumps, connections that answer pings stay open, silent ones are closed in
+// time, retained publications stay, and idempotency keys still work.
 func TestWallClockJumps(t *testing.T) {
 	t.Parallel()
 	h := open(t, exec.Command(leaping(t), "serve", "--listen", "127.0.0.1:0", "--ping-interval", "1s", "--ping-timeout", "1s"), 0)
@@ -65,10 +65,10 @@ func TestWallClockJumps(t *testing.T) {
 	start := time.Now()
 	silent.Conn.SetReadDeadline(start.Add(program.Patience))
 	if n, err := io.Copy(io.Discard, silent.Conn); err != nil || n == 0 { // a ping, which it does not answer
-		t.Errorf("who does not answer got %d bytes, %v", n, err)
+		t.Errorf("the silent client received %d bytes, %v", n, err)
 	}
 	if after := time.Since(start); after < 1500*time.Millisecond {
-		t.Errorf("who does not answer was ended after %v", after)
+		t.Errorf("the silent client was closed after %v", after)
 	}
 	days := make(map[string]bool)
 	h.until("the clock has leapt", func() bool {
@@ -88,13 +88,13 @@ func TestWallClockJumps(t *testing.T) {
 }
 
 // publishOnce publishes with a key, and returns the position.
-func (h *house) publishOnce(text string) string {
+func (h *process) publishOnce(text string) string {
 	h.t.Helper()
 	return h.ask(http.MethodPost, text, http.Header{"Idempotency-Key": {"once"}})
 }
 
 // today is the day that the server writes on its answers.
-func (h *house) today() string {
+func (h *process) today() string {
 	h.t.Helper()
 	var day string
 	h.answer(http.MethodGet, "", nil, func(r *http.Response) { day = r.Header.Get("Date")[:len("Sun, 29 Nov")] })
@@ -102,7 +102,7 @@ func (h *house) today() string {
 }
 
 // ask returns the hall's answer.
-func (h *house) ask(method, body string, header http.Header) (text string) {
+func (h *process) ask(method, body string, header http.Header) (text string) {
 	h.t.Helper()
 	h.answer(method, body, header, func(r *http.Response) {
 		b, err := io.ReadAll(r.Body)
@@ -114,7 +114,7 @@ func (h *house) ask(method, body string, header http.Header) (text string) {
 	return text
 }
 
-func (h *house) answer(method, body string, header http.Header, look func(*http.Response)) {
+func (h *process) answer(method, body string, header http.Header, look func(*http.Response)) {
 	h.t.Helper()
 	r, err := http.NewRequest(method, "http://"+h.addr+"/", strings.NewReader(body))
 	if err != nil {

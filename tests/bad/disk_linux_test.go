@@ -12,15 +12,14 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// A disk without room refuses publications, and nothing else: connections stay, what was
-// published is answered, and with room it goes on, without a new start and without a
-// hole.
+// On a full disk publications are refused, and nothing else: connections stay open and history is
+// served. With free space publishing works again, without a restart and without a hole.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	mount := fmt.Sprintf("mount -t tmpfs -o size=10m none %s", dir)
 	if out, err := exec.Command("unshare", "-m", "sh", "-c", mount).CombinedOutput(); err != nil {
-		t.Skipf("it takes a file system of its own, which only root may mount: %v: %s", err, out)
+		t.Skipf("the test mounts a file system, which only root may: %v: %s", err, out)
 	}
 	serve := mount + ` && exec "$0" serve --listen 127.0.0.1:0 --history 100000 --data ` + dir + "/data"
 	h := open(t, exec.Command("unshare", "-m", "sh", "-c", serve, maru), 0)
@@ -46,7 +45,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	select {
 	case code := <-other.gone:
-		t.Fatalf("who was there is gone with %d", code)
+		t.Fatalf("the connection was closed with %d", code)
 	default:
 	}
 
@@ -54,16 +53,16 @@ func TestDiskFull(t *testing.T) {
 	if out, err := remount.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	h.until("it takes publications again", func() bool { status, _ := h.publish("room"); return status == http.StatusOK })
+	h.until("publications are accepted again", func() bool { status, _ := h.publish("free again"); return status == http.StatusOK })
 	h.talk(one, other, "after")
 	h.Stderr.Await(t, "the history is written again")
 	if _, err := os.Stat(dir + "/data"); err == nil {
-		t.Error("it was not on the small disk")
+		t.Error("the history was not on the small disk")
 	}
 }
 
 // publish publishes in the hall.
-func (h *house) publish(body string) (status int, answer string) {
+func (h *process) publish(body string) (status int, answer string) {
 	client := http.Client{Timeout: program.Patience}
 	defer client.CloseIdleConnections()
 	a, err := client.Post("http://"+h.addr+"/", "text/plain", strings.NewReader(body))
@@ -79,7 +78,7 @@ func (h *house) publish(body string) (status int, answer string) {
 }
 
 // history is what is retained of the hall.
-func (h *house) history() string {
+func (h *process) history() string {
 	client := http.Client{Timeout: program.Patience}
 	defer client.CloseIdleConnections()
 	a, err := client.Get("http://" + h.addr + "/?limit=1000")

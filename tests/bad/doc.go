@@ -1,12 +1,11 @@
-// Package bad is about bad conditions that befall a whole process: too few files,
-// too many visitors, a full disk, standing still. maru serve meets them as it would with an
-// operator, and its log, its files, its memory and its CPU time are looked at from
-// outside. What befalls single connections is in the tests of internal/loop and
-// internal/front:
+// Package bad tests bad conditions of a whole process: too few files, too many clients, a full
+// disk, a stopped process. It runs maru serve as an operator does, and checks its log, files,
+// memory and CPU time from outside. Bad conditions of single connections are in the tests of
+// internal/loop and internal/front:
 //
 //	out of file descriptors               tests/bad TestOutOfFiles, TestOneFileLeft, TestAsManyAsFilesAllow
 //	out of file descriptors               internal/loop TestOutOfFiles
-//	the same where TLS is spoken          internal/front TestListenerOutOfFiles
+//	the same with TLS                     internal/front TestListenerOutOfFiles
 //	a full disk                           tests/bad TestDiskFull
 //	a memory ceiling                      tests/bad TestMemoryCeiling
 //	10,000 connects at once               tests/bad TestRush
@@ -25,7 +24,7 @@
 //	nothing left after each               internal/loop TestBadConditions, TestNothingIsLeft
 //
 // Descriptors, goroutines and slots are counted after each condition of TestBadConditions
-// and each ending of TestNothingIsLeft, and slots, bytes and memberships after every other
-// test of that package; here the process's open files and goroutines are,
-// by those that remain when everybody has left.
+// and each ending of TestNothingIsLeft, and slots, bytes and subscriptions after every other
+// test of that package; here the open files and
+// goroutines of the process are counted when all clients have left.
 package bad

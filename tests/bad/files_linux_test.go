@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Without a file left accepting pauses: it says so once, costs no CPU, and hurts
-// nobody who is there; with files it goes on, and all who waited are served. Not
-// parallel: what else is busy would count as suffering.
+// Without free file descriptors accepting pauses. This is logged once, costs no CPU, and does not
+// affect open connections. With free ones accepting continues, and all waiting clients are served.
+// Not parallel, because the test measures CPU time.
 func TestOutOfFiles(t *testing.T) {
 	const limit = 200
 	h := serve(t, limit, "--handshake-timeout", "1m")
@@ -19,8 +19,8 @@ func TestOutOfFiles(t *testing.T) {
 	before := h.files()
 
 	for round := range 2 {
-		crowd := h.connect(limit)
-		h.until("there are no files left", func() bool { return h.files() >= limit })
+		waiting := h.connect(limit)
+		h.until("no file descriptors are left", func() bool { return h.files() >= limit })
 		used, since := h.cpu(), time.Now()
 		for time.Since(since) < 3*time.Second {
 			h.talk(one, other, "during")
@@ -31,34 +31,34 @@ func TestOutOfFiles(t *testing.T) {
 		}
 		late := make(chan int)
 		go func() { late <- h.get() }()
-		for _, nc := range crowd {
+		for _, nc := range waiting {
 			nc.Close()
 		}
-		h.until("files are given back", func() bool { return h.files() <= before+1 })
+		h.until("the files are closed", func() bool { return h.files() <= before+1 })
 		h.until("it accepts", func() bool { return h.get() == 200 })
 		<-late
 		h.talk(one, h.enter(), "after")
 		if n := strings.Count(h.Stderr.String(), "cannot take new connections"); n != round+1 {
-			t.Errorf("said so %d times, in %d shortages", n, round+1)
+			t.Errorf("logged %d times in %d shortages", n, round+1)
 		}
 	}
 	h.leavesNothing(empty)
 }
 
-// With one file left sockets are still let in; a plain request, which takes two for
-// a moment, is not, and however many come it is not said for each.
+// With one file descriptor left sockets are accepted. Plain requests, which need two for a moment,
+// are not, and they are not all logged.
 func TestOneFileLeft(t *testing.T) {
 	t.Parallel()
 	const limit = 200
 	h := serve(t, limit, "--handshake-timeout", "1m")
 	empty := h.holds()
 	one := h.enter()
-	var crowd []net.Conn
+	var waiting []net.Conn
 	for h.files() < limit-1 {
 		// One by one, each accepted before the next. That another file was given back
 		// in the same moment hides it: then the time ends the wait.
 		files, enough := h.files(), time.Now().Add(2*time.Second)
-		crowd = append(crowd, h.connect(1)...)
+		waiting = append(waiting, h.connect(1)...)
 		h.until("it is accepted", func() bool { return h.files() > files || time.Now().After(enough) })
 	}
 	for range 5 { // a second each
@@ -67,27 +67,27 @@ func TestOneFileLeft(t *testing.T) {
 		}
 	}
 	h.talk(one, h.enter(), "the last")
-	for _, nc := range crowd {
+	for _, nc := range waiting {
 		nc.Close()
 	}
 	h.until("it answers", func() bool { return h.get() == 200 })
-	// That it could not accept, and that it could not pass on.
+	// One for accepting, and one for passing the connection on.
 	if n := strings.Count(h.Stderr.String(), "cannot take new connections"); n > 2 {
-		t.Errorf("said so %d times", n)
+		t.Errorf("logged %d times", n)
 	}
 	h.leavesNothing(empty)
 }
 
-// The limit on files bounds live connections before it is reached, with room left
-// for plain requests; who leaves makes room.
+// Live connections are limited before the limit on open files is reached, so that plain requests
+// are still served. Closing a connection allows another.
 func TestAsManyAsFilesAllow(t *testing.T) {
 	t.Parallel()
-	const limit, room = 150, 150 - 128
+	const limit, free = 150, 150 - 128
 	h := serve(t, limit)
 	before := h.holds()
 	for range 3 {
-		var inside []*visitor
-		for range room {
+		var inside []*client
+		for range free {
 			inside = append(inside, h.enter())
 		}
 		for range 10 {
@@ -98,7 +98,7 @@ func TestAsManyAsFilesAllow(t *testing.T) {
 		if got := h.get(); got != 200 {
 			t.Errorf("GET: %d", got)
 		}
-		h.talk(inside[0], inside[room-1], "full")
+		h.talk(inside[0], inside[free-1], "full")
 		for _, v := range inside {
 			v.Close(1000, "")
 		}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// At the memory ceiling nobody new comes in, who does not read is let go, who does
-// stays and hears all; when memory is there again, so is the door.
+// At the memory ceiling new connections are refused and slow ones are closed. Clients that read
+// receive everything. Below the ceiling new connections are accepted again.
 func TestMemoryCeiling(t *testing.T) {
 	t.Parallel()
 	h := serve(t, 0, "--max-memory", "40MiB", "--backlog", "48MiB", "--backlog-messages", "1000000", "--history", "0")
@@ -23,13 +23,13 @@ func TestMemoryCeiling(t *testing.T) {
 	files := h.files()
 	large := bytes.Repeat([]byte("x"), 512<<10)
 	refused := false
-	h.until("new ones are refused", func() bool {
+	h.until("new connections are refused", func() bool {
 		h.post(large)
-		for len(reader.heard) > 0 { // reads, as others do
-			<-reader.heard
+		for len(reader.received) > 0 { // reads, as the other client does
+			<-reader.received
 		}
-		for len(other.heard) > 0 {
-			<-other.heard
+		for len(other.received) > 0 {
+			<-other.received
 		}
 		v, err := h.tryEnter()
 		if err != nil {
@@ -40,9 +40,9 @@ func TestMemoryCeiling(t *testing.T) {
 		return false
 	})
 	h.Stderr.Await(t, "memory ceiling reached")
-	h.until("the slow have gone", func() bool { return h.files() <= files-len(slow) })
+	h.until("the slow connections are closed", func() bool { return h.files() <= files-len(slow) })
 	h.talk(reader, other, "still here")
-	h.until("the door is open again", func() bool {
+	h.until("new connections are accepted again", func() bool {
 		v, err := h.tryEnter()
 		if err != nil {
 			return false
@@ -55,7 +55,7 @@ func TestMemoryCeiling(t *testing.T) {
 }
 
 // post publishes in the hall.
-func (h *house) post(body []byte) {
+func (h *process) post(body []byte) {
 	h.t.Helper()
 	client := http.Client{Timeout: 10 * time.Second}
 	answer, err := client.Post("http://"+h.addr+"/", "text/plain", bytes.NewReader(body))
@@ -69,9 +69,9 @@ func (h *house) post(body []byte) {
 }
 
 // raise opens a WebSocket that reads nothing after its handshake.
-func (h *house) raise() net.Conn {
+func (h *process) raise() net.Conn {
 	h.t.Helper()
-	nc := h.connect(1)[0] // its G is ours
+	nc := h.connect(1)[0] // it has sent the G of GET
 	nc.(*net.TCPConn).SetReadBuffer(16 << 10)
 	io.WriteString(nc, "ET / HTTP/1.1\r\nHost: "+h.addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")

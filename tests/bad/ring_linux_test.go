@@ -14,22 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where the kernel, or a container's rules, refuse io_uring, all is as it is with it, and
-// nothing is said about it.
+// If the kernel, or a container's rules, refuse io_uring, everything works without it, and nothing
+// is logged about it.
 func TestNoRing(t *testing.T) {
 	t.Parallel()
 	plain := serve(t, 0)
 	if plain.rings() == 0 {
-		t.Skip("this system has no io_uring that could be refused")
+		t.Skip("this system has no io_uring to refuse")
 	}
 	refused := exec.Command(os.Args[0], maru, "serve", "--listen", "127.0.0.1:0")
 	refused.Env = append(os.Environ(), withoutRing+"=1")
 	h := open(t, refused, 0)
 	empty := h.holds()
 	if n := h.rings(); n != 0 {
-		t.Fatalf("it has %d rings all the same", n)
+		t.Fatalf("it has %d rings, although they were refused", n)
 	}
-	var inside []*visitor
+	var inside []*client
 	for range 100 { // a ring is used for groups of a few and more
 		inside = append(inside, h.enter())
 	}
@@ -38,12 +38,12 @@ func TestNoRing(t *testing.T) {
 	}
 	h.leavesNothing(empty)
 	if said := h.Stderr.String(); said != "" {
-		t.Errorf("it said %q", said)
+		t.Errorf("it logged %q", said)
 	}
 }
 
-// rings is how many of io_uring's it has.
-func (h *house) rings() (n int) {
+// rings is the number of io_uring instances of the process.
+func (h *process) rings() (n int) {
 	h.t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd/", h.ID())
 	files, err := os.ReadDir(dir)

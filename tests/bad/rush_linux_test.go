@@ -4,27 +4,26 @@ import (
 	"testing"
 )
 
-// Ten thousand who connect at once are all let in, and all hear what is said,
-// in little memory; when they have gone nothing is left of them. Not parallel, for
-// the sake of others.
+// Ten thousand clients that connect at once are all accepted and all receive a message, in little
+// memory. Nothing is left of them after they have closed. Not parallel, because of its load.
 func TestRush(t *testing.T) {
 	const n, most = 10_000, 400 << 20
 	h := serve(t, 0)
 	before := h.holds()
-	type arrival struct {
-		v   *visitor
+	type dial struct {
+		v   *client
 		err error
 	}
-	arrivals := make(chan arrival, n)
+	dialled := make(chan dial, n)
 	for range n {
 		go func() {
 			v, err := h.tryEnter()
-			arrivals <- arrival{v, err}
+			dialled <- dial{v, err}
 		}()
 	}
-	var inside []*visitor
+	var inside []*client
 	for range n {
-		a := <-arrivals
+		a := <-dialled
 		if a.err != nil {
 			t.Fatalf("after %d: %v", len(inside), a.err)
 		}
@@ -32,8 +31,8 @@ func TestRush(t *testing.T) {
 	}
 	inside[0].SendText("hello")
 	for i, v := range inside {
-		if got := <-v.heard; got != "hello" {
-			t.Fatalf("visitor %d heard %q", i, got)
+		if got := <-v.received; got != "hello" {
+			t.Fatalf("client %d received %q", i, got)
 		}
 	}
 	if peak := h.peak(); peak > most {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A process that was stopped, as a laptop is that sleeps, does not take its own
-// absence for that of its visitors.
+// A process that was stopped, as on a sleeping laptop, does not close its clients for the time in
+// which it did not run itself.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	h := serve(t, 0, "--ping-interval", "1s", "--ping-timeout", "1s")
@@ -26,7 +26,7 @@ func TestStopped(t *testing.T) {
 	h.leavesNothing(empty)
 }
 
-func signal(t *testing.T, h *house, s syscall.Signal) {
+func signal(t *testing.T, h *process, s syscall.Signal) {
 	t.Helper()
 	if err := syscall.Kill(h.ID(), s); err != nil {
 		t.Fatal(err)

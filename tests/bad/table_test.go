@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The tests that the package's table names are there.
+// All tests that the table in doc.go names exist.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("doc.go")

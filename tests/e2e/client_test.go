@@ -44,7 +44,7 @@ func connections(t testing.TB, server *program.Server) int {
 	return here.Count + here.Anonymous
 }
 
-// All tabs of a person have one connection. It lives as long as one of them.
+// All tabs of a person share one connection, which stays open as long as one of them is.
 func TestTabsShareOneConnection(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -52,7 +52,7 @@ func TestTabsShareOneConnection(t *testing.T) {
 	address := hallThrough(relay)
 	first := openPage(t, address, look{})
 	second := first.another(t, look{})
-	second.visit(t, address)
+	second.navigate(t, address)
 	second.live(t)
 	curl(t, server.URL, "a => one")
 	for _, p := range []*tab{first, second} {
@@ -65,7 +65,7 @@ func TestTabsShareOneConnection(t *testing.T) {
 		t.Errorf("the server counts %d connections, want 1", n)
 	}
 
-	// The first goes elsewhere. What it leaves behind holds nobody up.
+	// The first tab goes elsewhere. That does not affect the others.
 	first.do(t, chromedp.Navigate("about:blank"))
 	curl(t, server.URL, "a => two")
 	second.say(t, "three")
@@ -83,13 +83,13 @@ func TestTabsShareOneConnection(t *testing.T) {
 	second.neverOffline(t)
 }
 
-// Where there are no shared workers, a page keeps a connection of its own.
+// Without shared workers, a page keeps a connection of its own.
 func TestWithoutSharedWorker(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
 	p := openTab(t, look{})
 	call(t, p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `delete globalThis.SharedWorker`})
-	p.visit(t, server.URL)
+	p.navigate(t, server.URL)
 	p.live(t)
 	p.signIn(t, "kim")
 	p.say(t, "alone")
@@ -101,25 +101,25 @@ func TestWithoutSharedWorker(t *testing.T) {
 	p.neverOffline(t)
 }
 
-// A page of another web server takes the client from maru, where that is allowed. It
-// cannot have maru's worker, and does without.
+// A page of another web server loads the client from maru, where that is allowed. It cannot use
+// maru's shared worker, and connects without it.
 func TestClientOnOtherOrigin(t *testing.T) {
 	t.Parallel()
 	addr := program.FreeAddr(t)
 	origin := elsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">
 		import { Maru } from "http://`+addr+`/assets/maru.js"
-		globalThis.heard = []
+		globalThis.received = []
 		globalThis.maru = new Maru("http://`+addr+`")
 		const chat = maru.subscribe("chat", { last: 10 })
-		chat.addEventListener("publication", ({ detail }) => heard.push(detail.data))
+		chat.addEventListener("publication", ({ detail }) => received.push(detail.data))
 		maru.publish("chat", "from elsewhere")
 	</script>`)
 	server := program.Serve(t, maruPath, "--listen", addr, "--origin", origin)
 	p := openTab(t, look{})
 	p.do(t, chromedp.Navigate(origin))
-	p.eventually(t, `heard`, []string{"from elsewhere"})
+	p.eventually(t, `received`, []string{"from elsewhere"})
 	curl(t, server.URL+"/channels/chat", "from here")
-	p.eventually(t, `heard`, []string{"from elsewhere", "from here"})
+	p.eventually(t, `received`, []string{"from elsewhere", "from here"})
 	p.neverOffline(t)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,9 +128,9 @@ func TestClientOnOtherOrigin(t *testing.T) {
 	}
 }
 
-// Under deliver latest a page that asks for one value a second gets few of many, each
-// newer than the one before, and the last; a tab that comes later begins with the newest
-// of each key, over the same connection.
+// With deliver latest, a page that asks for one value a second receives few of many, each newer
+// than the one before, and the last. A tab opened later begins with the newest of each key,
+// over the same connection.
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	const many = 200
@@ -138,11 +138,11 @@ func TestLatest(t *testing.T) {
 	relay := program.NewRelay(t, server.Addr)
 	listen := func(p *tab) {
 		p.do(t, chromedp.Evaluate[chromedp.Void](`
-			heard = { A: [], B: [] }; ready = false
+			received = { A: [], B: [] }; ready = false
 			import("/assets/maru.js").then(({ Maru }) => {
 				maru = new Maru()
 				const ticks = maru.subscribe("ticks", { deliver: "latest", maxHz: 1, last: 1 })
-				ticks.addEventListener("publication", ({ detail: { key, data } }) => heard[key].push(data))
+				ticks.addEventListener("publication", ({ detail: { key, data } }) => received[key].push(data))
 				ticks.addEventListener("subscribed", () => (ready = true))
 			})
 		`))
@@ -154,22 +154,21 @@ func TestLatest(t *testing.T) {
 		for (let i = 1; i <= %d; i++) maru.publish("ticks", i, { key: "A" })
 		void maru.publish("ticks", 1, { key: "B" })
 	`, many)))
-	first.eventually(t, `[heard.A.at(-1), heard.B.at(-1)]`, []int{many, 1})
-	first.await(t, `heard.A.every((n, i) => i === 0 || n > heard.A[i - 1])`)
-	first.await(t, fmt.Sprintf(`heard.A.length < %d`, many/2))
+	first.eventually(t, `[received.A.at(-1), received.B.at(-1)]`, []int{many, 1})
+	first.await(t, `received.A.every((n, i) => i === 0 || n > received.A[i - 1])`)
+	first.await(t, fmt.Sprintf(`received.A.length < %d`, many/2))
 
 	second := first.another(t, look{})
-	second.visit(t, hallThrough(relay))
+	second.navigate(t, hallThrough(relay))
 	second.live(t)
 	listen(second)
-	second.eventually(t, `heard`, map[string][]int{"A": {many}, "B": {1}})
+	second.eventually(t, `received`, map[string][]int{"A": {many}, "B": {1}})
 	if n := sockets(relay); n != 1 {
 		t.Errorf("%d sockets, want 1", n)
 	}
 }
 
-// emulateNetwork is Network.emulateNetworkConditions, with the fields of which none has
-// a default.
+// emulateNetwork is Network.emulateNetworkConditions, all of whose fields are required.
 type emulateNetwork struct {
 	Offline            bool    `json:"offline"`
 	Latency            float64 `json:"latency"`
@@ -177,7 +176,7 @@ type emulateNetwork struct {
 	UploadThroughput   float64 `json:"uploadThroughput"`
 }
 
-// offline cuts the network of targets by the DevTools protocol, or mends it.
+// offline cuts the network of targets by the DevTools protocol, or restores it.
 func offline(t testing.TB, off bool, targets ...*tab) {
 	t.Helper()
 	for _, p := range targets {
@@ -186,8 +185,8 @@ func offline(t testing.TB, off bool, targets ...*tab) {
 	}
 }
 
-// The browser has no network for a while. The page says so, is back as soon as there
-// is one, and loses nothing.
+// The browser has no network for a while. The page shows that, reconnects as soon as there is
+// one, and loses nothing.
 func TestBrowserOffline(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -213,46 +212,46 @@ func TestBrowserOffline(t *testing.T) {
 	p.markers(t, 0)
 }
 
-// The server is killed while a program in the page publishes, and is started again:
-// each publication is there once, or its promise was broken aloud.
+// The server is killed while a program in the page publishes, and is started again: each
+// publication exists once, or its promise was rejected.
 func TestServerIsKilled(t *testing.T) {
 	t.Parallel()
 	t.Run("in memory", func(t *testing.T) { t.Parallel(); killServer(t, []string{"epoch"}) })
 	t.Run("on disk", func(t *testing.T) { t.Parallel(); killServer(t, []string{}, "--data", t.TempDir()) })
 }
 
-// killServer kills the server under a page, which is told these gaps.
+// killServer kills the server under a page, which receives these gaps.
 func killServer(t *testing.T, gaps []string, args ...string) {
 	server := program.Serve(t, maruPath, args...)
 	p := openPage(t, server.URL, look{})
 	p.do(t, chromedp.Evaluate[chromedp.Void](`
-		heard = []; told = []; acked = []; failed = []; ready = false
+		received = []; reported = []; acked = []; failed = []; ready = false
 		import("/assets/maru.js").then(({ Maru }) => {
 			maru = new Maru()
 			const chat = maru.subscribe("chat", { last: 10 })
-			chat.addEventListener("publication", ({ detail }) => heard.push(detail.data))
-			chat.addEventListener("gap", ({ detail }) => told.push(detail.reason))
+			chat.addEventListener("publication", ({ detail }) => received.push(detail.data))
+			chat.addEventListener("gap", ({ detail }) => reported.push(detail.reason))
 			chat.addEventListener("subscribed", () => (ready = true))
 		})
 		publish = (n) => void maru.publish("chat", n, { kind: "json" }).then(() => acked.push(n), ({ code }) => failed.push(code))
 	`))
 	p.await(t, `ready`)
 	p.do(t, chromedp.Evaluate[chromedp.Void](`publish(1)`))
-	p.eventually(t, `heard`, []int{1})
+	p.eventually(t, `received`, []int{1})
 	server.Kill(t)
 	p.await(t, `maru.state !== "open"`)
 	p.do(t, chromedp.Evaluate[chromedp.Void](`publish(2); publish(3)`))
 	server = program.Serve(t, maruPath, append(args, "--listen", server.Addr)...)
-	p.eventually(t, `heard`, []int{1, 2, 3})
+	p.eventually(t, `received`, []int{1, 2, 3})
 	p.eventually(t, `acked`, []int{1, 2, 3})
-	p.eventually(t, `told`, gaps)
+	p.eventually(t, `reported`, gaps)
 	p.eventually(t, `failed`, []string{})
 	p.state(t, "open")
 	p.markers(t, len(gaps))
 }
 
-// rules starts a server where only people with a token may do anything, and answers with
-// what makes such tokens and with the key of its back end.
+// rules starts a server where only people with a token are allowed anything, and returns a
+// maker of such tokens and the API key of its back end.
 func rules(t testing.TB) (server *program.Server, token func(user, expires string) string, key string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -278,19 +277,19 @@ func rules(t testing.TB) (server *program.Server, token func(user, expires strin
 	return program.Serve(t, maruPath, "--config", config), token, key
 }
 
-// Tokens in a page: a new one in time, without a drop; tabs of two people share nothing;
-// who is revoked is out, and stays out until somebody else signs in.
+// Tokens in a page: they are renewed in time, without a drop, and tabs of two people share
+// nothing. A revoked person is disconnected, and stays so until somebody else signs in.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	server, token, key := rules(t)
 	const program = `
-		states = []; errors = []; heard = []; here = ""; ask = undefined
+		states = []; errors = []; received = []; here = ""; ask = undefined
 		import("/assets/maru.js").then(({ Maru }) => {
 			maru = new Maru("/", { token: () => new Promise((answer) => (ask = answer)) })
 			maru.addEventListener("state", ({ detail: { state, user = "", error } }) => states.push([state, user, error?.code ?? ""].join(" ").trim()))
 			maru.addEventListener("error", ({ detail }) => errors.push(detail.code))
 			const chat = maru.subscribe("chat", { presence: true })
-			chat.addEventListener("publication", ({ detail }) => heard.push(detail.user + ": " + detail.data))
+			chat.addEventListener("publication", ({ detail }) => received.push(detail.user + ": " + detail.data))
 			chat.addEventListener("presence", ({ detail }) => (here = detail.users.join(" ")))
 		})
 	`
@@ -302,7 +301,7 @@ func TestTokens(t *testing.T) {
 	kim := openTab(t, look{})
 	lee := kim.another(t, look{})
 	for _, p := range []*tab{kim, lee} {
-		p.visit(t, server.URL+"/channels/x")
+		p.navigate(t, server.URL+"/channels/x")
 		p.do(t, chromedp.Evaluate[chromedp.Void](program))
 	}
 	answer(kim, token("kim", "8s"))
@@ -313,7 +312,7 @@ func TestTokens(t *testing.T) {
 	answer(kim, token("kim", "1h")) // it is asked for before the 8 s are over
 	kim.do(t, chromedp.Evaluate[chromedp.Void](`void maru.publish("chat", "hello")`))
 	for _, p := range []*tab{kim, lee} {
-		p.eventually(t, `heard`, []string{"kim: hello"})
+		p.eventually(t, `received`, []string{"kim: hello"})
 		p.eventually(t, `states`, []string{"connecting", "open " + map[*tab]string{kim: "kim", lee: "lee"}[p]})
 		p.eventually(t, `errors`, []string{})
 	}
@@ -335,7 +334,7 @@ func TestTokens(t *testing.T) {
 	kim.eventually(t, `states.at(-1)`, "open lee")
 	lee.do(t, chromedp.Evaluate[chromedp.Void](`void maru.publish("chat", "alone")`))
 	for _, p := range []*tab{kim, lee} {
-		p.eventually(t, `heard.at(-1)`, "lee: alone")
+		p.eventually(t, `received.at(-1)`, "lee: alone")
 		p.eventually(t, `here`, "lee")
 	}
 }

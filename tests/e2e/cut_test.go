@@ -8,15 +8,15 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// hallThrough is the hall's address for a browser that speaks through the relay.
-// Page and socket agree on it, so it is one origin.
+// hallThrough is the hall's address for a browser behind the relay. Page and socket use the
+// same one, so it is one origin.
 func hallThrough(r *program.Relay) string {
 	_, port, _ := net.SplitHostPort(r.Addr)
 	return "http://localhost:" + port
 }
 
-// The connection of two people is cut again and again while the server lives and
-// a third keeps talking: both see every message, once and in order.
+// The connections of two people are cut again and again while a third keeps talking: both see
+// every message, once and in order.
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -63,9 +63,9 @@ func TestCutConnections(t *testing.T) {
 	}
 }
 
-// The server is stopped and started again: both people come back, keep what they
-// show, are told that the history began anew, and see the next message. So it is when
-// it lets them leave in turn and tells them when to come back, too.
+// The server is stopped and started again. Both people reconnect, keep the messages on the
+// page, receive a gap of a new epoch, and see the next message. The same holds after a drain,
+// which sends them when to reconnect.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*program.Process){
@@ -90,8 +90,8 @@ func testRestart(t *testing.T, stop func(*program.Process)) {
 	for _, p := range people {
 		p.texts(t, []string{"in the old life"})
 	}
-	// A browser's own EventSource, which gives up for ever where it is refused.
-	people[0].await(t, `window.source ??= Object.assign(new EventSource("/channels/a"), {heard: [], onmessage(e) { this.heard.push(e.data) }}),
+	// The browser's own EventSource gives up forever if it is refused.
+	people[0].await(t, `window.source ??= Object.assign(new EventSource("/channels/a"), {received: [], onmessage(e) { this.received.push(e.data) }}),
 		window.source.readyState === EventSource.OPEN`)
 	stop(server.Process)
 	if code := server.Wait(t); code != 0 {
@@ -121,11 +121,11 @@ func testRestart(t *testing.T, stop func(*program.Process)) {
 	}
 	people[0].await(t, `window.source.readyState === EventSource.OPEN`)
 	curl(t, server.URL+"/channels/a", "it is back")
-	people[0].await(t, `window.source.heard.includes("it is back")`)
+	people[0].await(t, `window.source.received.includes("it is back")`)
 	people[1].photograph(t, "server-anew")
 }
 
-// A person leaves and comes back by the buttons, and gets what was said meanwhile.
+// A person disconnects and reconnects by the buttons, and receives the messages in between.
 func TestDisconnectAndConnect(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)

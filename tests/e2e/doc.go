@@ -1,15 +1,12 @@
-// Package e2e holds tests of maru in a real browser: headless Chromium, the
-// program that users run, and between the two, where it is asked for, a network
-// that can be cut (package program).
+// Package e2e tests maru in a real browser: headless Chromium, the program that users run, and
+// between the two, if a test asks for it, a network that can be cut (package program).
 //
 //	go test ./tests/e2e
 //
-// One Chromium runs for all tests. Each tab that a test opens has cookies and
-// storage of its own, as another person's browser has. Of every page that maru
-// serves the tests demand that no request leaves its origin, that its
-// Content-Security-Policy is there, and that nothing is complained of in the
-// console; see tab_test.go.
+// One Chromium runs for all tests. Each tab that a test opens has cookies and storage of its
+// own, like another person's browser. Every page that maru serves must send no request outside
+// its origin, have a Content-Security-Policy, and log no error to the console; see tab_test.go.
 //
-// Pictures of the pages, on a phone and on a desktop, light and dark, in English
-// and Korean, are left in shots/ to be looked at.
+// Pictures of the pages, on a phone and on a desktop, light and dark, in English and Korean,
+// are left in shots/ for a person to look at.
 package e2e

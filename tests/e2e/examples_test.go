@@ -10,7 +10,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// example starts one of the examples, and says where.
+// example starts one of the examples, and returns its address.
 func example(t *testing.T, name string, args ...string) (url string) {
 	t.Helper()
 	addr := program.FreeAddr(t)
@@ -19,8 +19,7 @@ func example(t *testing.T, name string, args ...string) (url string) {
 	return "http://" + addr
 }
 
-// openExample opens an example's page. At the end of the test the console may have complained
-// of nothing.
+// openExample opens an example's page. At the end of the test the console must have no errors.
 func openExample(t *testing.T, url string, l look) *tab {
 	t.Helper()
 	p := openTab(t, l)
@@ -35,7 +34,7 @@ func openExample(t *testing.T, url string, l look) *tab {
 	return p
 }
 
-// fits looks whether what is there fits the screen, and leaves a picture.
+// fits checks that the page fits the screen, and leaves a picture.
 func (p *tab) fits(t *testing.T, name string, l look) {
 	t.Helper()
 	p.await(t, `document.documentElement.scrollWidth <= innerWidth`)
@@ -65,7 +64,7 @@ func TestExampleTodo(t *testing.T) {
 	kim.eventually(t, items, []string{"tea ✓", "<b>rice</b>", "soup"})
 	kim.eventually(t, `document.querySelector("[role=status]").textContent`, "2 of 3 to do.")
 
-	// Whose item is removed is left on the next one, not at the top of the page.
+	// After removing an item the focus is on the next one, not at the top of the page.
 	lee.do(t, chromedp.Focus(chromedp.CSS("li button")))
 	lee.eventually(t, focused, "Remove: tea")
 	lee.space(t)
@@ -73,7 +72,7 @@ func TestExampleTodo(t *testing.T) {
 	kim.eventually(t, items, []string{"<b>rice</b>", "soup"})
 	kim.eventually(t, focused, "What is to be done?")
 
-	// Two of one moment: both are there.
+	// Two changes at the same moment are both kept.
 	kim.write(t, "#text", "one")
 	lee.write(t, "#text", "two")
 	kim.enter(t)
@@ -129,7 +128,7 @@ func TestExampleAccounts(t *testing.T) {
 		p.fits(t, "accounts", exampleLooks[i])
 	}
 
-	// Signed out in one tab is signed out in all.
+	// Signing out in one tab signs out all tabs.
 	second := kim.another(t, look{})
 	second.do(t, chromedp.Navigate(url))
 	second.await(t, `document.querySelector("header button") !== null`)

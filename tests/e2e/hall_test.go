@@ -12,7 +12,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// curl publishes as a person with a shell does.
+// curl publishes from a shell.
 func curl(t testing.TB, url string, data ...string) {
 	t.Helper()
 	for _, d := range data {
@@ -23,8 +23,7 @@ func curl(t testing.TB, url string, data ...string) {
 	}
 }
 
-// Two people chat, and see each other's names with the server's word on them; a
-// third talks from a shell.
+// Two people chat, and each sees the other's verified name; a third talks from a shell.
 func TestTwoPeopleAndCurl(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -60,7 +59,7 @@ func TestTwoPeopleAndCurl(t *testing.T) {
 	}
 }
 
-// The hall says who comes and who goes, in words, to those who were there.
+// The hall shows joins and leaves, in words, to those who were there.
 func TestComingAndGoing(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--presence-grace", "100ms")
@@ -77,7 +76,7 @@ func TestComingAndGoing(t *testing.T) {
 	kim.eventually(t, comings, strings.ReplaceAll(text(t, "ko", "left"), "{names}", "lee"))
 }
 
-// A person who may not know who is here may still talk.
+// A person who may not see the presence may still talk.
 func TestHallWithoutPresence(t *testing.T) {
 	t.Parallel()
 	rules := filepath.Join(t.TempDir(), "maru.toml")
@@ -89,7 +88,7 @@ func TestHallWithoutPresence(t *testing.T) {
 	p.await(t, `document.querySelector("aside").hidden`)
 }
 
-// What people write is text, whatever it looks like.
+// Messages are shown as text, whatever they look like.
 func TestNothingWrittenIsMarkup(t *testing.T) {
 	t.Parallel()
 	const evil = `<img src=x onerror=alert(1)><script>alert(2)</script><a href=http://evil.example>x</a>`
@@ -105,15 +104,15 @@ func TestNothingWrittenIsMarkup(t *testing.T) {
 	p.neverOffline(t)
 }
 
-// Signing out makes anonymous, in every tab of the person, and nobody has to
-// leave the hall for it. A name is free again then.
+// Signing out makes every tab of the person anonymous, without leaving the hall. The name is
+// free again then.
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
 	first := openPage(t, server.URL, look{})
 	first.signIn(t, "kim")
 	second := first.another(t, look{})
-	second.visit(t, server.URL)
+	second.navigate(t, server.URL)
 	second.live(t)
 	second.await(t, `document.querySelector("#nickname").value === "kim"`)
 

@@ -20,7 +20,7 @@ func text(t testing.TB, language, key string) string {
 	return words.Script[key]
 }
 
-// The browser's language decides, until the person does.
+// The browser's language is used, until the person chooses one.
 func TestLanguages(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)

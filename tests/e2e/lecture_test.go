@@ -28,7 +28,7 @@ func elsewhere(t testing.TB, page string) string {
 	return web.URL
 }
 
-// The lecture's client page, served by somebody else, talks in the hall.
+// The lecture's client page, served by another server, talks in the hall.
 func TestLecturePage(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -54,8 +54,8 @@ func TestLecturePage(t *testing.T) {
 	hall.neverOffline(t)
 }
 
-// What Chromium makes of examples/echo: compression agreed, messages of all kinds
-// and sizes back as they went, and its close code and reason.
+// Chromium with examples/echo: compression is agreed, messages of all kinds and sizes return
+// unchanged, and so do the close code and reason.
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	addr := program.FreeAddr(t)
@@ -63,22 +63,22 @@ func TestEcho(t *testing.T) {
 	p := openTab(t, look{})
 	p.do(t, chromedp.Navigate(elsewhere(t, `<!doctype html><link rel="icon" href="data:,">`)))
 	p.do(t, chromedp.Evaluate[chromedp.Void](`
-		heard = []
+		received = []
 		socket = new WebSocket("ws://`+addr+`")
 		socket.binaryType = "arraybuffer"
 		messages = ["", "hello, 마루", "x".repeat(180_000), new Uint8Array([0, 255, 128]).buffer,
 			Array.from({ length: 60_000 }, (_, i) => i).join(" "), new Uint8Array(0).buffer]
 		socket.onopen = () => messages.forEach((m) => socket.send(m))
 		socket.onmessage = ({ data }) => {
-			heard.push(data)
-			if (heard.length === messages.length) socket.close(3456, "bye")
+			received.push(data)
+			if (received.length === messages.length) socket.close(3456, "bye")
 		}
 		socket.onclose = ({ code, reason, wasClean }) => (ended = [code, reason, wasClean].join())
 		ended = ""
 		same = (a, b) => typeof a === "string" ? a === b : b instanceof ArrayBuffer && String(new Uint8Array(a)) === String(new Uint8Array(b))
 	`))
 	p.eventually(t, `ended`, "3456,bye,true")
-	p.await(t, `messages.every((m, i) => same(m, heard[i]))`)
+	p.await(t, `messages.every((m, i) => same(m, received[i]))`)
 	p.await(t, `socket.extensions.startsWith("permessage-deflate")`)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// shots is where the pictures are left, to be looked at by a person.
+// shots is the directory of the pictures, for a person to look at.
 const shots = "shots"
 
 // post publishes JSON.
@@ -27,7 +27,7 @@ func post(t testing.TB, url, json string) {
 	}
 }
 
-// Every page fits its screen, in every light and language; pictures are taken.
+// Every page fits its screen, in every colour scheme and language; pictures are taken.
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--demo")
@@ -71,7 +71,7 @@ func lookAround(t *testing.T, url string, l look) {
 		{"quotes", "/quotes", `document.querySelectorAll("#quotes canvas").length >= 4`},
 		{"channel", "/channels/news", `document.querySelectorAll("#log [data-offset]").length >= 3`},
 	} {
-		p.visit(t, url+page.path)
+		p.navigate(t, url+page.path)
 		p.live(t)
 		p.await(t, page.ready)
 		p.await(t, `document.documentElement.scrollWidth <= innerWidth`)
@@ -81,7 +81,7 @@ func lookAround(t *testing.T, url string, l look) {
 	p.neverOffline(t)
 }
 
-// photograph leaves a picture of what is to be seen.
+// photograph leaves a picture of the page.
 func (p *tab) photograph(t testing.TB, name string) {
 	t.Helper()
 	must(t, os.MkdirAll(shots, 0o755))

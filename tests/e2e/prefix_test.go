@@ -75,7 +75,7 @@ func walkUnder(t *testing.T, name, address string) {
 	first.eventually(t, `location.pathname`, "/live/")
 	first.signIn(t, "kim")
 	second := first.another(t, look{language: "ko"})
-	second.visit(t, address+"/")
+	second.navigate(t, address+"/")
 	second.live(t)
 	second.await(t, `document.querySelector("#nickname").value === "kim"`) // by the cookie
 	for _, p := range []*tab{first, second} {

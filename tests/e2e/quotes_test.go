@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// The sample prices move, each with a chart, and are called sample data.
+// The sample prices move, each with a chart, and are labelled as sample data.
 func TestQuotesMove(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--demo")
@@ -34,7 +34,7 @@ func TestQuotesMove(t *testing.T) {
 	p.neverOffline(t)
 }
 
-// Prices of a back end that knows nothing of maru but the address.
+// Prices from a back end that uses nothing of maru but the address.
 func TestQuotesOfOthers(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)

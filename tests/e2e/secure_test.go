@@ -8,8 +8,8 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// The hall over https and wss, with a certificate of its own making. Chromium has a
-// connection of HTTP/2 from the page and opens the socket in it (RFC 8441).
+// The hall over https and wss, with a self-signed certificate. Chromium loads the page over
+// HTTP/2, and opens the socket in the same connection (RFC 8441).
 func TestSelfSigned(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--tls-self-signed")

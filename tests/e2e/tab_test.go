@@ -23,8 +23,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// look is how a person looks at a page. The zero value is a desktop with a light
-// page in English.
+// look is how a person views a page. The zero value is a desktop with a light page in English.
 type look struct {
 	width, height int64 // 0: 1280 x 800
 	phone         bool
@@ -40,15 +39,15 @@ type tab struct {
 	requests []string   // URLs
 	upgrades []int64    // statuses of WebSockets: 101, and 200 over HTTP/2
 	policies []string   // of documents
-	trouble  []string   // what the console complains of
-	offline  []string   // the same, where the network failed
+	trouble  []string   // errors in the console
+	offline  []string   // the same, caused by a failing network
 }
 
 // openTab opens an empty tab.
 func openTab(t testing.TB, l look) *tab {
 	t.Helper()
 	p := new(tab)
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.hear))
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.event))
 	t.Cleanup(cancel)
 	p.ctx = ctx
 	p.prepare(t, l)
@@ -59,15 +58,15 @@ func openTab(t testing.TB, l look) *tab {
 func (p *tab) another(t testing.TB, l look) *tab {
 	t.Helper()
 	second := new(tab)
-	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithListener(second.hear))
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithListener(second.event))
 	t.Cleanup(cancel)
 	second.ctx = ctx
 	second.prepare(t, l)
 	return second
 }
 
-// worker hears from now on what the shared worker of the person does, which keeps the
-// connection of all tabs. It can do what needs no page.
+// worker attaches to the shared worker of the person, which keeps the connection of all tabs.
+// It can run scripts that need no page.
 func (p *tab) worker(t testing.TB) *tab {
 	t.Helper()
 	person := chromedp.FromContext(p.ctx).BrowserContextID
@@ -76,7 +75,7 @@ func (p *tab) worker(t testing.TB) *tab {
 	for _, info := range targets {
 		if info.Type == "shared_worker" && info.BrowserContextID == person {
 			w := new(tab)
-			ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithListener(w.hear))
+			ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithListener(w.event))
 			t.Cleanup(cancel)
 			w.ctx = ctx
 			call(t, w, network.Enable, network.EnableParams{})
@@ -111,18 +110,18 @@ func (p *tab) prepare(t testing.TB, l look) {
 	})
 }
 
-// openPage opens a page of maru and waits until it is live. At the end of the test
-// nothing may have left the page's origin or been complained of in the console;
-// where the test cuts the network, the console may tell of that.
+// openPage opens a page of maru and waits until it is live. At the end of the test no request
+// may have left the page's origin, and the console must have no errors except those of a cut
+// network.
 func openPage(t testing.TB, address string, l look) *tab {
 	t.Helper()
 	p := openTab(t, l)
-	p.visit(t, address)
+	p.navigate(t, address)
 	p.live(t)
 	return p
 }
 
-func (p *tab) visit(t testing.TB, address string) {
+func (p *tab) navigate(t testing.TB, address string) {
 	t.Helper()
 	t.Cleanup(func() { p.check(t, address) })
 	p.do(t, chromedp.Navigate(address))
@@ -133,8 +132,8 @@ func (p *tab) live(t testing.TB) {
 	p.await(t, `document.body.classList.contains("ready")`)
 }
 
-// hear notes what the browser tells. It must not wait.
-func (p *tab) hear(event any) {
+// event records an event of the browser. It must not wait.
+func (p *tab) event(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e := event.(type) {
@@ -159,8 +158,8 @@ func (p *tab) hear(event any) {
 		switch {
 		case e.Entry.Level != log.EntryLevelError && e.Entry.Level != log.EntryLevelWarning:
 		case e.Entry.Source == log.EntrySourceNetwork && strings.HasSuffix(e.Entry.URL, "/session"):
-			// "Nobody is signed in" is a 404 and "that name is taken" a 409, which
-			// Chromium tells of whatever the page makes of them.
+			// "Nobody is signed in" is a 404 and "that name is taken" a 409. Chromium logs
+			// them, even if the page handles them.
 		case strings.Contains(line, "net::ERR_"):
 			p.offline = append(p.offline, line)
 		default:
@@ -202,7 +201,7 @@ func (p *tab) check(t testing.TB, address string) {
 	}
 }
 
-// neverOffline says that the network did not fail, for tests that do not cut it.
+// neverOffline checks that the network did not fail, for tests that do not cut it.
 func (p *tab) neverOffline(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()
@@ -229,7 +228,7 @@ func (p *tab) shows(t testing.TB, want ...said) {
 	p.eventually(t, script, want)
 }
 
-// texts waits until the messages on the page are exactly these, whoever said them.
+// texts waits until the messages on the page are exactly these, by any sender.
 func (p *tab) texts(t testing.TB, want []string) {
 	t.Helper()
 	p.eventually(t, `[...document.querySelectorAll("#log [data-offset] .text")].map((m) => m.textContent)`, want)
@@ -241,19 +240,19 @@ func (p *tab) markers(t testing.TB, want int) {
 	p.eventually(t, `document.querySelectorAll("#log .marker").length`, want)
 }
 
-// here waits until exactly these people are listed, beside those without a name.
+// here waits until exactly these people are listed, besides those without a name.
 func (p *tab) here(t testing.TB, want ...string) {
 	t.Helper()
 	p.eventually(t, `[...document.querySelectorAll("#people .person .who")].map((p) => p.textContent)`, want)
 }
 
-// state waits until the connection stands so.
+// state waits for the state of the connection.
 func (p *tab) state(t testing.TB, want string) {
 	t.Helper()
 	p.eventually(t, `document.querySelector("#state").dataset.state`, want)
 }
 
-// eventually waits until the script's value is that.
+// eventually waits until the script has that value.
 func (p *tab) eventually(t testing.TB, script string, want any) {
 	t.Helper()
 	got := reflect.New(reflect.TypeOf(want))
@@ -273,8 +272,8 @@ func (p *tab) await(t testing.TB, script string) {
 	p.eventually(t, script, true)
 }
 
-// wait looks until the value, in JSON, is good. Page scripts cannot wait
-// themselves: the policy allows no eval.
+// wait polls until the value, in JSON, is good. Page scripts cannot wait themselves: the policy
+// allows no eval.
 func (p *tab) wait(script string, good func(value []byte) bool) bool {
 	late := time.After(program.Patience)
 	for {
@@ -312,11 +311,11 @@ func (p *tab) write(t testing.TB, selector, keys string) {
 	p.do(t, chromedp.SendKeys(chromedp.CSS(selector), keys))
 }
 
-// enter presses Enter. SendKeys' own is not that of a keyboard: its character comes
-// even where the page has taken the key.
+// enter presses Enter like a keyboard. SendKeys also sends the character if the page has
+// handled the key.
 func (p *tab) enter(t testing.TB) { p.press(t, "Enter", "Enter", "\r", 13) }
 
-// space presses the space bar, which does what is focused.
+// space presses the space bar, which acts on the focused element.
 func (p *tab) space(t testing.TB) { p.press(t, " ", "Space", " ", 32) }
 
 func (p *tab) press(t testing.TB, key, code, text string, number int64) {
@@ -340,14 +339,14 @@ func (p *tab) do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	must(t, chromedp.Do(ctx, steps...))
 }
 
-// upgraded are the statuses with which WebSockets were opened so far.
+// upgraded returns the statuses with which WebSockets were opened so far.
 func (p *tab) upgraded() []int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.upgrades)
 }
 
-// requested are the URLs that were asked for so far.
+// requested returns the URLs requested so far.
 func (p *tab) requested() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,9 +11,9 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// conversation is a script: a socket to an address says some thousand messages of all
-// sizes, hears each of them again, and closes. Every hundredth is noise in hexadecimal
-// digits, said twice: only with a context does the second one shrink.
+// conversation is a script: a socket sends some thousand messages of all sizes, receives each
+// of them again, and closes. Every hundredth is noise in hexadecimal digits, sent twice: only
+// with a context is the second one smaller.
 const conversation = `
 	seed = 1
 	random = (n) => (seed = (seed * 48271) % 2147483647) % n
@@ -31,24 +31,24 @@ const conversation = `
 	}
 	same = (a, b) => typeof a === "string" ? a === b
 		: b instanceof ArrayBuffer && new Uint8Array(a).every((v, i) => v === new Uint8Array(b)[i]) && a.byteLength === b.byteLength
-	heard = 0
+	received = 0
 	ended = ""
 	socket = new WebSocket("URL")
 	socket.binaryType = "arraybuffer"
 	next = 0
-	more = () => { while (next < said.length && next < heard + 200) socket.send(said[next++]) }
+	more = () => { while (next < said.length && next < received + 200) socket.send(said[next++]) }
 	socket.onopen = more
 	socket.onmessage = ({ data }) => {
-		if (!same(said[heard], data)) return socket.close(4000, "message " + heard + " is another")
-		if (++heard === said.length) socket.close(3456, socket.extensions)
+		if (!same(said[received], data)) return socket.close(4000, "message " + received + " is another")
+		if (++received === said.length) socket.close(3456, socket.extensions)
 		more()
 	}
 	socket.onclose = ({ code, reason }) => (ended = code + " " + reason)
 `
 
-// Chromium, which offers to keep its context and to limit its window, with servers that
-// allow it both, one or neither: what is agreed, that each side has kept its context
-// where that was agreed, and that they understand each other.
+// Chromium, which offers to keep its context and to limit its window, with servers that allow
+// both, one or neither. The test checks the negotiated extension, that each side kept its
+// context accordingly, and all messages.
 func TestChromiumTakesOver(t *testing.T) {
 	t.Parallel()
 	const (
@@ -87,7 +87,7 @@ func TestChromiumTakesOver(t *testing.T) {
 					t.Errorf("the %s kept its context, but did not compress everything", side.name)
 				}
 				for i := 0; i < len(wire); i += 100 {
-					// Alone the noise does not get smaller than half of its 120 digits.
+					// The noise alone does not get smaller than half of its 120 digits.
 					if n := wire[i+1].Length; side.kept && n > 30 || !side.kept && n < 60 {
 						t.Errorf("the %s repeats message %d in %d bytes; that it keeps its context is %v", side.name, i, n, side.kept)
 					}
@@ -116,7 +116,7 @@ func TestChromiumTakesOverElsewhere(t *testing.T) {
 	})
 }
 
-// converse runs the conversation to its good end, and looks at what was agreed.
+// converse runs the conversation to its normal end, and checks the negotiated extension.
 func (p *tab) converse(t *testing.T, url, agreed string) {
 	t.Helper()
 	p.do(t, chromedp.Evaluate[chromedp.Void](strings.Replace(conversation, "URL", url, 1)+"; undefined"))

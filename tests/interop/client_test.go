@@ -9,9 +9,9 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// told reads what client.mjs writes until it has met all of want, and answers with the
-// publications and gaps on the way, in order.
-func told(t testing.TB, p *program.Process, want ...string) (all []string) {
+// read reads the output of client.mjs until all of want was there, and returns the publications
+// and gaps on the way, in order.
+func read(t testing.TB, p *program.Process, want ...string) (all []string) {
 	t.Helper()
 	for len(want) > 0 {
 		var line struct{ Kind, Data string }
@@ -28,8 +28,8 @@ func told(t testing.TB, p *program.Process, want ...string) (all []string) {
 	return all
 }
 
-// The client in Node.js: cut off, it recovers, and what it publishes meanwhile is there
-// once; when its input ends it lets go of everything, and Node.js ends.
+// The client in Node.js recovers after a cut, and its publications during the cut exist once.
+// When its input ends it closes everything, and Node.js exits.
 func TestClientInNode(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -37,22 +37,22 @@ func TestClientInNode(t *testing.T) {
 	say := func(text string) { publish(t, server.URL+"/channels/chat", "text/plain", text) }
 	say("before")
 	p := program.Start(t, "node", "client.mjs", "http://"+relay.Addr)
-	if got, want := told(t, p, "subscribed false", "publication before"), []string{"before"}; !slices.Equal(got, want) {
+	if got, want := read(t, p, "subscribed false", "publication before"), []string{"before"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for round := range 3 {
 		relay.Cut()
-		told(t, p, "state waiting")
+		read(t, p, "state waiting")
 		if round == 0 {
-			told(t, p, "state waiting") // the next attempt fails too
+			read(t, p, "state waiting") // the next attempt fails too
 		}
 		missed, mine, after := fmt.Sprint("missed ", round), fmt.Sprint("mine ", round), fmt.Sprint("after ", round)
 		say(missed)
 		fmt.Fprintln(p, mine)
 		relay.Mend()
-		got := told(t, p, "subscribed true", "ack true", "publication "+mine)
+		got := read(t, p, "subscribed true", "ack true", "publication "+mine)
 		say(after)
-		got = append(got, told(t, p, "publication "+after)...)
+		got = append(got, read(t, p, "publication "+after)...)
 		if want := []string{missed, mine, after}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}

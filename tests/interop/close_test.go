@@ -46,7 +46,7 @@ func TestCloseByServer(t *testing.T) {
 	}
 }
 
-// Text that is not UTF-8 is refused whatever a library lets through.
+// Text that is not UTF-8 is refused, whatever the client library allows.
 func TestCloseForBadText(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -68,7 +68,7 @@ func TestCloseForBadText(t *testing.T) {
 	}
 }
 
-// Signing out ends what the session has open; nobody should come back with it.
+// Signing out closes the session's connections with a code that means: do not reconnect.
 func TestCloseAtSignOut(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -98,7 +98,7 @@ func TestCloseAtSignOut(t *testing.T) {
 	expect(t, p, closing(4503, "revoked"))
 }
 
-// Ctrl-C: everybody is told to go, and maru ends with 0.
+// Ctrl-C: all connections are closed with 1001, and maru exits with 0.
 func TestCloseAtShutdown(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)

@@ -18,7 +18,7 @@ const coderDefault = websocket.CompressionDisabled // the library's own default
 type coderPeer struct {
 	queue
 	conn  *websocket.Conn
-	close chan error // what our own Close said
+	close chan error // the result of the test's own Close
 }
 
 func dialCoder(mode websocket.CompressionMode) func(testing.TB, string) peer {
@@ -57,8 +57,8 @@ func (p coderPeer) read() {
 	}
 }
 
-// ending is the peer's close frame. If Close is running, either that or Read gets
-// to see it, and the other is told that the connection is closed.
+// ending returns the peer's close frame. If Close is running, only one of it and Read returns
+// the frame; the other reports that the connection is closed.
 func (p coderPeer) ending(err error) event {
 	if errors.Is(err, net.ErrClosed) {
 		select {

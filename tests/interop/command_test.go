@@ -18,7 +18,7 @@ func maruPublish(t testing.TB, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// maru publish and maru subscribe, over a lost connection and a new server.
+// maru publish and maru subscribe, over a lost connection and a restarted server.
 func TestPublishAndSubscribe(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -52,7 +52,7 @@ func TestPublishAndSubscribe(t *testing.T) {
 	}
 }
 
-// The same with all that is known of each publication, and from several channels.
+// The same with all fields of each publication, and from several channels.
 func TestSubscribeJSON(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)

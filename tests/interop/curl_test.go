@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// curl runs curl and answers with what it printed.
+// curl runs curl and returns its output.
 func curl(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := exec.Command("curl", append([]string{"-sS", "--max-time", "20"}, args...)...).CombinedOutput()
@@ -101,7 +101,7 @@ func (s stream) block(t testing.TB) (lines []string) {
 	}
 }
 
-// expect compares the next blocks, in which POSITION stands for a position.
+// expect compares the next blocks, in which POSITION stands for any position.
 func (s stream) expect(t testing.TB, blocks ...string) (lastID string) {
 	t.Helper()
 	for _, want := range blocks {
@@ -148,7 +148,7 @@ func TestCurlStreams(t *testing.T) {
 	say("live")
 	again.expect(t, "id: POSITION\ndata: live")
 
-	// The first block's id is enough to come back with.
+	// The first block's id is enough to reconnect with.
 	curlStream(t, server.URL, "-H", "Last-Event-ID: "+first).expect(t,
 		"retry: 2000\nid: POSITION", "id: POSITION\ndata: hello 마루")
 

@@ -11,12 +11,12 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// What maru answers to an offer that it takes: no context is kept.
+// agreed is maru's answer to an offer that it takes: no context is kept.
 const agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
-// Each way of offering compression gets an answer that obeys it, and all read
-// each other in one channel: a library that was promised a small window fails at
-// a message that needs a large one.
+// Each way of offering compression gets a valid answer, and all clients read each other in one
+// channel. A library whose window was limited to a small one fails at a message that needs a
+// large one.
 func TestDeflate(t *testing.T) {
 	t.Parallel()
 	deflate(t, program.Serve(t, maruPath), []offering{
@@ -38,7 +38,7 @@ func TestDeflate(t *testing.T) {
 	})
 }
 
-// The same where contexts may be kept: whose offer does not say no keeps them, in
+// The same with context takeover allowed: a client keeps contexts unless its offer refuses, in
 // windows of 4 KiB.
 func TestTakeover(t *testing.T) {
 	t.Parallel()
@@ -63,7 +63,7 @@ func TestTakeover(t *testing.T) {
 	})
 }
 
-// offering is a client and the answer that its offer is to get.
+// offering is a client and the expected answer to its offer.
 type offering struct {
 	name   string
 	dial   func(testing.TB, string) peer
@@ -110,8 +110,8 @@ func deflate(t *testing.T, server *program.Server, tests []offering) {
 	}
 }
 
-// compressible are messages that small and large windows compress differently:
-// what they repeat lies 600, 5,000 and 20,000 bytes back.
+// compressible are messages that small and large windows compress differently: they repeat data
+// from 600, 5,000 and 20,000 bytes back.
 func compressible() []event {
 	random := rand.NewChaCha8([32]byte{})
 	var messages []event

@@ -21,7 +21,7 @@ func nextEvent(t testing.TB, p *program.Process) (e sse) {
 	return e
 }
 
-// messages reads until that message and answers with the data of all it met.
+// messages reads until that message and returns the data of all up to it.
 func messages(t testing.TB, p *program.Process, last string) (all []string) {
 	t.Helper()
 	for {
@@ -36,7 +36,7 @@ func messages(t testing.TB, p *program.Process, last string) (all []string) {
 	}
 }
 
-// npm eventsource comes back by itself, with the last id, and misses nothing.
+// npm eventsource reconnects by itself, with the last id, and misses nothing.
 func TestEventSourceRecovers(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath)
@@ -60,7 +60,7 @@ func TestEventSourceRecovers(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 
-	// A server that was started anew has another epoch, and says so.
+	// A restarted server has another epoch, and reports a gap.
 	if code := server.Stop(t); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
@@ -71,7 +71,7 @@ func TestEventSourceRecovers(t *testing.T) {
 	}
 }
 
-// What is longer than the history is a gap with its range.
+// A client that missed more than the history retains receives a gap with its range.
 func TestEventSourceGap(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--history", "2")

@@ -6,7 +6,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// Node's HTTP/2 carries a WebSocket in a stream, into the same channel as sockets.
+// Node's HTTP/2 opens a WebSocket in a stream, to the same channel as sockets.
 func TestNodeHTTP2(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--tls-self-signed")

@@ -16,7 +16,7 @@ var client = http.Client{
 	Transport: &http.Transport{TLSClientConfig: trusting},
 }
 
-// publish is a back end that has news.
+// publish publishes as a back end does.
 func publish(t testing.TB, url, contentType, body string) {
 	t.Helper()
 	answer, err := client.Post(url, contentType, strings.NewReader(body))

@@ -21,7 +21,7 @@ import (
 	"maru.example/maru/ws"
 )
 
-// The lecture's client, which knows nothing of maru, in the hall.
+// The lecture's client, which was written without maru, in the hall.
 func TestLectureClientInTheHall(t *testing.T) {
 	t.Parallel()
 	lecture(t, socketURL(program.Serve(t, maruPath).URL))
@@ -86,8 +86,7 @@ func buildChat(t *testing.T, addr string) string {
 	return filepath.Join(dir, "chat")
 }
 
-// ws.Dial with a server that does what the lecture's does, in all the ways in
-// which npm ws can be told to compress.
+// ws.Dial with a server like the lecture's, with all compression options of npm ws.
 func TestDialLectureServer(t *testing.T) {
 	t.Parallel()
 	certificate, key := selfSigned(t)
@@ -146,8 +145,8 @@ func TestDialLectureServer(t *testing.T) {
 	}
 }
 
-// A server that insists on keeping its context gets no compression from us unless we
-// allow it that, and npm ws then refuses the handshake.
+// ws.Dial agrees no compression with a server that insists on keeping its context, unless that
+// is allowed; npm ws then refuses the handshake.
 func TestDialServerThatKeepsContext(t *testing.T) {
 	t.Parallel()
 	server := program.Start(t, "node", "lecture-server.js", `{"perMessageDeflate":{"serverNoContextTakeover":false,"threshold":0}}`)
@@ -162,15 +161,15 @@ func TestDialServerThatKeepsContext(t *testing.T) {
 		"its context":    {ContextTakeover: ws.Takeover{Server: true}},
 		"both contexts":  {ContextTakeover: ws.Takeover{Server: true, Client: true}},
 	} {
-		heard := make(chan string, 100)
-		o.OnMessage = func(_ *ws.Conn, m ws.Message) { heard <- m.String() }
+		received := make(chan string, 100)
+		o.OnMessage = func(_ *ws.Conn, m ws.Message) { received <- m.String() }
 		c, err := ws.Dial(t.Context(), url, o)
 		must(t, err)
 		for i := range 20 {
 			said := fmt.Sprintf("hello from whom they call %s, for the %dth time", name, i)
 			must(t, c.SendText(said))
 			select {
-			case got := <-heard:
+			case got := <-received:
 				if got != said {
 					t.Errorf("%s: got %q, want %q", name, got, said)
 				}

@@ -9,8 +9,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// Everybody hears everything, the sender included, as what it was and in one
-// order.
+// All peers receive all messages, their own included, unchanged and in one order.
 func TestOneOrderForAll(t *testing.T) {
 	t.Run("plain", func(t *testing.T) { oneOrder(t) })
 	t.Run("TLS", func(t *testing.T) { oneOrder(t, "--tls-self-signed") })
@@ -29,7 +28,7 @@ func oneOrder(t *testing.T, args ...string) {
 	}
 	publish(t, server.URL, "text/plain", "begin")
 
-	heard := make([][]event, len(peers))
+	received := make([][]event, len(peers))
 	var all sync.WaitGroup
 	for i, p := range peers {
 		all.Go(func() {
@@ -40,20 +39,20 @@ func oneOrder(t *testing.T, args ...string) {
 		all.Go(func() {
 			skipTo(t, p, text("begin"))
 			for range per * len(peers) {
-				heard[i] = append(heard[i], p.next(t))
+				received[i] = append(received[i], p.next(t))
 			}
 		})
 	}
 	all.Wait()
 
 	for i, l := range libraries {
-		for n := range heard[0] {
-			if heard[i][n] != heard[0][n] {
-				t.Fatalf("message %d is %v for %s and %v for %s", n, heard[i][n], l.name, heard[0][n], libraries[0].name)
+		for n := range received[0] {
+			if received[i][n] != received[0][n] {
+				t.Fatalf("message %d is %v for %s and %v for %s", n, received[i][n], l.name, received[0][n], libraries[0].name)
 			}
 		}
 		n := 0
-		for _, e := range heard[0] {
+		for _, e := range received[0] {
 			if strings.HasPrefix(e.Data, l.name+" ") {
 				if e != numbered(l.name, n) {
 					t.Fatalf("%s: got %v, want %v", l.name, e, numbered(l.name, n))
@@ -62,13 +61,13 @@ func oneOrder(t *testing.T, args ...string) {
 			}
 		}
 		if n != per {
-			t.Errorf("%s is heard %d times, want %d", l.name, n, per)
+			t.Errorf("messages of %s were received %d times, want %d", l.name, n, per)
 		}
 	}
 	kept := historyOf(t, server.URL, "?limit=1000").Publications
-	kept = kept[len(kept)-len(heard[0]):]
+	kept = kept[len(kept)-len(received[0]):]
 	for i, p := range kept {
-		if e := heard[0][i]; p.Kind.String() != e.Kind || string(p.Data) != e.Data {
+		if e := received[0][i]; p.Kind.String() != e.Kind || string(p.Data) != e.Data {
 			t.Fatalf("message %d is %v live and %s %.60q in the history", i, e, p.Kind, p.Data)
 		}
 	}

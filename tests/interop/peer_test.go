@@ -13,9 +13,8 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// event is what happens on a connection, and also what a peer is told to do.
-// peer.js has the same shape on its lines, but for the data of binary, which is
-// in base64 there.
+// event is an event on a connection, or an instruction to a peer. The lines of peer.js have the
+// same shape, with binary data in base64.
 type event struct {
 	Kind string // open, text, binary, ping, pong, close, error
 	Data string // close: the reason
@@ -26,7 +25,7 @@ func text(data string) event              { return event{Kind: "text", Data: dat
 func bytesOf(data string) event           { return event{Kind: "binary", Data: data} }
 func closing(code int, data string) event { return event{Kind: "close", Data: data, Code: code} }
 
-// String is the beginning of it, for messages of tests.
+// String is the beginning of the event, for test messages.
 func (e event) String() string {
 	return fmt.Sprintf("%s %d %.60q", e.Kind, e.Code, e.Data)
 }
@@ -37,12 +36,12 @@ type peer interface {
 	next(t testing.TB) event // waited for; the test fails if none comes
 }
 
-// A library connects peers. The first event of each has been told when dial
-// returns: the connection is open.
+// A library connects peers. When dial returns, the first event of the peer was sent: the
+// connection is open.
 type library struct {
 	name string
 	dial func(t testing.TB, url string) peer
-	// pings says that a program can send pings with it.
+	// pings reports that a program can send pings with the library.
 	pings bool
 }
 
@@ -65,7 +64,7 @@ func each(t *testing.T, test func(t *testing.T, l library)) {
 	}
 }
 
-// expect fails if what comes next is something else.
+// expect fails if the next events are different.
 func expect(t testing.TB, p peer, want ...event) {
 	t.Helper()
 	for _, w := range want {
@@ -159,8 +158,7 @@ func (q queue) next(t testing.TB) event {
 	}
 }
 
-// trusting is for servers that sign their own certificate, as those of these
-// tests do.
+// trusting accepts self-signed certificates, as those of these tests are.
 var trusting = &tls.Config{InsecureSkipVerify: true}
 
 func socketURL(url string) string { return strings.Replace(url, "http", "ws", 1) }

@@ -21,7 +21,7 @@ func TestPingIsAnswered(t *testing.T) {
 	})
 }
 
-// A quiet peer is asked whether it is there, and every library answers.
+// The server pings a quiet peer, and every library answers.
 func TestServerPings(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--ping-interval", "200ms", "--ping-timeout", "2s")
@@ -40,7 +40,7 @@ func TestServerPings(t *testing.T) {
 	}
 }
 
-// skipPings reads until that event, and nothing but pings before it.
+// skipPings reads until that event, and allows nothing but pings before it.
 func skipPings(t testing.TB, p peer, want event) {
 	t.Helper()
 	for {

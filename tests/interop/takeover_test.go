@@ -12,8 +12,8 @@ import (
 	"maru.example/maru/ws"
 )
 
-// ends are the contexts of the two sides of a connection: the window of each, as
-// bits, or 0 if each of its messages stands alone.
+// ends are the contexts of the two sides of a connection: the window of each in bits, or 0 if
+// its messages are compressed independently.
 type ends struct{ client, server int }
 
 // Clients of npm ws with a server that allows contexts to be kept: by both sides, by
@@ -117,17 +117,16 @@ func TestTakeoverNPMwsServer(t *testing.T) {
 	}
 }
 
-// deflating are options of npm ws that compress messages of every size, with these
-// beside.
+// deflating returns options of npm ws that compress messages of every size, plus these.
 func deflating(options string) string {
 	return `{"perMessageDeflate":{` + strings.TrimSuffix(`"threshold":0,`+options, ",") + `}}`
 }
 
-// keepsContexts has the peer say what repeats itself, and everything come back. Then it
-// looks at what was agreed, and at what each repetition took on the wire: next to nothing
-// if the side kept its context and what it repeats is in its window, else what it takes
-// alone. That maru refers no farther back than its window is seen to by the inflater of
-// npm ws, which has no more than was agreed.
+// keepsContexts has the peer send repeated messages and receive all of them back. It checks the
+// negotiated extension, and the size of each repetition on the wire: almost nothing if the side
+// kept its context and the first one is in its window, otherwise as much as alone. The inflater
+// of npm ws, which has only the negotiated window, checks that maru does not refer farther
+// back.
 func keepsContexts(t *testing.T, p peer, link *program.Link, answer string, keep ends) {
 	t.Helper()
 	messages, repetitions := repeating()
@@ -150,8 +149,8 @@ func keepsContexts(t *testing.T, p peer, link *program.Link, answer string, keep
 		if side.window > 0 && slices.ContainsFunc(wire, func(m program.OnWire) bool { return !m.Compressed }) {
 			t.Errorf("the %s kept its context, but did not compress everything", side.name)
 		}
-		// The size that zlib gives a window of 8 bits, and what its deflater does not use of
-		// any (MIN_LOOKAHEAD).
+		// zlib's deflater uses at least a window of 9 bits, and never the last MIN_LOOKAHEAD
+		// bytes of any.
 		size := 1 << max(side.window, 9)
 		const slack = 262
 		for _, r := range repetitions {
@@ -169,12 +168,12 @@ type repetition struct {
 	distance int // bytes back to the message that was the same
 }
 
-// repeated is the length of the messages that come twice. Alone they do not get smaller
+// repeated is the length of the messages that are sent twice. Alone they do not get smaller
 // than half of it: they are noise in hexadecimal digits.
 const repeated = 120
 
-// repeating are messages of which some are the same as one before, at distances on both
-// sides of each window; then many little ones that are much alike.
+// repeating returns messages, some of which repeat an earlier one, at distances on both sides
+// of each window; then many short ones that are alike.
 func repeating() (messages []event, repetitions []repetition) {
 	random := rand.NewChaCha8([32]byte{})
 	noise := make([]byte, repeated/2)

@@ -1,6 +1,5 @@
-// Package load_test holds the whole server under a swarm of clients in another
-// process: a test that nothing is lost, and the benchmarks behind the figures in
-// docs/benchmarks.md.
+// Package load_test loads the whole server with a swarm of clients in another process: a test
+// that nothing is lost, and the benchmarks behind the figures in docs/benchmarks.md.
 package load_test
 
 import (
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// messageBytes is what a publication carries.
+// messageBytes is the size of a publication.
 const messageBytes = 96
 
 // start runs a server as maru serve would, with history on.
@@ -76,7 +75,7 @@ func publish(tb testing.TB, s *server.Server, n int) {
 	}
 }
 
-// Everybody gets everything in order: the swarm checks each number.
+// All clients receive everything in order: the swarm checks each number.
 func TestSwarm(t *testing.T) {
 	t.Parallel()
 	s, url := start(t)
@@ -92,8 +91,8 @@ func TestSwarm(t *testing.T) {
 // events is the address for event streams.
 func events(url string) string { return "http" + strings.TrimPrefix(url, "ws") }
 
-// BenchmarkFanout publishes to a channel of so many, one message at a time or 16
-// on the way. The CPU is this process's own: the server's, and the publisher's.
+// BenchmarkFanout publishes to a channel with that many subscribers, one message at a time or
+// 16 in flight. The CPU time is this process's own: the server's and the publisher's.
 func BenchmarkFanout(b *testing.B) { fanout(b, func(url string) string { return url }) }
 
 // BenchmarkEventsFanout is the same with event streams.
@@ -109,7 +108,7 @@ func fanout(b *testing.B, address func(url string) string) {
 	}
 }
 
-// ruled has rules for everybody and everything, and everybody is a person.
+// ruled has rules that allow everything, and every client has a name.
 func ruled() server.Options {
 	o := server.Options{}
 	all := server.Namespace{Subscribe: maru.SignedIn, Publish: maru.SignedIn, History: maru.SignedIn, Presence: maru.SignedIn}
@@ -142,8 +141,8 @@ func fanoutTo(b *testing.B, o server.Options, address func(url string) string, n
 	b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
 }
 
-// BenchmarkIdle opens connections in a channel and says what each costs: CPU to
-// accept, upgrade and subscribe it, and resident memory while it is idle.
+// BenchmarkIdle opens connections to a channel and reports the cost of each: CPU to accept,
+// upgrade and subscribe it, and resident memory while it is idle.
 func BenchmarkIdle(b *testing.B) {
 	for name, c := range map[string]struct {
 		scheme  string
@@ -161,7 +160,7 @@ func BenchmarkIdle(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			_, url := serve(b, c.options)
 			url = c.scheme + strings.TrimPrefix(url, "ws") + c.more
-			swarm.Start(b, url, 100) // what is there once, however many come
+			swarm.Start(b, url, 100) // costs that do not depend on the number of clients
 			for b.Loop() {
 				before, used := swarm.Resident(b), swarm.Used(b)
 				swarm.Start(b, url, c.n)

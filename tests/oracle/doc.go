@@ -1,17 +1,17 @@
-// Package oracle holds a server against what it promises: with --data, whoever comes
-// back has every message once and in order, or is told what is missing, also when the
-// server is killed (kill -9) again and again.
+// Package oracle compares a server with its promises. With --data, a client that reconnects
+// receives every message once and in order, or a gap, even when the server is killed (kill -9)
+// again and again.
 //
 //	publishers ──POST, Idempotency-Key, until acknowledged──→ maru serve --data ──→ followers
 //	    └──────────→ the truth: what was acknowledged, and where ←──compared──────────┘
 //
-// Publishers try each message until it is acknowledged. Followers read a channel each, over
-// the full protocol, sockets with positions, event streams or polls; they are cut off, stop
-// reading for a while, and come back from the position that they had. In the end each must
-// have seen what was acknowledged, but for the gaps that it was told.
+// Publishers repeat each message until it is acknowledged. Followers read one channel each,
+// over maru.v1, WebSockets with positions, event streams or polls. They are cut off, stop
+// reading for a while, and reconnect from their position. In the end each must have received
+// every acknowledged message, except those in the gaps that it received.
 //
-// The seed decides who is cut when, not how the system schedules; a failure names it, and
-// usually comes again with
+// The seed decides who is cut when, but not how the system schedules. A failure prints it, and
+// usually happens again with
 //
 //	go test ./tests/oracle -kills 100 -clients 200 -seed N
 //

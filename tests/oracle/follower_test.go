@@ -21,7 +21,7 @@ type follower struct {
 	epoch       string
 	offset      uint64 // its position
 	connections int
-	last        error // why the last connection ended
+	last        error // the error that ended the last connection
 
 	seen   map[uint64]string
 	gaps   []gap
@@ -51,13 +51,13 @@ var (
 	errCut  = errors.New("cut, on purpose")
 )
 
-// follow connects from where it is until it has seen everything, or ctx ends.
+// follow connects from the current position until everything was received, or ctx ends.
 func (f *follower) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.connections++
 		attempt, cancel := context.WithCancel(ctx)
 		if !f.truth.ended.Load() {
-			// At the end it may have everything already, and nothing more would tell it so.
+			// At the end everything may have been received already; nothing more arrives then.
 			context.AfterFunc(f.truth.over, cancel)
 		}
 		err := f.transport(attempt, f)
@@ -77,7 +77,7 @@ func (f *follower) done() bool {
 	return head != 0 && f.offset >= head
 }
 
-// since is its position as a parameter.
+// since is the position as a parameter.
 func (f *follower) since() string {
 	if f.epoch == "" {
 		return "0"
@@ -85,7 +85,7 @@ func (f *follower) since() string {
 	return fmt.Sprintf("%s:%d", f.epoch, f.offset)
 }
 
-// at takes over the position from which on everything comes.
+// at sets the position from which everything follows.
 func (f *follower) at(epoch string, offset uint64) {
 	if f.epoch != "" && epoch != f.epoch {
 		f.wrong("the epoch went from %s to %s", f.epoch, epoch)
@@ -96,17 +96,17 @@ func (f *follower) at(epoch string, offset uint64) {
 	f.epoch, f.offset = epoch, max(offset, f.offset)
 }
 
-func (f *follower) told(g *gap) {
+func (f *follower) sawGap(g *gap) {
 	if g == nil {
 		return
 	}
 	if g.Reason != "expired" || g.From != f.offset+1 || g.To < g.From {
-		f.wrong("at %d it was told a gap %+v", f.offset, *g)
+		f.wrong("at %d it received a wrong gap %+v", f.offset, *g)
 	}
 	f.gaps = append(f.gaps, *g)
 }
 
-// see takes a publication and says when to stop.
+// see records a publication, and returns an error to stop.
 func (f *follower) see(ctx context.Context, offset uint64, payload string) error {
 	if offset <= f.offset {
 		f.wrong("%d (%s) came after %d", offset, payload, f.offset)
@@ -121,7 +121,7 @@ func (f *follower) see(ctx context.Context, offset uint64, payload string) error
 		return errCut
 	case n == 1 || f.slow && n < 20:
 		f.truth.await(ctx, f.truth.now()+20+f.chance.IntN(300))
-	case n == 2: // away for so long that something is missed
+	case n == 2: // away for so long that messages are missed
 		f.truth.await(ctx, f.truth.now()+channels*retained)
 		return errCut
 	}
@@ -134,7 +134,7 @@ func (f *follower) wrong(format string, args ...any) {
 	}
 }
 
-// judge compares what was seen and told with the truth.
+// judge compares the received messages and gaps with the truth.
 func (f *follower) judge(t *testing.T) {
 	for _, wrong := range f.wrongs {
 		t.Errorf("%s: %s", f.name, wrong)

@@ -27,9 +27,9 @@ var (
 const (
 	channels   = 4
 	publishers = 8
-	retained   = 300 // of a channel: who is away for long has a gap
+	retained   = 300 // of a channel: a follower that is away for long receives a gap
 
-	// patience is for the last to come after all was published.
+	// patience bounds the wait for the last messages after all were published.
 	patience = 60 * time.Second
 )
 
@@ -51,14 +51,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// truth is what was acknowledged.
+// truth holds the acknowledged publications.
 type truth struct {
 	mu    sync.Mutex
 	acked map[string]map[uint64]string // by channel and offset: the payload
 	epoch string
 	count int
 	more  chan struct{} // closed at the next acknowledgement
-	ended atomic.Bool   // no more is published
+	ended atomic.Bool   // nothing more is published
 	over  context.Context
 	stop  func() // ends over
 }
@@ -94,7 +94,7 @@ func (tr *truth) wake() {
 	tr.more = make(chan struct{})
 }
 
-// end says that no more is published.
+// end marks that nothing more is published.
 func (tr *truth) end() {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -187,7 +187,7 @@ func TestOracle(t *testing.T) {
 		f.judge(t)
 		seen, gaps, cuts = seen+len(f.seen), gaps+len(f.gaps), cuts+f.connections-1
 	}
-	t.Logf("%d kills, %d acknowledged; %d followers saw %d, were cut %d times and told %d gaps", *kills, tr.count, len(all), seen, cuts, gaps)
+	t.Logf("%d kills, %d acknowledged; %d followers saw %d, were cut %d times and received %d gaps", *kills, tr.count, len(all), seen, cuts, gaps)
 	if t.Failed() {
 		t.Logf("go test ./tests/oracle -kills %d -clients %d -seed %d", *kills, *clients, *seed)
 	}
@@ -257,7 +257,7 @@ func post(ctx context.Context, client *http.Client, url, payload string) (epoch 
 	return at.Epoch, at.Offset, answer.StatusCode, err
 }
 
-// pause waits, for want of an event to wait for.
+// pause waits where there is no event to wait for.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -16,8 +16,8 @@ type publication struct {
 	Data   string
 }
 
-// dial opens a socket whose messages wait until they are taken, so that who does not
-// take them is a slow reader.
+// dial opens a socket whose messages wait until they are taken, so that a follower that does
+// not take them is a slow reader.
 func dial(ctx context.Context, url string, subprotocols ...string) (send func(string), messages chan string, gone chan error, err error) {
 	messages, gone = make(chan string), make(chan error, 1)
 	c, err := ws.Dial(ctx, url, ws.DialOptions{
@@ -70,7 +70,7 @@ func readFull(ctx context.Context, f *follower) error {
 				}
 				return fmt.Errorf("%s", text)
 			case m.Subscribe != nil:
-				f.told(m.Subscribe.Gap)
+				f.sawGap(m.Subscribe.Gap)
 				f.at(m.Subscribe.Epoch, m.Subscribe.Offset)
 				if f.done() {
 					return errDone
@@ -85,7 +85,7 @@ func readFull(ctx context.Context, f *follower) error {
 }
 
 func readSocket(ctx context.Context, f *follower) error {
-	if f.epoch == "" { // it has no other way to learn the epoch
+	if f.epoch == "" { // it has no other way to get the epoch
 		return poll(ctx, f, "limit=1")
 	}
 	_, messages, gone, err := dial(ctx, "ws://"+f.addr+"/channels/"+f.channel+"?as=publication&since="+f.since())
@@ -98,7 +98,7 @@ func readSocket(ctx context.Context, f *follower) error {
 			return ctx.Err()
 		case err := <-gone:
 			if strings.HasPrefix(err.Error(), "4410") {
-				return poll(ctx, f, "limit=1") // which tells the gap
+				return poll(ctx, f, "limit=1") // which reports the gap
 			}
 			return err
 		case text := <-messages:
@@ -153,7 +153,7 @@ func readEvents(ctx context.Context, f *follower) error {
 			if err := json.Unmarshal([]byte(strings.Join(data, "\n")), g); err != nil {
 				return err
 			}
-			f.told(g)
+			f.sawGap(g)
 			f.offset = max(f.offset, g.To)
 		case len(data) > 0:
 			f.epoch = epoch
@@ -201,7 +201,7 @@ func poll(ctx context.Context, f *follower, query string) error {
 	if err := json.NewDecoder(answer.Body).Decode(&h); err != nil {
 		return err
 	}
-	f.told(h.Gap)
+	f.sawGap(h.Gap)
 	f.at(h.Epoch, f.offset)
 	if h.Gap != nil {
 		f.offset = max(f.offset, h.Gap.To)

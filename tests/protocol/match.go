@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// names are what a case has bound.
+// names are the values bound in a case.
 type names map[string]any
 
-// fill puts what ${NAME} is bound to.
+// fill replaces ${NAME} by the value bound to NAME.
 func (n names) fill(text string) string {
 	if strings.Contains(text, "${4097}") {
 		text = strings.ReplaceAll(text, "${4097}", strings.Repeat("x", 4097))
@@ -22,7 +22,7 @@ func (n names) fill(text string) string {
 	return text
 }
 
-// match holds a message against what is expected. Errors say where they differ.
+// match compares a message with the expected one. Errors say where they differ.
 func (n names) match(want, got string) error {
 	var w, g any
 	d := json.NewDecoder(strings.NewReader(n.fill(want)))

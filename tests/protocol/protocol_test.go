@@ -23,11 +23,11 @@ import (
 )
 
 var (
-	address = flag.String("server", "", "hold this server against the transcripts, ws://HOST:PORT/; default: maru's own")
+	address = flag.String("server", "", "test this server against the transcripts, ws://HOST:PORT/; default: a maru started by the test")
 	setUp   = flag.String("setup", "", "what that server is set up for, separated by commas: rpc")
 )
 
-// patience is for what must come.
+// patience bounds the wait for an expected message.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
@@ -65,7 +65,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// target is the server, and what it is set up for.
+// target is the server, and the words that it is set up for.
 func target(t *testing.T) (string, []string) {
 	if *address != "" {
 		return strings.TrimSuffix(*address, "/"), strings.Split(*setUp, ",")
@@ -100,7 +100,7 @@ func target(t *testing.T) (string, []string) {
 	return "ws://" + l.Addr().String(), []string{"rpc", "maru"}
 }
 
-// stage is one case while it is played.
+// stage is the state of one running case.
 type stage struct {
 	t       *testing.T
 	url     string
@@ -239,7 +239,7 @@ func (s *stage) post(step Step) {
 	s.names["last"] = fmt.Sprintf("%s:%d", at.Epoch, at.Offset)
 }
 
-// What a transcript expects must be able to fail.
+// Unmet expectations of a transcript must fail.
 func TestMatch(t *testing.T) {
 	for _, tt := range []struct {
 		want, got string

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Case is one thing that a transcript shows.
+// Case is one case of a transcript.
 type Case struct {
 	Name  string
-	Wants []string // what the server must be set up for
+	Wants []string // the words in parentheses: the server must be set up for them
 	Steps []Step
 }
 
@@ -18,7 +18,7 @@ type Case struct {
 type Step struct {
 	Line   int
 	Client string // or POST
-	Do     string // open, >, >binary, <, <?, closed, close, cut; of POST the channel
+	Do     string // open, >, >binary, <, <?, closed, close, cut; for POST the channel
 	Arg    string
 }
 

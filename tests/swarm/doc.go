@@ -1,5 +1,5 @@
-// Package swarm is a great many clients in a process of their own, WebSockets or event streams,
-// for benchmarks: what the clients cost is not counted as the server's.
+// Package swarm runs many clients, WebSockets or event streams, in a process of their own. For
+// benchmarks: the cost of the clients is not counted as the server's.
 //
 //	func TestMain(m *testing.M) { swarm.Main(); os.Exit(m.Run()) }
 //

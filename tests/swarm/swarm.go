@@ -44,11 +44,11 @@ type Swarm struct {
 	await int
 }
 
-// Start connects n clients to the address, in another process, and returns when
-// all are open: WebSockets to a ws:// or wss:// address, event streams to an
-// http:// or https:// one. With #session behind a WebSocket's address they are sessions of the
-// full protocol that subscribe to the address's channel, and are only held open. Each WebSocket
-// has a User-Agent of its own. Any certificate is good enough. They go when the test ends.
+// Start connects n clients to the address, in another process, and returns when all are open:
+// WebSockets to a ws:// or wss:// address, event streams to an http:// or https:// one. With
+// #session at the end of a WebSocket's address they use maru.v1, subscribe to the address's
+// channel, and are only held open. Each WebSocket has a User-Agent of its own. Any certificate
+// is accepted. They are closed when the test ends.
 func Start(tb testing.TB, url string, n int) *Swarm {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -76,7 +76,7 @@ func Start(tb testing.TB, url string, n int) *Swarm {
 	return s
 }
 
-// Await returns when every client has had so many messages more.
+// Await returns when every client has received that many more messages.
 func (s *Swarm) Await(messages int) {
 	s.await += messages * s.n
 	fmt.Fprintln(s.in, s.await)
@@ -106,7 +106,8 @@ func Main() {
 	os.Exit(0)
 }
 
-// received counts over all clients; when it reaches the target, reached hears.
+// received counts the messages of all clients; when the count reaches the target, reached is
+// signalled.
 type received struct {
 	count, target atomic.Int64
 	reached       chan struct{}
@@ -167,7 +168,7 @@ func open(engine *loop.Engine, r *received, address string, n int) error {
 				errs <- err
 				return
 			}
-			m := &member{received: r, next: -1}
+			m := &client{received: r, next: -1}
 			if session {
 				m.subscribed = make(chan error, 1)
 			}
@@ -212,7 +213,7 @@ func openStream(r *received, address, name string) error {
 	}
 	go func() {
 		defer nc.Close()
-		m := &member{received: r, next: -1}
+		m := &client{received: r, next: -1}
 		for {
 			line, err := lines.ReadSlice('\n')
 			if err != nil {
@@ -227,14 +228,14 @@ func openStream(r *received, address, name string) error {
 	return nil
 }
 
-// member is one client.
-type member struct {
+// client is one client.
+type client struct {
 	*received
 	next       int64      // number expected; -1: any
 	subscribed chan error // of a session: nil once it is
 }
 
-func (m *member) Message(_ frame.Opcode, data []byte) {
+func (m *client) Message(_ frame.Opcode, data []byte) {
 	if m.subscribed != nil {
 		switch {
 		case bytes.Contains(data, []byte(`"error"`)):
@@ -251,20 +252,20 @@ func (m *member) Message(_ frame.Opcode, data []byte) {
 	}
 	m.next = n + 1
 	if m.count.Add(1) == m.target.Load() {
-		m.tell()
+		m.signal()
 	}
 }
 
-func (m *member) Closed(code int, reason string, err error) {
+func (m *client) Closed(code int, reason string, err error) {
 	m.fail(fmt.Errorf("connection closed with %d %s: %v", code, reason, err))
 }
 
-func (m *member) fail(err error) {
+func (m *client) fail(err error) {
 	m.fault.Store(&err)
-	m.tell()
+	m.signal()
 }
 
-func (m *received) tell() {
+func (m *received) signal() {
 	select {
 	case m.reached <- struct{}{}:
 	default:

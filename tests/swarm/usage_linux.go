@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Usage is what this process has used.
+// Usage is the resource usage of this process.
 type Usage struct {
 	User, System time.Duration
 }
@@ -24,8 +24,8 @@ func Used(tb testing.TB) Usage {
 	return Usage{time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano())}
 }
 
-// Resident is the process's resident memory in bytes, after a collection and
-// with all that can be given back given back (VmRSS, proc(5)).
+// Resident is the process's resident memory in bytes, after a collection, with all free memory
+// returned to the system (VmRSS, proc(5)).
 func Resident(tb testing.TB) int {
 	debug.FreeOSMemory()
 	debug.FreeOSMemory()

@@ -12,12 +12,12 @@ import (
 // connection is one WebSocket in its channel, the engine's handler for it.
 type connection struct{ gateway.Subscriber }
 
-var errGap = maru.NewError(maru.CodeGap, "what was published after that position is no longer retained in full")
+var errGap = maru.NewError(maru.CodeGap, "publications after since are no longer retained in full: read the rest by HTTP, docs/contract.md §4")
 
-// enter joins the channel. A gap closes the connection before anything is sent: the form has
-// no way to say it.
+// enter joins the channel. A gap closes the connection before anything is sent, because the
+// form cannot represent it.
 func (c *connection) enter(ctx context.Context, a asked) error {
-	var query *maru.HistoryQuery // nil: nothing of the history was asked for
+	var query *maru.HistoryQuery // nil: no history was asked for
 	if a.query.Since != nil || a.query.Limit != 0 {
 		query = &a.query
 	}
@@ -32,8 +32,8 @@ func (c *connection) enter(ctx context.Context, a asked) error {
 	return c.Attach(ctx, &j, nil)
 }
 
-// Message publishes what the client sent. After our own close the peer may
-// still send until it has answered; that is no longer processed.
+// Message publishes what the client sent. After the server's close frame the client may send
+// until it has answered; that is ignored.
 func (c *connection) Message(op frame.Opcode, data []byte) {
 	if !c.Conn().Open() {
 		return
@@ -45,7 +45,7 @@ func (c *connection) Message(op frame.Opcode, data []byte) {
 	c.Publish(p)
 }
 
-// Closed is the end of the connection.
+// Closed handles the end of the connection.
 func (c *connection) Closed(code int, reason string, err error) {
 	if reason == "" && err != nil {
 		reason = err.Error()

@@ -1,14 +1,14 @@
-// Package raw is the gateway for any WebSocket client: a connection on a
-// channel's address without a subprotocol. Each message in is a publication,
-// each publication a message out, the sender included.
+// Package raw is the gateway for any WebSocket client: a connection on a channel's address
+// without a subprotocol. Each message from the client is published, and each publication is
+// sent as a message to all, the sender included.
 //
 //	socket ─→ loop ─→ connection.Message ─→ Env.Submit ─→ broker
 //	socket ←─ loop ←─ the channel's group  ←─ hub ←────────┘
 //
-// Parameters of the address: as=publication sends each publication as its JSON;
-// since=POSITION, with that form only, because the bare one has no positions, sends
-// first what was missed, or closes with 4410 if that is no longer retained; last=N
-// sends first the newest N; deliver=latest and max_hz=N: see request.Delivery.
+// Parameters of the address: as=publication sends each publication as its JSON. since=POSITION
+// first sends the missed publications, or closes with 4410 if they are no longer retained; it
+// needs as=publication, because the bare form has no positions. last=N first sends the newest
+// N. deliver=latest and max_hz=N: see request.Delivery.
 //
 // # Concurrency
 //
@@ -17,6 +17,6 @@
 //
 // # What it does not do
 //
-// It selects no subprotocol but maru.raw, which means nothing (RFC 6455 §4.2.2), and
-// has no replies: a bare message says nothing about itself.
+// It selects no subprotocol but maru.raw, which has no meaning (RFC 6455 §4.2.2). It has no
+// replies: a bare message has no place for them.
 package raw

@@ -10,14 +10,14 @@ import (
 	"maru.example/maru/internal/request"
 )
 
-// Subprotocol may be offered, and is then selected: a browser fails a connection
-// where it offered something, as it must to bring a token, and gets nothing.
+// Subprotocol may be offered, and is then selected. A browser must offer one to send a token,
+// and fails a connection if none of those it offered is selected.
 const Subprotocol = "maru.raw"
 
 var subprotocols = []string{Subprotocol}
 
-// Mount brings the gateway into the server: all WebSockets on a channel's address that no
-// route before takes.
+// Mount adds the gateway to the server: all WebSockets on a channel's address that no earlier
+// route takes.
 func Mount(env *gateway.Env) []gateway.Route {
 	g := &rawGateway{
 		endpoint: env.Endpoint("websocket"),
@@ -42,7 +42,7 @@ func (g *rawGateway) serve(w http.ResponseWriter, r *http.Request, channel strin
 	c := new(connection)
 	g.endpoint.Upgrade(w, r, gateway.Opening{
 		Channel: channel, Actions: gateway.ReplayActions(a.query), Subprotocols: subprotocols,
-		New: func() gateway.Member {
+		New: func() gateway.ProtocolConn {
 			c.Init(g.endpoint.Hub.Channel(channel), a.form)
 			return c
 		},
@@ -50,7 +50,7 @@ func (g *rawGateway) serve(w http.ResponseWriter, r *http.Request, channel strin
 	})
 }
 
-// asked is what the address asks for.
+// asked holds the parameters of the address.
 type asked struct {
 	form  hub.FormID
 	query maru.HistoryQuery
@@ -68,13 +68,13 @@ func (g *rawGateway) parse(r *http.Request) (a asked, err error) {
 	case q.Get("as") == "publication":
 		a.form = g.publication
 	default:
-		return a, maru.NewError(maru.CodeBadRequest, "as can only be publication")
+		return a, maru.NewError(maru.CodeBadRequest, "as must be publication")
 	}
 	if a.query, err = request.Replay(q); err != nil {
 		return a, err
 	}
 	if a.query.Since != nil && a.form == g.bare {
-		return a, maru.NewError(maru.CodeBadRequest, "bare messages have no positions: since needs as=publication")
+		return a, maru.NewError(maru.CodeBadRequest, "since needs as=publication, because bare messages have no positions")
 	}
 	a.mode.Latest, a.mode.MaxHz, err = request.Delivery(q)
 	return a, err

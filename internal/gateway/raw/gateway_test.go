@@ -102,7 +102,7 @@ func TestSignOut(t *testing.T) {
 		first.expect(frame.Text, "hi")
 		second.expect(frame.Text, "hi")
 		w.signOut(kim)
-		first.send(frame.Text, "not heard any more")
+		first.send(frame.Text, "not received any more")
 		first.expectClose(maru.CloseRevoked, "revoked")
 		second.expectClose(maru.CloseRevoked, "revoked")
 		w.empty(t)
@@ -139,7 +139,7 @@ func TestBrokerClosed(t *testing.T) {
 	})
 }
 
-// A peer that does not read is closed; who reads is not held up by it.
+// A slow peer is closed, and does not delay others.
 func TestSlow(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		stuck, good := w.dial(t, "", nil), w.dial(t, "", nil)

@@ -98,8 +98,8 @@ func (w *world) signOut(header http.Header) {
 	w.admission.Authenticator.ServeSession(httptest.NewRecorder(), r)
 }
 
-// empty waits until nobody is connected and nothing is kept of those who were:
-// leaving the limiter is the last that a connection does.
+// empty waits until no connection is left, nor any state: leaving the registry is the last step of a
+// connection.
 func (w *world) empty(t *testing.T) {
 	t.Helper()
 	for end := time.Now().Add(patience); w.admission.Registry.Count() > 0; runtime.Gosched() {

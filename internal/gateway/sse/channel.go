@@ -12,9 +12,9 @@ import (
 )
 
 // serveChannel streams a channel's publications. Parameters are since and last as in
-// request.Replay, deliver and max_hz as in request.Delivery; Last-Event-ID, which a browser sends
-// when it comes back, wins over both. Errors: 400 bad_request, bad_position; 403 not_allowed; 503
-// too_many_connections, shutting_down.
+// request.Replay, and deliver and max_hz as in request.Delivery. Last-Event-ID, which a browser
+// sends when it reconnects, wins over both. Errors: 400 bad_request, bad_position; 403
+// not_allowed; 503 too_many_connections, shutting_down.
 func (s *streams) serveChannel(w http.ResponseWriter, r *http.Request, channel string) {
 	query, mode, err := parse(r)
 	if err != nil {
@@ -50,11 +50,11 @@ func parse(r *http.Request) (query maru.HistoryQuery, mode hub.Mode, err error) 
 	return query, mode, err
 }
 
-// replayBytes is about how much of a replay is put together for one write. A
-// history may be large, and many may ask for it and not read.
+// replayBytes is about the size of one write of a replay. A history may be large, and many
+// clients may ask for it without reading it.
 const replayBytes = 64 << 10
 
-// channelFeed begins with the history and goes on with the queue.
+// channelFeed sends the history and then the queue.
 func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History) feed {
 	begun := false
 	return func(ctx context.Context, dst []byte) ([]byte, error) {
@@ -90,8 +90,8 @@ func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte
 	return dst
 }
 
-// standing is where the client stands before the replay: where it said, or
-// before the first of the newest N, or at the head.
+// standing returns the client's position before the replay: the one it sent, or the one before
+// the newest N, or the head.
 func standing(query maru.HistoryQuery, h maru.History) maru.Position {
 	at := maru.Position{Epoch: h.Epoch, Offset: h.Head}
 	switch {
@@ -101,8 +101,8 @@ func standing(query maru.HistoryQuery, h maru.History) maru.Position {
 			at.Epoch = query.Since.Epoch
 		}
 	case len(h.Publications) > 0:
-		// Not an offset of this channel, just a place between the first and what
-		// stands before it, whatever that is.
+		// Not an offset of this channel: any place between the first publication and the one
+		// before it will do.
 		at.Offset = h.Publications[0].Offset - 1
 	}
 	return at

@@ -279,8 +279,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// At its turn in a drain a stream says when to come back, also while more and more
-// comes.
+// At its turn in a drain a stream sends when to reconnect, even during many publications.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
@@ -304,7 +303,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// A reader that is slower than what comes is ended when more waits than may.
+// A reader slower than the publications is closed when its backlog is full.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
@@ -395,7 +394,7 @@ func TestPresence(t *testing.T) {
 	})
 }
 
-// What is transient has no id: the client stays where it stands.
+// Transient publications have no id: the client keeps its position.
 func TestTransient(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
@@ -410,8 +409,7 @@ func TestTransient(t *testing.T) {
 	})
 }
 
-// While the client does not read, only the newest of each key waits for who wants the
-// latest.
+// With deliver=latest, only the newest publication of each key waits for a slow client.
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
@@ -436,7 +434,7 @@ func TestLatest(t *testing.T) {
 	})
 }
 
-// What max_hz says holds for each of the two.
+// max_hz applies to both kinds of streams.
 func TestMaxHz(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
@@ -453,7 +451,7 @@ func TestMaxHz(t *testing.T) {
 	})
 }
 
-// Whose history cannot be had is told so, not sent a stream that ends.
+// If the history cannot be read, the answer is an error and not a stream that ends.
 func TestNoHistory(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {
@@ -479,8 +477,7 @@ func TestNoConnection(t *testing.T) {
 	})
 }
 
-// A stream that has come to a loop is one for metrics and log as any other, and what the
-// client sends is nobody's.
+// A stream on a loop is counted and logged like any other, and what the client sends is ignored.
 func TestOnLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -511,7 +508,7 @@ func TestOnLoop(t *testing.T) {
 	})
 }
 
-// Who has vanished did not say goodbye: the metrics tell the two apart.
+// The metrics distinguish clients that vanished from those that disconnected.
 func TestVanished(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -528,8 +525,7 @@ func TestVanished(t *testing.T) {
 	})
 }
 
-// What is not HTTP/1 without a body does not come to a loop: its connection is not the
-// request's alone.
+// Only HTTP/1 requests without a body are moved to a loop: others share their connection.
 func TestNotOnLoop(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*http.Request){

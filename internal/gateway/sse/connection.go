@@ -16,14 +16,14 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// take hands the request's connection over to a loop, as a stream of the channel. All that
-// can be refused is refused before.
+// take hands the request's connection over to a loop, as a stream of the channel. Everything
+// that may refuse the request is checked before.
 func (s *streams) take(w http.ResponseWriter, r *http.Request, channel string, query maru.HistoryQuery, mode hub.Mode) {
 	c := new(connection)
 	var j hub.Joining
 	s.channels.Take(w, r, gateway.Opening{
 		Channel: channel, Actions: gateway.ReplayActions(query),
-		New: func() gateway.Member {
+		New: func() gateway.ProtocolConn {
 			c.Init(s.channels.Hub.Channel(channel), s.form)
 			return c
 		},
@@ -38,8 +38,8 @@ func (s *streams) take(w http.ResponseWriter, r *http.Request, channel string, q
 	}, head)
 }
 
-// head is the head of the answer. The body ends with the connection, not in chunks (HTML,
-// "Server-sent events", §9.2.7 advises so): every connection gets the same bytes.
+// head is the head of the answer. The body ends with the connection, without chunks (advised by
+// HTML, "Server-sent events", §9.2.7), so that every connection gets the same bytes.
 func head(h http.Header) []byte {
 	describe(h)
 	h.Set("Connection", "close")
@@ -55,16 +55,16 @@ func head(h http.Header) []byte {
 // goroutine.
 type connection struct{ gateway.Subscriber }
 
-// Message never comes: the client of a stream says nothing.
+// Message is never called: the client of a stream sends nothing.
 func (*connection) Message(frame.Opcode, []byte) {}
 
-// commentMessage is Beat's answer, for all connections.
+// commentMessage is the result of Beat, for all connections.
 var commentMessage = loop.NewBareMessage([]byte(comment), "")
 
-// Beat is a loop.BeatHandler's.
+// Beat implements loop.BeatHandler.
 func (*connection) Beat() *loop.Message { return commentMessage }
 
-// Farewell says in a drain when to come back.
+// Farewell is sent in a drain: when to reconnect.
 func (c *connection) Farewell() *loop.Message {
 	after := c.Endpoint().Admission.Drain.ComeBack()
 	if after == 0 {
@@ -73,11 +73,11 @@ func (c *connection) Farewell() *loop.Message {
 	return loop.NewBareMessage(append(appendRetry(nil, after), '\n'), "")
 }
 
-// Closed is the end of the connection.
+// Closed handles the end of the connection.
 func (c *connection) Closed(_ int, reason string, err error) {
-	if reason == "" { // not closed by us
+	if reason == "" { // not closed by the server
 		reason = admission.ClientWent
-		if e := net.Error(nil); errors.As(err, &e) && e.Timeout() { // it has vanished
+		if e := net.Error(nil); errors.As(err, &e) && e.Timeout() { // it has vanished without a close
 			reason = err.Error()
 		}
 	}

@@ -10,28 +10,28 @@ import (
 	"maru.example/maru"
 )
 
-// comment is a sign of life that no client's program sees.
+// comment keeps a stream alive; the client's program does not see it.
 const comment = ":\n\n"
 
-// appendRetry appends how long a browser is to wait before it comes back.
+// appendRetry appends how long a browser waits before it reconnects.
 func appendRetry(dst []byte, after time.Duration) []byte {
 	dst = append(dst, "retry: "...)
 	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
 	return append(dst, '\n')
 }
 
-// appendID appends where the client stands now.
+// appendID appends the client's position.
 func appendID(dst []byte, at maru.Position) []byte {
 	dst = append(append(append(dst, "id: "...), at.Epoch...), ':')
 	dst = strconv.AppendUint(dst, at.Offset, 10)
 	return append(dst, '\n')
 }
 
-// appendPublication appends one event. Lines end at LF, CR or both (HTML,
-// "Parsing an event stream"), so that only text without CR can be given line by
-// line and come out as it was. JSON is compacted: it has neither.
+// appendPublication appends one event. Lines end at LF, CR or both (HTML, "Parsing an event
+// stream"). Only text without CR can therefore be sent line by line and arrive unchanged. JSON
+// is compacted: it has neither.
 func appendPublication(dst []byte, epoch string, p *maru.Publication) []byte {
-	if p.Offset != 0 { // what is transient leaves the client where it stands
+	if p.Offset != 0 { // a transient publication does not change the client's position
 		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
 	}
 	if p.Kind == maru.Binary || bytes.IndexByte(p.Data, '\r') >= 0 {
@@ -50,9 +50,8 @@ func appendData(dst, data []byte) []byte {
 	return append(dst, '\n')
 }
 
-// appendGap appends that what was missed is no longer retained in full. It has an id only
-// when nothing retained follows: with one, who is cut off right after it would skip what
-// follows.
+// appendGap appends a gap. It has an id only if no retained publication follows: with an id, a
+// client that is cut off right after it would skip what follows.
 func appendGap(dst []byte, h maru.History) []byte {
 	dst = append(dst, "event: gap\n"...)
 	if len(h.Publications) == 0 {

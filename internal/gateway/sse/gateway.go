@@ -17,17 +17,17 @@ const (
 	defaultWriteTimeout = 30 * time.Second
 	commentEvery        = 15 * time.Second
 
-	// retry is how long a browser waits before it comes back, if nothing else was said.
+	// retry is how long a browser waits before it reconnects, unless a drain sets another time.
 	retry = 2 * time.Second
 )
 
-// form is how publications come on a stream.
+// form encodes publications for streams.
 var form = hub.Form{Name: "sse", Publication: func(_, epoch string, p *maru.Publication) *loop.Message {
 	return loop.NewBareMessage(appendPublication(make([]byte, 0, len(p.Data)+len(epoch)+40), epoch, p), p.Key)
 }}
 
-// Mount brings the gateway into the server: GET with Accept: text/event-stream, of a channel and
-// of a channel's presence.
+// Mount adds the gateway to the server: GET with Accept: text/event-stream, of a channel and of
+// a channel's presence.
 func Mount(env *gateway.Env) []gateway.Route {
 	s := &streams{
 		channels: env.Endpoint("sse"), presence: env.Endpoint("sse presence"),
@@ -50,13 +50,13 @@ func wantsEvents(r *http.Request) bool {
 type streams struct {
 	channels, presence *gateway.Endpoint
 	form               hub.FormID
-	timeout            time.Duration // of one write of a stream with a goroutine
+	timeout            time.Duration // of one write of a stream that a goroutine serves
 }
 
-// feed is what a stream carries: the next bytes to write, waited for.
+// feed waits for the next bytes of a stream and appends them.
 type feed func(ctx context.Context, dst []byte) ([]byte, error)
 
-// serve streams what open's feed brings until either side ends it, with a goroutine, if all of
+// serve streams open's feed in the request's goroutine until either side ends it, if all of the
 // actions are allowed. A HEAD is answered with the headers alone.
 func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint, channel string, actions []auth.Action,
 	open func(ctx context.Context, user string) (next feed, done func(), err error)) {

@@ -9,8 +9,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// servePresence streams who is subscribed to a channel: at once, then at each change,
-// at most once a second. A client that only watches is not present. Errors: 403 not_allowed; 503
+// servePresence streams the presence of a channel: at once, then at each change, at most once a
+// second. Its client is not counted as present. Errors: 403 not_allowed; 503
 // too_many_connections, shutting_down.
 func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	s.serve(w, r, s.presence, channel, []auth.Action{auth.Presence},

@@ -15,10 +15,10 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
-	buf     []byte // of one write, used again
+	buf     []byte // of one write, reused
 }
 
-var errSlow = maru.NewError(maru.CodeSlow, "one write took too long")
+var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: one write took too long; reconnect and recover")
 
 // maxKeptBuffer is the largest buffer that an idle stream keeps.
 const maxKeptBuffer = 4 << 10
@@ -36,7 +36,7 @@ func describe(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// run writes what next brings, and a comment every 15 s, until an error.
+// run writes what next returns, and a comment every 15 s, until an error.
 func (s *stream) run(ctx context.Context, next feed) error {
 	for {
 		err := s.until(ctx, time.Now().Add(commentEvery), next)
@@ -49,12 +49,12 @@ func (s *stream) run(ctx context.Context, next feed) error {
 	}
 }
 
-// until writes what next brings until the comment is due; that alone is no error.
+// until writes what next returns until the comment is due; reaching that time is not an error.
 func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
 	tick, cancel := context.WithDeadline(ctx, due)
 	defer cancel()
 	for {
-		if ctx.Err() != nil { // also where more and more comes
+		if ctx.Err() != nil { // checked first, because publications may never pause
 			return context.Cause(ctx)
 		}
 		b, err := next(tick, s.buf)
@@ -70,8 +70,8 @@ func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
 	}
 }
 
-// write sends b at once, or ends the stream of a client that does not read. The
-// deadline stands only meanwhile: on HTTP/2 it ends an idle stream too.
+// write sends b at once, or ends the stream of a slow client. The deadline is set only for the
+// write: on HTTP/2 it would also end an idle stream.
 func (s *stream) write(b []byte) error {
 	if err := s.deadline(time.Now().Add(s.timeout)); err != nil {
 		return err
@@ -89,8 +89,8 @@ func (s *stream) write(b []byte) error {
 	return s.deadline(time.Time{})
 }
 
-// lateIsSlow names what a write that took too long means. net/http also cancels
-// the request then, as if the client had gone.
+// lateIsSlow turns the error of a late write into errSlow. net/http also cancels the request
+// then, as if the client had disconnected.
 func lateIsSlow(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return errSlow

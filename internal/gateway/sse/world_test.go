@@ -202,7 +202,7 @@ func (c *connection) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return ending{c.near, sync.OnceFunc(func() { close(c.done) })}, bufio.NewReadWriter(bufio.NewReader(c.near), nil), nil
 }
 
-// ending is a connection that tells of its end.
+// ending is a connection that signals its end.
 type ending struct {
 	net.Conn
 	ended func()
@@ -315,7 +315,7 @@ func (s *stream) ended() bool {
 // send writes to the server, on a loop.
 func (s *stream) send(text string) { s.write([]byte(text)) }
 
-// nobody checks that nothing is kept of those who were there.
+// nobody checks that no state is left of closed streams.
 func (w *world) nobody(t *testing.T) {
 	t.Helper()
 	channels, _ := w.hub.Size()

@@ -11,15 +11,15 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// maxID is the greatest whole number that every reader of JSON keeps exactly, RFC 8259 §6.
+// maxID is the greatest integer that all JSON parsers read exactly, RFC 8259 §6.
 const maxID = 1<<53 - 1
 
-var errNoCommand = maru.NewError(maru.CodeBadRequest, "a command is a JSON object with one name, and an id from 1 to 2^53 - 1")
+var errNoCommand = maru.NewError(maru.CodeBadRequest, "a command must be a JSON object with one command name and an id from 1 to 2^53 - 1")
 
-// Decode reads one message; text says that it was a text message. What is no command at all
-// is an error with CodeBadRequest, for which the connection is closed. A command with a
-// field that is unknown, of a wrong type or not valid is a session.Invalid. The message is
-// the caller's again when Decode returns.
+// Decode reads one message; text reports a text message. If the message is not a command,
+// Decode returns an error of CodeBadRequest, which closes the connection. A command with a
+// field that is unknown, has a wrong type or is not valid is a session.Invalid. The caller may
+// reuse the message when Decode returns.
 func Decode(text bool, message []byte) (session.Command, error) {
 	if !text {
 		return nil, errNoCommand
@@ -45,8 +45,8 @@ func Decode(text bool, message []byte) (session.Command, error) {
 	return in.typed(), nil
 }
 
-// malformed is the answer to what encoding/json did not take. If at least the id can be
-// read and there is one name, it is a command.
+// malformed handles a message that encoding/json refused. If its id can be read and it has one
+// command name, it is a command.
 func malformed(message []byte, err error) (session.Command, error) {
 	var head map[string]json.RawMessage
 	if json.Unmarshal(message, &head) != nil {
@@ -63,19 +63,19 @@ func malformed(message []byte, err error) (session.Command, error) {
 	return session.Invalid{Ref: ref, Err: maru.NewError(maru.CodeBadRequest, reason(err))}, nil
 }
 
-// reason is what is wrong, without the names of Go's types.
+// reason describes the error without the names of Go's types.
 func reason(err error) string {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return "the field " + wrong.Field + " is of a wrong type: " + wrong.Value
+		return "the field " + wrong.Field + " has a wrong type: " + wrong.Value
 	}
 	if field, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
 		return "there is no field or command " + field
 	}
-	return "the command cannot be read"
+	return "the command is not valid JSON (docs/protocol.md)"
 }
 
-// encode does not escape <, > and &: people may read it, and it is part of no page.
+// encode does not escape <, > and &: people may read it, and it is never part of a page.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

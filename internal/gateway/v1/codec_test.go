@@ -150,7 +150,7 @@ func write(t *testing.T, c session.Command) []byte {
 	return b
 }
 
-// What a client writes is what the session gets.
+// The session gets the command that the client wrote.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -181,7 +181,7 @@ func show(c session.Command) string {
 	return fmt.Sprintf("%+v", c)
 }
 
-// What is a command, but cannot be carried out, is answered with an error.
+// A command that cannot be carried out is answered with an error.
 func TestDecodeInvalid(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]struct {
@@ -235,7 +235,7 @@ func TestInvalidNamesTheField(t *testing.T) {
 	}
 }
 
-// What is no command at all ends the connection.
+// A message that is not a command closes the connection.
 func TestDecodeNoCommand(t *testing.T) {
 	t.Parallel()
 	for _, message := range []string{
@@ -253,7 +253,7 @@ func TestDecodeNoCommand(t *testing.T) {
 	}
 }
 
-// What is published is what was sent, or an error.
+// The published data is what was sent, or there is an error.
 func TestText(t *testing.T) {
 	t.Parallel()
 	decode := func(data string) session.Command {

@@ -7,8 +7,8 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// command is one message of a client: an id, and one of the others. encoding/json takes
-// names in any case, and null for a name that is not there.
+// command is one message of a client: an id, and exactly one of the others. encoding/json
+// accepts names in any case, and null for an absent name.
 type command struct {
 	ID          uint64     `json:"id"`
 	Connect     *token     `json:"connect"`
@@ -53,7 +53,7 @@ type rpc struct {
 
 type empty struct{}
 
-// names is how many names the command has.
+// names returns the number of command names in the message.
 func (c *command) names() (n int) {
 	for _, there := range [...]bool{c.Connect != nil, c.Subscribe != nil, c.Unsubscribe != nil, c.Publish != nil,
 		c.History != nil, c.Presence != nil, c.Refresh != nil, c.RPC != nil, c.Ping != nil} {
@@ -64,7 +64,7 @@ func (c *command) names() (n int) {
 	return n
 }
 
-// typed is the session's command, of one that has one name.
+// typed returns the session's command; c has one name.
 func (c *command) typed() session.Command {
 	switch {
 	case c.Connect != nil:
@@ -88,8 +88,8 @@ func (c *command) typed() session.Command {
 }
 
 var (
-	errDeliver    = maru.NewError(maru.CodeBadRequest, "deliver is all or latest")
-	errDeliverAll = maru.NewError(maru.CodeBadRequest, "max_hz goes with deliver latest, not all")
+	errDeliver    = maru.NewError(maru.CodeBadRequest, "deliver must be all or latest")
+	errDeliverAll = maru.NewError(maru.CodeBadRequest, "max_hz needs deliver latest, not all")
 )
 
 func (c *subscribe) typed(ref uint64) session.Command {
@@ -124,8 +124,8 @@ func position(since string) (*maru.Position, error) {
 	return &p, err
 }
 
-// invalid is a command about a channel that cannot be carried out for err; for the
-// channel's name, if that is wrong too: the client mends its command from the front.
+// invalid is a command about a channel that fails with err, or with the error of the channel
+// name, which comes first in the message.
 func invalid(ref uint64, channel string, err error) session.Command {
 	if bad := maru.CheckChannel(channel); bad != nil {
 		err = bad

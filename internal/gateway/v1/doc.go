@@ -8,9 +8,8 @@
 //	{"channel":"quotes","publication":{…}}             ←─ EncodePublication, once for all subscribers
 //	{"channel":"quotes","presence":{…}}                ←─ EncodePresenceChange, the same
 //
-// The codec checks what the JSON must be: one name, the range of an id, known fields, data
-// that is of its kind. What a command means, and whether it may be carried out, is the
-// session's.
+// The codec checks the JSON: one command name, the range of the id, known fields, and data of
+// the right kind. The session decides what a command does and whether it is allowed.
 //
 // Everything is safe for concurrent use.
 package v1

@@ -12,7 +12,7 @@ import (
 // metrics.
 const Subprotocol = "maru.v1"
 
-// Mount brings the protocol into the server: a WebSocket that offers the subprotocol, on any
+// Mount adds the protocol to the server, for WebSockets that offer the subprotocol on any
 // channel's address.
 func Mount(env *gateway.Env) []gateway.Route {
 	p := env.Protocol(gateway.ProtocolOptions{

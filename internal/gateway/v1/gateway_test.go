@@ -24,8 +24,7 @@ import (
 	"maru.example/maru/ws"
 )
 
-// What the commands do is held against the transcripts of tests/protocol; here is
-// what concerns the connection.
+// The transcripts of tests/protocol test the commands; the tests here are about the connection.
 
 const patience = 20 * time.Second
 
@@ -34,7 +33,7 @@ type world struct {
 	broker    maru.Broker
 	admission *admission.Admission
 	url       string
-	slow      func() bool // somebody was closed because he did not read
+	slow      func() bool // a slow connection was closed
 }
 
 // both runs a test over sockets on epoll and over goroutines.
@@ -154,7 +153,7 @@ func (w *world) publish(t *testing.T, text string) {
 	}
 }
 
-// Who ends comes out of every channel, however the end comes.
+// A connection that ends leaves all its channels, however it ends.
 func TestEnds(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		for _, end := range []func(*client){
@@ -175,8 +174,8 @@ func TestEnds(t *testing.T) {
 	})
 }
 
-// A peer that does not read is closed with the code that says recover; who reads is
-// not held up by it, and unsubscribing in the middle of much is in order.
+// A slow peer is closed with the code for recovery, and does not delay others. Unsubscribing during
+// many publications is in order.
 func TestSlow(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		stuck, good := w.dial(t, nil), w.dial(t, nil)

@@ -22,21 +22,21 @@ type publish struct {
 }
 
 var (
-	errNoData    = maru.NewError(maru.CodeBadRequest, "publish needs data")
-	errKind      = maru.NewError(maru.CodeBadRequest, "kind is text, json or binary")
-	errText      = maru.NewError(maru.CodeBadRequest, "data of kind text is a string")
-	errSurrogate = maru.NewError(maru.CodeBadText, "the string has half a surrogate pair")
-	errBinary    = maru.NewError(maru.CodeBadRequest, "data of kind binary is a string")
-	errBase64    = maru.NewError(maru.CodeBadRequest, "data of kind binary is base64")
+	errNoData    = maru.NewError(maru.CodeBadRequest, "publish: the field data is missing")
+	errKind      = maru.NewError(maru.CodeBadRequest, "kind must be text, json or binary")
+	errText      = maru.NewError(maru.CodeBadRequest, "data of kind text must be a string")
+	errSurrogate = maru.NewError(maru.CodeBadText, "data: the string has half a surrogate pair, which is not valid Unicode")
+	errBinary    = maru.NewError(maru.CodeBadRequest, "data of kind binary must be a string")
+	errBase64    = maru.NewError(maru.CodeBadRequest, "data of kind binary must be base64")
 )
 
 const (
 	whiteSpace         = " \t\r\n" // between tokens, RFC 8259 §2
-	replacement        = "\ufffd"  // what encoding/json puts for half a surrogate pair
+	replacement        = "\ufffd"  // encoding/json replaces half a surrogate pair with it
 	escapedReplacement = `\ufffd`
 )
 
-// strictBase64 takes one form of each value, RFC 4648 §3.5.
+// strictBase64 accepts one encoding of each value, RFC 4648 §3.5.
 var strictBase64 = base64.StdEncoding.Strict()
 
 func (c *publish) typed(ref uint64) session.Command {
@@ -49,9 +49,8 @@ func (c *publish) typed(ref uint64) session.Command {
 		Options: maru.PublishOptions{IdempotencyKey: c.IdempotencyKey, Version: c.Version, Transient: c.Transient}}
 }
 
-// data is what is published. Without a kind a string is text, and anything else JSON.
-// encoding/json has read c.Data, so it is one valid value, and has copied it, so it may
-// become the publication's.
+// data returns the kind and the data to publish. Without a kind, a string is text, and anything
+// else JSON. encoding/json has checked and copied c.Data, so it may become the publication's.
 func (c *publish) data() (kind maru.Kind, data []byte, err error) {
 	isString := len(c.Data) > 0 && c.Data[0] == '"'
 	switch {
@@ -72,8 +71,8 @@ func (c *publish) data() (kind maru.Kind, data []byte, err error) {
 	return kind, data, err
 }
 
-// text is the string that the data is. encoding/json puts U+FFFD for half a surrogate
-// pair, which no UTF-8 can hold: what is published is what was sent, or an error.
+// text decodes a string. encoding/json replaces half a surrogate pair, which UTF-8 cannot
+// represent, with U+FFFD; text returns an error instead.
 func text(data json.RawMessage) ([]byte, error) {
 	if inside, plain := plainString(data); plain {
 		return inside, nil
@@ -88,8 +87,8 @@ func text(data json.RawMessage) ([]byte, error) {
 	return []byte(s), nil
 }
 
-// compact takes the white space between the tokens out of one valid JSON value, in place:
-// json.Compact would need another copy.
+// compact removes the white space between the tokens of one valid JSON value, in place; it
+// saves the copy that json.Compact needs.
 func compact(data []byte) []byte {
 	if !bytes.ContainsAny(data, whiteSpace) {
 		return data
@@ -98,7 +97,7 @@ func compact(data []byte) []byte {
 	for i := 0; i < len(data); i++ {
 		c := data[i]
 		switch {
-		case quoted && c == '\\': // and what it escapes, which may be a quote
+		case quoted && c == '\\': // and the escaped character, which may be a quote
 			kept = append(kept, c)
 			i++
 			c = data[i]
@@ -128,8 +127,7 @@ func binary(data json.RawMessage) ([]byte, error) {
 	return b, nil
 }
 
-// plainString is what stands between the quotes of a JSON string in which nothing is
-// escaped, a part of data.
+// plainString returns the content of a JSON string without escapes, a part of data.
 func plainString(data json.RawMessage) (inside []byte, plain bool) {
 	if data[0] != '"' || bytes.IndexByte(data, '\\') >= 0 || !utf8.Valid(data) {
 		return nil, false

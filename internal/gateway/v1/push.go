@@ -5,7 +5,7 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// push is what the server says without being asked.
+// push is a message that the server sends without a command.
 type push struct {
 	Channel      string     `json:"channel,omitempty"`
 	Presence     *changed   `json:"presence,omitempty"`
@@ -26,7 +26,7 @@ type reconnect struct {
 	After int64 `json:"after"` // ms
 }
 
-// EncodePush is the message for a push of a session or its gateway.
+// EncodePush encodes a push of a session or its gateway.
 func EncodePush(p session.Push) []byte {
 	var out push
 	switch p := p.(type) {
@@ -48,12 +48,12 @@ func EncodePublication(channel string, p *maru.Publication) []byte {
 	return append(b, '}')
 }
 
-// EncodePresenceChange is the push of a change to those who asked for a channel's
+// EncodePresenceChange encodes a change for the subscribers that asked for a channel's
 // presence:
 //
 //	{"channel":"chat","presence":{"version":8,"prev":7,"joined":["kim"],"left":[],"count":3,"anonymous":2}}
 //
-// Where there are too many people to name, joined and left are not there.
+// Above the limit of names, joined and left are absent.
 func EncodePresenceChange(channel string, c maru.PresenceChange) []byte {
 	return mustEncode(push{Channel: channel, Presence: &changed{c.Version, c.Prev, c.Joined, c.Left, c.Count, c.Anonymous}})
 }
@@ -61,7 +61,7 @@ func EncodePresenceChange(channel string, c maru.PresenceChange) []byte {
 func mustEncode(p push) []byte {
 	message, err := encode(p)
 	if err != nil {
-		panic(err) // strings and numbers are encoded, always
+		panic(err) // strings and numbers can always be encoded
 	}
 	return message
 }

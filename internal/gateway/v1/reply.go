@@ -57,7 +57,7 @@ type answered struct {
 	Data json.RawMessage `json:"data,omitempty"`
 }
 
-// failure is an error as the client sees it.
+// failure is an error as sent to the client.
 type failure struct {
 	Code      maru.Code `json:"code"`
 	Message   string    `json:"message"`
@@ -66,9 +66,9 @@ type failure struct {
 
 func failureOf(e *maru.Error) *failure { return &failure{e.Code, e.Message, e.Code.Temporary()} }
 
-// EncodeReply is the message for a reply. It is nil where nothing is to be sent: without a
-// ref only Failed is. What cannot be encoded, because the program answered a remote call
-// with what is no JSON, is answered with CodeInternal.
+// EncodeReply encodes a reply. It returns nil if nothing is sent: without a ref, only Failed
+// is. A reply that cannot be encoded, because the program answered a remote call with invalid
+// JSON, becomes CodeInternal.
 func EncodeReply(ref uint64, r session.Reply) []byte {
 	if _, failed := r.(session.Failed); ref == 0 && !failed {
 		return nil
@@ -106,7 +106,7 @@ func EncodeReply(ref uint64, r session.Reply) []byte {
 	return message
 }
 
-// encodePublished is by hand: there is one for each publication that is acknowledged.
+// encodePublished is written by hand, because there is one for each acknowledged publication.
 //
 //	{"id":4,"publish":{"channel":"chat","epoch":"k3f9","offset":813,"replayed":true,"stale":true}}
 func encodePublished(ref uint64, r session.Published) []byte {

@@ -77,7 +77,7 @@ func acknowledged(channel string, done maru.Published) session.Published {
 	return session.Published{Channel: channel, Published: done}
 }
 
-// A program that answers a call with what is no JSON is at fault; the server lives on.
+// An invalid JSON answer of the program is an internal error; the server keeps running.
 func TestEncodeWrongAnswer(t *testing.T) {
 	t.Parallel()
 	const want = `{"id":7,"error":{"code":"internal","message":"internal error","temporary":true}}`

@@ -1,10 +1,10 @@
-// Client is ws.Dial under the Autobahn suite: it takes every case of a
-// fuzzingserver, echoing what comes, and has the server write its report:
+// Client runs ws.Dial against the Autobahn suite. It takes every case of a fuzzingserver,
+// echoes its messages, and has the server write its report:
 //
 //	go run ./tests/autobahn/client [--context-takeover] ws://127.0.0.1:9002
 //
-// It says how far it is on standard error. What the server thinks of it is in the
-// server's report; the exit code is 1 only if the cases could not be gone through.
+// It reports its progress on standard error. The results are in the server's report; the exit
+// code is 1 only if not all cases could be run.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 // agent is the name in the report.
 const agent = "maru"
 
-// caseTime is longer than the longest case that the suite has.
+// caseTime is longer than the longest case of the suite.
 const caseTime = 10 * time.Minute
 
 var takeover = flag.Bool("context-takeover", false, "let both sides compress by what they have said before")
@@ -50,8 +50,8 @@ func run(ctx context.Context, server string) error {
 	begun := time.Now()
 	for n := 1; n <= cases; n++ {
 		err := take(ctx, fmt.Sprintf("%s/runCase?case=%d&agent=%s", server, n, agent), echo)
-		// A server that answers the handshake badly is a case, too; one that cannot
-		// be reached is none.
+		// A server that answers the handshake badly is a case, too; an unreachable one is an
+		// error.
 		if refused := new(ws.HandshakeError); errors.As(err, &refused) {
 			fmt.Fprintf(os.Stderr, "case %d: %v\n", n, err)
 		} else if err != nil {
@@ -64,8 +64,8 @@ func run(ctx context.Context, server string) error {
 	return take(ctx, server+"/updateReports?agent="+agent, nil)
 }
 
-// count asks how many cases there are. The connection must not echo: the server
-// would take that amiss.
+// count asks for the number of cases. The connection must not echo: the server would count that
+// as a fault.
 func count(ctx context.Context, server string) (int, error) {
 	var answer string // written before OnClose, read after it
 	if err := take(ctx, server+"/getCaseCount", func(_ *ws.Conn, m ws.Message) { answer = m.String() }); err != nil {

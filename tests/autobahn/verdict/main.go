@@ -2,11 +2,11 @@
 //
 //	go run ./tests/autobahn/verdict DIR --expect 247 [--context-takeover]
 //
-// The suite itself ends with 0 whatever it has found. A pass is a report on
-// exactly that many cases, each of them OK or INFORMATIONAL, its close too;
-// NON-STRICT (a fault that was seen late) and UNIMPLEMENTED (an extension that
-// was declined) are none. Everything else is printed, and the exit code is 1. With
-// --context-takeover it is also a fault if there were cases of compression (12 and
+// The suite itself exits with 0 whatever it has found. A pass is a report on exactly that many
+// cases. Each case and its close must be OK or INFORMATIONAL; NON-STRICT (a fault seen late)
+// and UNIMPLEMENTED (a declined extension) do not pass. Everything else is printed, and the
+// exit code is 1. With --context-takeover it is also a fault if the report has compression
+// cases (12 and 13), and maru kept its context in none of them.
 // 13) and in none of them maru kept its context.
 package main
 
@@ -47,7 +47,7 @@ func usage() {
 	os.Exit(2)
 }
 
-// outcome is what the suite says of one case.
+// outcome is the suite's result of one case.
 type outcome struct {
 	Behavior      string `json:"behavior"`
 	BehaviorClose string `json:"behaviorClose"`
@@ -58,8 +58,8 @@ func (o outcome) passed() bool { return good(o.Behavior) && good(o.BehaviorClose
 
 func good(behavior string) bool { return behavior == "OK" || behavior == "INFORMATIONAL" }
 
-// judge reads a report's index.json (agent, then case, then outcome), writes what it
-// finds, and answers with an error unless it is a pass.
+// judge reads a report's index.json (agent, then case, then outcome), writes its findings, and
+// returns an error unless it is a pass.
 func judge(w io.Writer, report fs.FS, expect int, takeover bool) error {
 	var agents map[string]map[string]outcome
 	if err := readJSON(report, "index.json", &agents); err != nil {
@@ -117,8 +117,7 @@ func readJSON(report fs.FS, name string, v any) error {
 	return nil
 }
 
-// contextsKept counts the cases of compression, and those of them in which maru kept
-// its context.
+// contextsKept counts the compression cases, and those of them in which maru kept its context.
 func contextsKept(report fs.FS, cases map[string]outcome) (kept, of int, err error) {
 	for name, o := range cases {
 		if !strings.HasPrefix(name, "12.") && !strings.HasPrefix(name, "13.") {
@@ -136,8 +135,8 @@ func contextsKept(report fs.FS, cases map[string]outcome) (kept, of int, err err
 	return kept, of, nil
 }
 
-// keepsContext reads from the report on a case whether maru, which was the client if
-// the suite was the server, was left its context by what was agreed (RFC 7692 §7.1.1).
+// keepsContext reads from the report of a case whether the negotiated extension let maru keep
+// its context (RFC 7692 §7.1.1). maru was the client if the suite was the server.
 func keepsContext(report fs.FS, name string) (bool, error) {
 	var r struct {
 		Answer        string `json:"httpResponse"`
@@ -158,7 +157,7 @@ func keepsContext(report fs.FS, name string) (bool, error) {
 	return strings.HasPrefix(agreed, "permessage-deflate") && !strings.Contains(agreed, denied), nil
 }
 
-// byNumbers puts 9.2.10 after 9.2.9.
+// byNumbers sorts 9.2.10 after 9.2.9.
 func byNumbers(a, b string) int {
 	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
 		x, _ := strconv.Atoi(a)

@@ -53,8 +53,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Whose context counts depends on who was the server; that it was kept is read from
-// what was agreed.
+// Which side's context counts depends on which side was the server; the negotiated extension
+// says whether it was kept.
 func TestJudgeTakeover(t *testing.T) {
 	t.Parallel()
 	const none = "; server_no_context_takeover; client_no_context_takeover"

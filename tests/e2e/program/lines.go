@@ -12,8 +12,8 @@ import (
 // Patience is how long a test waits for anything before it fails.
 const Patience = 30 * time.Second
 
-// Lines are what a program says, line by line. They are kept, so that a program
-// whose output nobody reads does not stand still.
+// Lines are the output of a program, line by line. They are kept, so that a program whose
+// output is not read does not block.
 type Lines struct {
 	mu    sync.Mutex
 	all   []string
@@ -24,7 +24,7 @@ type Lines struct {
 
 func newLines() *Lines { return &Lines{more: make(chan struct{}, 1)} }
 
-// fill takes everything r has. It is called on a goroutine of its own.
+// fill reads everything from r, on a goroutine of its own.
 func (l *Lines) fill(r io.Reader) {
 	reader := bufio.NewReader(r)
 	for {
@@ -45,7 +45,7 @@ func (l *Lines) fill(r io.Reader) {
 	}
 }
 
-// Next is the next line, waited for. The test fails if none comes.
+// Next waits for the next line and returns it. The test fails if none arrives.
 func (l *Lines) Next(t testing.TB) string {
 	t.Helper()
 	late := time.After(Patience)
@@ -75,7 +75,7 @@ func (l *Lines) take() (line string, ok, ended bool) {
 	return l.all[l.next-1], true, false
 }
 
-// Await reads until a line that contains the text, and answers with that line.
+// Await reads until a line that contains the text, and returns that line.
 func (l *Lines) Await(t testing.TB, text string) string {
 	t.Helper()
 	for {
@@ -85,7 +85,7 @@ func (l *Lines) Await(t testing.TB, text string) string {
 	}
 }
 
-// String is everything that was said so far.
+// String returns the whole output so far.
 func (l *Lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// leave is how long a program may take its leave before it is killed.
+// leave is the time that a program has to end before it is killed.
 const leave = 15 * time.Second
 
 // Process is a running program.
@@ -21,7 +21,7 @@ type Process struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	ended chan struct{} // closed when it has ended and said everything
+	ended chan struct{} // closed when it has ended and all its output was read
 }
 
 // Start runs a program, which is found in PATH if it has no slash, until the
@@ -67,19 +67,19 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// Write gives the program something to read.
+// Write writes to the program's standard input.
 func (p *Process) Write(b []byte) (int, error) { return p.stdin.Write(b) }
 
-// CloseInput ends what the program can read.
+// CloseInput closes the program's standard input.
 func (p *Process) CloseInput() { p.stdin.Close() }
 
-// Interrupt is what Ctrl-C does.
+// Interrupt sends SIGINT, as Ctrl-C does.
 func (p *Process) Interrupt() { p.cmd.Process.Signal(os.Interrupt) }
 
-// Terminate is what systemd does, and Docker, and kill.
+// Terminate sends SIGTERM, as systemd, Docker and kill do.
 func (p *Process) Terminate() { p.cmd.Process.Signal(syscall.SIGTERM) }
 
-// Wait waits for the end and answers with the exit code.
+// Wait waits for the end and returns the exit code.
 func (p *Process) Wait(t testing.TB) int {
 	t.Helper()
 	select {
@@ -90,14 +90,14 @@ func (p *Process) Wait(t testing.TB) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Stop interrupts the program, waits for its end and answers with the exit code.
+// Stop interrupts the program, waits for its end and returns the exit code.
 func (p *Process) Stop(t testing.TB) int {
 	t.Helper()
 	p.Interrupt()
 	return p.Wait(t)
 }
 
-// Kill ends the program without a word (SIGKILL) and waits for that.
+// Kill ends the program at once (SIGKILL) and waits for that.
 func (p *Process) Kill(t testing.TB) {
 	p.cmd.Process.Kill()
 	p.Wait(t)
@@ -120,5 +120,5 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// ID is the process id.
+// ID returns the process id.
 func (p *Process) ID() int { return p.cmd.Process.Pid }

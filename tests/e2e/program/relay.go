@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A Relay stands between a client and a server as a network does. It hears what
-// is said, and it can be cut while both sides live.
+// A Relay is a network between a client and a server. It records the traffic, and can be cut
+// while both sides stay open.
 type Relay struct {
 	Addr string // where clients connect: 127.0.0.1:PORT
 
@@ -20,7 +20,7 @@ type Relay struct {
 
 	mu    sync.Mutex
 	down  bool
-	links []*Link // all there were, the oldest first
+	links []*Link // all so far, the oldest first
 }
 
 // Link is one connection through a Relay.
@@ -46,8 +46,7 @@ func NewRelay(t testing.TB, target string) *Relay {
 	return r
 }
 
-// Cut ends every connection at once, without a word of leave, and every new one
-// until Mend.
+// Cut resets every connection at once, and every new one until Mend.
 func (r *Relay) Cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,15 +63,15 @@ func (r *Relay) Mend() {
 	r.down = false
 }
 
-// Links are the connections there were so far, the oldest first.
+// Links returns the connections so far, the oldest first.
 func (r *Relay) Links() []*Link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]*Link(nil), r.links...)
 }
 
-// Sent and Received are what was said so far, from the client's side. They may
-// be called from any goroutine.
+// Sent and Received return the traffic so far, as seen by the client. They may be called from
+// any goroutine.
 func (l *Link) Sent() []byte     { return l.copyOf(&l.sent) }
 func (l *Link) Received() []byte { return l.copyOf(&l.received) }
 
@@ -116,14 +115,13 @@ func (r *Relay) serve(client net.Conn) {
 	link.server.Close()
 }
 
-// carry copies one direction to its end, which it passes on: the other direction
-// may go on.
-func (l *Link) carry(to, from net.Conn, heard *[]byte) {
+// carry copies one direction to its end, which it passes on; the other direction may continue.
+func (l *Link) carry(to, from net.Conn, record *[]byte) {
 	b := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(b)
 		l.mu.Lock()
-		*heard = append(*heard, b[:n]...)
+		*record = append(*record, b[:n]...)
 		l.mu.Unlock()
 		if n > 0 {
 			if _, err := to.Write(b[:n]); err != nil {
@@ -143,7 +141,7 @@ func (l *Link) carry(to, from net.Conn, heard *[]byte) {
 	}
 }
 
-// cut closes with a reset where the system allows: nothing is delivered late.
+// cut closes with a reset if the system allows it, so that nothing is delivered late.
 func (l *Link) cut() {
 	for _, c := range []net.Conn{l.client, l.server} {
 		c.(*net.TCPConn).SetLinger(0)

@@ -30,7 +30,7 @@ func Serve(t testing.TB, maru string, args ...string) *Server {
 	return &Server{Process: p, URL: u.String(), Addr: u.Host}
 }
 
-// FreeAddr is an address of loopback on which nobody listened a moment ago.
+// FreeAddr returns an address of loopback on which nothing listened a moment ago.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +39,7 @@ func FreeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// AwaitPort waits until somebody accepts connections at addr.
+// AwaitPort waits until addr accepts connections.
 func AwaitPort(t testing.TB, p *Process, addr string) {
 	t.Helper()
 	late := time.After(Patience)

@@ -9,14 +9,13 @@ import (
 	"testing"
 )
 
-// OnWire is a WebSocket message as it was seen from outside.
+// OnWire is a WebSocket message as seen on the wire.
 type OnWire struct {
 	Compressed bool // RSV1 (RFC 7692 §6)
 	Length     int  // of its payload, in all its frames
 }
 
-// Messages are what one side of a Link has said after the handshake, as far as it has
-// said all of it.
+// Messages returns the complete messages that one side of a Link has sent after the handshake.
 func Messages(said []byte) (all []OnWire) {
 	_, b, _ := bytes.Cut(said, []byte("\r\n\r\n"))
 	var m OnWire
@@ -48,7 +47,7 @@ func Messages(said []byte) (all []OnWire) {
 	return all
 }
 
-// Header is a header of the answer with which the conversation began.
+// Header returns a header of the answer to the handshake.
 func (l *Link) Header(t testing.TB, name string) string {
 	t.Helper()
 	answer, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(l.Received())), nil)

@@ -18,19 +18,19 @@ import (
 	"maru.example/maru/ws"
 )
 
-// house is a maru serve under limits.
-type house struct {
+// process is a running maru serve under limits.
+type process struct {
 	*program.Process
 	t     *testing.T
 	addr  string
-	limit int // on files; 0: none of its own
+	limit int // on open files; 0: that of the test
 
-	mu     sync.Mutex
-	guests []func() // end those who have come, however they are
+	mu    sync.Mutex
+	leave []func() // close the clients that have connected
 }
 
-// serve starts one that may open so many files; 0: as many as this process may.
-func serve(t *testing.T, files int, args ...string) *house {
+// serve starts maru with a limit on open files; 0: that of the test.
+func serve(t *testing.T, files int, args ...string) *process {
 	t.Helper()
 	limit := ""
 	if files > 0 {
@@ -40,25 +40,25 @@ func serve(t *testing.T, files int, args ...string) *house {
 	return open(t, exec.Command("sh", args...), files)
 }
 
-// open starts one by a command that may open so many files.
-func open(t *testing.T, cmd *exec.Cmd, files int) *house {
+// open starts maru by a command whose limit on open files is given.
+func open(t *testing.T, cmd *exec.Cmd, files int) *process {
 	t.Helper()
 	p := program.StartCommand(t, cmd)
 	_, addr, _ := strings.Cut(p.Stdout.Await(t, "://"), "://")
-	h := &house{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/"), limit: files}
-	h.enter() // from here on it has opened all that it needs
+	h := &process{Process: p, t: t, addr: strings.TrimSuffix(strings.TrimSpace(addr), "/"), limit: files}
+	h.enter() // afterwards it has opened all the files that it needs
 	h.empty()
 	return h
 }
 
-// visitor is a client in the hall.
-type visitor struct {
+// client is a client in the hall.
+type client struct {
 	*ws.Conn
-	heard chan string
-	gone  chan int
+	received chan string
+	gone     chan int
 }
 
-func (h *house) enter() *visitor {
+func (h *process) enter() *client {
 	h.t.Helper()
 	v, err := h.tryEnter()
 	if err != nil {
@@ -67,10 +67,10 @@ func (h *house) enter() *visitor {
 	return v
 }
 
-func (h *house) tryEnter() (*visitor, error) {
-	v := &visitor{heard: make(chan string, 1000), gone: make(chan int, 1)}
+func (h *process) tryEnter() (*client, error) {
+	v := &client{received: make(chan string, 1000), gone: make(chan int, 1)}
 	c, err := ws.Dial(h.t.Context(), "ws://"+h.addr, ws.DialOptions{
-		OnMessage: func(_ *ws.Conn, m ws.Message) { v.heard <- m.String() },
+		OnMessage: func(_ *ws.Conn, m ws.Message) { v.received <- m.String() },
 		OnClose:   func(_ *ws.Conn, code int, _ string) { v.gone <- code },
 		Inline:    true,
 	})
@@ -78,64 +78,64 @@ func (h *house) tryEnter() (*visitor, error) {
 		return nil, err
 	}
 	v.Conn = c
-	h.guest(c.Terminate)
+	h.onEmpty(c.Terminate)
 	return v, nil
 }
 
-// guest notes who has come.
-func (h *house) guest(leave func()) {
+// onEmpty adds a function for empty to call.
+func (h *process) onEmpty(leave func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.guests = append(h.guests, leave)
+	h.leave = append(h.leave, leave)
 	h.t.Cleanup(leave)
 }
 
-// empty has everybody leave, and waits until it has noticed.
-func (h *house) empty() {
+// empty closes all clients, and waits until the server has noticed.
+func (h *process) empty() {
 	h.t.Helper()
-	for _, leave := range h.guests {
+	for _, leave := range h.leave {
 		leave()
 	}
-	h.guests = nil
-	h.until("nobody is there", func() bool { return h.metrics()("maru_connections") == 0 })
+	h.leave = nil
+	h.until("no connection is left", func() bool { return h.metrics()("maru_connections") == 0 })
 }
 
-// talk has one say something that the other hears, in time.
-func (h *house) talk(from, to *visitor, text string) {
+// talk sends a message, and waits for the other client to receive it.
+func (h *process) talk(from, to *client, text string) {
 	h.t.Helper()
 	from.SendText(text)
 	late := time.After(program.Patience)
 	for {
 		select {
-		case got := <-to.heard:
+		case got := <-to.received:
 			if got == text {
 				return
 			}
 		case code := <-to.gone:
-			h.t.Fatalf("gone with %d before %q", code, text)
+			h.t.Fatalf("closed with %d before %q", code, text)
 		case <-late:
-			h.t.Fatalf("%q was not heard", text)
+			h.t.Fatalf("%q was not received", text)
 		}
 	}
 }
 
-// connect opens connections that say no more than G: who says nothing is accepted later.
-func (h *house) connect(n int) (ncs []net.Conn) {
+// connect opens connections that send only a G: the kernel hands over silent ones later.
+func (h *process) connect(n int) (ncs []net.Conn) {
 	h.t.Helper()
 	for range n {
 		nc, err := net.Dial("tcp", h.addr)
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		nc.(*net.TCPConn).SetLinger(0) // leaves no port behind that is not to be used for a minute
-		h.guest(func() { nc.Close() })
+		nc.(*net.TCPConn).SetLinger(0) // avoids TIME_WAIT, which would use up the ports
+		h.onEmpty(func() { nc.Close() })
 		nc.Write([]byte("G"))
 		ncs = append(ncs, nc)
 	}
 	return ncs
 }
 
-// status is how a handshake was refused, 0 if it was not.
+// status is the HTTP status of a refused handshake, 0 if it was accepted.
 func status(err error) int {
 	if refused := new(ws.HandshakeError); errors.As(err, &refused) {
 		return refused.Response.StatusCode
@@ -144,7 +144,7 @@ func status(err error) int {
 }
 
 // get asks for the page and answers with the status, 0 if there is none.
-func (h *house) get() int {
+func (h *process) get() int {
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + h.addr + "/")
 	if err != nil {
@@ -154,9 +154,9 @@ func (h *house) get() int {
 	return answer.StatusCode
 }
 
-// files is how many the process has open. What it has inherited above its limit
-// takes nothing from that.
-func (h *house) files() int {
+// files is the number of files the process has open. Inherited ones above its limit do not count
+// towards the limit.
+func (h *process) files() int {
 	h.t.Helper()
 	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.ID()))
 	if err != nil {
@@ -171,29 +171,29 @@ func (h *house) files() int {
 	return n
 }
 
-// holdings are what a process may be left with.
+// holdings are the resources that may remain in a process.
 type holdings struct{ files, goroutines int }
 
-// holds is what it has now.
-func (h *house) holds() holdings {
+// holds returns the resources in use now.
+func (h *process) holds() holdings {
 	h.t.Helper()
 	files := h.files()
 	return holdings{files, int(h.metrics()("go_goroutines"))}
 }
 
-// leavesNothing has everybody leave, and waits until it has no more than it had.
-func (h *house) leavesNothing(before holdings) {
+// leavesNothing closes all clients, and waits until the resources in use are as before.
+func (h *process) leavesNothing(before holdings) {
 	h.t.Helper()
 	h.empty()
 	var now holdings
-	h.until("nothing is left", func() bool {
+	h.until("all resources are released", func() bool {
 		now = h.holds()
 		return now.files <= before.files && now.goroutines <= before.goroutines
-	}, func() { h.t.Logf("it had %+v, and has %+v", before, now) })
+	}, func() { h.t.Logf("resources before: %+v, now: %+v", before, now) })
 }
 
-// metrics are its figures; those of one name, by whatever label, add up.
-func (h *house) metrics() func(name string) float64 {
+// metrics reads /metrics. Samples of one name are added up over all labels.
+func (h *process) metrics() func(name string) float64 {
 	h.t.Helper()
 	client := http.Client{Timeout: program.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + h.addr + "/metrics")
@@ -226,9 +226,9 @@ func (h *house) metrics() func(name string) float64 {
 	}
 }
 
-// cpu is what the process has used, proc(5): fields 14 and 15 of stat in
+// cpu is the CPU time of the process, proc(5): fields 14 and 15 of stat in
 // hundredths of a second.
-func (h *house) cpu() time.Duration {
+func (h *process) cpu() time.Duration {
 	h.t.Helper()
 	stat := h.proc("stat")
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
@@ -238,7 +238,7 @@ func (h *house) cpu() time.Duration {
 }
 
 // peak is the most memory that the process has had, in bytes (VmHWM, proc(5)).
-func (h *house) peak() int {
+func (h *process) peak() int {
 	h.t.Helper()
 	_, rest, _ := strings.Cut(h.proc("status"), "VmHWM:")
 	kib, err := strconv.Atoi(strings.Fields(rest)[0])
@@ -248,7 +248,7 @@ func (h *house) peak() int {
 	return kib << 10
 }
 
-func (h *house) proc(name string) string {
+func (h *process) proc(name string) string {
 	h.t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", h.ID(), name))
 	if err != nil {
@@ -257,17 +257,17 @@ func (h *house) proc(name string) string {
 	return string(b)
 }
 
-// until polls what cannot be waited for. Who waits in vain may have more to tell.
-func (h *house) until(what string, ok func() bool, more ...func()) {
+// until polls a condition without an event. If it times out, more adds to the test's log.
+func (h *process) until(what string, ok func() bool, more ...func()) {
 	h.t.Helper()
 	late := time.After(program.Patience)
 	for !ok() {
 		select {
 		case <-late:
-			for _, tell := range more {
-				tell()
+			for _, log := range more {
+				log()
 			}
-			h.t.Fatalf("waited in vain until %s", what)
+			h.t.Fatalf("timed out waiting until %s", what)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -32,7 +32,7 @@ var layers = [][]string{
 // see what users see, and what only tests use, which sees everything.
 var (
 	examples = []string{"maru/examples/*"}
-	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/internal/broker/brokertest"}
+	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/scripts/*", "maru/internal/broker/brokertest"}
 )
 
 // only narrows what a package may import of this module.

@@ -1,5 +1,5 @@
-# Everything a contributor runs. The work is done by scripts/, which can be called
-# by themselves too. FUZZTIME is how long each parser is fuzzed.
+# Everything a contributor runs. scripts/check.sh and scripts/release.sh do the work and can be
+# called by themselves too. FUZZTIME is how long each parser is fuzzed.
 
 GO ?= go
 FUZZTIME ?= 3s
@@ -8,13 +8,16 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export FUZZTIME
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz soak bench lint e2e autobahn cover
+.PHONY: help build release test race fuzz soak bench lint e2e autobahn cover
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the program, bin/maru, as one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/maru ./cmd/maru
+
+release: ## Build the archives of a release for Linux, macOS and Windows, with checksums, in dist/
+	@scripts/release.sh
 
 test: ## Install what the tests need, and run everything
 	@scripts/check.sh
@@ -32,7 +35,7 @@ bench: ## Run the benchmarks (figures belong into docs/ with machine and command
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 lint: ## Check form, vet and staticcheck
-	@scripts/check.sh format vet
+	@scripts/check.sh format vet foreign
 	$(GO) run $(STATICCHECK) ./...
 
 e2e: ## Run the tests in a real browser

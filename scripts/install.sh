@@ -32,8 +32,9 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # npm leaves a copy of the lock file with what it installed.
-for dir in internal/web tests/interop bench; do
+find . -name package-lock.json -not -path "*/node_modules/*" | sort | while read -r lock; do
+	dir=$(dirname "$lock")
 	if [ ! "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
-		(cd "$dir" && npm ci)
+		(cd "$dir" && npm ci </dev/null)
 	fi
 done

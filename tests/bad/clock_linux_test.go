@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,36 +15,72 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// leaping is maru built with a time package whose wall clock leaps two days each second: to
-// the day before yesterday, to today, to the day after tomorrow, and back.
+// leaping is maru linked with a time package whose wall clock leaps two days each second:
+// to the day before yesterday, to today, to the day after tomorrow, and back. Only that
+// package is compiled: the change moves no line and is in no inlined function, so that what
+// other packages know of it stays the same, which the linker checks. Without -trimpath they would
+// know the file's place.
 func leaping(t *testing.T) string {
 	t.Helper()
-	const read = "sec, nsec, mono := runtimeNow()\n"
-	source := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	const read = "sec, nsec, mono := runtimeNow()"
+	source := filepath.Join(strings.TrimSpace(goTool(t, "env", "GOROOT")), "src", "time", "time.go")
 	clock, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaps := strings.ReplaceAll(string(clock), read, read+"\tsec += (mono/1e9%3 - 1) * 2 * 86400\n")
+	leaps := strings.ReplaceAll(string(clock), read, read+"; sec += (mono/1e9%3 - 1) * 2 * 86400")
 	if leaps == string(clock) {
 		t.Fatalf("%s does not read the clock as this test knows it", source)
 	}
 	dir := t.TempDir()
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: filepath.Join(dir, "time.go")}})
+	in := func(name string) string { return filepath.Join(dir, name) }
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: in("time.go")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"time.go": []byte(leaps), "overlay": overlay} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+	write(t, in("time.go"), leaps)
+	write(t, in("overlay"), string(overlay))
+	compiled := goTool(t, "list", "-trimpath", "-export", "-overlay", in("overlay"), "-f", "{{.Export}}", "time")
+
+	// The Go tool runs this in place of its compiler and linker. For the linker it
+	// exchanges the package in the list of packages.
+	write(t, in("exchange"), "#!/bin/sh\ncompiled="+strings.TrimSpace(compiled)+`
+case $1 in
+*/link)
+	previous=
+	for argument; do
+		if [ "$previous" = -importcfg ]; then
+			sed -i "s#^packagefile time=.*#packagefile time=$compiled#" "$argument"
+		fi
+		previous=$argument
+	done
+	;;
+esac
+exec "$@"
+`)
+	goTool(t, "build", "-trimpath", "-toolexec", in("exchange"), "-o", in("maru"), "./cmd/maru")
+	return in("maru")
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay"), "-o", dir, "./cmd/maru")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+}
+
+// goTool runs the Go tool in the directory of the module and returns what it prints.
+func goTool(t *testing.T, arguments ...string) string {
+	t.Helper()
+	cmd := exec.Command("go", arguments...)
+	cmd.Dir = "../.."
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v: %s", cmd, err, &stderr)
 	}
-	return filepath.Join(dir, "maru")
+	return string(out)
 }
 
 // When the wall clock jumps, connections that answer pings stay open, silent ones are closed in

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The program is built and tested as it is released: static, and without the paths of
+// this machine. So the packages are compiled once for the tests and for the programs
+// that tests build.
+var released = []string{"CGO_ENABLED=0", "GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -buildvcs=false -trimpath")}
+
+// The race detector needs a C compiler, and what it watches uses C's resolver.
+var raced = []string{"CGO_ENABLED=1", released[1]}
+
+// steps in the order in which they begin. Two of them run at a time, so what waits much
+// (browsers, programs that are stopped and started) runs beside what computes.
+var steps = []*step{
+	{name: "install", first: true, do: func(j *job) error { return j.do(".", nil, "scripts/install.sh") }},
+	{name: "format", do: format},
+	{name: "web", do: web},
+	{name: "vet", do: func(j *job) error { return j.do(".", released, "go", "vet", "./...") }},
+	{name: "foreign", do: foreign},
+	{name: "race", after: []string{"foreign"}, do: race},
+	{name: "test", after: []string{"vet"}, do: test},
+	{name: "programs", after: []string{"test"}, do: programs},
+	{name: "modules", after: []string{"vet"}, do: modules},
+	{name: "fuzz", after: []string{"vet"}, do: fuzz},
+	{name: "e2e", after: []string{"vet"}, do: func(j *job) error { return j.test(".", released, "-count=1", "./tests/e2e/...") }},
+}
+
+func format(j *job) error {
+	var files []string
+	err := walk(func(path string, d fs.DirEntry) {
+		if strings.HasSuffix(path, ".go") {
+			files = append(files, path)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	wrong, err := output(".", nil, "gofmt", append([]string{"-l"}, files...)...)
+	if err == nil && wrong != "" {
+		j.WriteString(wrong)
+		err = errors.New("these files are not formatted by gofmt")
+	}
+	return err
+}
+
+// foreign checks the packages and their tests for the systems that they do not run on
+// here: types, and what go vet looks for. It reads sources, so nothing is compiled.
+func foreign(j *job) error {
+	var failed []error
+	for _, system := range []string{"darwin", "windows"} {
+		failed = append(failed, j.do("scripts/vet", released, "go", "run", ".", "-C", "../..", "-os", system, "./..."))
+	}
+	return errors.Join(failed...)
+}
+
+// withoutRace are directories whose tests run whole programs, which are built without the
+// race detector.
+var withoutRace = []string{"tests", "examples", "deploy", "scripts"}
+
+func race(j *job) error {
+	list, err := packages("./...", withoutRace...)
+	if err != nil {
+		return err
+	}
+	return j.test(".", raced, append([]string{"-race"}, list...)...)
+}
+
+// test runs what race runs without the race detector: tests that count allocations
+// exist only here.
+func test(j *job) error {
+	list, err := packages("./...", withoutRace...)
+	if err != nil {
+		return err
+	}
+	return j.test(".", released, list...)
+}
+
+// programs are tests that build programs with the Go tool. The cache of test results does not know
+// of that, so they always run.
+func programs(j *job) error {
+	var list []string
+	for _, dir := range withoutRace {
+		some, err := packages("./"+dir+"/...", "tests/e2e")
+		if err != nil {
+			return err
+		}
+		list = append(list, some...)
+	}
+	return j.test(".", released, append([]string{"-count=1"}, list...)...)
+}
+
+// modules are those inside this one, with dependencies that maru has not.
+func modules(j *job) error {
+	var dirs []string
+	err := walk(func(path string, d fs.DirEntry) {
+		if d.Name() == "go.mod" && path != "go.mod" {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(dirs)
+	var failed []error
+	for _, dir := range dirs {
+		fmt.Fprintln(j, dir)
+		failed = append(failed, j.do(dir, released, "go", "vet", "./..."), j.test(dir, released, "-count=1", "./..."))
+	}
+	return errors.Join(failed...)
+}
+
+// walk calls do for all files of the module and of the modules inside it.
+func walk(do func(path string, d fs.DirEntry)) error {
+	return filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return fs.SkipDir
+		}
+		if !d.IsDir() {
+			do(path, d)
+		}
+		return nil
+	})
+}

@@ -1,6 +1,9 @@
 package maru
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Limits that more than one package applies to a client. Each is defined here once, with its
 // unit and the reason for its size; options of package server bound the rest.
@@ -35,6 +38,34 @@ const (
 	// MaxQueuedCommands is how many commands of one connection may queue behind one that waits.
 	// Beyond it the server stops reading the connection until one is done.
 	MaxQueuedCommands = 16
+)
+
+// Defaults of limits that options can change, where more than one package has the option:
+// package server passes them to the engine, the hub and the API.
+const (
+	// DefaultMessageBytes is the size of a message, inflated, and of a published body.
+	DefaultMessageBytes = 1 << 20
+
+	// DefaultBacklogBytes, DefaultBacklogMessages and DefaultBacklogAge bound what waits for
+	// a connection that does not read: 1 MiB is a second of a fast stream, and 30 s more
+	// than a phone needs to change from one network to another.
+	DefaultBacklogBytes    = 1 << 20
+	DefaultBacklogMessages = 1000
+	DefaultBacklogAge      = 30 * time.Second
+	// BacklogShortage divides the bytes and messages of a backlog while memory is short.
+	BacklogShortage = 8
+
+	// DefaultPingInterval is the silence after which a peer is pinged: less than the 30 s
+	// after which some proxies and mobile networks forget a connection.
+	DefaultPingInterval = 25 * time.Second
+	// DefaultPingTimeout is for any sign of life after that.
+	DefaultPingTimeout = 10 * time.Second
+
+	// DefaultPresenceGrace is for how long a person without a connection counts as present:
+	// longer than the reload of a page takes.
+	DefaultPresenceGrace = 5 * time.Second
+	// DefaultPresenceNames is how many people presence names; of more it has the numbers only.
+	DefaultPresenceNames = 200
 )
 
 // CheckMaxHz reports whether hz is a valid max_hz for a subscriber; 0 is no limit. The error's

@@ -135,10 +135,8 @@ type Options struct {
 }
 
 const (
-	defaultMessageBytes     = 1 << 20
 	defaultHeaderBytes      = 16 << 10
 	defaultHandshakeTimeout = 10 * time.Second
-	defaultPingInterval     = 25 * time.Second
 	defaultChannels         = 128
 
 	// deflateMinBytes: below it compression costs more than it saves.
@@ -146,10 +144,10 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	o.MaxMessageBytes = cmp.Or(max(o.MaxMessageBytes, 0), defaultMessageBytes)
+	o.MaxMessageBytes = cmp.Or(max(o.MaxMessageBytes, 0), maru.DefaultMessageBytes)
 	o.MaxHeaderBytes = cmp.Or(max(o.MaxHeaderBytes, 0), defaultHeaderBytes)
 	o.HandshakeTimeout = cmp.Or(max(o.HandshakeTimeout, 0), defaultHandshakeTimeout)
-	o.PingInterval = cmp.Or(o.PingInterval, defaultPingInterval)
+	o.PingInterval = cmp.Or(o.PingInterval, maru.DefaultPingInterval)
 	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
 	if o.Logger == nil {

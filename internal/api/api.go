@@ -46,6 +46,6 @@ type API struct {
 
 // New makes an API.
 func New(o Options) *API {
-	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 1<<20)
+	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, maru.DefaultMessageBytes)
 	return &API{Options: o, admission: o.Env.Admission, hub: o.Env.Hub, polls: o.Env.Endpoint("poll")}
 }

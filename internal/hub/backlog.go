@@ -28,13 +28,10 @@ type limits struct {
 	conflated       *atomic.Uint64
 }
 
-// shortage divides the limits while memory is short, see Hub.Tighten.
-const shortage = 8
-
 // current returns the limits that apply now.
 func (l limits) current() (bytes, messages int) {
 	if l.tight != nil && l.tight.Load() {
-		return l.bytes / shortage, l.messages / shortage
+		return l.bytes / maru.BacklogShortage, l.messages / maru.BacklogShortage
 	}
 	return l.bytes, l.messages
 }

@@ -58,9 +58,9 @@ type shard struct {
 func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h := &Hub{
 		engine: o.Engine,
-		limits: limits{bytes: cmp.Or(o.QueueBytes, 1<<20), messages: cmp.Or(o.QueueMessages, 1000), age: cmp.Or(o.QueueAge, 30*time.Second), tight: new(atomic.Bool)},
-		grace:  cmp.Or(o.PresenceGrace, 5*time.Second),
-		most:   cmp.Or(o.PresenceNames, 200),
+		limits: limits{bytes: cmp.Or(o.QueueBytes, maru.DefaultBacklogBytes), messages: cmp.Or(o.QueueMessages, maru.DefaultBacklogMessages), age: cmp.Or(o.QueueAge, maru.DefaultBacklogAge), tight: new(atomic.Bool)},
+		grace:  cmp.Or(o.PresenceGrace, maru.DefaultPresenceGrace),
+		most:   cmp.Or(o.PresenceNames, maru.DefaultPresenceNames),
 		maxHz:  o.MaxHz,
 		seed:   maphash.MakeSeed(),
 		done:   make(chan struct{}),

@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	defaultWriteTimeout = 30 * time.Second
-	commentEvery        = 15 * time.Second
+	commentEvery = 15 * time.Second
 
 	// retry is how long a browser waits before it reconnects, unless a drain sets another time.
 	retry = 2 * time.Second
@@ -34,7 +33,7 @@ func Mount(env *gateway.Env) []gateway.Route {
 		form: env.Hub.Register(form), timeout: env.WriteTimeout,
 	}
 	if s.timeout == 0 {
-		s.timeout = defaultWriteTimeout
+		s.timeout = maru.DefaultBacklogAge
 	}
 	return []gateway.Route{
 		{Channel: true, Takes: wantsEvents, Serve: s.serveChannel},

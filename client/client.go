@@ -131,12 +131,12 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.open()
+	c.newLink()
 	return c, nil
 }
 
-// open begins another connection. c.mu is held.
-func (c *Client) open() *link {
+// newLink begins another connection. c.mu is held.
+func (c *Client) newLink() *link {
 	ctx, stop := context.WithCancel(c.ctx)
 	l := &link{c: c, main: len(c.links) == 0, stop: stop, subs: make(map[string]*Subscription)}
 	c.links = append(c.links, l)
@@ -214,7 +214,7 @@ func (c *Client) place(s *Subscription) *link {
 			return l
 		}
 	}
-	return c.open()
+	return c.newLink()
 }
 
 // warn logs a failure that will be tried again.

@@ -44,8 +44,8 @@ func (conn *connection) closed(e ending) {
 	close(conn.gone)
 }
 
-// take processes one message of the server.
-func (conn *connection) take(data []byte) {
+// receive processes one message of the server.
+func (conn *connection) receive(data []byte) {
 	m, err := parse(data)
 	if err != nil {
 		conn.fail(ending{code: closeLost, err: err})

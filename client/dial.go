@@ -42,7 +42,7 @@ func (c *Client) dialWebSocket(ctx context.Context, header http.Header, to *conn
 				to.fail(ending{code: closeLost, err: errors.New("the server sent a binary message, which maru.v1 does not have")})
 				return
 			}
-			to.take(m.Data)
+			to.receive(m.Data)
 		},
 		OnError: func(_ *ws.Conn, err error) { seen = err },
 		OnClose: func(_ *ws.Conn, code int, reason string) {

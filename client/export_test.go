@@ -29,7 +29,7 @@ type (
 	Sink struct{ conn *connection }
 )
 
-func (s Sink) Take(message []byte) { s.conn.take(message) }
+func (s Sink) Take(message []byte) { s.conn.receive(message) }
 func (s Sink) Closed(code int, reason string) {
 	s.conn.closed(ending{code: code, word: maru.Code(reason)})
 }

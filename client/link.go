@@ -270,7 +270,7 @@ func (l *link) opened(conn *connection, w *welcome) {
 	}
 	l.spill()
 	for _, s := range l.subs {
-		s.open()
+		s.resubscribe()
 	}
 	l.pump()
 	c.mu.Unlock()

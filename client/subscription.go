@@ -151,11 +151,11 @@ func (s *Subscription) finish(why error) {
 func (s *Subscription) join(l *link) {
 	s.link = l
 	l.subs[s.channel] = s
-	s.open()
+	s.resubscribe()
 }
 
-// open subscribes, if the connection is open and there is room in the queue. c.mu is held.
-func (s *Subscription) open() {
+// resubscribe subscribes, if the connection is open and there is room in the queue. c.mu is held.
+func (s *Subscription) resubscribe() {
 	s.on = false
 	s.run++
 	s.wait(0, nil)
@@ -193,7 +193,7 @@ func (s *Subscription) resume() {
 	defer s.c.mu.Unlock()
 	if s.resting {
 		s.resting = false
-		s.open()
+		s.resubscribe()
 	}
 }
 
@@ -302,7 +302,7 @@ func (s *Subscription) failed(f *failure) {
 		return
 	}
 	s.c.warn("the subscription failed and will be tried again", f, "channel", s.channel)
-	s.wait(backoff(s.attempt, s.c.random), s.open)
+	s.wait(backoff(s.attempt, s.c.random), s.resubscribe)
 	s.attempt++
 }
 
@@ -393,7 +393,7 @@ func (s *Subscription) paged(r *past, since maru.Position, limit int) {
 	if len(h.Publications) < limit || s.position.Offset >= h.Head {
 		s.behind = false
 	}
-	s.open()
+	s.resubscribe()
 }
 
 // knows reports whether it, or with Latest a newer one of its key, came before. A transient

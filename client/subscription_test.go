@@ -376,7 +376,7 @@ func TestPresenceWholeThenChanges(t *testing.T) {
 			t.Error("the whole was asked for", n, "times")
 		}
 
-		f.set(func() { // the first is older than what was heard of
+		f.set(func() { // the first is older than what was known
 			wholes = []string{`{"version":10,"count":0,"users":[]}`, `{"version":12,"count":1,"users":[{"user":"yu"}]}`}
 		})
 		push(`{"version":12,"prev":11,"joined":["yu"],"left":[],"count":1}`)

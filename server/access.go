@@ -87,9 +87,9 @@ type access struct {
 	proofs auth.Proofs
 }
 
-// open checks an Access and opens what it needs. It takes over the parts that are the same as
+// prepare checks an Access and opens what it needs. It takes over the parts that are the same as
 // in old, which may be nil.
-func (s *Server) open(a Access, old *access) (*access, error) {
+func (s *Server) prepare(a Access, old *access) (*access, error) {
 	x := &access{Access: a}
 	var err error
 	if x.rules, err = a.rules(); err != nil {
@@ -206,7 +206,7 @@ func (s *Server) Reload(a Access) error {
 	if (a.Namespaces == nil) != (old.Namespaces == nil) {
 		return fmt.Errorf("server: Reload cannot switch between open mode and rules: start the server anew")
 	}
-	x, err := s.open(a.clone(), old)
+	x, err := s.prepare(a.clone(), old)
 	if err != nil {
 		return fmt.Errorf("server: %w", err)
 	}

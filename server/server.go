@@ -80,7 +80,7 @@ func New(o Options) (*Server, error) {
 	s.rules.Program = o.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath}), o.Logger)
 	s.authenticator.Connections = s.registry
-	in, err := s.open(o.Access.clone(), nil)
+	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}

@@ -70,7 +70,7 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	case err != nil:
 		return nil, fmt.Errorf("ws: dial: %w", err)
 	}
-	engine := engines.take(loop.Options{
+	engine := engines.borrow(loop.Options{
 		Loops: 1, MaxMessageBytes: o.MaxMessageBytes, DeflateMinBytes: cmp.Or(o.CompressMinBytes, 128),
 		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, CloseTimeout: o.CloseTimeout,
 		BacklogBytes: o.BacklogBytes, BacklogMessages: o.BacklogMessages, BacklogAge: o.BacklogAge, Goroutines: o.Goroutines,
@@ -108,7 +108,7 @@ type borrowed struct {
 	users   int
 }
 
-func (s *shared) take(o loop.Options) *loop.Engine {
+func (s *shared) borrow(o loop.Options) *loop.Engine {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for e, b := range s.engines {

@@ -13,7 +13,7 @@ import (
 )
 
 // Faults of a client: the server answers each with its code, tells OnError and
-// OnClose, and ends the stream. What comes after the fault is not heard.
+// OnClose, and ends the stream. What comes after the fault is not processed.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	zeros, err := frame.Deflate(nil, make([]byte, 1<<20), 15)
@@ -59,7 +59,7 @@ func TestFaults(t *testing.T) {
 		"compressed text not UTF-8":      {frame.AppendMasked(nil, frame.Text, true, [4]byte{}, deflated(t, "\xff")), 1007},
 		"compressed continuation":        {slices.Concat(part(frame.Text, false, "x"), set(masked(frame.Continuation, "y"), 0x40)), 1002},
 		"HTTP in place of frames":        {[]byte("GET / HTTP/1.1\r\n\r\n"), 1002},
-		"fault behind a whole message":   {slices.Concat(masked(frame.Text, "heard"), []byte{0xff, 0xff}), 1002},
+		"fault behind a whole message":   {slices.Concat(masked(frame.Text, "received"), []byte{0xff, 0xff}), 1002},
 		"fault amid a partial message":   {slices.Concat(part(frame.Binary, false, "partly"), []byte{0xff}), 1002},
 		"message of the limit, then one": {slices.Concat(masked(frame.Binary, string(make([]byte, limit))), header(frame.Binary, limit+1)), 1009},
 	}

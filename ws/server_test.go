@@ -87,14 +87,14 @@ func TestClientsUnderWay(t *testing.T) {
 			})
 		}
 		for range 20 {
-			heard := make(chan struct{}, 1)
+			received := make(chan struct{}, 1)
 			c := r.dial(ws.DialOptions{OnMessage: func(*ws.Conn, ws.Message) {
 				select {
-				case heard <- struct{}{}:
+				case received <- struct{}{}:
 				default:
 				}
 			}})
-			next(t, heard)
+			next(t, received)
 			c.Close(1000, "")
 		}
 		close(stop)

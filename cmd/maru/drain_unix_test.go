@@ -19,14 +19,14 @@ import (
 
 const drainPatience = 30 * time.Second
 
-// listener is a client of a program: what it hears is one text for each message, and
+// listener is a client of a program: what it wants is one text for each message, and
 // at the end the close code and reason.
 func listener(t *testing.T, url, subprotocol string) <-chan string {
 	t.Helper()
-	heard := make(chan string, 10)
+	received := make(chan string, 10)
 	o := ws.DialOptions{
-		OnMessage: func(_ *ws.Conn, m ws.Message) { heard <- string(m.Data) },
-		OnClose:   func(_ *ws.Conn, code int, reason string) { heard <- fmt.Sprint(code, " ", reason) },
+		OnMessage: func(_ *ws.Conn, m ws.Message) { received <- string(m.Data) },
+		OnClose:   func(_ *ws.Conn, code int, reason string) { received <- fmt.Sprint(code, " ", reason) },
 		OnError:   func(*ws.Conn, error) {},
 	}
 	if subprotocol != "" {
@@ -39,9 +39,9 @@ func listener(t *testing.T, url, subprotocol string) <-chan string {
 	t.Cleanup(c.Terminate)
 	if subprotocol != "" {
 		c.Send(ws.Text(`{"id":1,"connect":{}}`))
-		next(t, heard)
+		next(t, received)
 	}
-	return heard
+	return received
 }
 
 func next[T any](t *testing.T, from <-chan T) T {
@@ -65,7 +65,7 @@ func status(t *testing.T, url string) int {
 	return answer.StatusCode
 }
 
-// After SIGTERM a load balancer is told first, then everybody leaves in turn and hears
+// After SIGTERM a load balancer is told first, then everybody leaves in turn and wants
 // when to come back, and then the program ends well.
 func TestTerminationDrains(t *testing.T) {
 	t.Parallel()
@@ -101,14 +101,14 @@ func TestTerminationDrains(t *testing.T) {
 		t.Error("somebody new came in")
 	}
 	told := make(map[int64]bool)
-	for _, heard := range full {
+	for _, received := range full {
 		var push struct{ Reconnect struct{ After int64 } }
-		text := next(t, heard)
+		text := next(t, received)
 		if err := json.Unmarshal([]byte(text), &push); err != nil || push.Reconnect.After < 1 || push.Reconnect.After > drain.Milliseconds() {
 			t.Errorf("told %s", text)
 		}
 		told[push.Reconnect.After] = true
-		if end := next(t, heard); end != "1001 shutting_down" {
+		if end := next(t, received); end != "1001 shutting_down" {
 			t.Errorf("closed with %s", end)
 		}
 	}
@@ -142,9 +142,9 @@ func TestInterruptDoesNotDrain(t *testing.T) {
 	url := hallURL.FindString(stdout.wait(t, "curl"))
 	one, other := listener(t, url, "maru.v1"), listener(t, url, "maru.v1")
 	cmd.Process.Signal(os.Interrupt)
-	for _, heard := range []<-chan string{one, other} {
-		if end := next(t, heard); end != "1001 shutting_down" {
-			t.Errorf("heard %s", end)
+	for _, received := range []<-chan string{one, other} {
+		if end := next(t, received); end != "1001 shutting_down" {
+			t.Errorf("received %s", end)
 		}
 	}
 	if err := cmd.Wait(); exitCode(err) != exitOK || strings.Contains(stderr.String(), "draining") {

@@ -45,7 +45,7 @@ func (p *poll) connect(ctx context.Context) error {
 		h, err := p.ask(ctx)
 		if err == nil {
 			p.backoff.good()
-			err = p.take(h)
+			err = p.printHistory(h)
 		}
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (p *poll) ask(ctx context.Context) (*history, error) {
 	return &h, nil
 }
 
-func (p *poll) take(h *history) error {
+func (p *poll) printHistory(h *history) error {
 	publications := h.Publications
 	if p.since == "" && p.last == 0 {
 		publications = nil // only the head was needed

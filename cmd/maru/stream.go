@@ -55,7 +55,7 @@ func (s *stream) connect(ctx context.Context) error {
 	for {
 		e, err := events.next()
 		if err == nil {
-			err = s.take(e)
+			err = s.printEvent(e)
 		}
 		if err != nil {
 			return because(ctx, err)
@@ -77,8 +77,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take processes one event. It ignores events with unknown names.
-func (s *stream) take(e event) error {
+// printEvent processes one event. It ignores events with unknown names.
+func (s *stream) printEvent(e event) error {
 	s.backoff.good()
 	switch {
 	case e.retry > 0 && !e.hasID && e.data == nil: // the last block of a draining server

@@ -27,12 +27,12 @@ func TestAChatForPeopleWithAccounts(t *testing.T) {
 	lee.signIn(t, "이", password, 200, "Sign out")
 	kim.get(t, "/", 200, "<span>kim</span>")
 
-	heard := lee.join(t, "chat")
+	publications := lee.join(t, "chat")
 	at, err := kim.live(t).Publish(t.Context(), "chat", &maru.Publication{Data: []byte("hello")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := heard(t).(*client.Publication)
+	p := publications(t).(*client.Publication)
 	if string(p.Data) != "hello" || p.User != "kim" || p.Offset != at.Offset {
 		t.Errorf("%+v", p)
 	}

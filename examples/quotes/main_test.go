@@ -51,7 +51,7 @@ func TestPricesPostedElsewhere(t *testing.T) {
 	}
 }
 
-// prices trades, until a client has heard of all quotes.
+// prices trades, until a client has received all quotes.
 func prices(t *testing.T, send publish, url string) *client.Client {
 	c, err := client.Dial(t.Context(), url, client.Options{})
 	if err != nil {

@@ -245,8 +245,8 @@ func TestTickets(t *testing.T) {
 
 // live is a connection of somebody.
 type live struct {
-	tie *auth.Revocation
-	end chan error
+	revocation *auth.Revocation
+	end        chan error
 
 	town *town
 }
@@ -255,11 +255,11 @@ func (x *town) connect(who auth.Identity) *live {
 	x.t.Helper()
 	l := &live{town: x, end: make(chan error, 2)}
 	x.live[l] = who
-	tie, err := x.Attach(&who, l)
+	revocation, err := x.Attach(&who, l)
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	l.tie = tie
+	l.revocation = revocation
 	return l
 }
 
@@ -294,14 +294,14 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTown(t)
 		short, renewed, gone := x.connect(x.verify(x.token("lee", "1", 10*time.Second))), x.connect(x.verify(x.token("lee", "2", 10*time.Second))), x.connect(x.verify(x.token("lee", "3", 10*time.Second)))
-		gone.tie.Release()
-		gone.tie.Release()
+		gone.revocation.Release()
+		gone.revocation.Release()
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		if short.ended() != "" {
 			t.Error("ended early")
 		}
-		if err := renewed.tie.Renew(x.verify(x.token("lee", "4", time.Minute))); err != nil {
+		if err := renewed.revocation.Renew(x.verify(x.token("lee", "4", time.Minute))); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
@@ -320,8 +320,8 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 		if _, err := x.Attach(&auth.Identity{Grant: &auth.Grant{Expires: time.Now()}}, nil); code(err) != maru.CodeTokenExpired {
 			t.Errorf("attached with an expired token: %v", err)
 		}
-		if tie, err := x.Attach(&auth.Identity{}, nil); tie != nil || err != nil || tie.Renew(auth.Identity{}) != nil {
-			t.Error("an anonymous connection has a tie")
+		if revocation, err := x.Attach(&auth.Identity{}, nil); revocation != nil || err != nil || revocation.Renew(auth.Identity{}) != nil {
+			t.Error("an anonymous connection has a revocation")
 		}
 	})
 }
@@ -361,7 +361,7 @@ func TestRevoke(t *testing.T) {
 		if who, err := x.Identify(cookie, ""); err != nil || who.User != "" {
 			t.Errorf("the session is still there: %+v %v", who, err)
 		}
-		if err := other.tie.Renew(auth.Identity{User: "kim"}); code(err) != maru.CodeRevoked {
+		if err := other.revocation.Renew(auth.Identity{User: "kim"}); code(err) != maru.CodeRevoked {
 			t.Errorf("renewed: %v", err)
 		}
 		time.Sleep(time.Hour)
@@ -406,7 +406,7 @@ func TestRevokeSession(t *testing.T) {
 		t.Errorf("%+v", who)
 	}
 	conn = x.connect(auth.Identity{User: "kim"})
-	conn.tie.Release()
+	conn.revocation.Release()
 }
 
 func TestAdminIsForBackEnds(t *testing.T) {

@@ -38,7 +38,7 @@ type fanout struct {
 // publisher sends publications to the server. publish reports false if it cannot send now and
 // may be called again.
 type publisher interface {
-	open() error
+	connect() error
 	publish(number int64) bool
 	close()
 }
@@ -64,7 +64,7 @@ func (w *fanout) open() error {
 	if err := w.openAll(w.Connections, func(i int, _ loop.Conn) loop.Handler { return &subscriber{fanout: w, i: i} }); err != nil {
 		return err
 	}
-	return w.publisher.open()
+	return w.publisher.connect()
 }
 
 // start publishes the first; with a window, its arrival fills the window, on the
@@ -203,7 +203,7 @@ type speaker struct {
 	sequence
 }
 
-func (p *speaker) open() error {
+func (p *speaker) connect() error {
 	return p.openOne(p.ctx, p.Connections, func(_ int, conn loop.Conn) loop.Handler {
 		p.conn = conn
 		return p

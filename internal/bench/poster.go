@@ -39,7 +39,7 @@ func newPoster(r *run) (*poster, error) {
 	}, nil
 }
 
-func (p *poster) open() error {
+func (p *poster) connect() error {
 	p.running.Go(func() {
 		for {
 			select {

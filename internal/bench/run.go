@@ -135,7 +135,7 @@ type moments struct{ before, opened, started, ended moment }
 
 // phases runs all phases up to the drain. It fails if the connections cannot be opened.
 func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err error) {
-	m.before = r.take(w)
+	m.before = r.snapshot(w)
 	if r.server != nil {
 		result.Server = &Server{PID: r.server.pid, Name: r.server.name(), RSSBefore: r.server.residentExactly()}
 	}
@@ -145,7 +145,7 @@ func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err err
 		}
 		return m, err
 	}
-	m.opened = r.take(w)
+	m.opened = r.snapshot(w)
 	r.wait(r.Settle)
 	if r.server != nil {
 		result.Server.RSSOpen = r.server.residentExactly()
@@ -154,13 +154,13 @@ func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err err
 	s.enter(phaseWarmup)
 	w.start()
 	r.wait(r.Warmup)
-	m.started = r.take(w)
+	m.started = r.snapshot(w)
 	m.ended = m.started
 	if r.ctx.Err() == nil {
 		s.enter(phaseMeasured)
 		r.from.Store(int64(m.started.at))
 		r.wait(r.Duration)
-		m.ended = r.take(w)
+		m.ended = r.snapshot(w)
 		r.to.Store(int64(m.ended.at))
 	}
 	result.Partial = r.ctx.Err() != nil
@@ -210,7 +210,7 @@ type moment struct {
 	used usage
 }
 
-func (r *run) take(w workload) moment {
+func (r *run) snapshot(w workload) moment {
 	m := moment{at: time.Since(r.began), done: w.count(), own: ownCPU()}
 	if r.server != nil {
 		if used, err := r.server.usage(); err != nil {

@@ -43,9 +43,9 @@ func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (Pr
 	return m, true
 }
 
-// open hands the connection to the engine. If that fails, the server is shutting down, and the
+// handOver hands the connection to the engine. If that fails, the server is shutting down, and the
 // engine has closed the connection.
-func (e *Endpoint) open(m ProtocolConn, nc net.Conn, buffered []byte, p loop.Params) bool {
+func (e *Endpoint) handOver(m ProtocolConn, nc net.Conn, buffered []byte, p loop.Params) bool {
 	_, err := e.Engine.Open(nc, buffered, p, func(conn loop.Conn) loop.Handler {
 		m.life().conn = conn
 		return m
@@ -76,7 +76,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 		DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer,
 		Held: true, Paused: true, Recovers: o.Recovers,
 	}
-	if !e.open(m, up.Conn, up.Buffered, params) {
+	if !e.handOver(m, up.Conn, up.Buffered, params) {
 		release(m, false)
 		return
 	}
@@ -84,10 +84,10 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	up.Wait()
 }
 
-// Take answers an HTTP/1 request with an endless body that only the server writes, and takes
+// TakeOver answers an HTTP/1 request with an endless body that only the server writes, and takes
 // over its connection for that. head makes the head of the answer, once nothing but the
 // connection itself can fail.
-func (e *Endpoint) Take(w http.ResponseWriter, r *http.Request, o Opening, head func(http.Header) []byte) {
+func (e *Endpoint) TakeOver(w http.ResponseWriter, r *http.Request, o Opening, head func(http.Header) []byte) {
 	m, admitted := e.admit(w, r, &o)
 	if !admitted {
 		return
@@ -106,7 +106,7 @@ func (e *Endpoint) Take(w http.ResponseWriter, r *http.Request, o Opening, head 
 		return
 	}
 	nc.SetDeadline(time.Time{}) // the HTTP server's own
-	if !e.open(m, nc, nil, loop.Params{Preface: answer, Held: true, Stream: true}) {
+	if !e.handOver(m, nc, nil, loop.Params{Preface: answer, Held: true, Stream: true}) {
 		o.Cancel()
 		release(m, false)
 		return

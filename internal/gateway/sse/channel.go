@@ -22,7 +22,7 @@ func (s *streams) serveChannel(w http.ResponseWriter, r *http.Request, channel s
 		return
 	}
 	if s.channels.CanTake(w, r) {
-		s.take(w, r, channel, query, mode)
+		s.takeOver(w, r, channel, query, mode)
 		return
 	}
 	s.serve(w, r, s.channels, channel, gateway.ReplayActions(query),

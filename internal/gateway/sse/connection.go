@@ -16,12 +16,12 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// take hands the request's connection over to a loop, as a stream of the channel. Everything
+// takeOver hands the request's connection over to a loop, as a stream of the channel. Everything
 // that may refuse the request is checked before.
-func (s *streams) take(w http.ResponseWriter, r *http.Request, channel string, query maru.HistoryQuery, mode hub.Mode) {
+func (s *streams) takeOver(w http.ResponseWriter, r *http.Request, channel string, query maru.HistoryQuery, mode hub.Mode) {
 	c := new(connection)
 	var j hub.Joining
-	s.channels.Take(w, r, gateway.Opening{
+	s.channels.TakeOver(w, r, gateway.Opening{
 		Channel: channel, Actions: gateway.ReplayActions(query),
 		New: func() gateway.ProtocolConn {
 			c.Init(s.channels.Hub.Channel(channel), s.form)

@@ -5,7 +5,7 @@ import { compose } from "./compose.js";
 import { hold } from "./live.js";
 import { addMessage, stamp, showAll } from "./log.js";
 import { Maru } from "./maru.js";
-import { judge, splitMessage } from "./message.js";
+import { nameVerdict, splitMessage } from "./message.js";
 import { address, channel, find, input, make, notice, number, quoted, say, server, snippet } from "./page.js";
 import { showPresence } from "./people.js";
 import { Session } from "./session.js";
@@ -35,7 +35,7 @@ maru.addEventListener("state", ({ detail: { state, user = "", error } }) => {
  */
 function render({ offset, kind, data, user = "" }, time) {
   const { name, text } = kind === "text" ? splitMessage(data, user) : { name: "", text: plain(kind, data) };
-  const verdict = judge(name, user);
+  const verdict = nameVerdict(name, user);
   const who = make("span", "name", name || user || say("unnamed"));
   const message = make("div", "message", make("p", "by", who, " ", mark(verdict, name, user), " ", stamp(time)), make("p", "text", text));
   message.dataset.offset = String(offset ?? "");
@@ -55,7 +55,7 @@ function plain(kind, data) {
 /**
  * A mark that shows whether the server has verified the name.
  *
- * @param {ReturnType<typeof judge>} verdict
+ * @param {ReturnType<typeof nameVerdict>} verdict
  * @param {string} name
  * @param {string} user
  */

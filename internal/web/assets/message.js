@@ -34,7 +34,7 @@ export function splitMessage(text, user) {
  * @param {string} [user]
  * @returns {"verified"|"unverified"|"claims"|"unnamed"}
  */
-export function judge(name, user) {
+export function nameVerdict(name, user) {
   if (!user) return name ? "unverified" : "unnamed";
   return !name || name === user ? "verified" : "claims";
 }

@@ -43,7 +43,7 @@ async function remember() {
     const quote = publication.kind === "json" ? read(publication.data) : undefined;
     if (!quote) continue;
     const row = rows.get(quote.symbol);
-    if (!row) take(quote, publication.offset); // published without a key: not the newest price
+    if (!row) update(quote, publication.offset); // published without a key: not the newest price
     else if ((publication.offset ?? 0) < row.since) past.set(quote.symbol, [...(past.get(quote.symbol) ?? []), quote]);
   }
   for (const [symbol, quotes] of past) rows.get(symbol)?.before(quotes);
@@ -66,7 +66,7 @@ function read(data) {
  * @param {Quote} quote
  * @param {number} [offset]
  */
-function take(quote, offset = 0) {
+function update(quote, offset = 0) {
   let row = rows.get(quote.symbol);
   if (!row) {
     if (rows.size >= MOST_SYMBOLS) return;
@@ -145,7 +145,7 @@ hold(maru, () => {
   const quotes = maru.subscribe(channel, { last: 1000, deliver: "latest", maxHz: MOST_CHANGES });
   quotes.addEventListener("publication", ({ detail: { kind, data, offset } }) => {
     const quote = kind === "json" ? read(data) : undefined;
-    if (quote) take(quote, offset);
+    if (quote) update(quote, offset);
   });
   quotes.addEventListener("subscribed", ({ detail: { replay } }) => (find("empty").hidden = replay > 0 || rows.size > 0));
   quotes.addEventListener("subscribed", () => remember().catch(() => {}), { once: true });

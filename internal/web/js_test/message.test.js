@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge, splitMessage } from "../assets/message.js";
+import { nameVerdict, splitMessage } from "../assets/message.js";
 
 const cases = {
   "the lecture's form": ["kim => hello", "", "kim", "hello"],
@@ -25,9 +25,9 @@ for (const [situation, [text, user, name, message]] of Object.entries(cases)) {
 }
 
 test("the server's word decides", () => {
-  assert.equal(judge("kim", "kim"), "verified");
-  assert.equal(judge("", "kim"), "verified");
-  assert.equal(judge("kim", "lee"), "claims");
-  assert.equal(judge("kim", undefined), "unverified");
-  assert.equal(judge("", undefined), "unnamed");
+  assert.equal(nameVerdict("kim", "kim"), "verified");
+  assert.equal(nameVerdict("", "kim"), "verified");
+  assert.equal(nameVerdict("kim", "lee"), "claims");
+  assert.equal(nameVerdict("kim", undefined), "unverified");
+  assert.equal(nameVerdict("", undefined), "unnamed");
 });

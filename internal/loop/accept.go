@@ -93,6 +93,39 @@ type listening struct {
 	short  bool   // it was paused since this loop last took all that waited
 }
 
+// accepting is a loop's part in listeners.
+type accepting struct {
+	listeners []*listening // by number; nil: not any more
+}
+
+// add returns the listener's number.
+func (a *accepting) add(n *listening) int {
+	a.listeners = append(a.listeners, n)
+	return len(a.listeners) - 1
+}
+
+// remove reports whether there was a listener with this descriptor. The numbers of the
+// others stay.
+func (a *accepting) remove(fd int) bool {
+	for i, n := range a.listeners {
+		if n != nil && n.fd == fd {
+			a.listeners[i] = nil
+			return true
+		}
+	}
+	return false
+}
+
+// closeAll closes every listener.
+func (a *accepting) closeAll() {
+	for _, n := range a.listeners {
+		if n != nil {
+			closeSocket(n.fd)
+		}
+	}
+	a.listeners = nil
+}
+
 // reception is a Reception in use, by all loops.
 type reception struct {
 	Reception
@@ -123,7 +156,7 @@ type arrival struct {
 func (l *Loop) arrived(a arrival) connID {
 	c, n := l.slab.take(l), a.listening
 	s := l.slab.slot(c.id)
-	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.now, 0, 0, stLobby
+	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.clock.now, 0, 0, stLobby
 	l.sideOf(c.id).lobby = lobby{listening: n, remote: a.remote}
 	if err := l.poll.add(a.fd, c.id); err != nil {
 		n.reception.lost.tell(err, n.reception.Failed)
@@ -171,7 +204,7 @@ func mayBecomeGet(b []byte) bool {
 
 // received takes more of a first request in.
 func (l *Loop) received(id connID, s *slot, p []byte) {
-	lobby := &l.ref(id).side.lobby
+	lobby := &l.slab.ref(id).side.lobby
 	reception := lobby.listening.reception
 	head, from := p, 0
 	if lobby.head != nil {
@@ -204,7 +237,7 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 
 // passOn lets go of the connection: it becomes a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
-	reception, fd := l.ref(id).side.lobby.listening.reception, int(s.fd)
+	reception, fd := l.slab.ref(id).side.lobby.listening.reception, int(s.fd)
 	read = bytes.Clone(read)
 	l.poll.remove(fd)
 	s.fd = -1
@@ -226,11 +259,11 @@ func (l *Loop) dismiss(id connID, s *slot) {
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
-	ref := l.ref(id)
+	ref := l.slab.ref(id)
 	l.dropSide(ref)
 	*ref = refs{}
 	s.state, s.fd = 0, -1
-	l.never(id)
+	*l.slab.due(id) = 0
 	l.slab.give(id.index())
 }
 
@@ -238,11 +271,11 @@ func (l *Loop) dismiss(id connID, s *slot) {
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
 	s.state = stReady | s.state&(stUnread|stHungry)
-	l.ref(id).side.lobby = lobby{}
+	l.slab.ref(id).side.lobby = lobby{}
 	s.setClosing(id)
 	l.enqueue(id, s, answer, 0)
 	s.state |= stDeaf | stCloseSent
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	l.lookAt(id, l.engine.clock.closing)
 	l.readOn(id, s)
 }
@@ -252,7 +285,7 @@ func (l *Loop) lookLobby(id connID, s *slot, lobby *lobby) {
 	if lobby.deciding {
 		return // the decision has bounds of its own
 	}
-	if waited, timeout := l.now-s.seen, lobby.listening.timeout; waited < timeout {
+	if waited, timeout := l.clock.now-s.seen, lobby.listening.timeout; waited < timeout {
 		l.lookAt(id, timeout-waited)
 		return
 	}

@@ -80,30 +80,26 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 // listen adds a listener. Of the loops that wait, one is woken for a connection
 // (EPOLLEXCLUSIVE); level-triggered, so that one that is busy is helped out.
 func (l *Loop) listen(n *listening) {
-	l.listeners = append(l.listeners, n)
-	if err := l.poll.(*epoll).listen(n.fd, len(l.listeners)-1); err != nil {
+	if err := l.poll.(*epoll).listen(n.fd, l.accept.add(n)); err != nil {
 		n.reception.Failed(err)
 	}
 }
 
 func (l *Loop) unlisten(fd int) {
-	for i, n := range l.listeners {
-		if n != nil && n.fd == fd {
-			l.poll.remove(fd) // closing does not, while others have the listener
-			unix.Close(fd)
-			l.listeners[i] = nil // the numbers of the others stay
-		}
+	if l.accept.remove(fd) {
+		l.poll.remove(fd) // closing does not, while others have the listener
+		unix.Close(fd)
 	}
 }
 
 // acceptable takes what waits at a listener.
 func (l *Loop) acceptable(number int) {
-	n := l.listeners[number]
+	n := l.accept.listeners[number]
 	if n == nil || n.paused != 0 {
 		return
 	}
 	for range acceptBatch {
-		if l.listeners[number] != n {
+		if l.accept.listeners[number] != n {
 			return // what it was asked in between: see react
 		}
 		fd, from, err := acceptSocket(n.fd)
@@ -120,7 +116,7 @@ func (l *Loop) acceptable(number int) {
 		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: it would be told again at once
 			n.reception.waiting.tell(os.NewSyscallError("accept4", err), n.reception.Failed)
 			l.poll.remove(n.fd)
-			n.paused, n.short = max(l.now+l.engine.clock.second, 1), true
+			n.paused, n.short = max(l.clock.now+l.engine.clock.second, 1), true
 			return
 		}
 	}
@@ -128,11 +124,11 @@ func (l *Loop) acceptable(number int) {
 
 // resumeListeners tries again where accepting is paused.
 func (l *Loop) resumeListeners() {
-	for i, n := range l.listeners {
-		if n != nil && n.paused != 0 && int32(l.now-n.paused) >= 0 {
+	for i, n := range l.accept.listeners {
+		if n != nil && n.paused != 0 && l.clock.reached(n.paused) {
 			n.paused = 0
 			if l.poll.(*epoll).listen(n.fd, i) != nil { // no memory
-				n.paused = max(l.now+l.engine.clock.second, 1)
+				n.paused = max(l.clock.now+l.engine.clock.second, 1)
 			}
 		}
 	}

@@ -61,15 +61,29 @@ func (c *clock) run(stop <-chan struct{}, loops []*Loop) {
 // quarter of the shortest of the options' times, see newClock.
 const mostTicks = 4
 
-// tick takes the loop's time on. A loop that stood still, because a callback held
-// it up or the machine did, has read nothing and written nothing meanwhile: that
-// time is nobody's silence and nobody's slowness. When the whole process stands
-// still its ticker drops ticks, to the same effect.
-func (l *Loop) tick() {
-	passed := l.engine.clock.now() - l.ticked
-	l.ticked += passed
-	l.now += min(passed, mostTicks)
+// schedule is a loop's own time, in ticks, and how far its scan of it has come.
+type schedule struct {
+	now     uint32 // ticks that this loop has lived through: see tick
+	ticked  uint32 // the engine's tick at the last turn
+	scanned uint32 // tick of the last scan
+	scanAt  int    // the slot at which it goes on; 0: it is done
 }
+
+// tick takes the loop's time on to the engine's. A loop that stood still, because a
+// callback held it up or the machine did, has read nothing and written nothing meanwhile:
+// that time is nobody's silence and nobody's slowness. When the whole process stands
+// still its ticker drops ticks, to the same effect.
+func (c *schedule) tick(engine uint32) {
+	passed := engine - c.ticked
+	c.ticked += passed
+	c.now += min(passed, mostTicks)
+}
+
+// scanning reports whether the scan of this tick has connections left to look at.
+func (c *schedule) scanning() bool { return c.scanAt != 0 }
+
+// reached reports whether a tick has come.
+func (c *schedule) reached(tick uint32) bool { return int32(c.now-tick) >= 0 }
 
 // lookAt asks for a look at the connection after so many ticks, unless an
 // earlier one is due. 0 ticks asks for none.
@@ -77,17 +91,11 @@ func (l *Loop) lookAt(id connID, ticks uint32) {
 	if ticks == 0 {
 		return
 	}
-	due := l.due(id)
-	at := max(l.now+ticks, 1)
+	due := l.slab.due(id)
+	at := max(l.clock.now+ticks, 1)
 	if *due == 0 || int32(at-*due) < 0 {
 		*due = at
 	}
-}
-
-func (l *Loop) never(id connID) { *l.due(id) = 0 }
-
-func (l *Loop) due(id connID) *uint32 {
-	return &(*l.slab.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
 }
 
 // mostLooks is how many connections a turn looks at, to each of which it may send a
@@ -99,24 +107,24 @@ const mostLooks = 64
 // scan looks at every connection whose look is due, once a tick: at the first of them
 // in this turn, at others in the turns that follow.
 func (l *Loop) scan() {
-	if !l.scanning() {
-		if l.now == l.scanned {
+	if !l.clock.scanning() {
+		if l.clock.now == l.clock.scanned {
 			return
 		}
-		l.scanned = l.now
+		l.clock.scanned = l.clock.now
 		l.resumeListeners()
 	}
 	chunks := l.slab.chunks.Load()
 	if chunks == nil {
 		return
 	}
-	looks := mostLooks << min(l.now-l.scanned, 16)
-	for n := l.scanAt / chunkSlots; n < len(*chunks); n++ {
+	looks := mostLooks << min(l.clock.now-l.clock.scanned, 16)
+	for n := l.clock.scanAt / chunkSlots; n < len(*chunks); n++ {
 		c := (*chunks)[n]
-		for i := l.scanAt % chunkSlots; i < chunkSlots; i++ {
-			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {
+		for i := l.clock.scanAt % chunkSlots; i < chunkSlots; i++ {
+			if due := c.due[i]; due != 0 && l.clock.reached(due) {
 				if looks == 0 {
-					l.scanAt = n*chunkSlots + i
+					l.clock.scanAt = n*chunkSlots + i
 					return
 				}
 				looks--
@@ -125,13 +133,10 @@ func (l *Loop) scan() {
 				l.look(id, &c.slots[i])
 			}
 		}
-		l.scanAt = (n + 1) * chunkSlots
+		l.clock.scanAt = (n + 1) * chunkSlots
 	}
-	l.scanAt = 0
+	l.clock.scanAt = 0
 }
-
-// scanning reports whether there are more to look at.
-func (l *Loop) scanning() bool { return l.scanAt != 0 }
 
 var pingMessage = NewMessage(frame.Ping, nil)
 
@@ -141,7 +146,7 @@ var pingMessage = NewMessage(frame.Ping, nil)
 func (l *Loop) look(id connID, s *slot) {
 	c := l.engine.clock
 	if s.state&stLobby != 0 {
-		l.lookLobby(id, s, &l.ref(id).side.lobby)
+		l.lookLobby(id, s, &l.slab.ref(id).side.lobby)
 		return
 	}
 	if s.state&stCloseSent != 0 {
@@ -149,11 +154,11 @@ func (l *Loop) look(id connID, s *slot) {
 		if s.state&(stQueued|stDeaf) == stQueued {
 			limit = max(limit, c.backlog) // what was sent before the close is still leaving
 		}
-		if waited := l.now - s.pinged; waited < limit {
+		if waited := l.clock.now - s.pinged; waited < limit {
 			l.lookAt(id, limit-waited)
 			return
 		}
-		why := l.ref(id).side.closed
+		why := l.slab.ref(id).side.closed
 		if why.err == nil && s.state&stCloseRead == 0 {
 			why = closed{code: closeAbnormal, err: errNoAnswer}
 		}
@@ -166,7 +171,7 @@ func (l *Loop) look(id connID, s *slot) {
 			return
 		}
 		if s.state&stStream == 0 {
-			s.pinged = l.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
+			s.pinged = l.clock.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
 		}
 		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
 	}
@@ -177,10 +182,10 @@ func (l *Loop) look(id connID, s *slot) {
 	if c.ping == 0 {
 		return
 	}
-	silent := l.now - s.seen
+	silent := l.clock.now - s.seen
 	switch {
 	case s.state&stPinged != 0:
-		if waited := l.now - s.pinged; waited < c.pong {
+		if waited := l.clock.now - s.pinged; waited < c.pong {
 			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
 			return
 		}
@@ -194,7 +199,7 @@ func (l *Loop) look(id connID, s *slot) {
 	default:
 		l.send(id, s, pingMessage)
 		s.state |= stPinged
-		s.pinged = l.now
+		s.pinged = l.clock.now
 		l.lookAt(id, min(c.pong, c.ping))
 	}
 }
@@ -203,13 +208,13 @@ func (l *Loop) look(id connID, s *slot) {
 // is one too, to whoever reads at last.
 func (l *Loop) beat(id connID, s *slot) {
 	every := l.engine.clock.beat
-	if waited := l.now - s.pinged; waited < every {
+	if waited := l.clock.now - s.pinged; waited < every {
 		l.lookAt(id, every-waited)
 		return
 	}
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	l.lookAt(id, every)
-	if h, ok := l.ref(id).handler.(BeatHandler); ok && s.state&(stArmed|stHeld) == 0 {
+	if h, ok := l.slab.ref(id).handler.(BeatHandler); ok && s.state&(stArmed|stHeld) == 0 {
 		l.send(id, s, h.Beat())
 	}
 }
@@ -222,9 +227,9 @@ func (l *Loop) unheard(id connID, s *slot) bool {
 		l.readable(id, true)
 		return s.alive(id) && s.state&stPinged == 0
 	}
-	if l.ref(id).side.pipe.reading {
+	if l.slab.ref(id).side.pipe.reading {
 		return false
 	}
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	return true
 }

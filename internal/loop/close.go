@@ -73,7 +73,7 @@ func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 	if s.state&(stCloseSent|stDeaf) != 0 {
 		return
 	}
-	if h, ok := l.ref(id).handler.(FarewellHandler); ok {
+	if h, ok := l.slab.ref(id).handler.(FarewellHandler); ok {
 		if m := h.Farewell(); m != nil {
 			l.send(id, s, m)
 		}
@@ -85,8 +85,8 @@ func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.setClosing(id)
 	l.catchUp(id, s)
-	if side := l.ref(id).side; side != nil {
-		side.settle(l.now)
+	if side := l.slab.ref(id).side; side != nil {
+		side.settle(l.clock.now)
 	}
 	if s.state&stStream != 0 {
 		l.endStream(id, s)
@@ -94,8 +94,8 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 		l.send(id, s, newSingle(frame.Close, payload))
 	}
 	s.state |= stCloseSent
-	s.pinged = l.now // from now on: when the closing began
-	l.leaveAll(s)
+	s.pinged = l.clock.now // from now on: when the closing began
+	l.fanout.leaveAll(s)
 	l.lookAt(id, l.engine.clock.closing)
 }
 
@@ -106,7 +106,7 @@ func (l *Loop) endStream(id connID, s *slot) {
 		why.err = errEnded
 	}
 	s.state |= stQueued
-	l.markDirty(id, s)
+	l.out.markDirty(id, s)
 }
 
 // closeRead: the peer's close frame has come. We answer it if it is the first,
@@ -157,16 +157,16 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 // have come the server ends the TCP connection first (RFC 6455 §7.1.1); a client
 // waits for that.
 func (l *Loop) closeSent(id connID, s *slot) {
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	if s.state&stStream != 0 {
 		s.state |= stDeaf // nobody answers
 	}
 	switch {
 	case s.state&stEnded != 0, s.state&stCloseRead != 0 && s.state&stClient == 0:
-		l.end(id, s, l.ref(id).side.closed)
+		l.end(id, s, l.slab.ref(id).side.closed)
 	case s.state&stDeaf != 0 && s.state&stShut == 0:
 		s.state |= stShut
-		if ref := l.ref(id); ref.side.pipe != nil {
+		if ref := l.slab.ref(id); ref.side.pipe != nil {
 			ref.side.pipe.shut()
 		} else if ref.tls != nil {
 			l.shutTLS(id, s, ref.tls)
@@ -190,7 +190,7 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 		return
 	}
 	why := closed{code: closeAbnormal, err: err}
-	if side := l.ref(id).side; side != nil && (s.state&stCloseRead != 0 || side.closed.err != nil) {
+	if side := l.slab.ref(id).side; side != nil && (s.state&stCloseRead != 0 || side.closed.err != nil) {
 		why = side.closed // known before
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
@@ -216,7 +216,7 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 		l.end(id, s, side.closed)
 		return
 	}
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	l.lookAt(id, l.engine.clock.closing)
 }
 
@@ -228,8 +228,8 @@ func (l *Loop) loseLater(id connID, err error) {
 // end is the one place where a connection ends: the handler hears it, the slot
 // is given back.
 func (l *Loop) end(id connID, s *slot, why closed) {
-	l.leaveAll(s)
-	ref := l.ref(id)
+	l.fanout.leaveAll(s)
+	ref := l.slab.ref(id)
 	handler, side := ref.handler, ref.side
 	if ref.tls != nil {
 		ref.tls.farewell()
@@ -247,7 +247,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 		closeSocket(int(s.fd))
 	}
 	s.state, s.fd = 0, -1
-	l.never(id)
+	*l.slab.due(id) = 0
 	l.slab.give(id.index())
 	if handler != nil {
 		handler.Closed(why.code, why.reason, why.err)
@@ -284,10 +284,5 @@ func (l *Loop) cutAll() {
 		l.end(id, s, closed{code: closeAbnormal, err: errTerminated})
 	})
 	l.each(stLobby, l.dismiss)
-	for _, n := range l.listeners {
-		if n != nil {
-			closeSocket(n.fd)
-		}
-	}
-	l.listeners = nil
+	l.accept.closeAll()
 }

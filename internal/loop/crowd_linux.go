@@ -50,9 +50,9 @@ func (l *Loop) warm(events []unix.EpollEvent) {
 		}
 		id := connID(events[i].Fd)
 		s := l.slab.slot(id)
-		l.warmth += uint8(s.life.Load()) + uint8(s.state) // its two ends
-		if h := (*[2]*uint8)(unsafe.Pointer(&l.ref(id).handler))[1]; h != nil {
-			l.warmth += *h
+		l.in.prefetched += uint8(s.life.Load()) + uint8(s.state) // its two ends
+		if h := (*[2]*uint8)(unsafe.Pointer(&l.slab.ref(id).handler))[1]; h != nil {
+			l.in.prefetched += *h
 		}
 	}
 }
@@ -60,44 +60,44 @@ func (l *Loop) warm(events []unix.EpollEvent) {
 // readAhead reads, of a crowd, those who have only said something. Who came, who leaves,
 // who is under TLS or not to be read is looked at in its turn.
 func (l *Loop) readAhead(events []unix.EpollEvent) {
-	l.ahead.some = false
-	if l.ring == nil {
+	l.in.ahead.some = false
+	if l.out.ring == nil {
 		return
 	}
 	var places [heard]int
 	for i := range events {
 		ev := &events[i]
-		l.ahead.results[i] = notRead
+		l.in.ahead.results[i] = notRead
 		if ev.Fd < 0 || ev.Events&^unix.EPOLLOUT != unix.EPOLLIN {
 			continue
 		}
 		id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
 		s := l.slab.slot(id)
 		if s.alive(id) && s.state&(stReady|stLobby|stTLS|stPaused|stEnded|stHungry) == stReady {
-			places[l.ring.n] = i
-			l.ring.prepare(opReceive, int(s.fd), l.ahead.at(i))
+			places[l.out.ring.n] = i
+			l.out.ring.prepare(opReceive, int(s.fd), l.in.ahead.at(i))
 		}
 	}
-	n := l.ring.n
+	n := l.out.ring.n
 	if n < ringLeast { // each is read in its turn, and answered while it is in the caches
-		l.ring.forget()
+		l.out.ring.forget()
 		return
 	}
-	results := l.ring.submit()
+	results := l.out.ring.submit()
 	for k, result := range results {
-		l.ahead.results[places[k]] = result
+		l.in.ahead.results[places[k]] = result
 	}
-	l.ahead.some = len(results) > 0
+	l.in.ahead.some = len(results) > 0
 	if len(results) < n {
-		l.closeRing()
+		l.out.closeRing()
 	}
 }
 
 // wasRead takes in what was read ahead.
 func (l *Loop) wasRead(id connID, s *slot, i int) {
-	n, err := asResult(l.ahead.results[i])
+	n, err := asResult(l.in.ahead.results[i])
 	if n == aheadBytes {
-		l.hunger(id, s)
+		l.in.list(id, s)
 	}
-	l.said(id, s, l.ahead.at(i), n, err)
+	l.said(id, s, l.in.ahead.at(i), n, err)
 }

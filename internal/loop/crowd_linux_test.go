@@ -44,7 +44,7 @@ func TestCrowdIsHeardTogether(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := NewStill(t, Options{})
-			if s.Loop.ring == nil {
+			if s.Loop.out.ring == nil {
 				t.Skip("this system has no io_uring for us: answers are written one by one")
 			}
 			one := frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte("x"))
@@ -106,14 +106,14 @@ func TestCrowdInTheMeantime(t *testing.T) {
 	}
 	for name, before := range map[string]func(l *Loop){
 		"ring":    func(*Loop) {},
-		"no ring": func(l *Loop) { l.closeRing() },
-		"failing": func(l *Loop) { unix.Close(l.ring.fd); l.ring.fd = -1 },
+		"no ring": func(l *Loop) { l.out.closeRing() },
+		"failing": func(l *Loop) { unix.Close(l.out.ring.fd); l.out.ring.fd = -1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := NewStill(t, Options{})
 			l := s.Loop
-			if l.ring == nil {
+			if l.out.ring == nil {
 				t.Skip("this system has no io_uring for us: they are read one by one")
 			}
 			var told []*notes

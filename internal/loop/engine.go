@@ -243,44 +243,6 @@ func (e *Engine) gone() {
 	}
 }
 
-// Stats are counts since the start of the engine, for tests and benchmarks.
-type Stats struct {
-	Read       uint64 // bytes of frames that came, under TLS deciphered
-	Written    uint64 // bytes that left: frames, and answers to handshakes
-	Writes     uint64 // write calls on sockets
-	Deliveries uint64 // messages that left by a group or a queue
-	Joins      uint64 // blocks that were joined from a group's batch
-	Conflated  uint64 // messages that a newer one of their key made stale, in groups that conflate
-	Slow       SlowStats
-}
-
-// SlowStats are connections that were closed because they did not read, by what was
-// too much for them.
-type SlowStats struct {
-	Bytes, Messages, Age, Keys uint64
-}
-
-// Sum is all of them.
-func (s SlowStats) Sum() uint64 { return s.Bytes + s.Messages + s.Age + s.Keys }
-
-// Stats adds up the loops' counters; each may lag by one turn of its loop.
-func (e *Engine) Stats() Stats {
-	var sum Stats
-	for _, l := range e.loops {
-		sum.Read += l.stats.read.Load()
-		sum.Written += l.stats.written.Load()
-		sum.Writes += l.stats.writes.Load()
-		sum.Deliveries += l.stats.deliveries.Load()
-		sum.Joins += l.stats.joins.Load()
-		sum.Conflated += l.stats.conflated.Load()
-		sum.Slow.Bytes += l.stats.slowBytes.Load()
-		sum.Slow.Messages += l.stats.slowMessages.Load()
-		sum.Slow.Age += l.stats.slowAge.Load()
-		sum.Slow.Keys += l.stats.slowKeys.Load()
-	}
-	return sum
-}
-
 // rulesFor is what frames of a connection are held against; four of them serve
 // all connections of a loop.
 func (o Options) rulesFor(client, deflate bool) frame.Rules {

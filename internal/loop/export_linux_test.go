@@ -41,7 +41,7 @@ func NewStill(t testing.TB, o Options) *Still {
 	t.Cleanup(func() {
 		l.cutAll()
 		l.inbox.close()
-		l.closeRing()
+		l.out.closeRing()
 		l.poll.close()
 	})
 	return s

@@ -14,8 +14,8 @@ func (e *Engine) Leftovers() (slots int, bytes int64, memberships int) {
 				bytes += c.slots[i].buffered.Load()
 			}
 		}
-		memberships += len(l.links.all)
-		for n := l.links.free; n != 0; n = l.links.all[n-1].next {
+		memberships += len(l.fanout.links.all)
+		for n := l.fanout.links.free; n != 0; n = l.fanout.links.all[n-1].next {
 			memberships--
 		}
 	}

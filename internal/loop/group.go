@@ -51,6 +51,13 @@ type links struct {
 	unused []uint32 // free numbers of shards
 }
 
+// fanout is a loop's part in groups.
+type fanout struct {
+	links  links    // memberships
+	hot    []*shard // groups with messages in this batch
+	logged uint64   // counts the messages in their logs
+}
+
 // NewGroup makes an empty group.
 func (e *Engine) NewGroup() *Group {
 	g := &Group{shards: make([]shard, len(e.loops))}
@@ -122,34 +129,38 @@ func (l *Loop) join(id connID, s *slot, sh *shard) {
 		sh.members.Add(-1)
 		return
 	}
-	ls := &l.links
-	if len(sh.list) == 0 {
-		sh.number = ls.number(sh)
-	}
-	n := ls.newLink(link{shard: sh.number, place: uint32(len(sh.list)), next: s.links})
-	if s.links != 0 {
-		s.state |= stSharing
-	}
-	s.links = n + 1
-	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
+	l.fanout.link(id, s, sh)
 	if sh.latest && s.fd >= 0 {
 		keepFresh(int(s.fd))
 	}
 }
 
+// link makes a connection a member of a shard.
+func (f *fanout) link(id connID, s *slot, sh *shard) {
+	if len(sh.list) == 0 {
+		sh.number = f.links.number(sh)
+	}
+	n := f.links.newLink(link{shard: sh.number, place: uint32(len(sh.list)), next: s.links})
+	if s.links != 0 {
+		s.state |= stSharing
+	}
+	s.links = n + 1
+	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
+}
+
 func (l *Loop) leave(id connID, s *slot, sh *shard) {
-	ls := &l.links
+	ls := &l.fanout.links
 	for at := &s.links; *at != 0; at = &ls.all[*at-1].next {
 		n := *at - 1
 		if len(sh.list) == 0 || ls.all[n].shard != sh.number {
 			continue
 		}
 		l.catchUp(id, s)
-		if side := l.ref(id).side; sh.latest && side != nil {
+		if side := l.slab.ref(id).side; sh.latest && side != nil {
 			s.buffered.Add(-int64(side.out.leaveLane(sh)))
 		}
 		*at = ls.all[n].next
-		l.unlink(n)
+		l.fanout.unlink(n)
 		if s.links == 0 || ls.all[s.links-1].next == 0 {
 			s.state &^= stSharing
 		}
@@ -158,19 +169,19 @@ func (l *Loop) leave(id connID, s *slot, sh *shard) {
 }
 
 // leaveAll ends every membership of a connection that is going.
-func (l *Loop) leaveAll(s *slot) {
+func (f *fanout) leaveAll(s *slot) {
 	for s.links != 0 {
 		n := s.links - 1
-		s.links = l.links.all[n].next
-		l.unlink(n)
+		s.links = f.links.all[n].next
+		f.unlink(n)
 	}
 	s.state &^= stSharing
 }
 
 // unlink takes a membership out of its shard; the last of the list takes its
 // place.
-func (l *Loop) unlink(n uint32) {
-	ls := &l.links
+func (f *fanout) unlink(n uint32) {
+	ls := &f.links
 	sh := ls.shards[ls.all[n].shard]
 	place, last := ls.all[n].place, uint32(len(sh.list)-1)
 	if int(place) < sh.at { // those who have the log stay before those who do not
@@ -227,18 +238,23 @@ func (l *Loop) append(sh *shard, m *Message, except connID) {
 	if len(sh.list) == 0 {
 		return
 	}
-	if len(sh.log) == 0 {
-		l.hot = append(l.hot, sh)
-	}
 	if except != 0 {
 		l.skip(sh, except)
 	}
-	l.logged++
-	sh.log, sh.order = append(sh.log, m), append(sh.order, l.logged)
-	sh.bytes += m.Len()
+	l.fanout.log(sh, m)
 	if sh.bytes > joinBytes {
 		l.flushShard(sh)
 	}
+}
+
+// log adds a message to a group's log.
+func (f *fanout) log(sh *shard, m *Message) {
+	if len(sh.log) == 0 {
+		f.hot = append(f.hot, sh)
+	}
+	f.logged++
+	sh.log, sh.order = append(sh.log, m), append(sh.order, f.logged)
+	sh.bytes += m.Len()
 }
 
 // skip lets the next message of the log pass one member by.
@@ -247,8 +263,8 @@ func (l *Loop) skip(sh *shard, id connID) {
 	if !s.alive(id) {
 		return
 	}
-	for n := s.links; n != 0; n = l.links.all[n-1].next {
-		if k := l.links.all[n-1]; k.shard == sh.number {
+	for n := s.links; n != 0; n = l.fanout.links.all[n-1].next {
+		if k := l.fanout.links.all[n-1]; k.shard == sh.number {
 			l.catchUp(id, s)
 			sh.list[k.place].cursor++
 			return
@@ -260,31 +276,37 @@ func (l *Loop) skip(sh *shard, id connID) {
 // own queue, in the order in which it was appended, so that what is queued next
 // comes after it.
 func (l *Loop) catchUp(id connID, s *slot) {
-	if len(l.hot) == 0 {
+	if len(l.fanout.hot) == 0 {
 		return
 	}
 	for {
-		var first *shard // that has the oldest message for it
-		var place uint32
-		oldest, next := uint64(math.MaxUint64), uint64(math.MaxUint64) // next: of another shard
-		for n := s.links; n != 0; n = l.links.all[n-1].next {
-			k := l.links.all[n-1]
-			sh := l.links.shards[k.shard]
-			cursor := int(sh.list[k.place].cursor)
-			if cursor >= len(sh.log) || int(k.place) < sh.at {
-				continue
-			}
-			if at := sh.order[cursor]; at < oldest {
-				first, place, oldest, next = sh, k.place, at, oldest
-			} else {
-				next = min(next, at)
-			}
-		}
-		if first == nil {
+		sh, m, before := l.fanout.oldest(s)
+		if sh == nil {
 			return
 		}
-		l.catchUpIn(id, s, first, &first.list[place], next)
+		l.catchUpIn(id, s, sh, m, before)
 	}
+}
+
+// oldest is the group that has the oldest message for a connection, the connection's
+// place in it, and the number of the oldest message that another group has for it.
+func (f *fanout) oldest(s *slot) (sh *shard, m *member, other uint64) {
+	first := uint64(math.MaxUint64)
+	other = first
+	for n := s.links; n != 0; n = f.links.all[n-1].next {
+		k := f.links.all[n-1]
+		one := f.links.shards[k.shard]
+		cursor := int(one.list[k.place].cursor)
+		if cursor >= len(one.log) || int(k.place) < one.at {
+			continue
+		}
+		if at := one.order[cursor]; at < first {
+			sh, m, first, other = one, &one.list[k.place], at, first
+		} else {
+			other = min(other, at)
+		}
+	}
+	return sh, m, other
 }
 
 // catchUpIn does it for what one group has from before another's message.
@@ -313,21 +335,21 @@ func (l *Loop) flushShard(sh *shard) {
 	for served := 0; sh.at < len(sh.list); served++ {
 		if served == glanceEvery {
 			l.sendListed(sent)
-			l.count(sum)
+			l.stats.count(sum)
 			sum, served = outcome{}, 0
 			l.glance()
 			if sh.at >= len(sh.list) { // members have ended meanwhile
 				break
 			}
 		}
-		if l.ring != nil && l.ring.full() {
+		if l.out.ring != nil && l.out.ring.full() {
 			l.sendListed(sent)
 		}
 		sum = sum.and(l.deliver(sh, &sh.list[sh.at], &blocks))
 		sh.at++
 	}
 	l.sendListed(sent)
-	l.count(sum)
+	l.stats.count(sum)
 	clear(sh.log)
 	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
 	if cap(sh.log) > 1024 {
@@ -335,17 +357,10 @@ func (l *Loop) flushShard(sh *shard) {
 	}
 }
 
-// outcome is what left at once, for the statistics.
-type outcome struct{ writes, deliveries, bytes int }
-
-func (o outcome) and(p outcome) outcome {
-	return outcome{o.writes + p.writes, o.deliveries + p.deliveries, o.bytes + p.bytes}
-}
-
 // deliver does it for one member, or lists it.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
-	shared := s.state&stSharing != 0 && len(l.hot) > 1 && l.waitsElsewhere(s, sh)
+	shared := s.state&stSharing != 0 && len(l.fanout.hot) > 1 && l.fanout.waitsElsewhere(s, sh)
 	if m.cursor != 0 || shared || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
 		if shared {
 			l.catchUp(m.conn, s)
@@ -361,16 +376,16 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 		*b = l.joined(sh.log, f)
 	}
 	if s.state&stTLS != 0 {
-		if l.deliverTLS(m.conn, s, l.ref(m.conn).tls, b) {
+		if l.deliverTLS(m.conn, s, l.slab.ref(m.conn).tls, b) {
 			return outcome{deliveries: b.messages, bytes: len(b.bytes)} // it counts its writes
 		}
 		return outcome{}
 	}
-	if l.ring != nil && len(sh.list) >= ringLeast {
-		l.list(m.conn, s, b)
+	if l.out.ring != nil && len(sh.list) >= ringLeast {
+		l.out.list(m.conn, s, b)
 		return outcome{}
 	}
-	n, err := l.put(int(s.fd), b.bytes)
+	n, err := l.out.put(int(s.fd), b.bytes)
 	return l.delivered(m.conn, s, sh, b, n, err)
 }
 
@@ -389,21 +404,15 @@ func (l *Loop) delivered(id connID, s *slot, sh *shard, b *block, n int, err err
 
 // waitsElsewhere reports whether another group has something for the connection in
 // this batch.
-func (l *Loop) waitsElsewhere(s *slot, sh *shard) bool {
-	for n := s.links; n != 0; n = l.links.all[n-1].next {
-		k := l.links.all[n-1]
-		other := l.links.shards[k.shard]
+func (f *fanout) waitsElsewhere(s *slot, sh *shard) bool {
+	for n := s.links; n != 0; n = f.links.all[n-1].next {
+		k := f.links.all[n-1]
+		other := f.links.shards[k.shard]
 		if other != sh && int(k.place) >= other.at && int(other.list[k.place].cursor) < len(other.log) {
 			return true
 		}
 	}
 	return false
-}
-
-func (l *Loop) count(o outcome) {
-	l.stats.writes.Add(uint64(o.writes))
-	l.stats.deliveries.Add(uint64(o.deliveries))
-	l.stats.written.Add(uint64(o.bytes))
 }
 
 // glanceEvery is how many writes of a flush a socket that can be read waits for; 256
@@ -413,12 +422,12 @@ const glanceEvery = 256
 // glance reads what can be read in the middle of a flush. What handlers post waits
 // for its end.
 func (l *Loop) glance() {
-	if l.serving || l.engine.congested() {
+	if l.in.serving || l.engine.congested() {
 		return
 	}
-	l.flushing = true
+	l.in.midFlush = true
 	l.poll.look(l)
-	l.flushing = false
+	l.in.midFlush = false
 }
 
 // block is a batch of messages as one run of bytes in one form.
@@ -453,6 +462,6 @@ func (l *Loop) unfinished(id connID, s *slot, b *block, n int, err error) {
 		return
 	}
 	l.enqueue(id, s, b.bytes, b.messages)
-	l.count(l.sent(s, &l.ref(id).side.out, n))
+	l.stats.count(l.sent(s, &l.slab.ref(id).side.out, n))
 	l.arm(id, s)
 }

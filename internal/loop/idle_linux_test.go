@@ -51,7 +51,7 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 				l.input(c.id, s, bytes.Clone(b))
 			}
 			l.flush()
-			if l.ref(c.id).side != nil {
+			if l.slab.ref(c.id).side != nil {
 				t.Error("something is kept")
 			}
 		})

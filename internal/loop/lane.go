@@ -163,7 +163,7 @@ func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 		l.stats.conflated.Add(1)
 	}
 	s.state |= stQueued
-	l.markDirty(id, s)
+	l.out.markDirty(id, s)
 }
 
 // unfinishedLatest keeps what a socket did not take of the block of a group that
@@ -182,7 +182,7 @@ func (l *Loop) unfinishedLatest(id connID, s *slot, sh *shard, n int, err error)
 			l.stats.deliveries.Add(1)
 		case n > 0:
 			l.enqueue(id, s, b, 1)
-			l.count(l.sent(s, &l.ref(id).side.out, n))
+			l.stats.count(l.sent(s, &l.slab.ref(id).side.out, n))
 			n = 0
 		default:
 			l.conflate(id, s, sh, m)

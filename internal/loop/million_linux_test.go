@@ -71,9 +71,9 @@ func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b
 	for range e.options.Loops {
 		l := newLoop(e)
 		l.poll.close()
-		l.closeRing()
+		l.out.closeRing()
 		l.poll = nothing{bell: make(bell, 1), m: m, once: new(sync.Once)}
-		l.inbox.wake, l.put = l.poll.wake, put
+		l.inbox.wake, l.out.put = l.poll.wake, put
 		m.left.Add(1)
 		e.loops = append(e.loops, l)
 	}

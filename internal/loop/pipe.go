@@ -48,7 +48,7 @@ func (p *pipe) read() {
 
 // pipeRead takes what a reader has read.
 func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
-	p := l.ref(id).side.pipe
+	p := l.slab.ref(id).side.pipe
 	p.reading = false
 	if len(data) > 0 {
 		l.input(id, s, data)
@@ -60,14 +60,13 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 		l.lost(id, s, err)
 		return
 	}
-	l.hunger(id, s)
+	l.in.list(id, s)
 }
 
 // feed reads those whose turn it is now: see Loop.hungry.
 func (l *Loop) feed() {
-	hungry := l.hungry
-	l.hungry = l.fed[:0] // for who is hungry again
-	for _, id := range hungry {
+	ready := l.in.swapReady() // a connection may be listed again
+	for _, id := range ready {
 		s := l.slab.slot(id)
 		if !s.alive(id) {
 			continue
@@ -77,10 +76,10 @@ func (l *Loop) feed() {
 		case s.fd >= 0:
 			l.readable(id, true)
 		case s.state&(stReady|stPaused) == stReady:
-			l.ref(id).side.pipe.readOn()
+			l.slab.ref(id).side.pipe.readOn()
 		}
 	}
-	l.fed = hungry[:0]
+	l.in.keepReady(ready)
 }
 
 // lend gives the whole queue to a writer. It stays in the queue until it is
@@ -90,7 +89,7 @@ func (l *Loop) lend(id connID, s *slot, side *side) {
 		l.drained(id, s)
 		return
 	}
-	side.refill(l.now)
+	side.refill(l.clock.now)
 	side.out.lent = len(side.out.queue)
 	buffers := make(net.Buffers, side.out.lent)
 	for i, w := range side.out.queue {
@@ -127,9 +126,9 @@ func (p *pipe) write(buffers net.Buffers) {
 
 // pipeWritten: the writer is done.
 func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
-	side := l.ref(id).side
+	side := l.slab.ref(id).side
 	side.out.lent = 0
-	l.count(l.sent(s, &side.out, n))
+	l.stats.count(l.sent(s, &side.out, n))
 	s.state &^= stArmed
 	if err != nil {
 		l.unwritable(id, s, err)

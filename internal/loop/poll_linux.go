@@ -101,22 +101,22 @@ func (e *epoll) pause() {
 func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 
 func (e *epoll) serve(l *Loop, n int) {
-	l.serving = true
-	l.crowd = l.ring != nil && n >= ringLeast
+	l.in.serving = true
+	l.in.batching = l.out.ring != nil && n >= ringLeast
 	for i := 0; i < n; i += heard {
 		events := e.events[i:min(i+heard, n)]
 		l.warm(events)
-		if l.crowd {
+		if l.in.batching {
 			l.readAhead(events)
 		}
 		for i := range events {
 			l.told(&events[i], i)
 		}
-		if l.crowd {
+		if l.in.batching {
 			l.hear()
 		}
 	}
-	l.serving, l.crowd, l.ahead.some = false, false, false
+	l.in.serving, l.in.batching, l.in.ahead.some = false, false, false
 }
 
 // told does what the poller tells of; i is its place in what was read ahead.
@@ -136,11 +136,11 @@ func (l *Loop) told(ev *unix.EpollEvent, i int) {
 	more := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0
 	switch {
 	case !s.alive(id):
-	case l.ahead.some && l.ahead.results[i] != notRead:
+	case l.in.ahead.some && l.in.ahead.results[i] != notRead:
 		l.wasRead(id, s, i)
 	case !more && ev.Events&unix.EPOLLIN == 0, s.state&stHungry != 0: // else it is read in the next turn
-	case l.ahead.some && l.muchPosted():
-		l.hunger(id, s)
+	case l.in.ahead.some && l.muchPosted():
+		l.in.list(id, s)
 	default:
 		l.readable(id, more)
 	}

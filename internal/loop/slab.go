@@ -106,7 +106,9 @@ type slab struct {
 
 	mu     sync.Mutex
 	free   []uint32
-	blocks []*[chunkSlots]refs // beside chunks; the loop reads its own copy
+	blocks []*[chunkSlots]refs // beside chunks
+
+	seen []*[chunkSlots]refs // blocks as the loop last saw them, which needs no lock
 }
 
 func (b *slab) slot(id connID) *slot { return b.at(id.index()) }
@@ -154,8 +156,18 @@ func (b *slab) give(index uint32) {
 	b.free = append(b.free, index)
 }
 
-func (b *slab) sides() []*[chunkSlots]refs {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.blocks
+// ref is what a slot has pointers for. It is the loop's.
+func (b *slab) ref(id connID) *refs {
+	index := id.index()
+	if int(index/chunkSlots) >= len(b.seen) {
+		b.mu.Lock()
+		b.seen = b.blocks
+		b.mu.Unlock()
+	}
+	return &b.seen[index/chunkSlots][index%chunkSlots]
+}
+
+// due is the tick at which the loop must look at a slot; 0: never. It is the loop's.
+func (b *slab) due(id connID) *uint32 {
+	return &(*b.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
 }

@@ -21,16 +21,16 @@ func TestUnreadAnswer(t *testing.T) {
 			near, far := sockets(t)
 			c := l.slab.take(l)
 			l.opened(c.id, &opening{fd: near, handler: deaf{}})
-			l.now += l.engine.clock.ping
+			l.clock.now += l.engine.clock.ping
 			l.scan()
 			l.flush()
 			far.Write(answer)
-			l.now += l.engine.clock.pong
+			l.clock.now += l.engine.clock.pong
 			l.scan()
 			if alive := l.slab.slot(c.id).alive(c.id); alive != (answer != nil) {
 				t.Errorf("alive: %t", alive)
 			}
-			if due := *l.due(c.id); (due != 0) != (answer != nil) {
+			if due := *l.slab.due(c.id); (due != 0) != (answer != nil) {
 				t.Errorf("next look at tick %d", due)
 			}
 		})

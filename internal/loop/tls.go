@@ -103,9 +103,9 @@ func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
 func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	t.budget = readBytes
 	for {
-		n, err := t.tls.Read(l.rbuf)
+		n, err := t.tls.Read(l.in.buffer)
 		if n > 0 {
-			l.input(id, s, l.rbuf[:n])
+			l.input(id, s, l.in.buffer[:n])
 			if !s.alive(id) {
 				return
 			}
@@ -132,18 +132,6 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 // queue, and answers of crypto/tls's own to a peer that does not read them.
 const sealedBytes = 2 * gatherBytes
 
-// seal makes records of b, at most gatherBytes of it, in the loop's buffer, and
-// returns how much of b that was. Nothing sealed may be waiting.
-func (l *Loop) seal(t *transport, b []byte) (int, error) {
-	t.sealed = l.sbuf[:0]
-	n, err := t.tls.Write(b[:min(len(b), gatherBytes)])
-	l.sbuf = t.sealed[:0] // may have grown
-	if err != nil {
-		t.sealed = nil
-	}
-	return n, err
-}
-
 // writeSealed writes what is sealed; what the socket does not take is kept.
 func (l *Loop) writeSealed(t *transport) error {
 	n, err := l.write(t.fd, t.sealed)
@@ -163,7 +151,7 @@ func (l *Loop) writeSealed(t *transport) error {
 // next one is, so that what waits longer can still be dropped.
 func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 	for {
-		side := l.ref(id).side
+		side := l.slab.ref(id).side
 		if len(t.sealed) > 0 {
 			if err := l.writeSealed(t); err != nil {
 				t.taken = 0
@@ -183,14 +171,14 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		}
 		if t.taken > 0 {
 			side.out.lent = 0
-			l.count(l.sent(s, &side.out, t.taken))
+			l.stats.count(l.sent(s, &side.out, t.taken))
 			t.taken = 0
 		}
 		if side == nil || side.out.empty() {
 			break
 		}
-		side.refill(l.now)
-		n, err := l.seal(t, l.gather(&side.out))
+		side.refill(l.clock.now)
+		n, err := l.out.seal(t, l.out.gather(&side.out))
 		if err != nil {
 			l.unwritable(id, s, err)
 			return
@@ -219,7 +207,7 @@ func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 		l.enqueue(id, s, b.bytes, b.messages)
 		return false
 	}
-	n, err := l.seal(t, b.bytes)
+	n, err := l.out.seal(t, b.bytes)
 	if err == nil {
 		err = l.writeSealed(t)
 	}
@@ -231,7 +219,7 @@ func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 		return false
 	}
 	l.enqueue(id, s, b.bytes, b.messages)
-	l.ref(id).side.out.lend(n)
+	l.slab.ref(id).side.out.lend(n)
 	t.taken = n
 	l.arm(id, s)
 	return false

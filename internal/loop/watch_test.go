@@ -61,8 +61,8 @@ func TestToldOnce(t *testing.T) {
 			if p.times != c.asks {
 				t.Errorf("asked %d times, want %d", p.times, c.asks)
 			}
-			if slices.Contains(l.hungry, id) != c.unread {
-				t.Errorf("to be read: %v", l.hungry)
+			if slices.Contains(l.in.ready, id) != c.unread {
+				t.Errorf("to be read: %v", l.in.ready)
 			}
 		})
 	}

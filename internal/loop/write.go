@@ -99,7 +99,7 @@ func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 	for _, m := range ms {
 		b := l.frameFor(id, s, m)
 		l.enqueue(id, s, b, 1)
-		out := &l.ref(id).side.out
+		out := &l.slab.ref(id).side.out
 		out.allowed += len(b)
 		out.extra++
 	}
@@ -133,40 +133,33 @@ func (l *Loop) push(id connID, s *slot, w waiting) {
 	if s.state&stCloseSent != 0 {
 		return
 	}
-	w.since = l.now
+	w.since = l.clock.now
 	l.sideOf(id).out.push(w)
 	s.buffered.Add(int64(len(w.bytes)))
 	s.state |= stQueued
-	l.markDirty(id, s)
-}
-
-func (l *Loop) markDirty(id connID, s *slot) {
-	if s.state&stDirty == 0 {
-		s.state |= stDirty
-		l.dirty = append(l.dirty, id)
-	}
+	l.out.markDirty(id, s)
 }
 
 // flush writes what this turn has produced: first the groups' joined blocks,
 // then each queue once.
 func (l *Loop) flush() {
-	for i := 0; i < len(l.hot); i++ {
-		l.flushShard(l.hot[i])
-		l.hot[i] = nil
+	for i := 0; i < len(l.fanout.hot); i++ {
+		l.flushShard(l.fanout.hot[i])
+		l.fanout.hot[i] = nil
 	}
-	l.hot = l.hot[:0]
+	l.fanout.hot = l.fanout.hot[:0]
 	l.flushQueues()
 }
 
 // flushQueues writes each queue that is listed once.
 func (l *Loop) flushQueues() {
-	many := len(l.dirty) >= ringLeast
-	for i := 0; i < len(l.dirty); i++ { // ending a connection may list no others, but closing may list itself
+	many := len(l.out.dirty) >= ringLeast
+	for i := 0; i < len(l.out.dirty); i++ { // ending a connection may list no others, but closing may list itself
 		if i%glanceEvery == glanceEvery-1 {
 			l.sendListed(l.wrote)
 			l.glance()
 		}
-		id := l.dirty[i]
+		id := l.out.dirty[i]
 		s := l.slab.slot(id)
 		if !s.alive(id) {
 			continue
@@ -176,7 +169,7 @@ func (l *Loop) flushQueues() {
 		case s.state&(stArmed|stHeld) != 0:
 			l.judge(id, s)
 		case many && l.listQueue(id, s):
-			if l.ring.full() {
+			if l.out.ring.full() {
 				l.sendListed(l.wrote)
 			}
 		default:
@@ -184,26 +177,26 @@ func (l *Loop) flushQueues() {
 		}
 	}
 	l.sendListed(l.wrote)
-	l.dirty = l.dirty[:0]
+	l.out.dirty = l.out.dirty[:0]
 }
 
 // listQueue lists a queue that is one piece for the ring, and reports whether it did.
 func (l *Loop) listQueue(id connID, s *slot) bool {
-	ref := l.ref(id)
-	if l.ring == nil || s.fd < 0 || ref.tls != nil || ref.side == nil {
+	ref := l.slab.ref(id)
+	if l.out.ring == nil || s.fd < 0 || ref.tls != nil || ref.side == nil {
 		return false
 	}
 	out := &ref.side.out
 	if len(out.queue) != 1 || out.lane != nil {
 		return false
 	}
-	l.list(id, s, &block{bytes: l.gather(out)})
+	l.out.list(id, s, &block{bytes: l.out.gather(out)})
 	return true
 }
 
 // wrote: the socket has taken n bytes of a listed queue, or none.
 func (l *Loop) wrote(c *listed, s *slot, n int, err error) outcome {
-	left, more := l.took(c.conn, s, &l.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
+	left, more := l.took(c.conn, s, &l.slab.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
 	if more {
 		l.drained(c.conn, s)
 	}
@@ -213,7 +206,7 @@ func (l *Loop) wrote(c *listed, s *slot, n int, err error) outcome {
 
 // flushQueue writes the queue until it is empty or the socket is full.
 func (l *Loop) flushQueue(id connID, s *slot) {
-	ref := l.ref(id)
+	ref := l.slab.ref(id)
 	if ref.tls != nil {
 		l.flushSealed(id, s, ref.tls)
 		return
@@ -227,11 +220,11 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		return
 	}
 	for !side.out.empty() {
-		side.refill(l.now)
-		b := l.gather(&side.out)
+		side.refill(l.clock.now)
+		b := l.out.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
 		left, more := l.took(id, s, &side.out, len(b), n, err)
-		if l.count(left); !more {
+		if l.stats.count(left); !more {
 			return
 		}
 	}
@@ -254,23 +247,6 @@ func (l *Loop) took(id connID, s *slot, out *outbox, of, n int, err error) (left
 	return left, true
 }
 
-// gather is the next bytes to write: the head itself if it is alone or large,
-// else small frames copied together, which costs less than writev.
-func (l *Loop) gather(out *outbox) []byte {
-	head := out.queue[0].bytes[out.sent:]
-	if len(out.queue) == 1 || len(head) >= gatherBytes/4 {
-		return head
-	}
-	b := append(l.wbuf[:0], head...)
-	for _, w := range out.queue[1:] {
-		if len(b)+len(w.bytes) > cap(b) {
-			break
-		}
-		b = append(b, w.bytes...)
-	}
-	return b
-}
-
 // sent takes n bytes off the queue, which the socket has taken.
 func (l *Loop) sent(s *slot, out *outbox, n int) outcome {
 	s.buffered.Add(-int64(n))
@@ -279,7 +255,7 @@ func (l *Loop) sent(s *slot, out *outbox, n int) outcome {
 
 func (l *Loop) write(fd int, b []byte) (int, error) {
 	l.stats.writes.Add(1)
-	n, err := l.put(fd, b)
+	n, err := l.out.put(fd, b)
 	return max(n, 0), err
 }
 
@@ -307,7 +283,7 @@ func (l *Loop) writable(id connID) {
 // drained: the queue is empty.
 func (l *Loop) drained(id connID, s *slot) {
 	s.state &^= stQueued
-	if side := l.ref(id).side; side != nil {
+	if side := l.slab.ref(id).side; side != nil {
 		side.tellDrained()
 	}
 	if s.state&stCloseSent != 0 {
@@ -326,12 +302,12 @@ func (d *side) tellDrained() {
 
 // judge closes a connection whose backlog is beyond its bounds.
 func (l *Loop) judge(id connID, s *slot) {
-	side := l.ref(id).side
+	side := l.slab.ref(id).side
 	if side == nil || side.out.empty() || s.state&(stCloseSent|stHeld) != 0 {
 		return
 	}
 	o, out := &l.engine.options, &side.out
-	queued, age, since := out.bytes, l.engine.clock.backlog, l.now
+	queued, age, since := out.bytes, l.engine.clock.backlog, l.clock.now
 	if len(out.queue) > 0 {
 		since = out.queue[0].since
 	}
@@ -339,17 +315,17 @@ func (l *Loop) judge(id connID, s *slot) {
 		queued -= out.lane.bytes
 		age *= laneAge
 	}
-	if side.pipe != nil && l.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
+	if side.pipe != nil && l.clock.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
 		return // its writer has only just begun: that is no full socket
 	}
 	switch {
-	case queued > o.BacklogBytes>>l.tight+out.allowed:
+	case queued > o.BacklogBytes>>l.out.tight+out.allowed:
 		l.stats.slowBytes.Add(1)
-	case out.messages > o.BacklogMessages>>l.tight+out.extra:
+	case out.messages > o.BacklogMessages>>l.out.tight+out.extra:
 		l.stats.slowMessages.Add(1)
-	case l.now-since > age:
+	case l.clock.now-since > age:
 		l.stats.slowAge.Add(1)
-	case out.lane.len() > maxKeys, out.bytes-queued > laneSlack*o.BacklogBytes>>l.tight:
+	case out.lane.len() > maxKeys, out.bytes-queued > laneSlack*o.BacklogBytes>>l.out.tight:
 		l.stats.slowKeys.Add(1)
 	default:
 		return
@@ -376,7 +352,7 @@ func (e *Engine) Tighten(on bool) {
 }
 
 func (l *Loop) tighten(by int) {
-	if l.tight = by; by > 0 {
+	if l.out.tight = by; by > 0 {
 		l.each(stReady, func(id connID, s *slot) {
 			if s.state&stArmed != 0 {
 				l.judge(id, s)

@@ -105,7 +105,7 @@ func (e *Endpoint) Take(w http.ResponseWriter, r *http.Request, o Opening, head 
 		return
 	}
 	nc.SetDeadline(time.Time{}) // the HTTP server's own
-	if !e.open(m, nc, nil, loop.Params{Preface: answer, Held: true, Stream: true}) {
+	if !e.open(m, nc, nil, loop.Params{Preface: answer, Held: true, Framing: loop.FrameBare}) {
 		o.Cancel()
 		release(m, false)
 		return

@@ -48,7 +48,7 @@ type Arrival struct {
 func (a *Arrival) Refuse(answer []byte) {
 	e := a.conn.loop.engine
 	e.live.Add(1) // it ends like any other
-	if !a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, more: &more{data: answer}}) {
+	if !a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, payload: httpAnswer(answer)}) {
 		e.live.Add(-1)
 	}
 }
@@ -58,7 +58,7 @@ func (a *Arrival) open(buffered []byte, p Params, build func(Conn) Handler) Conn
 	l := a.conn.loop
 	l.slab.slot(a.conn.id).form.Store(p.form())
 	l.engine.live.Add(1)
-	l.inbox.post(doOpening(a.conn, opening{fd: a.fd, buffered: buffered, params: p, handler: build(a.conn)}))
+	l.inbox.post(command{do: doOpen, conn: a.conn.id, payload: &opening{fd: a.fd, buffered: buffered, params: p, handler: build(a.conn)}})
 	return a.conn
 }
 
@@ -73,7 +73,7 @@ var errArrived = errors.New("the connection is with its loop")
 func (a arrived) Read([]byte) (int, error)  { return 0, errArrived }
 func (a arrived) Write([]byte) (int, error) { return 0, errArrived }
 func (a arrived) Close() error {
-	a.conn.loop.inbox.post(command{do: doForget, conn: a.conn.id})
+	a.conn.loop.inbox.post(command{do: doAbandon, conn: a.conn.id})
 	return nil
 }
 func (a arrived) LocalAddr() net.Addr              { return a.Local }
@@ -156,7 +156,7 @@ type arrival struct {
 func (l *Loop) arrived(a arrival) connID {
 	c, n := l.slab.take(l), a.listening
 	s := l.slab.slot(c.id)
-	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.clock.now, 0, 0, stLobby
+	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.clock.now, 0, 0, phaseAwaiting
 	l.sideOf(c.id).lobby = lobby{listening: n, remote: a.remote}
 	if err := l.poll.add(a.fd, c.id); err != nil {
 		n.reception.lost.tell(err, n.reception.Failed)
@@ -227,7 +227,7 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 	default:
 		lobby.deciding = true
 		lobby.head = nil
-		s.state |= stPaused
+		s.state |= inPaused
 		a := &Arrival{Head: head[:end], Behind: head[end:], Remote: lobby.remote, Local: lobby.listening.local, conn: Conn{l, id}, fd: int(s.fd)}
 		if !reception.Upgrade(a) {
 			l.passOn(id, s, head)
@@ -270,11 +270,11 @@ func (l *Loop) dismiss(id connID, s *slot) {
 // refuse writes an HTTP answer instead of a close frame, and then ends the
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
-	s.state = stReady | s.state&(stUnread|stHungry)
+	s.state = phaseConnected | s.state&(inUnread|inListed)
 	l.slab.ref(id).side.lobby = lobby{}
 	s.setClosing(id)
 	l.enqueue(id, s, answer, 0)
-	s.state |= stDeaf | stCloseSent
+	s.state |= phaseFailed | phaseCloseSent
 	s.pinged = l.clock.now
 	l.lookAt(id, l.engine.clock.closing)
 	l.readOn(id, s)

@@ -62,15 +62,15 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 	}
 	used := &reception{Reception: r}
 	for i, loop := range e.loops {
-		if !loop.inbox.post(command{do: doListen, more: &more{listen: &listening{
+		if !loop.inbox.post(command{do: doListen, payload: &listening{
 			fd: fds[i], local: l.Addr(), reception: used, timeout: e.clock.in(r.HeaderTimeout),
-		}}}) {
+		}}) {
 			unix.Close(fds[i])
 		}
 	}
 	return func() {
 		for i, loop := range e.loops {
-			if !loop.inbox.post(command{do: doUnlisten, more: &more{written: fds[i]}}) {
+			if !loop.inbox.post(command{do: doUnlisten, payload: descriptor(fds[i])}) {
 				continue // the loop has ended, and closed it
 			}
 		}
@@ -141,7 +141,10 @@ func (l *Loop) seat(a arrival) {
 	to := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	if to == l {
 		l.readable(l.arrived(a), false) // most have spoken, see deferAccept
-	} else if !to.inbox.post(command{do: doArrive, more: &more{arrival: a}}) {
+		return
+	}
+	posted := a // only this one goes to the heap
+	if !to.inbox.post(command{do: doAccepted, payload: &posted}) {
 		unix.Close(a.fd)
 	}
 }

@@ -16,12 +16,12 @@ type clock struct {
 	// The options' durations in ticks, rounded up, plus one: a tick that has
 	// just begun counts as none.
 	ping, pong, closing, backlog, second uint32
-	beat                                 uint32 // the same, without the one more: it is a pace, not a patience
+	heartbeat                            uint32 // see pace
 }
 
 func newClock(o Options) *clock {
 	least := 4 * time.Second
-	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge, o.BeatInterval} {
+	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge, o.HeartbeatInterval} {
 		if d > 0 {
 			least = min(least, d)
 		}
@@ -29,7 +29,7 @@ func newClock(o Options) *clock {
 	every := max(least/16, time.Millisecond)
 	c := &clock{every: every}
 	c.pong, c.closing, c.backlog, c.second = c.in(o.PingTimeout), c.in(o.CloseTimeout), c.in(o.BacklogAge), c.in(time.Second)
-	c.beat = c.in(o.BeatInterval) - 1
+	c.heartbeat = c.pace(o.HeartbeatInterval)
 	if o.PingInterval > 0 {
 		c.ping = c.in(o.PingInterval)
 	}
@@ -37,6 +37,9 @@ func newClock(o Options) *clock {
 }
 
 func (c *clock) in(d time.Duration) uint32 { return uint32((d+c.every-1)/c.every) + 1 }
+
+// pace is a duration in ticks, rounded up, and at least one.
+func (c *clock) pace(d time.Duration) uint32 { return max(c.in(d)-1, 1) }
 
 func (c *clock) now() uint32 { return c.ticks.Load() }
 
@@ -67,6 +70,20 @@ type schedule struct {
 	ticked  uint32 // the engine's tick at the last turn
 	scanned uint32 // tick of the last scan
 	scanAt  int    // the slot at which it goes on; 0: it is done
+
+	heartbeats map[uint32]*heartbeat // by slot, of connections that have a pace of their own
+}
+
+// heartbeat is the pace of one connection, and when it had the last.
+type heartbeat struct{ every, last uint32 }
+
+// setHeartbeat gives a connection a pace of its own, which it returns.
+func (c *schedule) setHeartbeat(id connID, every uint32) uint32 {
+	if c.heartbeats == nil {
+		c.heartbeats = make(map[uint32]*heartbeat)
+	}
+	c.heartbeats[id.index()] = &heartbeat{every, c.now}
+	return every
 }
 
 // tick takes the loop's time on to the engine's. A loop that stood still, because a
@@ -145,13 +162,13 @@ var pingMessage = NewMessage(frame.Ping, nil)
 // ping; and a ping after a silence.
 func (l *Loop) look(id connID, s *slot) {
 	c := l.engine.clock
-	if s.state&stLobby != 0 {
+	if s.state&phaseAwaiting != 0 {
 		l.lookLobby(id, s, &l.slab.ref(id).side.lobby)
 		return
 	}
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		limit := c.closing
-		if s.state&(stQueued|stDeaf) == stQueued {
+		if s.state&(outQueued|phaseFailed) == outQueued {
 			limit = max(limit, c.backlog) // what was sent before the close is still leaving
 		}
 		if waited := l.clock.now - s.pinged; waited < limit {
@@ -159,32 +176,36 @@ func (l *Loop) look(id connID, s *slot) {
 			return
 		}
 		why := l.slab.ref(id).side.closed
-		if why.err == nil && s.state&stCloseRead == 0 {
+		if why.err == nil && s.state&phaseCloseRead == 0 {
 			why = closed{code: closeAbnormal, err: errNoAnswer}
 		}
 		l.end(id, s, why)
 		return
 	}
-	if s.state&stArmed != 0 {
+	if s.state&outArmed != 0 {
 		l.judge(id, s)
-		if s.state&stCloseSent != 0 {
+		if s.state&phaseCloseSent != 0 {
 			return
 		}
-		if s.state&stStream == 0 {
+		if !s.framing().heartbeats {
 			s.pinged = l.clock.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
 		}
 		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
 	}
-	if s.state&stStream != 0 {
-		l.beat(id, s)
-		return
+	if s.state&kindHeartbeat != 0 {
+		l.heartbeat(id, s)
 	}
-	if c.ping == 0 {
-		return
+	if c.ping != 0 && !s.framing().heartbeats {
+		l.ping(id, s)
 	}
+}
+
+// ping sends a ping after a silence, and ends a connection that is silent after it.
+func (l *Loop) ping(id connID, s *slot) {
+	c := l.engine.clock
 	silent := l.clock.now - s.seen
 	switch {
-	case s.state&stPinged != 0:
+	case s.state&inPinged != 0:
 		if waited := l.clock.now - s.pinged; waited < c.pong {
 			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
 			return
@@ -194,28 +215,34 @@ func (l *Loop) look(id connID, s *slot) {
 		} else if s.alive(id) {
 			l.end(id, s, closed{code: closeAbnormal, err: errSilent})
 		}
-	case silent < c.ping || s.state&stPaused != 0:
+	case silent < c.ping || s.state&inPaused != 0:
 		l.lookAt(id, max(c.ping-min(silent, c.ping), 1))
 	default:
 		l.send(id, s, pingMessage)
-		s.state |= stPinged
+		s.state |= inPinged
 		s.pinged = l.clock.now
 		l.lookAt(id, min(c.pong, c.ping))
 	}
 }
 
-// beat lets a stream show a sign of life when it is time. What the socket still refuses
-// is one too, to whoever reads at last.
-func (l *Loop) beat(id connID, s *slot) {
-	every := l.engine.clock.beat
-	if waited := l.clock.now - s.pinged; waited < every {
+// heartbeat lets a connection show a sign of life when it is time. Bytes that the socket
+// still refuses are one too, to a client that reads at last.
+func (l *Loop) heartbeat(id connID, s *slot) {
+	every, last := l.engine.clock.heartbeat, &s.pinged
+	if own := l.clock.heartbeats[id.index()]; own != nil {
+		every, last = own.every, &own.last
+	}
+	if waited := l.clock.now - *last; waited < every {
 		l.lookAt(id, every-waited)
 		return
 	}
-	s.pinged = l.clock.now
+	*last = l.clock.now
 	l.lookAt(id, every)
-	if h, ok := l.slab.ref(id).handler.(BeatHandler); ok && s.state&(stArmed|stHeld) == 0 {
-		l.send(id, s, h.Beat())
+	if s.state&(outArmed|outHeld) != 0 {
+		return
+	}
+	if m := l.slab.ref(id).handler.(HeartbeatHandler).Heartbeat(); m != nil {
+		l.send(id, s, m)
 	}
 }
 
@@ -225,7 +252,7 @@ func (l *Loop) beat(id connID, s *slot) {
 func (l *Loop) unheard(id connID, s *slot) bool {
 	if s.fd >= 0 {
 		l.readable(id, true)
-		return s.alive(id) && s.state&stPinged == 0
+		return s.alive(id) && s.state&inPinged == 0
 	}
 	if l.slab.ref(id).side.pipe.reading {
 		return false

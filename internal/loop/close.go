@@ -33,7 +33,7 @@ type closed struct {
 // slow is how a connection is closed that does not read.
 func slow(s *slot) closed {
 	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: errSlow}
-	if s.state&stRecovers != 0 {
+	if s.state&kindRecovers != 0 {
 		why.code = maru.CloseSlow
 	}
 	return why
@@ -57,7 +57,7 @@ func closedBy(err error) closed {
 
 // startClose sends our close frame first; the peer's answer ends it.
 func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
-	if s.state&(stCloseSent|stDeaf) != 0 {
+	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
 	}
 	if why.code == 0 {
@@ -70,7 +70,7 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 // farewell closes a connection over nothing that it did: its handler may have the
 // last word.
 func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
-	if s.state&(stCloseSent|stDeaf) != 0 {
+	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
 	}
 	if h, ok := l.slab.ref(id).handler.(FarewellHandler); ok {
@@ -88,12 +88,12 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	if side := l.slab.ref(id).side; side != nil {
 		side.settle(l.clock.now)
 	}
-	if s.state&stStream != 0 {
+	if s.framing().endOfStream {
 		l.endStream(id, s)
 	} else {
 		l.send(id, s, newSingle(frame.Close, payload))
 	}
-	s.state |= stCloseSent
+	s.state |= phaseCloseSent
 	s.pinged = l.clock.now // from now on: when the closing began
 	l.fanout.leaveAll(s)
 	l.lookAt(id, l.engine.clock.closing)
@@ -105,18 +105,18 @@ func (l *Loop) endStream(id connID, s *slot) {
 	if why := &l.sideOf(id).closed; why.err == nil {
 		why.err = errEnded
 	}
-	s.state |= stQueued
+	s.state |= outQueued
 	l.out.markDirty(id, s)
 }
 
 // closeRead: the peer's close frame has come. We answer it if it is the first,
 // with the same code and reason.
 func (l *Loop) closeRead(id connID, s *slot, why closed) {
-	s.state |= stCloseRead
+	s.state |= phaseCloseRead
 	side := l.sideOf(id)
 	side.closed = why
 	l.setPaused(id, s, false)
-	if s.state&stCloseSent == 0 {
+	if s.state&phaseCloseSent == 0 {
 		payload, err := frame.ClosePayload(why.code, why.reason)
 		if err != nil {
 			payload = nil
@@ -134,14 +134,14 @@ func (l *Loop) closeRead(id connID, s *slot, why closed) {
 // socket is not closed before the peer has seen both: with unread bytes in it
 // that would be a reset, which overtakes the close frame.
 func (l *Loop) fail(id connID, s *slot, why closed) {
-	if s.state&stDeaf != 0 {
+	if s.state&phaseFailed != 0 {
 		return
 	}
 	l.sideOf(id).closed = why
-	s.state |= stDeaf
+	s.state |= phaseFailed
 	l.setPaused(id, s, false)
-	if s.state&stCloseSent != 0 {
-		if s.state&stQueued == 0 {
+	if s.state&phaseCloseSent != 0 {
+		if s.state&outQueued == 0 {
 			l.closeSent(id, s)
 		}
 		return
@@ -158,14 +158,15 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 // waits for that.
 func (l *Loop) closeSent(id connID, s *slot) {
 	s.pinged = l.clock.now
-	if s.state&stStream != 0 {
-		s.state |= stDeaf // nobody answers
+	if s.framing().endOfStream && s.state&phaseFailed == 0 {
+		s.state |= phaseFailed // nobody answers
+		l.setPaused(id, s, false)
 	}
 	switch {
-	case s.state&stEnded != 0, s.state&stCloseRead != 0 && s.state&stClient == 0:
+	case s.state&phasePeerShut != 0, s.state&phaseCloseRead != 0 && s.state&kindClient == 0:
 		l.end(id, s, l.slab.ref(id).side.closed)
-	case s.state&stDeaf != 0 && s.state&stShut == 0:
-		s.state |= stShut
+	case s.state&phaseFailed != 0 && s.state&phaseShut == 0:
+		s.state |= phaseShut
 		if ref := l.slab.ref(id); ref.side.pipe != nil {
 			ref.side.pipe.shut()
 		} else if ref.tls != nil {
@@ -178,19 +179,19 @@ func (l *Loop) closeSent(id connID, s *slot) {
 
 // lost: the stream has ended or broken.
 func (l *Loop) lost(id connID, s *slot, err error) {
-	if s.state&stMute != 0 { // first what ended the reading
+	if s.state&inMuted != 0 { // first what ended the reading
 		l.loseLater(id, err)
 		return
 	}
 	eof := errors.Is(err, io.EOF)
-	if eof && s.state&(stCloseRead|stDeaf) != 0 && s.state&stQueued != 0 {
+	if eof && s.state&(phaseCloseRead|phaseFailed) != 0 && s.state&outQueued != 0 {
 		// Our close frame is still to be written, and whoever has ended its half of
 		// the stream may read on.
-		s.state |= stEnded
+		s.state |= phasePeerShut
 		return
 	}
 	why := closed{code: closeAbnormal, err: err}
-	if side := l.slab.ref(id).side; side != nil && (s.state&stCloseRead != 0 || side.closed.err != nil) {
+	if side := l.slab.ref(id).side; side != nil && (s.state&phaseCloseRead != 0 || side.closed.err != nil) {
 		why = side.closed // known before
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
@@ -206,13 +207,13 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	s.buffered.Add(-int64(side.out.bytes))
 	side.out = outbox{}
 	side.tellDrained()
-	s.state &^= stQueued | stArmed
-	if s.state&(stCloseRead|stDeaf) == 0 {
+	s.state &^= outQueued | outArmed
+	if s.state&(phaseCloseRead|phaseFailed) == 0 {
 		side.closed = closed{code: closeAbnormal, err: err}
 	}
-	s.state |= stCloseSent // nothing more is queued
+	s.state |= phaseCloseSent // nothing more is queued
 	s.setClosing(id)
-	if s.state&stEnded != 0 {
+	if s.state&phasePeerShut != 0 {
 		l.end(id, s, side.closed)
 		return
 	}
@@ -222,7 +223,7 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 
 // loseLater is lost after what is posted already.
 func (l *Loop) loseLater(id connID, err error) {
-	l.inbox.post(command{do: doLose, conn: id, more: &more{why: closed{err: err}}})
+	l.inbox.post(command{do: doLost, conn: id, payload: &lost{err}})
 }
 
 // end is the one place where a connection ends: the handler hears it, the slot
@@ -245,6 +246,9 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	*ref = refs{}
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
+	}
+	if s.state&kindHeartbeat != 0 {
+		delete(l.clock.heartbeats, id.index())
 	}
 	s.state, s.fd = 0, -1
 	*l.slab.due(id) = 0
@@ -276,13 +280,13 @@ func (l *Loop) closeAll(why closed) {
 	if err != nil {
 		payload, _ = frame.ClosePayload(why.code, "")
 	}
-	l.each(stReady, func(id connID, s *slot) { l.farewell(id, s, why, payload) })
+	l.each(phaseConnected, func(id connID, s *slot) { l.farewell(id, s, why, payload) })
 }
 
 func (l *Loop) cutAll() {
-	l.each(stReady, func(id connID, s *slot) {
+	l.each(phaseConnected, func(id connID, s *slot) {
 		l.end(id, s, closed{code: closeAbnormal, err: errTerminated})
 	})
-	l.each(stLobby, l.dismiss)
+	l.each(phaseAwaiting, l.dismiss)
 	l.accept.closeAll()
 }

@@ -54,7 +54,7 @@ func (c Conn) SendAll(ms []*Message) error {
 	for _, m := range ms {
 		size += m.Len()
 	}
-	return c.post(command{do: doSendAll, more: &more{messages: ms}, size: size})
+	return c.post(command{do: doSendAll, payload: replay(ms), size: size})
 }
 
 // Encode encodes messages as c takes them, in the calling goroutine. It may be
@@ -80,7 +80,7 @@ func (c Conn) Drain(ctx context.Context) error {
 		return ErrClosed
 	}
 	drained := make(chan struct{})
-	if !c.loop.inbox.post(command{do: doDrain, conn: c.id, more: &more{drained: drained}}) {
+	if !c.loop.inbox.post(command{do: doDrain, conn: c.id, payload: drained}) {
 		return ErrClosed
 	}
 	select {
@@ -133,7 +133,7 @@ func (c Conn) Close(code int, reason string) error {
 	if c.loop == nil || !c.loop.slab.slot(c.id).setClosing(c.id) {
 		return nil
 	}
-	c.loop.inbox.post(command{do: doClose, conn: c.id, more: &more{data: payload, why: closed{code: code, reason: reason}}})
+	c.loop.inbox.post(command{do: doClose, conn: c.id, payload: &closing{closed{code: code, reason: reason}, payload}})
 	return nil
 }
 

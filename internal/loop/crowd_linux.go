@@ -73,7 +73,7 @@ func (l *Loop) readAhead(events []unix.EpollEvent) {
 		}
 		id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
 		s := l.slab.slot(id)
-		if s.alive(id) && s.state&(stReady|stLobby|stTLS|stPaused|stEnded|stHungry) == stReady {
+		if s.alive(id) && s.state&(phaseConnected|phaseAwaiting|kindTLS|inPaused|phasePeerShut|inListed) == phaseConnected {
 			places[l.out.ring.n] = i
 			l.out.ring.prepare(opReceive, int(s.fd), l.in.ahead.at(i))
 		}

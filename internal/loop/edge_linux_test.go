@@ -390,8 +390,12 @@ func TestEveryEndIsSeen(t *testing.T) {
 	everyStill(t, func(t *testing.T, s *still) {
 		for seed := range uint64(300) {
 			r := rand.New(rand.NewPCG(seed, 0))
-			p := loop.Params{Paused: r.IntN(4) == 0, Stream: r.IntN(6) == 0}
-			p.Client = !p.Stream && r.IntN(6) == 0
+			p := loop.Params{Paused: r.IntN(4) == 0}
+			if r.IntN(6) == 0 {
+				p.Framing = loop.FrameBare
+			} else {
+				p.Client = r.IntN(6) == 0
+			}
 			c, ears, peer := s.open(p)
 			var done []string
 			for range r.IntN(9) {

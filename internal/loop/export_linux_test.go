@@ -51,6 +51,9 @@ func NewStill(t testing.TB, o Options) *Still {
 func (s *Still) Turn() (sleeps bool) {
 	s.poll.sleeps = false
 	s.Loop.turn()
+	if afterTurn != nil {
+		afterTurn(s.Loop)
+	}
 	return s.poll.sleeps
 }
 

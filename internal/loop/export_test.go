@@ -1,5 +1,7 @@
 package loop
 
+import "fmt"
+
 // Leftovers is what connections that are gone should have given back: slots,
 // bytes counted as buffered, and memberships. The engine must have ended.
 func (e *Engine) Leftovers() (slots int, bytes int64, memberships int) {
@@ -20,6 +22,43 @@ func (e *Engine) Leftovers() (slots int, bytes int64, memberships int) {
 		}
 	}
 	return slots, bytes, memberships
+}
+
+// Heartbeats is how many connections have a pace of their own. The engine must be at rest.
+func (e *Engine) Heartbeats() (n int) {
+	for _, l := range e.loops {
+		n += len(l.clock.heartbeats)
+	}
+	return n
+}
+
+// CheckTurns has the state of every connection checked after every turn of every loop, from
+// now on.
+func CheckTurns() {
+	afterTurn = func(l *Loop) {
+		if err := l.check(); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// check reports what is wrong with a loop between two turns.
+func (l *Loop) check() error {
+	if n := len(l.out.dirty); n > 0 {
+		return fmt.Errorf("%d queues are not flushed", n)
+	}
+	chunks := l.slab.chunks.Load()
+	if chunks == nil {
+		return nil
+	}
+	for _, c := range *chunks {
+		for i := range c.slots {
+			if err := c.slots[i].check(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // SlotsInUse is how many slots each loop has given out.

@@ -93,7 +93,7 @@ func (g *Group) shardOf(c Conn) *shard {
 func (g *Group) Add(c Conn) {
 	if sh := g.shardOf(c); sh != nil {
 		sh.members.Add(1)
-		if !sh.loop.inbox.post(command{do: doJoin, conn: c.id, shard: sh}) {
+		if !sh.loop.inbox.post(command{do: doJoin, conn: c.id, payload: sh}) {
 			sh.members.Add(-1)
 		}
 	}
@@ -102,7 +102,7 @@ func (g *Group) Add(c Conn) {
 // Remove ends c's membership: it still gets what was appended before.
 func (g *Group) Remove(c Conn) {
 	if sh := g.shardOf(c); sh != nil {
-		sh.loop.inbox.post(command{do: doLeave, conn: c.id, shard: sh})
+		sh.loop.inbox.post(command{do: doLeave, conn: c.id, payload: sh})
 	}
 }
 
@@ -120,12 +120,12 @@ func (g *Group) AppendExcept(m *Message, except Conn) {
 		if except.loop == sh.loop {
 			skip = except.id
 		}
-		sh.loop.inbox.post(command{do: doAppend, conn: skip, shard: sh, message: m, size: m.Len()})
+		sh.loop.inbox.post(command{do: doAppend, conn: skip, payload: sh, message: m, size: m.Len()})
 	}
 }
 
 func (l *Loop) join(id connID, s *slot, sh *shard) {
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		sh.members.Add(-1)
 		return
 	}
@@ -142,7 +142,7 @@ func (f *fanout) link(id connID, s *slot, sh *shard) {
 	}
 	n := f.links.newLink(link{shard: sh.number, place: uint32(len(sh.list)), next: s.links})
 	if s.links != 0 {
-		s.state |= stSharing
+		s.state |= outSharing
 	}
 	s.links = n + 1
 	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
@@ -162,7 +162,7 @@ func (l *Loop) leave(id connID, s *slot, sh *shard) {
 		*at = ls.all[n].next
 		l.fanout.unlink(n)
 		if s.links == 0 || ls.all[s.links-1].next == 0 {
-			s.state &^= stSharing
+			s.state &^= outSharing
 		}
 		return
 	}
@@ -175,7 +175,7 @@ func (f *fanout) leaveAll(s *slot) {
 		s.links = f.links.all[n].next
 		f.unlink(n)
 	}
-	s.state &^= stSharing
+	s.state &^= outSharing
 }
 
 // unlink takes a membership out of its shard; the last of the list takes its
@@ -360,8 +360,8 @@ func (l *Loop) flushShard(sh *shard) {
 // deliver does it for one member, or lists it.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
-	shared := s.state&stSharing != 0 && len(l.fanout.hot) > 1 && l.fanout.waitsElsewhere(s, sh)
-	if m.cursor != 0 || shared || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
+	shared := s.state&outSharing != 0 && len(l.fanout.hot) > 1 && l.fanout.waitsElsewhere(s, sh)
+	if m.cursor != 0 || shared || s.state&needsQueue != 0 || s.fd < 0 || sh.latest && s.state&kindTLS != 0 {
 		if shared {
 			l.catchUp(m.conn, s)
 		} else {
@@ -375,7 +375,7 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	if b.bytes == nil {
 		*b = l.joined(sh.log, f)
 	}
-	if s.state&stTLS != 0 {
+	if s.state&kindTLS != 0 {
 		if l.deliverTLS(m.conn, s, l.slab.ref(m.conn).tls, b) {
 			return outcome{deliveries: b.messages, bytes: len(b.bytes)} // it counts its writes
 		}

@@ -149,7 +149,7 @@ func (o *outbox) leaveLane(sh *shard) (bytes int) {
 
 // conflate lets a message of a group that conflates wait for a connection.
 func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		return
 	}
 	out := &l.sideOf(id).out
@@ -162,7 +162,7 @@ func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 	if conflated {
 		l.stats.conflated.Add(1)
 	}
-	s.state |= stQueued
+	s.state |= outQueued
 	l.out.markDirty(id, s)
 }
 

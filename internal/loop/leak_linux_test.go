@@ -41,7 +41,7 @@ func TestNothingIsLeft(t *testing.T) {
 				for i := range 30 {
 					params := loop.Params{DeflateBits: uint8(i % 2 * 15), Paused: name == "paused" && i%2 == 0}
 					if i >= 20 { // to whom all of that is bytes
-						params = loop.Params{Stream: true}
+						params = loop.Params{Framing: loop.FrameBare}
 					}
 					c, e, p := r.conn(params)
 					groups[0].Add(c)

@@ -47,6 +47,9 @@ func (l *Loop) run() {
 	defer l.out.closeRing()
 	for !l.stopped {
 		l.turn()
+		if afterTurn != nil {
+			afterTurn(l)
+		}
 	}
 	l.cutAll()
 }
@@ -101,9 +104,9 @@ func (l *Loop) react(id connID, s *slot) {
 		return
 	}
 	l.obeyAll()
-	if n := len(l.out.dirty) - 1; n >= 0 && l.out.dirty[n] == id && s.alive(id) && s.state&(stArmed|stHeld) == 0 {
+	if n := len(l.out.dirty) - 1; n >= 0 && l.out.dirty[n] == id && s.alive(id) && s.state&(outArmed|outHeld) == 0 {
 		l.out.dirty = l.out.dirty[:n]
-		s.state &^= stDirty
+		s.state &^= outDirty
 		l.flushQueue(id, s)
 	}
 }
@@ -125,170 +128,15 @@ func (l *Loop) hear() {
 // been posted.
 func (l *Loop) muchPosted() bool { return l.inbox.bytes.Load() >= readBytes }
 
-func (l *Loop) obey(c *command) {
-	switch c.do {
-	case doOpen:
-		l.opened(c.conn, c.more.open)
-		return
-	case doAppend:
-		l.append(c.shard, c.message, c.conn)
-		return
-	case doTighten:
-		l.tighten(c.more.written)
-		return
-	case doCloseAll:
-		l.closeAll(c.more.why)
-		return
-	case doStop:
-		l.stopped = true
-		return
-	case doArrive:
-		l.arrived(c.more.arrival)
-		return
-	case doListen:
-		l.listen(c.more.listen)
-		return
-	case doUnlisten:
-		l.unlisten(c.more.written)
-		return
-	}
-	s := l.slab.slot(c.conn)
-	if c.do == doSend || c.do == doSendAll {
-		s.buffered.Add(-int64(c.size)) // from here the queue counts it
-	}
-	if s.alive(c.conn) && s.state&stLobby != 0 {
-		switch c.do {
-		case doRefuse:
-			l.refuse(c.conn, s, c.more.data)
-		case doForget:
-			l.dismiss(c.conn, s)
-		}
-		return
-	}
-	if !s.alive(c.conn) || s.state&stReady == 0 {
-		switch c.do {
-		case doJoin:
-			c.shard.members.Add(-1)
-		case doDrain:
-			close(c.more.drained)
-		}
-		return
-	}
-	switch c.do {
-	case doSend:
-		l.send(c.conn, s, c.message)
-	case doSendAll:
-		l.sendAll(c.conn, s, c.more.messages)
-	case doDrain:
-		if s.state&stQueued == 0 {
-			close(c.more.drained)
-		} else {
-			side := l.sideOf(c.conn)
-			side.drains = append(side.drains, c.more.drained)
-		}
-	case doClose:
-		l.startClose(c.conn, s, c.more.why, c.more.data)
-	case doFarewell:
-		l.farewell(c.conn, s, c.more.why, c.more.data)
-	case doTerminate:
-		l.end(c.conn, s, closed{code: closeAbnormal, err: errTerminated})
-	case doStart:
-		s.state &^= stHeld
-		l.out.markDirty(c.conn, s)
-	case doPause:
-		l.setPaused(c.conn, s, true)
-	case doResume:
-		l.setPaused(c.conn, s, false)
-	case doJoin:
-		l.join(c.conn, s, c.shard)
-	case doLeave:
-		l.leave(c.conn, s, c.shard)
-	case doRead:
-		l.pipeRead(c.conn, s, c.more.data, c.more.why.err)
-	case doWritten:
-		l.pipeWritten(c.conn, s, c.more.written, c.more.why.err)
-	case doLose:
-		l.lost(c.conn, s, c.more.why.err)
-	case doFail:
-		s.state &^= stMute
-		l.fail(c.conn, s, c.more.why)
-	case doAnswer:
-		s.state &^= stMute
-		l.closeRead(c.conn, s, c.more.why)
-	}
-}
-
-// opened takes a connection over.
-func (l *Loop) opened(id connID, o *opening) {
-	s := l.slab.slot(id)
-	inLobby := s.state&stLobby != 0
-	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.clock.now, 0, 0
-	s.state = stReady | s.state&(stUnread|stHungry)
-	if o.tls != nil {
-		s.state |= stTLS
-	}
-	if o.params.Client {
-		s.state |= stClient
-	}
-	if o.params.Held {
-		s.state |= stHeld
-	}
-	if o.params.Paused {
-		s.state |= stPaused
-	}
-	if o.params.Recovers {
-		s.state |= stRecovers
-	}
-	if o.params.Takeover {
-		s.state |= stTakesOver
-	}
-	first := l.engine.clock.ping
-	if o.params.Stream {
-		s.state |= stStream
-		s.pinged, first = l.clock.now, l.engine.clock.beat
-		if s.fd >= 0 {
-			giveUp(int(s.fd), laneAge*l.engine.options.BacklogAge) // it is asked for no answer; who has vanished acknowledges nothing
-		}
-	}
-	r := l.slab.ref(id)
-	r.handler, r.tls = o.handler, o.tls
-	if o.nc != nil {
-		l.newPipe(id, o.nc)
-	} else if inLobby {
-		l.dropSide(r)
-		l.readOn(id, s)
-	} else if err := l.poll.add(o.fd, id); err != nil {
-		l.end(id, s, closed{code: closeAbnormal, err: err})
-		return
-	}
-	if o.params.Takeover || o.params.PeerBits > 0 {
-		l.sideOf(id).contexts = newContexts(o.params)
-	}
-	l.lookAt(id, first)
-	if len(o.params.Preface) > 0 {
-		l.enqueue(id, s, o.params.Preface, 0)
-	}
-	switch {
-	case o.params.Paused && len(o.buffered) > 0:
-		l.sideOf(id).held = o.buffered
-	case o.params.Paused:
-	case len(o.buffered) > 0:
-		l.input(id, s, o.buffered)
-	}
-	if o.tls != nil {
-		l.in.list(id, s)
-	}
-}
-
 // setPaused stops or starts reading. What was read before and held comes first.
 // What is only waiting for the end of the stream is not paused any more.
 func (l *Loop) setPaused(id connID, s *slot, paused bool) {
-	if paused == (s.state&stPaused != 0) || paused && s.state&(stMute|stDeaf|stCloseRead) != 0 {
+	if paused == (s.state&inPaused != 0) || paused && s.state&(inMuted|phaseFailed|phaseCloseRead) != 0 {
 		return
 	}
-	s.state ^= stPaused
+	s.state ^= inPaused
 	if paused {
-		s.state &^= stPinged // its answer would not be heard
+		s.state &^= inPinged // its answer would not be heard
 		return
 	}
 	l.readOn(id, s)
@@ -311,8 +159,8 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 // readOn comes back to a connection of which the poller has told while it was not to be
 // read.
 func (l *Loop) readOn(id connID, s *slot) {
-	if s.state&(stUnread|stPaused) == stUnread {
-		s.state &^= stUnread
+	if s.state&(inUnread|inPaused) == inUnread {
+		s.state &^= inUnread
 		l.in.list(id, s)
 	}
 }
@@ -375,7 +223,7 @@ func (p *spares) keep(d *side) {
 // tidy drops an empty side: an idle connection keeps none.
 func (l *Loop) tidy(id connID, s *slot) {
 	r := l.slab.ref(id)
-	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.contexts == nil && d.out.empty() && s.state&(stCloseSent|stCloseRead|stDeaf) == 0 {
+	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.contexts == nil && d.out.empty() && s.state&(phaseCloseSent|phaseCloseRead|phaseFailed) == 0 {
 		l.dropSide(r)
 	}
 }

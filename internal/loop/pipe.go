@@ -22,7 +22,7 @@ func (l *Loop) newPipe(id connID, nc net.Conn) {
 	p := &pipe{loop: l, id: id, nc: nc, next: make(chan struct{}, 1)}
 	l.sideOf(id).pipe = p
 	l.engine.running.Go(p.read)
-	if l.slab.slot(id).state&stPaused == 0 {
+	if l.slab.slot(id).state&inPaused == 0 {
 		p.readOn()
 	}
 }
@@ -40,7 +40,7 @@ func (p *pipe) read() {
 	b := make([]byte, pipeReadBytes)
 	for range p.next {
 		n, err := p.nc.Read(b)
-		if !p.loop.inbox.post(command{do: doRead, conn: p.id, more: &more{data: b[:n], why: closed{err: err}}}) || err != nil {
+		if !p.loop.inbox.post(command{do: doRead, conn: p.id, payload: &pipeRead{b[:n], err}}) || err != nil {
 			return
 		}
 	}
@@ -71,11 +71,11 @@ func (l *Loop) feed() {
 		if !s.alive(id) {
 			continue
 		}
-		s.state &^= stHungry
+		s.state &^= inListed
 		switch {
 		case s.fd >= 0:
 			l.readable(id, true)
-		case s.state&(stReady|stPaused) == stReady:
+		case s.state&(phaseConnected|inPaused) == phaseConnected:
 			l.slab.ref(id).side.pipe.readOn()
 		}
 	}
@@ -121,7 +121,7 @@ func (p *pipe) write(buffers net.Buffers) {
 		n, err = p.nc.Write(b)
 		written += n
 	}
-	p.loop.inbox.post(command{do: doWritten, conn: p.id, more: &more{written: written, why: closed{err: err}}})
+	p.loop.inbox.post(command{do: doWritten, conn: p.id, payload: &pipeWrite{written, err}})
 }
 
 // pipeWritten: the writer is done.
@@ -129,7 +129,7 @@ func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
 	side := l.slab.ref(id).side
 	side.out.lent = 0
 	l.stats.count(l.sent(s, &side.out, n))
-	s.state &^= stArmed
+	s.state &^= outArmed
 	if err != nil {
 		l.unwritable(id, s, err)
 		return

@@ -138,7 +138,7 @@ func (l *Loop) told(ev *unix.EpollEvent, i int) {
 	case !s.alive(id):
 	case l.in.ahead.some && l.in.ahead.results[i] != notRead:
 		l.wasRead(id, s, i)
-	case !more && ev.Events&unix.EPOLLIN == 0, s.state&stHungry != 0: // else it is read in the next turn
+	case !more && ev.Events&unix.EPOLLIN == 0, s.state&inListed != 0: // else it is read in the next turn
 	case l.in.ahead.some && l.muchPosted():
 		l.in.list(id, s)
 	default:

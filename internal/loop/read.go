@@ -12,15 +12,15 @@ import (
 // more: the end of the stream, or what follows an urgent byte.
 func (l *Loop) readable(id connID, more bool) {
 	s := l.slab.slot(id)
-	lobby := s.state&stLobby != 0
-	if !s.alive(id) || !lobby && s.state&stReady == 0 {
+	lobby := s.state&phaseAwaiting != 0
+	if !s.alive(id) || !lobby && s.state&phaseConnected == 0 {
 		return // of an earlier life of the slot
 	}
-	if s.state&(stPaused|stEnded) != 0 {
-		s.state |= stUnread
+	if s.state&(inPaused|phasePeerShut) != 0 {
+		s.state |= inUnread
 		return
 	}
-	if s.state&(stTLS|stDeaf) == stTLS {
+	if s.state&(kindTLS|phaseFailed) == kindTLS {
 		t := l.slab.ref(id).tls
 		l.readTLS(id, s, t)
 		if t.budget <= 0 && s.alive(id) {
@@ -66,9 +66,9 @@ func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
 // of a frame or message.
 func (l *Loop) input(id connID, s *slot, p []byte) {
 	s.seen = l.clock.now
-	s.state &^= stPinged
+	s.state &^= inPinged
 	l.stats.read.Add(uint64(len(p)))
-	if s.state&(stMute|stDeaf|stCloseRead|stStream) != 0 {
+	if s.state&(inMuted|phaseFailed|phaseCloseRead) != 0 || s.framing().ignored {
 		return // RFC 6455 §1.4: what comes after a close frame is not looked at
 	}
 	ref := l.slab.ref(id)
@@ -107,7 +107,7 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 	case frame.Text, frame.Binary:
 		ref.handler.Message(ev.Op, ev.Payload)
 	case frame.Ping:
-		if s.state&stCloseSent == 0 {
+		if s.state&phaseCloseSent == 0 {
 			l.send(id, s, newSingle(frame.Pong, ev.Payload)) // RFC 6455 §5.5.3
 		}
 	case frame.Pong:
@@ -115,7 +115,7 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 			h.Pong(ev.Payload)
 		}
 	case frame.Close:
-		l.mute(id, s, doAnswer, closed{code: ev.Code, reason: ev.Reason})
+		l.mute(id, s, doAnswerClose, closed{code: ev.Code, reason: ev.Reason})
 		return false
 	}
 	return true
@@ -130,6 +130,6 @@ func (l *Loop) violated(id connID, s *slot, err error) {
 // that it comes after the answers that handlers have just posted to messages
 // read before.
 func (l *Loop) mute(id connID, s *slot, do action, why closed) {
-	s.state |= stMute
-	l.inbox.post(command{do: do, conn: id, more: &more{why: why}})
+	s.state |= inMuted
+	l.inbox.post(command{do: do, conn: id, payload: &why})
 }

@@ -37,7 +37,7 @@ func newReading(o *Options, sockets bool) reading {
 
 func (in *reading) rulesOf(s *slot) *frame.Rules {
 	i := 0
-	if s.state&stClient != 0 {
+	if s.state&kindClient != 0 {
 		i |= 1
 	}
 	if form(s.form.Load()) != plainForm {
@@ -48,8 +48,8 @@ func (in *reading) rulesOf(s *slot) *frame.Rules {
 
 // list puts a connection on the ready list.
 func (in *reading) list(id connID, s *slot) {
-	if s.state&stHungry == 0 {
-		s.state |= stHungry
+	if s.state&inListed == 0 {
+		s.state |= inListed
 		in.ready = append(in.ready, id)
 	}
 }

@@ -27,7 +27,7 @@ type slot struct {
 	seen   uint32 // tick of the last bytes read
 	pinged uint32 // tick of the ping that waits for a sign of life; of a stream's last one; of the beginning of the closing
 	links  uint32 // first of its memberships, number+1
-	state  uint32 // st…
+	state  uint32 // kind, phase, input and output: see state.go
 }
 
 // A slot's life is its generation above two bits. Both are read and set by any
@@ -52,42 +52,11 @@ func (s *slot) setClosing(id connID) bool {
 	return s.life.CompareAndSwap(lifeOf(id, lifeOpen), lifeOf(id, lifeClosing))
 }
 
-// States of a connection, bits of slot.state.
-const (
-	stReady     uint32 = 1 << iota // the loop has taken it over
-	stClient                       // we dialled
-	stHeld                         // not writing yet
-	stPaused                       // not reading
-	stArmed                        // a backlog waits for EPOLLOUT, or for the pipe's writer
-	stDirty                        // listed for the flush at the end of the batch
-	stQueued                       // has a queue of its own
-	stSharing                      // member of more than one group
-	stPinged                       // a ping waits for a sign of life
-	stCloseSent                    // our close frame is in the queue or out
-	stCloseRead                    // theirs has come
-	stMute                         // reading is over; what follows from that is posted
-	stDeaf                         // the connection has failed: input is thrown away
-	stShut                         // we have shut our sending half
-	stEnded                        // the peer has shut its own
-	stLobby                        // it has not yet said what it wants
-	stTLS                          // what is read and written goes through crypto/tls
-	stUnread                       // something may have come while it was not to be read
-	stHungry                       // listed to be read: see Loop.hungry
-	stRecovers                     // knows what to do when it was slow
-	stStream                       // no WebSocket: see Params.Stream
-	stTakesOver                    // compresses for itself: see contexts
-)
-
-// stAlone: the states in which a group's joined block may be written directly,
-// when none of these is set; and no other group has
-// something for it, which only stSharing can mean.
-const stAlone = stHeld | stArmed | stQueued | stCloseSent | stClient | stTakesOver
-
 // refs is what a slot needs pointers for.
 type refs struct {
 	handler Handler
 	side    *side
-	tls     *transport // with stTLS
+	tls     *transport // with kindTLS
 }
 
 const chunkSlots = 1024

@@ -123,7 +123,7 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	case len(t.sealed) > sealedBytes:
 		l.stats.slowBytes.Add(1) // the peer asks and asks, and does not read
 		l.end(id, s, slow(s))
-	case len(t.sealed) > 0 && s.state&(stArmed|stHeld) == 0:
+	case len(t.sealed) > 0 && s.state&(outArmed|outHeld) == 0:
 		l.flushSealed(id, s, t)
 	}
 }
@@ -155,7 +155,7 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		if len(t.sealed) > 0 {
 			if err := l.writeSealed(t); err != nil {
 				t.taken = 0
-				if s.state&stQueued != 0 {
+				if s.state&outQueued != 0 {
 					l.unwritable(id, s, err)
 				}
 				return // a lost answer of crypto/tls is told by the next write
@@ -185,9 +185,9 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		}
 		t.taken = n
 	}
-	if s.state&stQueued != 0 {
+	if s.state&outQueued != 0 {
 		l.drained(id, s)
-	} else if s.state&stShut != 0 {
+	} else if s.state&phaseShut != 0 {
 		shutSocket(t.fd)
 	}
 }

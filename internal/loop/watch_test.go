@@ -56,7 +56,7 @@ func TestToldOnce(t *testing.T) {
 			l := &Loop{engine: &Engine{clock: newClock(Options{}.withDefaults())}, poll: p}
 			id := l.slab.take(l).id
 			s := l.slab.slot(id)
-			s.fd, s.state = 1, stReady
+			s.fd, s.state = 1, phaseConnected
 			c.do(l, id, s)
 			if p.times != c.asks {
 				t.Errorf("asked %d times, want %d", p.times, c.asks)

@@ -108,8 +108,8 @@ func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 // frameFor is the message's frame for a connection. It is to be queued, and nothing
 // else before it.
 func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
-	if s.state&stTakesOver != 0 && s.state&stCloseSent == 0 {
-		return l.sideOf(id).contexts.frame(m, s.state&stClient != 0)
+	if s.state&kindTakesOver != 0 && s.state&phaseCloseSent == 0 {
+		return l.sideOf(id).contexts.frame(m, s.state&kindClient != 0)
 	}
 	return l.sharedFrame(s, m)
 }
@@ -117,7 +117,7 @@ func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
 // sharedFrame is the same, standing alone.
 func (l *Loop) sharedFrame(s *slot, m *Message) []byte {
 	f := form(s.form.Load()) &^ takesOver
-	if s.state&stClient != 0 {
+	if s.state&kindClient != 0 {
 		return m.masked(f, l.engine.options.DeflateMinBytes)
 	}
 	return m.frame(f, l.engine.options.DeflateMinBytes)
@@ -130,13 +130,13 @@ func (l *Loop) enqueue(id connID, s *slot, b []byte, messages int) {
 }
 
 func (l *Loop) push(id connID, s *slot, w waiting) {
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		return
 	}
 	w.since = l.clock.now
 	l.sideOf(id).out.push(w)
 	s.buffered.Add(int64(len(w.bytes)))
-	s.state |= stQueued
+	s.state |= outQueued
 	l.out.markDirty(id, s)
 }
 
@@ -154,9 +154,12 @@ func (l *Loop) flush() {
 // flushQueues writes each queue that is listed once.
 func (l *Loop) flushQueues() {
 	many := len(l.out.dirty) >= ringLeast
-	for i := 0; i < len(l.out.dirty); i++ { // ending a connection may list no others, but closing may list itself
-		if i%glanceEvery == glanceEvery-1 {
-			l.sendListed(l.wrote)
+	for i := 0; ; i++ {
+		if i == len(l.out.dirty) || i%glanceEvery == glanceEvery-1 {
+			l.sendListed(l.wrote) // which closes slow connections: that lists them again
+			if i == len(l.out.dirty) {
+				break
+			}
 			l.glance()
 		}
 		id := l.out.dirty[i]
@@ -164,9 +167,9 @@ func (l *Loop) flushQueues() {
 		if !s.alive(id) {
 			continue
 		}
-		s.state &^= stDirty
+		s.state &^= outDirty
 		switch {
-		case s.state&(stArmed|stHeld) != 0:
+		case s.state&(outArmed|outHeld) != 0:
 			l.judge(id, s)
 		case many && l.listQueue(id, s):
 			if l.out.ring.full() {
@@ -176,7 +179,6 @@ func (l *Loop) flushQueues() {
 			l.flushQueue(id, s)
 		}
 	}
-	l.sendListed(l.wrote)
 	l.out.dirty = l.out.dirty[:0]
 }
 
@@ -261,8 +263,8 @@ func (l *Loop) write(fd int, b []byte) (int, error) {
 
 // arm waits for room in the socket.
 func (l *Loop) arm(id connID, s *slot) {
-	if s.state&stArmed == 0 {
-		s.state |= stArmed
+	if s.state&outArmed == 0 {
+		s.state |= outArmed
 		if s.fd >= 0 {
 			l.poll.ask(int(s.fd), id)
 		}
@@ -273,20 +275,20 @@ func (l *Loop) arm(id connID, s *slot) {
 // writable goes on where the socket was full.
 func (l *Loop) writable(id connID) {
 	s := l.slab.slot(id)
-	if !s.alive(id) || s.state&stArmed == 0 {
+	if !s.alive(id) || s.state&outArmed == 0 {
 		return
 	}
-	s.state &^= stArmed
+	s.state &^= outArmed
 	l.flushQueue(id, s)
 }
 
 // drained: the queue is empty.
 func (l *Loop) drained(id connID, s *slot) {
-	s.state &^= stQueued
+	s.state &^= outQueued
 	if side := l.slab.ref(id).side; side != nil {
 		side.tellDrained()
 	}
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		l.closeSent(id, s)
 		return
 	}
@@ -303,7 +305,7 @@ func (d *side) tellDrained() {
 // judge closes a connection whose backlog is beyond its bounds.
 func (l *Loop) judge(id connID, s *slot) {
 	side := l.slab.ref(id).side
-	if side == nil || side.out.empty() || s.state&(stCloseSent|stHeld) != 0 {
+	if side == nil || side.out.empty() || s.state&(phaseCloseSent|outHeld) != 0 {
 		return
 	}
 	o, out := &l.engine.options, &side.out
@@ -336,25 +338,25 @@ func (l *Loop) judge(id connID, s *slot) {
 	l.fail(id, s, slow(s))
 }
 
-// tightly is by how many bits backlog bounds shrink while memory is short.
-const tightly = 3
+// tightly is by how much backlog bounds shrink while memory is short.
+const tightly tightness = 3
 
 // Tighten divides the bounds of backlogs by eight, or gives them back. Who has more
 // waiting than that is closed as slow; who reads notices nothing.
 func (e *Engine) Tighten(on bool) {
-	by := 0
+	by := tightness(0)
 	if on {
 		by = tightly
 	}
 	for _, l := range e.loops {
-		l.inbox.post(command{do: doTighten, more: &more{written: by}})
+		l.inbox.post(command{do: doTighten, payload: by})
 	}
 }
 
-func (l *Loop) tighten(by int) {
+func (l *Loop) tighten(by tightness) {
 	if l.out.tight = by; by > 0 {
-		l.each(stReady, func(id connID, s *slot) {
-			if s.state&stArmed != 0 {
+		l.each(phaseConnected, func(id connID, s *slot) {
+			if s.state&outArmed != 0 {
 				l.judge(id, s)
 			}
 		})

@@ -8,7 +8,7 @@ type writing struct {
 	ring       *ring                               // sends to many; nil: put does
 	listed     [ringSends]listed                   // prepared in the ring
 	dirty      []connID                            // connections with a queue to flush at the end of the batch
-	tight      int                                 // backlog bounds are divided by 1<<tight: see Engine.Tighten
+	tight      tightness                           // backlog bounds are divided by 1<<tight: see Engine.Tighten
 }
 
 func newWriting() writing {
@@ -16,8 +16,8 @@ func newWriting() writing {
 }
 
 func (w *writing) markDirty(id connID, s *slot) {
-	if s.state&stDirty == 0 {
-		s.state |= stDirty
+	if s.state&outDirty == 0 {
+		s.state |= outDirty
 		w.dirty = append(w.dirty, id)
 	}
 }

@@ -58,11 +58,11 @@ type connection struct{ gateway.Subscriber }
 // Message never comes: the client of a stream says nothing.
 func (*connection) Message(frame.Opcode, []byte) {}
 
-// commentMessage is Beat's answer, for all connections.
+// commentMessage is Heartbeat's answer, for all connections.
 var commentMessage = loop.NewBareMessage([]byte(comment), "")
 
-// Beat is a loop.BeatHandler's.
-func (*connection) Beat() *loop.Message { return commentMessage }
+// Heartbeat is a loop.HeartbeatHandler's.
+func (*connection) Heartbeat() *loop.Message { return commentMessage }
 
 // Farewell says in a drain when to come back.
 func (c *connection) Farewell() *loop.Message {

@@ -7,10 +7,10 @@ const ringSends = 64
 // ringLeast is to how many, or from how many, it pays.
 const ringLeast = 8
 
-// heard is how many connections of a crowd are read in a row, before what their handlers
+// batchReads is how many connections of a batch are read in a row, before what their handlers
 // have posted is taken: enough for what that needs to stay in the processor's caches, and
 // so few that their own memory does, too.
-const heard = 16
+const batchReads = 16
 
 // listed is a member whose block is prepared in the loop's ring, or a connection whose
 // queue's next bytes are.
@@ -19,9 +19,9 @@ type listed struct {
 	block block
 }
 
-// sendListed sends what is listed and tells of each what the socket has taken. Nothing may
+// writeListed sends what is listed and tells of each what the socket has taken. Nothing may
 // come to the connections in between.
-func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error) outcome) {
+func (l *Loop) writeListed(sent func(c *listed, s *slot, n int, err error) outcome) {
 	if l.out.ring == nil || l.out.ring.n == 0 {
 		return
 	}

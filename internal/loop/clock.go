@@ -147,7 +147,7 @@ func (l *Loop) scan() {
 				looks--
 				c.due[i] = 0
 				id := newConnID(uint32(n*chunkSlots+i), uint32(c.slots[i].life.Load()>>2))
-				l.look(id, &c.slots[i])
+				l.checkTime(id, &c.slots[i])
 			}
 		}
 		l.clock.scanAt = (n + 1) * chunkSlots
@@ -157,13 +157,13 @@ func (l *Loop) scan() {
 
 var pingMessage = NewMessage(frame.Ping, nil)
 
-// look is where time does something to a connection: the end of a close that
+// checkTime is where time does something to a connection: the end of a close that
 // takes too long, of a backlog that is too old, of a peer that is silent after a
 // ping; and a ping after a silence.
-func (l *Loop) look(id connID, s *slot) {
+func (l *Loop) checkTime(id connID, s *slot) {
 	c := l.engine.clock
 	if s.state&phaseAwaiting != 0 {
-		l.lookLobby(id, s, &l.slab.ref(id).side.lobby)
+		l.checkAwaiting(id, s, &l.slab.ref(id).side.awaiting)
 		return
 	}
 	if s.state&phaseCloseSent != 0 {
@@ -183,7 +183,7 @@ func (l *Loop) look(id connID, s *slot) {
 		return
 	}
 	if s.state&outArmed != 0 {
-		l.judge(id, s)
+		l.closeIfSlow(id, s)
 		if s.state&phaseCloseSent != 0 {
 			return
 		}
@@ -210,7 +210,7 @@ func (l *Loop) ping(id connID, s *slot) {
 			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
 			return
 		}
-		if l.unheard(id, s) {
+		if l.readLast(id, s) {
 			l.lookAt(id, min(c.pong, c.ping))
 		} else if s.alive(id) {
 			l.end(id, s, closed{code: closeAbnormal, err: errSilent})
@@ -246,10 +246,10 @@ func (l *Loop) heartbeat(id connID, s *slot) {
 	}
 }
 
-// unheard reads what a connection may have said that is to be ended for its
+// readLast reads what a connection may have said that is to be ended for its
 // silence: the answer may lie unread where the loop did not get to it. It reports
 // whether the connection is to live on.
-func (l *Loop) unheard(id connID, s *slot) bool {
+func (l *Loop) readLast(id connID, s *slot) bool {
 	if s.fd >= 0 {
 		l.readable(id, true)
 		return s.alive(id) && s.state&inPinged == 0

@@ -23,7 +23,7 @@ var (
 	errEnded      = errors.New("ended here") // of a stream
 )
 
-// closed is what the handler will be told of the end.
+// closed is what the handler receives at the end.
 type closed struct {
 	code   int
 	reason string
@@ -206,7 +206,7 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
 	s.buffered.Add(-int64(side.out.bytes))
 	side.out = outbox{}
-	side.tellDrained()
+	side.closeDrained()
 	s.state &^= outQueued | outArmed
 	if s.state&(phaseCloseRead|phaseFailed) == 0 {
 		side.closed = closed{code: closeAbnormal, err: err}
@@ -226,7 +226,7 @@ func (l *Loop) loseLater(id connID, err error) {
 	l.inbox.post(command{do: doLost, conn: id, payload: &lost{err}})
 }
 
-// end is the one place where a connection ends: the handler hears it, the slot
+// end is the one place where a connection ends: the handler is called, the slot
 // is given back.
 func (l *Loop) end(id connID, s *slot, why closed) {
 	l.fanout.leaveAll(s)
@@ -236,7 +236,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 		ref.tls.farewell()
 	}
 	if side != nil {
-		side.tellDrained()
+		side.closeDrained()
 		s.buffered.Add(-int64(side.out.bytes))
 		if side.pipe != nil {
 			side.pipe.close()
@@ -252,7 +252,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	}
 	s.state, s.fd = 0, -1
 	*l.slab.due(id) = 0
-	l.slab.give(id.index())
+	l.slab.release(id.index())
 	if handler != nil {
 		handler.Closed(why.code, why.reason, why.err)
 	}
@@ -287,6 +287,6 @@ func (l *Loop) cutAll() {
 	l.each(phaseConnected, func(id connID, s *slot) {
 		l.end(id, s, closed{code: closeAbnormal, err: errTerminated})
 	})
-	l.each(phaseAwaiting, l.dismiss)
+	l.each(phaseAwaiting, l.closeAwaiting)
 	l.accept.closeAll()
 }

@@ -9,7 +9,7 @@ const (
 	// Of a loop.
 	doAppend   action = iota // *shard: add message for all its members but conn
 	doOpen                   // *opening: take conn over
-	doAccepted               // *arrival: a socket that another loop has accepted
+	doAccepted               // *acceptedSocket: a socket that another loop has accepted
 	doListen                 // *listening
 	doUnlisten               // descriptor: of the listener
 	doTighten                // tightness: of the bounds of backlogs

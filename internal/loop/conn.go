@@ -41,7 +41,7 @@ func (c Conn) Write(op frame.Opcode, payload []byte) error {
 	m := newSingle(op, payload)
 	err := c.Send(m)
 	if err != nil {
-		m.left()
+		m.recycle()
 	}
 	return err
 }
@@ -105,7 +105,7 @@ func (c Conn) post(cmd command) error {
 		return ErrClosed
 	}
 	s := c.loop.slab.slot(c.id)
-	if !s.open(c.id) {
+	if !s.isOpen(c.id) {
 		return ErrClosed
 	}
 	if s.buffered.Load() > c.loop.engine.options.SendBytes {
@@ -172,4 +172,4 @@ func (c Conn) Buffered() int64 {
 
 // Open reports whether Send would take a message: the connection is neither
 // closed nor closing.
-func (c Conn) Open() bool { return c.loop != nil && c.loop.slab.slot(c.id).open(c.id) }
+func (c Conn) Open() bool { return c.loop != nil && c.loop.slab.slot(c.id).isOpen(c.id) }

@@ -89,9 +89,9 @@ type Params struct {
 	Takeover    bool   // our messages refer to those before them: nothing compressed is shared, and the window is kept
 	PeerBits    uint8  // the peer's window, which is kept as its messages refer to those before; 0: they stand alone
 	Preface     []byte // written before all else: the server's answer to the handshake
-	Held        bool   // nothing is written before Conn.Start: who is told that it is connected is then in its groups already
+	Held        bool   // nothing is written before Conn.Start, so that a connection can join its groups first
 	Paused      bool   // nothing is read before Conn.Resume
-	Recovers    bool   // the peer can come back to where it was: too slow, it is closed with 4408, not 1013
+	Recovers    bool   // the peer can come back to where it was: when it is too slow it is closed with 4408, not 1013
 
 	Framing Framing // default FrameWebSocket
 
@@ -128,11 +128,11 @@ type Handler interface {
 	Closed(code int, reason string, err error)
 }
 
-// A PongHandler is a Handler that wants to know of pongs.
+// A PongHandler is a Handler that receives pongs.
 type PongHandler interface{ Pong(data []byte) }
 
-// A FarewellHandler is a Handler that has something to say before the engine closes
-// its connection, by Conn.Farewell or Shutdown; nil is nothing.
+// A FarewellHandler is a Handler with a last message, sent before the engine closes
+// its connection by Conn.Farewell or Shutdown; nil is nothing.
 type FarewellHandler interface{ Farewell() *Message }
 
 // A HeartbeatHandler is a Handler that shows the peer signs of life: Heartbeat's answer is
@@ -152,8 +152,8 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 		nc.Close()
 		return Conn{}, fmt.Errorf("open connection: %w", net.ErrClosed)
 	}
-	if a, ok := nc.(arrived); ok {
-		return a.open(buffered, p, build), nil
+	if a, ok := nc.(acceptedConn); ok {
+		return a.upgrade(buffered, p, build), nil
 	}
 	if int(p.Framing) >= len(framings) {
 		nc.Close()
@@ -171,7 +171,7 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 	if fd >= 0 {
 		nc = nil // closed by takeSocket: the socket lives on as fd
 	}
-	c := l.slab.take(l)
+	c := l.slab.allocate(l)
 	l.slab.slot(c.id).form.Store(p.form())
 	e.live.Add(1)
 	l.inbox.post(command{do: doOpen, conn: c.id, payload: &opening{fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c)}})

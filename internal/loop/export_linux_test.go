@@ -88,12 +88,12 @@ func (s *Still) Congest(on bool) {
 }
 
 // Arrive lets a connection in as if it had been accepted.
-func (s *Still) Arrive(t testing.TB, nc net.Conn, r Reception) {
+func (s *Still) Arrive(t testing.TB, nc net.Conn, r Handshaker) {
 	t.Helper()
 	fd, err := takeDescriptor(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &listening{reception: &reception{Reception: r}, timeout: s.clock.in(r.HeaderTimeout)}
-	s.Loop.arrived(arrival{fd: fd, listening: n})
+	n := &listening{handshaking: &handshaking{Handshaker: r}, timeout: s.clock.in(r.HeaderTimeout)}
+	s.Loop.await(acceptedSocket{fd: fd, listening: n})
 }

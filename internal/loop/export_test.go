@@ -82,6 +82,6 @@ type Lane struct{ lane lane }
 func NewLane() *Lane { return new(Lane) }
 
 func (n *Lane) Put(key, value string) { n.lane.put(laneKey{key: key}, []byte(value)) }
-func (n *Lane) Take() string          { return string(n.lane.take()) }
+func (n *Lane) Take() string          { return string(n.lane.pop()) }
 func (n *Lane) Len() int              { return n.lane.len() }
 func (n *Lane) Bytes() int            { return n.lane.bytes }

@@ -315,14 +315,14 @@ func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64
 		if sh.latest {
 			l.conflate(id, s, sh, sh.log[m.cursor])
 		} else {
-			l.enqueue(id, s, l.frameFor(id, s, sh.log[m.cursor]), 1)
+			l.queue(id, s, l.frameFor(id, s, sh.log[m.cursor]), 1)
 		}
 	}
 }
 
 // flushShard gives every member what the log has for it. Those who get all of it
 // and have nothing of their own get one shared block in one write each; the
-// others have it queued. Between writes it glances at the sockets.
+// others have it queued. Between writes it polls the sockets.
 func (l *Loop) flushShard(sh *shard) {
 	if len(sh.log) == 0 {
 		return
@@ -330,25 +330,25 @@ func (l *Loop) flushShard(sh *shard) {
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
 	var sum outcome      // of what is not listed
 	sent := func(m *listed, s *slot, n int, err error) outcome {
-		return l.delivered(m.conn, s, sh, &m.block, n, err)
+		return l.blockWritten(m.conn, s, sh, &m.block, n, err)
 	}
 	for served := 0; sh.at < len(sh.list); served++ {
-		if served == glanceEvery {
-			l.sendListed(sent)
+		if served == pollEvery {
+			l.writeListed(sent)
 			l.stats.count(sum)
 			sum, served = outcome{}, 0
-			l.glance()
+			l.pollInFlush()
 			if sh.at >= len(sh.list) { // members have ended meanwhile
 				break
 			}
 		}
 		if l.out.ring != nil && l.out.ring.full() {
-			l.sendListed(sent)
+			l.writeListed(sent)
 		}
 		sum = sum.and(l.deliver(sh, &sh.list[sh.at], &blocks))
 		sh.at++
 	}
-	l.sendListed(sent)
+	l.writeListed(sent)
 	l.stats.count(sum)
 	clear(sh.log)
 	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
@@ -386,18 +386,18 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 		return outcome{}
 	}
 	n, err := l.out.put(int(s.fd), b.bytes)
-	return l.delivered(m.conn, s, sh, b, n, err)
+	return l.blockWritten(m.conn, s, sh, b, n, err)
 }
 
-// delivered: the socket has taken n bytes of a block, or none.
-func (l *Loop) delivered(id connID, s *slot, sh *shard, b *block, n int, err error) outcome {
+// blockWritten: the socket has taken n bytes of a block, or none.
+func (l *Loop) blockWritten(id connID, s *slot, sh *shard, b *block, n int, err error) outcome {
 	if n == len(b.bytes) {
 		return outcome{1, b.messages, n}
 	}
 	if sh.latest {
-		l.unfinishedLatest(id, s, sh, max(n, 0), err)
+		l.conflateRest(id, s, sh, max(n, 0), err)
 	} else {
-		l.unfinished(id, s, b, max(n, 0), err)
+		l.queueRest(id, s, b, max(n, 0), err)
 	}
 	return outcome{writes: 1}
 }
@@ -415,18 +415,18 @@ func (f *fanout) waitsElsewhere(s *slot, sh *shard) bool {
 	return false
 }
 
-// glanceEvery is how many writes of a flush a socket that can be read waits for; 256
+// pollEvery is how many writes of a flush a socket that can be read waits for; 256
 // take some 2 ms.
-const glanceEvery = 256
+const pollEvery = 256
 
-// glance reads what can be read in the middle of a flush. What handlers post waits
+// pollInFlush reads what can be read in the middle of a flush. What handlers post waits
 // for its end.
-func (l *Loop) glance() {
+func (l *Loop) pollInFlush() {
 	if l.in.serving || l.engine.congested() {
 		return
 	}
 	l.in.midFlush = true
-	l.poll.look(l)
+	l.poll.check(l)
 	l.in.midFlush = false
 }
 
@@ -455,13 +455,13 @@ func (l *Loop) joined(log []*Message, f form) block {
 	return block{b, len(log)}
 }
 
-// unfinished keeps what a socket did not take of a block.
-func (l *Loop) unfinished(id connID, s *slot, b *block, n int, err error) {
+// queueRest keeps what a socket did not take of a block.
+func (l *Loop) queueRest(id connID, s *slot, b *block, n int, err error) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
 		return
 	}
-	l.enqueue(id, s, b.bytes, b.messages)
-	l.stats.count(l.sent(s, &l.slab.ref(id).side.out, n))
+	l.queue(id, s, b.bytes, b.messages)
+	l.stats.count(l.release(s, &l.slab.ref(id).side.out, n))
 	l.arm(id, s)
 }

@@ -41,9 +41,9 @@ func (b *inbox) post(c command) bool {
 
 func (b *inbox) empty() bool { return b.bytes.Load() == 0 }
 
-// take swaps what has come against the emptied spare. With nothing there it
+// swap exchanges what has come against the emptied spare. With nothing there it
 // marks the loop asleep, so that the next post wakes it.
-func (b *inbox) take(spare []command) []command {
+func (b *inbox) swap(spare []command) []command {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.commands
@@ -59,7 +59,7 @@ func (b *inbox) take(spare []command) []command {
 
 // sleeps reports whether the loop is marked so still: then nothing has been posted since
 // the last take, and the next post wakes it. A wake that was due already may have been
-// heard in the middle of the turn, and what was posted since would wait for the next.
+// received in the middle of the turn, and what was posted since would wait for the next.
 func (b *inbox) sleeps() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,7 +101,7 @@ func (b *inbox) close() {
 		case doDrain:
 			close(c.payload.(chan struct{})) // somebody waits for it
 		case doAccepted:
-			closeSocket(c.payload.(*arrival).fd) // nobody else has it
+			closeSocket(c.payload.(*acceptedSocket).fd) // nobody else has it
 		}
 	}
 	b.commands = nil

@@ -55,10 +55,10 @@ func (l *Loop) run() {
 }
 
 // turn is commands, sockets, time, and then one flush of all that this wrote. It sleeps
-// only if nothing has been posted since (see inbox.take).
+// only if nothing has been posted since (see inbox.swap).
 func (l *Loop) turn() {
 	l.clock.tick(l.engine.clock.now())
-	told := l.obeyAll()
+	obeyed := l.obeyAll()
 	l.scan()
 	l.flush()
 	if l.stopped {
@@ -70,18 +70,18 @@ func (l *Loop) turn() {
 		l.poll.pause()
 		return
 	}
-	l.feed()
-	if told == 0 && len(l.out.dirty) == 0 && len(l.in.ready) == 0 && !l.clock.scanning() && l.inbox.sleeps() {
+	l.readReady()
+	if obeyed == 0 && len(l.out.dirty) == 0 && len(l.in.ready) == 0 && !l.clock.scanning() && l.inbox.sleeps() {
 		l.poll.wait(l)
 	} else {
-		l.poll.look(l)
+		l.poll.check(l)
 	}
 	l.flush()
 }
 
 // obeyAll does what the inbox says, and reports how much that was.
 func (l *Loop) obeyAll() int {
-	l.commands = l.inbox.take(l.commands)
+	l.commands = l.inbox.swap(l.commands)
 	for i := range l.commands {
 		l.obey(&l.commands[i])
 		l.commands[i] = command{}
@@ -89,17 +89,17 @@ func (l *Loop) obeyAll() int {
 	return len(l.commands)
 }
 
-// react does at once what a handler has posted while its connection was read, and
+// obeyPosted does at once what a handler has posted while its connection was read, and
 // writes what that was to the connection itself: it is still in the processor's
-// caches. With a crowd it leaves that to hear. What groups got waits for the end of the
+// caches. In a batch it leaves that to obeyBatch. What groups got waits for the end of the
 // turn, to be joined.
-func (l *Loop) react(id connID, s *slot) {
+func (l *Loop) obeyPosted(id connID, s *slot) {
 	if l.in.midFlush || l.inbox.empty() {
 		return
 	}
 	if l.in.batching {
-		if l.in.unprocessed++; !l.in.ahead.some && (l.in.unprocessed >= heard || l.muchPosted()) {
-			l.hear()
+		if l.in.unprocessed++; !l.in.ahead.some && (l.in.unprocessed >= batchReads || l.muchPosted()) {
+			l.obeyBatch()
 		}
 		return
 	}
@@ -111,9 +111,9 @@ func (l *Loop) react(id connID, s *slot) {
 	}
 }
 
-// hear does what some handlers of a crowd have posted, and writes their answers together.
+// obeyBatch does what some handlers of a batch have posted, and writes their answers together.
 // The rest is for the next turn.
-func (l *Loop) hear() {
+func (l *Loop) obeyBatch() {
 	if l.in.midFlush || l.inbox.empty() {
 		return
 	}
@@ -136,7 +136,7 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	}
 	s.state ^= inPaused
 	if paused {
-		s.state &^= inPinged // its answer would not be heard
+		s.state &^= inPinged // its answer would not be batchReads
 		return
 	}
 	l.readOn(id, s)
@@ -156,7 +156,7 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	}
 }
 
-// readOn comes back to a connection of which the poller has told while it was not to be
+// readOn comes back to a connection that the poller reported while it was not to be
 // read.
 func (l *Loop) readOn(id connID, s *slot) {
 	if s.state&(inUnread|inPaused) == inUnread {
@@ -168,13 +168,13 @@ func (l *Loop) readOn(id connID, s *slot) {
 // side holds what a connection needs only at times. It is made on first use and
 // dropped when nothing of it is needed.
 type side struct {
-	reader *frame.Reader // a message or frame is half here
-	out    outbox
-	drains []chan struct{} // closed when the queue is empty, or never will be
-	lobby  lobby           // while it has not yet said what it wants
-	held   []byte          // read before the connection was taken over, until Resume
-	pipe   *pipe
-	closed closed // what the handler will be told
+	reader   *frame.Reader // a message or frame is half here
+	out      outbox
+	drains   []chan struct{} // closed when the queue is empty, or never will be
+	awaiting awaiting        // while it has not yet said what it wants
+	held     []byte          // read before the connection was taken over, until Resume
+	pipe     *pipe
+	closed   closed // what the handler will receive
 
 	contexts *contexts // for life, where there is any
 }

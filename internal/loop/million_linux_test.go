@@ -87,7 +87,7 @@ func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b
 	m.conns = make([]Conn, n)
 	for i := range n {
 		l := e.loops[i%len(e.loops)]
-		c := l.slab.take(l)
+		c := l.slab.allocate(l)
 		l.slab.slot(c.id).form.Store(p.form())
 		e.live.Add(1)
 		l.inbox.post(command{do: doOpen, conn: c.id, payload: &opening{fd: i, params: p, handler: &someone{conn: c}}})

@@ -8,7 +8,7 @@ func (l *Loop) obey(c *command) {
 	case doOpen:
 		l.opened(c.conn, c.payload.(*opening))
 	case doAccepted:
-		l.arrived(*c.payload.(*arrival))
+		l.await(*c.payload.(*acceptedSocket))
 	case doListen:
 		l.listen(c.payload.(*listening))
 	case doUnlisten:
@@ -34,7 +34,7 @@ func (l *Loop) obeyAwaiting(c *command) {
 	case c.do == doRefuse:
 		l.refuse(c.conn, s, c.payload.(httpAnswer))
 	default:
-		l.dismiss(c.conn, s)
+		l.closeAwaiting(c.conn, s)
 	}
 }
 

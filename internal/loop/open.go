@@ -22,7 +22,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	}
 	l.expectLife(id, s, o)
 	if len(o.params.Preface) > 0 {
-		l.enqueue(id, s, o.params.Preface, 0)
+		l.queue(id, s, o.params.Preface, 0)
 	}
 	switch {
 	case len(o.buffered) == 0:

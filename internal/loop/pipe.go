@@ -12,7 +12,7 @@ type pipe struct {
 	nc   net.Conn
 	next chan struct{} // the reader may read on; closed to end it
 
-	reading bool // the reader has been told to, and what it read has not been taken yet
+	reading bool // the reader may read, or what it has read is not processed yet
 }
 
 // pipeReadBytes is the buffer of each pipe's reader.
@@ -63,8 +63,8 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 	l.in.list(id, s)
 }
 
-// feed reads those whose turn it is now: see Loop.hungry.
-func (l *Loop) feed() {
+// readReady reads those whose turn it is now: see reading.ready.
+func (l *Loop) readReady() {
 	ready := l.in.swapReady() // a connection may be listed again
 	for _, id := range ready {
 		s := l.slab.slot(id)
@@ -128,7 +128,7 @@ func (p *pipe) write(buffers net.Buffers) {
 func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
 	side := l.slab.ref(id).side
 	side.out.lent = 0
-	l.stats.count(l.sent(s, &side.out, n))
+	l.stats.count(l.release(s, &side.out, n))
 	s.state &^= outArmed
 	if err != nil {
 		l.unwritable(id, s, err)

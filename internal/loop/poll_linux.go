@@ -18,7 +18,7 @@ const pollEvents = 256
 // epoll is a loop's own epoll set, itself watched by Go's netpoller: a loop that
 // waits is a parked goroutine and blocks no thread, so that with few threads a
 // callback does not wait for it. Sockets are edge-triggered: the kernel need not look
-// at each again that it has told of. epoll_wait(2), epoll_ctl(2).
+// again at one that it has reported. epoll_wait(2), epoll_ctl(2).
 type epoll struct {
 	file   *os.File // owns fd
 	fd     int
@@ -79,16 +79,16 @@ func newEpoll() (*epoll, error) {
 }
 
 func (e *epoll) wait(l *Loop) {
-	runtime.Gosched() // see look
+	runtime.Gosched() // see check
 	e.found = 0
 	e.raw.Read(e.any)
 	l.inbox.rouse()
 	e.serve(l, e.found)
 }
 
-// look lets other goroutines run first: what this turn has handed to callbacks
+// check lets other goroutines run first: what this turn has handed to callbacks
 // is not to wait until the loop is idle.
-func (e *epoll) look(l *Loop) {
+func (e *epoll) check(l *Loop) {
 	runtime.Gosched()
 	e.serve(l, e.ready())
 }
@@ -103,24 +103,23 @@ func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 func (e *epoll) serve(l *Loop, n int) {
 	l.in.serving = true
 	l.in.batching = l.out.ring != nil && n >= ringLeast
-	for i := 0; i < n; i += heard {
-		events := e.events[i:min(i+heard, n)]
-		l.warm(events)
+	for i := 0; i < n; i += batchReads {
+		events := e.events[i:min(i+batchReads, n)]
 		if l.in.batching {
 			l.readAhead(events)
 		}
 		for i := range events {
-			l.told(&events[i], i)
+			l.dispatch(&events[i], i)
 		}
 		if l.in.batching {
-			l.hear()
+			l.obeyBatch()
 		}
 	}
 	l.in.serving, l.in.batching, l.in.ahead.some = false, false, false
 }
 
-// told does what the poller tells of; i is its place in what was read ahead.
-func (l *Loop) told(ev *unix.EpollEvent, i int) {
+// dispatch handles one event of the poller; i is its place in what was read ahead.
+func (l *Loop) dispatch(ev *unix.EpollEvent, i int) {
 	if ev.Fd < -1 {
 		l.acceptable(int(-ev.Fd) - 2)
 		return

@@ -43,7 +43,7 @@ func TestInboxCloses(t *testing.T) {
 	}
 	drained := make(chan struct{})
 	b := inbox{wake: func() {}}
-	b.post(command{do: doAccepted, payload: &arrival{fd: fd}})
+	b.post(command{do: doAccepted, payload: &acceptedSocket{fd: fd}})
 	b.post(command{do: doDrain, payload: drained})
 	b.close()
 	<-drained

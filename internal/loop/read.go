@@ -12,8 +12,8 @@ import (
 // more: the end of the stream, or what follows an urgent byte.
 func (l *Loop) readable(id connID, more bool) {
 	s := l.slab.slot(id)
-	lobby := s.state&phaseAwaiting != 0
-	if !s.alive(id) || !lobby && s.state&phaseConnected == 0 {
+	awaiting := s.state&phaseAwaiting != 0
+	if !s.alive(id) || !awaiting && s.state&phaseConnected == 0 {
 		return // of an earlier life of the slot
 	}
 	if s.state&(inPaused|phasePeerShut) != 0 {
@@ -26,7 +26,7 @@ func (l *Loop) readable(id connID, more bool) {
 		if t.budget <= 0 && s.alive(id) {
 			l.in.list(id, s)
 		}
-		l.react(id, s)
+		l.obeyPosted(id, s)
 		return
 	}
 	n, err := readSocket(int(s.fd), l.in.buffer) // what is thrown away need not be opened either
@@ -34,13 +34,13 @@ func (l *Loop) readable(id connID, more bool) {
 		l.in.list(id, s)
 	}
 	switch {
-	case lobby && (n > 0 || wouldBlock(err)):
+	case awaiting && (n > 0 || wouldBlock(err)):
 		if n > 0 {
-			l.received(id, s, l.in.buffer[:n])
-			l.react(id, s)
+			l.readRequest(id, s, l.in.buffer[:n])
+			l.obeyPosted(id, s)
 		}
-	case lobby:
-		l.dismiss(id, s)
+	case awaiting:
+		l.closeAwaiting(id, s)
 	default:
 		l.said(id, s, l.in.buffer, n, err)
 	}
@@ -57,7 +57,7 @@ func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
 		l.lost(id, s, io.EOF)
 	default:
 		l.input(id, s, p[:n])
-		l.react(id, s)
+		l.obeyPosted(id, s)
 	}
 }
 

@@ -21,7 +21,6 @@ type reading struct {
 	unprocessed int   // reads of a batch since the commands of their handlers were obeyed
 	serving     bool  // the loop reads the sockets that the poller reported
 	midFlush    bool  // the same, in the middle of a flush
-	prefetched  uint8 // what prefetch reads: unused, the compiler would drop it
 }
 
 func newReading(o *Options, sockets bool) reading {

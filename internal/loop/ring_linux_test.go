@@ -110,7 +110,7 @@ func TestRingFails(t *testing.T) {
 	var peers []net.Conn
 	for range 3 * ringSends / 2 {
 		near, far := sockets(t)
-		c := l.slab.take(l)
+		c := l.slab.allocate(l)
 		e.live.Add(1)
 		l.opened(c.id, &opening{fd: near, handler: deaf{}})
 		g.shards[0].members.Add(1)

@@ -21,7 +21,7 @@ func (id connID) index() uint32 { return uint32(id) }
 type slot struct {
 	life     atomic.Uint64 // generation and two bits: see lifeOf
 	buffered atomic.Int64  // bytes posted and not yet written
-	form     atomic.Uint32 // how it takes messages; set by whoever opens it, before the loop hears of it
+	form     atomic.Uint32 // how it takes messages; set by whoever opens it, before the loop takes it over
 
 	fd     int32  // -1: a pipe
 	seen   uint32 // tick of the last bytes read
@@ -39,7 +39,7 @@ const (
 
 func lifeOf(id connID, bits uint64) uint64 { return uint64(id>>32)<<2 | bits }
 
-func (s *slot) open(id connID) bool { return s.life.Load() == lifeOf(id, lifeOpen) }
+func (s *slot) isOpen(id connID) bool { return s.life.Load() == lifeOf(id, lifeOpen) }
 
 // alive reports whether the slot is still that connection's, open or closing.
 func (s *slot) alive(id connID) bool {
@@ -69,7 +69,7 @@ type chunk struct {
 }
 
 // slab hands out slots. Any goroutine may take one, so that a handle exists
-// before the loop has heard of the connection.
+// before the loop has taken the connection over.
 type slab struct {
 	chunks atomic.Pointer[[]*chunk] // grows by copy, so that readers need no lock
 
@@ -86,8 +86,8 @@ func (b *slab) at(index uint32) *slot {
 	return &(*b.chunks.Load())[index/chunkSlots].slots[index%chunkSlots]
 }
 
-// take gives a free slot a new generation.
-func (b *slab) take(l *Loop) Conn {
+// allocate gives a free slot a new generation.
+func (b *slab) allocate(l *Loop) Conn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.free) == 0 {
@@ -116,8 +116,8 @@ func (b *slab) grow() {
 	}
 }
 
-// give takes a slot back; its generation stays, so that old handles are refused.
-func (b *slab) give(index uint32) {
+// release takes a slot back; its generation stays, so that old handles are refused.
+func (b *slab) release(index uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.at(index)

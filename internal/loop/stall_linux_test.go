@@ -19,7 +19,7 @@ func TestUnreadAnswer(t *testing.T) {
 			t.Parallel()
 			l := NewStill(t, Options{}).Loop
 			near, far := sockets(t)
-			c := l.slab.take(l)
+			c := l.slab.allocate(l)
 			l.opened(c.id, &opening{fd: near, handler: deaf{}})
 			l.clock.now += l.engine.clock.ping
 			l.scan()

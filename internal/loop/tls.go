@@ -158,20 +158,20 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 				if s.state&outQueued != 0 {
 					l.unwritable(id, s, err)
 				}
-				return // a lost answer of crypto/tls is told by the next write
+				return // a lost answer of crypto/tls is reported by the next write
 			}
 			if len(t.sealed) > 0 {
 				if side != nil {
 					side.out.lend(t.taken)
 				}
 				l.arm(id, s)
-				l.judge(id, s)
+				l.closeIfSlow(id, s)
 				return
 			}
 		}
 		if t.taken > 0 {
 			side.out.lent = 0
-			l.stats.count(l.sent(s, &side.out, t.taken))
+			l.stats.count(l.release(s, &side.out, t.taken))
 			t.taken = 0
 		}
 		if side == nil || side.out.empty() {
@@ -204,7 +204,7 @@ func (o *outbox) lend(n int) {
 // write, and reports whether all of it has left.
 func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 	if len(b.bytes) > gatherBytes {
-		l.enqueue(id, s, b.bytes, b.messages)
+		l.queue(id, s, b.bytes, b.messages)
 		return false
 	}
 	n, err := l.out.seal(t, b.bytes)
@@ -218,7 +218,7 @@ func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 		l.unwritable(id, s, err)
 		return false
 	}
-	l.enqueue(id, s, b.bytes, b.messages)
+	l.queue(id, s, b.bytes, b.messages)
 	l.slab.ref(id).side.out.lend(n)
 	t.taken = n
 	l.arm(id, s)

@@ -54,7 +54,7 @@ func TestToldOnce(t *testing.T) {
 			t.Parallel()
 			p := &asked{}
 			l := &Loop{engine: &Engine{clock: newClock(Options{}.withDefaults())}, poll: p}
-			id := l.slab.take(l).id
+			id := l.slab.allocate(l).id
 			s := l.slab.slot(id)
 			s.fd, s.state = 1, phaseConnected
 			c.do(l, id, s)

@@ -1,5 +1,7 @@
 package loop
 
+import "maru.example/maru"
+
 // gatherBytes bounds what one write call is given of small frames.
 const gatherBytes = 64 << 10
 
@@ -38,16 +40,16 @@ func (o *outbox) push(w waiting) {
 	o.messages += w.messages
 }
 
-// wrote takes n written bytes off the head, and reports how many messages left
+// release takes n written bytes off the head, and reports how many messages left
 // whole.
-func (o *outbox) wrote(n int) (messages int) {
+func (o *outbox) release(n int) (messages int) {
 	o.bytes -= n
 	n += o.sent
 	i := 0
 	for i < len(o.queue) && n >= len(o.queue[i].bytes) {
 		n -= len(o.queue[i].bytes)
 		messages += o.queue[i].messages
-		o.queue[i].message.left()
+		o.queue[i].message.recycle()
 		i++
 	}
 	o.sent = n
@@ -91,14 +93,14 @@ func (o *outbox) drop() {
 // in this batch.
 func (l *Loop) send(id connID, s *slot, m *Message) {
 	l.catchUp(id, s)
-	l.push(id, s, waiting{bytes: l.frameFor(id, s, m), message: m, messages: 1})
+	l.queueOne(id, s, waiting{bytes: l.frameFor(id, s, m), message: m, messages: 1})
 }
 
 func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 	l.catchUp(id, s)
 	for _, m := range ms {
 		b := l.frameFor(id, s, m)
-		l.enqueue(id, s, b, 1)
+		l.queue(id, s, b, 1)
 		out := &l.slab.ref(id).side.out
 		out.allowed += len(b)
 		out.extra++
@@ -123,13 +125,13 @@ func (l *Loop) sharedFrame(s *slot, m *Message) []byte {
 	return m.frame(f, l.engine.options.DeflateMinBytes)
 }
 
-// enqueue puts bytes into the connection's own queue and lists it for the flush.
+// queue puts bytes into the connection's own queue and lists it for the flush.
 // After our close frame nothing follows (RFC 6455 §5.5.1).
-func (l *Loop) enqueue(id connID, s *slot, b []byte, messages int) {
-	l.push(id, s, waiting{bytes: b, messages: messages})
+func (l *Loop) queue(id connID, s *slot, b []byte, messages int) {
+	l.queueOne(id, s, waiting{bytes: b, messages: messages})
 }
 
-func (l *Loop) push(id connID, s *slot, w waiting) {
+func (l *Loop) queueOne(id connID, s *slot, w waiting) {
 	if s.state&phaseCloseSent != 0 {
 		return
 	}
@@ -155,12 +157,12 @@ func (l *Loop) flush() {
 func (l *Loop) flushQueues() {
 	many := len(l.out.dirty) >= ringLeast
 	for i := 0; ; i++ {
-		if i == len(l.out.dirty) || i%glanceEvery == glanceEvery-1 {
-			l.sendListed(l.wrote) // which closes slow connections: that lists them again
+		if i == len(l.out.dirty) || i%pollEvery == pollEvery-1 {
+			l.writeListed(l.queueWritten) // which closes slow connections: that lists them again
 			if i == len(l.out.dirty) {
 				break
 			}
-			l.glance()
+			l.pollInFlush()
 		}
 		id := l.out.dirty[i]
 		s := l.slab.slot(id)
@@ -170,10 +172,10 @@ func (l *Loop) flushQueues() {
 		s.state &^= outDirty
 		switch {
 		case s.state&(outArmed|outHeld) != 0:
-			l.judge(id, s)
+			l.closeIfSlow(id, s)
 		case many && l.listQueue(id, s):
 			if l.out.ring.full() {
-				l.sendListed(l.wrote)
+				l.writeListed(l.queueWritten)
 			}
 		default:
 			l.flushQueue(id, s)
@@ -196,9 +198,9 @@ func (l *Loop) listQueue(id connID, s *slot) bool {
 	return true
 }
 
-// wrote: the socket has taken n bytes of a listed queue, or none.
-func (l *Loop) wrote(c *listed, s *slot, n int, err error) outcome {
-	left, more := l.took(c.conn, s, &l.slab.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
+// queueWritten: the socket has taken n bytes of a listed queue, or none.
+func (l *Loop) queueWritten(c *listed, s *slot, n int, err error) outcome {
+	left, more := l.written(c.conn, s, &l.slab.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
 	if more {
 		l.drained(c.conn, s)
 	}
@@ -225,7 +227,7 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		side.refill(l.clock.now)
 		b := l.out.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
-		left, more := l.took(id, s, &side.out, len(b), n, err)
+		left, more := l.written(id, s, &side.out, len(b), n, err)
 		if l.stats.count(left); !more {
 			return
 		}
@@ -233,26 +235,26 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 	l.drained(id, s)
 }
 
-// took: of some bytes of a queue the socket has taken n. It returns what left, and whether
+// written: of some bytes of a queue the socket has taken n. It returns what left, and whether
 // the socket takes more.
-func (l *Loop) took(id connID, s *slot, out *outbox, of, n int, err error) (left outcome, more bool) {
+func (l *Loop) written(id connID, s *slot, out *outbox, of, n int, err error) (left outcome, more bool) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
 		return outcome{}, false
 	}
-	left = l.sent(s, out, n)
+	left = l.release(s, out, n)
 	if n < of {
 		l.arm(id, s)
-		l.judge(id, s)
+		l.closeIfSlow(id, s)
 		return left, false
 	}
 	return left, true
 }
 
-// sent takes n bytes off the queue, which the socket has taken.
-func (l *Loop) sent(s *slot, out *outbox, n int) outcome {
+// release takes n bytes off the queue, which the socket has taken.
+func (l *Loop) release(s *slot, out *outbox, n int) outcome {
 	s.buffered.Add(-int64(n))
-	return outcome{deliveries: out.wrote(n), bytes: n}
+	return outcome{deliveries: out.release(n), bytes: n}
 }
 
 func (l *Loop) write(fd int, b []byte) (int, error) {
@@ -286,7 +288,7 @@ func (l *Loop) writable(id connID) {
 func (l *Loop) drained(id connID, s *slot) {
 	s.state &^= outQueued
 	if side := l.slab.ref(id).side; side != nil {
-		side.tellDrained()
+		side.closeDrained()
 	}
 	if s.state&phaseCloseSent != 0 {
 		l.closeSent(id, s)
@@ -295,15 +297,15 @@ func (l *Loop) drained(id connID, s *slot) {
 	l.tidy(id, s)
 }
 
-func (d *side) tellDrained() {
+func (d *side) closeDrained() {
 	for _, drained := range d.drains {
 		close(drained)
 	}
 	d.drains = nil
 }
 
-// judge closes a connection whose backlog is beyond its bounds.
-func (l *Loop) judge(id connID, s *slot) {
+// closeIfSlow closes a connection whose backlog is beyond its bounds.
+func (l *Loop) closeIfSlow(id connID, s *slot) {
 	side := l.slab.ref(id).side
 	if side == nil || side.out.empty() || s.state&(phaseCloseSent|outHeld) != 0 {
 		return
@@ -327,7 +329,7 @@ func (l *Loop) judge(id connID, s *slot) {
 		l.stats.slowMessages.Add(1)
 	case l.clock.now-since > age:
 		l.stats.slowAge.Add(1)
-	case out.lane.len() > maxKeys, out.bytes-queued > laneSlack*o.BacklogBytes>>l.out.tight:
+	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > maru.ConflationSlack*o.BacklogBytes>>l.out.tight:
 		l.stats.slowKeys.Add(1)
 	default:
 		return
@@ -357,7 +359,7 @@ func (l *Loop) tighten(by tightness) {
 	if l.out.tight = by; by > 0 {
 		l.each(phaseConnected, func(id connID, s *slot) {
 			if s.state&outArmed != 0 {
-				l.judge(id, s)
+				l.closeIfSlow(id, s)
 			}
 		})
 	}

@@ -3,7 +3,7 @@
 //
 //	socket ─→ loop: accept, first header block
 //	             ▼
-//	   desk: reads the request, in one pass
+//	   upgrader: reads the request, in one pass
 //	             │ a usual one for a WebSocket     anything else
 //	             ▼                                       ▼
 //	   http.Handler decides, in a goroutine    net/http, with the bytes read

@@ -14,10 +14,10 @@ import (
 func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
 	w := newWaiting(l, nil)
 	failed := cannotAccept(log)
-	stop, ok := e.Receive(l, loop.Reception{
+	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
-		Upgrade:        newDesk(h, l, log).upgrade,
+		Upgrade:        newUpgrader(h, l, log).upgrade,
 		Other:          func(nc net.Conn, read []byte) { w.put(&begun{nc, read}) },
 		Failed:         failed,
 	})

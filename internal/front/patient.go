@@ -10,13 +10,13 @@ import (
 )
 
 // patient is a listener that accepts as the loops do: while there are no files left it
-// tries again every second, and tells so once until those who waited have been accepted.
+// tries again every second, and reports it once until the waiting connections are accepted.
 type patient struct {
 	net.Listener
-	failed func(error)
-	closed chan struct{}
-	close  func()
-	told   bool
+	failed   func(error)
+	closed   chan struct{}
+	close    func()
+	reported bool
 }
 
 func newPatient(l net.Listener, failed func(error)) *patient {
@@ -37,13 +37,13 @@ func (p *patient) Accept() (net.Conn, error) {
 		began := time.Now()
 		nc, err := p.Listener.Accept()
 		if time.Since(began) > time.Millisecond {
-			p.told = false // nobody waited
+			p.reported = false // nobody waited
 		}
 		if !slices.ContainsFunc(shortages, func(shortage error) bool { return errors.Is(err, shortage) }) {
 			return nc, err
 		}
-		if !p.told {
-			p.told = true
+		if !p.reported {
+			p.reported = true
 			p.failed(err)
 		}
 		select {

@@ -22,7 +22,7 @@ type request struct {
 // unusual or malformed is net/http's, which knows all there is, upgrades too and knows how
 // to refuse. What is read here net/http would read alike (RFC 9112 §2 to §5). The rest of
 // the request is blank's.
-func (r *request) read(a *loop.Arrival, blank *http.Request) bool {
+func (r *request) read(a *loop.Accepted, blank *http.Request) bool {
 	const get, version = "GET ", " HTTP/1.1"
 	line, fields, _ := strings.Cut(string(a.Head), "\n")
 	target, isGet := strings.CutPrefix(strings.TrimSuffix(line, "\r"), get)

@@ -67,7 +67,7 @@ func (s *secured) accept() {
 }
 
 // shakeHands passes the connection on also if the handshake has failed: net/http
-// hears the same error then, and knows what to do about it.
+// receives the same error then, and handles it.
 func (s *secured) shakeHands(nc net.Conn) {
 	ctx := s.ctx
 	if s.timeout > 0 {

@@ -27,51 +27,51 @@ type Prompt interface {
 	AtOnce(r *http.Request) bool
 }
 
-// desk is where requests for WebSockets are read.
-type desk struct {
+// upgrader is where requests for WebSockets are read.
+type upgrader struct {
 	server *http.Server
 	blank  *http.Request // every request, before it is read
 	log    *slog.Logger
 }
 
-func newDesk(h *http.Server, l net.Listener, log *slog.Logger) *desk {
+func newUpgrader(h *http.Server, l net.Listener, log *slog.Logger) *upgrader {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, h)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, l.Addr())
 	blank := &http.Request{Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
-	return &desk{h, blank.WithContext(ctx), log}
+	return &upgrader{h, blank.WithContext(ctx), log}
 }
 
 // upgrade lets the server's handler decide about a request for a WebSocket: on the
 // loop if it does so at once.
-func (d *desk) upgrade(a *loop.Arrival) bool {
-	v := visits.Get().(*visit)
-	if !v.request.read(a, d.blank) {
+func (u *upgrader) upgrade(a *loop.Accepted) bool {
+	v := exchanges.Get().(*exchange)
+	if !v.request.read(a, u.blank) {
 		v.end()
 		return false
 	}
-	v.answer.arrival = a
-	if prompt, ok := d.server.Handler.(Prompt); ok && prompt.AtOnce(&v.request.Request) {
-		d.decide(&v.answer, &v.request.Request)
+	v.answer.accepted = a
+	if prompt, ok := u.server.Handler.(Prompt); ok && prompt.AtOnce(&v.request.Request) {
+		u.decide(&v.answer, &v.request.Request)
 		v.end()
 		return true
 	}
 	a.Head, a.Behind = nil, bytes.Clone(a.Behind)
-	go d.decide(&v.answer, &v.request.Request)
+	go u.decide(&v.answer, &v.request.Request)
 	return true
 }
 
-// visit is a request and its answer.
-type visit struct {
+// exchange is a request and its answer.
+type exchange struct {
 	request request
 	answer  answer
 }
 
-// visits are for requests that are decided at once. Who decides in a goroutine may keep
+// exchanges are for requests that are decided at once. Who decides in a goroutine may keep
 // them.
-var visits = sync.Pool{New: func() any { return newVisit() }}
+var exchanges = sync.Pool{New: func() any { return newExchange() }}
 
-func newVisit() *visit {
-	v := &visit{answer: answer{
+func newExchange() *exchange {
+	v := &exchange{answer: answer{
 		header: make(http.Header),
 		none:   bufio.NewReadWriter(bufio.NewReaderSize(nothing{}, 16), bufio.NewWriterSize(nothing{}, 16)),
 	}}
@@ -79,30 +79,30 @@ func newVisit() *visit {
 	return v
 }
 
-// end gives the visit's memory to the next.
-func (v *visit) end() {
+// end gives the exchange's memory to the next.
+func (v *exchange) end() {
 	v.request.clear()
 	v.answer.clear()
-	visits.Put(v)
+	exchanges.Put(v)
 }
 
-func (d *desk) decide(w *answer, r *http.Request) {
+func (u *upgrader) decide(w *answer, r *http.Request) {
 	defer w.finish()
 	defer func() {
 		if p := recover(); p != nil {
 			if p != http.ErrAbortHandler {
-				d.log.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				u.log.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
 			w.header, w.status, w.body = make(http.Header), http.StatusInternalServerError, bytes.Buffer{}
 		}
 	}()
-	d.server.Handler.ServeHTTP(w, r)
+	u.server.Handler.ServeHTTP(w, r)
 }
 
 // answer is the http.ResponseWriter of a request on a loop. It keeps a whole
 // answer, which is a short one: that the upgrade was refused.
 type answer struct {
-	arrival  *loop.Arrival
+	accepted *loop.Accepted
 	header   http.Header
 	status   int
 	body     bytes.Buffer
@@ -137,7 +137,7 @@ func (w *answer) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// Hijack hands the connection on, see loop.Arrival.NetConn. What has come behind the
+// Hijack hands the connection on, see loop.Accepted.NetConn. What has come behind the
 // request is in the reader's buffer.
 func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.hijacked {
@@ -145,11 +145,11 @@ func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	w.hijacked = true
 	rw := w.none
-	if behind := w.arrival.Behind; len(behind) > 0 {
+	if behind := w.accepted.Behind; len(behind) > 0 {
 		rw = bufio.NewReadWriter(bufio.NewReaderSize(bytes.NewReader(behind), len(behind)), rw.Writer)
 		rw.Peek(len(behind))
 	}
-	return w.arrival.NetConn(), rw, nil
+	return w.accepted.NetConn(), rw, nil
 }
 
 // finish writes the answer, if there is one, and closes the connection: this way
@@ -176,5 +176,5 @@ func (w *answer) finish() {
 	h.Write(&b)
 	b.WriteString("\r\n")
 	b.Write(w.body.Bytes())
-	w.arrival.Refuse(b.Bytes())
+	w.accepted.Refuse(b.Bytes())
 }

@@ -106,7 +106,7 @@ func (e *Endpoint) TakeOver(w http.ResponseWriter, r *http.Request, o Opening, h
 		return
 	}
 	nc.SetDeadline(time.Time{}) // the HTTP server's own
-	if !e.handOver(m, nc, nil, loop.Params{Preface: answer, Held: true, Stream: true}) {
+	if !e.handOver(m, nc, nil, loop.Params{Preface: answer, Held: true, Framing: loop.FrameBare}) {
 		o.Cancel()
 		release(m, false)
 		return

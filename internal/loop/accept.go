@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Reception is how loops receive connections that still have to say what they
+// Handshaker is how loops receive connections that still have to say what they
 // want, in HTTP/1.1.
-type Reception struct {
+type Handshaker struct {
 	// MaxHeaderBytes bounds what is collected of a first request; with more, or
 	// with anything but a GET, the connection is passed on as it is.
 	MaxHeaderBytes int
@@ -22,19 +22,19 @@ type Reception struct {
 	// whether it takes it: with false the connection is passed on. It runs on the
 	// connection's loop and must not block; what may, it does in a goroutine, while the
 	// connection waits.
-	Upgrade func(*Arrival) bool
+	Upgrade func(*Accepted) bool
 	// Other is given, in a goroutine of its own, every other connection and what
 	// was read of it.
 	Other func(nc net.Conn, read []byte)
-	// Failed is told that accepting had to pause, once until all who wait have been
-	// accepted; and that connections were lost that could not be watched or passed on,
-	// once until one could.
+	// Failed is called when accepting has to pause, once until every waiting connection
+	// is accepted; and when a connection is lost because it could not be watched or
+	// passed on, once until one could.
 	Failed func(err error)
 }
 
-// Arrival is a connection with a loop whose first header block has come. For one that
-// Upgrade takes, one of Engine.Open, with Arrival.NetConn's answer, and Refuse follows.
-type Arrival struct {
+// Accepted is a connection with a loop whose first header block has come. For one that
+// Upgrade takes, one of Engine.Open, with Accepted.NetConn's answer, and Refuse follows.
+type Accepted struct {
 	Head   []byte         // the header block with its blank line; valid only during Upgrade
 	Behind []byte         // what has come after it, likewise
 	Remote netip.AddrPort //
@@ -45,98 +45,131 @@ type Arrival struct {
 }
 
 // Refuse writes an answer and closes the connection once the peer has it.
-func (a *Arrival) Refuse(answer []byte) {
+func (a *Accepted) Refuse(answer []byte) {
 	e := a.conn.loop.engine
 	e.live.Add(1) // it ends like any other
-	if !a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, more: &more{data: answer}}) {
+	if !a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, payload: httpAnswer(answer)}) {
 		e.live.Add(-1)
 	}
 }
 
-// open makes a WebSocket of it, on the loop and in the slot that it has.
-func (a *Arrival) open(buffered []byte, p Params, build func(Conn) Handler) Conn {
+// upgrade makes a WebSocket of it, on the loop and in the slot that it has.
+func (a *Accepted) upgrade(buffered []byte, p Params, build func(Conn) Handler) Conn {
 	l := a.conn.loop
 	l.slab.slot(a.conn.id).form.Store(p.form())
 	l.engine.live.Add(1)
-	l.inbox.post(doOpening(a.conn, opening{fd: a.fd, buffered: buffered, params: p, handler: build(a.conn)}))
+	l.inbox.post(command{do: doOpen, conn: a.conn.id, payload: &opening{fd: a.fd, buffered: buffered, params: p, handler: build(a.conn)}})
 	return a.conn
 }
 
 // NetConn stands for the connection where a net.Conn is handed on, to
 // Engine.Open in the end. It cannot be read or written.
-func (a *Arrival) NetConn() net.Conn { return arrived{a} }
+func (a *Accepted) NetConn() net.Conn { return acceptedConn{a} }
 
-type arrived struct{ *Arrival }
+type acceptedConn struct{ *Accepted }
 
-var errArrived = errors.New("the connection is with its loop")
+var errAcceptedConn = errors.New("the connection is with its loop")
 
-func (a arrived) Read([]byte) (int, error)  { return 0, errArrived }
-func (a arrived) Write([]byte) (int, error) { return 0, errArrived }
-func (a arrived) Close() error {
-	a.conn.loop.inbox.post(command{do: doForget, conn: a.conn.id})
+func (a acceptedConn) Read([]byte) (int, error)  { return 0, errAcceptedConn }
+func (a acceptedConn) Write([]byte) (int, error) { return 0, errAcceptedConn }
+func (a acceptedConn) Close() error {
+	a.conn.loop.inbox.post(command{do: doAbandon, conn: a.conn.id})
 	return nil
 }
-func (a arrived) LocalAddr() net.Addr              { return a.Local }
-func (a arrived) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(a.Remote) }
-func (a arrived) SetDeadline(time.Time) error      { return nil }
-func (a arrived) SetReadDeadline(time.Time) error  { return nil }
-func (a arrived) SetWriteDeadline(time.Time) error { return nil }
+func (a acceptedConn) LocalAddr() net.Addr              { return a.Local }
+func (a acceptedConn) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(a.Remote) }
+func (a acceptedConn) SetDeadline(time.Time) error      { return nil }
+func (a acceptedConn) SetReadDeadline(time.Time) error  { return nil }
+func (a acceptedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // listening is one listener in one loop's epoll set.
 type listening struct {
-	fd        int
-	local     net.Addr
-	reception *reception
-	timeout   uint32 // HeaderTimeout in ticks
+	fd          int
+	local       net.Addr
+	handshaking *handshaking
+	timeout     uint32 // HeaderTimeout in ticks
 
 	paused uint32 // tick at which accepting is tried again; 0: it is not paused
 	short  bool   // it was paused since this loop last took all that waited
 }
 
-// reception is a Reception in use, by all loops.
-type reception struct {
-	Reception
+// accepting is a loop's part in listeners.
+type accepting struct {
+	listeners []*listening // by number; nil: not any more
+}
+
+// add returns the listener's number.
+func (a *accepting) add(n *listening) int {
+	a.listeners = append(a.listeners, n)
+	return len(a.listeners) - 1
+}
+
+// remove reports whether there was a listener with this descriptor. The numbers of the
+// others stay.
+func (a *accepting) remove(fd int) bool {
+	for i, n := range a.listeners {
+		if n != nil && n.fd == fd {
+			a.listeners[i] = nil
+			return true
+		}
+	}
+	return false
+}
+
+// closeAll closes every listener.
+func (a *accepting) closeAll() {
+	for _, n := range a.listeners {
+		if n != nil {
+			closeSocket(n.fd)
+		}
+	}
+	a.listeners = nil
+}
+
+// handshaking is a Handshaker in use, by all loops.
+type handshaking struct {
+	Handshaker
 	waiting, lost failure
 }
 
-// failure is something that goes wrong again and again, and is told once until it
+// failure is something that goes wrong again and again. It is reported once until it
 // goes well.
-type failure struct{ told atomic.Bool }
+type failure struct{ reported atomic.Bool }
 
-func (f *failure) tell(err error, failed func(error)) {
-	if f.told.CompareAndSwap(false, true) {
+func (f *failure) report(err error, failed func(error)) {
+	if f.reported.CompareAndSwap(false, true) {
 		failed(err)
 	}
 }
 
-func (f *failure) over() { f.told.Store(false) }
+func (f *failure) over() { f.reported.Store(false) }
 
-// arrival is a connection on its way to a loop.
-type arrival struct {
+// acceptedSocket is a connection on its way to a loop.
+type acceptedSocket struct {
 	fd        int
 	remote    netip.AddrPort
 	listening *listening
 }
 
-// arrived lets a connection in. Of what it has said already the poller tells; the caller
+// await lets a connection in. Of what it has said already the poller tells; the caller
 // may read it before.
-func (l *Loop) arrived(a arrival) connID {
-	c, n := l.slab.take(l), a.listening
+func (l *Loop) await(a acceptedSocket) connID {
+	c, n := l.slab.allocate(l), a.listening
 	s := l.slab.slot(c.id)
-	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.now, 0, 0, stLobby
-	l.sideOf(c.id).lobby = lobby{listening: n, remote: a.remote}
+	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.clock.now, 0, 0, phaseAwaiting
+	l.sideOf(c.id).awaiting = awaiting{listening: n, remote: a.remote}
 	if err := l.poll.add(a.fd, c.id); err != nil {
-		n.reception.lost.tell(err, n.reception.Failed)
-		l.dismiss(c.id, s)
+		n.handshaking.lost.report(err, n.handshaking.Failed)
+		l.closeAwaiting(c.id, s)
 		return c.id
 	}
 	l.lookAt(c.id, n.timeout)
 	return c.id
 }
 
-// lobby is where a connection waits for its first header block, in the side of
+// awaiting is where a connection waits for its first header block, in the side of
 // its slot.
-type lobby struct {
+type awaiting struct {
 	listening *listening
 	remote    netip.AddrPort
 	head      []byte
@@ -169,15 +202,15 @@ func mayBecomeGet(b []byte) bool {
 	return string(b[:n]) == get[:n]
 }
 
-// received takes more of a first request in.
-func (l *Loop) received(id connID, s *slot, p []byte) {
-	lobby := &l.ref(id).side.lobby
-	reception := lobby.listening.reception
+// readRequest takes more of a first request in.
+func (l *Loop) readRequest(id connID, s *slot, p []byte) {
+	awaiting := &l.slab.ref(id).side.awaiting
+	handshaking := awaiting.listening.handshaking
 	head, from := p, 0
-	if lobby.head != nil {
-		from = max(len(lobby.head)-2, 0) // a blank line may have begun
-		lobby.head = append(lobby.head, p...)
-		head = lobby.head
+	if awaiting.head != nil {
+		from = max(len(awaiting.head)-2, 0) // a blank line may have begun
+		awaiting.head = append(awaiting.head, p...)
+		head = awaiting.head
 	}
 	end := headEnd(head, from)
 	size := end
@@ -185,18 +218,18 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 		size = len(head)
 	}
 	switch {
-	case !mayBecomeGet(head), size > reception.MaxHeaderBytes:
+	case !mayBecomeGet(head), size > handshaking.MaxHeaderBytes:
 		l.passOn(id, s, head)
 	case end == 0:
-		if lobby.head == nil {
-			lobby.head = append(make([]byte, 0, 2*len(p)), p...)
+		if awaiting.head == nil {
+			awaiting.head = append(make([]byte, 0, 2*len(p)), p...)
 		}
 	default:
-		lobby.deciding = true
-		lobby.head = nil
-		s.state |= stPaused
-		a := &Arrival{Head: head[:end], Behind: head[end:], Remote: lobby.remote, Local: lobby.listening.local, conn: Conn{l, id}, fd: int(s.fd)}
-		if !reception.Upgrade(a) {
+		awaiting.deciding = true
+		awaiting.head = nil
+		s.state |= inPaused
+		a := &Accepted{Head: head[:end], Behind: head[end:], Remote: awaiting.remote, Local: awaiting.listening.local, conn: Conn{l, id}, fd: int(s.fd)}
+		if !handshaking.Upgrade(a) {
 			l.passOn(id, s, head)
 		}
 	}
@@ -204,57 +237,57 @@ func (l *Loop) received(id connID, s *slot, p []byte) {
 
 // passOn lets go of the connection: it becomes a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
-	reception, fd := l.ref(id).side.lobby.listening.reception, int(s.fd)
+	handshaking, fd := l.slab.ref(id).side.awaiting.listening.handshaking, int(s.fd)
 	read = bytes.Clone(read)
 	l.poll.remove(fd)
 	s.fd = -1
-	l.dismiss(id, s)
+	l.closeAwaiting(id, s)
 	go func() {
 		nc, err := netConn(fd)
 		if err != nil {
-			reception.lost.tell(err, reception.Failed)
+			handshaking.lost.report(err, handshaking.Failed)
 			return
 		}
-		reception.lost.over()
-		reception.Other(nc, read)
+		handshaking.lost.over()
+		handshaking.Other(nc, read)
 	}()
 }
 
-// dismiss ends a connection that never became a WebSocket; its handler, which
-// does not exist, hears nothing.
-func (l *Loop) dismiss(id connID, s *slot) {
+// closeAwaiting ends a connection that never became a WebSocket; it has no handler
+// yet.
+func (l *Loop) closeAwaiting(id connID, s *slot) {
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
-	ref := l.ref(id)
+	ref := l.slab.ref(id)
 	l.dropSide(ref)
 	*ref = refs{}
 	s.state, s.fd = 0, -1
-	l.never(id)
-	l.slab.give(id.index())
+	*l.slab.due(id) = 0
+	l.slab.release(id.index())
 }
 
 // refuse writes an HTTP answer instead of a close frame, and then ends the
 // connection as one that has failed.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
-	s.state = stReady | s.state&(stUnread|stHungry)
-	l.ref(id).side.lobby = lobby{}
+	s.state = phaseConnected | s.state&(inUnread|inListed)
+	l.slab.ref(id).side.awaiting = awaiting{}
 	s.setClosing(id)
-	l.enqueue(id, s, answer, 0)
-	s.state |= stDeaf | stCloseSent
-	s.pinged = l.now
+	l.queue(id, s, answer, 0)
+	s.state |= phaseFailed | phaseCloseSent
+	s.pinged = l.clock.now
 	l.lookAt(id, l.engine.clock.closing)
 	l.readOn(id, s)
 }
 
-// lookLobby closes a connection whose first request takes too long.
-func (l *Loop) lookLobby(id connID, s *slot, lobby *lobby) {
-	if lobby.deciding {
+// checkAwaiting closes a connection whose first request takes too long.
+func (l *Loop) checkAwaiting(id connID, s *slot, awaiting *awaiting) {
+	if awaiting.deciding {
 		return // the decision has bounds of its own
 	}
-	if waited, timeout := l.now-s.seen, lobby.listening.timeout; waited < timeout {
+	if waited, timeout := l.clock.now-s.seen, awaiting.listening.timeout; waited < timeout {
 		l.lookAt(id, timeout-waited)
 		return
 	}
-	l.dismiss(id, s)
+	l.closeAwaiting(id, s)
 }

@@ -14,15 +14,15 @@ const acceptBatch = 64
 
 // deferAccept is for how many seconds the kernel keeps a connection to itself that has not
 // spoken (TCP_DEFER_ACCEPT, tcp(7)). One that speaks first, as all clients of HTTP do, is then
-// accepted with its request, and read without being waited for: the loop is woken twice
-// for it, not three times. One second is the least: who is silent for so long is let in and waited for
-// as without.
+// accepted with its request, and read at once: the loop is woken twice for it,
+// not three times. One second is the least. A connection that is silent for longer is
+// accepted as if this option were not set.
 const deferAccept = 1
 
 // Receive lets the loops accept from l, all from the same queue. ok is false if
 // they cannot, l being no plain TCP or Unix listener: then nothing has happened.
 // stop ends it; l itself stays open until its owner closes it.
-func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
+func (e *Engine) Receive(l net.Listener, r Handshaker) (stop func(), ok bool) {
 	switch l.(type) {
 	case *net.TCPListener, *net.UnixListener:
 	default:
@@ -60,17 +60,17 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept)
 	}
-	used := &reception{Reception: r}
+	used := &handshaking{Handshaker: r}
 	for i, loop := range e.loops {
-		if !loop.inbox.post(command{do: doListen, more: &more{listen: &listening{
-			fd: fds[i], local: l.Addr(), reception: used, timeout: e.clock.in(r.HeaderTimeout),
-		}}}) {
+		if !loop.inbox.post(command{do: doListen, payload: &listening{
+			fd: fds[i], local: l.Addr(), handshaking: used, timeout: e.clock.in(r.HeaderTimeout),
+		}}) {
 			unix.Close(fds[i])
 		}
 	}
 	return func() {
 		for i, loop := range e.loops {
-			if !loop.inbox.post(command{do: doUnlisten, more: &more{written: fds[i]}}) {
+			if !loop.inbox.post(command{do: doUnlisten, payload: descriptor(fds[i])}) {
 				continue // the loop has ended, and closed it
 			}
 		}
@@ -80,47 +80,43 @@ func (e *Engine) Receive(l net.Listener, r Reception) (stop func(), ok bool) {
 // listen adds a listener. Of the loops that wait, one is woken for a connection
 // (EPOLLEXCLUSIVE); level-triggered, so that one that is busy is helped out.
 func (l *Loop) listen(n *listening) {
-	l.listeners = append(l.listeners, n)
-	if err := l.poll.(*epoll).listen(n.fd, len(l.listeners)-1); err != nil {
-		n.reception.Failed(err)
+	if err := l.poll.(*epoll).listen(n.fd, l.accept.add(n)); err != nil {
+		n.handshaking.Failed(err)
 	}
 }
 
 func (l *Loop) unlisten(fd int) {
-	for i, n := range l.listeners {
-		if n != nil && n.fd == fd {
-			l.poll.remove(fd) // closing does not, while others have the listener
-			unix.Close(fd)
-			l.listeners[i] = nil // the numbers of the others stay
-		}
+	if l.accept.remove(fd) {
+		l.poll.remove(fd) // closing does not, while others have the listener
+		unix.Close(fd)
 	}
 }
 
 // acceptable takes what waits at a listener.
 func (l *Loop) acceptable(number int) {
-	n := l.listeners[number]
+	n := l.accept.listeners[number]
 	if n == nil || n.paused != 0 {
 		return
 	}
 	for range acceptBatch {
-		if l.listeners[number] != n {
-			return // what it was asked in between: see react
+		if l.accept.listeners[number] != n {
+			return // what it was asked in between: see obeyPosted
 		}
 		fd, from, err := acceptSocket(n.fd)
 		switch {
 		case err == nil:
-			l.seat(arrival{fd: fd, remote: from, listening: n})
+			l.assign(acceptedSocket{fd: fd, remote: from, listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
 			if n.short { // another loop that was not may be late to say so, when the next shortage has begun
 				n.short = false
-				n.reception.waiting.over()
+				n.handshaking.waiting.over()
 			}
 			return
-		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: it would be told again at once
-			n.reception.waiting.tell(os.NewSyscallError("accept4", err), n.reception.Failed)
+		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: the poller would report it again at once
+			n.handshaking.waiting.report(os.NewSyscallError("accept4", err), n.handshaking.Failed)
 			l.poll.remove(n.fd)
-			n.paused, n.short = max(l.now+l.engine.clock.second, 1), true
+			n.paused, n.short = max(l.clock.now+l.engine.clock.second, 1), true
 			return
 		}
 	}
@@ -128,24 +124,27 @@ func (l *Loop) acceptable(number int) {
 
 // resumeListeners tries again where accepting is paused.
 func (l *Loop) resumeListeners() {
-	for i, n := range l.listeners {
-		if n != nil && n.paused != 0 && int32(l.now-n.paused) >= 0 {
+	for i, n := range l.accept.listeners {
+		if n != nil && n.paused != 0 && l.clock.reached(n.paused) {
 			n.paused = 0
 			if l.poll.(*epoll).listen(n.fd, i) != nil { // no memory
-				n.paused = max(l.now+l.engine.clock.second, 1)
+				n.paused = max(l.clock.now+l.engine.clock.second, 1)
 			}
 		}
 	}
 }
 
-// seat gives connections to the loops in turn. Which of them accepts is chance,
+// assign gives connections to the loops in turn. Which of them accepts is chance,
 // and mostly the same one.
-func (l *Loop) seat(a arrival) {
+func (l *Loop) assign(a acceptedSocket) {
 	e := l.engine
 	to := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	if to == l {
-		l.readable(l.arrived(a), false) // most have spoken, see deferAccept
-	} else if !to.inbox.post(command{do: doArrive, more: &more{arrival: a}}) {
+		l.readable(l.await(a), false) // most have spoken, see deferAccept
+		return
+	}
+	posted := a // only this one goes to the heap
+	if !to.inbox.post(command{do: doAccepted, payload: &posted}) {
 		unix.Close(a.fd)
 	}
 }

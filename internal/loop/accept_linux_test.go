@@ -25,9 +25,9 @@ func TestConnectionsAreSpread(t *testing.T) {
 	}
 	defer l.Close()
 	asked := make(chan struct{}, connections)
-	stop, ok := e.Receive(l, loop.Reception{
+	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
-		Upgrade: func(*loop.Arrival) bool { asked <- struct{}{}; return true },
+		Upgrade: func(*loop.Accepted) bool { asked <- struct{}{}; return true },
 		Other:   func(nc net.Conn, _ []byte) { nc.Close() },
 		Failed:  func(err error) { t.Error(err) },
 	})
@@ -64,9 +64,9 @@ func TestSilentIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	stop, ok := e.Receive(l, loop.Reception{
+	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
-		Upgrade: func(a *loop.Arrival) bool { a.Refuse([]byte("not you")); return true },
+		Upgrade: func(a *loop.Accepted) bool { a.Refuse([]byte("not you")); return true },
 		Other:   func(nc net.Conn, _ []byte) { nc.Close() },
 		Failed:  func(err error) { t.Error(err) },
 	})
@@ -107,9 +107,9 @@ func TestMultipath(t *testing.T) {
 	}
 	defer l.Close()
 	ears, conns := newEars(), make(chan loop.Conn, 1)
-	stop, ok := e.Receive(l, loop.Reception{
+	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
-		Upgrade: func(a *loop.Arrival) bool {
+		Upgrade: func(a *loop.Accepted) bool {
 			c, err := e.Open(a.NetConn(), bytes.Clone(a.Behind), loop.Params{}, func(loop.Conn) loop.Handler { return ears })
 			conns <- c
 			return err == nil
@@ -164,9 +164,9 @@ func TestEndWhileAccepting(t *testing.T) {
 	defer l.Close()
 	var stop func()
 	failed, passed := make(chan error, 1), make(chan []byte, 1)
-	stop, ok := r.engine.Receive(l, loop.Reception{
+	stop, ok := r.engine.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
-		Upgrade: func(*loop.Arrival) bool { stop(); return false },
+		Upgrade: func(*loop.Accepted) bool { stop(); return false },
 		Other:   func(nc net.Conn, read []byte) { nc.Close(); passed <- read },
 		Failed:  func(err error) { failed <- err },
 	})

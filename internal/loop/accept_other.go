@@ -5,7 +5,7 @@ package loop
 import "net"
 
 // Receive takes none: connections come from net/http here.
-func (e *Engine) Receive(net.Listener, Reception) (stop func(), ok bool) { return nil, false }
+func (e *Engine) Receive(net.Listener, Handshaker) (stop func(), ok bool) { return nil, false }
 
 func (l *Loop) listen(*listening) {}
 func (l *Loop) unlisten(int)      {}

@@ -173,10 +173,10 @@ func newHall(t *testing.T, goroutines bool) *hall {
 		t.Fatal(err)
 	}
 	h.addr = l.Addr().String()
-	stop, ok := h.engine.Receive(l, loop.Reception{
+	stop, ok := h.engine.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: 1 << 10,
 		HeaderTimeout:  hallTimeout,
-		Upgrade: func(a *loop.Arrival) bool {
+		Upgrade: func(a *loop.Accepted) bool {
 			asks := bytes.Contains(a.Head, []byte("\r\nUpgrade: websocket\r\n"))
 			if asks {
 				h.open(a.NetConn(), bytes.Clone(a.Behind))
@@ -386,10 +386,10 @@ func TestShutdownInARush(t *testing.T) {
 		}
 		h.addr = l.Addr().String()
 		first := make(chan struct{})
-		stop, ok := engine.Receive(l, loop.Reception{
+		stop, ok := engine.Receive(l, loop.Handshaker{
 			MaxHeaderBytes: 1 << 10,
 			HeaderTimeout:  patience,
-			Upgrade:        func(a *loop.Arrival) bool { a.NetConn().Close(); return true },
+			Upgrade:        func(a *loop.Accepted) bool { a.NetConn().Close(); return true },
 			Other:          func(nc net.Conn, _ []byte) { nc.Close() },
 			Failed:         func(err error) { t.Error(err) },
 		})

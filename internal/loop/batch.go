@@ -7,10 +7,10 @@ const ringSends = 64
 // ringLeast is to how many, or from how many, it pays.
 const ringLeast = 8
 
-// heard is how many connections of a crowd are read in a row, before what their handlers
+// batchReads is how many connections of a batch are read in a row, before what their handlers
 // have posted is taken: enough for what that needs to stay in the processor's caches, and
 // so few that their own memory does, too.
-const heard = 16
+const batchReads = 16
 
 // listed is a member whose block is prepared in the loop's ring, or a connection whose
 // queue's next bytes are.
@@ -19,20 +19,14 @@ type listed struct {
 	block block
 }
 
-// list prepares bytes to be sent with those of others.
-func (l *Loop) list(id connID, s *slot, b *block) {
-	l.listed[l.ring.n] = listed{id, *b}
-	l.ring.prepare(opSend, int(s.fd), b.bytes)
-}
-
-// sendListed sends what is listed and tells of each what the socket has taken. Nothing may
+// writeListed sends what is listed and tells of each what the socket has taken. Nothing may
 // come to the connections in between.
-func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error) outcome) {
-	if l.ring == nil || l.ring.n == 0 {
+func (l *Loop) writeListed(sent func(c *listed, s *slot, n int, err error) outcome) {
+	if l.out.ring == nil || l.out.ring.n == 0 {
 		return
 	}
-	all := l.listed[:l.ring.n]
-	results := l.ring.submit()
+	all := l.out.listed[:l.out.ring.n]
+	results := l.out.ring.submit()
 	var sum outcome
 	for i := range all {
 		c := &all[i]
@@ -42,20 +36,13 @@ func (l *Loop) sendListed(sent func(c *listed, s *slot, n int, err error) outcom
 		if i < len(results) {
 			n, err = asResult(results[i])
 		} else {
-			n, err = l.put(int(s.fd), c.block.bytes)
+			n, err = l.out.put(int(s.fd), c.block.bytes)
 		}
 		sum = sum.and(sent(c, s, n, err))
 	}
-	l.count(sum)
+	l.stats.count(sum)
 	clear(all)
 	if len(results) < len(all) {
-		l.closeRing()
-	}
-}
-
-func (l *Loop) closeRing() {
-	if l.ring != nil {
-		l.ring.close()
-		l.ring = nil
+		l.out.closeRing()
 	}
 }

@@ -16,12 +16,12 @@ type clock struct {
 	// The options' durations in ticks, rounded up, plus one: a tick that has
 	// just begun counts as none.
 	ping, pong, closing, backlog, second uint32
-	beat                                 uint32 // the same, without the one more: it is a pace, not a patience
+	heartbeat                            uint32 // see pace
 }
 
 func newClock(o Options) *clock {
 	least := 4 * time.Second
-	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge, o.BeatInterval} {
+	for _, d := range []time.Duration{o.PingInterval, o.PingTimeout, o.CloseTimeout, o.BacklogAge, o.HeartbeatInterval} {
 		if d > 0 {
 			least = min(least, d)
 		}
@@ -29,7 +29,7 @@ func newClock(o Options) *clock {
 	every := max(least/16, time.Millisecond)
 	c := &clock{every: every}
 	c.pong, c.closing, c.backlog, c.second = c.in(o.PingTimeout), c.in(o.CloseTimeout), c.in(o.BacklogAge), c.in(time.Second)
-	c.beat = c.in(o.BeatInterval) - 1
+	c.heartbeat = c.pace(o.HeartbeatInterval)
 	if o.PingInterval > 0 {
 		c.ping = c.in(o.PingInterval)
 	}
@@ -37,6 +37,9 @@ func newClock(o Options) *clock {
 }
 
 func (c *clock) in(d time.Duration) uint32 { return uint32((d+c.every-1)/c.every) + 1 }
+
+// pace is a duration in ticks, rounded up, and at least one.
+func (c *clock) pace(d time.Duration) uint32 { return max(c.in(d)-1, 1) }
 
 func (c *clock) now() uint32 { return c.ticks.Load() }
 
@@ -61,15 +64,43 @@ func (c *clock) run(stop <-chan struct{}, loops []*Loop) {
 // quarter of the shortest of the options' times, see newClock.
 const mostTicks = 4
 
-// tick takes the loop's time on. A loop that stood still, because a callback held
-// it up or the machine did, has read nothing and written nothing meanwhile: that
-// time is nobody's silence and nobody's slowness. When the whole process stands
-// still its ticker drops ticks, to the same effect.
-func (l *Loop) tick() {
-	passed := l.engine.clock.now() - l.ticked
-	l.ticked += passed
-	l.now += min(passed, mostTicks)
+// schedule is a loop's own time, in ticks, and how far its scan of it has come.
+type schedule struct {
+	now     uint32 // ticks that this loop has lived through: see tick
+	ticked  uint32 // the engine's tick at the last turn
+	scanned uint32 // tick of the last scan
+	scanAt  int    // the slot at which it goes on; 0: it is done
+
+	heartbeats map[uint32]*heartbeat // by slot, of connections that have a pace of their own
 }
+
+// heartbeat is the pace of one connection, and when it had the last.
+type heartbeat struct{ every, last uint32 }
+
+// setHeartbeat gives a connection a pace of its own, which it returns.
+func (c *schedule) setHeartbeat(id connID, every uint32) uint32 {
+	if c.heartbeats == nil {
+		c.heartbeats = make(map[uint32]*heartbeat)
+	}
+	c.heartbeats[id.index()] = &heartbeat{every, c.now}
+	return every
+}
+
+// tick takes the loop's time on to the engine's. A loop that stood still, because a
+// callback held it up or the machine did, has read nothing and written nothing meanwhile:
+// that time is nobody's silence and nobody's slowness. When the whole process stands
+// still its ticker drops ticks, to the same effect.
+func (c *schedule) tick(engine uint32) {
+	passed := engine - c.ticked
+	c.ticked += passed
+	c.now += min(passed, mostTicks)
+}
+
+// scanning reports whether the scan of this tick has connections left to look at.
+func (c *schedule) scanning() bool { return c.scanAt != 0 }
+
+// reached reports whether a tick has come.
+func (c *schedule) reached(tick uint32) bool { return int32(c.now-tick) >= 0 }
 
 // lookAt asks for a look at the connection after so many ticks, unless an
 // earlier one is due. 0 ticks asks for none.
@@ -77,17 +108,11 @@ func (l *Loop) lookAt(id connID, ticks uint32) {
 	if ticks == 0 {
 		return
 	}
-	due := l.due(id)
-	at := max(l.now+ticks, 1)
+	due := l.slab.due(id)
+	at := max(l.clock.now+ticks, 1)
 	if *due == 0 || int32(at-*due) < 0 {
 		*due = at
 	}
-}
-
-func (l *Loop) never(id connID) { *l.due(id) = 0 }
-
-func (l *Loop) due(id connID) *uint32 {
-	return &(*l.slab.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
 }
 
 // mostLooks is how many connections a turn looks at, to each of which it may send a
@@ -99,132 +124,139 @@ const mostLooks = 64
 // scan looks at every connection whose look is due, once a tick: at the first of them
 // in this turn, at others in the turns that follow.
 func (l *Loop) scan() {
-	if !l.scanning() {
-		if l.now == l.scanned {
+	if !l.clock.scanning() {
+		if l.clock.now == l.clock.scanned {
 			return
 		}
-		l.scanned = l.now
+		l.clock.scanned = l.clock.now
 		l.resumeListeners()
 	}
 	chunks := l.slab.chunks.Load()
 	if chunks == nil {
 		return
 	}
-	looks := mostLooks << min(l.now-l.scanned, 16)
-	for n := l.scanAt / chunkSlots; n < len(*chunks); n++ {
+	looks := mostLooks << min(l.clock.now-l.clock.scanned, 16)
+	for n := l.clock.scanAt / chunkSlots; n < len(*chunks); n++ {
 		c := (*chunks)[n]
-		for i := l.scanAt % chunkSlots; i < chunkSlots; i++ {
-			if due := c.due[i]; due != 0 && int32(l.now-due) >= 0 {
+		for i := l.clock.scanAt % chunkSlots; i < chunkSlots; i++ {
+			if due := c.due[i]; due != 0 && l.clock.reached(due) {
 				if looks == 0 {
-					l.scanAt = n*chunkSlots + i
+					l.clock.scanAt = n*chunkSlots + i
 					return
 				}
 				looks--
 				c.due[i] = 0
 				id := newConnID(uint32(n*chunkSlots+i), uint32(c.slots[i].life.Load()>>2))
-				l.look(id, &c.slots[i])
+				l.checkTime(id, &c.slots[i])
 			}
 		}
-		l.scanAt = (n + 1) * chunkSlots
+		l.clock.scanAt = (n + 1) * chunkSlots
 	}
-	l.scanAt = 0
+	l.clock.scanAt = 0
 }
-
-// scanning reports whether there are more to look at.
-func (l *Loop) scanning() bool { return l.scanAt != 0 }
 
 var pingMessage = NewMessage(frame.Ping, nil)
 
-// look is where time does something to a connection: the end of a close that
+// checkTime is where time does something to a connection: the end of a close that
 // takes too long, of a backlog that is too old, of a peer that is silent after a
 // ping; and a ping after a silence.
-func (l *Loop) look(id connID, s *slot) {
+func (l *Loop) checkTime(id connID, s *slot) {
 	c := l.engine.clock
-	if s.state&stLobby != 0 {
-		l.lookLobby(id, s, &l.ref(id).side.lobby)
+	if s.state&phaseAwaiting != 0 {
+		l.checkAwaiting(id, s, &l.slab.ref(id).side.awaiting)
 		return
 	}
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		limit := c.closing
-		if s.state&(stQueued|stDeaf) == stQueued {
+		if s.state&(outQueued|phaseFailed) == outQueued {
 			limit = max(limit, c.backlog) // what was sent before the close is still leaving
 		}
-		if waited := l.now - s.pinged; waited < limit {
+		if waited := l.clock.now - s.pinged; waited < limit {
 			l.lookAt(id, limit-waited)
 			return
 		}
-		why := l.ref(id).side.closed
-		if why.err == nil && s.state&stCloseRead == 0 {
+		why := l.slab.ref(id).side.closed
+		if why.err == nil && s.state&phaseCloseRead == 0 {
 			why = closed{code: closeAbnormal, err: errNoAnswer}
 		}
 		l.end(id, s, why)
 		return
 	}
-	if s.state&stArmed != 0 {
-		l.judge(id, s)
-		if s.state&stCloseSent != 0 {
+	if s.state&outArmed != 0 {
+		l.closeIfSlow(id, s)
+		if s.state&phaseCloseSent != 0 {
 			return
 		}
-		if s.state&stStream == 0 {
-			s.pinged = l.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
+		if !s.framing().heartbeats {
+			s.pinged = l.clock.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
 		}
 		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
 	}
-	if s.state&stStream != 0 {
-		l.beat(id, s)
-		return
+	if s.state&kindHeartbeat != 0 {
+		l.heartbeat(id, s)
 	}
-	if c.ping == 0 {
-		return
+	if c.ping != 0 && !s.framing().heartbeats {
+		l.ping(id, s)
 	}
-	silent := l.now - s.seen
+}
+
+// ping sends a ping after a silence, and ends a connection that is silent after it.
+func (l *Loop) ping(id connID, s *slot) {
+	c := l.engine.clock
+	silent := l.clock.now - s.seen
 	switch {
-	case s.state&stPinged != 0:
-		if waited := l.now - s.pinged; waited < c.pong {
+	case s.state&inPinged != 0:
+		if waited := l.clock.now - s.pinged; waited < c.pong {
 			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
 			return
 		}
-		if l.unheard(id, s) {
+		if l.readLast(id, s) {
 			l.lookAt(id, min(c.pong, c.ping))
 		} else if s.alive(id) {
 			l.end(id, s, closed{code: closeAbnormal, err: errSilent})
 		}
-	case silent < c.ping || s.state&stPaused != 0:
+	case silent < c.ping || s.state&inPaused != 0:
 		l.lookAt(id, max(c.ping-min(silent, c.ping), 1))
 	default:
 		l.send(id, s, pingMessage)
-		s.state |= stPinged
-		s.pinged = l.now
+		s.state |= inPinged
+		s.pinged = l.clock.now
 		l.lookAt(id, min(c.pong, c.ping))
 	}
 }
 
-// beat lets a stream show a sign of life when it is time. What the socket still refuses
-// is one too, to whoever reads at last.
-func (l *Loop) beat(id connID, s *slot) {
-	every := l.engine.clock.beat
-	if waited := l.now - s.pinged; waited < every {
+// heartbeat lets a connection show a sign of life when it is time. Bytes that the socket
+// still refuses are one too, to a client that reads at last.
+func (l *Loop) heartbeat(id connID, s *slot) {
+	every, last := l.engine.clock.heartbeat, &s.pinged
+	if own := l.clock.heartbeats[id.index()]; own != nil {
+		every, last = own.every, &own.last
+	}
+	if waited := l.clock.now - *last; waited < every {
 		l.lookAt(id, every-waited)
 		return
 	}
-	s.pinged = l.now
+	*last = l.clock.now
 	l.lookAt(id, every)
-	if h, ok := l.ref(id).handler.(BeatHandler); ok && s.state&(stArmed|stHeld) == 0 {
-		l.send(id, s, h.Beat())
+	if s.state&(outArmed|outHeld) != 0 {
+		return
+	}
+	if m := l.slab.ref(id).handler.(HeartbeatHandler).Heartbeat(); m != nil {
+		l.send(id, s, m)
 	}
 }
 
-// unheard reads what a connection may have said that is to be ended for its
+// readLast reads what a connection may have said that is to be ended for its
 // silence: the answer may lie unread where the loop did not get to it. It reports
 // whether the connection is to live on.
-func (l *Loop) unheard(id connID, s *slot) bool {
+func (l *Loop) readLast(id connID, s *slot) bool {
 	if s.fd >= 0 {
 		l.readable(id, true)
-		return s.alive(id) && s.state&stPinged == 0
+		return s.alive(id) && s.state&inPinged == 0
 	}
-	if l.ref(id).side.pipe.reading {
+	if l.slab.ref(id).side.pipe.reading {
 		return false
 	}
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	return true
 }

@@ -23,7 +23,7 @@ var (
 	errEnded      = errors.New("ended here") // of a stream
 )
 
-// closed is what the handler will be told of the end.
+// closed is what the handler receives at the end.
 type closed struct {
 	code   int
 	reason string
@@ -33,7 +33,7 @@ type closed struct {
 // slow is how a connection is closed that does not read.
 func slow(s *slot) closed {
 	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: errSlow}
-	if s.state&stRecovers != 0 {
+	if s.state&kindRecovers != 0 {
 		why.code = maru.CloseSlow
 	}
 	return why
@@ -57,7 +57,7 @@ func closedBy(err error) closed {
 
 // startClose sends our close frame first; the peer's answer ends it.
 func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
-	if s.state&(stCloseSent|stDeaf) != 0 {
+	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
 	}
 	if why.code == 0 {
@@ -70,10 +70,10 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 // farewell closes a connection over nothing that it did: its handler may have the
 // last word.
 func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
-	if s.state&(stCloseSent|stDeaf) != 0 {
+	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
 	}
-	if h, ok := l.ref(id).handler.(FarewellHandler); ok {
+	if h, ok := l.slab.ref(id).handler.(FarewellHandler); ok {
 		if m := h.Farewell(); m != nil {
 			l.send(id, s, m)
 		}
@@ -85,17 +85,17 @@ func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.setClosing(id)
 	l.catchUp(id, s)
-	if side := l.ref(id).side; side != nil {
-		side.settle(l.now)
+	if side := l.slab.ref(id).side; side != nil {
+		side.settle(l.clock.now)
 	}
-	if s.state&stStream != 0 {
+	if s.framing().endOfStream {
 		l.endStream(id, s)
 	} else {
 		l.send(id, s, newSingle(frame.Close, payload))
 	}
-	s.state |= stCloseSent
-	s.pinged = l.now // from now on: when the closing began
-	l.leaveAll(s)
+	s.state |= phaseCloseSent
+	s.pinged = l.clock.now // from now on: when the closing began
+	l.fanout.leaveAll(s)
 	l.lookAt(id, l.engine.clock.closing)
 }
 
@@ -105,18 +105,18 @@ func (l *Loop) endStream(id connID, s *slot) {
 	if why := &l.sideOf(id).closed; why.err == nil {
 		why.err = errEnded
 	}
-	s.state |= stQueued
-	l.markDirty(id, s)
+	s.state |= outQueued
+	l.out.markDirty(id, s)
 }
 
 // closeRead: the peer's close frame has come. We answer it if it is the first,
 // with the same code and reason.
 func (l *Loop) closeRead(id connID, s *slot, why closed) {
-	s.state |= stCloseRead
+	s.state |= phaseCloseRead
 	side := l.sideOf(id)
 	side.closed = why
 	l.setPaused(id, s, false)
-	if s.state&stCloseSent == 0 {
+	if s.state&phaseCloseSent == 0 {
 		payload, err := frame.ClosePayload(why.code, why.reason)
 		if err != nil {
 			payload = nil
@@ -134,14 +134,14 @@ func (l *Loop) closeRead(id connID, s *slot, why closed) {
 // socket is not closed before the peer has seen both: with unread bytes in it
 // that would be a reset, which overtakes the close frame.
 func (l *Loop) fail(id connID, s *slot, why closed) {
-	if s.state&stDeaf != 0 {
+	if s.state&phaseFailed != 0 {
 		return
 	}
 	l.sideOf(id).closed = why
-	s.state |= stDeaf
+	s.state |= phaseFailed
 	l.setPaused(id, s, false)
-	if s.state&stCloseSent != 0 {
-		if s.state&stQueued == 0 {
+	if s.state&phaseCloseSent != 0 {
+		if s.state&outQueued == 0 {
 			l.closeSent(id, s)
 		}
 		return
@@ -157,16 +157,17 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 // have come the server ends the TCP connection first (RFC 6455 §7.1.1); a client
 // waits for that.
 func (l *Loop) closeSent(id connID, s *slot) {
-	s.pinged = l.now
-	if s.state&stStream != 0 {
-		s.state |= stDeaf // nobody answers
+	s.pinged = l.clock.now
+	if s.framing().endOfStream && s.state&phaseFailed == 0 {
+		s.state |= phaseFailed // nobody answers
+		l.setPaused(id, s, false)
 	}
 	switch {
-	case s.state&stEnded != 0, s.state&stCloseRead != 0 && s.state&stClient == 0:
-		l.end(id, s, l.ref(id).side.closed)
-	case s.state&stDeaf != 0 && s.state&stShut == 0:
-		s.state |= stShut
-		if ref := l.ref(id); ref.side.pipe != nil {
+	case s.state&phasePeerShut != 0, s.state&phaseCloseRead != 0 && s.state&kindClient == 0:
+		l.end(id, s, l.slab.ref(id).side.closed)
+	case s.state&phaseFailed != 0 && s.state&phaseShut == 0:
+		s.state |= phaseShut
+		if ref := l.slab.ref(id); ref.side.pipe != nil {
 			ref.side.pipe.shut()
 		} else if ref.tls != nil {
 			l.shutTLS(id, s, ref.tls)
@@ -178,19 +179,19 @@ func (l *Loop) closeSent(id connID, s *slot) {
 
 // lost: the stream has ended or broken.
 func (l *Loop) lost(id connID, s *slot, err error) {
-	if s.state&stMute != 0 { // first what ended the reading
+	if s.state&inMuted != 0 { // first what ended the reading
 		l.loseLater(id, err)
 		return
 	}
 	eof := errors.Is(err, io.EOF)
-	if eof && s.state&(stCloseRead|stDeaf) != 0 && s.state&stQueued != 0 {
+	if eof && s.state&(phaseCloseRead|phaseFailed) != 0 && s.state&outQueued != 0 {
 		// Our close frame is still to be written, and whoever has ended its half of
 		// the stream may read on.
-		s.state |= stEnded
+		s.state |= phasePeerShut
 		return
 	}
 	why := closed{code: closeAbnormal, err: err}
-	if side := l.ref(id).side; side != nil && (s.state&stCloseRead != 0 || side.closed.err != nil) {
+	if side := l.slab.ref(id).side; side != nil && (s.state&phaseCloseRead != 0 || side.closed.err != nil) {
 		why = side.closed // known before
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
@@ -205,37 +206,37 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
 	s.buffered.Add(-int64(side.out.bytes))
 	side.out = outbox{}
-	side.tellDrained()
-	s.state &^= stQueued | stArmed
-	if s.state&(stCloseRead|stDeaf) == 0 {
+	side.closeDrained()
+	s.state &^= outQueued | outArmed
+	if s.state&(phaseCloseRead|phaseFailed) == 0 {
 		side.closed = closed{code: closeAbnormal, err: err}
 	}
-	s.state |= stCloseSent // nothing more is queued
+	s.state |= phaseCloseSent // nothing more is queued
 	s.setClosing(id)
-	if s.state&stEnded != 0 {
+	if s.state&phasePeerShut != 0 {
 		l.end(id, s, side.closed)
 		return
 	}
-	s.pinged = l.now
+	s.pinged = l.clock.now
 	l.lookAt(id, l.engine.clock.closing)
 }
 
 // loseLater is lost after what is posted already.
 func (l *Loop) loseLater(id connID, err error) {
-	l.inbox.post(command{do: doLose, conn: id, more: &more{why: closed{err: err}}})
+	l.inbox.post(command{do: doLost, conn: id, payload: &lost{err}})
 }
 
-// end is the one place where a connection ends: the handler hears it, the slot
+// end is the one place where a connection ends: the handler is called, the slot
 // is given back.
 func (l *Loop) end(id connID, s *slot, why closed) {
-	l.leaveAll(s)
-	ref := l.ref(id)
+	l.fanout.leaveAll(s)
+	ref := l.slab.ref(id)
 	handler, side := ref.handler, ref.side
 	if ref.tls != nil {
 		ref.tls.farewell()
 	}
 	if side != nil {
-		side.tellDrained()
+		side.closeDrained()
 		s.buffered.Add(-int64(side.out.bytes))
 		if side.pipe != nil {
 			side.pipe.close()
@@ -246,9 +247,12 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
+	if s.state&kindHeartbeat != 0 {
+		delete(l.clock.heartbeats, id.index())
+	}
 	s.state, s.fd = 0, -1
-	l.never(id)
-	l.slab.give(id.index())
+	*l.slab.due(id) = 0
+	l.slab.release(id.index())
 	if handler != nil {
 		handler.Closed(why.code, why.reason, why.err)
 	}
@@ -276,18 +280,13 @@ func (l *Loop) closeAll(why closed) {
 	if err != nil {
 		payload, _ = frame.ClosePayload(why.code, "")
 	}
-	l.each(stReady, func(id connID, s *slot) { l.farewell(id, s, why, payload) })
+	l.each(phaseConnected, func(id connID, s *slot) { l.farewell(id, s, why, payload) })
 }
 
 func (l *Loop) cutAll() {
-	l.each(stReady, func(id connID, s *slot) {
+	l.each(phaseConnected, func(id connID, s *slot) {
 		l.end(id, s, closed{code: closeAbnormal, err: errTerminated})
 	})
-	l.each(stLobby, l.dismiss)
-	for _, n := range l.listeners {
-		if n != nil {
-			closeSocket(n.fd)
-		}
-	}
-	l.listeners = nil
+	l.each(phaseAwaiting, l.closeAwaiting)
+	l.accept.closeAll()
 }

@@ -41,7 +41,7 @@ func (c Conn) Write(op frame.Opcode, payload []byte) error {
 	m := newSingle(op, payload)
 	err := c.Send(m)
 	if err != nil {
-		m.left()
+		m.recycle()
 	}
 	return err
 }
@@ -54,7 +54,7 @@ func (c Conn) SendAll(ms []*Message) error {
 	for _, m := range ms {
 		size += m.Len()
 	}
-	return c.post(command{do: doSendAll, more: &more{messages: ms}, size: size})
+	return c.post(command{do: doSendAll, payload: replay(ms), size: size})
 }
 
 // Encode encodes messages as c takes them, in the calling goroutine. It may be
@@ -80,7 +80,7 @@ func (c Conn) Drain(ctx context.Context) error {
 		return ErrClosed
 	}
 	drained := make(chan struct{})
-	if !c.loop.inbox.post(command{do: doDrain, conn: c.id, more: &more{drained: drained}}) {
+	if !c.loop.inbox.post(command{do: doDrain, conn: c.id, payload: drained}) {
 		return ErrClosed
 	}
 	select {
@@ -105,7 +105,7 @@ func (c Conn) post(cmd command) error {
 		return ErrClosed
 	}
 	s := c.loop.slab.slot(c.id)
-	if !s.open(c.id) {
+	if !s.isOpen(c.id) {
 		return ErrClosed
 	}
 	if s.buffered.Load() > c.loop.engine.options.SendBytes {
@@ -133,7 +133,7 @@ func (c Conn) Close(code int, reason string) error {
 	if c.loop == nil || !c.loop.slab.slot(c.id).setClosing(c.id) {
 		return nil
 	}
-	c.loop.inbox.post(command{do: doClose, conn: c.id, more: &more{data: payload, why: closed{code: code, reason: reason}}})
+	c.loop.inbox.post(command{do: doClose, conn: c.id, payload: &closing{closed{code: code, reason: reason}, payload}})
 	return nil
 }
 
@@ -172,4 +172,4 @@ func (c Conn) Buffered() int64 {
 
 // Open reports whether Send would take a message: the connection is neither
 // closed nor closing.
-func (c Conn) Open() bool { return c.loop != nil && c.loop.slab.slot(c.id).open(c.id) }
+func (c Conn) Open() bool { return c.loop != nil && c.loop.slab.slot(c.id).isOpen(c.id) }

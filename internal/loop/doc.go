@@ -1,4 +1,4 @@
-// Package loop holds WebSocket connections, and streams, a great many, on a few goroutines.
+// Package loop holds many WebSocket connections and streams on a few goroutines.
 //
 // One loop per GOMAXPROCS waits for its own set of sockets. A connection is
 // handed over after its handshake and belongs to one loop for life:
@@ -13,7 +13,7 @@
 //	                                              per connection
 //
 // Where many can be read, up to sixteen are read with one call, and answered with one
-// (crowd_linux.go).
+// (batch_read_linux.go).
 //
 // # Who owns what
 //
@@ -34,9 +34,20 @@
 // group) have it put into their own queue first, so that one connection gets
 // one write in its right order. No queue exists until then or until the socket
 // says EAGAIN; what it holds after that is bounded in bytes, messages and age,
-// and past the bound the connection is closed with 1013. A flush glances at the sockets
-// every 256 writes, so that a large fan-out does not hold up who is to be read. Pings to
-// all who came at once are spread over turns likewise (clock.go).
+// and past the bound the connection is closed with 1013. A flush polls the sockets
+// every 256 writes, so that a large fan-out does not hold up reading. Pings to
+// connections that were opened together are spread over turns likewise (clock.go).
+//
+// Each step of the way of a message has one verb:
+//
+//	post     leave a command in the loop's inbox (Conn.Send, Group.Append)
+//	append   add a message to a group's log of this batch
+//	queue    put bytes into the connection's own outbox; conflate: into its lane
+//	list     note a connection, or its next bytes, for the next flush or ring call
+//	flush    go through all that is listed
+//	write    offer bytes to the socket; written says how many it took
+//	release  take written bytes off the outbox
+//	drained  nothing is left in it
 //
 // # Waiting
 //
@@ -53,11 +64,12 @@
 // and another writes while there is something to write (pipe.go). All else is the
 // same code.
 //
-// # Streams
+// # Framing
 //
-// A connection need not be a WebSocket: Params.Stream is one on which only we write, bare
-// bytes, such as server-sent events. All but frames, pings and the closing handshake is
-// the same.
+// A connection need not be a WebSocket: Params.Framing says how bytes become messages. On
+// one of FrameBare only we write, such as server-sent events. All but frames, pings and the
+// closing handshake is the same (framing.go). Which states a connection can have is in
+// state.go.
 //
 // The package knows no channels and no HTTP. Locks: slab.mu, inbox.mu and the
 // poller's are leaves, never held together.

@@ -16,30 +16,33 @@ type polite struct{ *ears }
 
 func (polite) Farewell() *loop.Message { return text("come again") }
 
-func (r *rig) polite() (*ears, *peer) {
+func (r *rig) polite() (loop.Conn, *ears, *peer) {
 	r.t.Helper()
 	r.start()
 	near, far := r.pair()
 	e := newEars()
-	if _, err := r.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return polite{e} }); err != nil {
+	c, err := r.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return polite{e} })
+	if err != nil {
 		r.t.Fatal(err)
 	}
-	return e, newPeer(r.t, far, loop.Params{})
+	return c, e, newPeer(r.t, far, loop.Params{})
 }
 
-// Everybody is told, after what was sent before, who has something to say says it,
-// and nobody who has closed is told again.
-func TestDrainTellsEverybody(t *testing.T) {
+// A farewell comes after what was sent before; a handler with a last message has it sent;
+// and a connection that has closed is not closed again.
+func TestFarewell(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
 		c, plain, peer := r.conn(loop.Params{})
-		e, far := r.polite()
+		last, e, far := r.polite()
 		gone, away, left := r.conn(loop.Params{})
 		gone.Close(1000, "")
 		left.expectClose(1000, "")
 		c.Send(text("before"))
-		if err := r.engine.Drain(t.Context(), 0, 1001, "going"); err != nil {
-			t.Fatal(err)
+		for _, c := range []loop.Conn{c, last, gone} {
+			if err := c.Farewell(1001, "going"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		peer.expect(frame.Text, "before")
 		peer.expectClose(1001, "going")
@@ -52,7 +55,7 @@ func TestDrainTellsEverybody(t *testing.T) {
 		left.sendClose(1000, "")
 		away.wantEnd(t, 1000, "", false)
 
-		late, there := r.polite() // between the two
+		_, late, there := r.polite()
 		go r.engine.Shutdown(t.Context(), 1001, "gone")
 		there.expect(frame.Text, "come again")
 		there.expectClose(1001, "gone")
@@ -61,43 +64,32 @@ func TestDrainTellsEverybody(t *testing.T) {
 	})
 }
 
-// Over ten seconds a hundred go at ten a second; before its turn a connection works.
-func TestDrainInTurn(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *rig) {
-		ends := make(chan time.Duration, 100)
-		w := newWatch(t)
-		for range cap(ends) {
-			_, _, peer := r.conn(loop.Params{})
-			go func() {
-				peer.expectClose(1001, "")
-				ends <- time.Since(w.start)
-				peer.nc.Close()
-			}()
-		}
-		synctest.Wait()
-		if err := r.engine.Drain(t.Context(), 10*time.Second, 1001, ""); err != nil {
-			t.Fatal(err)
-		}
-		for i := range cap(ends) {
-			if at, due := <-ends, time.Duration(i)*100*time.Millisecond; at < due || at > due+50*time.Millisecond {
-				t.Errorf("number %d left after %v, want %v", i, at, due)
+// A hundred in ten seconds are ten a second.
+func TestInTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start, calls := time.Now(), 0
+		err := loop.InTurn(t.Context(), 10*time.Second, 100, func(i int) {
+			calls++
+			if at, due := time.Since(start), time.Duration(i)*100*time.Millisecond; at < due || at > due+50*time.Millisecond {
+				t.Errorf("number %d after %v, want %v", i, at, due)
 			}
+		})
+		if err != nil || calls != 100 {
+			t.Errorf("%d calls, %v", calls, err)
 		}
 	})
 }
 
-func TestDrainEndsWithItsContext(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *rig) {
-		one, _, _ := r.conn(loop.Params{})
-		other, _, _ := r.conn(loop.Params{})
+func TestInTurnEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := r.engine.Drain(ctx, time.Hour, 1001, ""); !errors.Is(err, context.DeadlineExceeded) {
-			t.Error(err)
-		}
-		synctest.Wait()
-		if one.Open() == other.Open() {
-			t.Error("in the first half hour it is one's turn, and not the other's")
+		calls := 0
+		err := loop.InTurn(ctx, time.Hour, 2, func(int) { calls++ })
+		if !errors.Is(err, context.DeadlineExceeded) || calls != 1 {
+			t.Errorf("%d calls in the first half hour, %v", calls, err)
 		}
 	})
 }

@@ -323,13 +323,13 @@ func TestRequestToTheEnd(t *testing.T) {
 			for _, late := range []bool{false, true} {
 				s := &still{t, loop.NewStill(t, loop.Options{}), &rig{t: t, unix: true}}
 				near, far := s.rig.pair()
-				var arrival *loop.Arrival
+				var arrival *loop.Accepted
 				var behind string
 				passed := make(chan net.Conn, 1) // closed when all is sent: one may be passed on before
 				ears := newEars()
-				s.Arrive(t, near, loop.Reception{
+				s.Arrive(t, near, loop.Handshaker{
 					MaxHeaderBytes: 100_000, HeaderTimeout: time.Minute,
-					Upgrade: func(a *loop.Arrival) bool { arrival, behind = a, string(a.Behind); return true },
+					Upgrade: func(a *loop.Accepted) bool { arrival, behind = a, string(a.Behind); return true },
 					Other:   func(nc net.Conn, _ []byte) { passed <- nc },
 				})
 				peer := newPeer(t, far, loop.Params{})
@@ -390,8 +390,12 @@ func TestEveryEndIsSeen(t *testing.T) {
 	everyStill(t, func(t *testing.T, s *still) {
 		for seed := range uint64(300) {
 			r := rand.New(rand.NewPCG(seed, 0))
-			p := loop.Params{Paused: r.IntN(4) == 0, Stream: r.IntN(6) == 0}
-			p.Client = !p.Stream && r.IntN(6) == 0
+			p := loop.Params{Paused: r.IntN(4) == 0}
+			if r.IntN(6) == 0 {
+				p.Framing = loop.FrameBare
+			} else {
+				p.Client = r.IntN(6) == 0
+			}
 			c, ears, peer := s.open(p)
 			var done []string
 			for range r.IntN(9) {

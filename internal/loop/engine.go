@@ -17,20 +17,20 @@ import (
 // Options bound what an engine spends on a connection. Zero fields mean the
 // defaults.
 type Options struct {
-	Loops           int           // default GOMAXPROCS
-	MaxMessageBytes int64         // of a whole message, inflated; default 1 MiB, negative: no bound. Beyond: 1009
-	DeflateMinBytes int           // smaller messages are not compressed; default 0: all are
-	PingInterval    time.Duration // silence after which a peer is pinged; default 25 s, negative: never
-	PingTimeout     time.Duration // for any sign of life after the ping; default 10 s
-	CloseTimeout    time.Duration // for the peer's half of the closing handshake; default 5 s
-	BeatInterval    time.Duration // from one sign of life of a stream to the next; default 15 s
-	BacklogBytes    int           // that a socket refused and that wait; default 1 MiB
-	BacklogMessages int           // the same, counted; default 1,000
-	BacklogAge      time.Duration // of the oldest that waits; default 30 s
-	InboxBytes      int64         // posted to one loop and not yet taken; beyond, publishers wait; default 16 MiB
-	SendBytes       int64         // posted to one connection and not yet written; beyond, Send refuses; default 16 MiB
-	NoRing          bool          // never use io_uring, even where there is
-	Goroutines      bool          // never use epoll, even where there is
+	Loops             int           // default GOMAXPROCS
+	MaxMessageBytes   int64         // of a whole message, inflated; default 1 MiB, negative: no bound. Beyond: 1009
+	DeflateMinBytes   int           // smaller messages are not compressed; default 0: all are
+	PingInterval      time.Duration // silence after which a peer is pinged; default 25 s, negative: never
+	PingTimeout       time.Duration // for any sign of life after the ping; default 10 s
+	CloseTimeout      time.Duration // for the peer's half of the closing handshake; default 5 s
+	HeartbeatInterval time.Duration // from one heartbeat of bare framing to the next, see Params.Heartbeat; default 15 s
+	BacklogBytes      int           // that a socket refused and that wait; default 1 MiB
+	BacklogMessages   int           // the same, counted; default 1,000
+	BacklogAge        time.Duration // of the oldest that waits; default 30 s
+	InboxBytes        int64         // posted to one loop and not yet taken; beyond, publishers wait; default 16 MiB
+	SendBytes         int64         // posted to one connection and not yet written; beyond, Send refuses; default 16 MiB
+	NoRing            bool          // never use io_uring, even where there is
+	Goroutines        bool          // never use epoll, even where there is
 }
 
 func (o Options) withDefaults() Options {
@@ -39,7 +39,7 @@ func (o Options) withDefaults() Options {
 	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
 	o.PingTimeout = cmp.Or(o.PingTimeout, 10*time.Second)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 5*time.Second)
-	o.BeatInterval = cmp.Or(o.BeatInterval, 15*time.Second)
+	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, 15*time.Second)
 	o.BacklogBytes = cmp.Or(o.BacklogBytes, 1<<20)
 	o.BacklogMessages = cmp.Or(o.BacklogMessages, 1000)
 	o.BacklogAge = cmp.Or(o.BacklogAge, 30*time.Second)
@@ -89,19 +89,24 @@ type Params struct {
 	Takeover    bool   // our messages refer to those before them: nothing compressed is shared, and the window is kept
 	PeerBits    uint8  // the peer's window, which is kept as its messages refer to those before; 0: they stand alone
 	Preface     []byte // written before all else: the server's answer to the handshake
-	Held        bool   // nothing is written before Conn.Start: who is told that it is connected is then in its groups already
+	Held        bool   // nothing is written before Conn.Start, so that a connection can join its groups first
 	Paused      bool   // nothing is read before Conn.Resume
-	Recovers    bool   // the peer can come back to where it was: too slow, it is closed with 4408, not 1013
+	Recovers    bool   // the peer can come back to where it was: when it is too slow it is closed with 4408, not 1013
 
-	// Stream: no WebSocket, but a body without an end that only we write. Messages are
-	// NewBareMessage's and leave as they are; what the peer sends is thrown away. To close
-	// it is to end it, with no close frame and no answer: the code and reason are what the
-	// handler hears. Instead of pings it gets what a BeatHandler gives.
-	Stream bool
+	Framing Framing // default FrameWebSocket
+
+	// Heartbeat is the time from one message of the connection's HeartbeatHandler to the
+	// next, rounded up to a tick of the engine. 0 is Options.HeartbeatInterval where bytes
+	// are bare, and no heartbeat for a WebSocket, which has pings; negative is none. A
+	// WebSocket with heartbeats is pinged as well, if its peer is silent.
+	Heartbeat time.Duration
 }
 
 // form is what slot.form holds.
 func (p Params) form() uint32 {
+	if framings[p.Framing].asIs {
+		return uint32(plainForm)
+	}
 	f := form(p.DeflateBits)
 	if p.Takeover {
 		f |= takesOver
@@ -123,16 +128,17 @@ type Handler interface {
 	Closed(code int, reason string, err error)
 }
 
-// A PongHandler is a Handler that wants to know of pongs.
+// A PongHandler is a Handler that receives pongs.
 type PongHandler interface{ Pong(data []byte) }
 
-// A FarewellHandler is a Handler that has something to say before the engine closes
-// its connection, by Drain or Shutdown; nil is nothing.
+// A FarewellHandler is a Handler with a last message, sent before the engine closes
+// its connection by Conn.Farewell or Shutdown; nil is nothing.
 type FarewellHandler interface{ Farewell() *Message }
 
-// A BeatHandler is the Handler of a stream that shows signs of life: Beat's answer is
-// sent once every Options.BeatInterval, unless something waits to be written anyway.
-type BeatHandler interface{ Beat() *Message }
+// A HeartbeatHandler is a Handler that shows the peer signs of life: Heartbeat's answer is
+// sent every Params.Heartbeat, unless something waits to be written anyway; nil is
+// nothing. It runs on the connection's loop and must not block.
+type HeartbeatHandler interface{ Heartbeat() *Message }
 
 // Open takes over nc after its handshake: buffered is what was read of it and
 // not yet used. build makes the handler, given the connection's handle, whose use
@@ -146,8 +152,12 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 		nc.Close()
 		return Conn{}, fmt.Errorf("open connection: %w", net.ErrClosed)
 	}
-	if a, ok := nc.(arrived); ok {
-		return a.open(buffered, p, build), nil
+	if a, ok := nc.(acceptedConn); ok {
+		return a.upgrade(buffered, p, build), nil
+	}
+	if int(p.Framing) >= len(framings) {
+		nc.Close()
+		return Conn{}, fmt.Errorf("open connection: framing %d is unknown", p.Framing)
 	}
 	l := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	fd, over := -1, (*transport)(nil)
@@ -161,10 +171,10 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 	if fd >= 0 {
 		nc = nil // closed by takeSocket: the socket lives on as fd
 	}
-	c := l.slab.take(l)
+	c := l.slab.allocate(l)
 	l.slab.slot(c.id).form.Store(p.form())
 	e.live.Add(1)
-	l.inbox.post(doOpening(c, opening{fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c)}))
+	l.inbox.post(command{do: doOpen, conn: c.id, payload: &opening{fd: fd, tls: over, nc: nc, buffered: buffered, params: p, handler: build(c)}})
 	return c, nil
 }
 
@@ -208,7 +218,7 @@ func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
 
 	if first {
 		for _, l := range e.loops {
-			l.inbox.post(command{do: doCloseAll, more: &more{why: closed{code: code, reason: reason}}})
+			l.inbox.post(command{do: doCloseAll, payload: &closed{code: code, reason: reason}})
 		}
 	}
 	if e.live.Load() == 0 {
@@ -241,44 +251,6 @@ func (e *Engine) gone() {
 	if draining {
 		e.signalEmpty()
 	}
-}
-
-// Stats are counts since the start of the engine, for tests and benchmarks.
-type Stats struct {
-	Read       uint64 // bytes of frames that came, under TLS deciphered
-	Written    uint64 // bytes that left: frames, and answers to handshakes
-	Writes     uint64 // write calls on sockets
-	Deliveries uint64 // messages that left by a group or a queue
-	Joins      uint64 // blocks that were joined from a group's batch
-	Conflated  uint64 // messages that a newer one of their key made stale, in groups that conflate
-	Slow       SlowStats
-}
-
-// SlowStats are connections that were closed because they did not read, by what was
-// too much for them.
-type SlowStats struct {
-	Bytes, Messages, Age, Keys uint64
-}
-
-// Sum is all of them.
-func (s SlowStats) Sum() uint64 { return s.Bytes + s.Messages + s.Age + s.Keys }
-
-// Stats adds up the loops' counters; each may lag by one turn of its loop.
-func (e *Engine) Stats() Stats {
-	var sum Stats
-	for _, l := range e.loops {
-		sum.Read += l.stats.read.Load()
-		sum.Written += l.stats.written.Load()
-		sum.Writes += l.stats.writes.Load()
-		sum.Deliveries += l.stats.deliveries.Load()
-		sum.Joins += l.stats.joins.Load()
-		sum.Conflated += l.stats.conflated.Load()
-		sum.Slow.Bytes += l.stats.slowBytes.Load()
-		sum.Slow.Messages += l.stats.slowMessages.Load()
-		sum.Slow.Age += l.stats.slowAge.Load()
-		sum.Slow.Keys += l.stats.slowKeys.Load()
-	}
-	return sum
 }
 
 // rulesFor is what frames of a connection are held against; four of them serve

@@ -41,7 +41,7 @@ func NewStill(t testing.TB, o Options) *Still {
 	t.Cleanup(func() {
 		l.cutAll()
 		l.inbox.close()
-		l.closeRing()
+		l.out.closeRing()
 		l.poll.close()
 	})
 	return s
@@ -51,6 +51,9 @@ func NewStill(t testing.TB, o Options) *Still {
 func (s *Still) Turn() (sleeps bool) {
 	s.poll.sleeps = false
 	s.Loop.turn()
+	if afterTurn != nil {
+		afterTurn(s.Loop)
+	}
 	return s.poll.sleeps
 }
 
@@ -85,12 +88,12 @@ func (s *Still) Congest(on bool) {
 }
 
 // Arrive lets a connection in as if it had been accepted.
-func (s *Still) Arrive(t testing.TB, nc net.Conn, r Reception) {
+func (s *Still) Arrive(t testing.TB, nc net.Conn, r Handshaker) {
 	t.Helper()
 	fd, err := takeDescriptor(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &listening{reception: &reception{Reception: r}, timeout: s.clock.in(r.HeaderTimeout)}
-	s.Loop.arrived(arrival{fd: fd, listening: n})
+	n := &listening{handshaking: &handshaking{Handshaker: r}, timeout: s.clock.in(r.HeaderTimeout)}
+	s.Loop.await(acceptedSocket{fd: fd, listening: n})
 }

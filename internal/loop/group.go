@@ -51,6 +51,13 @@ type links struct {
 	unused []uint32 // free numbers of shards
 }
 
+// fanout is a loop's part in groups.
+type fanout struct {
+	links  links    // memberships
+	hot    []*shard // groups with messages in this batch
+	logged uint64   // counts the messages in their logs
+}
+
 // NewGroup makes an empty group.
 func (e *Engine) NewGroup() *Group {
 	g := &Group{shards: make([]shard, len(e.loops))}
@@ -86,7 +93,7 @@ func (g *Group) shardOf(c Conn) *shard {
 func (g *Group) Add(c Conn) {
 	if sh := g.shardOf(c); sh != nil {
 		sh.members.Add(1)
-		if !sh.loop.inbox.post(command{do: doJoin, conn: c.id, shard: sh}) {
+		if !sh.loop.inbox.post(command{do: doJoin, conn: c.id, payload: sh}) {
 			sh.members.Add(-1)
 		}
 	}
@@ -95,7 +102,7 @@ func (g *Group) Add(c Conn) {
 // Remove ends c's membership: it still gets what was appended before.
 func (g *Group) Remove(c Conn) {
 	if sh := g.shardOf(c); sh != nil {
-		sh.loop.inbox.post(command{do: doLeave, conn: c.id, shard: sh})
+		sh.loop.inbox.post(command{do: doLeave, conn: c.id, payload: sh})
 	}
 }
 
@@ -113,64 +120,68 @@ func (g *Group) AppendExcept(m *Message, except Conn) {
 		if except.loop == sh.loop {
 			skip = except.id
 		}
-		sh.loop.inbox.post(command{do: doAppend, conn: skip, shard: sh, message: m, size: m.Len()})
+		sh.loop.inbox.post(command{do: doAppend, conn: skip, payload: sh, message: m, size: m.Len()})
 	}
 }
 
 func (l *Loop) join(id connID, s *slot, sh *shard) {
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		sh.members.Add(-1)
 		return
 	}
-	ls := &l.links
-	if len(sh.list) == 0 {
-		sh.number = ls.number(sh)
-	}
-	n := ls.newLink(link{shard: sh.number, place: uint32(len(sh.list)), next: s.links})
-	if s.links != 0 {
-		s.state |= stSharing
-	}
-	s.links = n + 1
-	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
+	l.fanout.link(id, s, sh)
 	if sh.latest && s.fd >= 0 {
 		keepFresh(int(s.fd))
 	}
 }
 
+// link makes a connection a member of a shard.
+func (f *fanout) link(id connID, s *slot, sh *shard) {
+	if len(sh.list) == 0 {
+		sh.number = f.links.number(sh)
+	}
+	n := f.links.newLink(link{shard: sh.number, place: uint32(len(sh.list)), next: s.links})
+	if s.links != 0 {
+		s.state |= outSharing
+	}
+	s.links = n + 1
+	sh.list = append(sh.list, member{conn: id, cursor: uint32(len(sh.log)), link: n})
+}
+
 func (l *Loop) leave(id connID, s *slot, sh *shard) {
-	ls := &l.links
+	ls := &l.fanout.links
 	for at := &s.links; *at != 0; at = &ls.all[*at-1].next {
 		n := *at - 1
 		if len(sh.list) == 0 || ls.all[n].shard != sh.number {
 			continue
 		}
 		l.catchUp(id, s)
-		if side := l.ref(id).side; sh.latest && side != nil {
+		if side := l.slab.ref(id).side; sh.latest && side != nil {
 			s.buffered.Add(-int64(side.out.leaveLane(sh)))
 		}
 		*at = ls.all[n].next
-		l.unlink(n)
+		l.fanout.unlink(n)
 		if s.links == 0 || ls.all[s.links-1].next == 0 {
-			s.state &^= stSharing
+			s.state &^= outSharing
 		}
 		return
 	}
 }
 
 // leaveAll ends every membership of a connection that is going.
-func (l *Loop) leaveAll(s *slot) {
+func (f *fanout) leaveAll(s *slot) {
 	for s.links != 0 {
 		n := s.links - 1
-		s.links = l.links.all[n].next
-		l.unlink(n)
+		s.links = f.links.all[n].next
+		f.unlink(n)
 	}
-	s.state &^= stSharing
+	s.state &^= outSharing
 }
 
 // unlink takes a membership out of its shard; the last of the list takes its
 // place.
-func (l *Loop) unlink(n uint32) {
-	ls := &l.links
+func (f *fanout) unlink(n uint32) {
+	ls := &f.links
 	sh := ls.shards[ls.all[n].shard]
 	place, last := ls.all[n].place, uint32(len(sh.list)-1)
 	if int(place) < sh.at { // those who have the log stay before those who do not
@@ -227,18 +238,23 @@ func (l *Loop) append(sh *shard, m *Message, except connID) {
 	if len(sh.list) == 0 {
 		return
 	}
-	if len(sh.log) == 0 {
-		l.hot = append(l.hot, sh)
-	}
 	if except != 0 {
 		l.skip(sh, except)
 	}
-	l.logged++
-	sh.log, sh.order = append(sh.log, m), append(sh.order, l.logged)
-	sh.bytes += m.Len()
+	l.fanout.log(sh, m)
 	if sh.bytes > joinBytes {
 		l.flushShard(sh)
 	}
+}
+
+// log adds a message to a group's log.
+func (f *fanout) log(sh *shard, m *Message) {
+	if len(sh.log) == 0 {
+		f.hot = append(f.hot, sh)
+	}
+	f.logged++
+	sh.log, sh.order = append(sh.log, m), append(sh.order, f.logged)
+	sh.bytes += m.Len()
 }
 
 // skip lets the next message of the log pass one member by.
@@ -247,8 +263,8 @@ func (l *Loop) skip(sh *shard, id connID) {
 	if !s.alive(id) {
 		return
 	}
-	for n := s.links; n != 0; n = l.links.all[n-1].next {
-		if k := l.links.all[n-1]; k.shard == sh.number {
+	for n := s.links; n != 0; n = l.fanout.links.all[n-1].next {
+		if k := l.fanout.links.all[n-1]; k.shard == sh.number {
 			l.catchUp(id, s)
 			sh.list[k.place].cursor++
 			return
@@ -260,31 +276,37 @@ func (l *Loop) skip(sh *shard, id connID) {
 // own queue, in the order in which it was appended, so that what is queued next
 // comes after it.
 func (l *Loop) catchUp(id connID, s *slot) {
-	if len(l.hot) == 0 {
+	if len(l.fanout.hot) == 0 {
 		return
 	}
 	for {
-		var first *shard // that has the oldest message for it
-		var place uint32
-		oldest, next := uint64(math.MaxUint64), uint64(math.MaxUint64) // next: of another shard
-		for n := s.links; n != 0; n = l.links.all[n-1].next {
-			k := l.links.all[n-1]
-			sh := l.links.shards[k.shard]
-			cursor := int(sh.list[k.place].cursor)
-			if cursor >= len(sh.log) || int(k.place) < sh.at {
-				continue
-			}
-			if at := sh.order[cursor]; at < oldest {
-				first, place, oldest, next = sh, k.place, at, oldest
-			} else {
-				next = min(next, at)
-			}
-		}
-		if first == nil {
+		sh, m, before := l.fanout.oldest(s)
+		if sh == nil {
 			return
 		}
-		l.catchUpIn(id, s, first, &first.list[place], next)
+		l.catchUpIn(id, s, sh, m, before)
 	}
+}
+
+// oldest is the group that has the oldest message for a connection, the connection's
+// place in it, and the number of the oldest message that another group has for it.
+func (f *fanout) oldest(s *slot) (sh *shard, m *member, other uint64) {
+	first := uint64(math.MaxUint64)
+	other = first
+	for n := s.links; n != 0; n = f.links.all[n-1].next {
+		k := f.links.all[n-1]
+		one := f.links.shards[k.shard]
+		cursor := int(one.list[k.place].cursor)
+		if cursor >= len(one.log) || int(k.place) < one.at {
+			continue
+		}
+		if at := one.order[cursor]; at < first {
+			sh, m, first, other = one, &one.list[k.place], at, first
+		} else {
+			other = min(other, at)
+		}
+	}
+	return sh, m, other
 }
 
 // catchUpIn does it for what one group has from before another's message.
@@ -293,14 +315,14 @@ func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64
 		if sh.latest {
 			l.conflate(id, s, sh, sh.log[m.cursor])
 		} else {
-			l.enqueue(id, s, l.frameFor(id, s, sh.log[m.cursor]), 1)
+			l.queue(id, s, l.frameFor(id, s, sh.log[m.cursor]), 1)
 		}
 	}
 }
 
 // flushShard gives every member what the log has for it. Those who get all of it
 // and have nothing of their own get one shared block in one write each; the
-// others have it queued. Between writes it glances at the sockets.
+// others have it queued. Between writes it polls the sockets.
 func (l *Loop) flushShard(sh *shard) {
 	if len(sh.log) == 0 {
 		return
@@ -308,26 +330,26 @@ func (l *Loop) flushShard(sh *shard) {
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
 	var sum outcome      // of what is not listed
 	sent := func(m *listed, s *slot, n int, err error) outcome {
-		return l.delivered(m.conn, s, sh, &m.block, n, err)
+		return l.blockWritten(m.conn, s, sh, &m.block, n, err)
 	}
 	for served := 0; sh.at < len(sh.list); served++ {
-		if served == glanceEvery {
-			l.sendListed(sent)
-			l.count(sum)
+		if served == pollEvery {
+			l.writeListed(sent)
+			l.stats.count(sum)
 			sum, served = outcome{}, 0
-			l.glance()
+			l.pollInFlush()
 			if sh.at >= len(sh.list) { // members have ended meanwhile
 				break
 			}
 		}
-		if l.ring != nil && l.ring.full() {
-			l.sendListed(sent)
+		if l.out.ring != nil && l.out.ring.full() {
+			l.writeListed(sent)
 		}
 		sum = sum.and(l.deliver(sh, &sh.list[sh.at], &blocks))
 		sh.at++
 	}
-	l.sendListed(sent)
-	l.count(sum)
+	l.writeListed(sent)
+	l.stats.count(sum)
 	clear(sh.log)
 	sh.log, sh.order, sh.bytes, sh.at = sh.log[:0], sh.order[:0], 0, 0
 	if cap(sh.log) > 1024 {
@@ -335,18 +357,11 @@ func (l *Loop) flushShard(sh *shard) {
 	}
 }
 
-// outcome is what left at once, for the statistics.
-type outcome struct{ writes, deliveries, bytes int }
-
-func (o outcome) and(p outcome) outcome {
-	return outcome{o.writes + p.writes, o.deliveries + p.deliveries, o.bytes + p.bytes}
-}
-
 // deliver does it for one member, or lists it.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
-	shared := s.state&stSharing != 0 && len(l.hot) > 1 && l.waitsElsewhere(s, sh)
-	if m.cursor != 0 || shared || s.state&stAlone != 0 || s.fd < 0 || sh.latest && s.state&stTLS != 0 {
+	shared := s.state&outSharing != 0 && len(l.fanout.hot) > 1 && l.fanout.waitsElsewhere(s, sh)
+	if m.cursor != 0 || shared || s.state&needsQueue != 0 || s.fd < 0 || sh.latest && s.state&kindTLS != 0 {
 		if shared {
 			l.catchUp(m.conn, s)
 		} else {
@@ -360,39 +375,39 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	if b.bytes == nil {
 		*b = l.joined(sh.log, f)
 	}
-	if s.state&stTLS != 0 {
-		if l.deliverTLS(m.conn, s, l.ref(m.conn).tls, b) {
+	if s.state&kindTLS != 0 {
+		if l.deliverTLS(m.conn, s, l.slab.ref(m.conn).tls, b) {
 			return outcome{deliveries: b.messages, bytes: len(b.bytes)} // it counts its writes
 		}
 		return outcome{}
 	}
-	if l.ring != nil && len(sh.list) >= ringLeast {
-		l.list(m.conn, s, b)
+	if l.out.ring != nil && len(sh.list) >= ringLeast {
+		l.out.list(m.conn, s, b)
 		return outcome{}
 	}
-	n, err := l.put(int(s.fd), b.bytes)
-	return l.delivered(m.conn, s, sh, b, n, err)
+	n, err := l.out.put(int(s.fd), b.bytes)
+	return l.blockWritten(m.conn, s, sh, b, n, err)
 }
 
-// delivered: the socket has taken n bytes of a block, or none.
-func (l *Loop) delivered(id connID, s *slot, sh *shard, b *block, n int, err error) outcome {
+// blockWritten: the socket has taken n bytes of a block, or none.
+func (l *Loop) blockWritten(id connID, s *slot, sh *shard, b *block, n int, err error) outcome {
 	if n == len(b.bytes) {
 		return outcome{1, b.messages, n}
 	}
 	if sh.latest {
-		l.unfinishedLatest(id, s, sh, max(n, 0), err)
+		l.conflateRest(id, s, sh, max(n, 0), err)
 	} else {
-		l.unfinished(id, s, b, max(n, 0), err)
+		l.queueRest(id, s, b, max(n, 0), err)
 	}
 	return outcome{writes: 1}
 }
 
 // waitsElsewhere reports whether another group has something for the connection in
 // this batch.
-func (l *Loop) waitsElsewhere(s *slot, sh *shard) bool {
-	for n := s.links; n != 0; n = l.links.all[n-1].next {
-		k := l.links.all[n-1]
-		other := l.links.shards[k.shard]
+func (f *fanout) waitsElsewhere(s *slot, sh *shard) bool {
+	for n := s.links; n != 0; n = f.links.all[n-1].next {
+		k := f.links.all[n-1]
+		other := f.links.shards[k.shard]
 		if other != sh && int(k.place) >= other.at && int(other.list[k.place].cursor) < len(other.log) {
 			return true
 		}
@@ -400,25 +415,19 @@ func (l *Loop) waitsElsewhere(s *slot, sh *shard) bool {
 	return false
 }
 
-func (l *Loop) count(o outcome) {
-	l.stats.writes.Add(uint64(o.writes))
-	l.stats.deliveries.Add(uint64(o.deliveries))
-	l.stats.written.Add(uint64(o.bytes))
-}
-
-// glanceEvery is how many writes of a flush a socket that can be read waits for; 256
+// pollEvery is how many writes of a flush a socket that can be read waits for; 256
 // take some 2 ms.
-const glanceEvery = 256
+const pollEvery = 256
 
-// glance reads what can be read in the middle of a flush. What handlers post waits
+// pollInFlush reads what can be read in the middle of a flush. What handlers post waits
 // for its end.
-func (l *Loop) glance() {
-	if l.serving || l.engine.congested() {
+func (l *Loop) pollInFlush() {
+	if l.in.serving || l.engine.congested() {
 		return
 	}
-	l.flushing = true
-	l.poll.look(l)
-	l.flushing = false
+	l.in.midFlush = true
+	l.poll.check(l)
+	l.in.midFlush = false
 }
 
 // block is a batch of messages as one run of bytes in one form.
@@ -446,13 +455,13 @@ func (l *Loop) joined(log []*Message, f form) block {
 	return block{b, len(log)}
 }
 
-// unfinished keeps what a socket did not take of a block.
-func (l *Loop) unfinished(id connID, s *slot, b *block, n int, err error) {
+// queueRest keeps what a socket did not take of a block.
+func (l *Loop) queueRest(id connID, s *slot, b *block, n int, err error) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
 		return
 	}
-	l.enqueue(id, s, b.bytes, b.messages)
-	l.count(l.sent(s, &l.ref(id).side.out, n))
+	l.queue(id, s, b.bytes, b.messages)
+	l.stats.count(l.release(s, &l.slab.ref(id).side.out, n))
 	l.arm(id, s)
 }

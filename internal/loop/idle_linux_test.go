@@ -38,7 +38,7 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := NewStill(t, Options{}).Loop
-			c := l.slab.take(l)
+			c := l.slab.allocate(l)
 			near, _ := sockets(t)
 			o := &opening{fd: near, handler: deaf{}}
 			if test.held {
@@ -51,7 +51,7 @@ func TestIdleConnectionKeepsNothing(t *testing.T) {
 				l.input(c.id, s, bytes.Clone(b))
 			}
 			l.flush()
-			if l.ref(c.id).side != nil {
+			if l.slab.ref(c.id).side != nil {
 				t.Error("something is kept")
 			}
 		})

@@ -1,84 +1,9 @@
 package loop
 
 import (
-	"net"
 	"sync"
 	"sync/atomic"
 )
-
-type action uint8
-
-const (
-	doOpen action = iota
-	doSend
-	doSendAll
-	doClose
-	doFarewell // a close of the engine's, see Engine.Drain
-	doDrain
-	doTerminate
-	doStart
-	doPause
-	doResume
-	doJoin    // a group's member
-	doLeave   //
-	doAppend  // to a group
-	doRead    // a pipe's reader has bytes, or its stream has ended
-	doWritten // a pipe's writer is done
-	doLose    // the stream has ended or broken, see loseLater
-	doFail    // the peer broke the protocol
-	doAnswer  // the peer's close frame
-	doRefuse  // an HTTP answer instead of a WebSocket
-	doForget  // a connection that became none
-	doArrive
-	doListen
-	doUnlisten
-	doTighten
-	doCloseAll
-	doStop
-)
-
-// command is what others ask of a loop, and a loop of itself where what its
-// handlers have just posted must come first. Which fields count depends on do.
-type command struct {
-	do      action
-	conn    connID
-	size    int // bytes of messages: they count against the inbox's bound and, for sends, the connection's Buffered
-	message *Message
-	shard   *shard
-	more    *more
-}
-
-// more is what the rarer commands need.
-type more struct {
-	open     *opening
-	messages []*Message
-	drained  chan struct{}
-	data     []byte // what was read; the payload of a close frame
-	written  int    // by a pipe's writer; of doUnlisten the descriptor; of doTighten by how much
-	listen   *listening
-	arrival  arrival
-	why      closed // of closes and failures
-}
-
-// opening is what a loop needs to take a connection over.
-type opening struct {
-	fd       int
-	tls      *transport
-	nc       net.Conn
-	buffered []byte
-	params   Params
-	handler  Handler
-}
-
-// doOpening is the command to take c over, in one piece of memory.
-func doOpening(c Conn, o opening) command {
-	both := &struct {
-		more
-		opening
-	}{opening: o}
-	both.more.open = &both.opening
-	return command{do: doOpen, conn: c.id, more: &both.more}
-}
 
 // commandBytes is what a command costs beside its message.
 const commandBytes = 64
@@ -116,9 +41,9 @@ func (b *inbox) post(c command) bool {
 
 func (b *inbox) empty() bool { return b.bytes.Load() == 0 }
 
-// take swaps what has come against the emptied spare. With nothing there it
+// swap exchanges what has come against the emptied spare. With nothing there it
 // marks the loop asleep, so that the next post wakes it.
-func (b *inbox) take(spare []command) []command {
+func (b *inbox) swap(spare []command) []command {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.commands
@@ -134,7 +59,7 @@ func (b *inbox) take(spare []command) []command {
 
 // sleeps reports whether the loop is marked so still: then nothing has been posted since
 // the last take, and the next post wakes it. A wake that was due already may have been
-// heard in the middle of the turn, and what was posted since would wait for the next.
+// received in the middle of the turn, and what was posted since would wait for the next.
 func (b *inbox) sleeps() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,9 +99,9 @@ func (b *inbox) close() {
 	for _, c := range b.commands {
 		switch c.do {
 		case doDrain:
-			close(c.more.drained) // somebody waits for it
-		case doArrive:
-			closeSocket(c.more.arrival.fd) // nobody else has it
+			close(c.payload.(chan struct{})) // somebody waits for it
+		case doAccepted:
+			closeSocket(c.payload.(*acceptedSocket).fd) // nobody else has it
 		}
 	}
 	b.commands = nil

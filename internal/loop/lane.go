@@ -30,12 +30,9 @@ type keyed struct {
 }
 
 const (
-	// maxKeys is how many keys may wait for one connection before it is closed as slow.
-	maxKeys = 10_000
-	// laneSlack is how many times a backlog's bytes and age a lane may have: it holds no
-	// more however long it takes, and who is slow with it is whom it is for.
-	laneSlack = 16
-	laneAge   = 4
+	// laneAge is how many times a backlog's age a lane may have. Slow connections are what
+	// it is for; maru.MaxConflatedKeys and maru.ConflationSlack bound what it holds.
+	laneAge = 4
 	// laneBytes is how much leaves the lane at a time. What has left it is not conflated
 	// any more.
 	laneBytes = 16 << 10
@@ -82,8 +79,8 @@ func (n *lane) prune() {
 	}
 }
 
-// take is the message that waits longest.
-func (n *lane) take() []byte {
+// pop is the message that waits longest.
+func (n *lane) pop() []byte {
 	w := &n.waits[n.first]
 	b := w.bytes
 	n.bytes -= len(b)
@@ -124,7 +121,7 @@ func (d *side) unload(now uint32, bytes int) {
 	d.contexts.forget()
 	o := &d.out
 	for o.lane.len() > 0 && bytes > 0 {
-		b := o.lane.take()
+		b := o.lane.pop()
 		bytes -= len(b)
 		o.queue = append(o.queue, waiting{bytes: b, messages: 1, since: now})
 		o.messages++
@@ -149,7 +146,7 @@ func (o *outbox) leaveLane(sh *shard) (bytes int) {
 
 // conflate lets a message of a group that conflates wait for a connection.
 func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		return
 	}
 	out := &l.sideOf(id).out
@@ -162,14 +159,14 @@ func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 	if conflated {
 		l.stats.conflated.Add(1)
 	}
-	s.state |= stQueued
-	l.markDirty(id, s)
+	s.state |= outQueued
+	l.out.markDirty(id, s)
 }
 
-// unfinishedLatest keeps what a socket did not take of the block of a group that
+// conflateRest keeps what a socket did not take of the block of a group that
 // conflates: the rest of a message that has begun to leave, and of each key the
 // newest.
-func (l *Loop) unfinishedLatest(id connID, s *slot, sh *shard, n int, err error) {
+func (l *Loop) conflateRest(id connID, s *slot, sh *shard, n int, err error) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
 		return
@@ -181,8 +178,8 @@ func (l *Loop) unfinishedLatest(id connID, s *slot, sh *shard, n int, err error)
 			n -= len(b)
 			l.stats.deliveries.Add(1)
 		case n > 0:
-			l.enqueue(id, s, b, 1)
-			l.count(l.sent(s, &l.ref(id).side.out, n))
+			l.queue(id, s, b, 1)
+			l.stats.count(l.release(s, &l.slab.ref(id).side.out, n))
 			n = 0
 		default:
 			l.conflate(id, s, sh, m)

@@ -23,7 +23,7 @@ func TestNothingIsLeft(t *testing.T) {
 		"at fault":       func(c loop.Conn, p *peer) { p.write([]byte{0xff, 0xff}) },
 		"slow":           func(c loop.Conn, p *peer) { fill(c) },
 		"slow, closed":   func(c loop.Conn, p *peer) { fill(c); c.Close(1000, "") },
-		"paused":         func(c loop.Conn, p *peer) { c.Pause(); p.send(frame.Text, "unheard") },
+		"paused":         func(c loop.Conn, p *peer) { c.Pause(); p.send(frame.Text, "readLast") },
 		"alive":          func(c loop.Conn, p *peer) { c.Send(text("x")); p.send(frame.Text, "y") },
 	}
 	for name, r := range map[string]*rig{
@@ -41,7 +41,7 @@ func TestNothingIsLeft(t *testing.T) {
 				for i := range 30 {
 					params := loop.Params{DeflateBits: uint8(i % 2 * 15), Paused: name == "paused" && i%2 == 0}
 					if i >= 20 { // to whom all of that is bytes
-						params = loop.Params{Stream: true}
+						params = loop.Params{Framing: loop.FrameBare}
 					}
 					c, e, p := r.conn(params)
 					groups[0].Add(c)

@@ -50,9 +50,9 @@ func newSingle(op frame.Opcode, payload []byte) *Message {
 // singles have left.
 var singles = sync.Pool{New: func() any { return &Message{single: true} }}
 
-// left is the end of a message whose bytes nobody holds any more. It may be called on
+// recycle is the end of a message whose bytes nobody holds any more. It may be called on
 // one that is shared, and on nil.
-func (m *Message) left() {
+func (m *Message) recycle() {
 	if m != nil && m.single && cap(m.plain) <= mostSingle {
 		m.plain, m.deflated = m.plain[:0], nil
 		singles.Put(m)

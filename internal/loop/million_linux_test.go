@@ -44,7 +44,7 @@ func (n nothing) wait(l *Loop) {
 	n.bell.wait(l)
 	if n.m.leave.Load() {
 		n.once.Do(func() {
-			l.each(stReady, func(_ connID, s *slot) { s.fd = -1 })
+			l.each(phaseConnected, func(_ connID, s *slot) { s.fd = -1 })
 			n.m.left.Done()
 		})
 	}
@@ -71,9 +71,9 @@ func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b
 	for range e.options.Loops {
 		l := newLoop(e)
 		l.poll.close()
-		l.closeRing()
+		l.out.closeRing()
 		l.poll = nothing{bell: make(bell, 1), m: m, once: new(sync.Once)}
-		l.inbox.wake, l.put = l.poll.wake, put
+		l.inbox.wake, l.out.put = l.poll.wake, put
 		m.left.Add(1)
 		e.loops = append(e.loops, l)
 	}
@@ -87,10 +87,10 @@ func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b
 	m.conns = make([]Conn, n)
 	for i := range n {
 		l := e.loops[i%len(e.loops)]
-		c := l.slab.take(l)
+		c := l.slab.allocate(l)
 		l.slab.slot(c.id).form.Store(p.form())
 		e.live.Add(1)
-		l.inbox.post(command{do: doOpen, conn: c.id, more: &more{open: &opening{fd: i, params: p, handler: &someone{conn: c}}}})
+		l.inbox.post(command{do: doOpen, conn: c.id, payload: &opening{fd: i, params: p, handler: &someone{conn: c}}})
 		m.all.Add(c)
 		if rooms {
 			if i%roomSize == 0 {
@@ -111,7 +111,7 @@ func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b
 func (m *multitude) idle() {
 	for _, l := range m.engine.loops {
 		done := make(chan struct{})
-		l.inbox.post(command{do: doDrain, more: &more{drained: done}}) // of no connection: answered at once
+		l.inbox.post(command{do: doDrain, payload: done}) // of no connection: answered at once
 		<-done
 	}
 }

@@ -28,7 +28,7 @@ func TestOneRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(pair[1])
-	c, h := l.slab.take(l), new(hearing)
+	c, h := l.slab.allocate(l), new(hearing)
 	l.opened(c.id, &opening{fd: pair[0], handler: h})
 	for _, sizes := range [][]int{{0}, {1}, {125}, {126}, {60_000}, {1, 2, 3}, {0, 70, 30_000, 5}} {
 		var packet []byte

@@ -12,7 +12,7 @@ type pipe struct {
 	nc   net.Conn
 	next chan struct{} // the reader may read on; closed to end it
 
-	reading bool // the reader has been told to, and what it read has not been taken yet
+	reading bool // the reader may read, or what it has read is not processed yet
 }
 
 // pipeReadBytes is the buffer of each pipe's reader.
@@ -22,7 +22,7 @@ func (l *Loop) newPipe(id connID, nc net.Conn) {
 	p := &pipe{loop: l, id: id, nc: nc, next: make(chan struct{}, 1)}
 	l.sideOf(id).pipe = p
 	l.engine.running.Go(p.read)
-	if l.slab.slot(id).state&stPaused == 0 {
+	if l.slab.slot(id).state&inPaused == 0 {
 		p.readOn()
 	}
 }
@@ -40,7 +40,7 @@ func (p *pipe) read() {
 	b := make([]byte, pipeReadBytes)
 	for range p.next {
 		n, err := p.nc.Read(b)
-		if !p.loop.inbox.post(command{do: doRead, conn: p.id, more: &more{data: b[:n], why: closed{err: err}}}) || err != nil {
+		if !p.loop.inbox.post(command{do: doRead, conn: p.id, payload: &pipeRead{b[:n], err}}) || err != nil {
 			return
 		}
 	}
@@ -48,7 +48,7 @@ func (p *pipe) read() {
 
 // pipeRead takes what a reader has read.
 func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
-	p := l.ref(id).side.pipe
+	p := l.slab.ref(id).side.pipe
 	p.reading = false
 	if len(data) > 0 {
 		l.input(id, s, data)
@@ -60,27 +60,26 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 		l.lost(id, s, err)
 		return
 	}
-	l.hunger(id, s)
+	l.in.list(id, s)
 }
 
-// feed reads those whose turn it is now: see Loop.hungry.
-func (l *Loop) feed() {
-	hungry := l.hungry
-	l.hungry = l.fed[:0] // for who is hungry again
-	for _, id := range hungry {
+// readReady reads those whose turn it is now: see reading.ready.
+func (l *Loop) readReady() {
+	ready := l.in.swapReady() // a connection may be listed again
+	for _, id := range ready {
 		s := l.slab.slot(id)
 		if !s.alive(id) {
 			continue
 		}
-		s.state &^= stHungry
+		s.state &^= inListed
 		switch {
 		case s.fd >= 0:
 			l.readable(id, true)
-		case s.state&(stReady|stPaused) == stReady:
-			l.ref(id).side.pipe.readOn()
+		case s.state&(phaseConnected|inPaused) == phaseConnected:
+			l.slab.ref(id).side.pipe.readOn()
 		}
 	}
-	l.fed = hungry[:0]
+	l.in.keepReady(ready)
 }
 
 // lend gives the whole queue to a writer. It stays in the queue until it is
@@ -90,7 +89,7 @@ func (l *Loop) lend(id connID, s *slot, side *side) {
 		l.drained(id, s)
 		return
 	}
-	side.refill(l.now)
+	side.refill(l.clock.now)
 	side.out.lent = len(side.out.queue)
 	buffers := make(net.Buffers, side.out.lent)
 	for i, w := range side.out.queue {
@@ -122,15 +121,15 @@ func (p *pipe) write(buffers net.Buffers) {
 		n, err = p.nc.Write(b)
 		written += n
 	}
-	p.loop.inbox.post(command{do: doWritten, conn: p.id, more: &more{written: written, why: closed{err: err}}})
+	p.loop.inbox.post(command{do: doWritten, conn: p.id, payload: &pipeWrite{written, err}})
 }
 
 // pipeWritten: the writer is done.
 func (l *Loop) pipeWritten(id connID, s *slot, n int, err error) {
-	side := l.ref(id).side
+	side := l.slab.ref(id).side
 	side.out.lent = 0
-	l.count(l.sent(s, &side.out, n))
-	s.state &^= stArmed
+	l.stats.count(l.release(s, &side.out, n))
+	s.state &^= outArmed
 	if err != nil {
 		l.unwritable(id, s, err)
 		return

@@ -3,13 +3,13 @@ package loop
 import "time"
 
 // poller is where a loop sleeps. wake may be called by anybody, the rest by the
-// loop. A wake before wait makes wait return at once. Of a socket that was added it tells
-// once when something has come, and after ask once when there is room to write: who
-// leaves something unread must come back by itself.
+// loop. A wake before wait makes wait return at once. A socket that was added is reported
+// once when it has input, and after ask once when there is room to write. A reader that
+// leaves input unread must come back by itself.
 type poller interface {
-	wait(l *Loop) // sleeps until a socket or wake; calls l.readable and l.writable
-	look(l *Loop) // the same without sleeping
-	pause()       // sleeps until wake, sockets or not; at most a moment
+	wait(l *Loop)  // sleeps until a socket or wake; calls l.readable and l.writable
+	check(l *Loop) // the same without sleeping
+	pause()        // sleeps until wake, sockets or not; at most a moment
 	wake()
 	add(fd int, id connID) error
 	ask(fd int, id connID)
@@ -22,8 +22,8 @@ type bell chan struct{}
 
 func newBell() poller { return make(bell, 1) }
 
-func (b bell) wait(*Loop) { <-b }
-func (b bell) look(*Loop) {}
+func (b bell) wait(*Loop)  { <-b }
+func (b bell) check(*Loop) {}
 func (b bell) pause() {
 	t := time.NewTimer(time.Millisecond)
 	defer t.Stop()

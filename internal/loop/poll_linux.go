@@ -18,7 +18,7 @@ const pollEvents = 256
 // epoll is a loop's own epoll set, itself watched by Go's netpoller: a loop that
 // waits is a parked goroutine and blocks no thread, so that with few threads a
 // callback does not wait for it. Sockets are edge-triggered: the kernel need not look
-// at each again that it has told of. epoll_wait(2), epoll_ctl(2).
+// again at one that it has reported. epoll_wait(2), epoll_ctl(2).
 type epoll struct {
 	file   *os.File // owns fd
 	fd     int
@@ -79,16 +79,16 @@ func newEpoll() (*epoll, error) {
 }
 
 func (e *epoll) wait(l *Loop) {
-	runtime.Gosched() // see look
+	runtime.Gosched() // see check
 	e.found = 0
 	e.raw.Read(e.any)
 	l.inbox.rouse()
 	e.serve(l, e.found)
 }
 
-// look lets other goroutines run first: what this turn has handed to callbacks
+// check lets other goroutines run first: what this turn has handed to callbacks
 // is not to wait until the loop is idle.
-func (e *epoll) look(l *Loop) {
+func (e *epoll) check(l *Loop) {
 	runtime.Gosched()
 	e.serve(l, e.ready())
 }
@@ -101,26 +101,25 @@ func (e *epoll) pause() {
 func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
 
 func (e *epoll) serve(l *Loop, n int) {
-	l.serving = true
-	l.crowd = l.ring != nil && n >= ringLeast
-	for i := 0; i < n; i += heard {
-		events := e.events[i:min(i+heard, n)]
-		l.warm(events)
-		if l.crowd {
+	l.in.serving = true
+	l.in.batching = l.out.ring != nil && n >= ringLeast
+	for i := 0; i < n; i += batchReads {
+		events := e.events[i:min(i+batchReads, n)]
+		if l.in.batching {
 			l.readAhead(events)
 		}
 		for i := range events {
-			l.told(&events[i], i)
+			l.dispatch(&events[i], i)
 		}
-		if l.crowd {
-			l.hear()
+		if l.in.batching {
+			l.obeyBatch()
 		}
 	}
-	l.serving, l.crowd, l.ahead.some = false, false, false
+	l.in.serving, l.in.batching, l.in.ahead.some = false, false, false
 }
 
-// told does what the poller tells of; i is its place in what was read ahead.
-func (l *Loop) told(ev *unix.EpollEvent, i int) {
+// dispatch handles one event of the poller; i is its place in what was read ahead.
+func (l *Loop) dispatch(ev *unix.EpollEvent, i int) {
 	if ev.Fd < -1 {
 		l.acceptable(int(-ev.Fd) - 2)
 		return
@@ -136,11 +135,11 @@ func (l *Loop) told(ev *unix.EpollEvent, i int) {
 	more := ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0
 	switch {
 	case !s.alive(id):
-	case l.ahead.some && l.ahead.results[i] != notRead:
+	case l.in.ahead.some && l.in.ahead.results[i] != notRead:
 		l.wasRead(id, s, i)
-	case !more && ev.Events&unix.EPOLLIN == 0, s.state&stHungry != 0: // else it is read in the next turn
-	case l.ahead.some && l.muchPosted():
-		l.hunger(id, s)
+	case !more && ev.Events&unix.EPOLLIN == 0, s.state&inListed != 0: // else it is read in the next turn
+	case l.in.ahead.some && l.muchPosted():
+		l.in.list(id, s)
 	default:
 		l.readable(id, more)
 	}

@@ -43,8 +43,8 @@ func TestInboxCloses(t *testing.T) {
 	}
 	drained := make(chan struct{})
 	b := inbox{wake: func() {}}
-	b.post(command{do: doArrive, more: &more{arrival: arrival{fd: fd}}})
-	b.post(command{do: doDrain, more: &more{drained: drained}})
+	b.post(command{do: doAccepted, payload: &acceptedSocket{fd: fd}})
+	b.post(command{do: doDrain, payload: drained})
 	b.close()
 	<-drained
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); !errors.Is(err, unix.EBADF) {

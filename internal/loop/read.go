@@ -7,53 +7,42 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-func (l *Loop) rulesOf(s *slot) *frame.Rules {
-	i := 0
-	if s.state&stClient != 0 {
-		i |= 1
-	}
-	if form(s.form.Load()) != plainForm {
-		i |= 2
-	}
-	return &l.rules[i]
-}
-
 // readable reads the socket once; what is left is for the next turn, so that one busy
 // peer does not hold up the others. A short read has left nothing, unless there may be
 // more: the end of the stream, or what follows an urgent byte.
 func (l *Loop) readable(id connID, more bool) {
 	s := l.slab.slot(id)
-	lobby := s.state&stLobby != 0
-	if !s.alive(id) || !lobby && s.state&stReady == 0 {
+	awaiting := s.state&phaseAwaiting != 0
+	if !s.alive(id) || !awaiting && s.state&phaseConnected == 0 {
 		return // of an earlier life of the slot
 	}
-	if s.state&(stPaused|stEnded) != 0 {
-		s.state |= stUnread
+	if s.state&(inPaused|phasePeerShut) != 0 {
+		s.state |= inUnread
 		return
 	}
-	if s.state&(stTLS|stDeaf) == stTLS {
-		t := l.ref(id).tls
+	if s.state&(kindTLS|phaseFailed) == kindTLS {
+		t := l.slab.ref(id).tls
 		l.readTLS(id, s, t)
 		if t.budget <= 0 && s.alive(id) {
-			l.hunger(id, s)
+			l.in.list(id, s)
 		}
-		l.react(id, s)
+		l.obeyPosted(id, s)
 		return
 	}
-	n, err := readSocket(int(s.fd), l.rbuf) // what is thrown away need not be opened either
-	if n == len(l.rbuf) || n > 0 && more {
-		l.hunger(id, s)
+	n, err := readSocket(int(s.fd), l.in.buffer) // what is thrown away need not be opened either
+	if n == len(l.in.buffer) || n > 0 && more {
+		l.in.list(id, s)
 	}
 	switch {
-	case lobby && (n > 0 || wouldBlock(err)):
+	case awaiting && (n > 0 || wouldBlock(err)):
 		if n > 0 {
-			l.received(id, s, l.rbuf[:n])
-			l.react(id, s)
+			l.readRequest(id, s, l.in.buffer[:n])
+			l.obeyPosted(id, s)
 		}
-	case lobby:
-		l.dismiss(id, s)
+	case awaiting:
+		l.closeAwaiting(id, s)
 	default:
-		l.said(id, s, l.rbuf, n, err)
+		l.said(id, s, l.in.buffer, n, err)
 	}
 }
 
@@ -68,7 +57,7 @@ func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
 		l.lost(id, s, io.EOF)
 	default:
 		l.input(id, s, p[:n])
-		l.react(id, s)
+		l.obeyPosted(id, s)
 	}
 }
 
@@ -76,40 +65,39 @@ func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
 // own reads for it, and goes with the connection only if it ends in the middle
 // of a frame or message.
 func (l *Loop) input(id connID, s *slot, p []byte) {
-	s.seen = l.now
-	s.state &^= stPinged
+	s.seen = l.clock.now
+	s.state &^= inPinged
 	l.stats.read.Add(uint64(len(p)))
-	if s.state&(stMute|stDeaf|stCloseRead|stStream) != 0 {
+	if s.state&(inMuted|phaseFailed|phaseCloseRead) != 0 || s.framing().ignored {
 		return // RFC 6455 §1.4: what comes after a close frame is not looked at
 	}
-	ref := l.ref(id)
-	reader := l.scratch
+	ref := l.slab.ref(id)
+	reader := l.in.scratch
 	if side := ref.side; side != nil {
 		reader = cmp.Or(side.reader, reader)
 		if side.contexts != nil {
 			reader.Inflater = side.contexts.in
 		}
 	}
-	rules := l.rulesOf(s)
+	rules := l.in.rulesOf(s)
 	for len(p) > 0 {
 		ev, n, err := reader.Next(p, rules)
 		p = p[n:]
 		if err != nil {
-			l.forget(ref, reader)
+			l.in.forget(ref, reader)
 			l.violated(id, s, err)
 			return
 		}
 		if !l.event(id, s, ref, ev) {
-			l.forget(ref, reader)
+			l.in.forget(ref, reader)
 			return
 		}
 	}
 	if reader.Idle() {
-		l.forget(ref, reader)
+		l.in.forget(ref, reader)
 		l.tidy(id, s)
-	} else if reader == l.scratch {
-		l.sideOf(id).reader = reader
-		l.scratch = l.newReader()
+	} else if reader == l.in.scratch {
+		l.sideOf(id).reader = l.in.giveScratch()
 	}
 }
 
@@ -119,7 +107,7 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 	case frame.Text, frame.Binary:
 		ref.handler.Message(ev.Op, ev.Payload)
 	case frame.Ping:
-		if s.state&stCloseSent == 0 {
+		if s.state&phaseCloseSent == 0 {
 			l.send(id, s, newSingle(frame.Pong, ev.Payload)) // RFC 6455 §5.5.3
 		}
 	case frame.Pong:
@@ -127,33 +115,10 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 			h.Pong(ev.Payload)
 		}
 	case frame.Close:
-		l.mute(id, s, doAnswer, closed{code: ev.Code, reason: ev.Reason})
+		l.mute(id, s, doAnswerClose, closed{code: ev.Code, reason: ev.Reason})
 		return false
 	}
 	return true
-}
-
-// forget takes the reader off the connection and keeps it for another one.
-func (l *Loop) forget(ref *refs, r *frame.Reader) {
-	r.Reset()
-	if r == l.scratch {
-		return
-	}
-	if ref.side != nil {
-		ref.side.reader = nil
-	}
-	if len(l.spare) < mostSpare {
-		l.spare = append(l.spare, r)
-	}
-}
-
-func (l *Loop) newReader() *frame.Reader {
-	if n := len(l.spare); n > 0 {
-		r := l.spare[n-1]
-		l.spare = l.spare[:n-1]
-		return r
-	}
-	return new(frame.Reader)
 }
 
 // violated answers a peer that broke the protocol with the code of its fault.
@@ -165,6 +130,6 @@ func (l *Loop) violated(id connID, s *slot, err error) {
 // that it comes after the answers that handlers have just posted to messages
 // read before.
 func (l *Loop) mute(id connID, s *slot, do action, why closed) {
-	s.state |= stMute
-	l.inbox.post(command{do: do, conn: id, more: &more{why: why}})
+	s.state |= inMuted
+	l.inbox.post(command{do: do, conn: id, payload: &why})
 }

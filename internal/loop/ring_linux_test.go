@@ -103,14 +103,14 @@ func TestRingFails(t *testing.T) {
 	t.Parallel()
 	e := NewStill(t, Options{})
 	l := e.Loop
-	if l.ring == nil {
+	if l.out.ring == nil {
 		t.Skip("this system has no io_uring for us")
 	}
 	g := e.NewGroup()
 	var peers []net.Conn
 	for range 3 * ringSends / 2 {
 		near, far := sockets(t)
-		c := l.slab.take(l)
+		c := l.slab.allocate(l)
 		e.live.Add(1)
 		l.opened(c.id, &opening{fd: near, handler: deaf{}})
 		g.shards[0].members.Add(1)
@@ -118,16 +118,16 @@ func TestRingFails(t *testing.T) {
 		peers = append(peers, far)
 	}
 	l.flush()
-	fd, fails := l.ring.fd, false
+	fd, fails := l.out.ring.fd, false
 	defer func() { unix.Close(fd) }()
 	for _, text := range []string{"by ring", "without", "and on"} {
 		if text == "without" {
-			l.ring.fd, fails = -1, true
+			l.out.ring.fd, fails = -1, true
 		}
 		l.append(&g.shards[0], NewMessage(frame.Text, []byte(text)), 0)
 		l.flush()
-		if fails != (l.ring == nil) {
-			t.Fatalf("%s: failed %t, the ring is %v", text, fails, l.ring)
+		if fails != (l.out.ring == nil) {
+			t.Fatalf("%s: failed %t, the ring is %v", text, fails, l.out.ring)
 		}
 		for i, far := range peers {
 			b := make([]byte, 100)

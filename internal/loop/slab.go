@@ -21,13 +21,13 @@ func (id connID) index() uint32 { return uint32(id) }
 type slot struct {
 	life     atomic.Uint64 // generation and two bits: see lifeOf
 	buffered atomic.Int64  // bytes posted and not yet written
-	form     atomic.Uint32 // how it takes messages; set by whoever opens it, before the loop hears of it
+	form     atomic.Uint32 // how it takes messages; set by whoever opens it, before the loop takes it over
 
 	fd     int32  // -1: a pipe
 	seen   uint32 // tick of the last bytes read
 	pinged uint32 // tick of the ping that waits for a sign of life; of a stream's last one; of the beginning of the closing
 	links  uint32 // first of its memberships, number+1
-	state  uint32 // st…
+	state  uint32 // kind, phase, input and output: see state.go
 }
 
 // A slot's life is its generation above two bits. Both are read and set by any
@@ -39,7 +39,7 @@ const (
 
 func lifeOf(id connID, bits uint64) uint64 { return uint64(id>>32)<<2 | bits }
 
-func (s *slot) open(id connID) bool { return s.life.Load() == lifeOf(id, lifeOpen) }
+func (s *slot) isOpen(id connID) bool { return s.life.Load() == lifeOf(id, lifeOpen) }
 
 // alive reports whether the slot is still that connection's, open or closing.
 func (s *slot) alive(id connID) bool {
@@ -52,42 +52,11 @@ func (s *slot) setClosing(id connID) bool {
 	return s.life.CompareAndSwap(lifeOf(id, lifeOpen), lifeOf(id, lifeClosing))
 }
 
-// States of a connection, bits of slot.state.
-const (
-	stReady     uint32 = 1 << iota // the loop has taken it over
-	stClient                       // we dialled
-	stHeld                         // not writing yet
-	stPaused                       // not reading
-	stArmed                        // a backlog waits for EPOLLOUT, or for the pipe's writer
-	stDirty                        // listed for the flush at the end of the batch
-	stQueued                       // has a queue of its own
-	stSharing                      // member of more than one group
-	stPinged                       // a ping waits for a sign of life
-	stCloseSent                    // our close frame is in the queue or out
-	stCloseRead                    // theirs has come
-	stMute                         // reading is over; what follows from that is posted
-	stDeaf                         // the connection has failed: input is thrown away
-	stShut                         // we have shut our sending half
-	stEnded                        // the peer has shut its own
-	stLobby                        // it has not yet said what it wants
-	stTLS                          // what is read and written goes through crypto/tls
-	stUnread                       // something may have come while it was not to be read
-	stHungry                       // listed to be read: see Loop.hungry
-	stRecovers                     // knows what to do when it was slow
-	stStream                       // no WebSocket: see Params.Stream
-	stTakesOver                    // compresses for itself: see contexts
-)
-
-// stAlone: the states in which a group's joined block may be written directly,
-// when none of these is set; and no other group has
-// something for it, which only stSharing can mean.
-const stAlone = stHeld | stArmed | stQueued | stCloseSent | stClient | stTakesOver
-
 // refs is what a slot needs pointers for.
 type refs struct {
 	handler Handler
 	side    *side
-	tls     *transport // with stTLS
+	tls     *transport // with kindTLS
 }
 
 const chunkSlots = 1024
@@ -100,13 +69,15 @@ type chunk struct {
 }
 
 // slab hands out slots. Any goroutine may take one, so that a handle exists
-// before the loop has heard of the connection.
+// before the loop has taken the connection over.
 type slab struct {
 	chunks atomic.Pointer[[]*chunk] // grows by copy, so that readers need no lock
 
 	mu     sync.Mutex
 	free   []uint32
-	blocks []*[chunkSlots]refs // beside chunks; the loop reads its own copy
+	blocks []*[chunkSlots]refs // beside chunks
+
+	seen []*[chunkSlots]refs // blocks as the loop last saw them, which needs no lock
 }
 
 func (b *slab) slot(id connID) *slot { return b.at(id.index()) }
@@ -115,8 +86,8 @@ func (b *slab) at(index uint32) *slot {
 	return &(*b.chunks.Load())[index/chunkSlots].slots[index%chunkSlots]
 }
 
-// take gives a free slot a new generation.
-func (b *slab) take(l *Loop) Conn {
+// allocate gives a free slot a new generation.
+func (b *slab) allocate(l *Loop) Conn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.free) == 0 {
@@ -145,8 +116,8 @@ func (b *slab) grow() {
 	}
 }
 
-// give takes a slot back; its generation stays, so that old handles are refused.
-func (b *slab) give(index uint32) {
+// release takes a slot back; its generation stays, so that old handles are refused.
+func (b *slab) release(index uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.at(index)
@@ -154,8 +125,18 @@ func (b *slab) give(index uint32) {
 	b.free = append(b.free, index)
 }
 
-func (b *slab) sides() []*[chunkSlots]refs {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.blocks
+// ref is what a slot has pointers for. It is the loop's.
+func (b *slab) ref(id connID) *refs {
+	index := id.index()
+	if int(index/chunkSlots) >= len(b.seen) {
+		b.mu.Lock()
+		b.seen = b.blocks
+		b.mu.Unlock()
+	}
+	return &b.seen[index/chunkSlots][index%chunkSlots]
+}
+
+// due is the tick at which the loop must look at a slot; 0: never. It is the loop's.
+func (b *slab) due(id connID) *uint32 {
+	return &(*b.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
 }

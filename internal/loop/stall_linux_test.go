@@ -19,18 +19,18 @@ func TestUnreadAnswer(t *testing.T) {
 			t.Parallel()
 			l := NewStill(t, Options{}).Loop
 			near, far := sockets(t)
-			c := l.slab.take(l)
+			c := l.slab.allocate(l)
 			l.opened(c.id, &opening{fd: near, handler: deaf{}})
-			l.now += l.engine.clock.ping
+			l.clock.now += l.engine.clock.ping
 			l.scan()
 			l.flush()
 			far.Write(answer)
-			l.now += l.engine.clock.pong
+			l.clock.now += l.engine.clock.pong
 			l.scan()
 			if alive := l.slab.slot(c.id).alive(c.id); alive != (answer != nil) {
 				t.Errorf("alive: %t", alive)
 			}
-			if due := *l.due(c.id); (due != 0) != (answer != nil) {
+			if due := *l.slab.due(c.id); (due != 0) != (answer != nil) {
 				t.Errorf("next look at tick %d", due)
 			}
 		})

@@ -22,7 +22,7 @@ func TestStreamThatVanishes(t *testing.T) {
 	}
 	defer socket.Close()
 	e := newEars()
-	if _, err := r.start().Open(near, nil, loop.Params{Stream: true}, func(loop.Conn) loop.Handler { return e }); err != nil {
+	if _, err := r.start().Open(near, nil, loop.Params{Framing: loop.FrameBare}, func(loop.Conn) loop.Handler { return e }); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the kernel knows", func() bool {

@@ -38,7 +38,7 @@ func (p *peer) expectBytes(s string) {
 func TestStream(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
-		c, ears, peer := r.conn(loop.Params{Stream: true, Preface: []byte("head ")}, []byte("\xff\xff not a frame")...)
+		c, ears, peer := r.conn(loop.Params{Framing: loop.FrameBare, Preface: []byte("head ")}, []byte("\xff\xff not a frame")...)
 		_, _, other := r.conn(loop.Params{}) // takes a turn of the engine's
 		g := r.engine.NewGroup()
 		g.Add(c)
@@ -69,7 +69,7 @@ func TestStream(t *testing.T) {
 func TestStreamIsLeft(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
-		_, ears, peer := r.conn(loop.Params{Stream: true})
+		_, ears, peer := r.conn(loop.Params{Framing: loop.FrameBare})
 		peer.write([]byte("bye"))
 		peer.nc.Close()
 		ears.wantEnd(t, 1006, "", true)
@@ -84,7 +84,7 @@ func TestSlowStream(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.BacklogBytes = 100_000
-		c, ears, peer := r.conn(loop.Params{Stream: true})
+		c, ears, peer := r.conn(loop.Params{Framing: loop.FrameBare})
 		g := r.engine.NewGroup()
 		g.Add(c)
 		message := strings.Repeat("x", 20_000) + "\n"
@@ -108,7 +108,7 @@ func TestStreamThatNobodyEnds(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.CloseTimeout = 50 * time.Millisecond
-		c, ears, _ := r.conn(loop.Params{Stream: true})
+		c, ears, _ := r.conn(loop.Params{Framing: loop.FrameBare})
 		c.Close(4503, "revoked")
 		ears.wantEnd(t, 4503, "revoked", true)
 	})
@@ -118,7 +118,7 @@ func TestStreamThatNobodyEnds(t *testing.T) {
 func TestHeldStreamEnds(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
-		c, ears, peer := r.conn(loop.Params{Stream: true, Held: true, Preface: []byte("head")})
+		c, ears, peer := r.conn(loop.Params{Framing: loop.FrameBare, Held: true, Preface: []byte("head")})
 		c.Close(1001, "going")
 		c.Start()
 		if got := peer.readAll(); got != "head" {
@@ -129,20 +129,20 @@ func TestHeldStreamEnds(t *testing.T) {
 	})
 }
 
-// beater has a pulse and a last word.
+// beater has heartbeats and a last word.
 type beater struct{ *ears }
 
-func (beater) Beat() *loop.Message     { return bare("beat ") }
-func (beater) Farewell() *loop.Message { return bare("farewell") }
+func (beater) Heartbeat() *loop.Message { return bare("beat ") }
+func (beater) Farewell() *loop.Message  { return bare("farewell") }
 
 // A stream shows signs of life at its pace, whatever else is sent, and is never pinged.
 func TestBeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, PingInterval: time.Second, BeatInterval: 10 * time.Second}}
+		r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, PingInterval: time.Second, HeartbeatInterval: 10 * time.Second}}
 		near, far := r.plainPair()
 		e := newEars()
-		c, err := r.start().Open(near, nil, loop.Params{Stream: true}, func(loop.Conn) loop.Handler { return beater{e} })
+		c, err := r.start().Open(near, nil, loop.Params{Framing: loop.FrameBare}, func(loop.Conn) loop.Handler { return beater{e} })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,14 +166,81 @@ func TestBeats(t *testing.T) {
 	})
 }
 
+// A connection of either framing has the pace that it asks for, or none.
+func TestHeartbeatOfOneConnection(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		params loop.Params
+		want   time.Duration // from one to the next; 0: none comes
+	}{
+		"WebSocket":             {loop.Params{}, 0},
+		"WebSocket, its own":    {loop.Params{Heartbeat: 3 * time.Second}, 3 * time.Second},
+		"WebSocket, held":       {loop.Params{Heartbeat: 3 * time.Second, Held: true}, 0},
+		"bare":                  {loop.Params{Framing: loop.FrameBare}, 10 * time.Second},
+		"bare, its own":         {loop.Params{Framing: loop.FrameBare, Heartbeat: 3 * time.Second}, 3 * time.Second},
+		"bare, with none":       {loop.Params{Framing: loop.FrameBare, Heartbeat: -1}, 0},
+		"less than one tick":    {loop.Params{Heartbeat: time.Nanosecond}, 250 * time.Millisecond},
+		"WebSocket, negative":   {loop.Params{Heartbeat: -1}, 0},
+		"WebSocket, with pings": {loop.Params{Heartbeat: 12 * time.Second}, 12 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, PingInterval: 10 * time.Second, PingTimeout: time.Hour, CloseTimeout: 10 * time.Second, HeartbeatInterval: 10 * time.Second}}
+				near, far := r.plainPair()
+				e, count := newEars(), 0
+				times := make(chan time.Duration, 1000)
+				begin := time.Now()
+				c, err := r.start().Open(near, nil, test.params, func(loop.Conn) loop.Handler {
+					return pulse{e, func() { times <- time.Since(begin) }}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				go io.Copy(io.Discard, far)
+				time.Sleep(time.Minute) // of the bubble's clock
+				synctest.Wait()
+				close(times)
+				const tick = 250 * time.Millisecond // the engine's
+				for at := range times {
+					count++
+					if due := time.Duration(count) * test.want; at < due-tick || at > due+2*tick {
+						t.Errorf("heartbeat %d after %v, want %v", count, at, due)
+					}
+				}
+				if (test.want == 0) != (count == 0) {
+					t.Errorf("%d heartbeats in a minute", count)
+				}
+				c.Terminate()
+				e.wantEnd(t, 1006, "", true)
+				synctest.Wait()
+				if n := r.engine.Heartbeats(); n != 0 {
+					t.Errorf("%d paces are left", n)
+				}
+			})
+		})
+	}
+}
+
+// pulse notes when it is asked for a heartbeat.
+type pulse struct {
+	*ears
+	note func()
+}
+
+func (p pulse) Heartbeat() *loop.Message {
+	p.note()
+	return text("still here")
+}
+
 // While its socket is full a stream gets no signs of life: none is behind another.
 func TestNoBeatsBehindABacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, BeatInterval: time.Second, BacklogAge: time.Hour}}
+		r := &rig{t: t, pipes: true, options: loop.Options{Goroutines: true, Loops: 1, HeartbeatInterval: time.Second, BacklogAge: time.Hour}}
 		near, far := r.plainPair()
 		e := newEars()
-		c, err := r.start().Open(near, nil, loop.Params{Stream: true}, func(loop.Conn) loop.Handler { return beater{e} })
+		c, err := r.start().Open(near, nil, loop.Params{Framing: loop.FrameBare}, func(loop.Conn) loop.Handler { return beater{e} })
 		if err != nil {
 			t.Fatal(err)
 		}

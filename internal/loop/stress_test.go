@@ -23,8 +23,11 @@ func TestEverythingAtOnce(t *testing.T) {
 		var all []*ears
 		var peers sync.WaitGroup
 		for i := range 60 {
-			stream := i%5 == 1
-			c, e, p := r.conn(loop.Params{DeflateBits: uint8(i % 2 * 12), Client: i%3 == 0 && !stream, Paused: i%4 == 0, Stream: stream})
+			params := loop.Params{DeflateBits: uint8(i % 2 * 12), Client: i%3 == 0, Paused: i%4 == 0}
+			if i%5 == 1 {
+				params.Framing, params.Client = loop.FrameBare, false
+			}
+			c, e, p := r.conn(params)
 			conns, all = append(conns, c), append(all, e)
 			peers.Go(func() {
 				defer p.nc.Close()

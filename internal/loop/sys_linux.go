@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The loops' system calls. None of them blocks, so the scheduler is not told of
-// them (RawSyscall): told, it takes the processor away from a call that lasts longer
+// The loops' system calls. None of them blocks, so the scheduler does not
+// track them (RawSyscall). When it does, it takes the processor away from a call that lasts longer
 // than 20 µs, as a write to a loaded socket may, and looks out for such calls 50,000
 // times a second; with few cores that is a tenth of what a loop costs. A stop of the
 // world waits for one call at most.

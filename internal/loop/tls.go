@@ -103,9 +103,9 @@ func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
 func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	t.budget = readBytes
 	for {
-		n, err := t.tls.Read(l.rbuf)
+		n, err := t.tls.Read(l.in.buffer)
 		if n > 0 {
-			l.input(id, s, l.rbuf[:n])
+			l.input(id, s, l.in.buffer[:n])
 			if !s.alive(id) {
 				return
 			}
@@ -123,7 +123,7 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	case len(t.sealed) > sealedBytes:
 		l.stats.slowBytes.Add(1) // the peer asks and asks, and does not read
 		l.end(id, s, slow(s))
-	case len(t.sealed) > 0 && s.state&(stArmed|stHeld) == 0:
+	case len(t.sealed) > 0 && s.state&(outArmed|outHeld) == 0:
 		l.flushSealed(id, s, t)
 	}
 }
@@ -131,18 +131,6 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 // sealedBytes bounds what is sealed and not yet with the kernel: one piece of the
 // queue, and answers of crypto/tls's own to a peer that does not read them.
 const sealedBytes = 2 * gatherBytes
-
-// seal makes records of b, at most gatherBytes of it, in the loop's buffer, and
-// returns how much of b that was. Nothing sealed may be waiting.
-func (l *Loop) seal(t *transport, b []byte) (int, error) {
-	t.sealed = l.sbuf[:0]
-	n, err := t.tls.Write(b[:min(len(b), gatherBytes)])
-	l.sbuf = t.sealed[:0] // may have grown
-	if err != nil {
-		t.sealed = nil
-	}
-	return n, err
-}
 
 // writeSealed writes what is sealed; what the socket does not take is kept.
 func (l *Loop) writeSealed(t *transport) error {
@@ -163,43 +151,43 @@ func (l *Loop) writeSealed(t *transport) error {
 // next one is, so that what waits longer can still be dropped.
 func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 	for {
-		side := l.ref(id).side
+		side := l.slab.ref(id).side
 		if len(t.sealed) > 0 {
 			if err := l.writeSealed(t); err != nil {
 				t.taken = 0
-				if s.state&stQueued != 0 {
+				if s.state&outQueued != 0 {
 					l.unwritable(id, s, err)
 				}
-				return // a lost answer of crypto/tls is told by the next write
+				return // a lost answer of crypto/tls is reported by the next write
 			}
 			if len(t.sealed) > 0 {
 				if side != nil {
 					side.out.lend(t.taken)
 				}
 				l.arm(id, s)
-				l.judge(id, s)
+				l.closeIfSlow(id, s)
 				return
 			}
 		}
 		if t.taken > 0 {
 			side.out.lent = 0
-			l.count(l.sent(s, &side.out, t.taken))
+			l.stats.count(l.release(s, &side.out, t.taken))
 			t.taken = 0
 		}
 		if side == nil || side.out.empty() {
 			break
 		}
-		side.refill(l.now)
-		n, err := l.seal(t, l.gather(&side.out))
+		side.refill(l.clock.now)
+		n, err := l.out.seal(t, l.out.gather(&side.out))
 		if err != nil {
 			l.unwritable(id, s, err)
 			return
 		}
 		t.taken = n
 	}
-	if s.state&stQueued != 0 {
+	if s.state&outQueued != 0 {
 		l.drained(id, s)
-	} else if s.state&stShut != 0 {
+	} else if s.state&phaseShut != 0 {
 		shutSocket(t.fd)
 	}
 }
@@ -216,10 +204,10 @@ func (o *outbox) lend(n int) {
 // write, and reports whether all of it has left.
 func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 	if len(b.bytes) > gatherBytes {
-		l.enqueue(id, s, b.bytes, b.messages)
+		l.queue(id, s, b.bytes, b.messages)
 		return false
 	}
-	n, err := l.seal(t, b.bytes)
+	n, err := l.out.seal(t, b.bytes)
 	if err == nil {
 		err = l.writeSealed(t)
 	}
@@ -230,8 +218,8 @@ func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 		l.unwritable(id, s, err)
 		return false
 	}
-	l.enqueue(id, s, b.bytes, b.messages)
-	l.ref(id).side.out.lend(n)
+	l.queue(id, s, b.bytes, b.messages)
+	l.slab.ref(id).side.out.lend(n)
 	t.taken = n
 	l.arm(id, s)
 	return false

@@ -54,15 +54,15 @@ func TestToldOnce(t *testing.T) {
 			t.Parallel()
 			p := &asked{}
 			l := &Loop{engine: &Engine{clock: newClock(Options{}.withDefaults())}, poll: p}
-			id := l.slab.take(l).id
+			id := l.slab.allocate(l).id
 			s := l.slab.slot(id)
-			s.fd, s.state = 1, stReady
+			s.fd, s.state = 1, phaseConnected
 			c.do(l, id, s)
 			if p.times != c.asks {
 				t.Errorf("asked %d times, want %d", p.times, c.asks)
 			}
-			if slices.Contains(l.hungry, id) != c.unread {
-				t.Errorf("to be read: %v", l.hungry)
+			if slices.Contains(l.in.ready, id) != c.unread {
+				t.Errorf("to be read: %v", l.in.ready)
 			}
 		})
 	}

@@ -1,5 +1,7 @@
 package loop
 
+import "maru.example/maru"
+
 // gatherBytes bounds what one write call is given of small frames.
 const gatherBytes = 64 << 10
 
@@ -38,16 +40,16 @@ func (o *outbox) push(w waiting) {
 	o.messages += w.messages
 }
 
-// wrote takes n written bytes off the head, and reports how many messages left
+// release takes n written bytes off the head, and reports how many messages left
 // whole.
-func (o *outbox) wrote(n int) (messages int) {
+func (o *outbox) release(n int) (messages int) {
 	o.bytes -= n
 	n += o.sent
 	i := 0
 	for i < len(o.queue) && n >= len(o.queue[i].bytes) {
 		n -= len(o.queue[i].bytes)
 		messages += o.queue[i].messages
-		o.queue[i].message.left()
+		o.queue[i].message.recycle()
 		i++
 	}
 	o.sent = n
@@ -91,15 +93,15 @@ func (o *outbox) drop() {
 // in this batch.
 func (l *Loop) send(id connID, s *slot, m *Message) {
 	l.catchUp(id, s)
-	l.push(id, s, waiting{bytes: l.frameFor(id, s, m), message: m, messages: 1})
+	l.queueOne(id, s, waiting{bytes: l.frameFor(id, s, m), message: m, messages: 1})
 }
 
 func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 	l.catchUp(id, s)
 	for _, m := range ms {
 		b := l.frameFor(id, s, m)
-		l.enqueue(id, s, b, 1)
-		out := &l.ref(id).side.out
+		l.queue(id, s, b, 1)
+		out := &l.slab.ref(id).side.out
 		out.allowed += len(b)
 		out.extra++
 	}
@@ -108,8 +110,8 @@ func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 // frameFor is the message's frame for a connection. It is to be queued, and nothing
 // else before it.
 func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
-	if s.state&stTakesOver != 0 && s.state&stCloseSent == 0 {
-		return l.sideOf(id).contexts.frame(m, s.state&stClient != 0)
+	if s.state&kindTakesOver != 0 && s.state&phaseCloseSent == 0 {
+		return l.sideOf(id).contexts.frame(m, s.state&kindClient != 0)
 	}
 	return l.sharedFrame(s, m)
 }
@@ -117,93 +119,88 @@ func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
 // sharedFrame is the same, standing alone.
 func (l *Loop) sharedFrame(s *slot, m *Message) []byte {
 	f := form(s.form.Load()) &^ takesOver
-	if s.state&stClient != 0 {
+	if s.state&kindClient != 0 {
 		return m.masked(f, l.engine.options.DeflateMinBytes)
 	}
 	return m.frame(f, l.engine.options.DeflateMinBytes)
 }
 
-// enqueue puts bytes into the connection's own queue and lists it for the flush.
+// queue puts bytes into the connection's own queue and lists it for the flush.
 // After our close frame nothing follows (RFC 6455 §5.5.1).
-func (l *Loop) enqueue(id connID, s *slot, b []byte, messages int) {
-	l.push(id, s, waiting{bytes: b, messages: messages})
+func (l *Loop) queue(id connID, s *slot, b []byte, messages int) {
+	l.queueOne(id, s, waiting{bytes: b, messages: messages})
 }
 
-func (l *Loop) push(id connID, s *slot, w waiting) {
-	if s.state&stCloseSent != 0 {
+func (l *Loop) queueOne(id connID, s *slot, w waiting) {
+	if s.state&phaseCloseSent != 0 {
 		return
 	}
-	w.since = l.now
+	w.since = l.clock.now
 	l.sideOf(id).out.push(w)
 	s.buffered.Add(int64(len(w.bytes)))
-	s.state |= stQueued
-	l.markDirty(id, s)
-}
-
-func (l *Loop) markDirty(id connID, s *slot) {
-	if s.state&stDirty == 0 {
-		s.state |= stDirty
-		l.dirty = append(l.dirty, id)
-	}
+	s.state |= outQueued
+	l.out.markDirty(id, s)
 }
 
 // flush writes what this turn has produced: first the groups' joined blocks,
 // then each queue once.
 func (l *Loop) flush() {
-	for i := 0; i < len(l.hot); i++ {
-		l.flushShard(l.hot[i])
-		l.hot[i] = nil
+	for i := 0; i < len(l.fanout.hot); i++ {
+		l.flushShard(l.fanout.hot[i])
+		l.fanout.hot[i] = nil
 	}
-	l.hot = l.hot[:0]
+	l.fanout.hot = l.fanout.hot[:0]
 	l.flushQueues()
 }
 
 // flushQueues writes each queue that is listed once.
 func (l *Loop) flushQueues() {
-	many := len(l.dirty) >= ringLeast
-	for i := 0; i < len(l.dirty); i++ { // ending a connection may list no others, but closing may list itself
-		if i%glanceEvery == glanceEvery-1 {
-			l.sendListed(l.wrote)
-			l.glance()
+	many := len(l.out.dirty) >= ringLeast
+	for i := 0; ; i++ {
+		if i == len(l.out.dirty) || i%pollEvery == pollEvery-1 {
+			l.writeListed(l.queueWritten) // which closes slow connections: that lists them again
+			if i == len(l.out.dirty) {
+				break
+			}
+			l.pollInFlush()
 		}
-		id := l.dirty[i]
+		id := l.out.dirty[i]
 		s := l.slab.slot(id)
 		if !s.alive(id) {
 			continue
 		}
-		s.state &^= stDirty
+		s.state &^= outDirty
 		switch {
-		case s.state&(stArmed|stHeld) != 0:
-			l.judge(id, s)
+		case s.state&(outArmed|outHeld) != 0:
+			l.closeIfSlow(id, s)
 		case many && l.listQueue(id, s):
-			if l.ring.full() {
-				l.sendListed(l.wrote)
+			if l.out.ring.full() {
+				l.writeListed(l.queueWritten)
 			}
 		default:
 			l.flushQueue(id, s)
 		}
 	}
-	l.sendListed(l.wrote)
-	l.dirty = l.dirty[:0]
+	l.out.dirty = l.out.dirty[:0]
 }
 
 // listQueue lists a queue that is one piece for the ring, and reports whether it did.
 func (l *Loop) listQueue(id connID, s *slot) bool {
-	ref := l.ref(id)
-	if l.ring == nil || s.fd < 0 || ref.tls != nil || ref.side == nil {
+	ref := l.slab.ref(id)
+	if l.out.ring == nil || s.fd < 0 || ref.tls != nil || ref.side == nil {
 		return false
 	}
 	out := &ref.side.out
 	if len(out.queue) != 1 || out.lane != nil {
 		return false
 	}
-	l.list(id, s, &block{bytes: l.gather(out)})
+	l.out.list(id, s, &block{bytes: l.out.gather(out)})
 	return true
 }
 
-// wrote: the socket has taken n bytes of a listed queue, or none.
-func (l *Loop) wrote(c *listed, s *slot, n int, err error) outcome {
-	left, more := l.took(c.conn, s, &l.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
+// queueWritten: the socket has taken n bytes of a listed queue, or none.
+func (l *Loop) queueWritten(c *listed, s *slot, n int, err error) outcome {
+	left, more := l.written(c.conn, s, &l.slab.ref(c.conn).side.out, len(c.block.bytes), max(n, 0), err)
 	if more {
 		l.drained(c.conn, s)
 	}
@@ -213,7 +210,7 @@ func (l *Loop) wrote(c *listed, s *slot, n int, err error) outcome {
 
 // flushQueue writes the queue until it is empty or the socket is full.
 func (l *Loop) flushQueue(id connID, s *slot) {
-	ref := l.ref(id)
+	ref := l.slab.ref(id)
 	if ref.tls != nil {
 		l.flushSealed(id, s, ref.tls)
 		return
@@ -227,66 +224,49 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		return
 	}
 	for !side.out.empty() {
-		side.refill(l.now)
-		b := l.gather(&side.out)
+		side.refill(l.clock.now)
+		b := l.out.gather(&side.out)
 		n, err := l.write(int(s.fd), b)
-		left, more := l.took(id, s, &side.out, len(b), n, err)
-		if l.count(left); !more {
+		left, more := l.written(id, s, &side.out, len(b), n, err)
+		if l.stats.count(left); !more {
 			return
 		}
 	}
 	l.drained(id, s)
 }
 
-// took: of some bytes of a queue the socket has taken n. It returns what left, and whether
+// written: of some bytes of a queue the socket has taken n. It returns what left, and whether
 // the socket takes more.
-func (l *Loop) took(id connID, s *slot, out *outbox, of, n int, err error) (left outcome, more bool) {
+func (l *Loop) written(id connID, s *slot, out *outbox, of, n int, err error) (left outcome, more bool) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
 		return outcome{}, false
 	}
-	left = l.sent(s, out, n)
+	left = l.release(s, out, n)
 	if n < of {
 		l.arm(id, s)
-		l.judge(id, s)
+		l.closeIfSlow(id, s)
 		return left, false
 	}
 	return left, true
 }
 
-// gather is the next bytes to write: the head itself if it is alone or large,
-// else small frames copied together, which costs less than writev.
-func (l *Loop) gather(out *outbox) []byte {
-	head := out.queue[0].bytes[out.sent:]
-	if len(out.queue) == 1 || len(head) >= gatherBytes/4 {
-		return head
-	}
-	b := append(l.wbuf[:0], head...)
-	for _, w := range out.queue[1:] {
-		if len(b)+len(w.bytes) > cap(b) {
-			break
-		}
-		b = append(b, w.bytes...)
-	}
-	return b
-}
-
-// sent takes n bytes off the queue, which the socket has taken.
-func (l *Loop) sent(s *slot, out *outbox, n int) outcome {
+// release takes n bytes off the queue, which the socket has taken.
+func (l *Loop) release(s *slot, out *outbox, n int) outcome {
 	s.buffered.Add(-int64(n))
-	return outcome{deliveries: out.wrote(n), bytes: n}
+	return outcome{deliveries: out.release(n), bytes: n}
 }
 
 func (l *Loop) write(fd int, b []byte) (int, error) {
 	l.stats.writes.Add(1)
-	n, err := l.put(fd, b)
+	n, err := l.out.put(fd, b)
 	return max(n, 0), err
 }
 
 // arm waits for room in the socket.
 func (l *Loop) arm(id connID, s *slot) {
-	if s.state&stArmed == 0 {
-		s.state |= stArmed
+	if s.state&outArmed == 0 {
+		s.state |= outArmed
 		if s.fd >= 0 {
 			l.poll.ask(int(s.fd), id)
 		}
@@ -297,41 +277,41 @@ func (l *Loop) arm(id connID, s *slot) {
 // writable goes on where the socket was full.
 func (l *Loop) writable(id connID) {
 	s := l.slab.slot(id)
-	if !s.alive(id) || s.state&stArmed == 0 {
+	if !s.alive(id) || s.state&outArmed == 0 {
 		return
 	}
-	s.state &^= stArmed
+	s.state &^= outArmed
 	l.flushQueue(id, s)
 }
 
 // drained: the queue is empty.
 func (l *Loop) drained(id connID, s *slot) {
-	s.state &^= stQueued
-	if side := l.ref(id).side; side != nil {
-		side.tellDrained()
+	s.state &^= outQueued
+	if side := l.slab.ref(id).side; side != nil {
+		side.closeDrained()
 	}
-	if s.state&stCloseSent != 0 {
+	if s.state&phaseCloseSent != 0 {
 		l.closeSent(id, s)
 		return
 	}
 	l.tidy(id, s)
 }
 
-func (d *side) tellDrained() {
+func (d *side) closeDrained() {
 	for _, drained := range d.drains {
 		close(drained)
 	}
 	d.drains = nil
 }
 
-// judge closes a connection whose backlog is beyond its bounds.
-func (l *Loop) judge(id connID, s *slot) {
-	side := l.ref(id).side
-	if side == nil || side.out.empty() || s.state&(stCloseSent|stHeld) != 0 {
+// closeIfSlow closes a connection whose backlog is beyond its bounds.
+func (l *Loop) closeIfSlow(id connID, s *slot) {
+	side := l.slab.ref(id).side
+	if side == nil || side.out.empty() || s.state&(phaseCloseSent|outHeld) != 0 {
 		return
 	}
 	o, out := &l.engine.options, &side.out
-	queued, age, since := out.bytes, l.engine.clock.backlog, l.now
+	queued, age, since := out.bytes, l.engine.clock.backlog, l.clock.now
 	if len(out.queue) > 0 {
 		since = out.queue[0].since
 	}
@@ -339,17 +319,17 @@ func (l *Loop) judge(id connID, s *slot) {
 		queued -= out.lane.bytes
 		age *= laneAge
 	}
-	if side.pipe != nil && l.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
+	if side.pipe != nil && l.clock.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
 		return // its writer has only just begun: that is no full socket
 	}
 	switch {
-	case queued > o.BacklogBytes>>l.tight+out.allowed:
+	case queued > o.BacklogBytes>>l.out.tight+out.allowed:
 		l.stats.slowBytes.Add(1)
-	case out.messages > o.BacklogMessages>>l.tight+out.extra:
+	case out.messages > o.BacklogMessages>>l.out.tight+out.extra:
 		l.stats.slowMessages.Add(1)
-	case l.now-since > age:
+	case l.clock.now-since > age:
 		l.stats.slowAge.Add(1)
-	case out.lane.len() > maxKeys, out.bytes-queued > laneSlack*o.BacklogBytes>>l.tight:
+	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > maru.ConflationSlack*o.BacklogBytes>>l.out.tight:
 		l.stats.slowKeys.Add(1)
 	default:
 		return
@@ -360,26 +340,26 @@ func (l *Loop) judge(id connID, s *slot) {
 	l.fail(id, s, slow(s))
 }
 
-// tightly is by how many bits backlog bounds shrink while memory is short.
-const tightly = 3
+// tightly is by how much backlog bounds shrink while memory is short.
+const tightly tightness = 3
 
 // Tighten divides the bounds of backlogs by eight, or gives them back. Who has more
 // waiting than that is closed as slow; who reads notices nothing.
 func (e *Engine) Tighten(on bool) {
-	by := 0
+	by := tightness(0)
 	if on {
 		by = tightly
 	}
 	for _, l := range e.loops {
-		l.inbox.post(command{do: doTighten, more: &more{written: by}})
+		l.inbox.post(command{do: doTighten, payload: by})
 	}
 }
 
-func (l *Loop) tighten(by int) {
-	if l.tight = by; by > 0 {
-		l.each(stReady, func(id connID, s *slot) {
-			if s.state&stArmed != 0 {
-				l.judge(id, s)
+func (l *Loop) tighten(by tightness) {
+	if l.out.tight = by; by > 0 {
+		l.each(phaseConnected, func(id connID, s *slot) {
+			if s.state&outArmed != 0 {
+				l.closeIfSlow(id, s)
 			}
 		})
 	}

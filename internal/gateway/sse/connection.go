@@ -58,11 +58,11 @@ type connection struct{ gateway.Subscriber }
 // Message is never called: the client of a stream sends nothing.
 func (*connection) Message(frame.Opcode, []byte) {}
 
-// commentMessage is the result of Beat, for all connections.
+// commentMessage is Heartbeat's answer, for all connections.
 var commentMessage = loop.NewBareMessage([]byte(comment), "")
 
-// Beat implements loop.BeatHandler.
-func (*connection) Beat() *loop.Message { return commentMessage }
+// Heartbeat is a loop.HeartbeatHandler's.
+func (*connection) Heartbeat() *loop.Message { return commentMessage }
 
 // Farewell is sent in a drain: when to reconnect.
 func (c *connection) Farewell() *loop.Message {

@@ -27,24 +27,24 @@ func (b busy) Message(op frame.Opcode, data []byte) {
 	*b.most = max(*b.most, b.conn.loop.inbox.bytes.Load())
 }
 
-// What the handlers of a crowd post is taken for several of them together, and before it
+// What the handlers of a batch post is taken for several of them together, and before it
 // is much: what each has said beyond a first piece is read in its own turn.
-func TestCrowdIsHeardTogether(t *testing.T) {
+func TestBatchIsObeyedTogether(t *testing.T) {
 	t.Parallel()
-	const members = 4 * heard
+	const members = 4 * batchReads
 	for name, test := range map[string]struct {
 		messages int // that each sends at once
 		least    int // of them that the inbox holds at most
 		most     int
 	}{
-		"few each":               {messages: 1, least: heard, most: heard},
-		"many each":              {messages: 500, least: heard * 500, most: heard * 500},
-		"more than a piece each": {messages: 2000, least: heard * (aheadBytes / 7), most: heard * (aheadBytes/7 + 1)},
+		"few each":               {messages: 1, least: batchReads, most: batchReads},
+		"many each":              {messages: 500, least: batchReads * 500, most: batchReads * 500},
+		"more than a piece each": {messages: 2000, least: batchReads * (aheadBytes / 7), most: batchReads * (aheadBytes/7 + 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := NewStill(t, Options{})
-			if s.Loop.ring == nil {
+			if s.Loop.out.ring == nil {
 				t.Skip("this system has no io_uring for us: answers are written one by one")
 			}
 			one := frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte("x"))
@@ -52,7 +52,7 @@ func TestCrowdIsHeardTogether(t *testing.T) {
 			var peers []net.Conn
 			for range members {
 				near, far := sockets(t)
-				c := s.Loop.slab.take(s.Loop)
+				c := s.Loop.slab.allocate(s.Loop)
 				s.live.Add(1)
 				s.Loop.opened(c.id, &opening{fd: near, handler: busy{conn: c, most: &most}})
 				peers = append(peers, far)
@@ -83,12 +83,12 @@ type notes struct{ told []string }
 func (n *notes) Message(_ frame.Opcode, data []byte) { n.told = append(n.told, string(data)) }
 func (n *notes) Closed(code int, _ string, _ error)  { n.told = append(n.told, fmt.Sprint(code)) }
 
-// Whatever happens between the poller's telling of a crowd and its being read: each is
+// Whatever happens between the poller's telling of a batch and its being read: each is
 // told all that its peer said, once and in order, and the end after it. Without a ring, or
 // where it fails just then, likewise.
-func TestCrowdInTheMeantime(t *testing.T) {
+func TestBatchInTheMeantime(t *testing.T) {
 	t.Parallel()
-	const members = 3*heard + 1
+	const members = 3*batchReads + 1
 	hello, more := "hello", "more"
 	say := func(text string) []byte {
 		return frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte(text))
@@ -106,21 +106,21 @@ func TestCrowdInTheMeantime(t *testing.T) {
 	}
 	for name, before := range map[string]func(l *Loop){
 		"ring":    func(*Loop) {},
-		"no ring": func(l *Loop) { l.closeRing() },
-		"failing": func(l *Loop) { unix.Close(l.ring.fd); l.ring.fd = -1 },
+		"no ring": func(l *Loop) { l.out.closeRing() },
+		"failing": func(l *Loop) { unix.Close(l.out.ring.fd); l.out.ring.fd = -1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := NewStill(t, Options{})
 			l := s.Loop
-			if l.ring == nil {
+			if l.out.ring == nil {
 				t.Skip("this system has no io_uring for us: they are read one by one")
 			}
 			var told []*notes
 			var peers []net.Conn
 			for range members {
 				near, far := sockets(t)
-				c := l.slab.take(l)
+				c := l.slab.allocate(l)
 				s.live.Add(1)
 				n := new(notes)
 				l.opened(c.id, &opening{fd: near, handler: n})

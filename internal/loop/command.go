@@ -1,0 +1,82 @@
+package loop
+
+import "net"
+
+// action says what a command asks for. Beside each stands the type of its payload.
+type action uint8
+
+const (
+	// Of a loop.
+	doAppend   action = iota // *shard: add message for all its members but conn
+	doOpen                   // *opening: take conn over
+	doAccepted               // *acceptedSocket: a socket that another loop has accepted
+	doListen                 // *listening
+	doUnlisten               // descriptor: of the listener
+	doTighten                // tightness: of the bounds of backlogs
+	doCloseAll               // *closed: all connections
+	doStop                   // nothing
+
+	// Of a request that has not become a connection yet.
+	doRefuse  // httpAnswer: instead of a WebSocket
+	doAbandon // nothing: close it
+
+	// Of one connection.
+	doSend        // nothing: message
+	doSendAll     // replay
+	doDrain       // chan struct{}: closed when the queue is empty, or never will be
+	doClose       // *closing
+	doFarewell    // *closing: after the handler's last message
+	doTerminate   // nothing
+	doStart       // nothing
+	doPause       // nothing
+	doResume      // nothing
+	doJoin        // *shard
+	doLeave       // *shard
+	doRead        // *pipeRead
+	doWritten     // *pipeWrite
+	doLost        // *lost
+	doFail        // *closed: the peer broke the protocol
+	doAnswerClose // *closed: the peer's close frame has come
+)
+
+// command is what others ask of a loop, and a loop of itself where what its
+// handlers have just posted must come first.
+type command struct {
+	do      action
+	conn    connID
+	size    int      // bytes of messages: they count against the inbox's bound and, for sends, the connection's Buffered
+	message *Message // of doSend and doAppend
+	payload any      // see action; nil where it says nothing. A pointer in it takes no memory of its own
+}
+
+// opening is what a loop needs to take a connection over.
+type opening struct {
+	fd       int
+	tls      *transport
+	nc       net.Conn
+	buffered []byte
+	params   Params
+	handler  Handler
+}
+
+// The other payloads.
+type (
+	replay     []*Message // see Conn.SendAll
+	httpAnswer []byte
+	descriptor int
+	tightness  int // bounds are divided by 1<<tightness
+
+	closing struct {
+		why   closed
+		frame []byte // the payload of the close frame
+	}
+	pipeRead struct {
+		data []byte // the reader's buffer, until it is asked to read on
+		err  error
+	}
+	pipeWrite struct {
+		n   int
+		err error
+	}
+	lost struct{ err error } // the stream has ended or broken, see loseLater
+)

@@ -1,0 +1,83 @@
+package loop
+
+// opened takes a connection over.
+func (l *Loop) opened(id connID, o *opening) {
+	s := l.slab.slot(id)
+	awaited := s.state&phaseAwaiting != 0
+	s.fd, s.seen, s.pinged, s.links = int32(o.fd), l.clock.now, 0, 0
+	s.state = phaseConnected | o.state() | s.state&(inUnread|inListed)
+	r := l.slab.ref(id)
+	r.handler, r.tls = o.handler, o.tls
+	if o.nc != nil {
+		l.newPipe(id, o.nc)
+	} else if awaited {
+		l.dropSide(r)
+		l.readOn(id, s)
+	} else if err := l.poll.add(o.fd, id); err != nil {
+		l.end(id, s, closed{code: closeAbnormal, err: err})
+		return
+	}
+	if o.params.Takeover || o.params.PeerBits > 0 {
+		l.sideOf(id).contexts = newContexts(o.params)
+	}
+	l.expectLife(id, s, o)
+	if len(o.params.Preface) > 0 {
+		l.queue(id, s, o.params.Preface, 0)
+	}
+	switch {
+	case len(o.buffered) == 0:
+	case o.params.Paused:
+		l.sideOf(id).held = o.buffered
+	default:
+		l.input(id, s, o.buffered)
+	}
+	if o.tls != nil {
+		l.in.list(id, s)
+	}
+}
+
+// state is the part of a connection's state that is known before the loop takes it over.
+func (o *opening) state() uint32 {
+	state := uint32(o.params.Framing) & kindFraming
+	for _, one := range [...]struct {
+		on  bool
+		bit uint32
+	}{
+		{o.params.Client, kindClient},
+		{o.tls != nil, kindTLS},
+		{o.params.Recovers, kindRecovers},
+		{o.params.Takeover, kindTakesOver},
+		{o.params.Held, outHeld},
+		{o.params.Paused, inPaused},
+	} {
+		if one.on {
+			state |= one.bit
+		}
+	}
+	return state
+}
+
+// expectLife begins the watch for signs of life, ours and the peer's.
+func (l *Loop) expectLife(id connID, s *slot, o *opening) {
+	c := l.engine.clock
+	if s.framing().heartbeats {
+		s.pinged = l.clock.now
+		if s.fd >= 0 {
+			// The peer is asked for no answer. One that has vanished acknowledges nothing.
+			giveUp(int(s.fd), laneAge*l.engine.options.BacklogAge)
+		}
+	} else {
+		l.lookAt(id, c.ping)
+	}
+	if _, gives := o.handler.(HeartbeatHandler); !gives {
+		return
+	}
+	switch every := o.params.Heartbeat; {
+	case every > 0:
+		s.state |= kindHeartbeat
+		l.lookAt(id, l.clock.setHeartbeat(id, c.pace(every)))
+	case every == 0 && s.framing().heartbeats:
+		s.state |= kindHeartbeat
+		l.lookAt(id, c.heartbeat)
+	}
+}

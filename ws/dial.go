@@ -80,7 +80,7 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 		gone: func(*Conn) { engines.give(engine) }, inline: o.Inline, log: cmp.Or(o.Logger, slog.Default()),
 	}}
 	c.hold()
-	p := loop.Params{Client: true, DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Paused: true}
+	p := loop.Params{Client: true, Compression: up.Compression, Paused: true}
 	if _, err := engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
 		c.wire = wire
 		return handler{c}

@@ -236,7 +236,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handsha
 	}
 	made := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
 	made.hold()
-	p := loop.Params{DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer, Held: true, Paused: true}
+	p := loop.Params{Compression: up.Compression, Preface: up.Answer, Held: true, Paused: true}
 	if _, err := s.engine.Open(up.Conn, up.Buffered, p, func(wire loop.Conn) loop.Handler {
 		made.wire = wire
 		return handler{made}

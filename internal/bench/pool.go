@@ -71,7 +71,7 @@ func (c *pool) openOne(ctx context.Context, i int, build func(int, loop.Conn) lo
 	if err != nil {
 		return err
 	}
-	conn, err := c.engine.Open(up.Conn, up.Buffered, loop.Params{Client: true, DeflateBits: up.DeflateBits}, func(conn loop.Conn) loop.Handler {
+	conn, err := c.engine.Open(up.Conn, up.Buffered, loop.Params{Client: true, Compression: up.Compression}, func(conn loop.Conn) loop.Handler {
 		return build(i, conn)
 	})
 	if err != nil {

@@ -91,7 +91,7 @@ func (t *target) dial(ctx context.Context, i int) (*handshake.Upgraded, error) {
 		TLSConfig:    &tls.Config{InsecureSkipVerify: t.options.Insecure},
 		NetDial:      func(ctx context.Context, _, _ string) (net.Conn, error) { return t.connect(ctx, i) },
 	})
-	if err == nil && t.options.Deflate && up.DeflateBits == 0 {
+	if err == nil && t.options.Deflate && up.Compression.DeflateBits == 0 {
 		up.Conn.Close()
 		return nil, errors.New("the server declined compression, which --deflate asks for")
 	}

@@ -305,3 +305,11 @@ func windowBits(value string) int {
 	}
 	return 0
 }
+
+// Compression is what the two ends of one connection have settled about permessage-deflate.
+// The zero value is none.
+type Compression struct {
+	DeflateBits uint8 // our LZ77 window, 8 to 15; 0: no compression
+	Takeover    bool  // our messages may refer to those before them (RFC 7692 §7.1.1)
+	PeerBits    uint8 // the peer's window, if its messages may; 0: they do not
+}

@@ -73,7 +73,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 		return
 	}
 	params := loop.Params{
-		DeflateBits: up.DeflateBits, Takeover: up.Takeover, PeerBits: up.PeerBits, Preface: up.Answer,
+		Compression: up.Compression, Preface: up.Answer,
 		Held: true, Paused: true, Recovers: o.Recovers,
 	}
 	if !e.handOver(m, up.Conn, up.Buffered, params) {

@@ -27,9 +27,7 @@ type Upgraded struct {
 	Answer      []byte // Accept's: still to be written, before all else
 	Buffered    []byte // read after the handshake and not used
 	Subprotocol string // "" if none was agreed
-	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: no compression
-	Takeover    bool   // our messages may refer to those before them
-	PeerBits    uint8  // the peer's window, if its messages may; 0: they do not
+	Compression frame.Compression
 
 	wait func() // nil where the connection is its own
 }
@@ -196,9 +194,9 @@ func (q Request) Accept(w http.ResponseWriter, o Options) (*Upgraded, error) {
 	extension := ""
 	if !o.NoDeflate {
 		if p, answer, ok := frame.AcceptDeflate(q.offers, o.Takeover); ok {
-			u.DeflateBits, u.Takeover, extension = uint8(p.ServerBits), !p.ServerNoTakeover, answer
+			u.Compression.DeflateBits, u.Compression.Takeover, extension = uint8(p.ServerBits), !p.ServerNoTakeover, answer
 			if !p.ClientNoTakeover {
-				u.PeerBits = uint8(p.ClientBits)
+				u.Compression.PeerBits = uint8(p.ClientBits)
 			}
 		}
 	}

@@ -205,9 +205,9 @@ func checkAnswer(resp *http.Response, key string, o DialOptions) (*Upgraded, err
 	if p, ok, err := frame.CheckDeflateAnswer(answer, o.Takeover); err != nil {
 		return nil, bad(err.Error())
 	} else if ok {
-		up.DeflateBits, up.Takeover = uint8(p.ClientBits), !p.ClientNoTakeover
+		up.Compression.DeflateBits, up.Compression.Takeover = uint8(p.ClientBits), !p.ClientNoTakeover
 		if !p.ServerNoTakeover {
-			up.PeerBits = uint8(p.ServerBits)
+			up.Compression.PeerBits = uint8(p.ServerBits)
 		}
 	}
 	return up, nil

@@ -116,8 +116,8 @@ func TestAcceptAndDial(t *testing.T) {
 			return
 		}
 		defer up.Conn.Close()
-		if up.Subprotocol != "b" || up.DeflateBits != 15 {
-			t.Errorf("server: subprotocol %q, window %d", up.Subprotocol, up.DeflateBits)
+		if up.Subprotocol != "b" || up.Compression.DeflateBits != 15 {
+			t.Errorf("server: subprotocol %q, window %d", up.Subprotocol, up.Compression.DeflateBits)
 		}
 		up.Conn.Write(append(up.Answer, "behind"...))
 		b := make([]byte, 4)
@@ -131,8 +131,8 @@ func TestAcceptAndDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer up.Conn.Close()
-	if up.Subprotocol != "b" || up.DeflateBits != 15 {
-		t.Errorf("client: subprotocol %q, window %d", up.Subprotocol, up.DeflateBits)
+	if up.Subprotocol != "b" || up.Compression.DeflateBits != 15 {
+		t.Errorf("client: subprotocol %q, window %d", up.Subprotocol, up.Compression.DeflateBits)
 	}
 	if resp.Header.Get("X-Injected") != "" || len(resp.Header["Set-Cookie"]) != 2 {
 		t.Errorf("headers %v", resp.Header)

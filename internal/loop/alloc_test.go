@@ -19,7 +19,7 @@ func TestFanoutAllocations(t *testing.T) {
 				g, other := r.start().NewGroup(), r.engine.NewGroup()
 				var peers []*peer
 				for range members {
-					c, _, p := r.conn(loop.Params{DeflateBits: deflate})
+					c, _, p := r.conn(loop.Params{Compression: frame.Compression{DeflateBits: deflate}})
 					g.Add(c)
 					other.Add(c) // which has nothing to say
 					peers = append(peers, p)

@@ -15,11 +15,11 @@ type contexts struct {
 
 func newContexts(p Params) *contexts {
 	c := new(contexts)
-	if p.Takeover {
-		c.out = frame.NewDeflater(int(p.DeflateBits))
+	if p.Compression.Takeover {
+		c.out = frame.NewDeflater(int(p.Compression.DeflateBits))
 	}
-	if p.PeerBits > 0 {
-		c.in = frame.NewInflater(int(p.PeerBits))
+	if p.Compression.PeerBits > 0 {
+		c.in = frame.NewInflater(int(p.Compression.PeerBits))
 	}
 	return c
 }

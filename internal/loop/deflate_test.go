@@ -28,7 +28,7 @@ func TestDeflate(t *testing.T) {
 			everyDriver(t, func(t *testing.T, r *rig) {
 				r.options.DeflateMinBytes = 10
 				for _, client := range []bool{false, true} {
-					c, _, peer := r.conn(loop.Params{Client: client, DeflateBits: 9})
+					c, _, peer := r.conn(loop.Params{Client: client, Compression: frame.Compression{DeflateBits: 9}})
 					c.Send(loop.NewMessage(frame.Binary, []byte(test.data)))
 					g := r.engine.NewGroup()
 					g.Add(c)

@@ -84,14 +84,12 @@ func New(o Options) *Engine {
 
 // Params are what the handshake settled for one connection.
 type Params struct {
-	Client      bool   // we dialled: our frames are masked, the peer's are not
-	DeflateBits uint8  // our LZ77 window, 8 to 15; 0: permessage-deflate was not negotiated
-	Takeover    bool   // our messages refer to those before them: nothing compressed is shared, and the window is kept
-	PeerBits    uint8  // the peer's window, which is kept as its messages refer to those before; 0: they stand alone
-	Preface     []byte // written before all else: the server's answer to the handshake
-	Held        bool   // nothing is written before Conn.Start, so that a connection can join its groups first
-	Paused      bool   // nothing is read before Conn.Resume
-	Recovers    bool   // the peer can come back to where it was: when it is too slow it is closed with 4408, not 1013
+	Client      bool              // we dialled: our frames are masked, the peer's are not
+	Compression frame.Compression // what the handshake settled; with Takeover nothing compressed is shared
+	Preface     []byte            // written before all else: the server's answer to the handshake
+	Held        bool              // nothing is written before Conn.Start, so that a connection can join its groups first
+	Paused      bool              // nothing is read before Conn.Resume
+	Recovers    bool              // the peer can come back to where it was: when it is too slow it is closed with 4408, not 1013
 
 	Framing Framing // default FrameWebSocket
 
@@ -107,8 +105,8 @@ func (p Params) form() uint32 {
 	if framings[p.Framing].asIs {
 		return uint32(plainForm)
 	}
-	f := form(p.DeflateBits)
-	if p.Takeover {
+	f := form(p.Compression.DeflateBits)
+	if p.Compression.Takeover {
 		f |= takesOver
 	}
 	return uint32(f)

@@ -52,7 +52,7 @@ func FuzzServerConn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, cuts uint64, goroutines, deflate bool) {
 		p := loop.Params{}
 		if deflate {
-			p.DeflateBits = 15
+			p.Compression.DeflateBits = 15
 		}
 		wantEvents, wantEnd := oracle(slices.Clone(data), deflate, options.MaxMessageBytes)
 		if len(wantEvents) > mostHeard {

@@ -61,7 +61,7 @@ func (o *orderTest) run() {
 			form = 15
 		}
 		near, far := o.pair()
-		p := loop.Params{DeflateBits: form}
+		p := loop.Params{Compression: frame.Compression{DeflateBits: form}}
 		m := &orderMember{peer: newPeer(o.t, far, p), in: make([]bool, groups), got: make(chan []string, 1)}
 		var err error
 		if m.conn, err = o.engine.Open(near, nil, p, func(loop.Conn) loop.Handler { return m }); err != nil {

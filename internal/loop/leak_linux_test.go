@@ -39,7 +39,7 @@ func TestNothingIsLeft(t *testing.T) {
 			var peers []*peer
 			for name, end := range endings {
 				for i := range 30 {
-					params := loop.Params{DeflateBits: uint8(i % 2 * 15), Paused: name == "paused" && i%2 == 0}
+					params := loop.Params{Compression: frame.Compression{DeflateBits: uint8(i % 2 * 15)}, Paused: name == "paused" && i%2 == 0}
 					if i >= 20 { // to whom all of that is bytes
 						params = loop.Params{Framing: loop.FrameBare}
 					}

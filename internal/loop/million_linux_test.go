@@ -247,7 +247,7 @@ func BenchmarkMillion(b *testing.B) {
 // same without contexts.
 func BenchmarkTakeover(b *testing.B) {
 	const many = 10_000
-	for name, p := range map[string]Params{"shared": {DeflateBits: 12}, "takeover": {DeflateBits: 12, Takeover: true}} {
+	for name, p := range map[string]Params{"shared": {Compression: frame.Compression{DeflateBits: 12}}, "takeover": {Compression: frame.Compression{DeflateBits: 12, Takeover: true}}} {
 		b.Run(name, func(b *testing.B) {
 			before := heap()
 			m := newMultitude(b, many, false, p, func(_ int, b []byte) (int, error) { return len(b), nil })

@@ -17,7 +17,7 @@ func (l *Loop) opened(id connID, o *opening) {
 		l.end(id, s, closed{code: closeAbnormal, err: err})
 		return
 	}
-	if o.params.Takeover || o.params.PeerBits > 0 {
+	if o.params.Compression.Takeover || o.params.Compression.PeerBits > 0 {
 		l.sideOf(id).contexts = newContexts(o.params)
 	}
 	l.expectLife(id, s, o)
@@ -46,7 +46,7 @@ func (o *opening) state() uint32 {
 		{o.params.Client, kindClient},
 		{o.tls != nil, kindTLS},
 		{o.params.Recovers, kindRecovers},
-		{o.params.Takeover, kindTakesOver},
+		{o.params.Compression.Takeover, kindTakesOver},
 		{o.params.Held, outHeld},
 		{o.params.Paused, inPaused},
 	} {

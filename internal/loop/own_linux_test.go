@@ -38,7 +38,7 @@ func crowd(t *testing.T, o loop.Options, seed uint64, members int) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := &still{t, loop.NewStill(t, o), &rig{t: t, unix: true}}
 	forms := []loop.Params{
-		{}, {}, {}, {}, {DeflateBits: 15}, {Client: true}, {DeflateBits: 9, Client: true}, takingOver(10),
+		{}, {}, {}, {}, {Compression: frame.Compression{DeflateBits: 15}}, {Client: true}, {Compression: frame.Compression{DeflateBits: 9}, Client: true}, takingOver(10),
 	}
 	var all []*receiver
 	everybody, some, quotes := s.NewGroup(), s.NewGroup(), s.NewLatestGroup()

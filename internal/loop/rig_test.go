@@ -223,13 +223,13 @@ type peer struct {
 func newPeer(t testing.TB, nc net.Conn, p loop.Params) *peer {
 	far := &peer{
 		t: t, patience: patience, nc: nc, client: !p.Client, buffer: make([]byte, 16<<10),
-		rules: frame.Rules{Client: !p.Client, Deflate: p.DeflateBits > 0},
+		rules: frame.Rules{Client: !p.Client, Deflate: p.Compression.DeflateBits > 0},
 	}
-	if p.Takeover {
-		far.reader.Inflater = frame.NewInflater(int(p.DeflateBits))
+	if p.Compression.Takeover {
+		far.reader.Inflater = frame.NewInflater(int(p.Compression.DeflateBits))
 	}
-	if p.PeerBits > 0 {
-		far.deflater = frame.NewDeflater(int(p.PeerBits))
+	if p.Compression.PeerBits > 0 {
+		far.deflater = frame.NewDeflater(int(p.Compression.PeerBits))
 	}
 	return far
 }

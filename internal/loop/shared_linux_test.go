@@ -55,7 +55,7 @@ func TestOneBlockForAll(t *testing.T) {
 	for name, c := range map[string]struct {
 		params     Params
 		compressed int
-	}{"plain": {Params{}, 0}, "deflated": {Params{DeflateBits: 15}, 1}} {
+	}{"plain": {Params{}, 0}, "deflated": {Params{Compression: frame.Compression{DeflateBits: 15}}, 1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := &blocks{seen: make(map[*byte]bool), held: make(chan struct{}), free: make(chan struct{})}

@@ -23,7 +23,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		var all []*ears
 		var peers sync.WaitGroup
 		for i := range 60 {
-			params := loop.Params{DeflateBits: uint8(i % 2 * 12), Client: i%3 == 0, Paused: i%4 == 0}
+			params := loop.Params{Compression: frame.Compression{DeflateBits: uint8(i % 2 * 12)}, Client: i%3 == 0, Paused: i%4 == 0}
 			if i%5 == 1 {
 				params.Framing, params.Client = loop.FrameBare, false
 			}

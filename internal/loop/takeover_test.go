@@ -12,7 +12,7 @@ import (
 
 // takingOver is a connection where both sides keep their contexts.
 func takingOver(bits uint8) loop.Params {
-	return loop.Params{DeflateBits: bits, Takeover: true, PeerBits: bits}
+	return loop.Params{Compression: frame.Compression{DeflateBits: bits, Takeover: true, PeerBits: bits}}
 }
 
 func quote(n int) string {
@@ -29,7 +29,7 @@ func TestTakeover(t *testing.T) {
 				p := takingOver(bits)
 				p.Client = client
 				c, _, far := r.conn(p)
-				shared, _, sharedFar := r.conn(loop.Params{Client: client, DeflateBits: bits})
+				shared, _, sharedFar := r.conn(loop.Params{Client: client, Compression: frame.Compression{DeflateBits: bits}})
 				one, other := r.engine.NewGroup(), r.engine.NewGroup()
 				for _, c := range []loop.Conn{c, shared} {
 					one.Add(c)

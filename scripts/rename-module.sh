@@ -4,7 +4,7 @@
 #	scripts/rename-module.sh github.com/you/maru
 #
 # It rewrites the path wherever a file under version control names it: go.mod files,
-# imports, documents. Then it runs gofmt and checks that everything still builds.
+# imports, documents. Then it runs gofmt and checks that everything still compiles, the tests too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,6 @@ done
 git grep -l "$new" -- '*.go' | xargs gofmt -w
 
 find . -name go.mod -not -path '*/node_modules/*' | while read -r mod; do
-	(cd "$(dirname "$mod")" && go build -o /dev/null ./...)
+	(cd "$(dirname "$mod")" && go vet ./...)
 done
 echo "$old is now $new"

@@ -29,9 +29,11 @@ var steps = []*step{
 	{name: "race", after: []string{"foreign"}, do: race},
 	{name: "test", after: []string{"vet"}, do: test},
 	{name: "programs", after: []string{"test"}, do: programs},
-	{name: "modules", after: []string{"vet"}, do: modules},
 	{name: "fuzz", after: []string{"vet"}, do: fuzz},
 	{name: "e2e", after: []string{"vet"}, do: func(j *job) error { return j.test(".", released, "-count=1", "./tests/e2e/...") }},
+	{name: "modules", after: []string{"vet"}, do: modules},
+	// It measures, for a tenth of a second each, so not beside what takes all processors.
+	{name: "bench", after: []string{"race", "fuzz"}, do: func(j *job) error { return module(j, "bench") }},
 }
 
 func format(j *job) error {
@@ -98,12 +100,13 @@ func programs(j *job) error {
 	return j.test(".", released, append([]string{"-count=1"}, list...)...)
 }
 
-// modules are those inside this one, with dependencies that maru has not.
+// modules are those inside this one, with dependencies that maru has not. One of them is
+// a step of its own.
 func modules(j *job) error {
 	var dirs []string
 	err := walk(func(path string, d fs.DirEntry) {
-		if d.Name() == "go.mod" && path != "go.mod" {
-			dirs = append(dirs, filepath.Dir(path))
+		if dir := filepath.Dir(path); d.Name() == "go.mod" && dir != "." && dir != "bench" {
+			dirs = append(dirs, dir)
 		}
 	})
 	if err != nil {
@@ -112,10 +115,14 @@ func modules(j *job) error {
 	slices.Sort(dirs)
 	var failed []error
 	for _, dir := range dirs {
-		fmt.Fprintln(j, dir)
-		failed = append(failed, j.do(dir, released, "go", "vet", "./..."), j.test(dir, released, "-count=1", "./..."))
+		failed = append(failed, module(j, dir))
 	}
 	return errors.Join(failed...)
+}
+
+func module(j *job, dir string) error {
+	fmt.Fprintln(j, dir)
+	return errors.Join(j.do(dir, released, "go", "vet", "./..."), j.test(dir, released, "-count=1", "./..."))
 }
 
 // walk calls do for all files of the module and of the modules inside it.

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,12 +23,17 @@ type town struct {
 	t      *testing.T
 	apiKey string
 	cookie string
-	live   map[*live]auth.Identity
+
+	mu   sync.Mutex // timers end connections, several at once
+	live map[*live]auth.Identity
 }
 
 // Close is the registry's.
 func (x *town) Close(match func(auth.Identity) bool, err error) (n int) {
-	for l, who := range x.live {
+	x.mu.Lock()
+	all := maps.Clone(x.live)
+	x.mu.Unlock()
+	for l, who := range all {
 		if match(who) {
 			l.Close(err)
 			n++
@@ -254,7 +261,9 @@ type live struct {
 func (x *town) connect(who auth.Identity) *live {
 	x.t.Helper()
 	l := &live{town: x, end: make(chan error, 2)}
+	x.mu.Lock()
 	x.live[l] = who
+	x.mu.Unlock()
 	revocation, err := x.Attach(&who, l)
 	if err != nil {
 		x.t.Fatal(err)
@@ -265,6 +274,8 @@ func (x *town) connect(who auth.Identity) *live {
 
 // Close is called once for each end; the second is none.
 func (l *live) Close(err error) {
+	l.town.mu.Lock()
+	defer l.town.mu.Unlock()
 	if _, there := l.town.live[l]; there {
 		delete(l.town.live, l)
 		l.end <- err

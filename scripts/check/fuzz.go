@@ -94,7 +94,7 @@ func fuzzOne(dir, program, target, corpus string) (string, bool) {
 	for again := false; ; again = true {
 		var out bytes.Buffer
 		cmd := command(dir, nil, program, "-test.run=^$", "-test.fuzz=^"+target+"$",
-			"-test.fuzztime="+cmp.Or(os.Getenv("FUZZTIME"), "3s"), "-test.fuzzcachedir="+corpus, "-test.parallel=1")
+			"-test.fuzztime="+cmp.Or(os.Getenv("FUZZTIME"), "3s"), "-test.fuzzcachedir="+corpus)
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if cmd.Run() == nil {
 			return out.String(), true

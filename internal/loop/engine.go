@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/frame"
 )
 
@@ -35,14 +36,14 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Loops = cmp.Or(max(o.Loops, 0), runtime.GOMAXPROCS(0))
-	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 1<<20)
-	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
-	o.PingTimeout = cmp.Or(o.PingTimeout, 10*time.Second)
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, maru.DefaultMessageBytes)
+	o.PingInterval = cmp.Or(o.PingInterval, maru.DefaultPingInterval)
+	o.PingTimeout = cmp.Or(o.PingTimeout, maru.DefaultPingTimeout)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 5*time.Second)
 	o.HeartbeatInterval = cmp.Or(o.HeartbeatInterval, 15*time.Second)
-	o.BacklogBytes = cmp.Or(o.BacklogBytes, 1<<20)
-	o.BacklogMessages = cmp.Or(o.BacklogMessages, 1000)
-	o.BacklogAge = cmp.Or(o.BacklogAge, 30*time.Second)
+	o.BacklogBytes = cmp.Or(o.BacklogBytes, maru.DefaultBacklogBytes)
+	o.BacklogMessages = cmp.Or(o.BacklogMessages, maru.DefaultBacklogMessages)
+	o.BacklogAge = cmp.Or(o.BacklogAge, maru.DefaultBacklogAge)
 	o.InboxBytes = cmp.Or(o.InboxBytes, 16<<20)
 	o.SendBytes = cmp.Or(o.SendBytes, 16<<20)
 	return o

@@ -163,7 +163,7 @@ func (p *Authenticator) verify(ctx context.Context, token string) (Identity, err
 	return proofs.Tokens.Verify(ctx, token)
 }
 
-// Attach ends a live connection when the right of who is at its other end is over, which is
+// Attach ends a live connection when the identity at its other end is over, which is
 // not changed from then on: live is closed once, from any goroutine, maybe before Attach has
 // returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. Close should not
 // block. The errors of Attach have the same codes, if it is over already. A connection that ends by

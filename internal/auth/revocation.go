@@ -184,7 +184,7 @@ type Target struct {
 	Session string // the id of a cookie's session
 }
 
-// Is reports whether who is meant.
+// Is reports whether the target means this identity.
 func (x Target) Is(who Identity) bool {
 	return x.User != "" && who.User == x.User ||
 		x.Session != "" && who.Session == x.Session ||

@@ -16,7 +16,7 @@ import (
 // Between readAhead and obeyBatch no command is obeyed: nothing happens to a connection whose
 // bytes have been read and not yet been looked at.
 
-// aheadBytes is how much of a connection is then read; who has said more is read again
+// aheadBytes is how much of a connection is then read; a connection with more is read again
 // in the next turn, alone.
 const aheadBytes = readBytes / batchReads
 

@@ -136,7 +136,7 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	}
 	s.state ^= inPaused
 	if paused {
-		s.state &^= inPinged // its answer would not be batchReads
+		s.state &^= inPinged // its answer would not be read
 		return
 	}
 	l.readOn(id, s)

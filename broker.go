@@ -82,6 +82,11 @@ type BrokerOptions struct {
 	// it, and goes on with that answer: the answer may change when the server's rules are
 	// reloaded. nil: every namespace has the defaults.
 	Retention func(namespace string) Retention
+	// Listed reports whether the operator has named the namespace. All others share one
+	// pool: one number, one epoch, and one Retention (that of the namespace ""), so that
+	// clients that invent names cannot evict, slow or fill a namespace that is listed. The
+	// answer may change when the server's rules are reloaded. nil: every namespace is listed.
+	Listed func(namespace string) bool
 	// Sink receives each publication; see Sink. nil: publications are not delivered.
 	Sink Sink
 	// Logger receives what an operator should know. nil: nothing is logged.
@@ -92,6 +97,9 @@ type BrokerOptions struct {
 func (o BrokerOptions) WithDefaults() BrokerOptions {
 	if o.Retention == nil {
 		o.Retention = func(string) Retention { return Retention{} }
+	}
+	if o.Listed == nil {
+		o.Listed = func(string) bool { return true }
 	}
 	if o.Sink == nil {
 		o.Sink = func(string, Position, *Publication) {}
@@ -133,6 +141,23 @@ type HealthReporter interface {
 	// for each scrape of the metrics and must be quick. It is safe for concurrent use,
 	// also after Close.
 	Err() error
+}
+
+// A Keeper is a Broker that also keeps small records of its server over restarts:
+// revocations, sessions, tickets. Without the methods these end with the process.
+// All methods are safe for concurrent use.
+type Keeper interface {
+	// Keep stores value under kind and key until a time, and replaces what is there. When it
+	// returns, the record survives a loss of power. kind is a short word of the caller; key
+	// and value are at most 64 KiB together. Errors: CodeBadRequest for more,
+	// CodeStorageFull, CodeUnavailable, CodeShuttingDown.
+	Keep(ctx context.Context, kind, key string, value []byte, until time.Time) error
+	// Forget removes a record, at once and for good. It does nothing if there is none. The
+	// errors are those of Keep.
+	Forget(ctx context.Context, kind, key string) error
+	// Kept calls each for every record of the kind that has not reached its time, in the
+	// order of keys, and stops when each returns false. each must not call the Keeper.
+	Kept(ctx context.Context, kind string, each func(key string, value []byte, until time.Time) bool) error
 }
 
 // PublishOptions say how a publication is treated.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/request"
 )
 
 // Authenticator says who sends a request, and whose a live connection is until when. Make
@@ -59,7 +60,8 @@ const (
 // the subprotocols, after maru.token.; a ticket in the query; the program's or the webhook's word, if
 // there is one; the session's cookie. What is brought and not valid is an error, never
 // somebody anonymous: CodeBadToken, CodeTokenExpired, CodeRevoked; of the webhook
-// CodeNotAllowed, CodeUnavailable. It may wait, unless Prompt.
+// CodeNotAllowed, CodeUnavailable; of a malformed query CodeBadRequest. It may wait, unless
+// Prompt.
 func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
 	if err != nil || who == (Identity{}) {
@@ -80,10 +82,12 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	if found {
 		return p.verify(r.Context(), token)
 	}
-	if r.URL.RawQuery != "" {
-		if q := r.URL.Query(); q.Has(ticketParameter) {
-			return p.tickets.redeem(q.Get(ticketParameter))
-		}
+	q, err := request.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return Identity{}, err
+	}
+	if q.Has(ticketParameter) {
+		return p.tickets.redeem(q.Get(ticketParameter))
 	}
 	switch {
 	case proofs.Program != nil:

@@ -125,11 +125,12 @@ type Held struct {
 	Channels     int   // channels that are known, also those that retain nothing
 	Publications int   // retained publications
 	Bytes        int64 // what these count towards Retention.Bytes
+	Memory       int64 // bytes of memory that all of it takes, about: publications, heads of channels, idempotency keys
 }
 
 // Plus returns the sum of both.
 func (h Held) Plus(other Held) Held {
-	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
+	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes, h.Memory + other.Memory}
 }
 
 // A HealthReporter is a Broker that can be unable to take publications for a time,
@@ -165,8 +166,13 @@ type PublishOptions struct {
 	// IdempotencyKey makes a retry safe, within IdempotencyAge. It belongs to the channel and
 	// to Publisher. It has at most MaxIdempotencyKeyBytes; empty means none.
 	IdempotencyKey string
-	// Publisher is the owner of the key: a user or an API key; empty for anonymous.
+	// Publisher is the owner of the key: a user, an API key, or whatever else identifies a
+	// client over its connections. Two publishers never share a key.
 	Publisher string
+	// Trusted publishers, such as API keys, are never refused for the number of their keys. A
+	// broker that has its keys in memory bounds those of each other publisher, and then
+	// refuses new ones with CodeRateLimited: within IdempotencyAge no key is forgotten.
+	Trusted bool
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
 	// Transient publications only reach current subscribers: they are not retained and

@@ -44,8 +44,8 @@ import (
 //   - Transients. A transient publication has no number and is not retained. It is
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
-// All methods are safe for concurrent use. A broker may also be a HeldReporter and a
-// HealthReporter.
+// All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
+// a HealthReporter and a Keeper.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -131,6 +131,22 @@ type Held struct {
 // Plus returns the sum of both.
 func (h Held) Plus(other Held) Held {
 	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes, h.Memory + other.Memory}
+}
+
+// A Shrinker is a Broker that can give memory back. A server calls it near its memory
+// ceiling (server.Options.MaxMemory), before it refuses new connections. Without the method
+// the broker's memory shrinks only by its own limits.
+type Shrinker interface {
+	// Shrink removes retained publications until it has freed that many bytes, counted as
+	// Held.Memory counts them, or until none is left: first the oldest publications of namespaces
+	// that are not listed (BrokerOptions.Listed), then the oldest of all. It returns how many
+	// bytes it has freed. A removed publication is a gap for those that miss it, as one that
+	// is removed because of Retention.Bytes; heads, versions and idempotency keys stay.
+	//
+	// bytes is above 0. Shrink may hold up publishing for milliseconds, and not for seconds:
+	// it may return early, and is called again. It is safe for concurrent use; after Close it
+	// frees nothing.
+	Shrink(bytes int64) (freed int64)
 }
 
 // A HealthReporter is a Broker that can be unable to take publications for a time,

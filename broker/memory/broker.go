@@ -35,6 +35,7 @@ type Broker struct {
 var (
 	_ maru.Broker       = (*Broker)(nil)
 	_ maru.HeldReporter = (*Broker)(nil)
+	_ maru.Shrinker     = (*Broker)(nil)
 )
 
 // New makes a broker with a new epoch. Close frees its memory; it has no goroutines.

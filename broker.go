@@ -126,11 +126,15 @@ type Held struct {
 	Publications int   // retained publications
 	Bytes        int64 // what these count towards Retention.Bytes
 	Memory       int64 // bytes of memory that all of it takes, about: publications, heads of channels, idempotency keys
+
+	// Forgotten is how many channels were forgotten since the start because there were too
+	// many that retain nothing. Whoever returns to one may receive a gap without a loss.
+	Forgotten uint64
 }
 
 // Plus returns the sum of both.
 func (h Held) Plus(other Held) Held {
-	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes, h.Memory + other.Memory}
+	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes, h.Memory + other.Memory, h.Forgotten + other.Forgotten}
 }
 
 // A Shrinker is a Broker that can give memory back. A server calls it near its memory

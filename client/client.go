@@ -27,6 +27,10 @@ type Client struct {
 	unique string        // of this client, in idempotency keys
 	ids    atomic.Uint64 // of commands
 
+	// secret owns the idempotency keys of an anonymous client over its connections, so that
+	// what is sent again on the next one is published once.
+	secret string
+
 	// Replaced in tests.
 	dial   dialer
 	random func() float64
@@ -115,7 +119,7 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 64<<20)
 	c := &Client{
 		o: o, url: u, log: o.Logger, done: make(chan struct{}), unique: rand.Text(),
-		random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
+		secret: rand.Text(), random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
 		times: defaultTimes, queuedBytes: maxQueuedBytes, changed: make(chan struct{}),
 	}
 	if c.log == nil {

@@ -43,6 +43,9 @@ const STEADY = 5_000;
 const MOST = 1_000;
 const FAR = 2 ** 31 - 1;
 
+/** 128 random bits. */
+const secret = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export class Connection {
   /** @type {State} */
   state = "closed";
@@ -67,6 +70,11 @@ export class Connection {
   /** @type {MaruError | undefined} one of the commands in flight caused the close; set while they are rejected */
   #fault;
 
+  /**
+   * Owns the idempotency keys of an anonymous client over its connections, so that what is sent
+   * again on the next one is published once.
+   */
+  #secret = secret();
   /** @type {string | undefined} */
   #token;
   #tokenIsNew = false;
@@ -217,7 +225,7 @@ export class Connection {
       if (socket.protocol !== "maru.v1") {
         return this.stop(new MaruError({ code: "bad_request", message: `${this.url} does not speak maru.v1` }));
       }
-      this.ask("connect", { token: this.#token }, (error, welcome) => {
+      this.ask("connect", { token: this.#token, secret: this.#secret }, (error, welcome) => {
         if (welcome) this.#opened(welcome);
         else if (error && error.code !== "disconnected") this.#lost(passes(error) ? 1013 : 4500, error.code);
       });

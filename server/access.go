@@ -237,6 +237,12 @@ func (s *Server) retention(namespace string) maru.Retention {
 	})
 }
 
+// listed reports whether the operator has named the namespace.
+func (s *Server) listed(namespace string) bool {
+	_, listed := s.access.Load().Namespaces[namespace]
+	return listed
+}
+
 // maxHz returns the most publications of each key that a subscriber of a channel receives in a
 // second.
 func (s *Server) maxHz(channel string) float64 {

@@ -24,13 +24,8 @@ func (b *Broker) Held() (held maru.Held) {
 		}
 		ns.mu.Unlock()
 	}
+	held.Forgotten = b.heads.Forgotten() + b.poolHeads.Forgotten()
 	return held
-}
-
-// Forgotten implements maru.HeldReporter: how many quiet channels were forgotten because
-// there were more than Options.EmptyChannels.
-func (b *Broker) Forgotten() uint64 {
-	return b.heads.Forgotten() + b.poolHeads.Forgotten()
 }
 
 // shrinkStep is the bytes that Shrink frees in one namespace before it looks for the oldest

@@ -11,7 +11,7 @@ import (
 // accepts names in any case, and null for an absent name.
 type command struct {
 	ID          uint64     `json:"id"`
-	Connect     *token     `json:"connect"`
+	Connect     *connect   `json:"connect"`
 	Subscribe   *subscribe `json:"subscribe"`
 	Unsubscribe *channel   `json:"unsubscribe"`
 	Publish     *publish   `json:"publish"`
@@ -20,6 +20,11 @@ type command struct {
 	Refresh     *token     `json:"refresh"`
 	RPC         *rpc       `json:"rpc"`
 	Ping        *empty     `json:"ping"`
+}
+
+type connect struct {
+	Token  string `json:"token"`
+	Secret string `json:"secret"`
 }
 
 type token struct {
@@ -68,7 +73,7 @@ func (c *command) names() (n int) {
 func (c *command) typed() session.Command {
 	switch {
 	case c.Connect != nil:
-		return session.Connect{Ref: c.ID, Token: c.Connect.Token}
+		return session.Connect{Ref: c.ID, Token: c.Connect.Token, Secret: c.Connect.Secret}
 	case c.Subscribe != nil:
 		return c.Subscribe.typed(c.ID)
 	case c.Unsubscribe != nil:

@@ -94,9 +94,9 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	return p.Sessions.Identify(r), nil
 }
 
-// Prompt reports whether Identify answers a request at once that has no query, no
+// Immediate reports whether Identify needs no lookup for a request that has no query, no
 // cookie, no Authorization and no subprotocol.
-func (p *Authenticator) Prompt() bool {
+func (p *Authenticator) Immediate() bool {
 	proofs := p.proofs.Load()
 	return proofs.Program == nil && proofs.Webhook == nil
 }

@@ -223,7 +223,7 @@ func (c *Client) place(s *Subscription) *link {
 
 // warn logs a failure that will be tried again.
 func (c *Client) warn(message string, err error, more ...any) {
-	c.log.Warn(message, append(more, "error", err)...)
+	c.log.Warn(message, append(more, "err", err)...)
 }
 
 // ask calls a function of the program, which gets patience to answer.

@@ -140,16 +140,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handler is the Server as its own listeners call it.
 type handler struct{ *Server }
 
-// AtOnce implements front.Prompt. A request is decided by its headers alone if it needs no
+// Inline implements front.InlineHandler. A request is decided by its headers alone if it needs no
 // identification, asks for no history, and begins no protocol of a gateway's own.
-func (h handler) AtOnce(r *http.Request) bool {
+func (h handler) Inline(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
 		if h.routes[i].Matches(path, r) {
 			return false
 		}
 	}
-	return h.authenticator.Prompt() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return h.authenticator.Immediate() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")

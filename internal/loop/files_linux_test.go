@@ -19,7 +19,7 @@ import (
 // with files again all who waited are served, and then nothing is left of it. Not
 // parallel: it takes the process's files.
 func TestOutOfFiles(t *testing.T) {
-	h := newHall(t, false)
+	h := newHall(t, false, hallTimeout)
 	witness, _ := h.enter()
 	goroutines, files, slots := runtime.NumGoroutine(), descriptors(t), h.slots()
 

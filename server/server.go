@@ -63,13 +63,14 @@ type Server struct {
 // a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
+	var err error
+	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
 	if err != nil {
-		return nil, fmt.Errorf("server: %w", err)
-	}
-	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()

@@ -28,6 +28,10 @@ func TestCheck(t *testing.T) {
 		{`listen = ["192.0.2.1:3000"]`, []string{"192.0.2.1:3000", "--open"}},
 		{`listen = ["localhost.example.com:3000"]`, []string{"localhost.example.com:3000", "--open"}},
 
+		{"listen = [\":3000\"]\nopen = true\nhost = [\"intranet.example\"]", nil},
+		{"listen = [\":3000\"]\nopen = true\nany-host = true", nil},
+		{"any-host = true\nhost = [\"intranet.example\"]", []string{"any-host", "host", "remove"}},
+
 		{`listen = []`, []string{"listen"}},
 		{`listen = ["127.0.0.1"]`, []string{"listen", `"127.0.0.1"`}},
 		{`listen = ["127.0.0.1:http"]`, []string{"listen", `"127.0.0.1:http"`}},

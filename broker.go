@@ -51,7 +51,8 @@ type Broker interface {
 	// and then calls done once, before Submit returns or later from another
 	// goroutine. done must not block and must not call the broker. Submit does not
 	// block either; the caller limits how many submissions are in progress. Submit
-	// takes ownership of p and p.Data. A caller that can block uses Publish.
+	// takes ownership of p, which is not nil, and p.Data. A caller that can block uses
+	// Publish.
 	Submit(channel string, p *Publication, o PublishOptions, done func(Published, error))
 
 	// History returns the retained publications of the channel that q asks for, in
@@ -225,10 +226,14 @@ type Published struct {
 
 // Publish submits p and waits until the broker is done with it, or until ctx ends. If
 // ctx ends first, the publication may still be accepted: retry with an idempotency key.
-// If ctx has already ended, Publish does nothing and returns its error.
+// If ctx has already ended, Publish does nothing and returns its error. A nil p is an error,
+// CodeBadRequest.
 func Publish(ctx context.Context, b Broker, channel string, p *Publication, o PublishOptions) (Published, error) {
 	if err := ctx.Err(); err != nil {
 		return Published{}, err
+	}
+	if p == nil {
+		return Published{}, errNoPublication
 	}
 	type result struct {
 		Published

@@ -63,13 +63,14 @@ type Server struct {
 // a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
+	var err error
+	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
 	if err != nil {
-		return nil, fmt.Errorf("server: %w", err)
-	}
-	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
@@ -157,7 +158,7 @@ var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutti
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress
 // it waits, until ctx ends. Error codes: CodeBadChannel, CodeNotAllowed for a name that begins
-// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown.
+// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown, CodeBadRequest if p is nil.
 func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := s.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
@@ -172,6 +173,9 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 	}
 	if maru.Reserved(channel) {
 		return maru.Published{}, errReserved
+	}
+	if p == nil {
+		return maru.Published{}, p.Check()
 	}
 	if int64(len(p.Data)) > s.options.MaxMessageBytes {
 		return maru.Published{}, maru.NewError(maru.CodeTooLarge, fmt.Sprintf("the data has %d bytes, more than a message may have (limit %d)", len(p.Data), s.options.MaxMessageBytes))

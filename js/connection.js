@@ -43,9 +43,6 @@ const STEADY = 5_000;
 const MOST = 1_000;
 const FAR = 2 ** 31 - 1;
 
-/** 128 random bits. */
-const secret = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-
 export class Connection {
   /** @type {State} */
   state = "closed";
@@ -70,11 +67,7 @@ export class Connection {
   /** @type {MaruError | undefined} one of the commands in flight caused the close; set while they are rejected */
   #fault;
 
-  /**
-   * Owns the idempotency keys of an anonymous client over its connections, so that what is sent
-   * again on the next one is published once.
-   */
-  #secret = secret();
+  #secret;
   /** @type {string | undefined} */
   #token;
   #tokenIsNew = false;
@@ -98,9 +91,11 @@ export class Connection {
    * @param {string} url ws or wss
    * @param {Hooks} hooks
    * @param {Surroundings} env
+   * @param {string} [secret] owns the idempotency keys of an anonymous client: see Maru
    */
-  constructor(url, hooks, env) {
+  constructor(url, hooks, env, secret) {
     this.url = url;
+    this.#secret = secret;
     this.#hooks = hooks;
     this.#env = env;
   }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 )
 
 // A Broker numbers publications, keeps their history, and carries them to the
@@ -185,7 +186,8 @@ type Keeper interface {
 // PublishOptions say how a publication is treated.
 type PublishOptions struct {
 	// IdempotencyKey makes a retry safe, within IdempotencyAge. It belongs to the channel and
-	// to Publisher. It has at most MaxIdempotencyKeyBytes; empty means none.
+	// to Publisher. It is valid UTF-8 of at most MaxIdempotencyKeyBytes, compared byte for
+	// byte; empty means none.
 	IdempotencyKey string
 	// Publisher is the owner of the key: a user, an API key, or whatever else identifies a
 	// client over its connections. Two publishers never share a key.
@@ -209,8 +211,11 @@ const (
 )
 
 // Check reports invalid options. The error's code is CodeBadRequest for an idempotency
-// key that is too long.
+// key that is too long or not valid UTF-8.
 func (o PublishOptions) Check() error {
+	if !utf8.ValidString(o.IdempotencyKey) {
+		return NewError(CodeBadRequest, "the idempotency key is not valid UTF-8")
+	}
 	if n := len(o.IdempotencyKey); n > MaxIdempotencyKeyBytes {
 		return NewError(CodeBadRequest, fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", n, MaxIdempotencyKeyBytes))
 	}

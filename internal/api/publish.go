@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -108,10 +107,6 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 	if err != nil {
 		return nil, err
 	}
-	key := q.Get("key")
-	if len(key) > maru.MaxKeyBytes || !utf8.ValidString(key) {
-		return nil, maru.NewError(maru.CodeBadRequest, "key must be UTF-8 of at most 255 bytes")
-	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return nil, maru.NewError(maru.CodeBadRequest, "Content-Encoding is not supported: send the body uncompressed")
 	}
@@ -128,7 +123,7 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 			return nil, err
 		}
 	}
-	p := &maru.Publication{Kind: kind, Data: data, Key: key}
+	p := &maru.Publication{Kind: kind, Data: data, Key: q.Get("key")}
 	return p, p.Check()
 }
 

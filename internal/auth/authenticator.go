@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/request"
 )
 
 // Authenticator identifies the sender of a request, and ends a live connection when its
@@ -58,7 +59,8 @@ const (
 // valid; a token or key among the subprotocols, after maru.token.; a ticket in the query;
 // the program or the webhook, if there is one; the session's cookie. An invalid proof is an
 // error, never an anonymous identity: CodeBadToken, CodeTokenExpired, CodeRevoked; of the
-// webhook CodeNotAllowed, CodeUnavailable. It may wait, unless Immediate.
+// webhook CodeNotAllowed, CodeUnavailable; of a malformed query CodeBadRequest. It may wait,
+// unless Immediate.
 func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
 	if err != nil || who == (Identity{}) {
@@ -79,10 +81,12 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	if found {
 		return p.verify(r.Context(), token)
 	}
-	if r.URL.RawQuery != "" {
-		if q := r.URL.Query(); q.Has(ticketParameter) {
-			return p.tickets.redeem(q.Get(ticketParameter))
-		}
+	q, err := request.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return Identity{}, err
+	}
+	if q.Has(ticketParameter) {
+		return p.tickets.redeem(q.Get(ticketParameter))
 	}
 	switch {
 	case proofs.Program != nil:

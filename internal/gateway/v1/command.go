@@ -1,14 +1,13 @@
 package v1
 
 import (
-	"encoding/json"
-
 	"maru.example/maru"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/strict"
 )
 
-// command is one message of a client: an id, and exactly one of the others. encoding/json
-// accepts names in any case, and null for an absent name.
+// command is one message of a client: an id, and exactly one of the others. null stands for an
+// absent name.
 type command struct {
 	ID          uint64     `json:"id"`
 	Connect     *connect   `json:"connect"`
@@ -52,8 +51,8 @@ type history struct {
 }
 
 type rpc struct {
-	Method string          `json:"method"`
-	Data   json.RawMessage `json:"data"`
+	Method string     `json:"method"`
+	Data   strict.Raw `json:"data"`
 }
 
 type empty struct{}
@@ -86,6 +85,8 @@ func (c *command) typed() session.Command {
 		return session.Presence{Ref: c.ID, Channel: c.Presence.Channel}
 	case c.Refresh != nil:
 		return session.Refresh{Ref: c.ID, Token: c.Refresh.Token}
+	case c.RPC != nil && strict.TooDeep(c.RPC.Data):
+		return session.Invalid{Ref: c.ID, Err: errDeep}
 	case c.RPC != nil:
 		return session.RPC{Ref: c.ID, Method: c.RPC.Method, Data: c.RPC.Data}
 	}

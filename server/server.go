@@ -74,12 +74,12 @@ func New(o Options) (*Server, error) {
 	}
 	o = o.withDefaults()
 	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
-		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
+		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
 	s.rules.Program = o.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath}), o.Logger)
-	s.authenticator.Connections = s.registry
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -124,7 +124,7 @@ func New(o Options) (*Server, error) {
 // answers 503 shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.begin() {
-		admission.WriteError(w, r, errShuttingDown)
+		auth.WriteError(w, r, errShuttingDown)
 		return
 	}
 	defer s.requests.end()

@@ -17,6 +17,9 @@ type Authenticator struct {
 	Sessions *Sessions
 	// Connections are what Disconnect and Revoke end. nil: there are none.
 	Connections Connections
+	// Overloaded reports that memory is short: sign-ins and requests for tickets then get
+	// CodeOverloaded. nil: never.
+	Overloaded func() bool
 
 	log         *slog.Logger
 	proofs      atomic.Pointer[Proofs]
@@ -40,7 +43,7 @@ type Proofs struct {
 // NewAuthenticator makes Authenticator of whom sessions know some. The log gets what back ends
 // have ended.
 func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
-	p := &Authenticator{Sessions: sessions, log: log}
+	p := &Authenticator{Sessions: sessions, log: log, tickets: newTickets(maxTickets, log)}
 	p.proofs.Store(new(Proofs))
 	return p
 }
@@ -249,13 +252,22 @@ func (p *Authenticator) ServeSession(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, person{who.User})
 		return
 	case http.MethodPost:
-		if p.proofs.Load().NoNicknames {
+		var err error
+		switch {
+		case p.proofs.Load().NoNicknames:
+			err = errNoNicknames
+		case p.overloaded():
+			err = ErrOverloaded
+		}
+		if err != nil {
 			w.Header().Set("Cache-Control", "no-store")
-			WriteError(w, r, errNoNicknames)
+			WriteError(w, r, err)
 			return
 		}
 	}
 	p.Sessions.ServeHTTP(w, r)
 }
+
+func (p *Authenticator) overloaded() bool { return p.Overloaded != nil && p.Overloaded() }
 
 var errNoNicknames = maru.NewError(maru.CodeNotAllowed, "nobody signs in here with a nickname (nicknames = true in the configuration allows it, unless somebody else says who people are)")

@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 const (
 	defaultWebhookTimeout = 3 * time.Second
 	maxWebhookAnswer      = 64 << 10
-	maxWebhookAsks        = 1000 // at once; beyond, CodeUnavailable
+	maxWebhookAsks        = 1000 // at once, at most half of them of one address; beyond, CodeUnavailable
 )
 
 // WebhookOptions configure the connect webhook.
@@ -39,7 +40,7 @@ type WebhookOptions struct {
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client
-	asking  chan struct{}
+	asking  *shares.Shares
 }
 
 // NewWebhook makes a Webhook. The error is about the URL.
@@ -57,7 +58,7 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	return &Webhook{o, &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, make(chan struct{}, maxWebhookAsks)}, nil
+	}, shares.New(maxWebhookAsks, "requests that wait for the connect webhook", o.Log)}, nil
 }
 
 // Close closes the idle connections to the back end.
@@ -84,14 +85,15 @@ var (
 
 // ask waits for the back end's answer about the sender of a request.
 func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
-	select {
-	case h.asking <- struct{}{}:
-		defer func() { <-h.asking }()
-	default:
-		h.options.Log.Error("connect webhook: request refused, because 1,000 requests are waiting for its answer")
+	caller := CallerFrom(r.Context())
+	holder := caller.Holder(Identity{})
+	if err := h.asking.Take(holder, 1); err != nil {
+		h.options.Log.Error("connect webhook: request refused, because 1,000 requests, or 500 of one address, are waiting for its answer",
+			slog.String("addr", caller.Addr.String()))
 		return Identity{}, errUnavailable
 	}
-	ask := webhookAsk{Addr: CallerFrom(r.Context()).Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
+	defer h.asking.Give(holder, 1)
+	ask := webhookAsk{Addr: caller.Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
 	for _, name := range h.options.Headers {
 		if values := r.Header.Values(name); len(values) > 0 {
 			ask.Headers[http.CanonicalHeaderKey(name)] = values

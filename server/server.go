@@ -75,12 +75,12 @@ func New(o Options) (*Server, error) {
 	}
 	o = o.withDefaults()
 	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
-		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
+		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
 	s.rules.Program = o.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath}), o.Logger)
-	s.authenticator.Connections = s.registry
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -125,7 +125,7 @@ func New(o Options) (*Server, error) {
 // answers 503 shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.begin() {
-		admission.WriteError(w, r, errShuttingDown)
+		auth.WriteError(w, r, errShuttingDown)
 		return
 	}
 	defer s.requests.end()
@@ -167,7 +167,7 @@ func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publicatio
 // PublishWith is Publish with options: an idempotency key, a version, or transient. Errors
 // besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
 func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
-	o.Trusted = true // the program itself
+	o.Share = maru.NoShare // the program itself
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.Published{}, err
 	}

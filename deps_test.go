@@ -149,8 +149,8 @@ func TestDependenciesHaveOneHome(t *testing.T) {
 	}
 }
 
-// packages returns the imports of every package of this module on any system, without those of
-// its tests. The module is called maru here, whatever its path is.
+// packages returns the imports of every package of this module on any system, without those
+// of its tests. The module is called maru here; its real path may differ.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	all := make(map[string][]string)

@@ -99,7 +99,7 @@ func (c *Client) opened(ctx context.Context) error {
 	}
 }
 
-// begin is New, with what tests change.
+// begin is New, with options for tests.
 func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -32,7 +32,7 @@ type world struct {
 	session session.Session
 	refuse  error // of Attach
 
-	// What the server does; newWorld sets each to something that succeeds.
+	// The server's functions; newWorld sets each to one that succeeds.
 	history   func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
 	submit    func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 	subscribe func(ctx context.Context, ref uint64, j session.Join) (answered bool, err error)
@@ -47,8 +47,7 @@ type world struct {
 	offset  uint64
 }
 
-// inWorld runs a test with a session that has begun, by somebody whom the handshake calls
-// kim.
+// inWorld runs a test with a session that has begun, of the user kim by its handshake.
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()

@@ -331,8 +331,13 @@ func TestServeEndsInOrder(t *testing.T) {
 	}
 	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := readAll(resp.Body)
+		ended <- err
+	}()
 	live.stop(t, exitOK)
-	if _, err := readAll(resp.Body); err == nil {
+	if err := <-ended; err == nil {
 		t.Error("the stream goes on")
 	}
 }

@@ -137,11 +137,15 @@ func AppendString(dst []byte, s string) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
-// Check reports whether the publication may be published: text must be valid UTF-8
-// (CodeBadText), and the key must be valid UTF-8 of at most MaxKeyBytes (CodeBadRequest). JSON
-// must be one valid, compacted value; the caller has checked that.
+var errNoPublication = NewError(CodeBadRequest, "the publication is nil: pass one, which may be empty")
+
+// Check reports whether the publication may be published: it must not be nil (CodeBadRequest),
+// text must be valid UTF-8 (CodeBadText), and the key must be valid UTF-8 of at most MaxKeyBytes
+// (CodeBadRequest). JSON must be one valid, compacted value; the caller has checked that.
 func (p *Publication) Check() error {
 	switch {
+	case p == nil:
+		return errNoPublication
 	case p.Kind == Text && !utf8.Valid(p.Data):
 		return NewError(CodeBadText, "the text is not valid UTF-8; publish other bytes as binary")
 	case len(p.Key) > MaxKeyBytes || !utf8.ValidString(p.Key):

@@ -64,6 +64,13 @@ func TestPublicationJSONRefused(t *testing.T) {
 
 func TestPublicationCheck(t *testing.T) {
 	t.Parallel()
+	var none *maru.Publication
+	if err := none.Check(); !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+		t.Errorf("nil: %v", err)
+	}
+	if _, err := maru.Publish(t.Context(), nil, "a", none, maru.PublishOptions{}); !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+		t.Errorf("Publish of nil: %v", err)
+	}
 	bad := maru.Publication{Data: []byte{0xff}}
 	if err := bad.Check(); !errors.Is(err, &maru.Error{Code: maru.CodeBadText}) {
 		t.Errorf("text that is not UTF-8: %v", err)

@@ -33,7 +33,8 @@ type position struct {
 //
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
-// bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
+// bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 429
+// rate_limited, also for too many idempotency keys; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
@@ -54,7 +55,8 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		return
 	}
 	p.User = who.User
-	o.Publisher = who.Publisher()
+	caller := auth.CallerFrom(r.Context())
+	o.Publisher, o.Share = who.Publisher("", caller.Addr, caller.Holder(auth.Identity{}) == 0)
 	done, err := a.Publish(r.Context(), channel, p, o)
 	if err != nil {
 		a.fail(w, r, err)

@@ -14,10 +14,11 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// commands are messages, and what they are decoded to.
+// commands are messages, and their decoded commands.
 var commands = map[string]session.Command{
 	`{"id":1,"connect":{}}`:                                 session.Connect{Ref: 1},
 	`{"id":1,"connect":{"token":"t"}}`:                      session.Connect{Ref: 1, Token: "t"},
+	`{"id":1,"connect":{"secret":"0123456789abcdef"}}`:      session.Connect{Ref: 1, Secret: "0123456789abcdef"},
 	`{"connect":{}}`:                                        session.Connect{},
 	`{"id":2,"subscribe":{"channel":"a"}}`:                  session.Subscribe{Ref: 2, Channel: "a"},
 	`{"id":2,"subscribe":{"channel":"a","deliver":"all"}}`:  session.Subscribe{Ref: 2, Channel: "a"},
@@ -94,6 +95,7 @@ func write(t *testing.T, c session.Command) []byte {
 	switch c := c.(type) {
 	case session.Connect:
 		set("token", c.Token)
+		set("secret", c.Secret)
 	case session.Subscribe:
 		set("channel", c.Channel)
 		since(c.Since)

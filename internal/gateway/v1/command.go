@@ -10,7 +10,7 @@ import (
 // absent name.
 type command struct {
 	ID          uint64     `json:"id"`
-	Connect     *token     `json:"connect"`
+	Connect     *connect   `json:"connect"`
 	Subscribe   *subscribe `json:"subscribe"`
 	Unsubscribe *channel   `json:"unsubscribe"`
 	Publish     *publish   `json:"publish"`
@@ -19,6 +19,11 @@ type command struct {
 	Refresh     *token     `json:"refresh"`
 	RPC         *rpc       `json:"rpc"`
 	Ping        *empty     `json:"ping"`
+}
+
+type connect struct {
+	Token  string `json:"token"`
+	Secret string `json:"secret"`
 }
 
 type token struct {
@@ -67,7 +72,7 @@ func (c *command) names() (n int) {
 func (c *command) typed() session.Command {
 	switch {
 	case c.Connect != nil:
-		return session.Connect{Ref: c.ID, Token: c.Connect.Token}
+		return session.Connect{Ref: c.ID, Token: c.Connect.Token, Secret: c.Connect.Secret}
 	case c.Subscribe != nil:
 		return c.Subscribe.typed(c.ID)
 	case c.Unsubscribe != nil:

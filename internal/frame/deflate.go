@@ -162,6 +162,16 @@ func Deflate(dst, payload []byte, windowBits int) ([]byte, error) {
 	return deflate(dst, payload, windowBits, nil)
 }
 
+// DeflatePart is Deflate for a part of a message that is not its last. Parts are compressed each
+// for itself; one behind the other they are the compressed message (RFC 7692 §7.2.1).
+func DeflatePart(dst, payload []byte, windowBits int) ([]byte, error) {
+	dst, err := deflate(dst, payload, windowBits, nil)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, flushTail...), nil
+}
+
 // deflate does it for a message that may refer to what was said before it, at most
 // a window.
 func deflate(dst, payload []byte, windowBits int, said []byte) ([]byte, error) {

@@ -23,6 +23,7 @@ const (
 	// Of one connection.
 	doSend        // nothing: message
 	doSendAll     // replay
+	doSendPieces  // *Pieces
 	doDrain       // chan struct{}: closed when the queue is empty, or never will be
 	doClose       // *closing
 	doFarewell    // *closing: after the handler's last message

@@ -59,6 +59,8 @@ func (l *Loop) obeyConn(c *command) {
 		l.send(id, s, c.message)
 	case doSendAll:
 		l.sendAll(id, s, c.payload.(replay))
+	case doSendPieces:
+		l.sendPieces(id, s, c.payload.(*Pieces))
 	case doDrain:
 		l.drain(id, s, c.payload.(chan struct{}))
 	case doClose:

@@ -1,6 +1,11 @@
 package loop
 
-import "maru.example/maru"
+import (
+	"errors"
+	"math/bits"
+
+	"maru.example/maru"
+)
 
 // gatherBytes bounds what one write call is given of small frames.
 const gatherBytes = 64 << 10
@@ -16,6 +21,7 @@ const pipeSlack = 16
 type waiting struct {
 	bytes    []byte   // shared, not to be changed
 	message  *Message // whose end it is when they are written, or nil
+	pieces   *Pieces  // of which they are one piece, or nil
 	messages int
 	since    uint32 // tick
 }
@@ -41,15 +47,24 @@ func (o *outbox) push(w waiting) {
 }
 
 // release takes n written bytes off the head, and reports how many messages left
-// whole.
-func (o *outbox) release(n int) (messages int) {
+// whole. The next piece of a message in pieces takes the place of the one before.
+func (o *outbox) release(n int, now uint32) (messages int) {
 	o.bytes -= n
 	n += o.sent
 	i := 0
 	for i < len(o.queue) && n >= len(o.queue[i].bytes) {
-		n -= len(o.queue[i].bytes)
-		messages += o.queue[i].messages
-		o.queue[i].message.recycle()
+		w := &o.queue[i]
+		n -= len(w.bytes)
+		if w.written() {
+			w.since = now
+			o.bytes += len(w.bytes)
+			break // nothing behind it was written
+		}
+		if w.pieces != nil && i+1 < len(o.queue) {
+			o.queue[i+1].since = now // it could not leave before
+		}
+		messages += w.messages
+		w.message.recycle()
 		i++
 	}
 	o.sent = n
@@ -81,12 +96,17 @@ func (o *outbox) drop() {
 	if keep == 0 && o.sent > 0 {
 		keep = 1
 	}
-	for _, w := range o.queue[keep:] {
+	o.truncate(keep)
+}
+
+// truncate drops all of the queue but its first n.
+func (o *outbox) truncate(n int) {
+	for _, w := range o.queue[n:] {
 		o.bytes -= len(w.bytes)
 		o.messages -= w.messages
 	}
-	clear(o.queue[keep:])
-	o.queue = o.queue[:keep]
+	clear(o.queue[n:])
+	o.queue = o.queue[:n]
 }
 
 // send queues one message for one connection, after what its groups have for it
@@ -191,7 +211,7 @@ func (l *Loop) listQueue(id connID, s *slot) bool {
 		return false
 	}
 	out := &ref.side.out
-	if len(out.queue) != 1 || out.lane != nil {
+	if len(out.queue) != 1 || out.lane != nil || out.queue[0].pieces != nil {
 		return false
 	}
 	l.out.list(id, s, &block{bytes: l.out.gather(out)})
@@ -231,6 +251,10 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		if l.stats.count(left); !more {
 			return
 		}
+		if side.out.inPieces() {
+			l.arm(id, s) // the next piece is for another turn: others are to be served, too
+			return
+		}
 	}
 	l.drained(id, s)
 }
@@ -253,8 +277,10 @@ func (l *Loop) written(id connID, s *slot, out *outbox, of, n int, err error) (l
 
 // release takes n bytes off the queue, which the socket has taken.
 func (l *Loop) release(s *slot, out *outbox, n int) outcome {
-	s.buffered.Add(-int64(n))
-	return outcome{deliveries: out.release(n), bytes: n}
+	before := out.bytes
+	messages := out.release(n, l.clock.now)
+	s.buffered.Add(int64(out.bytes - before))
+	return outcome{deliveries: messages, bytes: n}
 }
 
 func (l *Loop) write(fd int, b []byte) (int, error) {
@@ -322,14 +348,14 @@ func (l *Loop) closeIfSlow(id connID, s *slot) {
 	if side.pipe != nil && l.clock.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
 		return // its writer has only just begun: that is no full socket
 	}
-	switch {
-	case queued > o.BacklogBytes>>l.out.tight+out.allowed:
+	switch tight := l.out.tight; { // a replay, too, and a message in pieces
+	case queued > (o.BacklogBytes+out.allowed)>>tight:
 		l.stats.slowBytes.Add(1)
-	case out.messages > o.BacklogMessages>>l.out.tight+out.extra:
+	case out.messages > (o.BacklogMessages+out.extra)>>tight:
 		l.stats.slowMessages.Add(1)
-	case l.clock.now-since > age:
+	case l.clock.now-since > max(age>>tight, 1):
 		l.stats.slowAge.Add(1)
-	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > maru.ConflationSlack*o.BacklogBytes>>l.out.tight:
+	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > maru.ConflationSlack*o.BacklogBytes>>tight:
 		l.stats.slowKeys.Add(1)
 	default:
 		return
@@ -340,27 +366,29 @@ func (l *Loop) closeIfSlow(id connID, s *slot) {
 	l.fail(id, s, slow(s))
 }
 
-// tightly is by how much backlog bounds shrink while memory is short.
-const tightly tightness = 3
-
-// Tighten divides the bounds of backlogs by eight, or gives them back. Who has more
-// waiting than that is closed as slow; who reads notices nothing.
-func (e *Engine) Tighten(on bool) {
-	by := tightness(0)
-	if on {
-		by = tightly
-	}
+// Tighten divides the bounds of backlogs, in bytes, messages and time, by maru.BacklogShortage
+// to the power of level, while memory is short; level 0 gives them back. A connection with more
+// than that is closed as slow; one that reads notices nothing. A message that is still coming
+// has the same bound, and its connection is closed with maru.CodeOverloaded.
+func (e *Engine) Tighten(level int) {
 	for _, l := range e.loops {
-		l.inbox.post(command{do: doTighten, payload: by})
+		l.inbox.post(command{do: doTighten, payload: tightness(level * bits.TrailingZeros(maru.BacklogShortage))})
 	}
 }
 
 func (l *Loop) tighten(by tightness) {
-	if l.out.tight = by; by > 0 {
-		l.each(phaseConnected, func(id connID, s *slot) {
-			if s.state&outArmed != 0 {
-				l.closeIfSlow(id, s)
-			}
-		})
+	if l.out.tight = by; by == 0 {
+		return
 	}
+	most := l.engine.options.BacklogBytes >> by
+	l.each(phaseConnected, func(id connID, s *slot) {
+		if s.state&outArmed != 0 {
+			l.closeIfSlow(id, s)
+		}
+		if side := l.slab.ref(id).side; side != nil && side.reader != nil && side.reader.Held() > most && s.state&phaseCloseSent == 0 {
+			l.fail(id, s, closed{code: maru.CodeOverloaded.CloseCode(), reason: string(maru.CodeOverloaded), err: errMemory})
+		}
+	})
 }
+
+var errMemory = errors.New("memory is short, and a large message was still coming")

@@ -26,7 +26,7 @@ func (w *writing) markDirty(id connID, s *slot) {
 // else small frames copied together, which costs less than writev.
 func (w *writing) gather(out *outbox) []byte {
 	head := out.queue[0].bytes[out.sent:]
-	if len(out.queue) == 1 || len(head) >= gatherBytes/4 {
+	if len(out.queue) == 1 || len(head) >= gatherBytes/4 || out.inPieces() {
 		return head
 	}
 	b := append(w.buffer[:0], head...)
@@ -35,6 +35,9 @@ func (w *writing) gather(out *outbox) []byte {
 			break
 		}
 		b = append(b, next.bytes...)
+		if next.pieces != nil {
+			break // its next piece follows
+		}
 	}
 	return b
 }

@@ -17,7 +17,7 @@ import (
 // If ctx ends first, it may be published or not. The same holds for ErrDisconnected, which
 // is returned if the connection is not back within nine minutes. Errors of the server wrap
 // a *maru.Error: CodeBadChannel, CodeBadText, CodeBadJSON, CodeNotAllowed, CodeTooLarge,
-// CodeRateLimited, CodeStorageFull.
+// CodeRateLimited, CodeStorageFull; CodeBadRequest if p is nil.
 func (c *Client) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := c.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
@@ -48,6 +48,9 @@ func (c *Client) PublishWith(ctx context.Context, channel string, p *maru.Public
 }
 
 func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.PublishOptions) (publishCommand, error) {
+	if p == nil {
+		return publishCommand{}, p.Check()
+	}
 	body := publishCommand{
 		Channel: channel, Kind: p.Kind.String(), Key: p.Key,
 		IdempotencyKey: o.IdempotencyKey, Version: o.Version, Transient: o.Transient,

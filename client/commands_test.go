@@ -372,3 +372,16 @@ func TestAReplyThatCannotBeUnderstood(t *testing.T) {
 		}
 	})
 }
+
+// Issue 14 §13: a nil publication is an error, and nothing is sent.
+func TestPublishNil(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		if _, err := c.Publish(t.Context(), "chat", nil); !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+			t.Errorf("%v, want %s", err, maru.CodeBadRequest)
+		}
+		if got := f.asked("publish"); len(got) != 0 {
+			t.Errorf("sent %v", got)
+		}
+	})
+}

@@ -199,6 +199,7 @@ func (b *Broker) Held() (held maru.Held) {
 		held = held.Plus(ns.index.held())
 		ns.mu.Unlock()
 	}
+	held.Memory += b.cache.held()
 	return held
 }
 

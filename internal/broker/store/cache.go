@@ -74,6 +74,12 @@ func (c *cache) drop(e *list.Element) {
 	c.bytes -= cacheSize(gone.publication)
 }
 
+func (c *cache) held() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
 func cacheSize(p *maru.Publication) int64 {
 	return cachedBytes + int64(cap(p.Data)+len(p.Key)+len(p.User))
 }

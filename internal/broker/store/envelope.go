@@ -86,7 +86,7 @@ func skimEnvelope(key, value []byte) (s skimmed, err error) {
 	r.uvarint()
 	s.time = r.varint()
 	s.channel = r.stretch()
-	names := len(r.stretch()) + len(r.stretch())
+	names := len(s.channel) + len(r.stretch()) + len(r.stretch())
 	if r.failed || before == 0 || before > offset || prev == 0 || prev > offset {
 		return skimmed{}, errDamaged
 	}

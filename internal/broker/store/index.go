@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/history"
 )
 
 // An index says what a namespace retains, without the data: some 40 bytes for each
@@ -185,9 +184,14 @@ func last(kept []uint64, limit int) []uint64 {
 	return kept[len(kept)-limit:]
 }
 
-func (x *index) held() maru.Held {
-	return maru.Held{Channels: len(x.channels), Publications: x.order.length(), Bytes: x.bytes}
-}
+// What the index costs in memory: an item with its part of what slices have to spare and of
+// the channel's offsets, and a channel with its name's place in the table.
+const (
+	itemBytes    = 56
+	channelBytes = 208
+)
 
-// sizeOf is what a publication counts.
-func sizeOf(p *maru.Publication) int64 { return history.Size(p) }
+func (x *index) held() maru.Held {
+	memory := int64(cap(x.order.items))*32 + int64(x.order.length())*(itemBytes-32) + int64(len(x.channels))*channelBytes
+	return maru.Held{Channels: len(x.channels), Publications: x.order.length(), Bytes: x.bytes, Memory: memory}
+}

@@ -59,6 +59,9 @@ type submission struct {
 	hash      repeatHash
 }
 
+// size is what the publication counts towards the bytes of its namespace.
+func (s *submission) size() int64 { return history.Size(s.channel, s.publication) }
+
 func newNamespace(b *Broker, name string, r maru.Retention, epoch string) *namespace {
 	return &namespace{
 		broker: b, name: strings.Clone(name), sync: r.Durability == maru.Sync,
@@ -140,12 +143,13 @@ func (ns *namespace) publish(b *batch) {
 		}
 		if offset := s.published.Offset; offset != 0 {
 			ns.number = offset
-			removed := ns.index.add(s.place, offset, sizeOf(s.publication), now)
+			size := s.size()
+			removed := ns.index.add(s.place, offset, size, now)
 			for _, gone := range removed {
 				ns.broker.cache.forget(place{ns.id, gone})
 			}
 			ns.garbage = append(ns.garbage, removed...)
-			if ns.index.retention.Retains(sizeOf(s.publication)) {
+			if ns.index.retention.Retains(size) {
 				ns.broker.cache.put(place{ns.id, offset}, s.publication)
 			}
 		}

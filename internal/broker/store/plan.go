@@ -200,7 +200,7 @@ func (ns *namespace) give(s *submission, b *batch) {
 	c.plan.last = p.Offset
 	c.plan.time = p.Time.UnixNano()
 	c.plan.version = max(c.plan.version, s.options.Version)
-	if !ns.index.retention.Retains(sizeOf(p)) {
+	if !ns.index.retention.Retains(s.size()) {
 		c.plan.offsets, c.plan.removed = nil, p.Offset
 		return
 	}

@@ -393,7 +393,7 @@ func TestListenAndServe(t *testing.T) {
 	}
 }
 
-// Whoever is told that it is connected gets what is broadcast from then on.
+// A client that knows that it is connected gets all broadcasts from then on.
 func TestConnectedIsSubscribed(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

@@ -264,7 +264,7 @@ func TestGoals(t *testing.T) {
 	}
 }
 
-// What is saved is loaded; a later piece is added, and a piece of another machine is
+// A saved record is loaded; a later piece is added, and a piece of another machine is
 // refused.
 func TestRecord(t *testing.T) {
 	dir := t.TempDir()

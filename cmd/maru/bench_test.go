@@ -170,7 +170,7 @@ func TestBenchPrintsATable(t *testing.T) {
 	}
 }
 
-// What fails has exit code 1, and leaves an older page as it was.
+// A failed run has exit code 1, and leaves an older page as it was.
 func TestBenchFails(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())

@@ -544,11 +544,11 @@ func TestRefusedByHTTP(t *testing.T) {
 	if _, err := client.Dial(t.Context(), "http://"+addr, client.Options{}); !isCode(err, maru.CodeNotAllowed) {
 		t.Error(err)
 	}
-	refusals <- maru.NewError(maru.CodeUnavailable, "for now")
+	refusals <- maru.NewError(maru.CodeRateLimited, "for now") // for a second
 	var states states
 	c := dial(t, "http://"+addr, client.Options{OnState: states.note})
 	until(t, "it is open", func() bool { return c.State() == client.Open })
-	if got := states.all(); len(got) < 4 || got[1] != "waiting unavailable" {
+	if got := states.all(); len(got) < 4 || got[1] != "waiting rate_limited" {
 		t.Error(got)
 	}
 }

@@ -733,6 +733,9 @@ func TestArgumentsOfSubscribe(t *testing.T) {
 				t.Errorf("%q: %v", channel, err)
 			}
 		}
+		if _, err := c.Subscribe("a", client.SubscribeOptions{Since: &maru.Position{Epoch: "\xff"}}); !isCode(err, maru.CodeBadPosition) {
+			t.Error("epoch", err)
+		}
 		since := &maru.Position{Offset: 7}
 		on(t, c, "a", client.SubscribeOptions{Since: since, Last: 3})
 		synctest.Wait()

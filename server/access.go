@@ -66,8 +66,8 @@ type Namespace struct {
 	// KeyFrom is a JSON pointer (RFC 6901), like /symbol, to the key of publications that have
 	// none and whose data is JSON or text that is JSON. Empty: keys are not looked up.
 	KeyFrom string
-	// MaxHz is the most publications of each key that a subscription receives in a second; the
-	// last value is always delivered. 0: no limit.
+	// MaxHz is the most publications of each key that a subscription receives in a second, from
+	// maru.MinHz to maru.MaxHz; the last value is always delivered. 0: no limit.
 	MaxHz float64
 }
 
@@ -146,8 +146,8 @@ func (a *Access) rules() (map[string]auth.Allowed, error) {
 		if max(n.Subscribe, n.Publish, n.History, n.Presence) > maru.ServerOnly {
 			return nil, fmt.Errorf("namespace %q: unknown rule: use the constants of package maru", name)
 		}
-		if !(n.MaxHz >= 0) {
-			return nil, fmt.Errorf("namespace %q: MaxHz is %v: it must be 0 or more", name, n.MaxHz)
+		if err := maru.CheckMaxHz(n.MaxHz); err != nil {
+			return nil, fmt.Errorf("namespace %q: MaxHz is %v: %w", name, n.MaxHz, err)
 		}
 		table[name] = auth.Allowed{
 			auth.Subscribe: n.Subscribe, auth.Publish: n.Publish, auth.History: n.History, auth.Presence: n.Presence,
@@ -235,6 +235,12 @@ func (s *Server) retention(namespace string) maru.Retention {
 	return s.access.Load().namespace(namespace).Retention.Or(maru.Retention{
 		Publications: s.options.HistoryPublications, Age: s.options.HistoryAge, Bytes: s.options.HistoryBytes,
 	})
+}
+
+// listed reports whether the operator has named the namespace.
+func (s *Server) listed(namespace string) bool {
+	_, listed := s.access.Load().Namespaces[namespace]
+	return listed
 }
 
 // maxHz returns the most publications of each key that a subscriber of a channel receives in a

@@ -286,6 +286,7 @@ func TestShutdownDuringOnConnection(t *testing.T) {
 		story := make(chan string, 2)
 		r.OnConnection = func(*ws.Conn, *http.Request) { close(entered); <-leave; story <- "connection" }
 		r.OnClose = func(*ws.Conn, int, string) { story <- "close" }
+		r.CloseTimeout = time.Millisecond // the answer of the client is not read
 		c := r.start().dial(ws.DialOptions{})
 		next(t, entered)
 		down := make(chan error, 1)

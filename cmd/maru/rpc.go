@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/strict"
 	"maru.example/maru/server"
 )
 
@@ -85,11 +86,11 @@ func (b *backEnd) post(ctx context.Context, ask any) (json.RawMessage, error) {
 		if len(bytes.TrimSpace(data)) == 0 {
 			return nil, nil
 		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, data); err != nil {
+		compact, err := strict.Compact(data)
+		if err != nil {
 			return nil, fmt.Errorf("the answer is not JSON: %w", err)
 		}
-		return compact.Bytes(), nil
+		return compact, nil
 	}
 	var failed struct {
 		Error struct {
@@ -98,7 +99,7 @@ func (b *backEnd) post(ctx context.Context, ask any) (json.RawMessage, error) {
 		} `json:"error"`
 	}
 	if answer.StatusCode/100 == 4 {
-		if json.Unmarshal(data, &failed) == nil && failed.Error.Code != "" {
+		if strict.DecodeKnown(data, &failed) == nil && failed.Error.Code != "" {
 			return nil, maru.NewError(failed.Error.Code, failed.Error.Message)
 		}
 		if answer.StatusCode == http.StatusNotFound {

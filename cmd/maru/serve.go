@@ -132,6 +132,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
 		Hosts:          c.Host,
+		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
 		BasePath:       c.BasePath,
 

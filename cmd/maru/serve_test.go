@@ -56,6 +56,36 @@ func (r *running) stop(t *testing.T, want int) {
 	}
 }
 
+// The flags about hosts reach the server.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		flags []string
+		host  string
+		want  int
+	}{
+		{nil, "evil.example", http.StatusMisdirectedRequest},
+		{[]string{"--host", "intranet.example"}, "intranet.example", http.StatusOK},
+		{[]string{"--host", "intranet.example"}, "evil.example", http.StatusMisdirectedRequest},
+		{[]string{"--any-host"}, "evil.example", http.StatusOK},
+	} {
+		live := start(t, nil, append([]string{"serve", "--listen", "127.0.0.1:0"}, tt.flags...)...)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, live.url+"/", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.host
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != tt.want {
+			t.Errorf("%v, Host %s: %d, want %d", tt.flags, tt.host, answer.StatusCode, tt.want)
+		}
+	}
+}
+
 func TestServePublishSubscribe(t *testing.T) {
 	t.Parallel()
 	live := start(t, nil, "serve", "--listen", "127.0.0.1:0", "--log-format", "json")
@@ -301,8 +331,13 @@ func TestServeEndsInOrder(t *testing.T) {
 	}
 	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := readAll(resp.Body)
+		ended <- err
+	}()
 	live.stop(t, exitOK)
-	if _, err := readAll(resp.Body); err == nil {
+	if err := <-ended; err == nil {
 		t.Error("the stream goes on")
 	}
 }

@@ -19,7 +19,7 @@ import (
 func newAdmission(connections int, level slog.Level) (*admission.Admission, *bytes.Buffer) {
 	var log bytes.Buffer
 	return &admission.Admission{
-		Registry:      admission.NewRegistry(connections, 0),
+		Registry:      admission.NewRegistry(connections, 0, nil),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/request"
 )
 
 // Authenticator identifies the sender of a request, and ends a live connection when its
@@ -17,6 +18,9 @@ type Authenticator struct {
 	Sessions *Sessions
 	// Connections are what Disconnect and Revoke end. nil: there are none.
 	Connections Connections
+	// Overloaded reports that memory is short: sign-ins and requests for tickets then get
+	// CodeOverloaded. nil: never.
+	Overloaded func() bool
 
 	log         *slog.Logger
 	proofs      atomic.Pointer[Proofs]
@@ -40,7 +44,7 @@ type Proofs struct {
 // NewAuthenticator makes an Authenticator with these sessions. The log gets a line for each
 // request by which a back end ends connections.
 func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
-	p := &Authenticator{Sessions: sessions, log: log}
+	p := &Authenticator{Sessions: sessions, log: log, tickets: newTickets(maxTickets, log)}
 	p.proofs.Store(new(Proofs))
 	return p
 }
@@ -58,7 +62,8 @@ const (
 // valid; a token or key among the subprotocols, after maru.token.; a ticket in the query;
 // the program or the webhook, if there is one; the session's cookie. An invalid proof is an
 // error, never an anonymous identity: CodeBadToken, CodeTokenExpired, CodeRevoked; of the
-// webhook CodeNotAllowed, CodeUnavailable. It may wait, unless Immediate.
+// webhook CodeNotAllowed, CodeUnavailable; of a malformed query CodeBadRequest. It may wait,
+// unless Immediate.
 func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
 	if err != nil || who == (Identity{}) {
@@ -79,10 +84,12 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	if found {
 		return p.verify(r.Context(), token)
 	}
-	if r.URL.RawQuery != "" {
-		if q := r.URL.Query(); q.Has(ticketParameter) {
-			return p.tickets.redeem(q.Get(ticketParameter))
-		}
+	q, err := request.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return Identity{}, err
+	}
+	if q.Has(ticketParameter) {
+		return p.tickets.redeem(q.Get(ticketParameter))
 	}
 	switch {
 	case proofs.Program != nil:
@@ -247,13 +254,22 @@ func (p *Authenticator) ServeSession(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, person{who.User})
 		return
 	case http.MethodPost:
-		if p.proofs.Load().NoNicknames {
+		var err error
+		switch {
+		case p.proofs.Load().NoNicknames:
+			err = errNoNicknames
+		case p.overloaded():
+			err = ErrOverloaded
+		}
+		if err != nil {
 			w.Header().Set("Cache-Control", "no-store")
-			WriteError(w, r, errNoNicknames)
+			WriteError(w, r, err)
 			return
 		}
 	}
 	p.Sessions.ServeHTTP(w, r)
 }
+
+func (p *Authenticator) overloaded() bool { return p.Overloaded != nil && p.Overloaded() }
 
 var errNoNicknames = maru.NewError(maru.CodeNotAllowed, "signing in with a nickname is off on this server: --nicknames allows it, unless a program or webhook identifies users")

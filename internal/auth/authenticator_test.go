@@ -439,6 +439,10 @@ func TestAdminIsForBackEnds(t *testing.T) {
 		"unknown field": {"POST", `{"user":"kim","fro":"1h"}`, "Authorization: Bearer " + x.apiKey, 400},
 		"no duration":   {"POST", `{"user":"kim","for":"long"}`, "Authorization: Bearer " + x.apiKey, 400},
 		"negative":      {"POST", `{"user":"kim","for":"-1s"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"case":          {"POST", `{"User":"kim"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"case beside":   {"POST", `{"user":"kim","User":"lee"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"twice":         {"POST", `{"user":"kim","user":"lee"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"half a pair":   {"POST", `{"user":"k\ud800m"}`, "Authorization: Bearer " + x.apiKey, 400},
 	} {
 		for _, serve := range []http.HandlerFunc{x.admin().ServeDisconnect, x.admin().ServeRevoke} {
 			if status, _ := answer(t, serve, request(tt.method, "/", tt.body, tt.header)); status != tt.want {

@@ -288,6 +288,7 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 	t.Parallel()
 	for remedy, c := range map[string]check{
 		"--host NAME":                     {policy: auth.Policy{Loopback: true}, host: "example.com"},
+		"--any-host":                      {policy: auth.Policy{KnownHosts: true}, host: "example.com"},
 		"--origin null":                   {header: from("null")},
 		"--origin https://example.org":    {header: from("HTTPS://example.org:443")},
 		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
@@ -326,6 +327,7 @@ func TestNewGuardRefusesMalformed(t *testing.T) {
 		"http://example.org":        {Hosts: []string{"http://example.org"}},
 		"::1":                       {Hosts: []string{"::1"}},
 		"bad host":                  {Hosts: []string{"bad host"}},
+		"any-host":                  {Hosts: []string{"example.org"}, AnyHost: true},
 		"invalid Prefix":            {TrustedProxies: []netip.Prefix{{}}},
 	} {
 		if _, err := auth.NewRequestFilter(p); err == nil || !strings.Contains(err.Error(), named) {

@@ -199,6 +199,9 @@ func TestSessionBadInput(t *testing.T) {
 		"a list":             {"POST", `["kim"]`, maru.CodeBadRequest},
 		"a number":           {"POST", `{"nickname":5}`, maru.CodeBadRequest},
 		"two values":         {"POST", `{"nickname":"kim"}{}`, maru.CodeBadRequest},
+		"case":               {"POST", `{"Nickname":"kim"}`, maru.CodeBadNickname}, // another name, which is ignored
+		"twice":              {"POST", `{"nickname":"kim","nickname":"lee"}`, maru.CodeBadRequest},
+		"another one twice":  {"POST", `{"nickname":"kim","x":1,"x":1}`, maru.CodeBadRequest},
 		"cut off":            {"POST", `{"nickname":"kim"`, maru.CodeBadRequest},
 		"no nickname":        {"POST", `{}`, maru.CodeBadNickname},
 		"null":               {"POST", `{"nickname":null}`, maru.CodeBadNickname},

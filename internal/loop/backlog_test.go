@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/loop"
@@ -29,7 +30,9 @@ func TestSlowPeer(t *testing.T) {
 			t.Run(name+" by "+by, func(t *testing.T) {
 				everyDriver(t, func(t *testing.T, r *rig) {
 					r.options.BacklogBytes, r.options.BacklogMessages = test.options.BacklogBytes, test.options.BacklogMessages
+					r.narrow = true // so that it is slow after few messages
 					c, ears, peer := r.conn(loop.Params{})
+					r.narrow = false
 					other, _, otherPeer := r.conn(loop.Params{})
 					g, all := r.engine.NewGroup(), r.engine.NewGroup()
 					g.Add(c)
@@ -249,6 +252,7 @@ func TestDrainAndShutdown(t *testing.T) {
 func TestTighten(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Loops: 2, BacklogBytes: 64 << 20, SendBytes: 256 << 20, BacklogMessages: 1 << 20}}
+	r.options.CloseTimeout = time.Millisecond // the slow peer does not read
 	r.start()
 	slow, slowEars, _ := r.conn(loop.Params{})
 	less, _, lessPeer := r.conn(loop.Params{})

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,13 +82,20 @@ func TestBadConditions(t *testing.T) {
 		"many connects at once":     func(h *hall) { h.rush(1000, rst) },
 		"many without a handshake":  func(h *hall) { h.silentClients(1000) },
 	}
+	ended := []string{ // by the server, when a time has passed
+		"a handshake that never ends", "a refused handshake", "a peer that reads nothing", "many without a handshake",
+	}
 	for driver, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
 		for name, condition := range conditions {
 			if goroutines && strings.Contains(name, "handshake") {
 				continue // its handshakes are net/http's
 			}
 			t.Run(driver+"/"+name, func(t *testing.T) {
-				h := newHall(t, goroutines)
+				timeout := hallTimeout
+				if slices.Contains(ended, name) {
+					timeout = 50 * time.Millisecond
+				}
+				h := newHall(t, goroutines, timeout)
 				witness, _ := h.enter()
 				goroutinesBefore, filesBefore, slotsBefore := runtime.NumGoroutine(), descriptors(t), h.slots()
 				condition(h)
@@ -114,7 +122,7 @@ const (
 	// hallBacklog is more than sockets take on their own. "much" sends less than both
 	// together.
 	hallBacklog = 16 << 20
-	hallTimeout = 500 * time.Millisecond
+	hallTimeout = patience / 2 // no condition of a test waits for it
 )
 
 func masked(op frame.Opcode, payload string) []byte {
@@ -161,10 +169,10 @@ func (v *visit) Message(op frame.Opcode, data []byte) {
 }
 func (v *visit) Closed(code int, reason string, err error) { v.closed <- end{code, reason, err} }
 
-func newHall(t *testing.T, goroutines bool) *hall {
+func newHall(t *testing.T, goroutines bool, timeout time.Duration) *hall {
 	h := &hall{t: t, visits: make(chan *visit, 2000)}
 	r := &rig{t: t, options: loop.Options{
-		Loops: 2, Goroutines: goroutines, BacklogBytes: hallBacklog, SendBytes: 4 * hallBacklog, BacklogAge: 4 * hallTimeout, CloseTimeout: hallTimeout,
+		Loops: 2, Goroutines: goroutines, BacklogBytes: hallBacklog, SendBytes: 4 * hallBacklog, BacklogAge: 4 * timeout, CloseTimeout: timeout,
 	}}
 	h.engine = r.start()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -174,7 +182,7 @@ func newHall(t *testing.T, goroutines bool) *hall {
 	h.addr = l.Addr().String()
 	stop, ok := h.engine.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: 1 << 10,
-		HeaderTimeout:  hallTimeout,
+		HeaderTimeout:  timeout,
 		Upgrade: func(a *loop.Accepted) bool {
 			asks := bytes.Contains(a.Head, []byte("\r\nUpgrade: websocket\r\n"))
 			if asks {

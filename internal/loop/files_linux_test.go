@@ -19,7 +19,7 @@ import (
 // not affected. With descriptors again all waiting connections are served, and nothing is
 // left. Not parallel: it takes the process's files.
 func TestOutOfFiles(t *testing.T) {
-	h := newHall(t, false)
+	h := newHall(t, false, hallTimeout)
 	witness, _ := h.enter()
 	goroutines, files, slots := runtime.NumGoroutine(), descriptors(t), h.slots()
 

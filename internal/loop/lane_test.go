@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/loop"
@@ -183,6 +184,7 @@ func TestLatestOfTooMany(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
 		r.options.BacklogBytes, r.options.SendBytes = 64<<20, 1<<30
+		r.options.CloseTimeout = time.Millisecond // the peer does not read
 		c, ears, _ := r.conn(loop.Params{})
 		g := r.engine.NewLatestGroup()
 		g.Add(c)

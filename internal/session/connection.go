@@ -30,6 +30,10 @@ type Connection interface {
 	// when the identity expires or is revoked.
 	Attach(who auth.Identity) error
 
+	// Publisher returns the owner of the client's idempotency keys, and its share: see
+	// auth.Identity.Publisher.
+	Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare)
+
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
 	// limits. It is called once for each publication. Errors: CodeNotAllowed, CodeRateLimited.
 	MayPublish(who auth.Identity, channel string) error

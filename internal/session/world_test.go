@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -176,6 +177,10 @@ func (w *world) Resume()         { w.note("resume") }
 func (w *world) Attach(who auth.Identity) error {
 	w.note("attach " + who.User)
 	return w.refuse
+}
+
+func (w *world) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {
+	return who.Publisher(secret, netip.MustParseAddr("192.0.2.1"), false)
 }
 
 func (w *world) MayPublish(who auth.Identity, channel string) error {

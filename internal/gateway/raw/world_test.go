@@ -52,7 +52,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
 	})
-	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0),
+	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0, nil),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

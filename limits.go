@@ -32,9 +32,13 @@ const (
 	// how long the subscriber does not read.
 	ConflationSlack = 16
 
-	// MaxInflight is how many publications and remote calls of one connection may be in
-	// progress at once. Beyond it the server stops reading the connection until one is done.
+	// MaxInflight is how many publications of one connection may be in progress at once. Beyond
+	// it the server stops reading the connection until one is done.
 	MaxInflight = 64
+	// MaxCalls is how many remote calls of one connection may be in progress at once. The next
+	// one waits until one is done, and the commands after it wait behind it. The program works
+	// on each in a goroutine, so that this bounds what one client can ask of it.
+	MaxCalls = 16
 	// MaxQueuedCommands is how many commands of one connection may queue behind one that waits.
 	// Beyond it the server stops reading the connection until one is done.
 	MaxQueuedCommands = 16

@@ -38,7 +38,7 @@ type position struct {
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
-		err = a.admission.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
+		err = a.admission.MayPublish(r.Context(), who, auth.CallerFrom(r.Context()).Addr, nil, channel)
 	}
 	if err != nil {
 		a.admission.Refuse(w, r, err)

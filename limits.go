@@ -56,7 +56,8 @@ const (
 	DefaultBacklogBytes    = 1 << 20
 	DefaultBacklogMessages = 1000
 	DefaultBacklogAge      = 30 * time.Second
-	// BacklogShortage divides the bytes and messages of a backlog while memory is short.
+	// BacklogShortage, a power of two, divides the bytes and messages of a backlog while memory
+	// is short, and again for as long as it stays short.
 	BacklogShortage = 8
 
 	// DefaultPingInterval is the silence after which a peer is pinged: less than the 30 s

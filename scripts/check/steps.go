@@ -15,7 +15,7 @@ import (
 // that tests build.
 var released = []string{"CGO_ENABLED=0", "GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -buildvcs=false -trimpath")}
 
-// The race detector needs a C compiler, and what it watches uses C's resolver.
+// The race detector needs a C compiler, and its programs use C's resolver.
 var raced = []string{"CGO_ENABLED=1", released[1]}
 
 // steps in the order in which they begin. Two of them run at a time, so what waits much
@@ -55,7 +55,7 @@ func format(j *job) error {
 }
 
 // foreign checks the packages and their tests for the systems that they do not run on
-// here: types, and what go vet looks for. It reads sources, so nothing is compiled.
+// here: types, and the checks of go vet. It reads sources, so nothing is compiled.
 func foreign(j *job) error {
 	var failed []error
 	for _, system := range []string{"darwin", "windows"} {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ type world struct {
 	http   *http.Client
 	tls    *tls.Config // of clients
 	cut    bool        // the test has cut the server
+
+	allow atomic.Value // if set, a func in place of Hooks.Allow
 }
 
 // over runs a test over plain TCP and over TLS.
@@ -60,6 +63,10 @@ func certified() *tls.Config {
 
 func newWorld(t *testing.T, o server.Options) *world {
 	o.Open, o.Loopback = true, true
+	w := &world{t: t, served: make(chan error, 1)}
+	if o.Allow == nil {
+		o.Allow = w.hook
+	}
 	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +75,7 @@ func newWorld(t *testing.T, o server.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, server: s, served: make(chan error, 1), addr: l.Addr().String()}
+	w.server, w.addr = s, l.Addr().String()
 	w.url = "http://" + w.addr
 	transport := new(http.Transport)
 	if o.TLSConfig != nil {
@@ -84,6 +91,14 @@ func newWorld(t *testing.T, o server.Options) *world {
 		transport.CloseIdleConnections()
 	})
 	return w
+}
+
+// hook is Hooks.Allow.
+func (w *world) hook(who server.Caller, do server.Action, channel string) error {
+	if allow, set := w.allow.Load().(func(server.Caller, server.Action, string) error); set {
+		return allow(who, do, channel)
+	}
+	return nil
 }
 
 // shutdown shuts the server down with a time limit.

@@ -35,6 +35,10 @@ type position struct {
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
+//
+// Whether the sender may publish is asked twice: before the body is read, so that a stranger
+// cannot make the server read it, and when the publication is made. The body takes its time, and
+// the right may be withdrawn meanwhile.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
@@ -56,7 +60,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 	}
 	p.User = who.User
 	o.Publisher = who.Publisher()
-	done, err := a.Publish(r.Context(), channel, p, o)
+	done, err := a.Publish(r.Context(), channel, p, o, func() error { return a.admission.May(who, auth.Publish, channel) })
 	if err != nil {
 		a.fail(w, r, err)
 		return

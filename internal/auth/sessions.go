@@ -37,6 +37,9 @@ type Sessions struct {
 	max        int
 	cookiePath string
 
+	keeper  records
+	forgets sync.WaitGroup // of expired sessions, in goroutines
+
 	mu     sync.Mutex
 	closed bool
 	swept  time.Time
@@ -47,9 +50,10 @@ type Sessions struct {
 // A session is immutable except for live, which Sessions.mu guards. It is in both maps of
 // Sessions until it ends; an expired one may stay until a sweep finds it.
 type session struct {
-	id, user, token string
-	deadline        time.Time // by lifetime
-	live            map[*attachment]struct{}
+	id, user string
+	key      string    // in the store: a hash of the cookie's token, which the server does not know
+	deadline time.Time // by lifetime
+	live     map[*attachment]struct{}
 }
 
 const (
@@ -68,6 +72,8 @@ func NewSessions(o SessionOptions) *Sessions {
 			Lifetime:    positive(o.Lifetime, 30*24*time.Hour),
 			Store:       memstore.NewWithCleanupInterval(0),
 			Codec:       codec{},
+
+			HashTokenInStore: true,
 		},
 		max:        positive(o.Max, 100_000),
 		cookiePath: cmp.Or(o.CookiePath, "/"),
@@ -87,8 +93,9 @@ func positive[T int | time.Duration](v, otherwise T) T {
 // stay: the code that shuts down closes those.
 func (s *Sessions) Close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
+	s.mu.Unlock()
+	s.forgets.Wait()
 }
 
 // Identify returns the identity of the request's cookie: anonymous if the cookie is missing,
@@ -108,36 +115,43 @@ func (s *Sessions) Identify(r *http.Request) Identity {
 	return Identity{User: x.user, Session: x.id}
 }
 
-// signIn gives the nickname to the session of token, or to a new one. A session
-// that already has it goes on; another is replaced, and its ends are to be
-// called. The token of a new session is always a new one, so that nobody can
+// signIn gives the nickname to the session of token, or to a new one, and returns the token of
+// that session. A session that already has the nickname goes on; another is replaced, and its
+// ends are to be called. The token of a new session is always a new one, so that nobody can
 // make a victim sign in to a session that he knows (session fixation).
-func (s *Sessions) signIn(token, nickname string) (x *session, ends []func(), err error) {
+func (s *Sessions) signIn(token, nickname string) (x *session, its string, ends []func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+		return nil, "", nil, maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
 	}
 	s.sweep()
 	old := s.find(token)
 	if old != nil && old.user == nickname {
 		s.touch(old)
-		return old, nil, nil
+		return old, token, nil, nil
 	}
 	if holder := s.byName[nickname]; holder != nil {
 		if !s.expired(holder) {
-			return nil, nil, maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
+			return nil, "", nil, maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
 		}
-		s.end(holder)
+		ends = s.end(holder)
 	}
 	if old == nil && len(s.byID) >= s.max {
-		return nil, nil, maru.NewError(maru.CodeTooManyConnections, "too many people are signed in; try again later")
+		return nil, "", ends, maru.NewError(maru.CodeTooManyConnections, "too many people are signed in; try again later")
 	}
-	x, err = s.begin(nickname)
+	x, its, err = s.begin(nickname)
 	if err == nil && old != nil {
-		ends = s.end(old)
+		ends = append(ends, s.end(old)...)
 	}
-	return x, ends, err
+	return x, its, ends, err
+}
+
+// known reports whether the session with this id has not ended.
+func (s *Sessions) known(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byID[id] != nil
 }
 
 // signOut ends the session of token, if there is one.
@@ -174,35 +188,39 @@ func (s *Sessions) find(token string) *session {
 	return s.byID[s.scs.GetString(ctx, idKey)]
 }
 
-func (s *Sessions) begin(nickname string) (*session, error) {
-	x := &session{id: rand.Text(), user: nickname}
+func (s *Sessions) begin(nickname string) (x *session, token string, err error) {
+	x = &session{id: rand.Text(), user: nickname}
 	ctx, err := s.scs.Load(context.Background(), "")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	s.scs.Put(ctx, idKey, x.id)
-	if x.token, _, err = s.scs.Commit(ctx); err != nil {
-		return nil, err
+	if token, _, err = s.scs.Commit(ctx); err != nil {
+		return nil, "", err
 	}
-	x.deadline = s.scs.Deadline(ctx)
+	x.key, x.deadline = storeKey(token), s.scs.Deadline(ctx)
 	s.byID[x.id], s.byName[x.user] = x, x
-	return x, nil
+	return x, token, nil
 }
 
-// end forgets the session. The caller calls the functions that it returns, without the lock.
+// end forgets the session. The caller calls the functions that it returns, without the lock:
+// the last one forgets it on disk.
 func (s *Sessions) end(x *session) (ends []func()) {
 	delete(s.byID, x.id)
 	delete(s.byName, x.user)
-	s.scs.Store.Delete(x.token) // memory: cannot fail
+	s.scs.Store.Delete(x.key) // memory: cannot fail
 	for a := range x.live {
 		ends = append(ends, a.end)
 	}
 	x.live = nil
+	if s.keeper.Keeper != nil {
+		ends = append(ends, func() { s.forget(x) })
+	}
 	return ends
 }
 
 func (s *Sessions) expired(x *session) bool {
-	_, found, err := s.scs.Store.Find(x.token)
+	_, found, err := s.scs.Store.Find(x.key)
 	return err == nil && !found
 }
 
@@ -220,8 +238,8 @@ func (s *Sessions) touch(x *session) {
 
 // keep moves the session's expiry in the store.
 func (s *Sessions) keep(x *session, until time.Time) {
-	if data, found, _ := s.scs.Store.Find(x.token); found {
-		s.scs.Store.Commit(x.token, data, until)
+	if data, found, _ := s.scs.Store.Find(x.key); found {
+		s.scs.Store.Commit(x.key, data, until)
 	}
 }
 
@@ -233,9 +251,18 @@ func (s *Sessions) sweep() {
 		return
 	}
 	s.swept = now
+	var ends []func()
 	for _, x := range s.byID {
 		if s.expired(x) {
-			s.end(x) // which has no live connections, or it had not expired
+			ends = append(ends, s.end(x)...) // it has no live connections, or it had not expired
 		}
+	}
+	s.later(ends)
+}
+
+// later calls the ends of expired sessions, for which nobody waits.
+func (s *Sessions) later(ends []func()) {
+	if len(ends) > 0 {
+		s.forgets.Go(func() { call(ends) })
 	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -19,10 +20,12 @@ const (
 // tickets prove an identity once, within a short time. So they may be in an address, which
 // is written into logs and browser histories. The zero value is ready.
 type tickets struct {
+	keeper records
+
 	mu     sync.Mutex
-	byID   map[string]ticket
-	issued []issued       // within ticketAge, oldest first, used ones too
-	of     map[string]int // how many of them are a person's
+	byKey  map[string]ticket // by storeKey of the ticket
+	issued []issued          // within ticketAge, oldest first, used ones too
+	of     map[string]int    // how many of them are a person's
 }
 
 type ticket struct {
@@ -31,8 +34,8 @@ type ticket struct {
 }
 
 type issued struct {
-	id, owner string
-	expires   time.Time
+	key, owner string
+	expires    time.Time
 }
 
 // ServeTickets answers POST /tickets: a ticket for the sender. A back end with an API key
@@ -51,7 +54,7 @@ func (p *Authenticator) ServeTickets(w http.ResponseWriter, r *http.Request) {
 	var id string
 	var expires time.Time
 	if err == nil {
-		id, expires, err = p.tickets.issue(who)
+		id, expires, err = p.tickets.issue(r.Context(), who)
 	}
 	if err != nil {
 		WriteError(w, r, err)
@@ -83,43 +86,63 @@ func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Id
 			return who, maru.NewError(maru.CodeBadChannel, fmt.Sprintf("channels has an invalid channel name, %s (docs/contract.md §1)", quote(name)))
 		}
 	}
-	who = Identity{User: about.User}
-	if len(about.Channels) > 0 || !about.Expires.IsZero() {
-		who.Grant = &Grant{Channels: about.Channels, Expires: about.Expires}
-	}
-	return who, p.revocations.checkNow(who)
+	key := who.Grant.Key
+	who = about.identity()
+	who.Grant.proof.APIKey = key
+	return who, p.Check(who)
 }
 
 // issue makes a ticket for who.
-func (t *tickets) issue(who Identity) (id string, expires time.Time, err error) {
+func (t *tickets) issue(ctx context.Context, who Identity) (id string, expires time.Time, err error) {
+	id, expires = rand.Text(), time.Now().Add(ticketAge)
+	if err := t.begin(storeKey(id), who, expires); err != nil {
+		return "", time.Time{}, err
+	}
+	t.save(ctx, id, who, expires)
+	return id, expires, nil
+}
+
+func (t *tickets) begin(key string, who Identity, expires time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	t.sweep(now)
-	owner := "u" + who.User
+	t.sweep(time.Now())
+	if len(t.issued) >= maxTickets || t.of[ownerOf(who)] >= maxOfAPerson {
+		return maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s; try again later")
+	}
+	t.add(key, who, expires)
+	return nil
+}
+
+// add needs tickets.mu.
+func (t *tickets) add(key string, who Identity, expires time.Time) {
+	if t.byKey == nil {
+		t.byKey, t.of = make(map[string]ticket), make(map[string]int)
+	}
+	t.byKey[key] = ticket{who, expires}
+	t.issued = append(t.issued, issued{key, ownerOf(who), expires})
+	t.of[ownerOf(who)]++
+}
+
+// ownerOf is whose bound a ticket counts for.
+func ownerOf(who Identity) string {
 	if who.User == "" && who.Grant != nil {
-		owner = "t" + who.Grant.ID
+		return "t" + who.Grant.ID
 	}
-	if len(t.issued) >= maxTickets || t.of[owner] >= maxOfAPerson {
-		return "", time.Time{}, maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s; try again later")
-	}
-	if t.byID == nil {
-		t.byID, t.of = make(map[string]ticket), make(map[string]int)
-	}
-	id, expires = rand.Text(), now.Add(ticketAge)
-	t.byID[id] = ticket{who, expires}
-	t.issued = append(t.issued, issued{id, owner, expires})
-	t.of[owner]++
-	return id, expires, nil
+	return "u" + who.User
 }
 
 // redeem returns the identity of a ticket, once.
 func (t *tickets) redeem(id string) (Identity, error) {
+	key := storeKey(id)
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	x, found := t.byID[id]
-	delete(t.byID, id)
-	if !found || !time.Now().Before(x.expires) {
+	x, found := t.byKey[key]
+	delete(t.byKey, key)
+	t.mu.Unlock()
+	if !found {
+		return Identity{}, errBadTicket
+	}
+	t.forget(key)
+	if !time.Now().Before(x.expires) {
 		return Identity{}, errBadTicket
 	}
 	return x.who, nil
@@ -132,7 +155,7 @@ func (t *tickets) sweep(now time.Time) {
 	n := 0
 	for ; n < len(t.issued) && !now.Before(t.issued[n].expires); n++ {
 		old := t.issued[n]
-		delete(t.byID, old.id)
+		delete(t.byKey, old.key)
 		if t.of[old.owner]--; t.of[old.owner] == 0 {
 			delete(t.of, old.owner)
 		}

@@ -74,6 +74,10 @@ func Offers(subprotocol string) func(*http.Request) bool {
 type Endpoint struct {
 	*Env
 	transport *admission.Transport
+
+	// LastWord is the message before the server closes a connection with err, for a transport
+	// without close codes. It is set before the first request; nil: there is none.
+	LastWord func(err *maru.Error) *loop.Message
 }
 
 // Endpoint makes an endpoint; the name is that of its connections in logs, metrics and the
@@ -95,7 +99,8 @@ func (e *Endpoint) info(entry *admission.Entry, who auth.Identity, channels []st
 	}
 }
 
-// ReplayActions returns the actions of a subscription that begins with q.
+// ReplayActions returns the actions of a subscription that begins with q, first the one by which
+// it lives.
 func ReplayActions(q maru.HistoryQuery) []auth.Action {
 	if q.Since == nil && q.Limit == 0 {
 		return subscribeActions[:1]

@@ -8,8 +8,11 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe waits. None of them calls the session back before it returns.
+// Subscribe waits. None of them calls the session back before it returns, except Recheck.
 type Connection interface {
+	// ID identifies the connection within the server, for back ends.
+	ID() string
+
 	// Reply sends the reply to the command with that ref, after everything that was sent
 	// before. It does nothing on a closed connection. Only Failed may have a ref of 0.
 	Reply(ref uint64, r Reply)
@@ -30,8 +33,13 @@ type Connection interface {
 	// when the identity expires or is revoked.
 	Attach(who auth.Identity) error
 
+	// Recheck makes the standing decisions of the connection again, by Session.Review among
+	// others, if there was a change since Options.Changes returned that number.
+	Recheck(changes uint64)
+
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
-	// limits. It is called once for each publication. Errors: CodeNotAllowed, CodeRateLimited.
+	// limits. It is called once for each publication. Errors: those of Options.Allow,
+	// CodeRateLimited.
 	MayPublish(who auth.Identity, channel string) error
 
 	// Subscribe joins a channel. It sends Subscribed as the reply to ref (not if ref is 0),

@@ -104,9 +104,10 @@ func newWorld(t *testing.T) *world {
 			}
 			return who, nil
 		},
-		Allow:  w.allow,
-		Watch:  w.watchToken,
-		Failed: w.count,
+		Allow:   w.allow,
+		Changes: func() uint64 { return 0 },
+		Watch:   w.watchToken,
+		Failed:  w.count,
 
 		MaxMessageBytes: 4096, MaxChannels: maxChannels, ConnectTimeout: connectTimeout, PingInterval: 25 * time.Second,
 	}
@@ -171,8 +172,16 @@ func (w *world) Push(p session.Push) {
 }
 
 func (w *world) Close(err error) { w.note("close " + string(maru.ErrorOf(err).Code)) }
+func (w *world) ID() string      { return "1" }
 func (w *world) Pause()          { w.note("pause") }
 func (w *world) Resume()         { w.note("resume") }
+
+// Recheck is called after each command. There was never a change.
+func (w *world) Recheck(changes uint64) {
+	if changes != 0 {
+		w.t.Errorf("Recheck(%d)", changes)
+	}
+}
 
 func (w *world) Attach(who auth.Identity) error {
 	w.note("attach " + who.User)

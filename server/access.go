@@ -15,10 +15,10 @@ import (
 // Access holds the rules of the namespaces, the proofs of identity, and the rate limits.
 // Server.Reload replaces all of it while the server runs.
 type Access struct {
-	// Namespaces hold the rules and the retention of each namespace. A namespace that is not
-	// listed follows maru.DefaultNamespace; what no rule allows is refused. nil: no rules, so
-	// every client that may connect may do everything. Options.Open is ignored unless
-	// Namespaces is nil.
+	// Namespaces hold the rules and the retention of each namespace. A namespace that is
+	// not listed follows maru.DefaultNamespace; actions without a rule are refused. nil: no
+	// rules, so every client that may connect may do everything. Options.Open is ignored
+	// unless Namespaces is nil.
 	Namespaces map[string]Namespace
 	// Nicknames lets people sign in under a name that they choose, even with Namespaces.
 	// Without Namespaces they always may.
@@ -65,8 +65,8 @@ type Namespace struct {
 	// KeyFrom is a JSON pointer (RFC 6901), like /symbol, to the key of publications that have
 	// none and whose data is JSON or text that is JSON. Empty: keys are not looked up.
 	KeyFrom string
-	// MaxHz is the most publications of each key that a subscription receives in a second; the
-	// last value is always delivered. 0: no limit.
+	// MaxHz is the most publications of each key that a subscription receives in a second, from
+	// maru.MinHz to maru.MaxHz; the last value is always delivered. 0: no limit.
 	MaxHz float64
 }
 
@@ -160,8 +160,8 @@ func (a *Access) rules() (map[string]auth.Allowed, error) {
 		if max(n.Subscribe, n.Publish, n.History, n.Presence) > maru.ServerOnly {
 			return nil, fmt.Errorf("namespace %q: unknown rule: use the constants of package maru", name)
 		}
-		if !(n.MaxHz >= 0) {
-			return nil, fmt.Errorf("namespace %q: MaxHz is %v: it must be 0 or more", name, n.MaxHz)
+		if err := maru.CheckMaxHz(n.MaxHz); err != nil {
+			return nil, fmt.Errorf("namespace %q: MaxHz is %v: %w", name, n.MaxHz, err)
 		}
 		table[name] = auth.Allowed{
 			auth.Subscribe: n.Subscribe, auth.Publish: n.Publish, auth.History: n.History, auth.Presence: n.Presence,
@@ -254,6 +254,12 @@ func (s *Server) retention(namespace string) maru.Retention {
 	return s.access.Load().namespace(namespace).Retention.Or(maru.Retention{
 		Publications: s.options.HistoryPublications, Age: s.options.HistoryAge, Bytes: s.options.HistoryBytes,
 	})
+}
+
+// listed reports whether the operator has named the namespace.
+func (s *Server) listed(namespace string) bool {
+	_, listed := s.access.Load().Namespaces[namespace]
+	return listed
 }
 
 // maxHz returns the most publications of each key that a subscriber of a channel receives in a

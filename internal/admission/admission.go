@@ -15,9 +15,6 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// retryAfter is the Retry-After of a refusal with 503, in seconds.
-const retryAfter = "5"
-
 // Admission admits live connections, lists them, and logs when they open and close. The
 // exported fields are set before use; all but Drain are needed.
 type Admission struct {
@@ -80,11 +77,11 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 	if in.Who, err = a.Allow(r, channel, actions...); err != nil {
 		return in, err
 	}
-	addr := auth.CallerFrom(r.Context()).Addr
-	if err := a.Rates.Connect(in.Who, addr); err != nil {
+	caller := auth.CallerFrom(r.Context())
+	if err := a.Rates.Connect(in.Who, caller.Addr); err != nil {
 		return in, err
 	}
-	in.Reservation, err = a.Registry.Reserve(addr)
+	in.Reservation, err = a.Registry.Reserve(caller.Holder(in.Who), caller.Addr)
 	return in, err
 }
 
@@ -111,19 +108,6 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		slog.String("method", r.Method), slog.String("path", r.URL.Path))
 	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
-	}
-	WriteError(w, r, err)
-}
-
-// WriteError is auth.WriteError, with Retry-After if a later attempt may succeed.
-func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	switch maru.ErrorOf(err).Code.Status() {
-	case http.StatusServiceUnavailable:
-		if w.Header().Get("Retry-After") == "" {
-			w.Header().Set("Retry-After", retryAfter)
-		}
-	case http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "1")
 	}
 	auth.WriteError(w, r, err)
 }

@@ -39,7 +39,7 @@ func TestTargets(t *testing.T) {
 			n    int
 			seen string
 		}{"close": {tt.closes, tt.closesEnds}, "unsubscribe": {tt.ends, tt.unsubscribes}} {
-			r := admission.NewRegistry(0, 0)
+			r := admission.NewRegistry(0, 0, nil)
 			var all []*live
 			for _, l := range []struct {
 				who  auth.Identity

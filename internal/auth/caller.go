@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 // Caller is the sender of a request, as RequestFilter.Check found it.
@@ -23,15 +25,35 @@ type Caller struct {
 	// that is listed, loopback or null. Its answers need CORS headers to be read.
 	CrossOrigin bool
 
+	// local says that its address tells nobody apart: it is on loopback, or has no address,
+	// and there is no trusted proxy that could report another one.
+	local    bool
 	refusals *Refusals // of the RequestFilter; nil before Handler
+}
+
+// Holder returns the caller as package shares counts it: an API key, a person whose name the
+// operator vouches for, or else the address. Nicknames are chosen freely, so that a person with a
+// nickname is the address. Callers on loopback are exempt if no proxy is trusted, because they may
+// be everybody.
+func (c Caller) Holder(who Identity) shares.Holder {
+	switch {
+	case c.local:
+		return 0
+	case who.Server():
+		return shares.APIKey(who.Grant.Key)
+	case who.User != "" && who.Session == "":
+		return shares.Person(who.User)
+	}
+	return shares.Address(c.Addr)
 }
 
 // Check decides whether the request may be answered at all, for WebSocket, POST,
 // server-sent events, polls and pages:
 //
-//   - While all listeners are loopback, Host must be localhost, 127.0.0.1, [::1]
-//     (exactly so: no trailing dot) or one of Policy.Hosts, on any port. A foreign
-//     name that leads here is DNS rebinding.
+//   - Host must be localhost, an IP address (while all listeners are loopback 127.0.0.1 or
+//     [::1]) or one of Policy.Hosts, on any port, exactly so: no trailing dot. A foreign name
+//     that leads here is DNS rebinding. Names are not checked with Policy.AnyHost, nor if
+//     nothing in the Policy asks for it. Probes are answered without a Host too.
 //   - No Origin: allowed; it is no browser, or a navigation.
 //   - Same scheme, host and port as the request: allowed. The scheme is Secure's,
 //     default ports and letter case do not matter.
@@ -47,7 +69,7 @@ type Caller struct {
 func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
 	c := g.sender(r)
 	host, ok := parseAuthority(r.Host)
-	if g.loopback && !(ok && g.ownHost(host)) {
+	if !g.anyHost && !(ok && g.ownHost(host)) && !(r.Host == "" && slices.Contains(g.probes, r.URL.Path)) {
 		return c, wrongHost(r.Host)
 	}
 	values := r.Header["Origin"]
@@ -85,6 +107,9 @@ func (g *RequestFilter) ownHost(a authority) bool {
 	case "localhost", "127.0.0.1", "::1":
 		return true
 	}
+	if _, err := netip.ParseAddr(a.host); err == nil && !g.loopback {
+		return true
+	}
 	return g.hosts[a] || g.hosts[authority{host: a.host}]
 }
 
@@ -96,8 +121,11 @@ func scheme(secure bool) string {
 }
 
 func wrongHost(host string) error {
+	if host == "" {
+		return maru.NewError(maru.CodeWrongHost, "the request has no Host, which only /healthz and /readyz allow: send one (--any-host allows it everywhere)")
+	}
 	return maru.NewError(maru.CodeWrongHost, fmt.Sprintf(
-		"the host name %s is not one of this server's, which listens on loopback only: --host NAME allows it (also needed behind a proxy that passes Host on)",
+		"the host name %s is not one of this server's: --host NAME allows it (also needed behind a proxy that passes Host on), --any-host allows every name",
 		quote(host)))
 }
 

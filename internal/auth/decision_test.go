@@ -13,7 +13,7 @@ import (
 // to come back, since they may be the same people as before.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	x := newTown(t)
+	x := newFixture(t)
 	h := newHook(t)
 	h.answer = `{"user":"lee"}`
 	webhook := func(url string) *auth.Webhook {
@@ -68,7 +68,7 @@ func TestCheck(t *testing.T) {
 // The key of a token is known among several of its kind.
 func TestSignerAmongSeveral(t *testing.T) {
 	t.Parallel()
-	x := newTown(t)
+	x := newFixture(t)
 	other := []byte("another secret of more than thirty-two bytes")
 	x.Set(auth.Proofs{Tokens: newTokens(t, auth.TokenOptions{}, other, secretFile)})
 	first := x.verify(must(auth.Sign(must(auth.ParseKey(other)), "lee", "", nil, "", "", future)))

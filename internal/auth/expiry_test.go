@@ -12,7 +12,7 @@ import (
 
 const day = 24 * time.Hour
 
-// bare keeps its cookie for ever, as a thief would: what expires is the server's word.
+// bare keeps its cookie for ever, as a thief would: only the server ends the session.
 func bare(t *testing.T, b *browser) *http.Request {
 	t.Helper()
 	r := b.request()
@@ -73,7 +73,7 @@ func TestSignInAgainKeepsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := auth.NewSessions(auth.SessionOptions{Lifetime: 10 * time.Hour})
 		b := newBrowser(t, s, site)
-		b.signIn("kim")
+		b.mustSignIn(s, "kim") // and uses it
 		time.Sleep(4 * time.Hour)
 		if c := b.signIn("kim").Cookies(); len(c) != 1 || c[0].MaxAge != 6*3600 {
 			t.Errorf("cookies are %v", c)
@@ -139,7 +139,7 @@ func TestLifetimeEndsWithLastConnection(t *testing.T) {
 	})
 }
 
-// Whatever way a session ends, nothing of it stays in memory.
+// However a session ends, nothing of it stays in memory.
 func TestEndedSessionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,10 @@
 package auth
 
-import "reflect"
+import (
+	"reflect"
+
+	"maru.example/maru/internal/shares"
+)
 
 // Kept counts what the sessions hold in memory: tokens in the store, expired
 // ones too, and sessions by id and by nickname.
@@ -11,11 +15,11 @@ func Kept(s *Sessions) (tokens, ids, names int) {
 	return items.Len(), len(s.byID), len(s.byName)
 }
 
-// Codec is what sessions are stored with.
+// Codec is the codec of stored sessions.
 type Codec = codec
 
-// ParseOrigin is parseOrigin, seen from outside: the origin as it is written,
-// and what the package thinks it read.
+// ParseOrigin is parseOrigin, seen from outside: the origin in its normal spelling, and its
+// parts.
 func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool) {
 	o, ok := parseOrigin(s)
 	return o.String(), o.host, o.port, o.loopback(), ok
@@ -29,4 +33,9 @@ func KeptTickets(p *Authenticator) int {
 	p.tickets.mu.Lock()
 	defer p.tickets.mu.Unlock()
 	return max(len(p.tickets.byKey), len(p.tickets.issued), len(p.tickets.of))
+}
+
+// LimitTickets changes the most tickets at once.
+func LimitTickets(p *Authenticator, most int) {
+	p.tickets.shares = shares.New(int64(most), "tickets", nil)
 }

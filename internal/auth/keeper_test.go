@@ -73,11 +73,11 @@ func (k *keeper) kinds() string {
 	return strings.Join(kinds, " ")
 }
 
-// keptTown is a town whose Authenticator begins with what k has kept: a server after a start.
+// keptFixture is a fixture whose Authenticator begins with what k has kept: a server after a start.
 // Its API key is the same as before, if there was one.
-func keptTown(t *testing.T, k *keeper, before *town) *town {
+func keptFixture(t *testing.T, k *keeper, before *fixture) *fixture {
 	t.Helper()
-	x := newTown(t)
+	x := newFixture(t)
 	if before != nil {
 		x.Set(before.proofs)
 		x.apiKey, x.proofs = before.apiKey, before.proofs
@@ -94,7 +94,7 @@ func TestRevocationsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper()
-		x := keptTown(t, k, nil)
+		x := keptFixture(t, k, nil)
 		revoke := func(target auth.Target, lasts time.Duration) {
 			t.Helper()
 			if _, err := x.Revoke(t.Context(), target, &lasts); err != nil {
@@ -115,7 +115,7 @@ func TestRevocationsSurviveARestart(t *testing.T) {
 			{time.Hour, "", "", ""},
 		} {
 			time.Sleep(tt.after)
-			x = keptTown(t, k, x)
+			x = keptFixture(t, k, x)
 			for id, want := range map[[2]string]maru.Code{{"kim", "1"}: tt.kim, {"park", "J"}: tt.j, {"lee", "2"}: tt.lee} {
 				if _, err := x.Verify(t.Context(), x.token(id[0], id[1], day)); code(err) != want {
 					t.Errorf("after %v more, %v: %v, want %q", tt.after, id, err, want)
@@ -130,7 +130,7 @@ func TestRevocationsSurviveARestart(t *testing.T) {
 func TestRevocationsThatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	k := newKeeper()
-	x := keptTown(t, k, nil)
+	x := keptFixture(t, k, nil)
 	conn := x.connect(auth.Identity{User: "kim"})
 	k.fails = maru.NewError(maru.CodeStorageFull, "no room")
 	bearer := "Authorization: Bearer " + x.apiKey
@@ -159,7 +159,7 @@ func TestSessionsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper()
-		x := keptTown(t, k, nil)
+		x := keptFixture(t, k, nil)
 		signIn := func(nickname string) (cookie string) {
 			w := httptest.NewRecorder()
 			x.ServeSession(w, request("POST", "/session", `{"nickname":"`+nickname+`"}`))
@@ -181,7 +181,7 @@ func TestSessionsSurviveARestart(t *testing.T) {
 			}
 		}
 
-		x = keptTown(t, k, x)
+		x = keptFixture(t, k, x)
 		if who(lee) != before {
 			t.Errorf("lee is %+v, was %+v", who(lee), before)
 		}
@@ -202,7 +202,7 @@ func TestSessionsSurviveARestart(t *testing.T) {
 		}
 
 		time.Sleep(day + 1) // idle
-		x = keptTown(t, k, x)
+		x = keptFixture(t, k, x)
 		time.Sleep(day) // the restart was a use
 		if who(lee) != before {
 			t.Error("ended within a day of the restart")
@@ -210,10 +210,42 @@ func TestSessionsSurviveARestart(t *testing.T) {
 		for range 29 {
 			time.Sleep(day)
 			who(lee)
-			x = keptTown(t, k, x)
+			x = keptFixture(t, k, x)
 		}
 		if got := who(lee); got != (auth.Identity{}) {
 			t.Errorf("after its lifetime: %+v", got)
+		}
+	})
+}
+
+// A session that was never used is kept as long as it may be unused, and a restart is no use.
+func TestUnusedSessionsOverARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper()
+		x := keptFixture(t, k, nil)
+		var cookies []string
+		for _, nickname := range []string{"lee", "park", "choi"} {
+			w := httptest.NewRecorder()
+			x.ServeSession(w, request("POST", "/session", `{"nickname":"`+nickname+`"}`))
+			cookies = append(cookies, "Cookie: maru_session="+w.Result().Cookies()[0].Value)
+		}
+		who := func(i int) string { return must(x.Identify(request("GET", "/", "", cookies[i]), "")).User }
+		if who(0) != "lee" {
+			t.Error("lee is", who(0))
+		}
+		time.Sleep(9 * time.Minute)
+		x = keptFixture(t, k, x)
+		if who(1) != "park" {
+			t.Error("park is", who(1))
+		}
+		time.Sleep(time.Minute + 1)
+		if who(2) != "" {
+			t.Error("choi's session outlives its ten minutes:", who(2))
+		}
+		x = keptFixture(t, k, x)
+		if who(0) != "lee" || who(1) != "park" || who(2) != "" {
+			t.Error("after another restart:", who(0), who(1), who(2))
 		}
 	})
 }
@@ -223,7 +255,7 @@ func TestTicketsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper()
-		x := keptTown(t, k, nil)
+		x := keptFixture(t, k, nil)
 		ticket := func(body string, headers ...string) string {
 			t.Helper()
 			status, got := answer(t, x.ServeTickets, request("POST", "/tickets", body, headers...))
@@ -239,7 +271,7 @@ func TestTicketsSurviveARestart(t *testing.T) {
 			return x.Identify(request("GET", "/?ticket="+ticket, ""), "")
 		}
 		must(redeem(used))
-		x = keptTown(t, k, x)
+		x = keptFixture(t, k, x)
 		if _, err := redeem(used); code(err) != maru.CodeBadToken {
 			t.Errorf("used twice: %v", err)
 		}
@@ -260,7 +292,7 @@ func TestTicketsSurviveARestart(t *testing.T) {
 		// What it rests on is kept too: the keys may change during the restart.
 		byKey, byToken := ticket(`{"user":"lee"}`, key), ticket("", "Authorization: Bearer "+x.token("kim", "J", time.Hour))
 		x.proofs = auth.Proofs{}
-		x = keptTown(t, k, x)
+		x = keptFixture(t, k, x)
 		for _, ticket := range []string{byKey, byToken} {
 			if _, err := redeem(ticket); code(err) != maru.CodeBadToken {
 				t.Errorf("without its key: %v", err)
@@ -273,7 +305,7 @@ func TestTicketsSurviveARestart(t *testing.T) {
 func TestSessionsAndTicketsThatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	k := newKeeper()
-	x := keptTown(t, k, nil)
+	x := keptFixture(t, k, nil)
 	k.fails = maru.NewError(maru.CodeUnavailable, "no disk")
 	w := httptest.NewRecorder()
 	x.ServeSession(w, request("POST", "/session", `{"nickname":"lee"}`))
@@ -300,7 +332,7 @@ func TestDamagedRecords(t *testing.T) {
 			k.Keep(t.Context(), kind, "x"+value, []byte(value), until)
 		}
 	}
-	x := keptTown(t, k, nil)
+	x := keptFixture(t, k, nil)
 	if tokens, ids, _ := auth.Kept(x.Sessions); tokens != 1 || ids != 1 { // kim's own
 		t.Errorf("%d %d sessions", tokens, ids)
 	}

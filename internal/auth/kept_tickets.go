@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"maru.example/maru/internal/strict"
 )
 
 // kindTicket is the kind of kept tickets. The key is storeKey of the ticket.
@@ -67,8 +69,8 @@ func (t *tickets) load(ctx context.Context, r records) error {
 	defer t.mu.Unlock()
 	err := r.each(ctx, kindTicket, func(key string, value []byte, until time.Time) {
 		var kept keptIdentity
-		if json.Unmarshal(value, &kept) == nil && len(t.issued) < maxTickets {
-			t.add(key, kept.identity(), until)
+		if strict.Decode(value, &kept) == nil && t.shares.Take(0, 1) == nil {
+			t.add(key, 0, kept.identity(), until) // of whom is not kept for half a minute
 		}
 	})
 	slices.SortFunc(t.issued, func(a, b issued) int { return a.expires.Compare(b.expires) })

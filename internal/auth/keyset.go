@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -172,16 +171,13 @@ func secureRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// short is the standard transport with a bound on the size of answers.
+// short is the standard transport with a bound on the size of answers, which are key sets.
 type short struct{}
 
 func (short) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := http.DefaultTransport.RoundTrip(r)
 	if err == nil {
-		answer.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(answer.Body, maxKeySetAnswer), answer.Body}
+		err = strictKeySet(answer)
 	}
 	return answer, err
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 const (
@@ -18,8 +20,11 @@ const (
 )
 
 // tickets prove an identity once, within a short time. So they may be in an address, which
-// is written into logs and browser histories. The zero value is ready.
+// is written into logs and browser histories. Of all tickets one caller (see Caller.Holder) has at
+// most half. If several callers have taken all, the oldest ticket ends early. Make it with
+// newTickets.
 type tickets struct {
+	shares *shares.Shares
 	keeper records
 
 	mu     sync.Mutex
@@ -35,7 +40,16 @@ type ticket struct {
 
 type issued struct {
 	key, owner string
+	holder     shares.Holder
 	expires    time.Time
+}
+
+func newTickets(most int, log *slog.Logger) tickets {
+	return tickets{
+		shares: shares.New(int64(most), "tickets", log),
+		byKey:  make(map[string]ticket),
+		of:     make(map[string]int),
+	}
 }
 
 // ServeTickets answers POST /tickets: a ticket for the sender. A back end with an API key
@@ -45,16 +59,20 @@ type issued struct {
 //
 // 201 {"ticket":"…","expires":"RFC 3339"}: valid once, for 30 s. Errors: 400
 // bad_request, 401 bad_token, token_expired, revoked, 403 not_allowed (an anonymous
-// sender), 405, 429 rate_limited.
+// sender), 405, 429 rate_limited, 503 overloaded.
 func (p *Authenticator) ServeTickets(w http.ResponseWriter, r *http.Request) {
 	who, err := p.identifyPost(w, r)
+	holder := CallerFrom(r.Context()).Holder(who)
+	if err == nil && p.overloaded() {
+		err = ErrOverloaded
+	}
 	if err == nil {
 		who, err = p.ticketFor(w, r, who)
 	}
 	var id string
 	var expires time.Time
 	if err == nil {
-		id, expires, err = p.tickets.issue(r.Context(), who)
+		id, expires, err = p.tickets.issue(r.Context(), holder, who)
 	}
 	if err != nil {
 		WriteError(w, r, err)
@@ -92,34 +110,31 @@ func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Id
 	return who, p.Check(who)
 }
 
-// issue makes a ticket for who.
-func (t *tickets) issue(ctx context.Context, who Identity) (id string, expires time.Time, err error) {
+// issue makes a ticket for who, which the holder has asked for.
+func (t *tickets) issue(ctx context.Context, h shares.Holder, who Identity) (id string, expires time.Time, err error) {
 	id, expires = rand.Text(), time.Now().Add(ticketAge)
-	if err := t.begin(storeKey(id), who, expires); err != nil {
+	if err := t.begin(storeKey(id), h, who, expires); err != nil {
 		return "", time.Time{}, err
 	}
 	t.save(ctx, id, who, expires)
 	return id, expires, nil
 }
 
-func (t *tickets) begin(key string, who Identity, expires time.Time) error {
+func (t *tickets) begin(key string, h shares.Holder, who Identity, expires time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(time.Now())
-	if len(t.issued) >= maxTickets || t.of[ownerOf(who)] >= maxOfAPerson {
-		return maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s; try again later")
+	if t.of[ownerOf(who)] >= maxOfAPerson || !t.room(h) {
+		return maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s, for one person (limit 100) or one caller (half of all); try again later")
 	}
-	t.add(key, who, expires)
+	t.add(key, h, who, expires)
 	return nil
 }
 
-// add needs tickets.mu.
-func (t *tickets) add(key string, who Identity, expires time.Time) {
-	if t.byKey == nil {
-		t.byKey, t.of = make(map[string]ticket), make(map[string]int)
-	}
+// add adds a ticket that is counted. It needs tickets.mu.
+func (t *tickets) add(key string, h shares.Holder, who Identity, expires time.Time) {
 	t.byKey[key] = ticket{who, expires}
-	t.issued = append(t.issued, issued{key, ownerOf(who), expires})
+	t.issued = append(t.issued, issued{key, ownerOf(who), h, expires})
 	t.of[ownerOf(who)]++
 }
 
@@ -129,6 +144,19 @@ func ownerOf(who Identity) string {
 		return "t" + who.Grant.ID
 	}
 	return "u" + who.User
+}
+
+// room counts one more ticket for the holder.
+func (t *tickets) room(h shares.Holder) bool {
+	for {
+		switch t.shares.Take(h, 1) {
+		case nil:
+			return true
+		case shares.ErrShare:
+			return false
+		}
+		t.drop(1)
+	}
 }
 
 // redeem returns the identity of a ticket, once.
@@ -153,9 +181,17 @@ var errBadTicket = maru.NewError(maru.CodeBadToken, "the ticket is unknown, used
 // sweep forgets expired tickets. All of them live equally long.
 func (t *tickets) sweep(now time.Time) {
 	n := 0
-	for ; n < len(t.issued) && !now.Before(t.issued[n].expires); n++ {
-		old := t.issued[n]
+	for n < len(t.issued) && !now.Before(t.issued[n].expires) {
+		n++
+	}
+	t.drop(n)
+}
+
+// drop forgets the n oldest tickets.
+func (t *tickets) drop(n int) {
+	for _, old := range t.issued[:n] {
 		delete(t.byKey, old.key)
+		t.shares.Give(old.holder, 1)
 		if t.of[old.owner]--; t.of[old.owner] == 0 {
 			delete(t.of, old.owner)
 		}

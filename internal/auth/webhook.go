@@ -10,15 +10,19 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
+	"maru.example/maru/internal/strict"
 )
 
 const (
 	defaultWebhookTimeout = 3 * time.Second
 	maxWebhookAnswer      = 64 << 10
-	maxWebhookAsks        = 1000 // at once; beyond, CodeUnavailable
+	maxWebhookAsks        = 1000 // at once, at most half of them of one address; beyond, CodeUnavailable
 )
 
 // WebhookOptions configure the connect webhook.
@@ -39,7 +43,7 @@ type WebhookOptions struct {
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client
-	asking  chan struct{}
+	asking  *shares.Shares
 }
 
 // NewWebhook makes a Webhook. The error is about the URL.
@@ -57,7 +61,7 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	return &Webhook{o, &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, make(chan struct{}, maxWebhookAsks)}, nil
+	}, shares.New(maxWebhookAsks, "requests that wait for the connect webhook", o.Log)}, nil
 }
 
 // Close closes the idle connections to the back end.
@@ -92,18 +96,26 @@ var (
 
 // ask waits for the back end's answer about the sender of a request.
 func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
-	select {
-	case h.asking <- struct{}{}:
-		defer func() { <-h.asking }()
-	default:
-		h.options.Log.Error("connect webhook: request refused, because 1,000 requests are waiting for its answer")
+	caller := CallerFrom(r.Context())
+	holder := caller.Holder(Identity{})
+	if err := h.asking.Take(holder, 1); err != nil {
+		h.options.Log.Error("connect webhook: request refused, because 1,000 requests, or 500 of one address, are waiting for its answer",
+			slog.String("addr", caller.Addr.String()))
 		return Identity{}, errUnavailable
 	}
-	ask := webhookAsk{Addr: CallerFrom(r.Context()).Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
+	defer h.asking.Give(holder, 1)
+	ask := webhookAsk{Addr: caller.Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
 	for _, name := range h.options.Headers {
-		if values := r.Header.Values(name); len(values) > 0 {
+		values := r.Header.Values(name)
+		if !utf8.ValidString(strings.Join(values, "")) { // the encoder would change it
+			return Identity{}, maru.NewError(maru.CodeBadRequest, "the header "+http.CanonicalHeaderKey(name)+" is not valid UTF-8")
+		}
+		if len(values) > 0 {
 			ask.Headers[http.CanonicalHeaderKey(name)] = values
 		}
+	}
+	if !utf8.ValidString(ask.Path) {
+		return Identity{}, maru.NewError(maru.CodeBadRequest, "the path of the address is not valid UTF-8")
 	}
 	who, err := h.send(r.Context(), ask)
 	if err != nil && err != error(errRefused) {
@@ -149,8 +161,11 @@ func readWebhook(body io.Reader) (Identity, error) {
 		return Identity{}, err
 	}
 	var said webhookAnswer
-	if len(data) > maxWebhookAnswer || strictJSON(data, &said) != nil { // a mistyped expires must not mean that it never expires
-		return Identity{}, errors.New(`the answer is not {"user":"…","channels":["…"],"expires":"RFC 3339"}`)
+	if len(data) > maxWebhookAnswer {
+		return Identity{}, errors.New("the answer is larger than 64 KiB")
+	}
+	if err := strict.Decode(data, &said); err != nil { // a mistyped expires must not mean that it never expires
+		return Identity{}, fmt.Errorf(`the answer is not {"user":"…","channels":["…"],"expires":"RFC 3339"}: %w`, err)
 	}
 	if !validUser(said.User) {
 		return Identity{}, errors.New("the answer's user is not a valid name (UTF-8 of at most 255 bytes without control characters)")

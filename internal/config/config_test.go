@@ -113,6 +113,7 @@ tls-self-signed = true
 open = true
 origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
+any-host = true
 trusted-proxy = ["10.1.2.3/8", "fd00::1"]
 demo = true
 max-message = "2MiB"
@@ -161,6 +162,7 @@ MARU_TLS_SELF_SIGNED=true
 MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
+MARU_ANY_HOST=true
 MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
@@ -210,6 +212,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Open:                     true,
 		Origin:                   []string{"https://example.com", "null"},
 		Host:                     []string{"chat.example.com"},
+		AnyHost:                  true,
 		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
 		Demo:                     true,
 		MaxMessage:               2 << 20,
@@ -278,6 +281,10 @@ func TestBadFile(t *testing.T) {
 		want       []string // the place and the option that the message must name
 	}{
 		{"unknown option", "\n\npling = 1", []string{":3:", `"pling"`}},
+		{"another case", "open = false\nOPEN = true", []string{":2:", `"OPEN"`}},
+		{"another case alone", "\nListen = [\":3000\"]", []string{":2:", `"Listen"`}},
+		{"another case in a table", "[namespaces.Chat]\nhistory = \"anyone\"\nHistory = \"nobody\"", []string{":3:", `"namespaces.Chat.History"`}},
+		{"another case in a line", "namespaces = {x = {History = \"anyone\"}}", []string{":1:", `"namespaces.x.History"`}},
 		{"two unknown options", "pling = 1\nplong = 2", []string{":1:", `"pling"`, ":2:", `"plong"`}},
 		{"unknown table", "open = true\n[limits]\nhistory = 1", []string{":2:", `"limits"`}},
 		{"another file", `config = "other.toml"`, []string{":1:", `"config"`}},

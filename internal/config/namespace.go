@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ type Namespace struct {
 	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default with data: interval
 
 	KeyFrom string  `toml:"key_from"` // JSON pointer (RFC 6901) to the key in the data, for publications without a key
-	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription; 0 is no limit
+	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription, see maru.CheckMaxHz; 0 is no limit
 }
 
 // isPointer reports whether text is a JSON pointer (RFC 6901) into a document.
@@ -89,8 +88,8 @@ func (s *Serve) checkNamespaces() error {
 		if n.KeyFrom != "" && !isPointer(n.KeyFrom) {
 			bad("key_from", "must be a JSON pointer such as /symbol, not %q", n.KeyFrom)
 		}
-		if !(n.MaxHz >= 0 && n.MaxHz <= math.MaxInt16) {
-			bad("max_hz", "is %v, but must be from 0 to %d", n.MaxHz, math.MaxInt16)
+		if maru.CheckMaxHz(n.MaxHz) != nil {
+			bad("max_hz", "is %v, but must be from %v to %v, or 0 for no limit", n.MaxHz, maru.MinHz, maru.MaxHz)
 		}
 	}
 	if s.Open && s.Namespaces != nil {

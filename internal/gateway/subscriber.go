@@ -51,7 +51,7 @@ func (s *Subscriber) Publish(p *maru.Publication) {
 	}
 	p.User = who.User
 	s.inflight.begin()
-	e.Submit(channel, p, maru.PublishOptions{Publisher: who.Publisher()}, s.published)
+	e.Submit(channel, p, maru.PublishOptions{}, s.published)
 	s.inflight.submitted(s.conn)
 }
 

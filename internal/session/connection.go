@@ -37,6 +37,10 @@ type Connection interface {
 	// others, if there was a change since Options.Changes returned that number.
 	Recheck(changes uint64)
 
+	// Publisher returns the owner of the client's idempotency keys, and its share: see
+	// auth.Identity.Publisher.
+	Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare)
+
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
 	// limits. It is called once for each publication. Errors: those of Options.Allow,
 	// CodeRateLimited.

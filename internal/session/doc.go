@@ -17,7 +17,7 @@
 // in the queue, or maru.MaxInflight publications and remote calls in progress, the session
 // pauses the connection until there is room.
 //
-// There is one file for each command: its fields, its reply, and what it does.
+// There is one file for each command: its fields, its reply, and its work.
 //
 // # Concurrency
 //

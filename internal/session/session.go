@@ -20,6 +20,7 @@ type Session struct {
 	paused   bool
 	inflight int32 // publications and remote calls in progress
 	identity auth.Identity
+	secret   string      // of Connect
 	timer    *time.Timer // for Connect to arrive; nil: it has
 	queue    *queue      // nil: no command waits
 	channels []subscription

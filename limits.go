@@ -32,9 +32,13 @@ const (
 	// how long the subscriber does not read.
 	ConflationSlack = 16
 
-	// MaxInflight is how many publications and remote calls of one connection may be in
-	// progress at once. Beyond it the server stops reading the connection until one is done.
+	// MaxInflight is how many publications of one connection may be in progress at once. Beyond
+	// it the server stops reading the connection until one is done.
 	MaxInflight = 64
+	// MaxCalls is how many remote calls of one connection may be in progress at once. The next
+	// one waits until one is done, and the commands after it wait behind it. The program works
+	// on each in a goroutine, so that this bounds what one client can ask of it.
+	MaxCalls = 16
 	// MaxQueuedCommands is how many commands of one connection may queue behind one that waits.
 	// Beyond it the server stops reading the connection until one is done.
 	MaxQueuedCommands = 16
@@ -52,7 +56,8 @@ const (
 	DefaultBacklogBytes    = 1 << 20
 	DefaultBacklogMessages = 1000
 	DefaultBacklogAge      = 30 * time.Second
-	// BacklogShortage divides the bytes and messages of a backlog while memory is short.
+	// BacklogShortage, a power of two, divides the bytes and messages of a backlog while memory
+	// is short, and again for as long as it stays short.
 	BacklogShortage = 8
 
 	// DefaultPingInterval is the silence after which a peer is pinged: less than the 30 s

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -502,7 +503,7 @@ func TestHooks(t *testing.T) {
 				return server.Caller{User: user}, nil
 			}
 		},
-		Allow: func(who server.Caller, do server.Action, channel string) error {
+		Allow: func(_ context.Context, who server.Caller, do server.Action, channel string) error {
 			if do == server.Publish && who.User == "" && !who.BackEnd || channel == "secret" && who.User != "kim" {
 				return maru.NewError(maru.CodeNotAllowed, "not you")
 			}

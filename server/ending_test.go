@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -217,28 +218,35 @@ func TestReloadWhileSomethingBegins(t *testing.T) {
 		"maru.v1": func(w *world) string {
 			s := w.dialFull()
 			s.send(frame.Text, `{"id":2,"subscribe":{"channel":"a:1"}}`)
-			return s.ended()
+			var reply struct{ Error struct{ Code string } }
+			json.Unmarshal(s.next().Payload, &reply)
+			return reply.Error.Code
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			shut := guarded()
-			shut.Namespaces = map[string]server.Namespace{"b": {}}
-			o := guarded()
-			o.Namespaces = map[string]server.Namespace{"a": {Subscribe: maru.Anyone, History: maru.Anyone, Presence: maru.Anyone}}
-			over(t, o, func(t *testing.T, w *world) {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", TLS: ", secure), func(t *testing.T) {
+				t.Parallel()
+				shut, o := guarded(), guarded()
+				shut.Namespaces = map[string]server.Namespace{"b": {}}
+				o.Namespaces = map[string]server.Namespace{"a": {Subscribe: maru.Anyone, History: maru.Anyone, Presence: maru.Anyone}}
+				if secure {
+					o.TLSConfig = certified()
+				}
+				var w *world
 				var once sync.Once
-				w.allow.Store(func(server.Caller, server.Action, string) error {
+				o.Allow = func(context.Context, server.Caller, server.Action, string) error {
 					once.Do(func() {
 						if err := w.server.Reload(shut.Access); err != nil {
 							t.Error(err)
 						}
 					})
 					return nil
-				})
-				if got := strings.TrimPrefix(begin(w), "unsubscribed "); got != "not_allowed" {
+				}
+				w = newWorld(t, o)
+				if got := begin(w); got != "not_allowed" {
 					t.Errorf("ended with %q", got)
 				}
 			})
-		})
+		}
 	}
 }

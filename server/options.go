@@ -114,10 +114,10 @@ type Options struct {
 	// bad_request.
 	MaxChannels int
 
-	// RPC answers the requests of maru.v1 clients, with one JSON value and
-	// within 30 s. It is called in a goroutine of its own, 64 at once from one
-	// connection. An error that is a *maru.Error reaches the client as it is, others as
-	// internal. Default: there are no methods, not_found.
+	// RPC answers the requests of maru.v1 clients, with one JSON value, or none. It
+	// may wait; see Hooks. It is called for maru.MaxCalls requests of one connection at once, and
+	// the next ones wait. Without Namespaces everybody may call; Hooks.Allow can refuse. Default:
+	// there are no methods, not_found.
 	RPC func(ctx context.Context, who Caller, method string, data json.RawMessage) (json.RawMessage, error)
 
 	// Gateways are protocols beside those that every server speaks. They are for packages of

@@ -51,6 +51,7 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
+	faults, panics  sparse         // of commands, of hooks
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
 	overloaded      atomic.Bool
@@ -78,7 +79,8 @@ func New(o Options) (*Server, error) {
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
-	s.rules.Program = o.allow()
+	s.faults.log, s.panics.log = o.Logger, o.Logger
+	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
 	s.admission = &admission.Admission{
@@ -146,8 +148,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handler is the Server as its own listeners call it.
 type handler struct{ *Server }
 
-// Inline implements front.InlineHandler. A request is decided by its headers alone if it needs no
-// identification, asks for no history, and begins no protocol of a gateway's own.
+// Inline implements front.InlineHandler. A request is decided by its headers alone if no hook
+// decides about it, it needs no identification, asks for no history, and begins no protocol of a
+// gateway's own.
 func (h handler) Inline(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
@@ -155,7 +158,7 @@ func (h handler) Inline(r *http.Request) bool {
 			return false
 		}
 	}
-	return h.authenticator.Immediate() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,8 +35,6 @@ type world struct {
 	http   *http.Client
 	tls    *tls.Config // of clients
 	cut    bool        // the test has cut the server
-
-	allow atomic.Value // if set, a func in place of Hooks.Allow
 }
 
 // over runs a test over plain TCP and over TLS.
@@ -65,10 +62,6 @@ func certified() *tls.Config {
 
 func newWorld(t *testing.T, o server.Options) *world {
 	o.Open, o.Loopback = true, true
-	w := &world{t: t, served: make(chan error, 1)}
-	if o.Allow == nil {
-		o.Allow = w.hook
-	}
 	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +70,7 @@ func newWorld(t *testing.T, o server.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server, w.addr = s, l.Addr().String()
+	w := &world{t: t, server: s, served: make(chan error, 1), addr: l.Addr().String()}
 	w.url = "http://" + w.addr
 	transport, leave := newTransport()
 	if o.TLSConfig != nil {
@@ -93,14 +86,6 @@ func newWorld(t *testing.T, o server.Options) *world {
 		transport.CloseIdleConnections()
 	})
 	return w
-}
-
-// hook is Hooks.Allow.
-func (w *world) hook(who server.Caller, do server.Action, channel string) error {
-	if allow, set := w.allow.Load().(func(server.Caller, server.Action, string) error); set {
-		return allow(who, do, channel)
-	}
-	return nil
 }
 
 // newTransport returns a transport and a function that closes all its connections.

@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"context"
+
 	"maru.example/maru/internal/auth"
 )
 
@@ -14,18 +16,36 @@ import (
 // Whichever comes first, a connection that was admitted by what is no longer in force is found:
 // by the change if it was listed before, else by itself.
 
-// May decides whether who may do that in a channel now: who is still who they were found to be,
-// and the rules allow it. Without a channel it decides about the identity alone. It does not
-// wait. Errors: those of auth.Authenticator.Check, CodeNotAllowed.
-func (a *Admission) May(who auth.Identity, do auth.Action, channel string) error {
-	if err := a.Authenticator.Check(who); err != nil || channel == "" {
-		return err
+// May decides whether who may do that in a channel, or with a method, now: who is still who they
+// were found to be, and the rules allow it. If the rules wait, it asks again what may have changed
+// meanwhile. Errors: those of auth.Authenticator.Check and of auth.Rules.Allow.
+func (a *Admission) May(ctx context.Context, who auth.Identity, do auth.Action, channel string) error {
+	err := a.Authenticator.Check(who)
+	if err == nil {
+		err = a.Rules.Allow(ctx, who, do, channel)
 	}
-	return a.Rules.Allow(who, do, channel)
+	if err == nil && a.Rules.Wait() {
+		err = a.may(who, do, channel)
+	}
+	return err
 }
 
-// Stands is May for a standing decision.
-func (a *Admission) Stands(d auth.Decision) error { return a.May(d.Who, d.Do, d.Channel) }
+// may is May, without the part of the rules that may wait.
+func (a *Admission) may(who auth.Identity, do auth.Action, channel string) error {
+	if err := a.Authenticator.Check(who); err != nil {
+		return err
+	}
+	return a.Rules.Permit(who, do, channel)
+}
+
+// Stands is May for a standing decision. It does not wait: the program is not asked again, since
+// nothing says that its answer has changed.
+func (a *Admission) Stands(d auth.Decision) error {
+	if d.Channel == "" {
+		return a.Authenticator.Check(d.Who)
+	}
+	return a.may(d.Who, d.Do, d.Channel)
+}
 
 // Review makes all standing decisions again. It is called after the rules, the keys or anything
 // else that they rest on was replaced.

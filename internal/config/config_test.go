@@ -152,6 +152,7 @@ connect-webhook-header = ["Cookie", "User-Agent"]
 connect-webhook-timeout = "1s"
 publish-rate = 5
 publish-rate-per-connection = 2.5
+rpc-rate = 8
 connect-rate = 0.5
 `
 	env := strings.Split(`MARU_LISTEN=localhost:1, :2
@@ -201,6 +202,7 @@ MARU_CONNECT_WEBHOOK_HEADER=Cookie, User-Agent
 MARU_CONNECT_WEBHOOK_TIMEOUT=1s
 MARU_PUBLISH_RATE=5
 MARU_PUBLISH_RATE_PER_CONNECTION=2.5
+MARU_RPC_RATE=8
 MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
@@ -250,6 +252,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		ConnectWebhookTimeout:    config.Duration(time.Second),
 		PublishRate:              5,
 		PublishRatePerConnection: 2.5,
+		RPCRate:                  8,
 		ConnectRate:              0.5,
 	}
 	for name, load := range map[string]func(s *config.Serve) error{

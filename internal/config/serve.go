@@ -51,6 +51,7 @@ type Serve struct {
 	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Most live connections from one address; 0 means no limit."`
 	PublishRate              float64  `toml:"publish-rate" group:"Limits:" default:"0" help:"Publications a second by one person (by one address if anonymous); 0 means no limit."`
 	PublishRatePerConnection float64  `toml:"publish-rate-per-connection" group:"Limits:" default:"0" help:"Publications a second on one WebSocket; 0 means no limit."`
+	RPCRate                  float64  `toml:"rpc-rate" group:"Limits:" default:"0" help:"Remote calls a second by one person (by one address if anonymous); 0 means no limit."`
 	ConnectRate              float64  `toml:"connect-rate" group:"Limits:" default:"0" help:"Live connections begun a second by one person (by one address if anonymous); 0 means no limit."`
 
 	ServerContextTakeover bool `toml:"server-context-takeover" group:"Compression:" help:"Compress messages to a WebSocket with its earlier messages as context: smaller, but once per connection."`

@@ -161,6 +161,16 @@ func Deflate(dst, payload []byte, windowBits int) ([]byte, error) {
 	return deflate(dst, payload, windowBits, nil)
 }
 
+// DeflatePart is Deflate for a part of a message that is not its last. Each part is compressed by
+// itself; joined, the parts are the compressed message (RFC 7692 §7.2.1).
+func DeflatePart(dst, payload []byte, windowBits int) ([]byte, error) {
+	dst, err := deflate(dst, payload, windowBits, nil)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, flushTail...), nil
+}
+
 // deflate is Deflate for a message that may refer to earlier bytes, said, at most a window
 // of them.
 func deflate(dst, payload []byte, windowBits int, said []byte) ([]byte, error) {

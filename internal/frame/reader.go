@@ -81,6 +81,9 @@ type Reader struct {
 // connection, once the last event's payload is no longer needed.
 func (r *Reader) Idle() bool { return r.err == nil && !r.inFrame && r.op == 0 && r.nPart == 0 }
 
+// Held returns how much memory the message under way has, in bytes.
+func (r *Reader) Held() int { return cap(r.message) + cap(r.inflated) }
+
 // keepBytes is the most that a reader keeps of its buffers, both together, when
 // it is reset.
 const keepBytes = 64 << 10

@@ -190,8 +190,13 @@ func (m *multiplex) Publisher(who auth.Identity, secret string) (owner string, s
 }
 
 // MayPublish is Admission.MayPublish.
-func (m *multiplex) MayPublish(who auth.Identity, channel string) error {
-	return m.endpoint.Admission.MayPublish(who, m.entry.Addr(), &m.pace, channel)
+func (m *multiplex) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
+	return m.endpoint.mayPublish(ctx, who, m.entry.Addr(), &m.pace, channel)
+}
+
+// MayCall is Admission.MayCall.
+func (m *multiplex) MayCall(ctx context.Context, who auth.Identity, method string) error {
+	return m.endpoint.Admission.MayCall(ctx, who, m.entry.Addr(), method)
 }
 
 // Subscribe joins a channel.

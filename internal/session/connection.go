@@ -8,7 +8,8 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe waits. None of them calls the session back before it returns, except Recheck.
+// Subscribe, MayPublish and MayCall may wait. None of them calls the session back before it
+// returns, except Recheck.
 type Connection interface {
 	// ID identifies the connection within the server, for back ends.
 	ID() string
@@ -42,9 +43,13 @@ type Connection interface {
 	Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare)
 
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
-	// limits. It is called once for each publication. Errors: those of Options.Allow,
-	// CodeRateLimited.
-	MayPublish(who auth.Identity, channel string) error
+	// limits. It is called once for each publication, right before it is made. With
+	// Options.AllowWaits it may wait, also for room to publish from a goroutine. Errors: those
+	// of Options.Allow, CodeRateLimited.
+	MayPublish(ctx context.Context, who auth.Identity, channel string) error
+
+	// MayCall checks whether who may call a method now, likewise, once for each call.
+	MayCall(ctx context.Context, who auth.Identity, method string) error
 
 	// Subscribe joins a channel. It sends Subscribed as the reply to ref (not if ref is 0),
 	// then the replay, then live publications, without a hole or a duplicate between them. On

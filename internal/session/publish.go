@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
@@ -23,16 +25,16 @@ type Published struct {
 	maru.Published
 }
 
-func (s *Session) publish(c Publish, who auth.Identity) {
+func (s *Session) publish(ctx context.Context, c Publish, who auth.Identity) {
 	err := maru.CheckChannel(c.Channel)
 	if err == nil {
-		err = s.conn.MayPublish(who, c.Channel)
+		err = s.conn.MayPublish(ctx, who, c.Channel)
 	}
 	if err == nil {
 		err = c.Options.Check()
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("publish", c.Ref, err)
 		return
 	}
 	c.Publication.User = who.User
@@ -42,7 +44,7 @@ func (s *Session) publish(c Publish, who auth.Identity) {
 	s.options.Submit(channel, c.Publication, c.Options, func(done maru.Published, err error) {
 		s.finished()
 		if err != nil {
-			s.fail(ref, err)
+			s.fail("publish", ref, err)
 			return
 		}
 		s.answer(ref, Published{channel, done})

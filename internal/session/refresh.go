@@ -33,11 +33,11 @@ func (s *Session) refresh(ctx context.Context, c Refresh, who auth.Identity) {
 		err = s.conn.Attach(next)
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("refresh", c.Ref, err)
 		return
 	}
 	if s.become(next) {
 		s.answer(c.Ref, Refreshed{next.User, expires(next)})
-		s.Review(next, func(d auth.Decision) error { return s.options.Allow(d.Who, d.Do, d.Channel) })
+		s.Review(next, func(d auth.Decision) error { return s.options.Allow(ctx, d.Who, d.Do, d.Channel) })
 	}
 }

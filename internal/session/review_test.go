@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 
@@ -61,5 +62,21 @@ func TestRefreshReviews(t *testing.T) {
 		w.mu.Unlock()
 		w.do(session.Refresh{Ref: 7, Token: "kim"})
 		w.want("attach kim", "7 Refreshed", "leave b", "push ended b not_allowed")
+	})
+}
+
+// A change while something is decided has the connection reviewed, after what was decided has
+// begun.
+func TestChangeWhileSomethingBegins(t *testing.T) {
+	connectedWorld(t, func(t *testing.T, w *world) {
+		w.subscribe = func(context.Context, uint64, session.Join) (bool, error) {
+			w.changes.Add(1)
+			return true, nil
+		}
+		w.do(session.Subscribe{Ref: 7, Channel: "a"}, session.Ping{Ref: 8})
+		w.want("7 Subscribed", "recheck", "8 Pong")
+		if got := w.session.Channels(); len(got) != 1 {
+			t.Errorf("subscribed to %v", got)
+		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,6 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	rpcTimeout     = 30 * time.Second
 	maxChannels    = 3
 	epoch          = "e1"
 )
@@ -37,12 +37,16 @@ type world struct {
 	submit    func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 	subscribe func(ctx context.Context, ref uint64, j session.Join) (answered bool, err error)
 	watch     func(who *auth.Identity, end func(error)) error
+	decide    func(ctx context.Context, do auth.Action) // nil: it is decided at once
+
+	changes atomic.Uint64 // by which decisions may fall
 
 	mu      sync.Mutex
 	events  []string               // since want
 	allowed map[auth.Action]bool   // nil: everything
 	asked   []string               // of Allow and MayPublish: USER ACTION CHANNEL
 	failed  map[maru.Code]int      // counted by Options.Failed
+	reports []string               // to it: COMMAND USER: ERROR
 	ends    map[string]func(error) // of the watch on a token of that user
 	offset  uint64
 }
@@ -105,7 +109,7 @@ func newWorld(t *testing.T) *world {
 			return who, nil
 		},
 		Allow:   w.allow,
-		Changes: func() uint64 { return 0 },
+		Changes: w.changes.Load,
 		Watch:   w.watchToken,
 		Failed:  w.count,
 
@@ -124,7 +128,10 @@ func (w *world) placed() maru.Published {
 	return maru.Published{Position: maru.Position{Epoch: epoch, Offset: w.offset}}
 }
 
-func (w *world) allow(who auth.Identity, do auth.Action, channel string) error {
+func (w *world) allow(ctx context.Context, who auth.Identity, do auth.Action, channel string) error {
+	if w.decide != nil {
+		w.decide(ctx, do)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, fmt.Sprint(who.User, " ", do, " ", channel))
@@ -145,10 +152,11 @@ func (w *world) watchToken(who *auth.Identity, end func(error)) (func(), error) 
 	return sync.OnceFunc(func() { w.note("release " + who.User) }), nil
 }
 
-func (w *world) count(code maru.Code) {
+func (w *world) count(command string, who auth.Identity, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.failed[code]++
+	w.failed[maru.ErrorOf(err).Code]++
+	w.reports = append(w.reports, fmt.Sprint(command, " ", who.User, ": ", err))
 }
 
 // The Connection.
@@ -176,10 +184,10 @@ func (w *world) ID() string      { return "1" }
 func (w *world) Pause()          { w.note("pause") }
 func (w *world) Resume()         { w.note("resume") }
 
-// Recheck is called after each command. There was never a change.
+// Recheck is called after each command.
 func (w *world) Recheck(changes uint64) {
-	if changes != 0 {
-		w.t.Errorf("Recheck(%d)", changes)
+	if changes != w.changes.Load() {
+		w.note("recheck")
 	}
 }
 
@@ -192,8 +200,12 @@ func (w *world) Publisher(who auth.Identity, secret string) (owner string, share
 	return who.Publisher(secret, netip.MustParseAddr("192.0.2.1"), false)
 }
 
-func (w *world) MayPublish(who auth.Identity, channel string) error {
-	return w.allow(who, auth.Publish, channel)
+func (w *world) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
+	return w.allow(ctx, who, auth.Publish, channel)
+}
+
+func (w *world) MayCall(ctx context.Context, who auth.Identity, method string) error {
+	return w.allow(ctx, who, auth.Call, method)
 }
 
 func (w *world) Subscribe(ctx context.Context, ref uint64, j session.Join) (session.Subscription, bool, error) {

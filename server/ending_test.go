@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,17 +233,18 @@ func TestReloadWhileSomethingBegins(t *testing.T) {
 				if secure {
 					o.TLSConfig = certified()
 				}
-				var w *world
+				var its atomic.Pointer[world] // the hook's
 				var once sync.Once
 				o.Allow = func(context.Context, server.Caller, server.Action, string) error {
 					once.Do(func() {
-						if err := w.server.Reload(shut.Access); err != nil {
+						if err := its.Load().server.Reload(shut.Access); err != nil {
 							t.Error(err)
 						}
 					})
 					return nil
 				}
-				w = newWorld(t, o)
+				w := newWorld(t, o)
+				its.Store(w)
 				if got := begin(w); got != "not_allowed" {
 					t.Errorf("ended with %q", got)
 				}

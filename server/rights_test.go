@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -275,4 +276,49 @@ func TestRefreshWithFewerChannels(t *testing.T) {
 			t.Errorf("subscribed to %v, want %v", channels, want)
 		}
 	})
+}
+
+// A right that is withdrawn while the program decides about a publication is gone, on every way to
+// publish.
+func TestRevokedWhileAHookDecides(t *testing.T) {
+	t.Parallel()
+	for name, publish := range map[string]func(w *world, proof string) string{
+		"POST": func(w *world, proof string) string {
+			return string(code(w.request("POST", "/channels/room:1", "x", bearer(proof))))
+		},
+		"raw": func(w *world, proof string) string {
+			s := w.dialAs("/channels/room:1", "maru.raw", "maru.token."+proof)
+			s.send(frame.Text, "x")
+			_, reason := s.closed()
+			return reason
+		},
+		"maru.v1": func(w *world, proof string) string {
+			s := w.dialAs("/", "maru.v1", "maru.token."+proof)
+			s.send(frame.Text, `{"id":1,"connect":{}}`)
+			s.next()
+			s.send(frame.Text, `{"id":2,"publish":{"channel":"room:1","data":"x"}}`)
+			return s.ended()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := roomy()
+			var its atomic.Pointer[world] // the hook's
+			o.Allow = func(_ context.Context, _ server.Caller, do server.Action, _ string) error {
+				if do != server.Publish {
+					return nil
+				}
+				_, err := its.Load().server.Revoke(t.Context(), server.Target{User: "kim"}, time.Hour)
+				return err
+			}
+			w := newWorld(t, o)
+			its.Store(w)
+			if got := publish(w, kimsToken(t)); got != "revoked" {
+				t.Errorf("ended with %q", got)
+			}
+			if h, err := w.server.History(t.Context(), "room:1", maru.HistoryQuery{}); err != nil || h.Head != 0 {
+				t.Errorf("published: head %d, %v", h.Head, err)
+			}
+		})
+	}
 }

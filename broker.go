@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 )
 
 // A Broker numbers publications, keeps their history, and carries them to the
@@ -44,8 +45,8 @@ import (
 //   - Transients. A transient publication has no number and is not retained. It is
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
-// All methods are safe for concurrent use. A broker may also be a HeldReporter and a
-// HealthReporter.
+// All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
+// a HealthReporter and a Keeper.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -126,11 +127,32 @@ type Held struct {
 	Channels     int   // channels that are known, also those that retain nothing
 	Publications int   // retained publications
 	Bytes        int64 // what these count towards Retention.Bytes
+	Memory       int64 // bytes of memory that all of it takes, about: publications, heads of channels, idempotency keys
+
+	// Forgotten is how many channels were forgotten since the start because there were too
+	// many that retain nothing. Whoever returns to one may receive a gap without a loss.
+	Forgotten uint64
 }
 
 // Plus returns the sum of both.
 func (h Held) Plus(other Held) Held {
-	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
+	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes, h.Memory + other.Memory, h.Forgotten + other.Forgotten}
+}
+
+// A Shrinker is a Broker that can give memory back. A server calls it near its memory
+// ceiling (server.Options.MaxMemory), before it refuses new connections. Without the method
+// the broker's memory shrinks only by its own limits.
+type Shrinker interface {
+	// Shrink removes retained publications until it has freed that many bytes, counted as
+	// Held.Memory counts them, or until none is left: first the oldest publications of namespaces
+	// that are not listed (BrokerOptions.Listed), then the oldest of all. It returns how many
+	// bytes it has freed. A removed publication is a gap for those that miss it, as one that
+	// is removed because of Retention.Bytes; heads, versions and idempotency keys stay.
+	//
+	// bytes is above 0. Shrink may hold up publishing for milliseconds, and not for seconds:
+	// it may return early, and is called again. It is safe for concurrent use; after Close it
+	// frees nothing.
+	Shrink(bytes int64) (freed int64)
 }
 
 // A HealthReporter is a Broker that can be unable to take publications for a time,
@@ -164,10 +186,16 @@ type Keeper interface {
 // PublishOptions say how a publication is treated.
 type PublishOptions struct {
 	// IdempotencyKey makes a retry safe, within IdempotencyAge. It belongs to the channel and
-	// to Publisher. It has at most MaxIdempotencyKeyBytes; empty means none.
+	// to Publisher. It is valid UTF-8 of at most MaxIdempotencyKeyBytes, compared byte for
+	// byte; empty means none.
 	IdempotencyKey string
-	// Publisher is the owner of the key: a user or an API key; empty for anonymous.
+	// Publisher is the owner of the key: a user, an API key, or whatever else identifies a
+	// client over its connections. Two publishers never share a key.
 	Publisher string
+	// Trusted publishers, such as API keys, are never refused for the number of their keys. A
+	// broker that has its keys in memory bounds those of each other publisher, and then
+	// refuses new ones with CodeRateLimited: within IdempotencyAge no key is forgotten.
+	Trusted bool
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
 	// Transient publications only reach current subscribers: they are not retained and
@@ -183,8 +211,11 @@ const (
 )
 
 // Check reports invalid options. The error's code is CodeBadRequest for an idempotency
-// key that is too long.
+// key that is too long or not valid UTF-8.
 func (o PublishOptions) Check() error {
+	if !utf8.ValidString(o.IdempotencyKey) {
+		return NewError(CodeBadRequest, "the idempotency key is not valid UTF-8")
+	}
 	if n := len(o.IdempotencyKey); n > MaxIdempotencyKeyBytes {
 		return NewError(CodeBadRequest, fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", n, MaxIdempotencyKeyBytes))
 	}

@@ -17,7 +17,7 @@ import (
 // package imports packages of lower layers only, so packages of one layer do not import each
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
-	{"maru"},
+	{"maru", "maru/internal/strict"},
 	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
@@ -45,9 +45,9 @@ var only = map[string][]string{
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
-		"maru/internal/hub", "maru/internal/loop", "maru/internal/request", "maru/internal/session"}, // no other gateway
+		"maru/internal/hub", "maru/internal/loop", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history": {"maru"},
-	"maru/internal/request": {"maru"},
+	"maru/internal/request": {"maru", "maru/internal/strict"},
 	"maru/internal/demo":    {},
 	"maru/internal/metrics": {},
 	"maru/internal/config":  {"maru"},
@@ -71,6 +71,7 @@ var (
 	never   = map[string][]string{
 		"maru":                  outside,
 		"maru/internal/frame":   outside,
+		"maru/internal/strict":  outside,
 		"maru/internal/request": outside,
 		"maru/internal/history": outside,
 		"maru/internal/session": append([]string{"encoding/*"}, outside...),

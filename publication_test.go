@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -77,6 +78,14 @@ func TestPublicationCheck(t *testing.T) {
 	bad.Kind = maru.Binary
 	if err := bad.Check(); err != nil {
 		t.Errorf("binary: %v", err)
+	}
+	for key, want := range map[string]bool{"안": true, strings.Repeat("k", 255): true, strings.Repeat("k", 256): false, "k\xff": false, "k\xed\xa0\x80": false} {
+		p, o := maru.Publication{Key: key}, maru.PublishOptions{IdempotencyKey: key}
+		for _, err := range []error{p.Check(), o.Check()} {
+			if (err == nil) != want || err != nil && !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+				t.Errorf("the key %.10q: %v", key, err)
+			}
+		}
 	}
 }
 

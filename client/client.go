@@ -27,6 +27,10 @@ type Client struct {
 	unique string        // of this client, in idempotency keys
 	ids    atomic.Uint64 // of commands
 
+	// secret owns the idempotency keys of an anonymous client over its connections, so that
+	// what is sent again on the next one is published once.
+	secret string
+
 	// Replaced in tests.
 	dial   dialer
 	random func() float64
@@ -115,7 +119,7 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 64<<20)
 	c := &Client{
 		o: o, url: u, log: o.Logger, done: make(chan struct{}), unique: rand.Text(),
-		random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
+		secret: rand.Text(), random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
 		times: defaultTimes, queuedBytes: maxQueuedBytes, changed: make(chan struct{}),
 	}
 	if c.log == nil {
@@ -219,7 +223,7 @@ func (c *Client) place(s *Subscription) *link {
 
 // warn logs a failure that will be tried again.
 func (c *Client) warn(message string, err error, more ...any) {
-	c.log.Warn(message, append(more, "error", err)...)
+	c.log.Warn(message, append(more, "err", err)...)
 }
 
 // ask calls a function of the program, which gets patience to answer.

@@ -514,6 +514,10 @@ func TestATokenIsKeptRefreshedAndMadeAnew(t *testing.T) {
 		if got := f.asked("connect"); !slices.Equal(got, want) || c.State() != client.Open {
 			t.Error("connected with", got, c.State())
 		}
+		// The owner of an anonymous client's idempotency keys stays the same.
+		if all := f.secrets(); len(all[0]) < 16 || len(slices.Compact(all)) != 1 {
+			t.Errorf("secrets %q", all)
+		}
 	})
 }
 

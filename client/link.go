@@ -97,7 +97,7 @@ func (l *link) connect(ctx context.Context) (end ending) {
 	welcomed := make(chan *welcome, 1)
 	l.c.mu.Lock()
 	l.conn, conn.wire = conn, wire
-	conn.ask("connect", connectCommand{Token: l.token}, func(m *message, err error) {
+	conn.ask("connect", connectCommand{Token: l.token, Secret: l.c.secret}, func(m *message, err error) {
 		var f *failure
 		switch {
 		case err == nil && m.Connect != nil:

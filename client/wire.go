@@ -106,7 +106,8 @@ func milliseconds(ms float64, most time.Duration) time.Duration {
 // The bodies of commands.
 
 type connectCommand struct {
-	Token string `json:"token,omitempty"`
+	Token  string `json:"token,omitempty"`
+	Secret string `json:"secret,omitempty"`
 }
 
 type subscribeCommand struct {

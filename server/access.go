@@ -16,10 +16,10 @@ import (
 // Access holds the rules of the namespaces, the proofs of identity, and the rate limits.
 // Server.Reload replaces all of it while the server runs.
 type Access struct {
-	// Namespaces hold the rules and the retention of each namespace. A namespace that is not
-	// listed follows maru.DefaultNamespace; what no rule allows is refused. nil: no rules, so
-	// every client that may connect may do everything. Options.Open is ignored unless
-	// Namespaces is nil.
+	// Namespaces hold the rules and the retention of each namespace. A namespace that is
+	// not listed follows maru.DefaultNamespace; actions without a rule are refused. nil: no
+	// rules, so every client that may connect may do everything. Options.Open is ignored
+	// unless Namespaces is nil.
 	Namespaces map[string]Namespace
 	// Nicknames lets people sign in under a name that they choose, even with Namespaces.
 	// Without Namespaces they always may.
@@ -242,6 +242,12 @@ func (s *Server) retention(namespace string) maru.Retention {
 	return s.access.Load().namespace(namespace).Retention.Or(maru.Retention{
 		Publications: s.options.HistoryPublications, Age: s.options.HistoryAge, Bytes: s.options.HistoryBytes,
 	})
+}
+
+// listed reports whether the operator has named the namespace.
+func (s *Server) listed(namespace string) bool {
+	_, listed := s.access.Load().Namespaces[namespace]
+	return listed
 }
 
 // maxHz returns the most publications of each key that a subscriber of a channel receives in a

@@ -143,17 +143,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handler is the Server as its own listeners call it.
 type handler struct{ *Server }
 
-// AtOnce implements front.Prompt. A request is decided by its headers alone if no hook decides
+// Inline implements front.InlineHandler. A request is decided by its headers alone if no hook decides
 // about it, it needs no identification, asks for no history, and begins no protocol of a
 // gateway's own.
-func (h handler) AtOnce(r *http.Request) bool {
+func (h handler) Inline(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
 		if h.routes[i].Matches(path, r) {
 			return false
 		}
 	}
-	return h.authenticator.Prompt() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
@@ -170,6 +170,7 @@ func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publicatio
 // PublishWith is Publish with options: an idempotency key, a version, or transient. Errors
 // besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
 func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+	o.Trusted = true // the program itself
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.Published{}, err
 	}

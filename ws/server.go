@@ -150,12 +150,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// prompt is the server as its own listeners have it.
-type prompt struct{ *Server }
+// inline is the server as its own listeners call it.
+type inline struct{ *Server }
 
-// AtOnce is front.Prompt's. Callbacks may wait, and keep the request.
-func (p prompt) AtOnce(*http.Request) bool {
-	return p.OnHandshake == nil && p.OnConnection == nil && p.CheckOrigin == nil
+// Inline implements front.InlineHandler. Callbacks may wait, and keep the request.
+func (i inline) Inline(*http.Request) bool {
+	return i.OnHandshake == nil && i.OnConnection == nil && i.CheckOrigin == nil
 }
 
 // accept makes the request a connection and lets it begin. A nil one was answered
@@ -242,7 +242,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handsha
 		return handler{made}
 	}); err != nil {
 		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
-			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "error", err)
+			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "err", err)
 		}
 		return nil, nil
 	}
@@ -382,7 +382,7 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	}
 	timeout := cmp.Or(s.HandshakeTimeout, 10*time.Second)
 	h := &http.Server{
-		Handler:           prompt{s},
+		Handler:           inline{s},
 		ReadHeaderTimeout: timeout,
 		ReadTimeout:       timeout, // of a body that should not be there, and of silence after a refusal
 		WriteTimeout:      timeout,

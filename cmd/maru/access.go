@@ -71,7 +71,7 @@ func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Log
 		defer close(done)
 		for range hangups {
 			if err := reload(live, s); err != nil {
-				log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", c.Config, "error", err)
+				log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", c.Config, "err", err)
 				continue
 			}
 			log.Info("configuration file reloaded: namespaces, keys and limits", "file", c.Config)

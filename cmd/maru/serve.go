@@ -195,7 +195,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	if c.Demo {
 		running.Go(func() {
 			if err := demo.Run(content, 0, quotes(live)); err != nil {
-				log.Error("cannot publish sample prices", "error", err)
+				log.Error("cannot publish sample prices", "err", err)
 			}
 		})
 	}

@@ -121,12 +121,14 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // WriteError is auth.WriteError, with Retry-After if a later attempt may succeed.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	switch maru.ErrorOf(err).Code.Status() {
-	case http.StatusServiceUnavailable:
+	switch e := maru.ErrorOf(err); {
+	case e.RetryAfter > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	case e.Code.Status() == http.StatusServiceUnavailable:
 		if w.Header().Get("Retry-After") == "" {
 			w.Header().Set("Retry-After", retryAfter)
 		}
-	case http.StatusTooManyRequests:
+	case e.Code.Status() == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	}
 	auth.WriteError(w, r, err)

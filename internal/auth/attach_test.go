@@ -98,8 +98,8 @@ func TestAttachAnonymousAndUnknown(t *testing.T) {
 	}
 }
 
-// However Attach, detach and sign-out meet, no connection outlives its session:
-// each either was refused, or left by itself, or was told once.
+// Attach, detach and sign-out at the same time: no connection outlives its session. Each is
+// refused, or leaves by itself, or is ended once.
 func TestAttachAndSignOutRace(t *testing.T) {
 	t.Parallel()
 	const connections = 8
@@ -128,7 +128,7 @@ func TestAttachAndSignOutRace(t *testing.T) {
 		for i := range connections {
 			n := told[i].Load()
 			if n > 1 || refused[i] && n != 0 || !refused[i] && !left[i] && n != 1 {
-				t.Fatalf("connection %d: refused %v, left %v, told %d times", i, refused[i], left[i], n)
+				t.Fatalf("connection %d: refused %v, left %v, ended %d times", i, refused[i], left[i], n)
 			}
 		}
 		if _, err := s.Attach(who.Session, func() {}); code(err) != maru.CodeRevoked {
@@ -137,7 +137,7 @@ func TestAttachAndSignOutRace(t *testing.T) {
 	}
 }
 
-// Of many who want a nickname at once, one gets it.
+// Of many sessions that ask for a nickname at once, one gets it.
 func TestNicknameRace(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t)

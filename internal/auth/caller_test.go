@@ -275,15 +275,15 @@ func TestCheckProxies(t *testing.T) {
 
 		"page over TLS through the proxy": secure(check{policy: proxied, host: "example.com", remote: nginx,
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}}),
-		"the same, but nobody trusts the proxy": {policy: auth.Policy{Loopback: true, Hosts: []string{"example.com"}}, host: "example.com", remote: nginx,
+		"the same, but the proxy is not trusted": {policy: auth.Policy{Loopback: true, Hosts: []string{"example.com"}}, host: "example.com", remote: nginx,
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
-		"the same, from a stranger": {policy: proxied, host: "example.com",
+		"the same, from an untrusted address": {policy: proxied, host: "example.com",
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
 		"public name without --host": {policy: auth.Policy{Loopback: true, TrustedProxies: prefixes("127.0.0.1/32")}, host: "example.com", remote: nginx, code: maru.CodeWrongHost},
 	})
 }
 
-// A refusal tells the operator which flag lifts it.
+// A refusal names the flag that lifts it.
 func TestRefusalNamesItsRemedy(t *testing.T) {
 	t.Parallel()
 	for remedy, c := range map[string]check{
@@ -301,7 +301,7 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 	}
 }
 
-// What a stranger sends is escaped and cut in messages, which reach logs.
+// Untrusted text is escaped and cut in messages, which reach logs.
 func TestRefusalIsFitForLogs(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, auth.Policy{Loopback: true})

@@ -1,6 +1,9 @@
 package auth
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Identity is the authenticated sender of a request. The zero value is anonymous.
 type Identity struct {
@@ -21,13 +24,24 @@ type Grant struct {
 // some rule allows.
 func (who Identity) Server() bool { return who.Grant != nil && who.Grant.Key != "" }
 
-// Publisher is the owner of idempotency keys: the person's name, or a string for the API key
-// that no person can have as a name.
-func (who Identity) Publisher() string {
-	if who.Server() {
-		return "\x00" + who.Grant.Key
+// Publisher returns the owner of idempotency keys, and whether it is trusted: the API key, the
+// person, the cookie's session, the secret that a client keeps over its connections, or else
+// the address (of IPv6 the network of 64 bits). No two kinds can have the same owner.
+func (who Identity) Publisher(secret string, addr netip.Addr) (owner string, trusted bool) {
+	switch {
+	case who.Server():
+		return "\x00key:" + who.Grant.Key, true
+	case who.User != "":
+		return who.User, false
+	case who.Session != "":
+		return "\x00session:" + who.Session, false
+	case secret != "":
+		return "\x00secret:" + secret, false
+	case addr.Is6() && !addr.Is4In6():
+		network, _ := addr.WithZone("").Prefix(64)
+		return "\x00address:" + network.String(), false
 	}
-	return who.User
+	return "\x00address:" + addr.Unmap().String(), false
 }
 
 // expires is when the grant ends; zero: never.

@@ -8,8 +8,8 @@ import (
 	"net/netip"
 )
 
-// Policy has the operator's settings of who may connect. The zero value is strict: same
-// origin only, not open, no trusted proxy.
+// Policy has the operator's settings for requests and connections. The zero value is
+// strict: same origin only, not open, no trusted proxy.
 type Policy struct {
 	// Open is open mode: there are no rules, and everybody may do everything.
 	Open bool

@@ -9,11 +9,11 @@ import (
 )
 
 var everybody = map[string]auth.Identity{
-	"nobody":   {},
-	"kim":      {User: "kim", Session: "S"},
-	"token":    {User: "lee", Grant: &auth.Grant{Channels: []string{"in:kim", "deep:*", "*", "se*", "exact"}}},
-	"nameless": {Grant: &auth.Grant{Channels: []string{"in:kim"}}},
-	"key":      {Grant: &auth.Grant{Key: "1a2b"}},
+	"anonymous": {},
+	"kim":       {User: "kim", Session: "S"},
+	"token":     {User: "lee", Grant: &auth.Grant{Channels: []string{"in:kim", "deep:*", "*", "se*", "exact"}}},
+	"nameless":  {Grant: &auth.Grant{Channels: []string{"in:kim"}}},
+	"key":       {Grant: &auth.Grant{Key: "1a2b"}},
 }
 
 func TestRules(t *testing.T) {
@@ -24,7 +24,7 @@ func TestRules(t *testing.T) {
 		allowed []string
 	}{
 		{maru.Nobody, "in:kim", nil},
-		{maru.Anyone, "in:kim", []string{"nobody", "kim", "token", "nameless", "key"}},
+		{maru.Anyone, "in:kim", []string{"anonymous", "kim", "token", "nameless", "key"}},
 		{maru.SignedIn, "in:kim", []string{"kim", "token", "key"}},
 		{maru.Own, "in:kim", []string{"kim", "key"}},
 		{maru.Own, "in:lee:drafts", []string{"token", "key"}},

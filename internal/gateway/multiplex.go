@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
@@ -166,6 +167,9 @@ func (m *multiplex) Resume() { m.conn.Resume() }
 
 // Attach sets the identity of the client.
 func (m *multiplex) Attach(who auth.Identity) error { return attach(m, who) }
+
+// Addr is the address of the client.
+func (m *multiplex) Addr() netip.Addr { return m.entry.Addr() }
 
 // MayPublish is Admission.MayPublish.
 func (m *multiplex) MayPublish(ctx context.Context, who auth.Identity, channel string) error {

@@ -60,7 +60,7 @@ func (s *Subscriber) publish(ctx context.Context, p *maru.Publication, own *admi
 		return false
 	}
 	p.User = who.User
-	e.Submit(channel, p, maru.PublishOptions{Publisher: who.Publisher()}, s.published)
+	e.Submit(channel, p, maru.PublishOptions{}, s.published)
 	return true
 }
 

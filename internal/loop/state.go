@@ -6,7 +6,7 @@ import "fmt"
 // one whose connection the loop has not taken over yet.
 //
 //	kind    what the connection is; never changes
-//	phase   how far its life has come
+//	phase   the stage of its life
 //	input   what holds its reading up
 //	output  what holds its writing up
 //
@@ -16,22 +16,22 @@ const framingBits = 2
 const (
 	kindFraming   uint32 = 1<<framingBits - 1
 	kindClient    uint32 = 1 << (iota + framingBits - 1) // we dialled
-	kindTLS                                              // what is read and written goes through crypto/tls
-	kindRecovers                                         // knows what to do when it was slow
-	kindTakesOver                                        // compresses for itself: see contexts
+	kindTLS                                              // its bytes go through crypto/tls
+	kindRecovers                                         // its client recovers after it was closed as slow
+	kindTakesOver                                        // has a compression context of its own: see contexts
 	kindHeartbeat                                        // its handler gives heartbeats
 
-	phaseAwaiting  // its first request is read or decided on
+	phaseAwaiting  // its first request is being read or decided on
 	phaseConnected // the loop has taken it over
-	phaseCloseSent // our close frame, or what stands for it, is in the queue or out
-	phaseCloseRead // the peer's close frame has come
-	phaseFailed    // it ends for a reason of ours: input is thrown away
+	phaseCloseSent // our close frame, or the response in its place, is queued or written
+	phaseCloseRead // the peer's close frame has arrived
+	phaseFailed    // it ends for a reason of ours: input is discarded
 	phaseShut      // we have shut our sending half
 	phasePeerShut  // the peer has shut its own
 
 	inPaused // not to be read
-	inMuted  // reading is over; what follows from that is posted
-	inUnread // something may have come while it was not to be read
+	inMuted  // reading is over; the next step is posted
+	inUnread // input may have arrived while it was paused
 	inListed // on the ready list
 	inPinged // a ping waits for a sign of life
 
@@ -53,11 +53,11 @@ const (
 // set, and no other group has something for the connection, which needs outSharing.
 const needsQueue = outHeld | outArmed | outQueued | phaseCloseSent | kindClient | kindTakesOver
 
-// rule is one law of the states that connections have between two turns: a state with one
-// of when, and none of unless, has one of oneOf and none of no.
+// rule is a rule for the states of connections between two turns: a state with one of when,
+// and none of unless, has one of oneOf and none of no.
 type rule struct {
 	when, unless uint32
-	oneOf        uint32 // 0: this asks for nothing
+	oneOf        uint32 // 0: no requirement
 	no           uint32
 	reason       string
 }

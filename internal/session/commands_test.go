@@ -116,7 +116,7 @@ func TestPublish(t *testing.T) {
 	t.Parallel()
 	given := maru.PublishOptions{IdempotencyKey: "k", Version: 7, Transient: true, Publisher: "somebody else"}
 	for token, want := range map[string]struct{ user, publisher string }{
-		"kim": {"kim", "kim"}, "anonymous": {"", ""}, "key": {"", "\x00back end"},
+		"kim": {"kim", "kim"}, "anonymous": {"", "\x00address:192.0.2.1"}, "key": {"", "\x00key:back end"},
 	} {
 		t.Run(token, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -133,7 +133,7 @@ func TestPublish(t *testing.T) {
 					t.Errorf("%+v, want %+v", got, want)
 				}
 				wantOptions := given
-				wantOptions.Publisher = want.publisher
+				wantOptions.Publisher, wantOptions.Trusted = want.publisher, token == "key"
 				if options != wantOptions {
 					t.Errorf("%+v, want %+v", options, wantOptions)
 				}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net/netip"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -29,6 +30,10 @@ type Connection interface {
 	// with an error that has a code, and then nothing has changed. It closes the connection
 	// when the identity expires or is revoked.
 	Attach(who auth.Identity) error
+
+	// Addr is the address of the client, which owns the idempotency keys of a client that has
+	// nothing better.
+	Addr() netip.Addr
 
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
 	// limits. It is called once for each publication. With Options.AllowWaits it may wait, also

@@ -20,6 +20,7 @@ type Session struct {
 	paused   bool
 	inflight int32 // publications in progress
 	identity auth.Identity
+	secret   string      // of Connect
 	timer    *time.Timer // for Connect to arrive; nil: it has
 	work     *work       // nil: no command waits, and no remote call is in progress
 	channels []subscription

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -183,6 +184,8 @@ func (w *world) Attach(who auth.Identity) error {
 	w.note("attach " + who.User)
 	return w.refuse
 }
+
+func (w *world) Addr() netip.Addr { return netip.MustParseAddr("192.0.2.1") }
 
 func (w *world) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
 	return w.allow(ctx, who, auth.Publish, channel)

@@ -102,6 +102,9 @@ func (m *multiplex) Message(op frame.Opcode, data []byte) {
 	m.session.Do(c)
 }
 
+// Gone ends the session early: its replies cannot arrive any more.
+func (m *multiplex) Gone() { m.session.Closed() }
+
 // Closed handles the end of the connection.
 func (m *multiplex) Closed(code int, reason string, err error) {
 	if reason == "" && err != nil {

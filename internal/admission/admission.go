@@ -15,9 +15,6 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// retryAfter is the Retry-After of a refusal with 503, in seconds.
-const retryAfter = "5"
-
 // Admission admits live connections, lists them, and logs when they open and close. The
 // exported fields are set before use; all but Drain are needed.
 type Admission struct {
@@ -74,11 +71,11 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 	if err != nil {
 		return auth.Identity{}, Reservation{}, err
 	}
-	addr := auth.CallerFrom(r.Context()).Addr
-	if err := a.Rates.Connect(who, addr); err != nil {
+	caller := auth.CallerFrom(r.Context())
+	if err := a.Rates.Connect(who, caller.Addr); err != nil {
 		return auth.Identity{}, Reservation{}, err
 	}
-	res, err := a.Registry.Reserve(addr)
+	res, err := a.Registry.Reserve(caller.Holder(who), caller.Addr)
 	return who, res, err
 }
 
@@ -115,21 +112,6 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		slog.String("method", r.Method), slog.String("path", r.URL.Path))
 	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
-	}
-	WriteError(w, r, err)
-}
-
-// WriteError is auth.WriteError, with Retry-After if a later attempt may succeed.
-func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	switch e := maru.ErrorOf(err); {
-	case e.RetryAfter > 0:
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	case e.Code.Status() == http.StatusServiceUnavailable:
-		if w.Header().Get("Retry-After") == "" {
-			w.Header().Set("Retry-After", retryAfter)
-		}
-	case e.Code.Status() == http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "1")
 	}
 	auth.WriteError(w, r, err)
 }

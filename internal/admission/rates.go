@@ -9,6 +9,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/shares"
 )
 
 // Rate limits how often something may happen: PerSecond times a second, and Burst times at
@@ -142,7 +143,7 @@ func personOf(who auth.Identity, addr netip.Addr) personID {
 	if who.User != "" {
 		return personID{user: who.User}
 	}
-	return personID{addr: blockOf(addr)}
+	return personID{addr: shares.Block(addr)}
 }
 
 // paces has the due time of each person.

@@ -55,7 +55,8 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		return
 	}
 	p.User = who.User
-	o.Publisher, o.Trusted = who.Publisher("", auth.CallerFrom(r.Context()).Addr)
+	caller := auth.CallerFrom(r.Context())
+	o.Publisher, o.Share = who.Publisher("", caller.Addr, caller.Holder(auth.Identity{}) == 0)
 	done, err := a.Publish(r.Context(), channel, p, o)
 	if err != nil {
 		a.fail(w, r, err)

@@ -106,7 +106,7 @@ func TestCheck(t *testing.T) {
 		{"[namespaces.a]\nmax_hz = 0.0\n[namespaces.b]\nmax_hz = 0.1\n[namespaces.c]\nmax_hz = 1000.0", nil},
 		{"[namespaces.a]\nmax_hz = nan", []string{":2: namespaces.a.max_hz"}},
 
-		// Everything that is wrong is told at once.
+		// All faults are reported at once.
 		{"history = -1\nbacklog = 0\nlog-format = \"\"", []string{":1: history", ":2: backlog", ":3: log-format"}},
 	} {
 		s := config.Defaults()

@@ -284,6 +284,10 @@ func TestBadFile(t *testing.T) {
 		want       []string // the place and the option that the message must name
 	}{
 		{"unknown option", "\n\npling = 1", []string{":3:", `"pling"`}},
+		{"another case", "open = false\nOPEN = true", []string{":2:", `"OPEN"`}},
+		{"another case alone", "\nListen = [\":3000\"]", []string{":2:", `"Listen"`}},
+		{"another case in a table", "[namespaces.Chat]\nhistory = \"anyone\"\nHistory = \"nobody\"", []string{":3:", `"namespaces.Chat.History"`}},
+		{"another case in a line", "namespaces = {x = {History = \"anyone\"}}", []string{":1:", `"namespaces.x.History"`}},
 		{"two unknown options", "pling = 1\nplong = 2", []string{":1:", `"pling"`, ":2:", `"plong"`}},
 		{"unknown table", "open = true\n[limits]\nhistory = 1", []string{":2:", `"limits"`}},
 		{"another file", `config = "other.toml"`, []string{":1:", `"config"`}},

@@ -133,7 +133,10 @@ func TestPublish(t *testing.T) {
 					t.Errorf("%+v, want %+v", got, want)
 				}
 				wantOptions := given
-				wantOptions.Publisher, wantOptions.Trusted = want.publisher, token == "key"
+				wantOptions.Publisher = want.publisher
+				if token == "key" {
+					wantOptions.Share = maru.NoShare
+				}
 				if options != wantOptions {
 					t.Errorf("%+v, want %+v", options, wantOptions)
 				}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"net/netip"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -31,9 +30,9 @@ type Connection interface {
 	// when the identity expires or is revoked.
 	Attach(who auth.Identity) error
 
-	// Addr is the address of the client, which owns the idempotency keys of a client that has
-	// nothing better.
-	Addr() netip.Addr
+	// Publisher returns the owner of the client's idempotency keys, and its share: see
+	// auth.Identity.Publisher.
+	Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare)
 
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
 	// limits. It is called once for each publication. With Options.AllowWaits it may wait, also

@@ -19,7 +19,7 @@
 // until there is room. A remote call that is one more than maru.MaxCalls waits in the queue for
 // one of them to end.
 //
-// There is one file for each command: its fields, its reply, and what it does.
+// There is one file for each command: its fields, its reply, and its work.
 //
 // # Concurrency
 //

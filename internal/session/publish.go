@@ -15,7 +15,7 @@ type Publish struct {
 	// Publication belongs to the session from then on, which sets its User. The decoder has
 	// checked it: see maru.Publication.Check.
 	Publication *maru.Publication
-	Options     maru.PublishOptions // the session sets Publisher and Trusted
+	Options     maru.PublishOptions // the session sets Publisher and Share
 }
 
 // Published is the reply to Publish. It is sent when the publication has its position, maybe
@@ -38,7 +38,7 @@ func (s *Session) publish(ctx context.Context, c Publish, who auth.Identity) {
 		return
 	}
 	c.Publication.User = who.User
-	c.Options.Publisher, c.Options.Trusted = who.Publisher(s.secret, s.conn.Addr())
+	c.Options.Publisher, c.Options.Share = s.conn.Publisher(who, s.secret)
 	ref, channel := c.Ref, c.Channel // all that is kept of the command until it is done
 	s.started()
 	s.options.Submit(channel, c.Publication, c.Options, func(done maru.Published, err error) {

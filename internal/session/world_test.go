@@ -31,7 +31,7 @@ type world struct {
 	session session.Session
 	refuse  error // of Attach
 
-	// What the server does; newWorld sets each to something that succeeds.
+	// The server's functions; newWorld sets each to one that succeeds.
 	history   func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
 	submit    func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 	subscribe func(ctx context.Context, ref uint64, j session.Join) (answered bool, err error)
@@ -48,8 +48,7 @@ type world struct {
 	offset  uint64
 }
 
-// inWorld runs a test with a session that has begun, by somebody whom the handshake calls
-// kim.
+// inWorld runs a test with a session that has begun, of the user kim by its handshake.
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
@@ -185,7 +184,9 @@ func (w *world) Attach(who auth.Identity) error {
 	return w.refuse
 }
 
-func (w *world) Addr() netip.Addr { return netip.MustParseAddr("192.0.2.1") }
+func (w *world) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {
+	return who.Publisher(secret, netip.MustParseAddr("192.0.2.1"), false)
+}
 
 func (w *world) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
 	return w.allow(ctx, who, auth.Publish, channel)

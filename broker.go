@@ -192,16 +192,25 @@ type PublishOptions struct {
 	// Publisher is the owner of the key: a user, an API key, or whatever else identifies a
 	// client over its connections. Two publishers never share a key.
 	Publisher string
-	// Trusted publishers, such as API keys, are never refused for the number of their keys. A
-	// broker that has its keys in memory bounds those of each other publisher, and then
-	// refuses new ones with CodeRateLimited: within IdempotencyAge no key is forgotten.
-	Trusted bool
+	// Share says how many keys the publisher may have. A broker that has its keys in memory
+	// bounds those of each publisher, and then refuses new ones with CodeRateLimited: within
+	// IdempotencyAge no key is forgotten.
+	Share KeyShare
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
 	// Transient publications only reach current subscribers: they are not retained and
 	// have no number. Version is ignored.
 	Transient bool
 }
+
+// KeyShare says which bounds of idempotency keys apply to a publisher.
+type KeyShare uint8
+
+const (
+	OneShare  KeyShare = iota // the bound of each publisher, and that of all together
+	AllShares                 // only that of all together: the publisher may be many people
+	NoShare                   // none: an API key, or the program itself
+)
 
 const (
 	// IdempotencyAge is for how long an idempotency key is remembered.

@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/dirlock", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -43,11 +43,12 @@ var only = map[string][]string{
 	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/dirlock"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
-	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop"},
+	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
 		"maru/internal/hub", "maru/internal/loop", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history": {"maru"},
 	"maru/internal/request": {"maru", "maru/internal/strict"},
+	"maru/internal/shares":  {},
 	"maru/internal/demo":    {},
 	"maru/internal/metrics": {},
 	"maru/internal/config":  {"maru"},
@@ -74,6 +75,7 @@ var (
 		"maru/internal/strict":  outside,
 		"maru/internal/request": outside,
 		"maru/internal/history": outside,
+		"maru/internal/shares":  outside,
 		"maru/internal/session": append([]string{"encoding/*"}, outside...),
 		"maru/internal/hub":     append([]string{"encoding/*"}, outside...),
 	}
@@ -147,8 +149,8 @@ func TestDependenciesHaveOneHome(t *testing.T) {
 	}
 }
 
-// packages returns the imports of every package of this module on any system, without those of
-// its tests. The module is called maru here, whatever its path is.
+// packages returns the imports of every package of this module on any system, without those
+// of its tests. The module is called maru here; its real path may differ.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	all := make(map[string][]string)

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"unicode/utf8"
 )
 
 // Client is a connection to a server that reconnects by itself. Make it with New or Dial, and
@@ -99,7 +101,7 @@ func (c *Client) opened(ctx context.Context) error {
 	}
 }
 
-// begin is New, with what tests change.
+// begin is New, with options for tests.
 func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -235,6 +237,15 @@ func ask[T any](ctx context.Context, what string, get func(context.Context) (T, 
 		err = fmt.Errorf("%s: %w", what, err)
 	}
 	return v, err
+}
+
+// askToken calls a function of the program that returns a token.
+func askToken(ctx context.Context, get func(context.Context) (string, error)) (string, error) {
+	token, err := ask(ctx, "get a token", get)
+	if err == nil && !utf8.ValidString(token) {
+		return "", errors.New("get a token: it is not valid UTF-8")
+	}
+	return token, err
 }
 
 // header is the header of a handshake.

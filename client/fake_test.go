@@ -18,8 +18,8 @@ import (
 )
 
 // A fake is a server of maru.v1 without sockets, whose time is that of a synctest bubble.
-// It does what it is told, and keeps what it was told. Where the real server can be
-// brought to do the same, tests use that.
+// It does what the test says, and records its calls. Where the real server can be brought
+// to do the same, tests use that.
 type fake struct {
 	t *testing.T
 

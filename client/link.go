@@ -132,7 +132,7 @@ func (l *link) prepare(ctx context.Context) (header http.Header, err error) {
 		l.token = ""
 	}
 	if l.token == "" && l.c.o.Token != nil {
-		if l.token, err = ask(ctx, "get a token", l.c.o.Token); err != nil {
+		if l.token, err = askToken(ctx, l.c.o.Token); err != nil {
 			l.token = ""
 			return nil, err
 		}
@@ -245,7 +245,7 @@ func (l *link) refreshIn() time.Duration {
 
 // refresh gets a new token and gives it to the server.
 func (l *link) refresh(ctx context.Context, conn *connection, token *string, done chan<- result) {
-	t, err := ask(ctx, "get a token", l.c.o.Token)
+	t, err := askToken(ctx, l.c.o.Token)
 	if err != nil || t == "" {
 		done <- result{err: err}
 		return

@@ -124,6 +124,7 @@ export class Maru extends Target {
    * @param {SubscribeOptions} [options]
    */
   subscribe(channel, options = {}) {
+    check({ channel });
     const sub = ++this.#id;
     const subscription = new Subscription(channel, options, () => {
       this.#subscriptions.delete(sub);
@@ -183,8 +184,9 @@ export class Maru extends Target {
    * @param {Partial<CommandOptions>} [options]
    * @returns {Promise<any>}
    */
-  #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
-    if (this.state === "closed") return Promise.reject(this.error ?? disconnected());
+  async #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
+    check(body);
+    if (this.state === "closed") throw this.error ?? disconnected();
     const call = ++this.#id;
     /** @type {[string, object, CommandOptions]} */
     const command = [name, body, { retry, wait, timeout }];
@@ -395,6 +397,18 @@ export class Maru extends Target {
    */
   #dispatch(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * Throws if a name or key has half a surrogate pair, which no UTF-8 can carry. The server refuses
+ * it too, also in data of kind text.
+ *
+ * @param {any} body of a command
+ */
+function check({ data, ...names }) {
+  for (const name in names) {
+    if (names[name]?.isWellFormed?.() === false) throw new MaruError({ code: name === "channel" ? "bad_channel" : "bad_request", message: `${name} has half a surrogate pair` });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the client takes from the browser or from Node.js. Tests pass their own.
+ * The functions that the client uses of the browser or of Node.js. Tests pass their own.
  *
  * @typedef {object} Port  one end of a message channel to a host
  * @property {(message: any) => void} postMessage

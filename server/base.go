@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/handshake"
 )
 
@@ -50,7 +50,7 @@ func under(base string, next http.Handler) http.Handler {
 		case r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics":
 			next.ServeHTTP(w, r)
 		case !found || r.URL.RawPath != "" && !rawFound:
-			admission.WriteError(w, r, maru.NewError(maru.CodeNotFound, "there is nothing at this address; everything is below "+base+"/"))
+			auth.WriteError(w, r, maru.NewError(maru.CodeNotFound, "there is nothing at this address; everything is below "+base+"/"))
 		case path == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !handshake.IsUpgrade(r):
 			location := url.URL{Path: base + "/", RawQuery: r.URL.RawQuery}
 			w.Header().Set("Location", location.String())

@@ -88,6 +88,10 @@ func (s *Server) watchMemory() {
 func (s *Server) tighten(on bool) {
 	s.overloaded.Store(on)
 	s.registry.Refuse(on)
-	s.engine.Tighten(on)
-	s.hub.Tighten(on)
+	level := 0
+	if on {
+		level = 1
+	}
+	s.engine.Tighten(level)
+	s.hub.Tighten(level)
 }

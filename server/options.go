@@ -83,8 +83,9 @@ type Options struct {
 	BacklogAge      time.Duration
 
 	// ServerContextTakeover and ClientContextTakeover allow WebSockets to compress with
-	// earlier messages of the same side as context (RFC 7692 §7.1.1). Default: neither. With
-	// the first one each publication is compressed for each connection separately. See docs/design/0006-context-takeover.md for what it gains and costs.
+	// earlier messages of the same side as context (RFC 7692 §7.1.1). Default: neither.
+	// With the first one each publication is compressed for each connection separately.
+	// docs/design/0006-context-takeover.md has its gains and costs.
 	ServerContextTakeover, ClientContextTakeover bool
 
 	// HistoryPublications is how many publications a channel retains, HistoryAge
@@ -109,14 +110,14 @@ type Options struct {
 	// only numbers. Default 200.
 	PresenceMaxList int
 
-	// MaxChannels bounds the subscriptions of one connection of the full protocol.
-	// Default 128. Beyond: bad_request.
+	// MaxChannels bounds the subscriptions of one maru.v1 connection. Default 128. Beyond:
+	// bad_request.
 	MaxChannels int
 
-	// RPC answers the requests of clients of the full protocol, with one JSON value and
-	// within 30 s. It is called in a goroutine of its own, 64 at once from one
-	// connection. An error that is a *maru.Error reaches the client as it is, others as
-	// internal. Default: there are no methods, not_found.
+	// RPC answers the requests of maru.v1 clients, with one JSON value, or none. It
+	// may wait; see Hooks. It is called for maru.MaxCalls requests of one connection at once, and
+	// the next ones wait. Without Namespaces everybody may call; Hooks.Allow can refuse. Default:
+	// there are no methods, not_found.
 	RPC func(ctx context.Context, who Caller, method string, data json.RawMessage) (json.RawMessage, error)
 
 	// Gateways are protocols beside those that every server speaks. They are for packages of

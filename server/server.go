@@ -51,6 +51,7 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
+	faults, panics  sparse         // of commands, of hooks
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
 	overloaded      atomic.Bool
@@ -75,12 +76,13 @@ func New(o Options) (*Server, error) {
 	}
 	o = o.withDefaults()
 	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
-		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress),
+		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
-	s.rules.Program = o.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath}), o.Logger)
-	s.authenticator.Connections = s.registry
+	s.faults.log, s.panics.log = o.Logger, o.Logger
+	s.rules.Program = s.allow()
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -125,7 +127,7 @@ func New(o Options) (*Server, error) {
 // answers 503 shutting_down.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.begin() {
-		admission.WriteError(w, r, errShuttingDown)
+		auth.WriteError(w, r, errShuttingDown)
 		return
 	}
 	defer s.requests.end()
@@ -141,8 +143,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handler is the Server as its own listeners call it.
 type handler struct{ *Server }
 
-// Inline implements front.InlineHandler. A request is decided by its headers alone if it needs no
-// identification, asks for no history, and begins no protocol of a gateway's own.
+// Inline implements front.InlineHandler. A request is decided by its headers alone if no hook
+// decides about it, it needs no identification, asks for no history, and begins no protocol of a
+// gateway's own.
 func (h handler) Inline(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
@@ -150,7 +153,7 @@ func (h handler) Inline(r *http.Request) bool {
 			return false
 		}
 	}
-	return h.authenticator.Immediate() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
@@ -167,7 +170,7 @@ func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publicatio
 // PublishWith is Publish with options: an idempotency key, a version, or transient. Errors
 // besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
 func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
-	o.Trusted = true // the program itself
+	o.Share = maru.NoShare // the program itself
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.Published{}, err
 	}

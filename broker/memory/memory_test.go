@@ -260,18 +260,18 @@ func TestKeysHaveShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Options{PublisherKeys: 10, Keys: 25})
 		defer b.Close()
-		submit := func(publisher, key string, trusted bool) (maru.Published, error) {
-			o := maru.PublishOptions{IdempotencyKey: key, Publisher: publisher, Trusted: trusted}
+		submit := func(publisher, key string, share maru.KeyShare) (maru.Published, error) {
+			o := maru.PublishOptions{IdempotencyKey: key, Publisher: publisher, Share: share}
 			return maru.Publish(t.Context(), b, "pay", &maru.Publication{Data: []byte(key)}, o)
 		}
-		first, err := submit("kim", "order-1", false)
+		first, err := submit("kim", "order-1", maru.OneShare)
 		if err != nil {
 			t.Fatal(err)
 		}
 		refused := 0
 		for publisher := range 4 {
 			for i := range 12 {
-				if _, err := submit(strconv.Itoa(publisher), strconv.Itoa(i), false); errors.Is(err, &maru.Error{Code: maru.CodeRateLimited}) {
+				if _, err := submit(strconv.Itoa(publisher), strconv.Itoa(i), maru.OneShare); errors.Is(err, &maru.Error{Code: maru.CodeRateLimited}) {
 					refused++
 					if maru.ErrorOf(err).RetryAfter <= 0 {
 						t.Error("a refusal without RetryAfter")
@@ -285,18 +285,21 @@ func TestKeysHaveShares(t *testing.T) {
 			t.Errorf("%d refused, want all but the 24 that are left", refused)
 		}
 		for i := range 100 {
-			if _, err := submit("\x00backend", strconv.Itoa(i), true); err != nil {
+			if _, err := submit("\x00backend", strconv.Itoa(i), maru.NoShare); err != nil {
 				t.Fatalf("an API key: %v", err)
 			}
 		}
-		if again, err := submit("kim", "order-1", false); err != nil || !again.Replayed || again.Position != first.Position {
+		if _, err := submit("everybody", "0", maru.AllShares); !errors.Is(err, &maru.Error{Code: maru.CodeRateLimited}) {
+			t.Errorf("beyond the bound of all: %v", err)
+		}
+		if again, err := submit("kim", "order-1", maru.OneShare); err != nil || !again.Replayed || again.Position != first.Position {
 			t.Errorf("order-1 again: %+v, %v", again, err)
 		}
 		if _, err := maru.Publish(t.Context(), b, "pay", &maru.Publication{}, maru.PublishOptions{Publisher: "0"}); err != nil {
 			t.Errorf("without a key: %v", err)
 		}
 		time.Sleep(maru.IdempotencyAge)
-		if _, err := submit("0", "new", false); err != nil {
+		if _, err := submit("0", "new", maru.OneShare); err != nil {
 			t.Errorf("ten minutes later: %v", err)
 		}
 	})

@@ -34,7 +34,7 @@ func (ns *namespace) accept(name string, p *maru.Publication, o maru.PublishOpti
 	} else {
 		first := history.Repeat{
 			Key: history.RepeatKey{Channel: name, Publisher: o.Publisher, Key: o.IdempotencyKey},
-			Sum: history.SumOf(p), At: now, Trusted: o.Trusted,
+			Sum: history.SumOf(p), At: now, Share: o.Share,
 		}
 		if offset, known, err := ns.repeats.Find(first.Key, first.Sum, now); known {
 			done = ns.published(offset)

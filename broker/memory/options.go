@@ -26,10 +26,10 @@ type Options struct {
 	// of those that are not listed. Each costs 40 bytes. Default 1,000,000; negative: none.
 	EmptyChannels int
 	// PublisherKeys is the most idempotency keys of a publisher that are remembered, each
-	// for maru.IdempotencyAge. Beyond it new ones are refused with CodeRateLimited, unless
-	// the publisher is trusted. Default 10,000; a key takes some 180 bytes.
+	// for maru.IdempotencyAge. Beyond it new ones are refused with CodeRateLimited, by its
+	// maru.KeyShare. Default 10,000; a key takes some 180 bytes.
 	PublisherKeys int
-	// Keys is the same for all publishers together that are not trusted. Default 500,000.
+	// Keys is the same for all publishers together. Default 500,000.
 	Keys int
 	// Sink receives each publication; see maru.Sink. nil: publications are not delivered.
 	Sink maru.Sink

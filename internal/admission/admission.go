@@ -15,9 +15,6 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// retryAfter is the Retry-After of a refusal with 503, in seconds.
-const retryAfter = "5"
-
 // Admission admits live connections, lists them, and logs when they open and close. The
 // exported fields are set before use; all but Drain are needed.
 type Admission struct {
@@ -56,7 +53,7 @@ func (a *Admission) Allow(r *http.Request, channel string, actions ...auth.Actio
 		return who, err
 	}
 	for _, do := range actions {
-		if err := a.Rules.Allow(who, do, channel); err != nil {
+		if err := a.Rules.Allow(r.Context(), who, do, channel); err != nil {
 			return who, err
 		}
 	}
@@ -74,21 +71,31 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 	if err != nil {
 		return auth.Identity{}, Reservation{}, err
 	}
-	addr := auth.CallerFrom(r.Context()).Addr
-	if err := a.Rates.Connect(who, addr); err != nil {
+	caller := auth.CallerFrom(r.Context())
+	if err := a.Rates.Connect(who, caller.Addr); err != nil {
 		return auth.Identity{}, Reservation{}, err
 	}
-	res, err := a.Registry.Reserve(addr)
+	res, err := a.Registry.Reserve(caller.Holder(who), caller.Addr)
 	return who, res, err
 }
 
 // MayPublish reports whether a client may publish in a channel now. own is the connection's
-// rate limiter, nil if it has none. It does not wait. Errors: CodeNotAllowed, CodeRateLimited.
-func (a *Admission) MayPublish(who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
-	if err := a.Rules.Allow(who, auth.Publish, channel); err != nil {
+// rate limiter, nil if it has none. It waits if the rules do. Errors: those of Rules.Allow,
+// CodeRateLimited.
+func (a *Admission) MayPublish(ctx context.Context, who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
+	if err := a.Rules.Allow(ctx, who, auth.Publish, channel); err != nil {
 		return err
 	}
 	return a.Rates.Publish(who, addr, own)
+}
+
+// MayCall reports whether a client may call a method now. It waits if the rules do. Errors:
+// those of Rules.Allow, CodeRateLimited.
+func (a *Admission) MayCall(ctx context.Context, who auth.Identity, addr netip.Addr, method string) error {
+	if err := a.Rules.Allow(ctx, who, auth.Call, method); err != nil {
+		return err
+	}
+	return a.Rates.Call(who, addr)
 }
 
 // Refuse answers a request for a live connection with err, and logs the reason. The log leaves
@@ -105,21 +112,6 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		slog.String("method", r.Method), slog.String("path", r.URL.Path))
 	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
-	}
-	WriteError(w, r, err)
-}
-
-// WriteError is auth.WriteError, with Retry-After if a later attempt may succeed.
-func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	switch e := maru.ErrorOf(err); {
-	case e.RetryAfter > 0:
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	case e.Code.Status() == http.StatusServiceUnavailable:
-		if w.Header().Get("Retry-After") == "" {
-			w.Header().Set("Retry-After", retryAfter)
-		}
-	case e.Code.Status() == http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "1")
 	}
 	auth.WriteError(w, r, err)
 }

@@ -19,7 +19,7 @@ import (
 func newAdmission(connections int, level slog.Level) (*admission.Admission, *bytes.Buffer) {
 	var log bytes.Buffer
 	return &admission.Admission{
-		Registry:      admission.NewRegistry(connections, 0),
+		Registry:      admission.NewRegistry(connections, 0, nil),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})),
@@ -100,7 +100,8 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	}
 }
 
-// Reasons for the end of connections are a few words, whatever clients send.
+// The counted reasons for the end of connections are a few words, for any close frame of a
+// client.
 func TestTransports(t *testing.T) {
 	t.Parallel()
 	a, _ := newAdmission(0, slog.LevelError)

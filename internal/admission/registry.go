@@ -3,6 +3,7 @@ package admission
 import (
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/shares"
 )
 
 // Live is a live connection as the registry uses it. Its methods are called from any goroutine
@@ -37,39 +39,55 @@ type Info struct {
 	Channels  []string // channels it is subscribed to
 }
 
-// Reservation is a connection that was counted and is not open yet.
-type Reservation struct {
+// origin is where and when a connection began.
+type origin struct {
 	born int64    // nanoseconds after the registry's start; unique, so also the id
 	addr [16]byte // without a zone; zero: none. A netip.Addr has 24 bytes, and there are many connections
+}
+
+// Reservation is a connection that was counted and is not open yet.
+type Reservation struct {
+	origin
+	holder shares.Holder // for which it was counted
 }
 
 // Entry is the part of a live connection that the registry needs: 32 bytes. The zero value is
 // opened in place by Open, and must not be copied.
 type Entry struct {
-	Reservation
+	origin
 	place uint32        // in the slab
-	stage atomic.Uint32 // see Enter and End
+	state atomic.Uint32 // the holder, and in the two lowest bits the stage: see Enter and End
 }
 
 // Open initializes the zero Entry with a reservation.
-func (e *Entry) Open(r Reservation) { e.Reservation, e.place = r, none }
+func (e *Entry) Open(r Reservation) {
+	e.origin, e.place = r.origin, none
+	e.state.Store(uint32(r.holder) << stageBits)
+}
+
+func (e *Entry) holder() shares.Holder { return shares.Holder(e.state.Load() >> stageBits) }
+
+// Everybody reports whether the address may be that of many callers: see auth.Caller.Holder.
+func (e *Entry) Everybody() bool { return e.holder() == 0 }
 
 // Addr returns the client's address: the peer's, or the one that a trusted proxy reported. It
 // is invalid if there is none, as for a Unix socket.
-func (e *Reservation) Addr() netip.Addr {
-	if e.addr == [16]byte{} {
+func (o *origin) Addr() netip.Addr {
+	if o.addr == [16]byte{} {
 		return netip.Addr{}
 	}
-	return netip.AddrFrom16(e.addr).Unmap()
+	return netip.AddrFrom16(o.addr).Unmap()
 }
 
 // ID identifies the connection within this process.
-func (e *Reservation) ID() uint64 { return uint64(e.born) }
+func (o *origin) ID() uint64 { return uint64(o.born) }
 
 // Registry counts and lists live connections, and limits their number in total and by address.
-// The first 64 bits of IPv6 count as one address, because a customer gets that many. It keeps
-// one small entry for each address, and none if addresses are not limited.
+// Of the total one caller holds at most half (package shares). The first 64 bits of IPv6 count as
+// one address, because a customer gets that many. It keeps one small entry for each address, and
+// none if addresses are not limited.
 type Registry struct {
+	shares         *shares.Shares
 	total, perAddr int
 	start          time.Time
 
@@ -85,40 +103,46 @@ type Registry struct {
 // chunkLive is the number of connections in a chunk of the slab: 16 KiB.
 const chunkLive = 1024
 
-// NewRegistry makes a Registry; 0 means no limit.
-func NewRegistry(total, perAddr int) *Registry {
-	r := &Registry{total: total, perAddr: perAddr, start: time.Now()}
+// NewRegistry makes a Registry; 0 means no limit. The log gets the warning of shares.New; it may
+// be nil.
+func NewRegistry(total, perAddr int, log *slog.Logger) *Registry {
+	r := &Registry{total: total, perAddr: perAddr, start: time.Now(), shares: shares.New(int64(total), "connections (--max-connections)", log)}
 	if perAddr > 0 {
 		r.addrs = make(map[netip.Addr]int)
 	}
 	return r
 }
 
-// Reserve counts a connection from a, or refuses it: with CodeTooManyConnections, whose message
-// names the limit, or with CodeOverloaded after Refuse(true). An invalid address counts only in
-// total. Remove gives the reservation back, once.
-func (r *Registry) Reserve(a netip.Addr) (Reservation, error) {
+// Reserve counts a connection of a caller from a, or refuses it: with CodeTooManyConnections,
+// whose message names the limit, or with CodeOverloaded after Refuse(true). An invalid address
+// counts only in total. Remove gives the reservation back, once.
+func (r *Registry) Reserve(h shares.Holder, a netip.Addr) (Reservation, error) {
 	a = plain(a)
-	block := blockOf(a)
+	block := shares.Block(a)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.overloaded:
-		return Reservation{}, maru.NewError(maru.CodeOverloaded, "the server has reached its memory ceiling (--max-memory): try again later")
+		return Reservation{}, auth.ErrOverloaded
 	case r.total > 0 && r.count >= r.total:
 		return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
 			fmt.Sprintf("the server has too many connections (limit %d, --max-connections): try again later", r.total))
 	}
-	if r.addrs != nil && a.IsValid() {
-		if r.addrs[block] >= r.perAddr {
-			return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
-				fmt.Sprintf("too many connections from the address %s (limit %d): close some; if it is a proxy, set --trusted-proxy", block, r.perAddr))
-		}
+	limited := r.addrs != nil && a.IsValid()
+	if limited && r.addrs[block] >= r.perAddr {
+		return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
+			fmt.Sprintf("too many connections from the address %s (limit %d): close some; if it is a proxy, set --trusted-proxy", block, r.perAddr))
+	}
+	if r.shares.Take(h, 1) != nil {
+		return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
+			fmt.Sprintf("too many connections of one caller, from %s: at most half of --max-connections (%d); close some; if it is a proxy, set --trusted-proxy", block, r.total))
+	}
+	if limited {
 		r.addrs[block]++
 	}
 	r.count++
 	r.born = max(r.born+1, int64(time.Since(r.start)))
-	res := Reservation{born: r.born}
+	res := Reservation{origin: origin{born: r.born}, holder: h}
 	if a.IsValid() {
 		res.addr = a.As16()
 	}
@@ -148,7 +172,8 @@ func (r *Registry) Add(live Live) {
 // Remove gives back what Reserve counted, and removes the connection from the list if it was
 // added.
 func (r *Registry) Remove(e *Entry) {
-	block := blockOf(e.Addr())
+	block := shares.Block(e.Addr())
+	r.shares.Give(e.holder(), 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.place != none {
@@ -220,13 +245,3 @@ func (r *Registry) Age(e *Entry) time.Duration { return time.Since(r.start) - ti
 
 // plain normalizes an address: IPv4 is never mapped, and there is no zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
-
-// blockOf returns the block that counts as one address.
-func blockOf(a netip.Addr) netip.Addr {
-	a = plain(a)
-	if a.Is6() {
-		p, _ := a.Prefix(64) // fails only beyond 128 bits
-		return p.Addr()
-	}
-	return a
-}

@@ -15,6 +15,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/shares"
 )
 
 // live is a connection that records what happens to it.
@@ -40,7 +41,7 @@ func (l *live) Close(err error) {
 
 // reserve counts one in, for as long as it works.
 func reserve(r *admission.Registry, a netip.Addr) (*live, error) {
-	res, err := r.Reserve(a)
+	res, err := r.Reserve(shares.Address(a), a)
 	l := new(live)
 	l.entry.Open(res)
 	return l, err
@@ -66,7 +67,7 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := admission.NewRegistry(c.total, c.perAddr)
+			r := admission.NewRegistry(c.total, c.perAddr, nil)
 			var inside []*live
 			for _, a := range c.enter {
 				l, err := reserve(r, a)
@@ -109,7 +110,7 @@ func TestLimits(t *testing.T) {
 // Connections without a valid address cannot be distinguished, and count only in total.
 func TestInvalidAddress(t *testing.T) {
 	t.Parallel()
-	r := admission.NewRegistry(3, 1)
+	r := admission.NewRegistry(3, 1, nil)
 	var inside []*live
 	for range 3 {
 		l, err := reserve(r, netip.Addr{})
@@ -134,7 +135,7 @@ func TestInvalidAddress(t *testing.T) {
 
 func TestOverloaded(t *testing.T) {
 	t.Parallel()
-	r := admission.NewRegistry(0, 0)
+	r := admission.NewRegistry(0, 0, nil)
 	r.Refuse(true)
 	if _, err := reserve(r, netip.Addr{}); maru.ErrorOf(err).Code != maru.CodeOverloaded {
 		t.Error(err)
@@ -148,7 +149,7 @@ func TestOverloaded(t *testing.T) {
 func TestLimitsHoldUnderLoad(t *testing.T) {
 	t.Parallel()
 	const total, perAddr = 20, 3
-	r := admission.NewRegistry(total, perAddr)
+	r := admission.NewRegistry(total, perAddr, nil)
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -175,9 +176,9 @@ func TestLimitsHoldUnderLoad(t *testing.T) {
 // Where addresses are not limited, a reservation allocates nothing, and what a live
 // connection costs for being listed is its place in the slab: 16 bytes.
 func TestRegistryCost(t *testing.T) { // not parallel: it counts allocations
-	r := admission.NewRegistry(0, 0)
+	r := admission.NewRegistry(0, 0, nil)
 	a := netip.MustParseAddr("2001:db8::1")
-	if n := testing.AllocsPerRun(1000, func() { r.Reserve(a); a = a.Next() }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { r.Reserve(shares.Address(a), a); a = a.Next() }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	if size := unsafe.Sizeof(admission.Entry{}); size != 32 {
@@ -192,7 +193,7 @@ func TestRegistryCost(t *testing.T) { // not parallel: it counts allocations
 func TestAll(t *testing.T) {
 	t.Parallel()
 	const n = 3000 // more than two chunks of the slab
-	r := admission.NewRegistry(0, 0)
+	r := admission.NewRegistry(0, 0, nil)
 	var all []*live
 	ids := make(map[uint64]bool)
 	for range n {
@@ -238,7 +239,7 @@ func TestAll(t *testing.T) {
 // Close ends those that match, and no others.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	r := admission.NewRegistry(0, 0)
+	r := admission.NewRegistry(0, 0, nil)
 	connect := func(user string) *live {
 		l, err := reserve(r, netip.Addr{})
 		if err != nil {
@@ -268,7 +269,7 @@ func TestLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const over, n = 9 * time.Second, 50
-		r := admission.NewRegistry(0, 0)
+		r := admission.NewRegistry(0, 0, nil)
 		start := time.Now()
 		var left []time.Duration
 		connect := func(leave func()) *live {
@@ -302,7 +303,7 @@ func TestLeave(t *testing.T) {
 func TestLeaveIsCutShort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := admission.NewRegistry(0, 0)
+		r := admission.NewRegistry(0, 0, nil)
 		left := 0
 		for range 4 {
 			l, _ := reserve(r, netip.Addr{})
@@ -346,5 +347,42 @@ func TestStages(t *testing.T) {
 		if release, entered := tt.do(e); release != tt.release || entered != tt.entered || !e.Ended() {
 			t.Errorf("%s: release %v, entered %v, ended %v", name, release, entered, e.Ended())
 		}
+	}
+}
+
+// Issue 14 §11: of --max-connections one caller holds at most half.
+func TestOneCallerHoldsHalfOfTheConnections(t *testing.T) {
+	t.Parallel()
+	r := admission.NewRegistry(4, 0, nil)
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	kim := shares.Person("kim")
+	first, err := r.Reserve(kim, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Reserve(kim, b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Reserve(kim, b); maru.ErrorOf(err).Code != maru.CodeTooManyConnections {
+		t.Errorf("more than half: %v", err)
+	}
+	for range 2 {
+		if _, err := r.Reserve(shares.Address(b), b); err != nil {
+			t.Errorf("somebody else: %v", err)
+		}
+	}
+	if n := r.Count(); n != 4 {
+		t.Errorf("%d are counted, want 4", n)
+	}
+	l := new(live)
+	l.entry.Open(first)
+	l.entry.Enter(true)
+	l.entry.End()
+	r.Remove(&l.entry)
+	if _, err := r.Reserve(shares.Address(b), b); maru.ErrorOf(err).Code != maru.CodeTooManyConnections {
+		t.Errorf("more than half, by address: %v", err)
+	}
+	if _, err := r.Reserve(kim, a); err != nil {
+		t.Errorf("after one was closed: %v", err)
 	}
 }

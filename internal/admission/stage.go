@@ -13,6 +13,9 @@ const (
 	closed
 )
 
+// stageBits is the size of a stage. In closed both bits are set.
+const stageBits = 2
+
 // Enter ends the opening of a connection; entered reports that Exit has something to undo,
 // usually a subscription. It returns whether the connection has ended meanwhile: then the
 // caller releases it.
@@ -21,15 +24,16 @@ func (e *Entry) Enter(entered bool) (ended bool) {
 	if entered {
 		next = openEntered
 	}
-	return !e.stage.CompareAndSwap(opening, next)
+	was := e.state.Load()
+	return was&closed != opening || !e.state.CompareAndSwap(was, was|next)
 }
 
 // End marks the connection as ended. If release is true the caller releases it, and entered is
 // the argument of Enter; otherwise the goroutine that opens it does. It is called once.
 func (e *Entry) End() (release, entered bool) {
-	was := e.stage.Swap(closed)
+	was := e.state.Or(closed) & closed
 	return was != opening, was == openEntered
 }
 
 // Ended reports whether End was called.
-func (e *Entry) Ended() bool { return e.stage.Load() == closed }
+func (e *Entry) Ended() bool { return e.state.Load()&closed == closed }

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"maru.example/maru"
-	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/handshake"
 )
 
@@ -27,7 +27,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.admission.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
 	}
-	admission.WriteError(w, r, err)
+	auth.WriteError(w, r, err)
 }
 
 // allow reports whether the request's method is one of these. Otherwise it answers: 204 to
@@ -40,7 +40,7 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 	} else {
-		admission.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "the method "+r.Method+" is not allowed here; the Allow header lists those that are"))
+		auth.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, "the method "+r.Method+" is not allowed here; the Allow header lists those that are"))
 	}
 	return false
 }

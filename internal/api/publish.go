@@ -38,7 +38,7 @@ type position struct {
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
-		err = a.admission.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
+		err = a.admission.MayPublish(r.Context(), who, auth.CallerFrom(r.Context()).Addr, nil, channel)
 	}
 	if err != nil {
 		a.admission.Refuse(w, r, err)
@@ -55,7 +55,8 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		return
 	}
 	p.User = who.User
-	o.Publisher, o.Trusted = who.Publisher("", auth.CallerFrom(r.Context()).Addr)
+	caller := auth.CallerFrom(r.Context())
+	o.Publisher, o.Share = who.Publisher("", caller.Addr, caller.Holder(auth.Identity{}) == 0)
 	done, err := a.Publish(r.Context(), channel, p, o)
 	if err != nil {
 		a.fail(w, r, err)

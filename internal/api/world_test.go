@@ -45,7 +45,7 @@ func newWorld(t *testing.T, connections int) *world {
 		engine.Shutdown(context.Background(), 1001, "")
 	})
 	w.admission = &admission.Admission{
-		Registry:      admission.NewRegistry(connections, 0),
+		Registry:      admission.NewRegistry(connections, 0, nil),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.DiscardHandler),

@@ -30,6 +30,7 @@ func (s *Sessions) Attach(session string, end func()) (detach func(), err error)
 	}
 	if len(x.live) == 0 {
 		x.live = make(map[*attachment]struct{}, 1)
+		s.use(x)
 		s.keep(x, time.Now().Add(always))
 	}
 	a := &attachment{end}

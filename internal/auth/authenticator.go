@@ -18,6 +18,9 @@ type Authenticator struct {
 	Sessions *Sessions
 	// Connections are what Disconnect and Revoke end. nil: there are none.
 	Connections Connections
+	// Overloaded reports that memory is short: sign-ins and requests for tickets then get
+	// CodeOverloaded. nil: never.
+	Overloaded func() bool
 
 	log         *slog.Logger
 	proofs      atomic.Pointer[Proofs]
@@ -41,7 +44,7 @@ type Proofs struct {
 // NewAuthenticator makes an Authenticator with these sessions. The log gets a line for each
 // request by which a back end ends connections.
 func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
-	p := &Authenticator{Sessions: sessions, log: log}
+	p := &Authenticator{Sessions: sessions, log: log, tickets: newTickets(maxTickets, log)}
 	p.proofs.Store(new(Proofs))
 	return p
 }
@@ -251,13 +254,22 @@ func (p *Authenticator) ServeSession(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, person{who.User})
 		return
 	case http.MethodPost:
-		if p.proofs.Load().NoNicknames {
+		var err error
+		switch {
+		case p.proofs.Load().NoNicknames:
+			err = errNoNicknames
+		case p.overloaded():
+			err = ErrOverloaded
+		}
+		if err != nil {
 			w.Header().Set("Cache-Control", "no-store")
-			WriteError(w, r, errNoNicknames)
+			WriteError(w, r, err)
 			return
 		}
 	}
 	p.Sessions.ServeHTTP(w, r)
 }
+
+func (p *Authenticator) overloaded() bool { return p.Overloaded != nil && p.Overloaded() }
 
 var errNoNicknames = maru.NewError(maru.CodeNotAllowed, "signing in with a nickname is off on this server: --nicknames allows it, unless a program or webhook identifies users")

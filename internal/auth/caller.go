@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 // Caller is the sender of a request, as RequestFilter.Check found it.
@@ -24,7 +25,26 @@ type Caller struct {
 	// that is listed, loopback or null. Its answers need CORS headers to be read.
 	CrossOrigin bool
 
+	// local says that its address tells nobody apart: it is on loopback, or has no address,
+	// and there is no trusted proxy that could report another one.
+	local    bool
 	refusals *Refusals // of the RequestFilter; nil before Handler
+}
+
+// Holder returns the caller as package shares counts it: an API key, a person whose name the
+// operator vouches for, or else the address. Nicknames are chosen freely, so that a person with a
+// nickname is the address. Callers on loopback are exempt if no proxy is trusted, because they may
+// be everybody.
+func (c Caller) Holder(who Identity) shares.Holder {
+	switch {
+	case c.local:
+		return 0
+	case who.Server():
+		return shares.APIKey(who.Grant.Key)
+	case who.User != "" && who.Session == "":
+		return shares.Person(who.User)
+	}
+	return shares.Address(c.Addr)
 }
 
 // Check decides whether the request may be answered at all, for WebSocket, POST,

@@ -68,7 +68,7 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, err)
 		return
 	}
-	x, ends, err := s.signIn(sessionToken(r), nickname)
+	x, ends, err := s.signIn(CallerFrom(r.Context()).Holder(Identity{}), sessionToken(r), nickname)
 	call(ends)
 	if err != nil {
 		WriteError(w, r, err)

@@ -73,7 +73,7 @@ func TestSignInAgainKeepsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := auth.NewSessions(auth.SessionOptions{Lifetime: 10 * time.Hour})
 		b := newBrowser(t, s, site)
-		b.signIn("kim")
+		b.mustSignIn(s, "kim") // and uses it
 		time.Sleep(4 * time.Hour)
 		if c := b.signIn("kim").Cookies(); len(c) != 1 || c[0].MaxAge != 6*3600 {
 			t.Errorf("cookies are %v", c)

@@ -1,6 +1,10 @@
 package auth
 
-import "reflect"
+import (
+	"reflect"
+
+	"maru.example/maru/internal/shares"
+)
 
 // Kept counts what the sessions hold in memory: tokens in the store, expired
 // ones too, and sessions by id and by nickname.
@@ -29,4 +33,9 @@ func KeptTickets(p *Authenticator) int {
 	p.tickets.mu.Lock()
 	defer p.tickets.mu.Unlock()
 	return max(len(p.tickets.byID), len(p.tickets.issued), len(p.tickets.of))
+}
+
+// LimitTickets changes the most tickets at once.
+func LimitTickets(p *Authenticator, most int) {
+	p.tickets.shares = shares.New(int64(most), "tickets", nil)
 }

@@ -3,6 +3,9 @@ package auth
 import (
 	"net/netip"
 	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 // Identity is the authenticated sender of a request. The zero value is anonymous.
@@ -24,24 +27,24 @@ type Grant struct {
 // some rule allows.
 func (who Identity) Server() bool { return who.Grant != nil && who.Grant.Key != "" }
 
-// Publisher returns the owner of idempotency keys, and whether it is trusted: the API key, the
+// Publisher returns the owner of idempotency keys, and its share of them: the API key, the
 // person, the cookie's session, the secret that a client keeps over its connections, or else
-// the address (of IPv6 the network of 64 bits). No two kinds can have the same owner.
-func (who Identity) Publisher(secret string, addr netip.Addr) (owner string, trusted bool) {
+// the address (see shares.Block). No two kinds can have the same owner. everybody says that the
+// address may be that of many callers: see Caller.Holder.
+func (who Identity) Publisher(secret string, addr netip.Addr, everybody bool) (owner string, share maru.KeyShare) {
 	switch {
 	case who.Server():
-		return "\x00key:" + who.Grant.Key, true
+		return "\x00key:" + who.Grant.Key, maru.NoShare
 	case who.User != "":
-		return who.User, false
+		return who.User, maru.OneShare
 	case who.Session != "":
-		return "\x00session:" + who.Session, false
+		return "\x00session:" + who.Session, maru.OneShare
 	case secret != "":
-		return "\x00secret:" + secret, false
-	case addr.Is6() && !addr.Is4In6():
-		network, _ := addr.WithZone("").Prefix(64)
-		return "\x00address:" + network.String(), false
+		return "\x00secret:" + secret, maru.OneShare
+	case everybody:
+		share = maru.AllShares
 	}
-	return "\x00address:" + addr.Unmap().String(), false
+	return "\x00address:" + shares.Block(addr).String(), share
 }
 
 // expires is when the grant ends; zero: never.

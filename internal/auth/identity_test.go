@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
@@ -11,12 +12,14 @@ import (
 // returns on another connection is the same.
 func TestPublisher(t *testing.T) {
 	t.Parallel()
+	const here, there = "127.0.0.1", "127.0.0.9"
 	type caller struct {
 		who          auth.Identity
 		secret, addr string
 	}
-	owner := func(c caller) (string, bool) { return c.who.Publisher(c.secret, netip.MustParseAddr(c.addr)) }
-	const here, there = "127.0.0.1", "127.0.0.9"
+	owner := func(c caller) (string, maru.KeyShare) {
+		return c.who.Publisher(c.secret, netip.MustParseAddr(c.addr), c.addr == here)
+	}
 	different := map[string]caller{
 		"API key":              {auth.Identity{Grant: &auth.Grant{Key: "kim"}}, "", here},
 		"person":               {auth.Identity{User: "kim"}, "", here},
@@ -32,13 +35,20 @@ func TestPublisher(t *testing.T) {
 	}
 	names := make(map[string]string)
 	for name, c := range different {
-		got, trusted := owner(c)
+		got, share := owner(c)
 		if other, taken := names[got]; taken {
 			t.Errorf("%s and %s are the same publisher %q", name, other, got)
 		}
 		names[got] = name
-		if trusted != (name == "API key") {
-			t.Errorf("%s: trusted %t", name, trusted)
+		want := maru.OneShare
+		switch name {
+		case "API key":
+			want = maru.NoShare
+		case "address":
+			want = maru.AllShares
+		}
+		if share != want {
+			t.Errorf("%s: share %v, want %v", name, share, want)
 		}
 	}
 	for name, same := range map[string][2]caller{

@@ -2,8 +2,10 @@ package auth
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 // SessionOptions bound the sessions. Zero values mean the defaults.
@@ -22,9 +25,16 @@ type SessionOptions struct {
 	// Lifetime ends a session even if it is in use. A session with live connections ends
 	// with the last of them. Default 30 days.
 	Lifetime time.Duration
-	// Max is the most sessions at once, each some 1,000 bytes. Beyond it sign-in answers
-	// CodeTooManyConnections. Default 100,000.
+	// UnusedTimeout ends a session that was never used since the sign-in that began it: no
+	// request brought its cookie, and there was no live connection. Default 10 minutes; not
+	// more than IdleTimeout.
+	UnusedTimeout time.Duration
+	// Max is the most sessions at once, each some 1,000 bytes. One caller (see Caller.Holder)
+	// has at most half of them. Beyond it sign-in ends the session that is unused for longest;
+	// if there is none, and beyond the half, it answers CodeTooManyConnections. Default 100,000.
 	Max int
+	// Log gets the warning of shares.New. nil: nothing is logged.
+	Log *slog.Logger
 	// CookiePath is the Path of the session cookie. Default "/".
 	CookiePath string
 }
@@ -34,7 +44,8 @@ type SessionOptions struct {
 // one session at a time, and that sessions have live connections.
 type Sessions struct {
 	scs        *scs.SessionManager
-	max        int
+	unusedFor  time.Duration
+	shares     *shares.Shares
 	cookiePath string
 
 	mu     sync.Mutex
@@ -42,13 +53,16 @@ type Sessions struct {
 	swept  time.Time
 	byID   map[string]*session
 	byName map[string]*session
+	unused list.List // of *session, in the order of their beginning
 }
 
-// A session is immutable except for live, which Sessions.mu guards. It is in both maps of
-// Sessions until it ends; an expired one may stay until a sweep finds it.
+// A session is immutable except for unused and live, which Sessions.mu guards. It is in both maps
+// of Sessions until it ends; an expired one may stay until a sweep finds it.
 type session struct {
 	id, user, token string
-	deadline        time.Time // by lifetime
+	holder          shares.Holder
+	deadline        time.Time     // by lifetime
+	unused          *list.Element // its place in Sessions.unused; nil: it was used, or has ended
 	live            map[*attachment]struct{}
 }
 
@@ -60,7 +74,7 @@ const (
 
 // NewSessions starts with nobody signed in.
 func NewSessions(o SessionOptions) *Sessions {
-	return &Sessions{
+	s := &Sessions{
 		// Not scs.New, which starts a goroutine that cleans its store and cannot be
 		// stopped without a race; sweep finds the expired sessions.
 		scs: &scs.SessionManager{
@@ -69,11 +83,13 @@ func NewSessions(o SessionOptions) *Sessions {
 			Store:       memstore.NewWithCleanupInterval(0),
 			Codec:       codec{},
 		},
-		max:        positive(o.Max, 100_000),
+		shares:     shares.New(int64(positive(o.Max, 100_000)), "sessions", o.Log),
 		cookiePath: cmp.Or(o.CookiePath, "/"),
 		byID:       make(map[string]*session),
 		byName:     make(map[string]*session),
 	}
+	s.unusedFor = min(positive(o.UnusedTimeout, 10*time.Minute), s.scs.IdleTimeout)
+	return s
 }
 
 func positive[T int | time.Duration](v, otherwise T) T {
@@ -108,11 +124,11 @@ func (s *Sessions) Identify(r *http.Request) Identity {
 	return Identity{User: x.user, Session: x.id}
 }
 
-// signIn gives the nickname to the session of token, or to a new one. A session
+// signIn gives the nickname to the session of token, or to a new one of the holder. A session
 // that already has it goes on; another is replaced, and its ends are to be
 // called. The token of a new session is always a new one, so that nobody can
 // make a victim sign in to a session that he knows (session fixation).
-func (s *Sessions) signIn(token, nickname string) (x *session, ends []func(), err error) {
+func (s *Sessions) signIn(h shares.Holder, token, nickname string) (x *session, ends []func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -130,15 +146,19 @@ func (s *Sessions) signIn(token, nickname string) (x *session, ends []func(), er
 		}
 		s.end(holder)
 	}
-	if old == nil && len(s.byID) >= s.max {
-		return nil, nil, maru.NewError(maru.CodeTooManyConnections, "too many people are signed in; try again later")
+	if old != nil {
+		h, ends = old.holder, s.end(old) // which makes room
 	}
-	x, err = s.begin(nickname)
-	if err == nil && old != nil {
-		ends = s.end(old)
+	if err = s.room(h); err == nil {
+		x, err = s.begin(h, nickname)
 	}
 	return x, ends, err
 }
+
+var (
+	errManySessions = maru.NewError(maru.CodeTooManyConnections, "too many people are signed in; try again later")
+	errManyOfYours  = maru.NewError(maru.CodeTooManyConnections, "too many people from this address are signed in: at most half of all; sign out first, or if it is a proxy, set --trusted-proxy")
+)
 
 // signOut ends the session of token, if there is one.
 func (s *Sessions) signOut(token string) (ends []func()) {
@@ -174,8 +194,47 @@ func (s *Sessions) find(token string) *session {
 	return s.byID[s.scs.GetString(ctx, idKey)]
 }
 
-func (s *Sessions) begin(nickname string) (*session, error) {
-	x := &session{id: rand.Text(), user: nickname}
+// room counts a new session of the holder. If there is no room, it ends one that is unused.
+func (s *Sessions) room(h shares.Holder) error {
+	for {
+		switch s.shares.Take(h, 1) {
+		case nil:
+			return nil
+		case shares.ErrShare:
+			return errManyOfYours
+		}
+		if !s.endUnused() {
+			return errManySessions
+		}
+	}
+}
+
+// endUnused ends the session that is unused for longest, and reports whether there was one.
+func (s *Sessions) endUnused() bool {
+	longest := s.unused.Front()
+	if longest == nil {
+		return false
+	}
+	s.end(longest.Value.(*session)) // it has no live connections
+	return true
+}
+
+// use notes that the session is used.
+func (s *Sessions) use(x *session) {
+	if x.unused != nil {
+		s.unused.Remove(x.unused)
+		x.unused = nil
+	}
+}
+
+// begin begins a session that is counted.
+func (s *Sessions) begin(h shares.Holder, nickname string) (x *session, err error) {
+	defer func() {
+		if err != nil {
+			s.shares.Give(h, 1)
+		}
+	}()
+	x = &session{id: rand.Text(), user: nickname, holder: h}
 	ctx, err := s.scs.Load(context.Background(), "")
 	if err != nil {
 		return nil, err
@@ -185,7 +244,9 @@ func (s *Sessions) begin(nickname string) (*session, error) {
 		return nil, err
 	}
 	x.deadline = s.scs.Deadline(ctx)
+	s.keep(x, time.Now().Add(s.unusedFor))
 	s.byID[x.id], s.byName[x.user] = x, x
+	x.unused = s.unused.PushBack(x)
 	return x, nil
 }
 
@@ -194,6 +255,8 @@ func (s *Sessions) end(x *session) (ends []func()) {
 	delete(s.byID, x.id)
 	delete(s.byName, x.user)
 	s.scs.Store.Delete(x.token) // memory: cannot fail
+	s.shares.Give(x.holder, 1)
+	s.use(x)
 	for a := range x.live {
 		ends = append(ends, a.end)
 	}
@@ -208,6 +271,7 @@ func (s *Sessions) expired(x *session) bool {
 
 // touch restarts the idle time-out. A session with live connections has none.
 func (s *Sessions) touch(x *session) {
+	s.use(x)
 	if len(x.live) > 0 {
 		return
 	}

@@ -3,11 +3,13 @@ package auth
 import (
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 const (
@@ -17,8 +19,12 @@ const (
 )
 
 // tickets prove an identity once, within a short time. So they may be in an address, which
-// is written into logs and browser histories. The zero value is ready.
+// is written into logs and browser histories. Of all tickets one caller (see Caller.Holder) has at
+// most half. If several callers have taken all, the oldest ticket ends early. Make it with
+// newTickets.
 type tickets struct {
+	shares *shares.Shares
+
 	mu     sync.Mutex
 	byID   map[string]ticket
 	issued []issued       // within ticketAge, oldest first, used ones too
@@ -32,7 +38,16 @@ type ticket struct {
 
 type issued struct {
 	id, owner string
+	holder    shares.Holder
 	expires   time.Time
+}
+
+func newTickets(most int, log *slog.Logger) tickets {
+	return tickets{
+		shares: shares.New(int64(most), "tickets", log),
+		byID:   make(map[string]ticket),
+		of:     make(map[string]int),
+	}
 }
 
 // ServeTickets answers POST /tickets: a ticket for the sender. A back end with an API key
@@ -42,16 +57,20 @@ type issued struct {
 //
 // 201 {"ticket":"…","expires":"RFC 3339"}: valid once, for 30 s. Errors: 400
 // bad_request, 401 bad_token, token_expired, revoked, 403 not_allowed (an anonymous
-// sender), 405, 429 rate_limited.
+// sender), 405, 429 rate_limited, 503 overloaded.
 func (p *Authenticator) ServeTickets(w http.ResponseWriter, r *http.Request) {
 	who, err := p.identifyPost(w, r)
+	holder := CallerFrom(r.Context()).Holder(who)
+	if err == nil && p.overloaded() {
+		err = ErrOverloaded
+	}
 	if err == nil {
 		who, err = p.ticketFor(w, r, who)
 	}
 	var id string
 	var expires time.Time
 	if err == nil {
-		id, expires, err = p.tickets.issue(who)
+		id, expires, err = p.tickets.issue(holder, who)
 	}
 	if err != nil {
 		WriteError(w, r, err)
@@ -90,8 +109,8 @@ func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Id
 	return who, p.revocations.checkNow(who)
 }
 
-// issue makes a ticket for who.
-func (t *tickets) issue(who Identity) (id string, expires time.Time, err error) {
+// issue makes a ticket for who, which the holder has asked for.
+func (t *tickets) issue(h shares.Holder, who Identity) (id string, expires time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -100,17 +119,27 @@ func (t *tickets) issue(who Identity) (id string, expires time.Time, err error) 
 	if who.User == "" && who.Grant != nil {
 		owner = "t" + who.Grant.ID
 	}
-	if len(t.issued) >= maxTickets || t.of[owner] >= maxOfAPerson {
-		return "", time.Time{}, maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s; try again later")
-	}
-	if t.byID == nil {
-		t.byID, t.of = make(map[string]ticket), make(map[string]int)
+	if t.of[owner] >= maxOfAPerson || !t.room(h) {
+		return "", time.Time{}, maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s, for one person (limit 100) or one caller (half of all); try again later")
 	}
 	id, expires = rand.Text(), now.Add(ticketAge)
 	t.byID[id] = ticket{who, expires}
-	t.issued = append(t.issued, issued{id, owner, expires})
+	t.issued = append(t.issued, issued{id, owner, h, expires})
 	t.of[owner]++
 	return id, expires, nil
+}
+
+// room counts one more ticket for the holder.
+func (t *tickets) room(h shares.Holder) bool {
+	for {
+		switch t.shares.Take(h, 1) {
+		case nil:
+			return true
+		case shares.ErrShare:
+			return false
+		}
+		t.forget(1)
+	}
 }
 
 // redeem returns the identity of a ticket, once.
@@ -130,9 +159,17 @@ var errBadTicket = maru.NewError(maru.CodeBadToken, "the ticket is unknown, used
 // sweep forgets expired tickets. All of them live equally long.
 func (t *tickets) sweep(now time.Time) {
 	n := 0
-	for ; n < len(t.issued) && !now.Before(t.issued[n].expires); n++ {
-		old := t.issued[n]
+	for n < len(t.issued) && !now.Before(t.issued[n].expires) {
+		n++
+	}
+	t.forget(n)
+}
+
+// forget forgets the n oldest tickets.
+func (t *tickets) forget(n int) {
+	for _, old := range t.issued[:n] {
 		delete(t.byID, old.id)
+		t.shares.Give(old.holder, 1)
 		if t.of[old.owner]--; t.of[old.owner] == 0 {
 			delete(t.of, old.owner)
 		}

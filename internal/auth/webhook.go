@@ -15,13 +15,14 @@ import (
 	"unicode/utf8"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 	"maru.example/maru/internal/strict"
 )
 
 const (
 	defaultWebhookTimeout = 3 * time.Second
 	maxWebhookAnswer      = 64 << 10
-	maxWebhookAsks        = 1000 // at once; beyond, CodeUnavailable
+	maxWebhookAsks        = 1000 // at once, at most half of them of one address; beyond, CodeUnavailable
 )
 
 // WebhookOptions configure the connect webhook.
@@ -42,7 +43,7 @@ type WebhookOptions struct {
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client
-	asking  chan struct{}
+	asking  *shares.Shares
 }
 
 // NewWebhook makes a Webhook. The error is about the URL.
@@ -60,7 +61,7 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	return &Webhook{o, &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, make(chan struct{}, maxWebhookAsks)}, nil
+	}, shares.New(maxWebhookAsks, "requests that wait for the connect webhook", o.Log)}, nil
 }
 
 // Close closes the idle connections to the back end.
@@ -87,14 +88,15 @@ var (
 
 // ask waits for the back end's answer about the sender of a request.
 func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
-	select {
-	case h.asking <- struct{}{}:
-		defer func() { <-h.asking }()
-	default:
-		h.options.Log.Error("connect webhook: request refused, because 1,000 requests are waiting for its answer")
+	caller := CallerFrom(r.Context())
+	holder := caller.Holder(Identity{})
+	if err := h.asking.Take(holder, 1); err != nil {
+		h.options.Log.Error("connect webhook: request refused, because 1,000 requests, or 500 of one address, are waiting for its answer",
+			slog.String("addr", caller.Addr.String()))
 		return Identity{}, errUnavailable
 	}
-	ask := webhookAsk{Addr: CallerFrom(r.Context()).Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
+	defer h.asking.Give(holder, 1)
+	ask := webhookAsk{Addr: caller.Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
 	for _, name := range h.options.Headers {
 		values := r.Header.Values(name)
 		if !utf8.ValidString(strings.Join(values, "")) { // the encoder would change it

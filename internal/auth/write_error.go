@@ -2,7 +2,9 @@ package auth
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 
 	"maru.example/maru"
 )
@@ -11,7 +13,8 @@ import (
 //
 //	{"error":{"code":"not_allowed","message":"…"}}
 //
-// The status is that of its code, and the answer is never cached. An error that is not a
+// The status is that of its code, and the answer is never cached. It has a Retry-After, unless the
+// caller has set one, if a later attempt may succeed. An error that is not a
 // *maru.Error is answered as "internal error"; the caller logs it. The caller also sets
 // headers that belong to the code, such as Allow, before the call.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
@@ -22,13 +25,24 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := maru.ErrorOf(err)
 	CallerFrom(r.Context()).refusals.Count(e.Code)
 	w.Header().Set("Cache-Control", "no-store")
-	if e.Code.Status() == http.StatusUnauthorized {
+	switch status := e.Code.Status(); {
+	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 9110 §11.6.1, RFC 6750 §3
+	case w.Header().Get("Retry-After") != "":
+	case e.RetryAfter > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	case status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "5")
+	case status == http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
 	}
 	writeJSON(w, e.Code.Status(), struct {
 		Error public `json:"error"`
 	}{public{e.Code, e.Message}})
 }
+
+// ErrOverloaded is the error for newcomers while memory is short.
+var ErrOverloaded = maru.NewError(maru.CodeOverloaded, "the server has reached its memory ceiling (--max-memory): try again later")
 
 // writeJSON answers with v, whose encoding cannot fail.
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -126,6 +126,7 @@ func (s *Serve) checkNumbers() error {
 	}{
 		{"publish-rate", s.PublishRate},
 		{"publish-rate-per-connection", s.PublishRatePerConnection},
+		{"rpc-rate", s.RPCRate},
 		{"connect-rate", s.ConnectRate},
 	} {
 		if !(n.value == 0 || n.value >= leastRate && n.value <= mostRate) {

@@ -97,13 +97,16 @@ func TestCheck(t *testing.T) {
 		{"[namespaces.a]\nkey_from = \"symbol\"", []string{":2: namespaces.a.key_from", "/symbol"}},
 		{"[namespaces.a]\nkey_from = \"/a~2\"", []string{":2: namespaces.a.key_from"}},
 		{"[namespaces.a]\ndurability = \"sync\"", []string{":2: namespaces.a.durability", "data"}},
+		{"[namespaces.a]\nrpc = \"own\"", []string{":2: namespaces.a.rpc", "user"}},
+		{"[namespaces.a]\nrpc = \"token\"", nil},
+		{"rpc-rate = -1.0", []string{":1: rpc-rate"}},
 		{"[namespaces.a]\nmax_hz = -1.0", []string{":2: namespaces.a.max_hz"}},
 		{"[namespaces.a]\nmax_hz = 0.05", []string{":2: namespaces.a.max_hz", "0.1", "1000"}},
 		{"[namespaces.a]\nmax_hz = 1001.0", []string{":2: namespaces.a.max_hz", "0.1", "1000"}},
 		{"[namespaces.a]\nmax_hz = 0.0\n[namespaces.b]\nmax_hz = 0.1\n[namespaces.c]\nmax_hz = 1000.0", nil},
 		{"[namespaces.a]\nmax_hz = nan", []string{":2: namespaces.a.max_hz"}},
 
-		// Everything that is wrong is told at once.
+		// All faults are reported at once.
 		{"history = -1\nbacklog = 0\nlog-format = \"\"", []string{":1: history", ":2: backlog", ":3: log-format"}},
 	} {
 		s := config.Defaults()

@@ -152,6 +152,7 @@ connect-webhook-header = ["Cookie", "User-Agent"]
 connect-webhook-timeout = "1s"
 publish-rate = 5
 publish-rate-per-connection = 2.5
+rpc-rate = 8
 connect-rate = 0.5
 `
 	env := strings.Split(`MARU_LISTEN=localhost:1, :2
@@ -201,6 +202,7 @@ MARU_CONNECT_WEBHOOK_HEADER=Cookie, User-Agent
 MARU_CONNECT_WEBHOOK_TIMEOUT=1s
 MARU_PUBLISH_RATE=5
 MARU_PUBLISH_RATE_PER_CONNECTION=2.5
+MARU_RPC_RATE=8
 MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
@@ -250,6 +252,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		ConnectWebhookTimeout:    config.Duration(time.Second),
 		PublishRate:              5,
 		PublishRatePerConnection: 2.5,
+		RPCRate:                  8,
 		ConnectRate:              0.5,
 	}
 	for name, load := range map[string]func(s *config.Serve) error{
@@ -281,6 +284,10 @@ func TestBadFile(t *testing.T) {
 		want       []string // the place and the option that the message must name
 	}{
 		{"unknown option", "\n\npling = 1", []string{":3:", `"pling"`}},
+		{"another case", "open = false\nOPEN = true", []string{":2:", `"OPEN"`}},
+		{"another case alone", "\nListen = [\":3000\"]", []string{":2:", `"Listen"`}},
+		{"another case in a table", "[namespaces.Chat]\nhistory = \"anyone\"\nHistory = \"nobody\"", []string{":3:", `"namespaces.Chat.History"`}},
+		{"another case in a line", "namespaces = {x = {History = \"anyone\"}}", []string{":1:", `"namespaces.x.History"`}},
 		{"two unknown options", "pling = 1\nplong = 2", []string{":1:", `"pling"`, ":2:", `"plong"`}},
 		{"unknown table", "open = true\n[limits]\nhistory = 1", []string{":2:", `"limits"`}},
 		{"another file", `config = "other.toml"`, []string{":1:", `"config"`}},

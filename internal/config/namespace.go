@@ -11,7 +11,7 @@ import (
 	"maru.example/maru"
 )
 
-// Namespace is a table [namespaces.NAME] of the file: the rules of the channels NAME:…,
+// Namespace is a table [namespaces.NAME] of the file: the rules of the channels and methods NAME:…,
 // and their retention. An action without a rule is refused. Retention that is not set
 // here is that of the options for all namespaces.
 //
@@ -21,6 +21,7 @@ type Namespace struct {
 	Publish   maru.Rule `toml:"publish"`
 	History   maru.Rule `toml:"history"`  // read earlier publications, and recover missed ones
 	Presence  maru.Rule `toml:"presence"` // see the people in a channel
+	RPC       maru.Rule `toml:"rpc"`      // call the methods NAME:…
 
 	HistoryCount *int            `toml:"history_count"` // publications kept in each channel; 0 keeps none
 	HistoryAge   *Duration       `toml:"history_age"`
@@ -87,6 +88,9 @@ func (s *Serve) checkNamespaces() error {
 		}
 		if n.KeyFrom != "" && !isPointer(n.KeyFrom) {
 			bad("key_from", "must be a JSON pointer such as /symbol, not %q", n.KeyFrom)
+		}
+		if n.RPC == maru.Own {
+			bad("rpc", "is own, but a method belongs to nobody; write anyone, user, token, server or nobody")
 		}
 		if maru.CheckMaxHz(n.MaxHz) != nil {
 			bad("max_hz", "is %v, but must be from %v to %v, or 0 for no limit", n.MaxHz, maru.MinHz, maru.MaxHz)

@@ -47,6 +47,7 @@ var reasons = map[string]struct{ why, example string }{
 	"max-connections-per-address": {why: "No limit: a school or an office is one address. Set it where anonymous clients may connect."},
 	"publish-rate":                {why: "No limit, since only you know how much is too much. Set it where people publish."},
 	"publish-rate-per-connection": {why: "The same for one WebSocket, whoever uses it."},
+	"rpc-rate":                    {why: "No limit. Set it where people may call methods: each call is work for your program or back end. At most 16 calls of one connection are in progress at once in any case."},
 	"connect-rate":                {why: "No limit: a person with many tabs connects often. Set it against programs that reconnect in a loop."},
 
 	"drain":          {why: "Short, because a client whose connection is closed early waits for the next server. 100,000 connections behind a load balancer need 30s."},

@@ -277,3 +277,27 @@ func BenchmarkInflate(b *testing.B) {
 		})
 	}
 }
+
+// Parts that are compressed each for itself are one compressed message together.
+func TestDeflatePart(t *testing.T) {
+	t.Parallel()
+	for _, parts := range [][]string{{"a", ""}, {"", "", "b"}, {strings.Repeat("all is well ", 100), "and all is well", "x"}} {
+		for bits := 8; bits <= 15; bits++ {
+			var payload []byte
+			var err error
+			for i, part := range parts {
+				deflate := frame.DeflatePart
+				if i == len(parts)-1 {
+					deflate = frame.Deflate
+				}
+				if payload, err = deflate(payload, []byte(part), bits); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := frame.Inflate(nil, payload, 0)
+			if want := strings.Join(parts, ""); err != nil || string(got) != want {
+				t.Errorf("%d bits: %q, %v; want %q", bits, got, err, want)
+			}
+		}
+	}
+}

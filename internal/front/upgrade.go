@@ -56,7 +56,12 @@ func (u *upgrader) upgrade(a *loop.Accepted) bool {
 		return true
 	}
 	a.Head, a.Behind = nil, bytes.Clone(a.Behind)
-	go u.decide(&v.answer, &v.request.Request)
+	ctx, cancel := context.WithCancel(v.request.Context())
+	a.Gone = cancel
+	go func() {
+		defer cancel()
+		u.decide(&v.answer, v.request.WithContext(ctx))
+	}()
 	return true
 }
 

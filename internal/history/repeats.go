@@ -21,19 +21,19 @@ type Keys struct {
 	each, all int
 
 	mu     sync.Mutex
-	held   int // of publishers that are not trusted
+	held   int // of all but maru.NoShare
 	shares map[string]*share
 }
 
 // A share is how many keys a publisher has.
 type share struct {
 	publisher string
-	trusted   bool
+	kind      maru.KeyShare
 	keys      int
 }
 
-// NewKeys returns a bound of so many keys for each publisher, and for all together. Those of
-// trusted publishers do not count.
+// NewKeys returns a bound of so many keys for each publisher, and for all together: see
+// maru.KeyShare.
 func NewKeys(each, all int) *Keys {
 	return &Keys{each: each, all: all, shares: make(map[string]*share)}
 }
@@ -42,21 +42,21 @@ func NewKeys(each, all int) *Keys {
 const retryKeys = time.Minute
 
 // take counts one more key of the publisher. The error has CodeRateLimited.
-func (k *Keys) take(publisher string, trusted bool) (*share, error) {
+func (k *Keys) take(publisher string, kind maru.KeyShare) (*share, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := k.shares[publisher]
-	if !trusted && (k.held >= k.all || s != nil && s.keys >= k.each) {
+	if kind != maru.NoShare && k.held >= k.all || kind == maru.OneShare && s != nil && s.keys >= k.each {
 		err := maru.NewError(maru.CodeRateLimited, "too many publications with idempotency keys within ten minutes; try again later, or publish without a key")
 		err.RetryAfter = retryKeys
 		return nil, err
 	}
 	if s == nil {
-		s = &share{publisher: publisher, trusted: trusted}
+		s = &share{publisher: publisher, kind: kind}
 		k.shares[publisher] = s
 	}
 	s.keys++
-	if !s.trusted {
+	if s.kind != maru.NoShare {
 		k.held++
 	}
 	return s, nil
@@ -65,7 +65,7 @@ func (k *Keys) take(publisher string, trusted bool) (*share, error) {
 func (k *Keys) give(s *share) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !s.trusted {
+	if s.kind != maru.NoShare {
 		k.held--
 	}
 	if s.keys--; s.keys == 0 {
@@ -109,11 +109,11 @@ type Sum [sha256.Size]byte
 
 // A Repeat is the first publication with a key.
 type Repeat struct {
-	Key     RepeatKey
-	Sum     Sum
-	Offset  uint64
-	At      time.Duration
-	Trusted bool
+	Key    RepeatKey
+	Sum    Sum
+	Offset uint64
+	At     time.Duration
+	Share  maru.KeyShare
 }
 
 type repeat struct {
@@ -143,7 +143,7 @@ func (r *Repeats) Knows(key RepeatKey) bool {
 // Add remembers a key that is not known. Times must rise from one call to the next. The error
 // has CodeRateLimited: the publisher has too many keys.
 func (r *Repeats) Add(first Repeat) error {
-	s, err := r.keys.take(first.Key.Publisher, first.Trusted)
+	s, err := r.keys.take(first.Key.Publisher, first.Share)
 	if err != nil {
 		return err
 	}

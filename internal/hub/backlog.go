@@ -24,16 +24,17 @@ func (d Delivery) after(from maru.Position) bool {
 type limits struct {
 	bytes, messages int
 	age             time.Duration
-	tight           *atomic.Bool // see Hub.Tighten
+	tight           *atomic.Int32 // bytes and messages are divided by 1<<tight: see Hub.Tighten
 	conflated       *atomic.Uint64
 }
 
 // current returns the limits that apply now.
 func (l limits) current() (bytes, messages int) {
-	if l.tight != nil && l.tight.Load() {
-		return l.bytes / maru.BacklogShortage, l.messages / maru.BacklogShortage
+	if l.tight == nil {
+		return l.bytes, l.messages
 	}
-	return l.bytes, l.messages
+	tight := l.tight.Load()
+	return l.bytes >> tight, l.messages >> tight
 }
 
 // backlog holds the publications that wait for one subscriber. A publication larger than the

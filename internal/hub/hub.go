@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"hash/maphash"
+	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,7 +59,7 @@ type shard struct {
 func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h := &Hub{
 		engine: o.Engine,
-		limits: limits{bytes: cmp.Or(o.QueueBytes, maru.DefaultBacklogBytes), messages: cmp.Or(o.QueueMessages, maru.DefaultBacklogMessages), age: cmp.Or(o.QueueAge, maru.DefaultBacklogAge), tight: new(atomic.Bool)},
+		limits: limits{bytes: cmp.Or(o.QueueBytes, maru.DefaultBacklogBytes), messages: cmp.Or(o.QueueMessages, maru.DefaultBacklogMessages), age: cmp.Or(o.QueueAge, maru.DefaultBacklogAge), tight: new(atomic.Int32)},
 		grace:  cmp.Or(o.PresenceGrace, maru.DefaultPresenceGrace),
 		most:   cmp.Or(o.PresenceNames, maru.DefaultPresenceNames),
 		maxHz:  o.MaxHz,
@@ -105,9 +106,11 @@ func (c *Channel) Release() {
 	s.floor = max(s.floor, c.presence.version)
 }
 
-// Tighten divides the limits of queues and replays by eight while memory is short, or restores
-// them.
-func (h *Hub) Tighten(on bool) { h.limits.tight.Store(on) }
+// Tighten divides the limits of queues by maru.BacklogShortage to the power of level, while memory
+// is short; level 0 restores them.
+func (h *Hub) Tighten(level int) {
+	h.limits.tight.Store(int32(level * bits.TrailingZeros(maru.BacklogShortage)))
+}
 
 // Mode returns m, limited by the channel's rate.
 func (c *Channel) Mode(m Mode) Mode {

@@ -125,7 +125,7 @@ func TestSubscribeFails(t *testing.T) {
 // While memory is short an eighth may wait.
 func TestTighten(t *testing.T) {
 	t.Parallel()
-	for _, tight := range []bool{false, true} {
+	for level, tight := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, hub.Options{QueueMessages: 80})
 			queue, _, err := w.hub.Subscribe(t.Context(), "a", hub.Reader{}, maru.HistoryQuery{})
@@ -133,7 +133,7 @@ func TestTighten(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer queue.Close()
-			w.hub.Tighten(tight)
+			w.hub.Tighten(level)
 			for range 11 {
 				w.publish("a", "x")
 			}

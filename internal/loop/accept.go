@@ -39,6 +39,9 @@ type Accepted struct {
 	Behind []byte         // the bytes after it, likewise
 	Remote netip.AddrPort //
 	Local  net.Addr       // of the listener
+	// Gone, if Upgrade sets it, is called on the loop when the peer ends its side before the
+	// connection is opened or refused. It may be called more than once, and must not wait.
+	Gone func()
 
 	conn Conn
 	fd   int
@@ -173,7 +176,8 @@ type awaiting struct {
 	listening *listening
 	remote    netip.AddrPort
 	head      []byte
-	deciding  bool // the header block is complete and with Upgrade
+	deciding  bool   // the header block is complete and with Upgrade
+	gone      func() // called if the peer goes meanwhile; nil: nothing
 }
 
 // headEnd is the length of the header block with its blank line, 0 while it is not
@@ -231,7 +235,20 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 		a := &Accepted{Head: head[:end], Behind: head[end:], Remote: awaiting.remote, Local: awaiting.listening.local, conn: Conn{l, id}, fd: int(s.fd)}
 		if !handshaking.Upgrade(a) {
 			l.passOn(id, s, head)
+		} else {
+			awaiting.gone = a.Gone
 		}
+	}
+}
+
+// goneWhileDeciding calls Accepted.Gone if Upgrade is still deciding: the peer has ended its side.
+func (l *Loop) goneWhileDeciding(id connID) {
+	s := l.slab.slot(id)
+	if !s.alive(id) || s.state&phaseAwaiting == 0 {
+		return
+	}
+	if side := l.slab.ref(id).side; side != nil && side.awaiting.gone != nil {
+		side.awaiting.gone()
 	}
 }
 

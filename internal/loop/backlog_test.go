@@ -264,9 +264,9 @@ func TestTighten(t *testing.T) {
 		less.Send(m)
 	}
 	until(t, "much waits", func() bool { return slow.Buffered() > 16<<20 })
-	r.engine.Tighten(true)
+	r.engine.Tighten(1)
 	slowEars.wantEnd(t, 1013, "slow", true)
-	r.engine.Tighten(false)
+	r.engine.Tighten(0)
 	for range 40 {
 		less.Send(m)
 	}
@@ -276,4 +276,41 @@ func TestTighten(t *testing.T) {
 	if n := r.engine.Stats().Slow.Sum(); n != 1 || !less.Open() {
 		t.Errorf("%d slow connections, the other one open: %t", n, less.Open())
 	}
+}
+
+// While memory is short, replays, messages in pieces and messages that are still coming have the
+// same bounds; level by level they are smaller.
+func TestTightenEverything(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		r.narrow = true
+		r.options.BacklogBytes, r.options.CloseTimeout = 4<<20, 100*time.Millisecond
+		replay, replayEars, _ := r.conn(loop.Params{})
+		long, longEars, _ := r.conn(loop.Params{})
+		coming, comingEars, comingPeer := r.conn(loop.Params{})
+		idle, _, idlePeer := r.conn(loop.Params{})
+		replay.SendAll([]*loop.Message{text(strings.Repeat("x", 2<<20))})
+		m, _, made, _ := in(500, 16<<10)
+		long.SendPieces(m)
+		begun := comingPeer.frame(frame.Text, strings.Repeat("z", 1<<20))
+		comingPeer.write(begun[:200_000])
+		until(t, "all are under way", func() bool {
+			return replay.Buffered() > 1<<20 && made.Load() > 1 && r.engine.Stats().Read >= 200_000
+		})
+
+		until(t, "the replay is slow", func() bool { // a goroutine that writes has a moment to begin
+			r.engine.Tighten(1)
+			return !replay.Open()
+		})
+		replayEars.wantEnd(t, 1013, "slow", true)
+		if !coming.Open() {
+			t.Error("200 kB that are coming are above an eighth of 4 MiB")
+		}
+		r.engine.Tighten(2)
+		comingEars.wantEnd(t, 1013, "overloaded", true)
+		r.engine.Tighten(4)
+		longEars.wantEnd(t, 1013, "slow", true)
+		idle.Send(text("one that reads notices nothing"))
+		idlePeer.expect(frame.Text, "one that reads notices nothing")
+	})
 }

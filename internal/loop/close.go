@@ -87,6 +87,9 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	l.catchUp(id, s)
 	if side := l.slab.ref(id).side; side != nil {
 		side.settle(l.clock.now)
+		before := side.out.bytes
+		side.out.cut()
+		s.buffered.Add(int64(side.out.bytes - before))
 	}
 	if s.framing().endOfStream {
 		l.endStream(id, s)

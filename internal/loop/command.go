@@ -12,7 +12,7 @@ const (
 	doAccepted               // *acceptedSocket: a socket that another loop has accepted
 	doListen                 // *listening
 	doUnlisten               // descriptor: of the listener
-	doTighten                // memoryShort: smaller limits of backlogs, or the usual ones
+	doTighten                // tightness: of the limits of backlogs
 	doCloseAll               // *closed: all connections
 	doStop                   // nothing
 
@@ -23,6 +23,7 @@ const (
 	// Of one connection.
 	doSend        // nothing: message
 	doSendAll     // replay
+	doSendPieces  // *Pieces
 	doDrain       // chan struct{}: closed when the queue is empty, or never will be
 	doClose       // *closing
 	doFarewell    // *closing: after the handler's last message
@@ -61,10 +62,10 @@ type opening struct {
 
 // The other payloads.
 type (
-	replay      []*Message // see Conn.SendAll
-	httpAnswer  []byte
-	descriptor  int
-	memoryShort bool // see Engine.Tighten
+	replay     []*Message // see Conn.SendAll
+	httpAnswer []byte
+	descriptor int
+	tightness  int // limits are divided by 1<<tightness: see Engine.Tighten
 
 	closing struct {
 		why   closed

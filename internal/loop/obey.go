@@ -14,7 +14,7 @@ func (l *Loop) obey(c *command) {
 	case doUnlisten:
 		l.unlisten(int(c.payload.(descriptor)))
 	case doTighten:
-		l.tighten(c.payload.(memoryShort))
+		l.tighten(c.payload.(tightness))
 	case doCloseAll:
 		l.closeAll(*c.payload.(*closed))
 	case doStop:
@@ -59,6 +59,8 @@ func (l *Loop) obeyConn(c *command) {
 		l.send(id, s, c.message)
 	case doSendAll:
 		l.sendAll(id, s, c.payload.(replay))
+	case doSendPieces:
+		l.sendPieces(id, s, c.payload.(*Pieces))
 	case doDrain:
 		l.drain(id, s, c.payload.(chan struct{}))
 	case doClose:

@@ -89,11 +89,14 @@ func (l *Loop) lend(id connID, s *slot, side *side) {
 		return
 	}
 	side.refill(l.clock.now)
-	side.out.lent = len(side.out.queue)
-	buffers := make(net.Buffers, side.out.lent)
-	for i, w := range side.out.queue {
-		buffers[i] = w.bytes
+	buffers := make(net.Buffers, 0, len(side.out.queue))
+	for _, w := range side.out.queue {
+		buffers = append(buffers, w.bytes)
+		if w.pieces != nil {
+			break // its next piece follows
+		}
 	}
+	side.out.lent = len(buffers)
 	l.arm(id, s)
 	l.stats.writes.Add(1)
 	p := side.pipe

@@ -18,6 +18,9 @@ func (l *Loop) readable(id connID, more bool) {
 	}
 	if s.state&(inPaused|phasePeerShut) != 0 {
 		s.state |= inUnread
+		if awaiting && more {
+			l.goneWhileDeciding(id)
+		}
 		return
 	}
 	if s.state&(kindTLS|phaseFailed) == kindTLS {
@@ -37,6 +40,9 @@ func (l *Loop) readable(id connID, more bool) {
 	case awaiting && (n > 0 || wouldBlock(err)):
 		if n > 0 {
 			l.readRequest(id, s, l.in.buffer[:n])
+			if more {
+				l.goneWhileDeciding(id)
+			}
 			l.obeyPosted(id, s)
 		}
 	case awaiting:

@@ -149,6 +149,7 @@ func (l *Loop) writeSealed(t *transport) error {
 // flushSealed writes the queue in pieces. Each is encrypted and written before the next
 // one, so that messages further back can still be dropped.
 func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
+	made := false // a piece of a message was written
 	for {
 		side := l.slab.ref(id).side
 		if len(t.sealed) > 0 {
@@ -176,6 +177,11 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 		if side == nil || side.out.empty() {
 			break
 		}
+		if made && side.out.inPieces() {
+			l.arm(id, s) // the next piece is for another turn
+			return
+		}
+		made = side.out.inPieces()
 		side.refill(l.clock.now)
 		n, err := l.out.seal(t, l.out.gather(&side.out))
 		if err != nil {

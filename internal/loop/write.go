@@ -1,6 +1,11 @@
 package loop
 
-import "maru.example/maru"
+import (
+	"errors"
+	"math/bits"
+
+	"maru.example/maru"
+)
 
 // gatherBytes bounds the small frames that are copied together for one write call.
 const gatherBytes = 64 << 10
@@ -14,7 +19,8 @@ const pipeSlack = 16
 // waiting is bytes in a connection's queue: one frame, or a joined block of them.
 type waiting struct {
 	bytes    []byte   // shared, not to be changed
-	message  *Message // recycled after the write, or nil
+	message  *Message // whose end it is when they are written, or nil
+	pieces   *Pieces  // of which they are one piece, or nil
 	messages int
 	since    uint32 // tick
 }
@@ -39,16 +45,25 @@ func (o *outbox) push(w waiting) {
 	o.messages += w.messages
 }
 
-// release takes n written bytes off the head, and returns how many messages these
-// completed.
-func (o *outbox) release(n int) (messages int) {
+// release takes n written bytes off the head, and returns how many messages these completed. The
+// next piece of a message in pieces takes the place of the one before.
+func (o *outbox) release(n int, now uint32) (messages int) {
 	o.bytes -= n
 	n += o.sent
 	i := 0
 	for i < len(o.queue) && n >= len(o.queue[i].bytes) {
-		n -= len(o.queue[i].bytes)
-		messages += o.queue[i].messages
-		o.queue[i].message.recycle()
+		w := &o.queue[i]
+		n -= len(w.bytes)
+		if w.written() {
+			w.since = now
+			o.bytes += len(w.bytes)
+			break // nothing behind it was written
+		}
+		if w.pieces != nil && i+1 < len(o.queue) {
+			o.queue[i+1].since = now // it could not leave before
+		}
+		messages += w.messages
+		w.message.recycle()
 		i++
 	}
 	o.sent = n
@@ -79,12 +94,17 @@ func (o *outbox) drop() {
 	if keep == 0 && o.sent > 0 {
 		keep = 1
 	}
-	for _, w := range o.queue[keep:] {
+	o.truncate(keep)
+}
+
+// truncate drops all of the queue but its first n.
+func (o *outbox) truncate(n int) {
+	for _, w := range o.queue[n:] {
 		o.bytes -= len(w.bytes)
 		o.messages -= w.messages
 	}
-	clear(o.queue[keep:])
-	o.queue = o.queue[:keep]
+	clear(o.queue[n:])
+	o.queue = o.queue[:n]
 }
 
 // send queues one message for one connection, after the messages of its groups in this
@@ -189,7 +209,7 @@ func (l *Loop) listQueue(id connID, s *slot) bool {
 		return false
 	}
 	out := &ref.side.out
-	if len(out.queue) != 1 || out.lane != nil {
+	if len(out.queue) != 1 || out.lane != nil || out.queue[0].pieces != nil {
 		return false
 	}
 	l.out.list(id, s, &block{bytes: l.out.gather(out)})
@@ -229,6 +249,10 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 		if l.stats.count(left); !more {
 			return
 		}
+		if side.out.inPieces() {
+			l.arm(id, s) // the next piece is for another turn: others are to be served, too
+			return
+		}
 	}
 	l.drained(id, s)
 }
@@ -251,8 +275,10 @@ func (l *Loop) written(id connID, s *slot, out *outbox, of, n int, err error) (l
 
 // release takes n written bytes off the queue.
 func (l *Loop) release(s *slot, out *outbox, n int) outcome {
-	s.buffered.Add(-int64(n))
-	return outcome{deliveries: out.release(n), bytes: n}
+	before := out.bytes
+	messages := out.release(n, l.clock.now)
+	s.buffered.Add(int64(out.bytes - before))
+	return outcome{deliveries: messages, bytes: n}
 }
 
 func (l *Loop) write(fd int, b []byte) (int, error) {
@@ -320,14 +346,14 @@ func (l *Loop) closeIfSlow(id connID, s *slot) {
 	if side.pipe != nil && l.clock.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
 		return // its writer has just begun: the socket may have room
 	}
-	switch {
-	case queued > l.out.limit(o.BacklogBytes)+out.allowed:
+	switch tight := l.out.tight; { // a replay, too, and a message in pieces
+	case queued > (o.BacklogBytes+out.allowed)>>tight:
 		l.stats.slowBytes.Add(1)
-	case out.messages > l.out.limit(o.BacklogMessages)+out.extra:
+	case out.messages > (o.BacklogMessages+out.extra)>>tight:
 		l.stats.slowMessages.Add(1)
-	case l.clock.now-since > age:
+	case l.clock.now-since > max(age>>tight, 1):
 		l.stats.slowAge.Add(1)
-	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > l.out.limit(maru.ConflationSlack*o.BacklogBytes):
+	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > maru.ConflationSlack*o.BacklogBytes>>tight:
 		l.stats.slowKeys.Add(1)
 	default:
 		return
@@ -338,20 +364,29 @@ func (l *Loop) closeIfSlow(id connID, s *slot) {
 	l.fail(id, s, slow(s))
 }
 
-// Tighten divides the limits of backlogs by maru.BacklogShortage, or restores them. A
-// connection with a longer backlog is closed as slow.
-func (e *Engine) Tighten(on bool) {
+// Tighten divides the bounds of backlogs, in bytes, messages and time, by maru.BacklogShortage
+// to the power of level, while memory is short; level 0 gives them back. A connection with more
+// than that is closed as slow; one that reads notices nothing. A message that is still coming
+// has the same bound, and its connection is closed with maru.CodeOverloaded.
+func (e *Engine) Tighten(level int) {
 	for _, l := range e.loops {
-		l.inbox.post(command{do: doTighten, payload: memoryShort(on)})
+		l.inbox.post(command{do: doTighten, payload: tightness(level * bits.TrailingZeros(maru.BacklogShortage))})
 	}
 }
 
-func (l *Loop) tighten(on memoryShort) {
-	if l.out.tight = on; on {
-		l.each(phaseConnected, func(id connID, s *slot) {
-			if s.state&outArmed != 0 {
-				l.closeIfSlow(id, s)
-			}
-		})
+func (l *Loop) tighten(by tightness) {
+	if l.out.tight = by; by == 0 {
+		return
 	}
+	most := l.engine.options.BacklogBytes >> by
+	l.each(phaseConnected, func(id connID, s *slot) {
+		if s.state&outArmed != 0 {
+			l.closeIfSlow(id, s)
+		}
+		if side := l.slab.ref(id).side; side != nil && side.reader != nil && side.reader.Held() > most && s.state&phaseCloseSent == 0 {
+			l.fail(id, s, closed{code: maru.CodeOverloaded.CloseCode(), reason: string(maru.CodeOverloaded), err: errMemory})
+		}
+	})
 }
+
+var errMemory = errors.New("memory is short, and a large message was still coming")

@@ -1,7 +1,5 @@
 package loop
 
-import "maru.example/maru"
-
 // writing is the part of a loop that writes to its connections.
 type writing struct {
 	put        func(fd int, b []byte) (int, error) // writeSocket
@@ -10,19 +8,11 @@ type writing struct {
 	ring       *ring                               // sends to many; nil: put does
 	listed     [ringSends]listed                   // prepared in the ring
 	dirty      []connID                            // connections with a queue to flush at the end of the batch
-	tight      memoryShort                         // limits of backlogs are smaller: see Engine.Tighten
+	tight      tightness                           // limits of backlogs are divided by 1<<tight: see Engine.Tighten
 }
 
 func newWriting() writing {
 	return writing{put: writeSocket, buffer: make([]byte, 0, gatherBytes)}
-}
-
-// limit is a limit of a backlog as it is now.
-func (w *writing) limit(n int) int {
-	if w.tight {
-		return n / maru.BacklogShortage
-	}
-	return n
 }
 
 func (w *writing) markDirty(id connID, s *slot) {
@@ -36,7 +26,7 @@ func (w *writing) markDirty(id connID, s *slot) {
 // frames copied together, which is faster than writev.
 func (w *writing) gather(out *outbox) []byte {
 	head := out.queue[0].bytes[out.sent:]
-	if len(out.queue) == 1 || len(head) >= gatherBytes/4 {
+	if len(out.queue) == 1 || len(head) >= gatherBytes/4 || out.inPieces() {
 		return head
 	}
 	b := append(w.buffer[:0], head...)
@@ -45,6 +35,9 @@ func (w *writing) gather(out *outbox) []byte {
 			break
 		}
 		b = append(b, next.bytes...)
+		if next.pieces != nil {
+			break // its next piece follows
+		}
 	}
 	return b
 }

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
@@ -14,13 +16,13 @@ type Presence struct {
 // PresenceRead is the reply to Presence.
 type PresenceRead struct{ maru.Presence }
 
-func (s *Session) presence(c Presence, who auth.Identity) {
+func (s *Session) presence(ctx context.Context, c Presence, who auth.Identity) {
 	err := maru.CheckChannel(c.Channel)
 	if err == nil {
-		err = s.options.Allow(who, auth.Presence, c.Channel)
+		err = s.options.Allow(ctx, who, auth.Presence, c.Channel)
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("presence", c.Ref, err)
 		return
 	}
 	s.answer(c.Ref, PresenceRead{s.options.Presence(c.Channel)})

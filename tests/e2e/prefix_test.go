@@ -17,7 +17,7 @@ import (
 // Under a prefix everything works as at the root: pages, assets, the session, sockets,
 // streams, POST and presence.
 func TestPrefix(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	for name, mount := range map[string]func(t *testing.T) (origin string){
 		"StripPrefix": stripPrefix, "proxy": strippingProxy, "base-path": basePath,
 	} {
@@ -60,7 +60,7 @@ func strippingProxy(t *testing.T) (origin string) {
 	return site.URL
 }
 
-// basePath is the program with a prefix that nobody removes.
+// basePath is the program with a prefix that no proxy removes.
 func basePath(t *testing.T) (origin string) {
 	return "http://" + program.Serve(t, maruPath, "--base-path", "/live").Addr
 }

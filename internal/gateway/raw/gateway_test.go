@@ -252,7 +252,7 @@ func TestLog(t *testing.T) {
 // handshake and loop is the last to know of them.
 func TestChurn(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
-		w.admission.Registry = admission.NewRegistry(0, 0)
+		w.admission.Registry = admission.NewRegistry(0, 0, nil)
 		w.publish(t, "1")
 		for i := range 100 {
 			w.dial(t, []string{"", "?last=1", "?as=publication&since=9"}[i%3], nil).nc.Close()

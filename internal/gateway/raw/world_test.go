@@ -52,7 +52,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
 	})
-	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0),
+	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0, nil),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -81,7 +81,7 @@ func (w *world) publish(t *testing.T, text string) {
 	}
 }
 
-// signIn gives the header of somebody who signed in.
+// signIn signs in and returns the header with the cookie.
 func (w *world) signIn(t *testing.T, nickname string) http.Header {
 	answer := httptest.NewRecorder()
 	w.admission.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, loops bool) *world {
 		return w.broker
 	})
 	t.Cleanup(w.shutdown)
-	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0),
+	w.admission = &admission.Admission{Registry: admission.NewRegistry(2, 0, nil),
 		Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)),
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.DiscardHandler),

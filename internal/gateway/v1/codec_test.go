@@ -14,7 +14,7 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// commands are messages, and what they are decoded to.
+// commands are messages, and their decoded commands.
 var commands = map[string]session.Command{
 	`{"id":1,"connect":{}}`:                                 session.Connect{Ref: 1},
 	`{"id":1,"connect":{"token":"t"}}`:                      session.Connect{Ref: 1, Token: "t"},

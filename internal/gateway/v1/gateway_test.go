@@ -55,7 +55,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		w.broker = memory.New(memory.Options{Sink: sink})
 		return w.broker
 	})
-	w.admission = &admission.Admission{Registry: admission.NewRegistry(0, 0), Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)), Rules: new(auth.Rules), Rates: new(admission.Rates), Log: slog.New(slog.DiscardHandler)}
+	w.admission = &admission.Admission{Registry: admission.NewRegistry(0, 0, nil), Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)), Rules: new(auth.Rules), Rates: new(admission.Rates), Log: slog.New(slog.DiscardHandler)}
 	route := v1.Mount(&gateway.Env{Engine: engine, Hub: w.hub, Admission: w.admission,
 		Session: session.Options{
 			Submit: w.broker.Submit, History: w.broker.History, Presence: w.hub.Presence, Allow: w.admission.Rules.Allow,

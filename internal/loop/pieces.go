@@ -1,0 +1,122 @@
+package loop
+
+import "maru.example/maru/internal/frame"
+
+// Pieces is a message that is made piece by piece, as its reader takes it, so that a long one
+// costs the memory of one piece. On the wire each piece is a fragment (RFC 6455 §5.4); to the
+// reader they are one message.
+type Pieces struct {
+	Op frame.Opcode
+	// Next appends the next piece to dst, some 16 KiB, and reports whether there are more. It
+	// is called on the loop and must not wait.
+	Next func(dst []byte) (piece []byte, more bool)
+	// Done is called on the loop when the last piece is written. If the connection is closed
+	// before, it is not called. It must not wait. nil: nothing is called.
+	Done func()
+
+	deflate form // of each piece; plainForm: none
+	bare    bool // no frames
+	begun   bool // the first piece was made
+	over    bool // the last piece was made, or none is wanted any more
+}
+
+// SendPieces posts m as Send does. What is posted after it waits until its last piece is
+// written, except a close: that cuts the message off, and what waits behind it is dropped. One
+// piece counts for the backlog; its age begins anew with each piece.
+func (c Conn) SendPieces(m *Pieces) error {
+	return c.post(command{do: doSendPieces, payload: m})
+}
+
+// sendPieces queues the first piece. On a connection on which we are the client it sends all as
+// one message.
+func (l *Loop) sendPieces(id connID, s *slot, m *Pieces) {
+	if s.state&kindClient != 0 {
+		l.send(id, s, m.whole())
+		return
+	}
+	l.catchUp(id, s)
+	if f := form(s.form.Load()); f&takesOver == 0 {
+		m.deflate = f // else the message stands outside the context, uncompressed
+	}
+	m.bare = s.framing().asIs
+	l.queueOne(id, s, waiting{bytes: m.next(), messages: 1, pieces: m})
+}
+
+// whole makes all pieces at once.
+func (m *Pieces) whole() *Message {
+	b, more := m.Next(nil)
+	for more {
+		b, more = m.Next(b)
+	}
+	if m.Done != nil {
+		m.Done()
+	}
+	return NewMessage(m.Op, b)
+}
+
+// next makes the next fragment.
+func (m *Pieces) next() []byte {
+	piece, more := m.Next(nil)
+	m.over = !more
+	first := !m.begun
+	m.begun = true
+	if m.bare {
+		return piece
+	}
+	h := frame.Header{Fin: m.over, Op: frame.Continuation}
+	if first {
+		h.Op, h.Compressed = m.Op, m.deflate != plainForm
+	}
+	if m.deflate != plainForm {
+		piece = m.compressed(piece)
+	}
+	h.Length = int64(len(piece))
+	b := make([]byte, 0, len(piece)+frame.MaxHeaderBytes)
+	return append(frame.AppendHeader(b, h), piece...)
+}
+
+// compressed compresses a piece, without a reference to the pieces before it.
+func (m *Pieces) compressed(piece []byte) []byte {
+	deflate := frame.DeflatePart
+	if m.over {
+		deflate = frame.Deflate
+	}
+	small, _ := deflate(nil, piece, int(m.deflate)) // fails only for a window that cannot be negotiated
+	return small
+}
+
+// written is called when the last piece that was made is written. It reports whether there is
+// another, which then takes its place.
+func (w *waiting) written() (another bool) {
+	switch m := w.pieces; {
+	case m == nil:
+	case !m.over:
+		w.bytes = m.next()
+		return true
+	case m.Done != nil:
+		m.Done()
+	}
+	return false
+}
+
+// inPieces reports whether the head of the queue is a message that has more pieces.
+func (o *outbox) inPieces() bool {
+	return len(o.queue) > 0 && o.queue[0].pieces != nil && !o.queue[0].pieces.over
+}
+
+// cut ends a message in pieces that waits: the piece on its way is the last. Only control frames
+// may follow it (RFC 6455 §5.4), so what waits behind it is dropped.
+func (o *outbox) cut() {
+	for i := range o.queue {
+		m := o.queue[i].pieces
+		if m == nil {
+			continue
+		}
+		if i < o.lent || i == 0 && o.sent > 0 {
+			m.over, m.Done = true, nil
+			i++
+		}
+		o.truncate(i)
+		return
+	}
+}

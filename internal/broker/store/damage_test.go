@@ -116,7 +116,7 @@ type witness struct {
 	durability maru.Durability
 	limit      int
 	log        lines
-	disk       *frozen
+	disk       *faulty
 	count      int
 
 	acked  map[string][]acked // by channel
@@ -130,7 +130,7 @@ func (w *witness) start() *store.Broker {
 	w.Helper()
 	o := in(w.dir, kept(w.limit, w.durability)).As("always the same")
 	o.CacheBytes = -1
-	w.disk = &frozen{FS: vfs.Default}
+	w.disk = &faulty{FS: vfs.Default}
 	o = o.On(w.disk)
 	o.Logger = slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	b, err := store.Open(o)

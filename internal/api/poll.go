@@ -10,6 +10,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/pieces"
 )
 
 // answerTimeout is the time for writing the answer of a poll.
@@ -39,7 +40,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 		a.fail(w, r, err)
 		return
 	}
-	writeHistory(w, channel, history)
+	writePieces(w, pieces.History(channel, history))
 }
 
 func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {

@@ -170,9 +170,8 @@ func (l *Loop) readOn(id connID, s *slot) {
 type side struct {
 	reader   *frame.Reader // a message or frame is half here
 	out      outbox
-	drains   []chan struct{} // closed when the queue is empty, or never will be
-	awaiting awaiting        // while it has not yet said what it wants
-	held     []byte          // read before the connection was taken over, until Resume
+	awaiting awaiting // while it has not yet said what it wants
+	held     []byte   // read before the connection was taken over, until Resume
 	pipe     *pipe
 	closed   closed // what the handler will receive
 

@@ -33,7 +33,7 @@ func waits(c Command) bool {
 	switch c := c.(type) {
 	case Connect:
 		return c.Token != ""
-	case Subscribe, History, Refresh:
+	case Subscribe, History, Presence, Refresh:
 		return true
 	}
 	return false

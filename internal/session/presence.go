@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
@@ -14,7 +16,10 @@ type Presence struct {
 // PresenceRead is the reply to Presence.
 type PresenceRead struct{ maru.Presence }
 
-func (s *Session) presence(c Presence, who auth.Identity) {
+func (s *Session) presence(ctx context.Context, c Presence, who auth.Identity) {
+	if !s.drained(ctx) {
+		return
+	}
 	err := maru.CheckChannel(c.Channel)
 	if err == nil {
 		err = s.options.Allow(who, auth.Presence, c.Channel)

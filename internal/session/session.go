@@ -112,7 +112,7 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 	case History:
 		s.history(ctx, c, who)
 	case Presence:
-		s.presence(c, who)
+		s.presence(ctx, c, who)
 	case Refresh:
 		s.refresh(ctx, c, who)
 	case RPC:

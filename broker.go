@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 )
 
 // A Broker numbers publications, keeps their history, and carries them to the
@@ -51,7 +52,8 @@ type Broker interface {
 	// and then calls done once, before Submit returns or later from another
 	// goroutine. done must not block and must not call the broker. Submit does not
 	// block either; the caller limits how many submissions are in progress. Submit
-	// takes ownership of p and p.Data. A caller that can block uses Publish.
+	// takes ownership of p, which is not nil, and p.Data. A caller that can block uses
+	// Publish.
 	Submit(channel string, p *Publication, o PublishOptions, done func(Published, error))
 
 	// History returns the retained publications of the channel that q asks for, in
@@ -124,12 +126,17 @@ type HeldReporter interface {
 type Held struct {
 	Channels     int   // channels that are known, also those that retain nothing
 	Publications int   // retained publications
-	Bytes        int64 // memory of all that clients made it hold: publications, names, heads, keys
+	Bytes        int64 // what these count towards Retention.Bytes
+	Memory       int64 // bytes of memory that all of it takes, about: publications, heads of channels, idempotency keys
+
+	// Forgotten is how many channels were forgotten since the start because there were too
+	// many that retain nothing. Whoever returns to one may receive a gap without a loss.
+	Forgotten uint64
 }
 
 // Plus returns the sum of both.
 func (h Held) Plus(other Held) Held {
-	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes}
+	return Held{h.Channels + other.Channels, h.Publications + other.Publications, h.Bytes + other.Bytes, h.Memory + other.Memory, h.Forgotten + other.Forgotten}
 }
 
 // A Shrinker is a Broker that can give memory back. A server calls it near its memory
@@ -137,7 +144,7 @@ func (h Held) Plus(other Held) Held {
 // the broker's memory shrinks only by its own limits.
 type Shrinker interface {
 	// Shrink removes retained publications until it has freed that many bytes, counted as
-	// Held counts them, or until none is left: first the oldest publications of namespaces
+	// Held.Memory counts them, or until none is left: first the oldest publications of namespaces
 	// that are not listed (BrokerOptions.Listed), then the oldest of all. It returns how many
 	// bytes it has freed. A removed publication is a gap for those that miss it, as one that
 	// is removed because of Retention.Bytes; heads, versions and idempotency keys stay.
@@ -179,16 +186,31 @@ type Keeper interface {
 // PublishOptions say how a publication is treated.
 type PublishOptions struct {
 	// IdempotencyKey makes a retry safe, within IdempotencyAge. It belongs to the channel and
-	// to Publisher. It has at most MaxIdempotencyKeyBytes; empty means none.
+	// to Publisher. It is valid UTF-8 of at most MaxIdempotencyKeyBytes, compared byte for
+	// byte; empty means none.
 	IdempotencyKey string
-	// Publisher is the owner of the key: a user or an API key; empty for anonymous.
+	// Publisher is the owner of the key: a user, an API key, or whatever else identifies a
+	// client over its connections. Two publishers never share a key.
 	Publisher string
+	// Share says how many keys the publisher may have. A broker that has its keys in memory
+	// bounds those of each publisher, and then refuses new ones with CodeRateLimited: within
+	// IdempotencyAge no key is forgotten.
+	Share KeyShare
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
 	// Transient publications only reach current subscribers: they are not retained and
 	// have no number. Version is ignored.
 	Transient bool
 }
+
+// KeyShare says which bounds of idempotency keys apply to a publisher.
+type KeyShare uint8
+
+const (
+	OneShare  KeyShare = iota // the bound of each publisher, and that of all together
+	AllShares                 // only that of all together: the publisher may be many people
+	NoShare                   // none: an API key, or the program itself
+)
 
 const (
 	// IdempotencyAge is for how long an idempotency key is remembered.
@@ -198,8 +220,11 @@ const (
 )
 
 // Check reports invalid options. The error's code is CodeBadRequest for an idempotency
-// key that is too long.
+// key that is too long or not valid UTF-8.
 func (o PublishOptions) Check() error {
+	if !utf8.ValidString(o.IdempotencyKey) {
+		return NewError(CodeBadRequest, "the idempotency key is not valid UTF-8")
+	}
 	if n := len(o.IdempotencyKey); n > MaxIdempotencyKeyBytes {
 		return NewError(CodeBadRequest, fmt.Sprintf("the idempotency key has %d bytes; at most %d are allowed", n, MaxIdempotencyKeyBytes))
 	}
@@ -215,10 +240,14 @@ type Published struct {
 
 // Publish submits p and waits until the broker is done with it, or until ctx ends. If
 // ctx ends first, the publication may still be accepted: retry with an idempotency key.
-// If ctx has already ended, Publish does nothing and returns its error.
+// If ctx has already ended, Publish does nothing and returns its error. A nil p is an error,
+// CodeBadRequest.
 func Publish(ctx context.Context, b Broker, channel string, p *Publication, o PublishOptions) (Published, error) {
 	if err := ctx.Err(); err != nil {
 		return Published{}, err
+	}
+	if p == nil {
+		return Published{}, errNoPublication
 	}
 	type result struct {
 		Published

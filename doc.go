@@ -1,7 +1,7 @@
-// Package maru holds the types and contracts of maru, a realtime push server for the web:
-// channels, publications, positions, gaps, presence, rules and error codes, and the guarantees
-// of a broker. It imports only the standard library, opens nothing and starts nothing. Every
-// other package may import it.
+// Package maru has the types and contracts of maru, a realtime push server for the web.
+// These are channels, publications, positions, gaps, presence, rules, error codes, and the
+// guarantees of a broker. It imports only the standard library, opens nothing and starts
+// nothing. Every other package may import it.
 //
 // The way of a message through the program:
 //

@@ -1,6 +1,9 @@
 package maru
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Error is the part of a failure that a client may see. Its code is the same everywhere: in
 // HTTP answers, in close reasons and in maru.v1 (docs/contract.md §9). Errors of other types
@@ -8,6 +11,10 @@ import "errors"
 type Error struct {
 	Code    Code
 	Message string // for a person, in one sentence
+
+	// RetryAfter is when a later attempt may succeed, as the header Retry-After says it; 0:
+	// the default of the code. It is not compared by Is.
+	RetryAfter time.Duration
 }
 
 // NewError makes an *Error.

@@ -28,13 +28,17 @@ const (
 	// subscriber with more is closed as slow.
 	MaxConflatedKeys = 10_000
 	// ConflationSlack is how many times BacklogBytes may wait for one subscriber of
-	// deliver=latest: its backlog is bounded by the number of keys in the channel, not by how
-	// long the subscriber does not read.
+	// deliver=latest. Its backlog is bounded by the number of keys in the channel, not by
+	// how long the subscriber does not read.
 	ConflationSlack = 16
 
-	// MaxInflight is how many publications and remote calls of one connection may be in
-	// progress at once. Beyond it the server stops reading the connection until one is done.
+	// MaxInflight is how many publications of one connection may be in progress at once. Beyond
+	// it the server stops reading the connection until one is done.
 	MaxInflight = 64
+	// MaxCalls is how many remote calls of one connection may be in progress at once. The next
+	// one waits until one is done, and the commands after it wait behind it. The program works
+	// on each in a goroutine, so that this bounds what one client can ask of it.
+	MaxCalls = 16
 	// MaxQueuedCommands is how many commands of one connection may queue behind one that waits.
 	// Beyond it the server stops reading the connection until one is done.
 	MaxQueuedCommands = 16
@@ -46,9 +50,9 @@ const (
 	// DefaultMessageBytes is the size of a message, inflated, and of a published body.
 	DefaultMessageBytes = 1 << 20
 
-	// DefaultBacklogBytes, DefaultBacklogMessages and DefaultBacklogAge bound what waits for
-	// a connection that does not read: 1 MiB is a second of a fast stream, and 30 s more
-	// than a phone needs to change from one network to another.
+	// DefaultBacklogBytes, DefaultBacklogMessages and DefaultBacklogAge bound the queue of
+	// a slow connection. 1 MiB is a second of a fast stream, and 30 s more than a phone
+	// needs to change from one network to another.
 	DefaultBacklogBytes    = 1 << 20
 	DefaultBacklogMessages = 1000
 	DefaultBacklogAge      = 30 * time.Second

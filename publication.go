@@ -34,7 +34,7 @@ type Publication struct {
 	Offset uint64    // number in the namespace's history; rising in a channel, not consecutive; 0 before publishing and if transient
 	Kind   Kind      // what Data is
 	Data   []byte    // as published; JSON is compacted
-	Key    string    // identifies the value, for conflation; may be empty
+	Key    string    // identifies the value, for conflation, byte for byte: at most MaxKeyBytes; may be empty
 	Time   time.Time // when the broker accepted it, UTC
 	User   string    // the publisher, set by the server; empty for anonymous
 }
@@ -137,11 +137,19 @@ func AppendString(dst []byte, s string) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
-// Check reports whether the publication may be published: text must be valid UTF-8
-// (CodeBadText). JSON must be one valid, compacted value; the caller has checked that.
+var errNoPublication = NewError(CodeBadRequest, "the publication is nil: pass one, which may be empty")
+
+// Check reports whether the publication may be published: it must not be nil (CodeBadRequest),
+// text must be valid UTF-8 (CodeBadText), and the key must be valid UTF-8 of at most MaxKeyBytes
+// (CodeBadRequest). JSON must be one valid, compacted value; the caller has checked that.
 func (p *Publication) Check() error {
-	if p.Kind == Text && !utf8.Valid(p.Data) {
+	switch {
+	case p == nil:
+		return errNoPublication
+	case p.Kind == Text && !utf8.Valid(p.Data):
 		return NewError(CodeBadText, "the text is not valid UTF-8; publish other bytes as binary")
+	case len(p.Key) > MaxKeyBytes || !utf8.ValidString(p.Key):
+		return NewError(CodeBadRequest, "key must be valid UTF-8 of at most 255 bytes")
 	}
 	return nil
 }

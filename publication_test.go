@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -63,6 +64,13 @@ func TestPublicationJSONRefused(t *testing.T) {
 
 func TestPublicationCheck(t *testing.T) {
 	t.Parallel()
+	var none *maru.Publication
+	if err := none.Check(); !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+		t.Errorf("nil: %v", err)
+	}
+	if _, err := maru.Publish(t.Context(), nil, "a", none, maru.PublishOptions{}); !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+		t.Errorf("Publish of nil: %v", err)
+	}
 	bad := maru.Publication{Data: []byte{0xff}}
 	if err := bad.Check(); !errors.Is(err, &maru.Error{Code: maru.CodeBadText}) {
 		t.Errorf("text that is not UTF-8: %v", err)
@@ -70,6 +78,14 @@ func TestPublicationCheck(t *testing.T) {
 	bad.Kind = maru.Binary
 	if err := bad.Check(); err != nil {
 		t.Errorf("binary: %v", err)
+	}
+	for key, want := range map[string]bool{"안": true, strings.Repeat("k", 255): true, strings.Repeat("k", 256): false, "k\xff": false, "k\xed\xa0\x80": false} {
+		p, o := maru.Publication{Key: key}, maru.PublishOptions{IdempotencyKey: key}
+		for _, err := range []error{p.Check(), o.Check()} {
+			if (err == nil) != want || err != nil && !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+				t.Errorf("the key %.10q: %v", key, err)
+			}
+		}
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Rule says who may perform an action in the channels of a namespace. The zero value is Nobody:
-// what no rule allows is refused. No rule applies to the embedding program, and an API key may
-// do anything that any client may do.
+// Rule says who may perform an action in the channels of a namespace. The zero value is
+// Nobody: actions without a rule are refused. No rule applies to the embedding program, and
+// an API key may do anything that any client may do.
 type Rule uint8
 
 const (

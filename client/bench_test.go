@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// What one publication costs the client before the program has it.
+// The cost of one publication in the client, before the program receives it.
 func BenchmarkParse(b *testing.B) {
 	push := []byte(`{"channel":"quotes","publication":{"offset":812,"kind":"json","data":{"symbol":"MOON","name":"Moon Jar Potters","price":148.25,"change":0.25,"volume":1029},"key":"MOON","time":"2026-01-02T03:04:05.678901234Z"}}`)
 	b.ReportAllocs()

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"unicode/utf8"
 )
 
 // Client is a connection to a server that reconnects by itself. Make it with New or Dial, and
@@ -26,6 +28,10 @@ type Client struct {
 	done   chan struct{}
 	unique string        // of this client, in idempotency keys
 	ids    atomic.Uint64 // of commands
+
+	// secret owns the idempotency keys of an anonymous client over its connections, so that
+	// what is sent again on the next one is published once.
+	secret string
 
 	// Replaced in tests.
 	dial   dialer
@@ -95,7 +101,7 @@ func (c *Client) opened(ctx context.Context) error {
 	}
 }
 
-// begin is New, with what tests change.
+// begin is New, with options for tests.
 func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -115,7 +121,7 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 64<<20)
 	c := &Client{
 		o: o, url: u, log: o.Logger, done: make(chan struct{}), unique: rand.Text(),
-		random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
+		secret: rand.Text(), random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
 		times: defaultTimes, queuedBytes: maxQueuedBytes, changed: make(chan struct{}),
 	}
 	if c.log == nil {
@@ -219,7 +225,7 @@ func (c *Client) place(s *Subscription) *link {
 
 // warn logs a failure that will be tried again.
 func (c *Client) warn(message string, err error, more ...any) {
-	c.log.Warn(message, append(more, "error", err)...)
+	c.log.Warn(message, append(more, "err", err)...)
 }
 
 // ask calls a function of the program, which gets patience to answer.
@@ -231,6 +237,15 @@ func ask[T any](ctx context.Context, what string, get func(context.Context) (T, 
 		err = fmt.Errorf("%s: %w", what, err)
 	}
 	return v, err
+}
+
+// askToken calls a function of the program that returns a token.
+func askToken(ctx context.Context, get func(context.Context) (string, error)) (string, error) {
+	token, err := ask(ctx, "get a token", get)
+	if err == nil && !utf8.ValidString(token) {
+		return "", errors.New("get a token: it is not valid UTF-8")
+	}
+	return token, err
 }
 
 // header is the header of a handshake.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"maru.example/maru"
 )
@@ -17,7 +16,7 @@ import (
 // If ctx ends first, it may be published or not. The same holds for ErrDisconnected, which
 // is returned if the connection is not back within nine minutes. Errors of the server wrap
 // a *maru.Error: CodeBadChannel, CodeBadText, CodeBadJSON, CodeNotAllowed, CodeTooLarge,
-// CodeRateLimited, CodeStorageFull.
+// CodeRateLimited, CodeStorageFull; CodeBadRequest if p is nil.
 func (c *Client) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := c.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
@@ -48,6 +47,9 @@ func (c *Client) PublishWith(ctx context.Context, channel string, p *maru.Public
 }
 
 func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.PublishOptions) (publishCommand, error) {
+	if p == nil {
+		return publishCommand{}, p.Check()
+	}
 	body := publishCommand{
 		Channel: channel, Kind: p.Kind.String(), Key: p.Key,
 		IdempotencyKey: o.IdempotencyKey, Version: o.Version, Transient: o.Transient,
@@ -58,9 +60,6 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 	err := maru.CheckChannel(channel)
 	if err == nil {
 		err = o.Check()
-	}
-	if err == nil && (!utf8.ValidString(p.Key) || !utf8.ValidString(o.IdempotencyKey)) {
-		err = maru.NewError(maru.CodeBadRequest, "Key or IdempotencyKey is not valid UTF-8")
 	}
 	if err == nil && o.Publisher != "" {
 		err = maru.NewError(maru.CodeBadRequest, "Publisher must be empty: the server sets it")
@@ -75,6 +74,9 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 // A Limit of 0 is the server's default, 100. The maximum is 1,000; a negative Limit means
 // the maximum.
 func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
+	if err := maru.CheckChannel(channel); err != nil {
+		return maru.History{}, fmt.Errorf("client: history: %w", err)
+	}
 	if q.Limit < 0 {
 		q.Limit = maru.MaxHistoryPublications
 	}
@@ -90,6 +92,9 @@ func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuer
 
 // Presence returns the people in a channel.
 func (c *Client) Presence(ctx context.Context, channel string) (maru.Presence, error) {
+	if err := maru.CheckChannel(channel); err != nil {
+		return maru.Presence{}, fmt.Errorf("client: presence: %w", err)
+	}
 	m, err := c.do(ctx, "presence", channelCommand{channel}, always, true)
 	if err == nil && m.Presence == nil {
 		err = errStrange
@@ -104,7 +109,8 @@ func (c *Client) Presence(ctx context.Context, channel string) (maru.Presence, e
 // RPC calls a method of the program that embeds the server. args and the reply are JSON;
 // either may be nil. It waits for a connection, and is never sent twice: if the connection
 // is lost before the reply, it fails with ErrDisconnected. Errors of the server wrap a
-// *maru.Error: CodeNotFound if there is no such method, or the error of that program.
+// *maru.Error: CodeNotFound if there is no such method, or the error of that program;
+// CodeBadRequest or CodeBadJSON if method or args are not valid UTF-8.
 func (c *Client) RPC(ctx context.Context, method string, args, reply any) error {
 	body := rpcCommand{Method: method}
 	if args != nil {

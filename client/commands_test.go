@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -74,6 +75,65 @@ func TestPublish(t *testing.T) {
 		}
 		if n := len(f.asked("publish")); n != 5 {
 			t.Error("what is known to be wrong was sent:", n)
+		}
+	})
+}
+
+// Issue 14 §14: what is sent is what the program has said, or there is an error.
+func TestTextThatIsNotUTF8IsNotSent(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		ctx := t.Context()
+		for want, calls := range map[maru.Code][]func() error{
+			maru.CodeBadChannel: {
+				func() error { _, err := c.History(ctx, "a\xff", maru.HistoryQuery{}); return err },
+				func() error { _, err := c.Presence(ctx, "a\xed\xa0\x80"); return err },
+				func() error { _, err := c.Publish(ctx, "a\xff", text("")); return err },
+			},
+			maru.CodeBadRequest: {
+				func() error { _, err := c.Publish(ctx, "a", &maru.Publication{Key: "\xff"}); return err },
+				func() error {
+					_, err := c.History(ctx, "a", maru.HistoryQuery{Since: &maru.Position{Epoch: "\xff", Offset: 1}})
+					return err
+				},
+				func() error { return c.RPC(ctx, "move\xff", nil, nil) },
+			},
+			maru.CodeBadText: {func() error { _, err := c.Publish(ctx, "a", text("\xff")); return err }},
+			maru.CodeBadJSON: {
+				func() error {
+					_, err := c.Publish(ctx, "a", &maru.Publication{Kind: maru.JSON, Data: []byte("\"\xff\"")})
+					return err
+				},
+				func() error { return c.RPC(ctx, "move", json.RawMessage("\"\xff\""), nil) },
+			},
+		} {
+			for i, call := range calls {
+				if err := call(); !isCode(err, want) {
+					t.Errorf("%s %d: %v", want, i, err)
+				}
+			}
+		}
+		for _, name := range []string{"publish", "history", "presence", "rpc"} {
+			if got := f.asked(name); len(got) > 0 {
+				t.Error("sent:", got)
+			}
+		}
+	})
+}
+
+func TestATokenThatIsNotUTF8IsNotSent(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		tokens := []string{"a", "\xff"}
+		c := f.client(client.Options{Token: func(context.Context) (string, error) {
+			token := tokens[len(tokens)-1]
+			tokens = tokens[:max(1, len(tokens)-1)]
+			return token, nil
+		}})
+		if _, err := c.Publish(t.Context(), "a", text("")); err != nil {
+			t.Error(err)
+		}
+		if got := f.asked("connect"); !slices.Equal(got, []string{`{"token":"a"}`}) {
+			t.Error(got)
 		}
 	})
 }
@@ -369,6 +429,19 @@ func TestAReplyThatCannotBeUnderstood(t *testing.T) {
 		f.socket().push(`{"something":"new"}`)
 		if c.State() != client.Open {
 			t.Error(c.State())
+		}
+	})
+}
+
+// Issue 14 §13: a nil publication is an error, and nothing is sent.
+func TestPublishNil(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		if _, err := c.Publish(t.Context(), "chat", nil); !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+			t.Errorf("%v, want %s", err, maru.CodeBadRequest)
+		}
+		if got := f.asked("publish"); len(got) != 0 {
+			t.Errorf("sent %v", got)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestBackoffGrowsTo20Seconds(t *testing.T) {
 	}
 }
 
-// states keeps what OnState is told.
+// states records the calls of OnState.
 type states struct {
 	mu   sync.Mutex
 	seen []string
@@ -224,7 +224,7 @@ func refusedHandshake(retryAfter string) error {
 	return &ws.HandshakeError{Response: &http.Response{Header: http.Header{"Retry-After": {retryAfter}}, Body: body}, Err: errors.New("503")}
 }
 
-// What the server said about its leave holds once.
+// The server's advice on reconnecting is used once.
 func TestComingBackTooEarlyAllTheSame(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})
@@ -311,7 +311,7 @@ func TestSilenceIsMetWithAPing(t *testing.T) {
 		if c.State() != client.Open || f.opened() != 2 {
 			t.Error("a dead connection was not replaced:", c.State(), f.opened())
 		}
-		// Whatever comes is a sign of life.
+		// Any message is a sign of life.
 		on(t, c, "a", client.SubscribeOptions{})
 		for range 10 {
 			pass(20 * time.Second)
@@ -513,6 +513,10 @@ func TestATokenIsKeptRefreshedAndMadeAnew(t *testing.T) {
 		want := []string{`{"token":"t1"}`, `{"token":"t1"}`, `{"token":"t2"}`, `{"token":"t3"}`}
 		if got := f.asked("connect"); !slices.Equal(got, want) || c.State() != client.Open {
 			t.Error("connected with", got, c.State())
+		}
+		// The owner of an anonymous client's idempotency keys stays the same.
+		if all := f.secrets(); len(all[0]) < 16 || len(slices.Compact(all)) != 1 {
+			t.Errorf("secrets %q", all)
 		}
 	})
 }

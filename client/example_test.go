@@ -11,7 +11,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// The program subscribes, publishes, and hears itself.
+// The program subscribes, publishes, and receives its own publication.
 func Example() {
 	ctx := context.Background()
 	live, err := server.New(server.Options{Open: true, Loopback: true})
@@ -51,8 +51,7 @@ func Example() {
 	// Output: 1 order 17 is paid
 }
 
-// A position that is kept with what was made of the publications is where the next
-// life of the program begins.
+// A program that stores the position with its results continues from there after a restart.
 func ExampleSubscription_Position() {
 	ctx := context.Background()
 	live, err := server.New(server.Options{Open: true, Loopback: true})

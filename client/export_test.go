@@ -19,7 +19,7 @@ type Lab struct {
 	QueuedBytes int // that wait in a subscription
 }
 
-// Wire is a WebSocket, and Sink what hears it.
+// Wire is a WebSocket, and Sink receives its events.
 type (
 	Wire interface {
 		Send(text []byte) error

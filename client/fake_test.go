@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +18,8 @@ import (
 )
 
 // A fake is a server of maru.v1 without sockets, whose time is that of a synctest bubble.
-// It does what it is told, and keeps what it was told. Where the real server can be
-// brought to do the same, tests use that.
+// It does what the test says, and records its calls. Where the real server can be brought
+// to do the same, tests use that.
 type fake struct {
 	t *testing.T
 
@@ -369,15 +370,30 @@ func (f *fake) opened() int {
 }
 
 // asked are the bodies of the commands of a name.
+// asked returns the commands of a name, without the secret of connect.
 func (f *fake) asked(name string) (bodies []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.log {
 		if c.name == name {
-			bodies = append(bodies, string(c.body))
+			bodies = append(bodies, secretField.ReplaceAllString(string(c.body), ""))
 		}
 	}
 	return bodies
+}
+
+var secretField = regexp.MustCompile(`,?"secret":"([^"]*)"`)
+
+// secrets returns the secret of each connect.
+func (f *fake) secrets() (all []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.log {
+		if c.name == "connect" {
+			all = append(all, secretField.FindStringSubmatch(string(c.body))[1])
+		}
+	}
+	return all
 }
 
 func (f *fake) set(change func()) {

@@ -13,8 +13,8 @@ import (
 )
 
 // FuzzMessages has a server that says anything, one message a line, to a client that has
-// connected and subscribed in two ways. It must survive it, and what it tells the program must
-// hold: offsets rise within an epoch, with Latest those of each key, and positions never go back
+// connected and subscribed in two ways. It must survive them, and its events must be right:
+// offsets rise within an epoch, with Latest those of each key, and positions never go back
 // in an epoch.
 func FuzzMessages(f *testing.F) {
 	for _, lines := range [][]string{

@@ -97,7 +97,7 @@ func (l *link) connect(ctx context.Context) (end ending) {
 	welcomed := make(chan *welcome, 1)
 	l.c.mu.Lock()
 	l.conn, conn.wire = conn, wire
-	conn.ask("connect", connectCommand{Token: l.token}, func(m *message, err error) {
+	conn.ask("connect", connectCommand{Token: l.token, Secret: l.c.secret}, func(m *message, err error) {
 		var f *failure
 		switch {
 		case err == nil && m.Connect != nil:
@@ -132,7 +132,7 @@ func (l *link) prepare(ctx context.Context) (header http.Header, err error) {
 		l.token = ""
 	}
 	if l.token == "" && l.c.o.Token != nil {
-		if l.token, err = ask(ctx, "get a token", l.c.o.Token); err != nil {
+		if l.token, err = askToken(ctx, l.c.o.Token); err != nil {
 			l.token = ""
 			return nil, err
 		}
@@ -245,7 +245,7 @@ func (l *link) refreshIn() time.Duration {
 
 // refresh gets a new token and gives it to the server.
 func (l *link) refresh(ctx context.Context, conn *connection, token *string, done chan<- result) {
-	t, err := ask(ctx, "get a token", l.c.o.Token)
+	t, err := askToken(ctx, l.c.o.Token)
 	if err != nil || t == "" {
 		done <- result{err: err}
 		return

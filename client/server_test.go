@@ -202,7 +202,7 @@ func TestEverythingWithARealServer(t *testing.T) {
 	}
 }
 
-// Whatever the network does, each publication comes once and in order.
+// With any network faults, each publication arrives once and in order.
 func TestExactlyOnce(t *testing.T) {
 	t.Parallel()
 	const n = 3000
@@ -248,7 +248,7 @@ func misbehave(t *testing.T, r *relay, c *client.Client) (stop func()) {
 				r.treat(holds)
 			case 1:
 				r.treat(crawls)
-			case 2: // what was swallowed must be followed by a cut: TCP does not lose the middle
+			case 2: // a cut must follow lost bytes: TCP does not lose the middle
 				r.treat(swallows)
 				time.Sleep(time.Duration(random.IntN(10)) * time.Millisecond)
 				r.cut()
@@ -301,7 +301,7 @@ func TestComesOrIsAGap(t *testing.T) {
 		select {
 		case end = <-last:
 			stop()
-			c.Reconnect() // what comes after the last publication tells the last gap
+			c.Reconnect() // the next event after the last publication shows the last gap
 			if covered >= end {
 				continue
 			}
@@ -335,8 +335,8 @@ func TestComesOrIsAGap(t *testing.T) {
 	}
 }
 
-// Whatever the network does, what is acknowledged is there once, and in the order in
-// which it was published.
+// With any network faults, acknowledged publications are there once, and in the order in
+// which they were published.
 func TestPublishedOnce(t *testing.T) {
 	t.Parallel()
 	const n = 400
@@ -544,11 +544,11 @@ func TestRefusedByHTTP(t *testing.T) {
 	if _, err := client.Dial(t.Context(), "http://"+addr, client.Options{}); !isCode(err, maru.CodeNotAllowed) {
 		t.Error(err)
 	}
-	refusals <- maru.NewError(maru.CodeUnavailable, "for now")
+	refusals <- maru.NewError(maru.CodeRateLimited, "for now") // for a second
 	var states states
 	c := dial(t, "http://"+addr, client.Options{OnState: states.note})
 	until(t, "it is open", func() bool { return c.State() == client.Open })
-	if got := states.all(); len(got) < 4 || got[1] != "waiting unavailable" {
+	if got := states.all(); len(got) < 4 || got[1] != "waiting rate_limited" {
 		t.Error(got)
 	}
 }
@@ -677,7 +677,7 @@ func TestManyAtOnce(t *testing.T) {
 	stop()
 }
 
-// A server that drains says when to come back, and nobody is earlier.
+// A server that drains says when to reconnect, and no client reconnects earlier.
 func TestADrainedServer(t *testing.T) {
 	t.Parallel()
 	s, addr, _ := serve(t, server.Options{})

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 )
@@ -67,6 +68,8 @@ func checkSubscribe(channel string, o SubscribeOptions) error {
 		return err
 	}
 	switch {
+	case o.Since != nil && !utf8.ValidString(o.Since.Epoch):
+		return maru.NewError(maru.CodeBadPosition, "the epoch of Since is not valid UTF-8")
 	case o.Last < 0 || o.Last > maru.MaxHistoryPublications:
 		return maru.NewError(maru.CodeBadRequest, fmt.Sprintf("Last is %d, but must be from 1 to %d", o.Last, maru.MaxHistoryPublications))
 	case maru.CheckMaxHz(o.MaxHz) != nil:
@@ -225,7 +228,7 @@ func (s *Subscription) subscribe() {
 	}
 	run := s.run
 	s.c.running.Go(func() {
-		token, err := ask(s.c.ctx, "get a token", s.o.Token)
+		token, err := askToken(s.c.ctx, s.o.Token)
 		s.c.mu.Lock()
 		defer s.c.mu.Unlock()
 		switch {

@@ -376,7 +376,7 @@ func TestPresenceWholeThenChanges(t *testing.T) {
 			t.Error("the whole was asked for", n, "times")
 		}
 
-		f.set(func() { // the first is older than what was known
+		f.set(func() { // the first is older than the known position
 			wholes = []string{`{"version":10,"count":0,"users":[]}`, `{"version":12,"count":1,"users":[{"user":"yu"}]}`}
 		})
 		push(`{"version":12,"prev":11,"joined":["yu"],"left":[],"count":1}`)
@@ -474,7 +474,7 @@ func TestWhoDoesNotTakeEventsRestsAndGoesOn(t *testing.T) {
 	}
 }
 
-// What it missed while it rested comes by subscribing where it cannot be fetched.
+// Publications missed while it rested arrive by subscribing where they cannot be fetched.
 func TestWhatCannotBeFetchedAfterARest(t *testing.T) {
 	for name, refuse := range map[string]func(s *socket) error{
 		"not allowed": func(*socket) error { return refusal(maru.CodeNotAllowed) },
@@ -732,6 +732,9 @@ func TestArgumentsOfSubscribe(t *testing.T) {
 			if _, err := c.Subscribe(channel, client.SubscribeOptions{}); !isCode(err, maru.CodeBadChannel) {
 				t.Errorf("%q: %v", channel, err)
 			}
+		}
+		if _, err := c.Subscribe("a", client.SubscribeOptions{Since: &maru.Position{Epoch: "\xff"}}); !isCode(err, maru.CodeBadPosition) {
+			t.Error("epoch", err)
 		}
 		since := &maru.Position{Offset: 7}
 		on(t, c, "a", client.SubscribeOptions{Since: since, Last: 3})

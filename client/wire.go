@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 )
@@ -106,7 +108,8 @@ func milliseconds(ms float64, most time.Duration) time.Duration {
 // The bodies of commands.
 
 type connectCommand struct {
-	Token string `json:"token,omitempty"`
+	Token  string `json:"token,omitempty"`
+	Secret string `json:"secret,omitempty"`
 }
 
 type subscribeCommand struct {
@@ -144,8 +147,12 @@ type rpcCommand struct {
 	Data   json.RawMessage `json:"data,omitempty"`
 }
 
-// encode makes a command: {"id":7,"NAME":BODY}.
+// encode makes a command: {"id":7,"NAME":BODY}. The error is a *maru.Error for text that is not
+// valid UTF-8, which encoding/json would change.
 func encode(id uint64, name string, body any) ([]byte, error) {
+	if err := checkText(name, body); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"id":%d,%q:`, id, name)
 	e := json.NewEncoder(&b)
@@ -156,6 +163,23 @@ func encode(id uint64, name string, body any) ([]byte, error) {
 	b.Truncate(b.Len() - len("\n"))
 	b.WriteByte('}')
 	return b.Bytes(), nil
+}
+
+// checkText checks the texts and the JSON of a command.
+func checkText(name string, body any) error {
+	for field, value := range reflect.ValueOf(body).Fields() {
+		switch value.Kind() {
+		case reflect.String:
+			if !utf8.ValidString(value.String()) {
+				return maru.NewError(maru.CodeBadRequest, name+": "+field.Name+" is not valid UTF-8")
+			}
+		case reflect.Slice: // a json.RawMessage
+			if !utf8.Valid(value.Bytes()) {
+				return maru.NewError(maru.CodeBadJSON, name+": "+field.Name+" is not valid UTF-8")
+			}
+		}
+	}
+	return nil
 }
 
 // encodeData is the data field of the publish command.

@@ -67,6 +67,7 @@ export class Connection {
   /** @type {MaruError | undefined} one of the commands in flight caused the close; set while they are rejected */
   #fault;
 
+  #secret;
   /** @type {string | undefined} */
   #token;
   #tokenIsNew = false;
@@ -90,9 +91,11 @@ export class Connection {
    * @param {string} url ws or wss
    * @param {Hooks} hooks
    * @param {Surroundings} env
+   * @param {string} [secret] owns the idempotency keys of an anonymous client: see Maru
    */
-  constructor(url, hooks, env) {
+  constructor(url, hooks, env, secret) {
     this.url = url;
+    this.#secret = secret;
     this.#hooks = hooks;
     this.#env = env;
   }
@@ -217,7 +220,7 @@ export class Connection {
       if (socket.protocol !== "maru.v1") {
         return this.stop(new MaruError({ code: "bad_request", message: `${this.url} does not speak maru.v1` }));
       }
-      this.ask("connect", { token: this.#token }, (error, welcome) => {
+      this.ask("connect", { token: this.#token, secret: this.#secret }, (error, welcome) => {
         if (welcome) this.#opened(welcome);
         else if (error && error.code !== "disconnected") this.#lost(passes(error) ? 1013 : 4500, error.code);
       });

@@ -38,6 +38,9 @@ export class Host {
   /** @type {Promise<string | undefined> | undefined} the name of a lock that is released when the worker ends */
   #lock;
 
+  /** @type {string | undefined} see Maru */
+  secret;
+
   constructor(env = surroundings) {
     this.env = env;
   }
@@ -52,8 +55,10 @@ export class Host {
    * @param {Tab} tab
    * @param {string} url
    * @param {string} [token]
+   * @param {string} [secret]
    */
-  enter(tab, url, token) {
+  enter(tab, url, token, secret) {
+    this.secret ??= secret;
     this.#tabs.add(tab);
     const [main] = this.#links;
     if (!main) this.#open(url).connection.start(token);
@@ -148,6 +153,7 @@ export class Host {
         troubled: (error) => this.#each((tab) => tab.trouble(error)),
       },
       this.env,
+      this.secret,
     );
     const link = { connection, feeds };
     this.#links.push(link);
@@ -200,13 +206,13 @@ class Tab {
   }
 
   /**
-   * @param {{url: string, token?: string, can: {}, lock?: string}} hello  lock: released when the tab ends
+   * @param {{url: string, token?: string, can: {}, lock?: string, secret: string}} hello  lock: released when the tab ends
    */
-  async enter({ url, token, can, lock }) {
+  async enter({ url, token, can, lock, secret }) {
     this.can = can;
-    this.#host.enter(this, url, token);
+    this.#host.enter(this, url, token, secret);
     if (lock) this.#host.env.locks?.request(lock, () => this.leave());
-    this.#tell("welcome", lock && (await this.#host.lock()));
+    this.#tell("welcome", this.#host.secret, lock && (await this.#host.lock()));
   }
 
   leave() {

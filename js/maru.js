@@ -36,6 +36,9 @@ const PATIENCE = 5_000;
 /** The version of the messages on the port. A running worker can be older than the page: raise this with each change. */
 const PORT = "maru/1";
 
+/** 128 random bits. */
+const secret = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").MaruEvents>} */
 const Target = EventTarget;
 
@@ -57,6 +60,12 @@ export class Maru extends Target {
   #name;
   /** The number of the current attachment to a host. Messages of older attachments are ignored. */
   #run = 0;
+  /**
+   * Owns the idempotency keys of an anonymous client over its connections, so that what is sent
+   * again on the next one is published once. Tabs that share a connection share it, and
+   * remember it, should the worker end.
+   */
+  #secret = secret();
   #attempt = 0;
   #detached = new AbortController();
   /** @type {AbortController | undefined} */
@@ -115,6 +124,7 @@ export class Maru extends Target {
    * @param {SubscribeOptions} [options]
    */
   subscribe(channel, options = {}) {
+    check({ channel });
     const sub = ++this.#id;
     const subscription = new Subscription(channel, options, () => {
       this.#subscriptions.delete(sub);
@@ -174,8 +184,9 @@ export class Maru extends Target {
    * @param {Partial<CommandOptions>} [options]
    * @returns {Promise<any>}
    */
-  #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
-    if (this.state === "closed") return Promise.reject(this.error ?? disconnected());
+  async #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
+    check(body);
+    if (this.state === "closed") throw this.error ?? disconnected();
     const call = ++this.#id;
     /** @type {[string, object, CommandOptions]} */
     const command = [name, body, { retry, wait, timeout }];
@@ -247,7 +258,7 @@ export class Maru extends Target {
     const port = (this.#port = this.#reach(name));
     const handlers = /** @type {any} */ (this.#handlers());
     port.onmessage = ({ data: [method, ...rest] }) => run === this.#run && handlers[method](...rest);
-    this.#post("enter", { url: this.#url, token, can: { token: Boolean(ask), prepare: Boolean(prepare) }, lock });
+    this.#post("enter", { url: this.#url, token, can: { token: Boolean(ask), prepare: Boolean(prepare) }, lock, secret: this.#secret });
     for (const [sub, subscription] of this.#subscriptions) this.#join(sub, subscription);
     for (const [call, { command, reject }] of this.#calls) {
       if (command[2].retry) this.#post("command", call, ...command);
@@ -308,8 +319,9 @@ export class Maru extends Target {
   /** The calls that the host may send. */
   #handlers() {
     return {
-      /** @param {string} [lock] is released when the worker ends */
-      welcome: (lock) => {
+      /** @param {string} secret @param {string} [lock] is released when the worker ends */
+      welcome: (secret, lock) => {
+        this.#secret = secret;
         this.#env.cancel(this.#timer);
         const { signal } = this.#detached;
         if (lock) this.#env.locks?.request(lock, { signal }, () => signal.aborted || this.#alone()).catch(() => {});
@@ -385,6 +397,18 @@ export class Maru extends Target {
    */
   #dispatch(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * Throws if a name or key has half a surrogate pair, which no UTF-8 can carry. The server refuses
+ * it too, also in data of kind text.
+ *
+ * @param {any} body of a command
+ */
+function check({ data, ...names }) {
+  for (const name in names) {
+    if (names[name]?.isWellFormed?.() === false) throw new MaruError({ code: name === "channel" ? "bad_channel" : "bad_request", message: `${name} has half a surrogate pair` });
   }
 }
 

@@ -210,8 +210,12 @@ export class Maru extends MaruTarget {
   /** Why the client is waiting or closed. */
   readonly error: MaruError | undefined;
 
+  /** Throws a MaruError if the name has half a surrogate pair. */
   subscribe(channel: string, options?: SubscribeOptions): Subscription;
-  /** Resolves when the server has stored the publication. Without a connection it waits, up to the timeout. */
+  /**
+   * Resolves when the server has stored the publication. Without a connection it waits, up to the timeout.
+   * Half a surrogate pair in channel, key or text is an error.
+   */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   history(channel: string, options?: HistoryOptions): Promise<History>;
   presence(channel: string, options?: { timeout?: number }): Promise<PresenceReply>;

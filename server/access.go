@@ -16,10 +16,10 @@ import (
 // Access holds the rules of the namespaces, the proofs of identity, and the rate limits.
 // Server.Reload replaces all of it while the server runs.
 type Access struct {
-	// Namespaces hold the rules and the retention of each namespace. A namespace that is not
-	// listed follows maru.DefaultNamespace; what no rule allows is refused. nil: no rules, so
-	// every client that may connect may do everything. Options.Open is ignored unless
-	// Namespaces is nil.
+	// Namespaces hold the rules and the retention of each namespace. A namespace that is
+	// not listed follows maru.DefaultNamespace; actions without a rule are refused. nil: no
+	// rules, so every client that may connect may do everything. Options.Open is ignored
+	// unless Namespaces is nil.
 	Namespaces map[string]Namespace
 	// Nicknames lets people sign in under a name that they choose, even with Namespaces.
 	// Without Namespaces they always may.
@@ -46,18 +46,21 @@ type Access struct {
 
 	// Rates are in events a second, with a burst of two seconds' worth. PublishRate limits the
 	// publications of one person on all connections together, and PublishRatePerConnection
-	// those on one WebSocket. ConnectRate limits the live connections that one person opens.
+	// those on one WebSocket. ConnectRate limits the live connections that one person opens, and
+	// RPCRate the calls of Options.RPC by one person.
 	// People who are not signed in are counted by address; API keys have no limits. Default: no
 	// limit. Beyond a limit: rate_limited, 429 or 4429.
-	PublishRate, PublishRatePerConnection, ConnectRate float64
+	PublishRate, PublishRatePerConnection, ConnectRate, RPCRate float64
 }
 
-// Namespace is the rules and the retention of the channels NAME:….
+// Namespace is the rules and the retention of the channels NAME:…, and the rule of the methods
+// NAME:…. Names without a colon belong to maru.DefaultNamespace.
 type Namespace struct {
 	Subscribe maru.Rule // receive new publications
 	Publish   maru.Rule // publish; Server.Publish is bound by no rule
 	History   maru.Rule // read earlier publications: history, polls, recovery
 	Presence  maru.Rule // see who is subscribed
+	RPC       maru.Rule // call the methods NAME:… of Options.RPC; not maru.Own
 
 	// Retention is what the namespace keeps. Its zero fields default to
 	// Options.HistoryPublications, HistoryAge and HistoryBytes. It is fixed by the namespace's
@@ -66,8 +69,8 @@ type Namespace struct {
 	// KeyFrom is a JSON pointer (RFC 6901), like /symbol, to the key of publications that have
 	// none and whose data is JSON or text that is JSON. Empty: keys are not looked up.
 	KeyFrom string
-	// MaxHz is the most publications of each key that a subscription receives in a second; the
-	// last value is always delivered. 0: no limit.
+	// MaxHz is the most publications of each key that a subscription receives in a second, from
+	// maru.MinHz to maru.MaxHz; the last value is always delivered. 0: no limit.
 	MaxHz float64
 }
 
@@ -98,7 +101,7 @@ func (s *Server) prepare(a Access, old *access) (*access, error) {
 	if err := a.checkDurability(s.options.Broker); err != nil {
 		return nil, err
 	}
-	x.proofs.Program = s.options.program()
+	x.proofs.Program = s.identify()
 	x.proofs.NoNicknames = x.proofs.Program != nil || a.ConnectWebhook != "" || a.Namespaces != nil && !a.Nicknames
 	if x.proofs.APIKeys, err = auth.ParseAPIKeys(a.APIKeys); err != nil {
 		return nil, err
@@ -143,14 +146,17 @@ func (a *Access) rules() (map[string]auth.Allowed, error) {
 		if n.KeyFrom != "" && n.KeyFrom[0] != '/' {
 			return nil, fmt.Errorf("namespace %q: KeyFrom %q is not a JSON pointer: it must begin with /", name, n.KeyFrom)
 		}
-		if max(n.Subscribe, n.Publish, n.History, n.Presence) > maru.ServerOnly {
+		if max(n.Subscribe, n.Publish, n.History, n.Presence, n.RPC) > maru.ServerOnly {
 			return nil, fmt.Errorf("namespace %q: unknown rule: use the constants of package maru", name)
 		}
-		if !(n.MaxHz >= 0) {
-			return nil, fmt.Errorf("namespace %q: MaxHz is %v: it must be 0 or more", name, n.MaxHz)
+		if n.RPC == maru.Own {
+			return nil, fmt.Errorf("namespace %q: RPC cannot be maru.Own: a method belongs to nobody", name)
+		}
+		if err := maru.CheckMaxHz(n.MaxHz); err != nil {
+			return nil, fmt.Errorf("namespace %q: MaxHz is %v: %w", name, n.MaxHz, err)
 		}
 		table[name] = auth.Allowed{
-			auth.Subscribe: n.Subscribe, auth.Publish: n.Publish, auth.History: n.History, auth.Presence: n.Presence,
+			auth.Subscribe: n.Subscribe, auth.Publish: n.Publish, auth.History: n.History, auth.Presence: n.Presence, auth.Call: n.RPC,
 		}
 	}
 	return table, nil
@@ -170,6 +176,7 @@ func (s *Server) enforce(x *access) {
 		Publish:              rate(x.PublishRate),
 		PublishPerConnection: rate(x.PublishRatePerConnection),
 		Connect:              rate(x.ConnectRate),
+		Call:                 rate(x.RPCRate),
 	})
 	if old != nil {
 		old.close(x)
@@ -235,6 +242,12 @@ func (s *Server) retention(namespace string) maru.Retention {
 	return s.access.Load().namespace(namespace).Retention.Or(maru.Retention{
 		Publications: s.options.HistoryPublications, Age: s.options.HistoryAge, Bytes: s.options.HistoryBytes,
 	})
+}
+
+// listed reports whether the operator has named the namespace.
+func (s *Server) listed(namespace string) bool {
+	_, listed := s.access.Load().Namespaces[namespace]
+	return listed
 }
 
 // maxHz returns the most publications of each key that a subscriber of a channel receives in a

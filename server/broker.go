@@ -25,16 +25,17 @@ type brokers struct {
 	memory    *memory.Broker
 	stored    maru.Broker // Options.Broker's; nil: there is none
 	retention func(namespace string) maru.Retention
+	listed    func(namespace string) bool
 	decided   sync.Map // of a namespace: whether it is stored
 }
 
 // openBroker opens what Options.Broker asks for. The error is a *BrokerError.
 func (s *Server) openBroker(sink maru.Sink) (*brokers, error) {
-	b := &brokers{memory: memory.New(memory.Options{Retention: s.retention, Sink: sink}), retention: s.retention}
+	b := &brokers{memory: memory.New(memory.Options{Retention: s.retention, Listed: s.listed, Sink: sink}), retention: s.retention, listed: s.listed}
 	if s.options.Broker == nil {
 		return b, nil
 	}
-	stored, err := s.options.Broker(maru.BrokerOptions{Retention: s.retention, Sink: sink, Logger: s.options.Logger})
+	stored, err := s.options.Broker(maru.BrokerOptions{Retention: s.retention, Listed: s.listed, Sink: sink, Logger: s.options.Logger})
 	if err == nil && stored == nil {
 		err = errors.New("Options.Broker returned neither a broker nor an error")
 	}
@@ -50,6 +51,9 @@ func (b *brokers) of(channel string) maru.Broker {
 		return b.memory
 	}
 	name := maru.Namespace(channel)
+	if _, known := b.decided.Load(name); !known && !b.listed(name) {
+		name = "" // the pool of those that are not listed: clients invent their names
+	}
 	stored, known := b.decided.Load(name)
 	if !known {
 		stored, _ = b.decided.LoadOrStore(name, b.retention(name).Durability != maru.InMemory)

@@ -48,7 +48,7 @@ func TestCeiling(t *testing.T) {
 }
 
 func TestMemoryUsed(t *testing.T) {
-	runtime.GC() // what other tests have left
+	runtime.GC() // memory of other tests
 	before := memoryUsed()
 	held := make([]byte, 64<<20)
 	for i := range held {

@@ -28,7 +28,6 @@ func (w *world) dialFull() *socket {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { up.Conn.Close() })
-	up.Conn.SetDeadline(time.Now().Add(patience))
 	s := &socket{t: w.t, nc: up.Conn, unread: up.Buffered}
 	s.send(frame.Text, `{"id":1,"connect":{}}`)
 	s.next()

@@ -1,9 +1,16 @@
 package server
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
@@ -19,7 +26,7 @@ type Caller struct {
 	BackEnd bool
 }
 
-// Action is what a client does in a channel.
+// Action is what a client does in a channel, or with a method.
 type Action = auth.Action
 
 const (
@@ -27,47 +34,107 @@ const (
 	Publish      = auth.Publish   // publish
 	ReadHistory  = auth.History   // read earlier publications, and recover missed ones
 	ReadPresence = auth.Presence  // see who is subscribed
+	Call         = auth.Call      // call a method of RPC; the method's name is in place of the channel's
 )
 
 // Hooks let the program that embeds the server decide about clients.
+//
+// All hooks, and Options.RPC, may wait, for up to 30 s: each runs in a goroutine, and holds up only the request or
+// the connection that it is about. Its context ends with that request or connection, and after
+// 30 s. A connection that is not read, because too much of it is in progress, ends unnoticed until
+// then; so does a POST whose body has not been read yet. An error that is a *maru.Error reaches
+// the client as it is; any other is logged, and reaches the client as internal. A panic counts as
+// such an error, and the log has its stack. Shutdown waits for hooks in progress, and calls no
+// more of them. Hooks are called by many goroutines at once.
 type Hooks struct {
 	// Identify identifies requests without a token, ticket or API key, instead of nicknames and
-	// the connect webhook. The channel is empty if the request is not about one. Identify may
-	// wait; it runs in a goroutine of the request. An error refuses the request: a *maru.Error
-	// is sent as it is, any other is logged and sent as internal.
+	// the connect webhook. The channel is empty if the request is not about one. The context is
+	// that of the request. An error refuses the request.
 	Identify func(r *http.Request, channel string) (Caller, error)
 	// Allow may refuse what Namespaces allow (without Namespaces: everything). It is called for
-	// each subscription, publication, history and presence, but not for Server.Publish. It
-	// refuses with a *maru.Error, usually of CodeNotAllowed. It must not wait: it is called on
-	// the loops.
-	Allow func(who Caller, do Action, channel string) error
+	// each subscription, publication, history, presence and RPC, but not for Server.Publish. It
+	// refuses with a *maru.Error, usually of CodeNotAllowed. Publications of one connection are
+	// asked about one after another, also those that were received just before its end.
+	Allow func(ctx context.Context, who Caller, do Action, channel string) error
 }
 
-// program adapts Hooks.Identify to package auth.
-func (h Hooks) program() func(*http.Request, string) (auth.Identity, error) {
-	if h.Identify == nil {
+// hookTimeout is how long a hook may take. A hook that ignores its context may take longer.
+const hookTimeout = 30 * time.Second
+
+// errGone is for nobody: the client whose request it answers is not there any more.
+var errGone = maru.NewError(maru.CodeUnavailable, "the client went away before the program had decided")
+
+// call calls a hook: with a limited time, unless the server is shutting down, and so that a
+// panic is an error.
+func (s *Server) call(ctx context.Context, hook string, do func(context.Context) error) (err error) {
+	if !s.requests.begin() {
+		return errShuttingDown
+	}
+	defer s.requests.end()
+	limited, cancel := context.WithTimeout(ctx, hookTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			s.panics.error("hook panicked", slog.String("hook", hook), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("Options.%s panicked: %v", hook, p)
+		}
+	}()
+	err = do(limited)
+	if public := (*maru.Error)(nil); err != nil && ctx.Err() != nil && !errors.As(err, &public) {
+		return errGone
+	}
+	return err
+}
+
+// identify adapts Hooks.Identify to package auth; nil: there is none.
+func (s *Server) identify() func(*http.Request, string) (auth.Identity, error) {
+	hook := s.options.Identify
+	if hook == nil {
 		return nil
 	}
 	return func(r *http.Request, channel string) (auth.Identity, error) {
-		who, err := h.Identify(r, channel)
-		if err != nil {
-			return auth.Identity{}, err
-		}
-		identity := auth.Identity{User: who.User}
-		if len(who.Channels) > 0 || !who.Expires.IsZero() {
-			identity.Grant = &auth.Grant{Channels: who.Channels, Expires: who.Expires}
-		}
-		return identity, nil
+		var identity auth.Identity
+		err := s.call(r.Context(), "Identify", func(ctx context.Context) error {
+			who, err := hook(r.WithContext(ctx), channel)
+			if err != nil {
+				return err
+			}
+			identity.User = who.User
+			if len(who.Channels) > 0 || !who.Expires.IsZero() {
+				identity.Grant = &auth.Grant{Channels: who.Channels, Expires: who.Expires}
+			}
+			return nil
+		})
+		return identity, err
 	}
 }
 
-// allow adapts Hooks.Allow to package auth.
-func (h Hooks) allow() func(auth.Identity, auth.Action, string) error {
-	if h.Allow == nil {
+// allow adapts Hooks.Allow to package auth; nil: there is none.
+func (s *Server) allow() func(context.Context, auth.Identity, auth.Action, string) error {
+	hook := s.options.Allow
+	if hook == nil {
 		return nil
 	}
-	return func(who auth.Identity, do auth.Action, channel string) error {
-		return h.Allow(callerOf(who), do, channel)
+	return func(ctx context.Context, who auth.Identity, do auth.Action, channel string) error {
+		return s.call(ctx, "Allow", func(ctx context.Context) error { return hook(ctx, callerOf(who), do, channel) })
+	}
+}
+
+// rpc adapts Options.RPC to sessions; nil: there is none.
+func (s *Server) rpc() func(context.Context, auth.Identity, string, []byte) ([]byte, error) {
+	hook := s.options.RPC
+	if hook == nil {
+		return nil
+	}
+	return func(ctx context.Context, who auth.Identity, method string, data []byte) (answer []byte, err error) {
+		err = s.call(ctx, "RPC", func(ctx context.Context) error {
+			answer, err = hook(ctx, callerOf(who), method, data)
+			if err == nil && len(answer) > 0 && !json.Valid(answer) {
+				err = fmt.Errorf("Options.RPC answered %q with invalid JSON", method)
+			}
+			return err
+		})
+		return answer, err
 	}
 }
 

@@ -106,6 +106,10 @@ func (s *Server) allMetrics() []metrics.Metric {
 			Read: one(func() float64 { return float64(s.broker.Held().Publications) })},
 		{Name: "maru_history_bytes", Help: "Bytes of retained publications, including their overhead.",
 			Read: one(func() float64 { return float64(s.broker.Held().Bytes) })},
+		{Name: "maru_history_memory_bytes", Help: "Memory that histories take, about: publications, names, heads of channels, idempotency keys.",
+			Read: one(func() float64 { return float64(s.broker.Held().Memory) })},
+		{Name: "maru_history_forgotten_total", Help: "Channels forgotten because too many retain nothing; a gap without a loss is then possible.", Rises: true,
+			Read: one(func() float64 { return float64(s.broker.Held().Forgotten) })},
 		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written; publishing to it fails.",
 			Read: one(func() float64 { return truth(s.broker.Err() != nil) })},
 	}

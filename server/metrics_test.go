@@ -115,7 +115,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsLint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, server.Options{})
-	w.request("GET", "/?wait=1&since=0", "") // one that has ended
+	w.request("GET", "/?wait=1ms&since=0", "") // one that has ended
 	problems, err := promlint.New(w.request("GET", "/metrics", "").Body).Lint()
 	if err != nil {
 		t.Fatal(err)

@@ -23,13 +23,20 @@ type Options struct {
 	// session's cookie comes with them.
 	Open bool
 	// Loopback says that the server can be reached on loopback addresses only: pages
-	// of loopback origins may then connect. Requests for other host names are refused
-	// (421 wrong_host), which stops DNS rebinding.
+	// of loopback origins may then connect. The Host of a request must be localhost,
+	// 127.0.0.1, [::1] or one of Hosts.
 	Loopback bool
 	// Origins are other origins whose pages may connect: "https://example.org", or "null".
 	Origins []string
-	// Hosts are host names of this server beside localhost; used with Loopback only.
+	// Hosts are the names of this server beside localhost: "example.org" with any port,
+	// "example.org:8080" with this one. Requests for other names are refused (421 wrong_host),
+	// which stops DNS rebinding: a site that points a name of its own to this server, so that
+	// its pages pass as the server's own. IP addresses are accepted, since rebinding needs a
+	// name. Empty: with Namespaces any name is accepted; without them, and with Loopback, none.
 	Hosts []string
+	// AnyHost accepts requests for every name. It is for a program that checks names itself,
+	// and contradicts Hosts.
+	AnyHost bool
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
 	// are trusted.
 	TrustedProxies []netip.Prefix
@@ -76,8 +83,9 @@ type Options struct {
 	BacklogAge      time.Duration
 
 	// ServerContextTakeover and ClientContextTakeover allow WebSockets to compress with
-	// earlier messages of the same side as context (RFC 7692 §7.1.1). Default: neither. With
-	// the first one each publication is compressed for each connection separately. See docs/design/0006-context-takeover.md for what it gains and costs.
+	// earlier messages of the same side as context (RFC 7692 §7.1.1). Default: neither.
+	// With the first one each publication is compressed for each connection separately.
+	// docs/design/0006-context-takeover.md has its gains and costs.
 	ServerContextTakeover, ClientContextTakeover bool
 
 	// HistoryPublications is how many publications a channel retains, HistoryAge
@@ -102,14 +110,14 @@ type Options struct {
 	// only numbers. Default 200.
 	PresenceMaxList int
 
-	// MaxChannels bounds the subscriptions of one connection of the full protocol.
-	// Default 128. Beyond: bad_request.
+	// MaxChannels bounds the subscriptions of one maru.v1 connection. Default 128. Beyond:
+	// bad_request.
 	MaxChannels int
 
-	// RPC answers the requests of clients of the full protocol, with one JSON value and
-	// within 30 s. It is called in a goroutine of its own, 64 at once from one
-	// connection. An error that is a *maru.Error reaches the client as it is, others as
-	// internal. Default: there are no methods, not_found.
+	// RPC answers the requests of maru.v1 clients, with one JSON value, or none. It
+	// may wait; see Hooks. It is called for maru.MaxCalls requests of one connection at once, and
+	// the next ones wait. Without Namespaces everybody may call; Hooks.Allow can refuse. Default:
+	// there are no methods, not_found.
 	RPC func(ctx context.Context, who Caller, method string, data json.RawMessage) (json.RawMessage, error)
 
 	// Gateways are protocols beside those that every server speaks. They are for packages of
@@ -159,6 +167,8 @@ func (o Options) withDefaults() Options {
 func (o Options) policy() auth.Policy {
 	return auth.Policy{
 		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, Hosts: o.Hosts,
+		KnownHosts: o.Namespaces == nil, AnyHost: o.AnyHost,
+		Probes:         []string{"/healthz", "/readyz", o.BasePath + "/healthz", o.BasePath + "/readyz"},
 		TrustedProxies: o.TrustedProxies, Log: o.Logger,
 	}
 }

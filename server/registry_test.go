@@ -15,8 +15,8 @@ import (
 	"maru.example/maru/server"
 )
 
-// Every way in is in one registry, with what there is to say of it, for as long as the
-// connection lives.
+// Connections of every transport are in one registry, with their details, as long as they
+// live.
 func TestRegistry(t *testing.T) {
 	o := server.Options{Hooks: server.Hooks{Identify: func(*http.Request, string) (server.Caller, error) {
 		return server.Caller{User: "kim"}, nil

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"math"
 	"testing"
 
 	"maru.example/maru"
@@ -133,7 +134,7 @@ func TestBadNamespaces(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]server.Namespace{
 		"": {}, "a:b": {}, "$a": {}, "a/b": {},
-		"key": {KeyFrom: "symbol"}, "rule": {Publish: 77}, "rate": {MaxHz: -1},
+		"key": {KeyFrom: "symbol"}, "rule": {Publish: 77}, "rate": {MaxHz: -1}, "method": {RPC: maru.Own}, "unknown": {RPC: 77}, "slow": {MaxHz: 0.05}, "fast": {MaxHz: 1001}, "nan": {MaxHz: math.NaN()},
 	} {
 		if _, err := server.New(server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{name: n}}}); err == nil {
 			t.Errorf("accepted: %q %+v", name, n)

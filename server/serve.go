@@ -25,9 +25,10 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Shutdown stops the server. It refuses new connections and requests, ends event streams and
-// waiting polls, closes WebSockets with 1001 shutting_down, and waits until all are closed.
-// This happens at once unless Drain was called before. If ctx ends first, Shutdown cuts the
-// remaining connections and returns ctx's error. Publish then fails with CodeShuttingDown. A
+// waiting polls, closes WebSockets with 1001 shutting_down, and waits until all are closed
+// and all hooks have returned, whose contexts end with their connections. This happens at once
+// unless Drain was called before. If ctx ends first, Shutdown cuts the remaining connections and
+// returns ctx's error. Publish then fails with CodeShuttingDown. A
 // second call waits for the first and returns the same.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.shutdown.Do(func() { s.shutdownErr = s.end(ctx) })

@@ -51,6 +51,7 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
+	faults, panics  sparse         // of commands, of hooks
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
 	overloaded      atomic.Bool
@@ -63,13 +64,14 @@ type Server struct {
 // a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
+	var err error
+	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
 	if err != nil {
-		return nil, fmt.Errorf("server: %w", err)
-	}
-	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
@@ -77,7 +79,8 @@ func New(o Options) (*Server, error) {
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
-	s.rules.Program = o.allow()
+	s.faults.log, s.panics.log = o.Logger, o.Logger
+	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
 	in, err := s.prepare(o.Access.clone(), nil)
@@ -140,16 +143,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handler is the Server as its own listeners call it.
 type handler struct{ *Server }
 
-// AtOnce implements front.Prompt. A request is decided by its headers alone if it needs no
-// identification, asks for no history, and begins no protocol of a gateway's own.
-func (h handler) AtOnce(r *http.Request) bool {
+// Inline implements front.InlineHandler. A request is decided by its headers alone if no hook
+// decides about it, it needs no identification, asks for no history, and begins no protocol of a
+// gateway's own.
+func (h handler) Inline(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
 		if h.routes[i].Matches(path, r) {
 			return false
 		}
 	}
-	return h.authenticator.Prompt() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
 var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
@@ -157,7 +161,7 @@ var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutti
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress
 // it waits, until ctx ends. Error codes: CodeBadChannel, CodeNotAllowed for a name that begins
-// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown.
+// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown, CodeBadRequest if p is nil.
 func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := s.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
@@ -166,11 +170,15 @@ func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publicatio
 // PublishWith is Publish with options: an idempotency key, a version, or transient. Errors
 // besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
 func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+	o.Share = maru.NoShare // the program itself
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.Published{}, err
 	}
 	if maru.Reserved(channel) {
 		return maru.Published{}, errReserved
+	}
+	if p == nil {
+		return maru.Published{}, p.Check()
 	}
 	if int64(len(p.Data)) > s.options.MaxMessageBytes {
 		return maru.Published{}, maru.NewError(maru.CodeTooLarge, fmt.Sprintf("the data has %d bytes, more than a message may have (limit %d)", len(p.Data), s.options.MaxMessageBytes))

@@ -313,3 +313,27 @@ func TestNoHistory(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
+
+// Issue 14 §13: a nil publication is an error.
+func TestPublishNil(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{})
+	if _, err := w.server.Publish(t.Context(), "a", nil); !isCode(err, maru.CodeBadRequest) {
+		t.Errorf("%v, want %s", err, maru.CodeBadRequest)
+	}
+}
+
+// A subscription of the program has the bounds that clients have.
+func TestSubscribeMaxHz(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{})
+	for hz, want := range map[float64]bool{0: true, maru.MinHz: true, maru.MaxHz: true, 0.05: false, 1001: false, -1: false} {
+		sub, err := w.server.Subscribe(t.Context(), "a", server.SubscribeOptions{MaxHz: hz})
+		if ok := err == nil; ok != want || !ok && !isCode(err, maru.CodeBadRequest) {
+			t.Errorf("max_hz %v: %v", hz, err)
+		}
+		if sub != nil {
+			sub.Close()
+		}
+	}
+}

@@ -1,8 +1,7 @@
 package server
 
 import (
-	"context"
-	"encoding/json"
+	"log/slog"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -11,25 +10,31 @@ import (
 
 // session returns the options that all sessions share.
 func (s *Server) session() session.Options {
-	o := session.Options{
+	return session.Options{
 		Submit:          s.submit,
 		History:         s.broker.History,
 		Presence:        s.hub.PresenceFollowed,
 		Identify:        s.authenticator.Verify,
 		Allow:           s.rules.Allow,
 		Watch:           s.watch,
-		Failed:          s.failures.Count,
+		AllowWaits:      s.rules.Wait(),
+		RPC:             s.rpc(),
+		Failed:          s.failed,
 		MaxMessageBytes: s.options.MaxMessageBytes,
 		MaxChannels:     s.options.MaxChannels,
 		ConnectTimeout:  s.options.HandshakeTimeout,
 		PingInterval:    max(s.options.PingInterval, 0),
 	}
-	if answer := s.options.RPC; answer != nil {
-		o.RPC = func(ctx context.Context, who auth.Identity, method string, data []byte) ([]byte, error) {
-			return answer(ctx, callerOf(who), method, json.RawMessage(data))
-		}
+}
+
+// failed counts an error that a command was answered with. What the client receives as internal
+// is known only here.
+func (s *Server) failed(command string, who auth.Identity, err error) {
+	code := maru.ErrorOf(err).Code
+	s.failures.Count(code)
+	if code == maru.CodeInternal {
+		s.faults.error("command failed", slog.String("command", command), slog.String("user", who.User), slog.Any("err", err))
 	}
-	return o
 }
 
 // watch calls end when the token of a subscription expires or is revoked.

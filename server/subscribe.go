@@ -17,8 +17,8 @@ type SubscribeOptions struct {
 	Last int
 	// Latest: while the program is slow, only the newest publication of each key waits.
 	Latest bool
-	// MaxHz is the most publications of each key received in a second; it implies Latest. 0: no
-	// limit.
+	// MaxHz is the most publications of each key received in a second, from maru.MinHz to
+	// maru.MaxHz; it implies Latest. 0: no limit.
 	MaxHz float64
 }
 
@@ -42,9 +42,13 @@ type Subscription struct {
 // Subscribe subscribes the program to a channel, as a client does, but no rule applies and it
 // is not counted in presence. It delivers the retained publications that o asks for, then the
 // live ones, without a hole or a duplicate between them. The subscription must be closed. Its
-// backlog is bounded by Options. Errors: CodeBadChannel, CodeShuttingDown, ctx's.
+// backlog is bounded by Options. Errors: CodeBadChannel, CodeBadRequest for MaxHz out of range,
+// CodeShuttingDown, ctx's.
 func (s *Server) Subscribe(ctx context.Context, channel string, o SubscribeOptions) (*Subscription, error) {
 	if err := maru.CheckChannel(channel); err != nil {
+		return nil, err
+	}
+	if err := maru.CheckMaxHz(o.MaxHz); err != nil {
 		return nil, err
 	}
 	reader := hub.Reader{Absent: true, Mode: hub.Mode{Latest: o.Latest || o.MaxHz > 0, MaxHz: o.MaxHz}}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 	"maru.example/maru/server"
 )
 
-const patience = 20 * time.Second
+// patience is how long a test waits for what must come.
+const patience = time.Minute
 
 // world is a server on a real port, plain or with TLS, where goroutines serve
 // the connections, not loops.
@@ -70,7 +72,7 @@ func newWorld(t *testing.T, o server.Options) *world {
 	}
 	w := &world{t: t, server: s, served: make(chan error, 1), addr: l.Addr().String()}
 	w.url = "http://" + w.addr
-	transport := new(http.Transport)
+	transport, leave := newTransport()
 	if o.TLSConfig != nil {
 		w.url = "https://" + w.addr
 		w.tls = &tls.Config{InsecureSkipVerify: true}
@@ -79,11 +81,33 @@ func newWorld(t *testing.T, o server.Options) *world {
 	w.http = &http.Client{Transport: transport, Timeout: patience}
 	go func() { w.served <- s.Serve(l) }()
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
+		leave() // the server would wait a second for a client of HTTP/2
 		w.shutdown()
 		transport.CloseIdleConnections()
 	})
 	return w
+}
+
+// newTransport returns a transport and a function that closes all its connections.
+func newTransport() (transport *http.Transport, leave func()) {
+	var mu sync.Mutex
+	var all []net.Conn
+	transport = &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, nc)
+		}
+		return nc, err
+	}}
+	return transport, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, nc := range all {
+			nc.Close()
+		}
+	}
 }
 
 // shutdown shuts the server down with a time limit.
@@ -177,12 +201,12 @@ func (w *world) dial(path string) *socket {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { up.Conn.Close() })
-	up.Conn.SetDeadline(time.Now().Add(patience))
 	return &socket{t: w.t, nc: up.Conn, unread: up.Buffered}
 }
 
 func (s *socket) send(op frame.Opcode, payload string) {
 	s.t.Helper()
+	s.nc.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := s.nc.Write(frame.AppendMasked(nil, op, false, frame.NewMaskKey(), []byte(payload))); err != nil {
 		s.t.Fatal(err)
 	}
@@ -202,6 +226,7 @@ func (s *socket) next() frame.Event {
 			}
 		}
 		buf := make([]byte, 4096)
+		s.nc.SetReadDeadline(time.Now().Add(patience))
 		n, err := s.nc.Read(buf)
 		if err != nil {
 			s.t.Fatal(err)

@@ -108,8 +108,8 @@ func TestBlockedCallbacks(t *testing.T) {
 	})
 }
 
-// While a callback blocks, its connection is read only so far: what waits is
-// bounded and the sender's backlog grows. Then all arrives.
+// While a callback blocks, its connection is read only so far: the queue is bounded and the
+// sender's backlog grows. Then all arrives.
 func TestBlockedCallbackStopsReading(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -194,8 +194,7 @@ func TestQueueAtItsBound(t *testing.T) {
 	})
 }
 
-// A callback that panics is logged and closes its connection; nobody else is
-// touched.
+// A callback that panics is logged and closes its connection; others are not affected.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -11,7 +11,7 @@ import (
 	"maru.example/maru/ws"
 )
 
-// ends collects what a server's OnClose and OnError are told.
+// ends collects the calls of a server's OnClose and OnError.
 type ends struct {
 	closed chan closed
 	errs   chan error

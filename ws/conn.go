@@ -13,7 +13,7 @@ import (
 // Conn is one WebSocket connection, of a server's client or dialled. Its
 // methods are safe for concurrent use and never block.
 type Conn struct {
-	// What every message needs, in one line of the processor's caches.
+	// The fields that every message needs, in one line of the processor's caches.
 	wire   loop.Conn
 	events *events
 	mu     sync.Mutex
@@ -34,16 +34,15 @@ type closedError struct{}
 func (closedError) Error() string        { return "ws: connection is closed" }
 func (closedError) Is(target error) bool { return target == net.ErrClosed }
 
-// ErrFull is returned by the Send methods when 16 MiB are already waiting to be
-// written. The message is not sent; the connection is as it was.
+// ErrFull is returned by the Send methods when 16 MiB are already waiting to be written.
+// The message is not sent, and the connection stays open.
 var ErrFull = errors.New("ws: too much waits to be written")
 
-// Send posts a message, to be written after what was sent before it. The data is
-// copied: the caller keeps it. A nil error means that the message waits for its
-// turn, not that the peer has it. The errors are ErrClosed and ErrFull.
+// Send posts a message, to be written after all earlier ones. The data is copied: the
+// caller keeps it. A nil error means that the message is queued, not that the peer has it.
+// The errors are ErrClosed and ErrFull.
 //
-// A peer that does not read is closed with 1013 once its backlog is beyond the
-// server's bounds.
+// A slow connection is closed with 1013 once its backlog exceeds a limit of the server.
 func (c *Conn) Send(m Message) error {
 	return c.told(c.wire.Write(m.op(), m.Data))
 }
@@ -63,8 +62,8 @@ func (c *Conn) SendJSON(v any) error {
 	return c.Send(m)
 }
 
-// Ping sends a ping of at most 125 bytes; OnPong hears the answer. The server
-// pings silent peers by itself.
+// Ping sends a ping of at most 125 bytes; OnPong receives the answer. The server pings
+// silent peers by itself.
 func (c *Conn) Ping(data []byte) error {
 	if len(data) > 125 {
 		return errors.New("ws: a ping has at most 125 bytes (RFC 6455 §5.5)")
@@ -84,22 +83,21 @@ func (c *Conn) told(err error) error {
 	return err
 }
 
-// Close closes with a code and reason after what was sent before (RFC 6455
-// §7.1.2). Code 0 sends none. It is an error to send a code that may not be
-// sent, such as 1006, or a reason that is not UTF-8 or has more than 123 bytes.
-// OnClose runs when the peer has answered or the time for it is up. Closing a
-// connection that is closed or closing does nothing.
+// Close closes with a code and reason after all earlier messages (RFC 6455 §7.1.2). Code 0
+// sends none. A code that may not be sent, such as 1006, is an error, and so is a reason
+// that is not UTF-8 or has more than 123 bytes. OnClose runs when the peer has answered, or
+// after CloseTimeout. Closing a connection that is closed or closing does nothing.
 func (c *Conn) Close(code int, reason string) error { return c.wire.Close(code, reason) }
 
-// Terminate cuts the connection at once, without a closing handshake and without
-// what waits to be written. OnClose sees 1006.
+// Terminate cuts the connection at once, without a closing handshake. Unwritten messages
+// are lost. OnClose receives 1006.
 func (c *Conn) Terminate() { c.wire.Terminate() }
 
 // BufferedAmount is the number of bytes sent and not yet written to the socket,
 // frames' headers included.
 func (c *Conn) BufferedAmount() int64 { return c.wire.Buffered() }
 
-// Subprotocol is what the handshake agreed on, "" if nothing.
+// Subprotocol is the subprotocol of the handshake, "" if none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // RemoteAddr is the peer's address as the socket has it; behind a proxy that is
@@ -113,7 +111,7 @@ func (c *Conn) SetValue(v any) {
 	c.value = v
 }
 
-// Value is what SetValue was last given.
+// Value is the value that SetValue stored last.
 func (c *Conn) Value() any {
 	c.mu.Lock()
 	defer c.mu.Unlock()

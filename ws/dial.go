@@ -15,8 +15,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// DialOptions say how to connect and who is told of what comes. The zero value
-// is a client that only sends.
+// DialOptions are the options and callbacks of a client. The zero value is a client that
+// only sends.
 type DialOptions struct {
 	Header       http.Header // sent with the handshake; Host sets the Host
 	Subprotocols []string    // offered, best first
@@ -38,15 +38,15 @@ type DialOptions struct {
 	PingInterval     time.Duration // as Server's
 	PingTimeout      time.Duration // as Server's
 	CloseTimeout     time.Duration // as Server's
-	BacklogBytes     int           // as Server's: what may be sent at once to a server that reads slowly
+	BacklogBytes     int           // as Server's: the most bytes that may wait for a slow server
 	BacklogMessages  int           // as Server's
 	BacklogAge       time.Duration // as Server's
 	Goroutines       bool          // as Server's
 	Logger           *slog.Logger  // as Server's
 }
 
-// HandshakeError is what Dial returns when the server has answered, but not with
-// a WebSocket.
+// HandshakeError is the error of Dial when the server has answered, but not with a
+// WebSocket.
 type HandshakeError struct {
 	Response *http.Response // its body, up to 4 KiB of it, is read already
 	Err      error
@@ -55,10 +55,9 @@ type HandshakeError struct {
 func (e *HandshakeError) Error() string { return "ws: dial: " + e.Err.Error() }
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// Dial connects to a ws:// or wss:// address. ctx bounds the connecting and the
-// handshake, not the connection. Redirects are not followed. Errors: a
-// *HandshakeError if the server has answered, ctx's error if it ended first, or
-// the network's.
+// Dial connects to a ws:// or wss:// address. ctx ends the dialling and the handshake, not
+// the connection. Redirects are not followed. Errors: a *HandshakeError if the server has
+// answered, ctx's error if that ended first, or an error of the network.
 func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	up, resp, err := handshake.Dial(ctx, url, handshake.DialOptions{
 		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, Takeover: o.ContextTakeover.allowed(), TLSConfig: o.TLSConfig, NetDial: o.NetDial,
@@ -93,9 +92,8 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	return c, nil
 }
 
-// engines are those of dialled connections: one for each set of options, ended
-// with its last connection, so that a program that has hung up has no goroutine
-// left of it.
+// engines are those of dialled connections, one for each set of options. An engine ends
+// with its last connection, so that no goroutine is left then.
 var engines = shared{engines: make(map[*loop.Engine]*borrowed)}
 
 type shared struct {

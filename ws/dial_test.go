@@ -62,7 +62,7 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
-// What is no HTTP at all is an error of the network's.
+// An answer that is no HTTP is an error of the network.
 func TestDialNoHTTP(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
@@ -152,7 +152,7 @@ func TestDialRequest(t *testing.T) {
 // ctx bounds every part of Dial: connecting, TLS, and the answer.
 func TestDialInTime(t *testing.T) {
 	t.Parallel()
-	silent := listen(t) // whose queue accepts, and nobody answers
+	silent := listen(t) // its queue accepts, and no program answers
 	defer silent.Close()
 	tests := map[string]struct {
 		url     string
@@ -249,7 +249,7 @@ func TestDialUnknownCertificate(t *testing.T) {
 	}
 }
 
-// What a server sends right behind its answer is not lost.
+// Bytes that a server sends right behind its answer are not lost.
 func TestDialDataBehindAnswer(t *testing.T) {
 	t.Parallel()
 	for driver, goroutines := range map[string]bool{"loops": false, "goroutines": true} {
@@ -290,7 +290,7 @@ func TestDeflate(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			everyDriver(t, func(t *testing.T, r *rig) { // what the server sends
+			everyDriver(t, func(t *testing.T, r *rig) { // sent by the server
 				r.NoCompression, r.CompressMinBytes = test.serverOff, test.least
 				r.OnMessage = func(c *ws.Conn, m ws.Message) { c.Send(m); r.Broadcast(m) }
 				r.start()

@@ -7,24 +7,24 @@
 //	}
 //	log.Fatal(server.ListenAndServe())
 //
-// It follows RFC 6455 strictly and RFC 7692 (permessage-deflate), without context
-// takeover unless told otherwise. An idle connection has no goroutine on Linux, and over plain TCP no
-// buffer; on other systems, and where a program brings a TLS of its own to
-// Serve, it has one goroutine. As the handler of an http.Server that speaks HTTP/2, a
-// Server takes WebSockets in streams (RFC 8441) if the program runs with
-// GODEBUG=http2xconnect=1; one costs two goroutines, some 14 KB.
+// It follows RFC 6455 strictly and RFC 7692 (permessage-deflate), with context takeover
+// only where an option allows it. An idle connection has no goroutine on Linux, and over
+// plain TCP no buffer. On other systems, and where a program gives Serve a TLS listener of
+// its own, it has one goroutine. As the handler of an http.Server with HTTP/2, a Server
+// accepts WebSockets in streams (RFC 8441) if the program runs with
+// GODEBUG=http2xconnect=1. Such a connection costs two goroutines, some 14 KB.
 //
 //	request ─→ OnHandshake ─→ OnConnection ─→ OnMessage … ─→ (OnError) ─→ OnClose
 //	              may refuse                     one at a time, in order
 //
 // # Callbacks
 //
-// The callbacks of one connection run one at a time and in order: OnConnection
-// returns before the first OnMessage begins, OnClose runs last and once. A
-// connection with something to tell gets a goroutine until all is told, and none
-// otherwise; so a callback may block, and holds up only its own connection. When
-// too much waits for it, the connection is not read until it has caught up. A
-// callback that panics is logged and its connection closed with 1011.
+// The callbacks of one connection run one at a time and in order: OnConnection returns
+// before the first OnMessage begins, OnClose runs last and once. A connection has a
+// goroutine only while events wait for its callbacks. So a callback may block, and delays
+// only its own connection. When too many messages wait for it, the connection is not read
+// until it has caught up. A callback that panics is logged and its connection closed with
+// 1011.
 //
 // With Inline, callbacks run on the connection's event loop: faster, and every
 // connection of that loop waits for them, so they must not block.
@@ -34,6 +34,5 @@
 // All methods of Conn and Server are safe for concurrent use. Callbacks and
 // options of a Server must not be changed once it serves.
 //
-// The package knows nothing of channels, sessions or history; package server
-// does.
+// The package has no channels, sessions or history; package server has.
 package ws

@@ -50,8 +50,8 @@ type queue struct {
 	paused bool
 }
 
-// tell takes an event in on the loop and returns at once, unless Inline. Pause
-// and Resume are posted under the lock, so that they arrive in their order.
+// tell queues an event for the callbacks, on the loop, and returns at once, unless Inline.
+// Pause and Resume are posted under the lock, so that they arrive in their order.
 func (c *Conn) tell(e event) {
 	c.mu.Lock()
 	q := c.queue
@@ -65,7 +65,7 @@ func (c *Conn) tell(e event) {
 		c.queue = q
 		c.events.running.Go(c.drain)
 	}
-	e.message.Data = slices.Clone(e.message.Data) // it lies in the loop's buffer
+	e.message.Data = slices.Clone(e.message.Data) // it is in the loop's buffer
 	q.events = append(q.events, e)
 	q.bytes += len(e.message.Data)
 	if !q.paused && (len(q.events) > maxQueuedMessages || q.bytes > maxQueuedBytes) {
@@ -79,7 +79,7 @@ func (c *Conn) tell(e event) {
 // release.
 func (c *Conn) hold() { c.queue = new(queue) }
 
-// release lets go of what hold kept.
+// release delivers the events that hold kept back.
 func (c *Conn) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"maru.example/maru/ws"
 )
 
-// Faults of a client: the server answers each with its code, tells OnError and
-// OnClose, and ends the stream. What comes after the fault is not processed.
+// Faults of a client: the server answers each with its code, calls OnError and OnClose, and
+// ends the stream. Bytes after the fault are not processed.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	zeros, err := frame.Deflate(nil, make([]byte, 1<<20), 15)
@@ -118,7 +118,7 @@ func TestFragments(t *testing.T) {
 	})
 }
 
-// What the client sends right behind its handshake is not lost.
+// Bytes that the client sends right behind its handshake are not lost.
 func TestDataBehindHandshake(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -172,7 +172,7 @@ func TestFaultsOfAServer(t *testing.T) {
 	}
 }
 
-// fakeServer shakes hands with one client and then does what it is told.
+// fakeServer does the handshake with one client and then calls a function.
 func (r *rig) fakeServer(then func(c *raw)) (url string) {
 	r.t.Helper()
 	return r.answering(func(c *raw, key string) {

@@ -172,7 +172,7 @@ func TestHandshakeThatNeverEnds(t *testing.T) {
 	}
 }
 
-// What has become a connection is not cut with the handshake's time.
+// The handshake's timeout does not cut a connection that is open.
 func TestHandshakeTimeoutEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -109,8 +109,7 @@ func (c *streamConn) reset() {
 	c.body.CloseWithError(context.Canceled) // or the transport waits for more to send
 }
 
-// What HTTP/1.1 says by a header and extended CONNECT says otherwise (RFC 8441 §5),
-// or cannot say.
+// Headers of HTTP/1.1 that extended CONNECT replaces (RFC 8441 §5), or does not have.
 var notInHTTP2 = []string{"upgrade", "connection", "key", "host", "body", "header block", "another upgrade", "letters", "abroad"}
 
 // The same table as for HTTP/1.1, with 200 for 101.

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"maru.example/maru/tests/parallel"
 )
 
 // instead reports whether this process was to be something else than a test, and has
@@ -12,6 +14,7 @@ var instead = func() bool { return false }
 
 func TestMain(m *testing.M) {
 	if !instead() {
+		parallel.AtLeast(8) // handshakes that never end
 		goleak.VerifyTestMain(m)
 	}
 }

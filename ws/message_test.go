@@ -77,7 +77,7 @@ func TestSendForms(t *testing.T) {
 	})
 }
 
-// Send copies: what the caller does with its bytes afterwards changes nothing.
+// Send copies: later changes of the caller's bytes have no effect.
 func TestSendCopies(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -109,7 +109,7 @@ func TestSendCopies(t *testing.T) {
 	})
 }
 
-// What one goroutine sends arrives in its order, whoever else sends.
+// Messages of one goroutine arrive in order, even if others send.
 func TestOrderUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// sameOrigin lets through what is no browser, pages of the same host, and pages
-// of this machine if the server is addressed as this machine, so that a page on
-// localhost:8080 reaches a server on localhost:3000. RFC 6455 §10.2.
+// sameOrigin allows clients other than browsers, pages of the same host, and pages of this
+// machine if the server is addressed as this machine. So a page on localhost:8080 reaches a
+// server on localhost:3000. RFC 6455 §10.2.
 func sameOrigin(r *http.Request) bool {
 	origins := r.Header["Origin"]
 	if len(origins) == 0 {

@@ -24,7 +24,7 @@ import (
 	"maru.example/maru/ws"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an event that must come.
 const patience = 20 * time.Second
 
 // everyDriver runs body over the ways in which a connection is driven: epoll
@@ -44,7 +44,7 @@ func everyDriver(t *testing.T, body func(t *testing.T, r *rig)) {
 	}
 }
 
-// rig is a server in a test and what is needed to talk to it.
+// rig is a server in a test with its clients.
 type rig struct {
 	t testing.TB
 	*ws.Server

@@ -31,25 +31,25 @@ type Server struct {
 	// request's own goroutine and may block. The request is not kept.
 	OnHandshake func(r *http.Request) error
 
-	// OnConnection is told of a new connection, with the request that opened it,
-	// which is not kept after the call: what the program needs of it goes into
-	// Conn.SetValue. It may block; messages wait for it to return.
+	// OnConnection receives a new connection, with the request that opened it. The request
+	// is not kept after the call; Conn.SetValue keeps values for the program. It may block;
+	// messages wait for it to return.
 	OnConnection func(c *Conn, r *http.Request)
 
-	// OnMessage is told of each message.
+	// OnMessage receives each message.
 	OnMessage func(c *Conn, m Message)
 
-	// OnError is told why a connection failed, before OnClose: a fault of the
-	// peer's, a broken or silent connection.
+	// OnError receives the reason why a connection failed, before OnClose: a fault of the
+	// peer, or a broken or silent connection.
 	OnError func(c *Conn, err error)
 
-	// OnClose is told of the end, last and once, with the peer's close code and
-	// reason: 1005 if it gave none, 1006 if it vanished or never answered; with
-	// ours if the peer was at fault (1002, 1007, 1009) or slow (1013).
+	// OnClose is called last and once, with the peer's close code and reason. The code is
+	// 1005 if the peer gave none, 1006 if it vanished or never answered. It is ours if the
+	// peer was at fault (1002, 1007, 1009) or slow (1013).
 	OnClose func(c *Conn, code int, reason string)
 
-	// OnPong is told of the answer to a ping, also to the server's own, which
-	// are empty.
+	// OnPong receives the answer to a ping, also to the server's own pings, which are
+	// empty.
 	OnPong func(c *Conn, data []byte)
 
 	// Inline runs OnMessage, OnError, OnClose and OnPong on the event loop, for
@@ -57,9 +57,9 @@ type Server struct {
 	// OnConnection.
 	Inline bool
 
-	// CheckOrigin says whether a browser's page may connect. Nil allows requests
-	// without Origin, pages of the same host, and pages of this machine when the
-	// server is addressed as this machine. AnyOrigin allows all.
+	// CheckOrigin reports whether a browser's page may connect. Nil allows requests without
+	// Origin, pages of the same host, and pages of this machine when the server is
+	// addressed as this machine. AnyOrigin allows all.
 	CheckOrigin func(r *http.Request) bool
 
 	// TLSConfig is for ServeTLS and ListenAndServeTLS; nil is the standard one.
@@ -71,7 +71,7 @@ type Server struct {
 
 	NoCompression    bool          // decline permessage-deflate
 	CompressMinBytes int           // smaller messages are sent as they are; default 128, negative: all are compressed
-	ContextTakeover  Takeover      // who may compress by what was said before; default: nobody
+	ContextTakeover  Takeover      // which side may compress with earlier messages as context; default: neither
 	MaxMessageBytes  int64         // larger messages are refused with 1009; default 1 MiB, negative: no limit
 	MaxHeaderBytes   int           // of a request to ListenAndServe; default 16 KiB
 	MaxConnections   int           // at a time; beyond, 503. Default 0: no limit but the system's
@@ -79,7 +79,7 @@ type Server struct {
 	PingInterval     time.Duration // silence before a ping; default 25 s, negative: never
 	PingTimeout      time.Duration // for a sign of life after it; default 10 s
 	CloseTimeout     time.Duration // for the peer's half of the closing handshake; default 5 s
-	BacklogBytes     int           // what a peer leaves unread before it is closed with 1013; default 1 MiB
+	BacklogBytes     int           // bytes that may wait for a slow peer before it is closed with 1013; default 1 MiB
 	BacklogMessages  int           // the same, counted; default 1,000
 	BacklogAge       time.Duration // the same, in time; default 30 s
 
@@ -87,7 +87,7 @@ type Server struct {
 	// connection.
 	Goroutines bool
 
-	// Logger is told of panics in callbacks; nil means slog.Default.
+	// Logger gets panics in callbacks; nil means slog.Default.
 	Logger *slog.Logger
 
 	once   sync.Once
@@ -150,16 +150,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// prompt is the server as its own listeners have it.
-type prompt struct{ *Server }
+// inline is the server as its own listeners call it.
+type inline struct{ *Server }
 
-// AtOnce is front.Prompt's. Callbacks may wait, and keep the request.
-func (p prompt) AtOnce(*http.Request) bool {
-	return p.OnHandshake == nil && p.OnConnection == nil && p.CheckOrigin == nil
+// Inline implements front.InlineHandler. Callbacks may wait, and keep the request.
+func (i inline) Inline(*http.Request) bool {
+	return i.OnHandshake == nil && i.OnConnection == nil && i.CheckOrigin == nil
 }
 
-// accept makes the request a connection and lets it begin. A nil one was answered
-// otherwise or has gone. What it answers waits as handshake.Upgraded says.
+// accept makes the request a connection and lets it begin. c is nil if the request was
+// answered otherwise or its client has gone. wait is handshake.Upgraded.Wait.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request, checked handshake.Request) (c *Conn, wait func()) {
 	defer s.events.running.Done()
 	if c, wait = s.upgrade(w, r, checked); c == nil {
@@ -178,7 +178,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, checked handshak
 	return c, wait
 }
 
-// check says whether a request is a handshake, from an origin that may connect.
+// check checks that a request is a handshake, from an origin that may connect.
 func (s *Server) check(r *http.Request) (handshake.Request, error) {
 	checked, err := handshake.Check(r)
 	if err != nil {
@@ -194,8 +194,7 @@ func (s *Server) check(r *http.Request) (handshake.Request, error) {
 	return checked, nil
 }
 
-// enter gives a request one of the places for connections, and has Shutdown wait
-// for it.
+// enter gives a request one of the places for connections, and lets Shutdown wait for it.
 func (s *Server) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,8 +209,8 @@ func (s *Server) enter() error {
 	return nil
 }
 
-// upgrade makes the request a connection, which does not write or read yet. It
-// is nil if the request was answered otherwise or has gone.
+// upgrade makes the request a connection, which does not write or read yet. It is nil if
+// the request was answered otherwise or its client has gone.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handshake.Request) (c *Conn, wait func()) {
 	defer func() {
 		if c == nil { // also if OnHandshake panics
@@ -232,7 +231,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handsha
 	}
 	up, err := checked.Accept(w, handshake.Options{NoDeflate: s.NoCompression, Takeover: s.ContextTakeover.allowed(), Subprotocols: s.Subprotocols})
 	if err != nil {
-		return nil, nil // answered, or gone
+		return nil, nil // answered, or the client has gone
 	}
 	made := &Conn{events: s.events, subprotocol: up.Subprotocol, remote: addrOf(up.Conn)}
 	made.hold()
@@ -242,7 +241,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handsha
 		return handler{made}
 	}); err != nil {
 		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
-			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "error", err)
+			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "err", err)
 		}
 		return nil, nil
 	}
@@ -271,8 +270,8 @@ func (s *Server) gone(c *Conn) {
 	s.taken--
 }
 
-// Clients are the connections of this moment. One that closes while they are
-// gone through may still be among them; sending to it returns ErrClosed.
+// Clients are the present connections. One that closes during the iteration may still be
+// among them; sending to it returns ErrClosed.
 func (s *Server) Clients() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		s.mu.Lock()
@@ -296,10 +295,9 @@ func (s *Server) Len() int {
 	return len(s.clients)
 }
 
-// Broadcast sends a message to every client. It is encoded once, and written to
-// each client after what was sent to it before; all get the broadcasts of the
-// server in one order. The data is copied. It waits while the loops are behind by
-// more than 16 MiB, except with Inline.
+// Broadcast sends a message to every client. It is encoded once, and written to each client
+// after its earlier messages; all get the broadcasts of the server in one order. The data
+// is copied. It waits while the loops are behind by more than 16 MiB, except with Inline.
 func (s *Server) Broadcast(m Message) { s.BroadcastExcept(m, nil) }
 
 // BroadcastExcept is Broadcast to every client but one.
@@ -339,8 +337,8 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 }
 
 // ServeTLS is Serve over TLS, with the certificate and key of two PEM files, or with
-// TLSConfig's if both names are empty. Given a listener that speaks TLS itself, Serve
-// would do; but its connections would need goroutines.
+// TLSConfig's if both names are empty. Serve with a listener of crypto/tls works too, but
+// each of its connections needs a goroutine.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	config := s.TLSConfig.Clone()
 	if config == nil {
@@ -382,7 +380,7 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	}
 	timeout := cmp.Or(s.HandshakeTimeout, 10*time.Second)
 	h := &http.Server{
-		Handler:           prompt{s},
+		Handler:           inline{s},
 		ReadHeaderTimeout: timeout,
 		ReadTimeout:       timeout, // of a body that should not be there, and of silence after a refusal
 		WriteTimeout:      timeout,
@@ -395,9 +393,9 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	return h, nil
 }
 
-// Shutdown stops listening, closes every connection with 1001, waits until they
-// and their callbacks have ended, and returns nil; or ctx's error once that ends,
-// when what is left is cut. It must not be called from a callback.
+// Shutdown stops listening, closes every connection with 1001, and waits until they and
+// their callbacks have ended. If ctx ends before, it cuts the other connections and returns
+// ctx's error. It must not be called from a callback.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.start()
 	s.mu.Lock()

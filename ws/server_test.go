@@ -286,6 +286,7 @@ func TestShutdownDuringOnConnection(t *testing.T) {
 		story := make(chan string, 2)
 		r.OnConnection = func(*ws.Conn, *http.Request) { close(entered); <-leave; story <- "connection" }
 		r.OnClose = func(*ws.Conn, int, string) { story <- "close" }
+		r.CloseTimeout = time.Millisecond // the answer of the client is not read
 		c := r.start().dial(ws.DialOptions{})
 		next(t, entered)
 		down := make(chan error, 1)
@@ -392,7 +393,7 @@ func TestListenAndServe(t *testing.T) {
 	}
 }
 
-// Whoever is told that it is connected gets what is broadcast from then on.
+// A client that knows that it is connected gets all broadcasts from then on.
 func TestConnectedIsSubscribed(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

@@ -78,8 +78,8 @@ func TestPeerThatOnlyPings(t *testing.T) {
 	})
 }
 
-// What a dialled connection may have waiting is its program's to say: a large
-// message to a server that does not read yet needs more than the default.
+// The program sets the backlog of a dialled connection: a large message to a server that
+// does not read yet needs more than the default.
 func TestDialBacklog(t *testing.T) {
 	t.Parallel()
 	const size = 16 << 20

@@ -2,14 +2,14 @@ package ws
 
 import "maru.example/maru/internal/frame"
 
-// Takeover says whose messages may be compressed by what the same side has said before
-// (RFC 7692 §7.1.1). It pays for little messages that are much alike. What it costs is
-// that a broadcast is compressed for each connection anew, and memory for the last 4 KiB
-// that were said in that direction of each connection; 32 KiB of a peer's, if it does
-// not let us say how much. See docs/design/0006-context-takeover.md.
+// Takeover sets which side may compress messages with its earlier ones as context (RFC 7692
+// §7.1.1). It helps with small messages that are similar. Its cost: a broadcast is
+// compressed for each connection, and each connection keeps the last 4 KiB in that
+// direction, or 32 KiB if the peer does not let us choose its window. See
+// docs/design/0006-context-takeover.md.
 type Takeover struct {
-	Server bool // in what the server sends, whatever CompressMinBytes
-	Client bool // in what the client sends
+	Server bool // for messages of the server; CompressMinBytes is then ignored
+	Client bool // for messages of the client
 }
 
 func (t Takeover) allowed() frame.Takeover { return frame.Takeover(t) }

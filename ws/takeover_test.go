@@ -7,8 +7,8 @@ import (
 	"maru.example/maru/ws"
 )
 
-// Whatever each side allows, they understand each other: answers, broadcasts to who has
-// a context and who has none, in both directions.
+// The two sides understand each other with every combination of options: replies, and
+// broadcasts to clients with and without a context, in both directions.
 func TestContextTakeover(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

@@ -1,6 +1,6 @@
-// Conflation shows that slow screens cost nobody anything. Quotes, 1,000 keys that
-// change 20 times a second, go to 200 readers of deliver=latest, in turn alone and
-// with 50 more that read 2 KB/s. From bench/:
+// Conflation shows that slow clients do not delay others. Quotes, 1,000 keys that change 20
+// times a second, go to 200 readers of deliver=latest, in turn alone and with 50 more that
+// read 2 KB/s. From bench/:
 //
 //	go run ./conflation
 //

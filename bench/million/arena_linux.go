@@ -219,7 +219,7 @@ func (f *field) publish() error {
 	}
 	last := slices.MaxFunc(f.pairs, func(a, b *pair) int { return cmp.Compare(a.last, b.last) }).last
 	f.report.published = time.Duration(last - began)
-	f.report.told, err = f.survey(look)
+	f.report.after, err = f.survey(look)
 	return err
 }
 

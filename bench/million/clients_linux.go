@@ -24,9 +24,9 @@ type opening struct {
 // upgraded: the accept queue of its server has room for them.
 const maxUnderway = 128
 
-// crowd is the clients of a process: one goroutine, one epoll set, and two bytes
-// for a connection.
-type crowd struct {
+// clients are the clients of a process: one goroutine, one epoll set, and two bytes for a
+// connection.
+type clients struct {
 	opening
 	to      unix.SockaddrInet4
 	request []byte
@@ -55,7 +55,7 @@ const (
 	served // has the message
 )
 
-func (c *crowd) do(o order, s *state) error {
+func (c *clients) do(o order, s *state) error {
 	if o.Do == begin {
 		if err := c.begin(*o.Open); err != nil {
 			return err
@@ -73,7 +73,7 @@ func (c *crowd) do(o order, s *state) error {
 // one for each, against caches, of which there are none here).
 const key = "bWFydSBtYXJ1IG1hcnUgIQ=="
 
-func (c *crowd) begin(o opening) error {
+func (c *clients) begin(o opening) error {
 	if c.stages != nil {
 		return errors.New("opens already")
 	}
@@ -98,7 +98,7 @@ func (c *crowd) begin(o opening) error {
 	return nil
 }
 
-func (c *crowd) run() error {
+func (c *clients) run() error {
 	var events [512]unix.EpollEvent
 	for {
 		for c.underway < maxUnderway && c.started < c.Count {
@@ -120,7 +120,7 @@ func (c *crowd) run() error {
 
 // connect begins a connection. On loopback it usually stands at once, and the
 // request can follow without a turn through epoll.
-func (c *crowd) connect() error {
+func (c *clients) connect() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -154,12 +154,12 @@ func (c *crowd) connect() error {
 
 // bind takes another source address for each PerAddress connections: 127.0.0.2
 // and so on.
-func (c *crowd) bind(fd int) error {
+func (c *clients) bind(fd int) error {
 	number := c.started / c.PerAddress
 	if number == 0 {
 		return nil
 	}
-	// Else bind would look for a port that nobody has, to whatever server.
+	// Otherwise bind would look for a port that is unused for every server.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (c *crowd) bind(fd int) error {
 }
 
 // ask sends the request, unless the connection does not yet stand.
-func (c *crowd) ask(fd int) (sent bool, err error) {
+func (c *clients) ask(fd int) (sent bool, err error) {
 	switch n, err := unix.Write(fd, c.request); {
 	case err == unix.EAGAIN:
 		return false, nil
@@ -181,7 +181,7 @@ func (c *crowd) ask(fd int) (sent bool, err error) {
 	return true, nil
 }
 
-func (c *crowd) ready(fd int, events uint32) error {
+func (c *clients) ready(fd int, events uint32) error {
 	if c.stages[fd] == connecting {
 		sent, err := c.ask(fd)
 		if err != nil || !sent {
@@ -204,7 +204,7 @@ func (c *crowd) ready(fd int, events uint32) error {
 }
 
 // answered takes the answer to the handshake in.
-func (c *crowd) answered(fd int, p []byte) error {
+func (c *clients) answered(fd int, p []byte) error {
 	if part, ok := c.answers[fd]; ok {
 		p = append(part, p...)
 	}
@@ -227,7 +227,7 @@ func (c *crowd) answered(fd int, p []byte) error {
 var rules = frame.Rules{Client: true, MaxMessageBytes: maxSize}
 
 // frames takes what has come on an open connection.
-func (c *crowd) frames(fd int, p []byte) error {
+func (c *clients) frames(fd int, p []byte) error {
 	reader, kept := c.readers[fd]
 	if !kept {
 		reader = c.idle
@@ -251,7 +251,7 @@ func (c *crowd) frames(fd int, p []byte) error {
 	return nil
 }
 
-func (c *crowd) event(fd int, ev frame.Event) error {
+func (c *clients) event(fd int, ev frame.Event) error {
 	switch ev.Op {
 	case frame.Continuation, frame.Pong:
 		return nil

@@ -107,8 +107,7 @@ type survey struct {
 	machine          machine
 }
 
-// others is how many cores other programs, and what the kernel did for nobody,
-// used from a to b.
+// others is how many cores other programs and the kernel's own work used from a to b.
 func others(a, b survey) float64 {
 	ours := b.servers.cpu() - a.servers.cpu() + b.clients.cpu() - a.clients.cpu()
 	return max(0, (b.machine.busy-a.machine.busy-ours).Seconds()/b.machine.at.Sub(a.machine.at).Seconds())

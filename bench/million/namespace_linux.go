@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roleVariable tells a process of this program what it is to be.
+// roleVariable has the role of a process of this program.
 const roleVariable = "MARU_MILLION_ROLE"
 
 // playRole does what the environment says and is the exit code; is is false for
@@ -31,7 +31,7 @@ func playRole() (is bool, code int) {
 	case "server":
 		err = obey(new(serverRole))
 	case "clients":
-		err = obey(new(crowd))
+		err = obey(new(clients))
 	default:
 		err = errors.New("unknown role")
 	}
@@ -56,8 +56,8 @@ func process(ctx context.Context, role string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// startArena runs the arena in a network namespace of its own. Who is not root
-// gets it within a user namespace, where that is allowed.
+// startArena runs the arena in a network namespace of its own. Users other than root get it
+// within a user namespace, where that is allowed.
 func startArena(ctx context.Context, o options, stdout, stderr io.Writer) (code int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// progress tells how a run goes, and watches over the machine's memory.
+// progress prints the progress of a run, and watches the machine's memory.
 type progress struct {
 	field         *field
 	began         time.Time

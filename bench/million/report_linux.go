@@ -59,8 +59,8 @@ type report struct {
 		Others     float64 `json:"cores_used_by_others"`
 	} `json:"publish"`
 
-	idle, full, settled, told survey
-	opened, published         time.Duration
+	idle, full, settled, after survey
+	opened, published          time.Duration
 }
 
 func (r *report) begin(o options, perProcess int) {
@@ -98,10 +98,10 @@ func (r *report) work() {
 	p := &r.Publish
 	p.Published, p.Deliveries = r.Processes, r.Connections
 	p.Seconds, p.PerSecond = r.published.Seconds(), n/r.published.Seconds()
-	p.ServerUser = micros(r.told.servers.user - r.settled.servers.user)
-	p.ServerAll = micros(r.told.servers.cpu() - r.settled.servers.cpu())
-	p.ClientAll = micros(r.told.clients.cpu() - r.settled.clients.cpu())
-	p.Others = others(r.settled, r.told)
+	p.ServerUser = micros(r.after.servers.user - r.settled.servers.user)
+	p.ServerAll = micros(r.after.servers.cpu() - r.settled.servers.cpu())
+	p.ClientAll = micros(r.after.clients.cpu() - r.settled.clients.cpu())
+	p.Others = others(r.settled, r.after)
 }
 
 func (r *report) write(w io.Writer, asJSON bool) error {

@@ -53,7 +53,7 @@ type role interface {
 
 // obey is the main loop of a process. It ends when the arena is gone.
 func obey(r role) error {
-	signal.Ignore(os.Interrupt) // told to all of a terminal; the arena decides
+	signal.Ignore(os.Interrupt) // a terminal sends it to all processes; the arena decides
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
 		var o order

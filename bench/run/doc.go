@@ -12,9 +12,9 @@
 //	core 0   taskset -c 0, GOMAXPROCS=1: a server, new for each measurement
 //	core 1   taskset -c 1: maru bench --pid
 //
-// They take turns: all servers once in each scenario, another one first in each
-// round, so that what else the machine does hits all alike. A measurement in which a
-// message was lost, repeated or damaged does not count, and the results say so.
+// They take turns: all servers once in each scenario, another one first in each round, so
+// that other work of the machine affects all alike. A measurement in which a message was
+// lost, repeated or damaged does not count, and the results say so.
 //
 // Each measurement is added to results.json when it is made: a long series can be
 // done in pieces, and Ctrl-C loses only the one under way. Rounds are numbered

@@ -2,8 +2,8 @@ package main
 
 import "maru.example/maru/internal/bench"
 
-// figures is what is kept of a measurement. Times are microseconds, memory is
-// bytes; what a scenario does not have is 0.
+// figures is what is kept of a measurement. Times are microseconds, memory is bytes;
+// figures that a scenario does not have are 0.
 type figures struct {
 	CPU     float64 `json:"cpu,omitempty"` // of the server, for each unit
 	User    float64 `json:"user,omitempty"`

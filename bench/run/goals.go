@@ -88,7 +88,7 @@ func (g goal) aim() string {
 	return aim + " of " + g.over.server + "'s"
 }
 
-// notReached is the answer for which a goal is told again among what is not ahead.
+// notReached is the answer for which a goal is listed again among the others.
 const notReached = "**no**"
 
 // reached is yes or no, by the median, or that nobody knows. Of fewer runs than are

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// errUsage is wrapped by what the caller has to change.
+// errUsage is wrapped by errors that the caller has to correct.
 var errUsage = errors.New("usage")
 
 type settings struct {
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	if err := r.belongs(thisMachine(), versionsOf(s.servers, programs), os.Stderr); err != nil {
 		return err
 	}
-	// What was measured until an interruption, or a failure, is told too.
+	// Figures from before an interruption, or a failure, are printed too.
 	err = errors.Join(measureAll(ctx, s, programs, r, os.Stderr), r.write(s.out, s.known, scenarios()))
 	r.compare(os.Stdout, s.scenarios)
 	return err

@@ -73,13 +73,13 @@ func measureAll(ctx context.Context, s settings, p programs, r *record, tell io.
 			return err
 		}
 		left := took / time.Duration(i+1) * time.Duration(len(turns)-i-1)
-		fmt.Fprintf(tell, "%4d of %d  %-8s left  %-12s %-16s %s\n", i+1, len(turns), left.Round(time.Second), m.Scenario, m.Contender, m.told(t.scenario))
+		fmt.Fprintf(tell, "%4d of %d  %-8s left  %-12s %-16s %s\n", i+1, len(turns), left.Round(time.Second), m.Scenario, m.Contender, m.summary(t.scenario))
 	}
 	return nil
 }
 
-// told is a measurement in a few words.
-func (m measurement) told(s scenario) string {
+// summary is a measurement in a few words.
+func (m measurement) summary(s scenario) string {
 	if m.Figures == nil {
 		return "does not count: " + m.Fault
 	}

@@ -16,6 +16,11 @@ import (
 	"time"
 )
 
+var (
+	briefly = settings{duration: 100 * time.Millisecond, cores: [2]string{"0", "1"}}
+	longer  = settings{duration: 2 * time.Second, cores: briefly.cores}
+)
+
 // Every server does what it is measured for: maru bench checks all that comes.
 func TestContenders(t *testing.T) {
 	if _, err := exec.LookPath("taskset"); err != nil || runtime.NumCPU() < 2 {
@@ -27,9 +32,8 @@ func TestContenders(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(clean) // when all servers have ended
-	s := settings{duration: 100 * time.Millisecond, cores: [2]string{"0", "1"}}
 	// Some servers answer a handshake before they count the connection in: it settles.
-	const few = "--connections 20 --warmup 10ms --settle 300ms"
+	const few = "--connections 20 --warmup 10ms"
 	cases := []scenario{
 		{name: "fanout", command: "fanout", args: few, mode: "fanout"},
 		{name: "joined", command: "fanout", args: few + " --window 16", mode: "fanout", joins: true},
@@ -46,12 +50,15 @@ func TestContenders(t *testing.T) {
 				if !c.has(server) {
 					continue
 				}
-				f, fault, err := measure(t.Context(), s, programs, c, server)
-				if err != nil {
-					t.Fatalf("%s: %v", c.name, err)
+				c.args += " --settle 300ms"
+				f, fault, err := measure(t.Context(), briefly, programs, c, server)
+				if err != nil || fault != "" { // the machine may be busy
+					t.Logf("%s, once more: %v, %s", c.name, err, fault)
+					c.args += " --settle 5s"
+					f, fault, err = measure(t.Context(), longer, programs, c, server)
 				}
-				if fault != "" || f.CPU <= 0 {
-					t.Errorf("%s: %+v, %s", c.name, f, fault)
+				if err != nil || fault != "" || f.CPU <= 0 {
+					t.Errorf("%s: %+v, %s, %v", c.name, f, fault, err)
 				}
 			}
 		})
@@ -64,7 +71,7 @@ func TestContenders(t *testing.T) {
 		c.duration = 1500 * time.Millisecond // it tells once a second
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if f, fault, err := measure(t.Context(), s, programs, c, contenders()[0]); err != nil || fault != "" || f.RSS <= 0 {
+			if f, fault, err := measure(t.Context(), briefly, programs, c, contenders()[0]); err != nil || fault != "" || f.RSS <= 0 {
 				t.Errorf("%+v, %s, %v", f, fault, err)
 			}
 		})
@@ -257,7 +264,7 @@ func TestGoals(t *testing.T) {
 	}
 }
 
-// What is saved is loaded; a later piece is added, and a piece of another machine is
+// A saved record is loaded; a later piece is added, and a piece of another machine is
 // refused.
 func TestRecord(t *testing.T) {
 	dir := t.TempDir()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// scenario is one way to load a server, and what is read from it.
+// scenario is one kind of load on a server, with its figures.
 type scenario struct {
 	name, title string
 	command     string // of maru bench

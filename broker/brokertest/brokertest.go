@@ -51,7 +51,8 @@ func (l limits) options(sink maru.Sink) Options {
 type Option func(*suite)
 
 // RealTime runs the suite by the system's clock, for a broker that cannot run in a
-// testing/synctest bubble because it does I/O. What needs an exact time is then not tested.
+// testing/synctest bubble because it does I/O. Cases that need an exact time are then left
+// out.
 func RealTime() Option { return func(s *suite) { s.realTime = true } }
 
 type suite struct {
@@ -59,7 +60,7 @@ type suite struct {
 	realTime bool
 }
 
-// A rule is one case: what a broker must do, shown on a broker with these limits.
+// A rule is one case: a duty of a broker, shown on a broker with these limits.
 type rule struct {
 	name   string
 	limits limits

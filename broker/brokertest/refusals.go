@@ -9,6 +9,7 @@ import (
 
 var refusalRules = []rule{
 	{"text that is not UTF-8 is refused", ample, badText},
+	{"a key that is not UTF-8 is refused", ample, badKeys},
 	{"an ended context is refused", ample, endedContext},
 	{"after Close everything fails with shutting_down", ample, closed},
 }
@@ -22,6 +23,16 @@ func badText(r *rig) {
 
 	// The same bytes are accepted as binary data.
 	r.publishAll("a", &maru.Publication{Kind: maru.Binary, Data: []byte("\xff")})
+}
+
+// Keys are compared byte for byte, and none is changed: what JSON cannot carry is refused.
+func badKeys(r *rig) {
+	before := r.publish("a", "x")
+	_, err := maru.Publish(context.Background(), r.broker, "a", &maru.Publication{Key: "k\xff"}, maru.PublishOptions{})
+	r.wantCode(err, maru.CodeBadRequest)
+	_, err = maru.Publish(context.Background(), r.broker, "a", &maru.Publication{}, maru.PublishOptions{IdempotencyKey: "k\xff"})
+	r.wantCode(err, maru.CodeBadRequest)
+	r.wantUntouched("a", before)
 }
 
 // A caller whose context has ended gets the context's error, and nothing happens.

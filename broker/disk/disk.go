@@ -13,7 +13,7 @@
 //
 // A directory belongs to one process at a time. It holds 1,000 namespaces; one more fails
 // with CodeStorageFull. A publication has at most 63 MiB; a larger one fails with
-// CodeTooLarge. The directory takes about twice as much room as what is retained.
+// CodeTooLarge. The directory takes about twice the room of the retained publications.
 //
 // # A full disk
 //

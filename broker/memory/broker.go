@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/history"
 )
 
 // epochLength gives 50 random bits: enough that no two starts of a server share an
@@ -20,30 +21,44 @@ type Broker struct {
 	options Options
 	epoch   string
 	start   time.Time // publications' ages are measured from here
+	keys    *history.Keys
+	expiry  expiry
+
+	pool             *namespace     // of all namespaces that are not listed
+	heads, poolHeads *history.Heads // bounds of the quiet channels: clients invent the names of the pool
 
 	mu         sync.RWMutex
-	namespaces map[string]*namespace // nil after Close
-	floor      uint64                // highest number of the forgotten namespaces
+	namespaces map[string]*namespace // the listed ones that were used
+	closed     bool
 }
 
 var (
 	_ maru.Broker       = (*Broker)(nil)
 	_ maru.HeldReporter = (*Broker)(nil)
+	_ maru.Shrinker     = (*Broker)(nil)
 )
 
 // New makes a broker with a new epoch. Close frees its memory; it has no goroutines.
 func New(o Options) *Broker {
-	return &Broker{
-		options:    o.withDefaults(),
+	o = o.withDefaults()
+	b := &Broker{
+		options:    o,
 		epoch:      strings.ToLower(rand.Text()[:epochLength]),
 		start:      time.Now(),
+		heads:      history.NewHeads(o.EmptyChannels),
+		poolHeads:  history.NewHeads(o.EmptyChannels),
+		keys:       history.NewKeys(o.PublisherKeys, o.Keys),
 		namespaces: make(map[string]*namespace),
 	}
+	b.pool = b.newNamespace("", 0, b.poolHeads)
+	b.expiry.run = b.expire
+	b.expiry.due.Store(never)
+	return b
 }
 
 // Submit implements maru.Broker. It calls done before it returns. Errors: CodeBadText,
-// CodeBadRequest, CodeIdempotencyConflict, and CodeShuttingDown after Close. With an
-// error nothing is numbered, stored or delivered.
+// CodeBadRequest, CodeIdempotencyConflict, CodeRateLimited for too many idempotency keys, and
+// CodeShuttingDown after Close. With an error nothing is numbered, stored or delivered.
 func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
 	done(b.submit(channel, p, o))
 }
@@ -57,13 +72,14 @@ func (b *Broker) submit(channel string, p *maru.Publication, o maru.PublishOptio
 		return maru.Published{}, err
 	}
 	defer ns.mu.Unlock()
-
 	now := time.Now()
 	p.Time = now.UTC() // which strips the monotonic reading
-	done, deliver, err := ns.accept(channel, p, o, now.Sub(b.start))
+	age := now.Sub(b.start)
+	done, deliver, err := ns.accept(channel, p, o, age)
 	if deliver {
 		b.options.Sink(channel, done.Position, p)
 	}
+	b.expiry.at(age+ns.expires(o), age)
 	return done, err
 }
 
@@ -78,73 +94,74 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, err
 	}
 	defer ns.mu.Unlock()
-	return ns.history.History(channel, q, time.Since(b.start)), nil
+	h, entries := ns.history.History(channel, q, time.Since(b.start))
+	h.Publications = history.Publications(entries)
+	return h, nil
 }
 
 // Close implements maru.Broker: it drops all history.
 func (b *Broker) Close() error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, ns := range b.namespaces {
-		ns.forget()
+	b.closed = true
+	b.mu.Unlock()
+	b.expiry.stop()
+	for _, ns := range b.all() {
+		ns.close()
 	}
-	b.namespaces = nil
 	return nil
 }
 
-// lock finds a namespace and locks it. A namespace that does not exist is added if keep
+var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+
+// lock finds a namespace and locks it. A listed namespace that does not exist is added if keep
 // is set. Otherwise the caller gets an empty one that is not kept, so that asking costs
 // nothing.
 func (b *Broker) lock(name string, keep bool) (*namespace, error) {
-	for {
-		b.mu.RLock()
-		ns, floor, closed := b.namespaces[name], b.floor, b.namespaces == nil
-		b.mu.RUnlock()
-		switch {
-		case closed:
-			return nil, maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
-		case ns == nil && keep:
-			b.add(name)
-			continue
-		case ns == nil:
-			ns = newNamespace(&b.options, name, b.epoch, floor)
+	b.mu.RLock()
+	ns := b.namespaces[name]
+	b.mu.RUnlock()
+	if ns == nil {
+		switch listed := b.options.Listed(name); {
+		case !listed:
+			ns = b.pool
+		case keep:
+			ns = b.add(name)
+		default:
+			ns = b.newNamespace(name, b.floor(), b.heads)
 		}
-		ns.mu.Lock()
-		if !ns.forgotten {
-			return ns, nil
-		}
-		ns.mu.Unlock() // it was forgotten between the two locks: look again
 	}
+	ns.mu.Lock()
+	if ns.closed || b.isClosed() {
+		ns.mu.Unlock()
+		return nil, errShuttingDown
+	}
+	return ns, nil
 }
 
-// add makes a namespace, and forgets another one if there are too many.
-func (b *Broker) add(name string) {
+func (b *Broker) isClosed() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.closed
+}
+
+// add makes a listed namespace. It keeps its own numbers from then on, listed or not.
+func (b *Broker) add(name string) *namespace {
+	floor := b.floor()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.namespaces == nil || b.namespaces[name] != nil {
-		return // the broker was closed, or another publisher was first
+	ns := b.namespaces[name]
+	if ns == nil {
+		ns = b.newNamespace(name, floor, b.heads)
+		// The name is part of a channel's name, which may be part of a larger string.
+		b.namespaces[strings.Clone(name)] = ns
 	}
-	if len(b.namespaces) >= b.options.Namespaces {
-		b.forgetOldest()
-	}
-	ns := newNamespace(&b.options, name, b.epoch, b.floor)
-	ns.used.Store(int64(time.Since(b.start)))
-	// The name is part of a channel's name, which may be part of a larger string.
-	b.namespaces[strings.Clone(name)] = ns
+	return ns
 }
 
-// forgetOldest forgets the namespace whose last publication is oldest. Its number goes
-// into the floor, from which later namespaces continue to count. So in one epoch no
-// offset is given twice in a channel, and an earlier position is less than the offset
-// that such a namespace reports as removed.
-func (b *Broker) forgetOldest() {
-	var oldest string
-	var ns *namespace
-	for name, other := range b.namespaces {
-		if ns == nil || other.used.Load() < ns.used.Load() {
-			oldest, ns = name, other
-		}
-	}
-	delete(b.namespaces, oldest)
-	b.floor = max(b.floor, ns.forget())
+// floor is the number of the pool. A namespace counts from there, because it may have been a
+// part of the pool before it was listed: no offset is given twice in a channel.
+func (b *Broker) floor() uint64 {
+	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
+	return b.pool.history.Number()
 }

@@ -1,5 +1,5 @@
 // Package memory is the broker that keeps history in the memory of this process: a
-// maru.Broker of one node, without disk and without goroutines. A server whose
+// maru.Broker of one node, without disk. A server whose
 // server.Options.Broker is nil uses it with its default Options.
 //
 //	b := memory.New(memory.Options{Sink: deliver})
@@ -17,7 +17,7 @@
 //
 // Retention limits what each namespace keeps. A new publication first replaces the oldest
 // of its channel (count), then the oldest of its namespace (bytes). A publication counts
-// its data, key and user, and 256 bytes more.
+// its data, key and user and the name of its channel, and 256 bytes more.
 //
 // Age counts on the monotonic clock: setting the system's clock neither expires nor
 // keeps anything. Publication.Time is the system's clock in UTC, so it can step back when
@@ -25,14 +25,14 @@
 //
 // # When memory is freed
 //
-// At the next Submit or History in the namespace after it is due, all at once;
-// nothing runs in between. So a namespace that is no longer used keeps what
-// it held then, at most Retention.Bytes. Channels that retain nothing are remembered for
-// their heads, at most EmptyChannels in a namespace; then the one that has been empty for
-// longest is forgotten. Namespaces are remembered up to Options.Namespaces; then the one
-// whose last publication is oldest is forgotten with all that it holds. A subscriber that
+// A timer removes what is too old, although nobody asks, within a second of its time.
+// Channels that retain nothing are remembered for their heads and versions, at most
+// EmptyChannels; then the one that was published to first is forgotten. A subscriber that
 // returns to a forgotten channel receives a gap, which may be wider than what is missing,
 // and never receives none where something is missing.
+//
+// Namespaces that are not listed (Options.Listed) share one pool: one number, one limit of
+// bytes. So clients that invent names take nothing from a namespace that is listed.
 //
 // A channel without publications costs nothing, and asking for its history does not
 // change that.

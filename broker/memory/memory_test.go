@@ -15,6 +15,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/broker/brokertest"
 	"maru.example/maru/broker/memory"
+	historypkg "maru.example/maru/internal/history"
 )
 
 func open(t *testing.T, o brokertest.Options) maru.Broker {
@@ -48,8 +49,8 @@ func TestZeroOptions(t *testing.T) {
 			t.Errorf("retained %d after 24 h, want none", n)
 		}
 		for _, c := range []struct{ bytes, retained int }{
-			{32<<20 - memory.PublicationOverhead, 1},
-			{32<<20 - memory.PublicationOverhead, 2},
+			{32<<20 - memory.PublicationOverhead - 1, 1},
+			{32<<20 - memory.PublicationOverhead - 1, 2},
 			{0, 2}, // takes the first
 		} {
 			p := &maru.Publication{Kind: maru.Binary, Data: make([]byte, c.bytes)}
@@ -93,7 +94,7 @@ func TestEachBrokerHasItsEpoch(t *testing.T) {
 
 func TestBytesCounted(t *testing.T) {
 	t.Parallel()
-	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Bytes: 2 * (memory.PublicationOverhead + 9)})})
+	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Bytes: 2 * (memory.PublicationOverhead + 10)})})
 	for _, p := range []*maru.Publication{
 		{Data: []byte("123456789")},
 		{Data: []byte("12345"), Key: "67", User: "89"},
@@ -103,7 +104,7 @@ func TestBytesCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := memory.Held{Namespaces: 1, Channels: 1, Publications: 2, Bytes: 2 * (memory.PublicationOverhead + 9)}
+	want := memory.Held{Namespaces: 1, Channels: 1, Publications: 2, Bytes: 2 * (memory.PublicationOverhead + 10)}
 	if got := b.HeldInAll(); got != want {
 		t.Errorf("holds %+v, want %+v", got, want)
 	}
@@ -125,31 +126,54 @@ func TestAskingCostsNothing(t *testing.T) {
 	}
 }
 
+// Expired publications and keys leave memory although nobody asks.
 func TestMemoryIsFreed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Age: time.Minute}), EmptyChannels: 10})
+		defer b.Close()
 		for i := range 100 {
 			publish(t, b, strconv.Itoa(i), "x")
 		}
-		time.Sleep(time.Minute)
-		if got := b.HeldInAll().Publications; got != 100 {
-			t.Errorf("holds %d publications before anybody asks, want 100", got)
+		publishKeyed(t, b, "keyed", "k")
+		time.Sleep(time.Minute - 1)
+		if got := b.Held().Publications; got != 101 {
+			t.Errorf("holds %d publications before they are too old, want 101", got)
 		}
-		publish(t, b, "a", "x")
-		want := memory.Held{Namespaces: 1, Channels: 11, Publications: 1, Bytes: memory.PublicationOverhead + 1}
-		if got := b.HeldInAll(); got != want {
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got, want := b.Held(), (maru.Held{Channels: 10, Forgotten: 91, Memory: 10*historypkg.HeadBytes + historypkg.KeyBytes}); got != want {
 			t.Errorf("holds %+v, want %+v", got, want)
 		}
-		time.Sleep(time.Minute)
-		history(t, b, "unknown")
-		want = memory.Held{Namespaces: 1, Channels: 10}
-		if got := b.HeldInAll(); got != want {
+		time.Sleep(maru.IdempotencyAge)
+		synctest.Wait()
+		if got, want := b.Held(), (maru.Held{Channels: 10, Forgotten: 91, Memory: 10 * historypkg.HeadBytes}); got != want {
 			t.Errorf("holds %+v, want %+v", got, want)
 		}
 		b.Close()
-		if got := b.HeldInAll(); got != (memory.Held{}) {
+		if got := b.Held(); got != (maru.Held{Forgotten: 91}) {
 			t.Errorf("holds %+v after Close, want nothing", got)
+		}
+	})
+}
+
+// A namespace with a shorter age than the others is not kept until theirs ends.
+func TestShorterAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Options{Retention: func(namespace string) maru.Retention {
+			if namespace == "short" {
+				return maru.Retention{Age: time.Minute}
+			}
+			return maru.Retention{}
+		}})
+		defer b.Close()
+		publish(t, b, "long:a", "x")
+		publish(t, b, "short:a", "x")
+		time.Sleep(time.Minute + 2*time.Second)
+		synctest.Wait()
+		if got := b.Held().Publications; got != 1 {
+			t.Errorf("holds %d publications, want only the one that is kept longer", got)
 		}
 	})
 }
@@ -185,43 +209,168 @@ func TestForgottenChannels(t *testing.T) {
 	}
 }
 
-// The namespace whose last publication is oldest is forgotten. A subscriber that returns to
-// one of its channels receives a gap, and new offsets are above the old ones.
-func TestForgottenNamespaces(t *testing.T) {
+// Issue of listed namespaces: clients that invent names can neither evict, fill nor slow one
+// that is listed.
+func TestUnlistedShareAPool(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Options{
+		Retention: memory.Everywhere(maru.Retention{Bytes: 10 * (memory.PublicationOverhead + 20)}),
+		Listed:    func(namespace string) bool { return namespace == "orders" },
+	})
+	first := publish(t, b, "orders:a", "x")
+	for i := range 2000 {
+		publish(t, b, strconv.Itoa(i)+":a", "x")
+	}
+	if h := history(t, b, "orders:a", maru.Position{Epoch: first.Epoch}); len(h.Publications) != 1 || h.Gap != nil {
+		t.Errorf("orders is %+v, want it untouched", h)
+	}
+	if next := publish(t, b, "orders:a", "x"); next.Offset != first.Offset+1 {
+		t.Errorf("orders went on at %d after %d", next.Offset, first.Offset)
+	}
+	if got := b.Held(); got.Publications > 2+10 || got.Bytes > 12*(memory.PublicationOverhead+20) {
+		t.Errorf("holds %+v, want at most the bytes of one namespace for all names", got)
+	}
+}
+
+// A namespace that is listed later continues above the numbers that it had in the pool, and
+// what the pool has of it is reported as missing.
+func TestListedLater(t *testing.T) {
+	t.Parallel()
+	var listed atomic.Bool
+	b := memory.New(memory.Options{Listed: func(string) bool { return listed.Load() }})
+	before := publish(t, b, "east:a", "x")
+	listed.Store(true)
+	after := publish(t, b, "east:a", "y")
+	if after.Epoch != before.Epoch || after.Offset <= before.Offset {
+		t.Errorf("%v follows %v", after, before)
+	}
+	h := history(t, b, "east:a", maru.Position{Epoch: before.Epoch})
+	if len(h.Publications) != 1 || h.Gap == nil || h.Gap.To < before.Offset {
+		t.Errorf("history %+v, want a gap up to %d", h, before.Offset)
+	}
+	if h := history(t, b, "east:a", before); h.Gap != nil {
+		t.Errorf("gap %+v from the last one, want none", h.Gap)
+	}
+}
+
+// Within ten minutes a key is never forgotten, however many others there are: beyond its
+// share a publisher's new keys are refused.
+func TestKeysHaveShares(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(memory.Options{Namespaces: 2})
-		publish(t, b, "west:a", "x") // first to come, last to publish: not the one to go
-		var east maru.Position
-		for range 10 {
-			time.Sleep(time.Nanosecond)
-			east = publish(t, b, "east:a", "x")
+		b := memory.New(memory.Options{PublisherKeys: 10, Keys: 25})
+		defer b.Close()
+		submit := func(publisher, key string, share maru.KeyShare) (maru.Published, error) {
+			o := maru.PublishOptions{IdempotencyKey: key, Publisher: publisher, Share: share}
+			return maru.Publish(t.Context(), b, "pay", &maru.Publication{Data: []byte(key)}, o)
 		}
-		time.Sleep(time.Nanosecond)
-		west := publish(t, b, "west:a", "x")
-		time.Sleep(time.Nanosecond)
-		publish(t, b, "north:a", "x") // takes east
-
-		if got := b.HeldInAll(); got.Namespaces != 2 || got.Publications != 3 {
-			t.Errorf("holds %+v, want west with two publications and north with one", got)
+		first, err := submit("kim", "order-1", maru.OneShare)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if h := history(t, b, "west:a", west); h.Gap != nil || h.Head != west.Offset {
-			t.Errorf("west is %+v, want it untouched", h)
+		refused := 0
+		for publisher := range 4 {
+			for i := range 12 {
+				if _, err := submit(strconv.Itoa(publisher), strconv.Itoa(i), maru.OneShare); errors.Is(err, &maru.Error{Code: maru.CodeRateLimited}) {
+					refused++
+					if maru.ErrorOf(err).RetryAfter <= 0 {
+						t.Error("a refusal without RetryAfter")
+					}
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
-		before := maru.Position{Epoch: east.Epoch, Offset: east.Offset - 1}
-		for range 2 { // before and after east is published to again
-			want := maru.Gap{Reason: maru.GapExpired, From: east.Offset, To: east.Offset}
-			if h := history(t, b, "east:a", before); h.Gap == nil || *h.Gap != want {
-				t.Errorf("gap %+v, want %+v", h.Gap, want)
+		if refused != 4*12-24 {
+			t.Errorf("%d refused, want all but the 24 that are left", refused)
+		}
+		for i := range 100 {
+			if _, err := submit("\x00backend", strconv.Itoa(i), maru.NoShare); err != nil {
+				t.Fatalf("an API key: %v", err)
 			}
-			if h := history(t, b, "east:a", east); h.Gap != nil {
-				t.Errorf("gap %+v from the last one known, want none", h.Gap)
-			}
-			if again := publish(t, b, "east:a", "x"); again.Offset <= east.Offset || again.Epoch != east.Epoch {
-				t.Errorf("%v follows %v", again, east)
-			}
+		}
+		if _, err := submit("everybody", "0", maru.AllShares); !errors.Is(err, &maru.Error{Code: maru.CodeRateLimited}) {
+			t.Errorf("beyond the bound of all: %v", err)
+		}
+		if again, err := submit("kim", "order-1", maru.OneShare); err != nil || !again.Replayed || again.Position != first.Position {
+			t.Errorf("order-1 again: %+v, %v", again, err)
+		}
+		if _, err := maru.Publish(t.Context(), b, "pay", &maru.Publication{}, maru.PublishOptions{Publisher: "0"}); err != nil {
+			t.Errorf("without a key: %v", err)
+		}
+		time.Sleep(maru.IdempotencyAge)
+		if _, err := submit("0", "new", maru.OneShare); err != nil {
+			t.Errorf("ten minutes later: %v", err)
 		}
 	})
+}
+
+// The version is part of a channel's head: it does not go backwards when the versioned
+// publication is removed, nor when the channel is quiet and many others are busy.
+func TestVersionsAreNotForgotten(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: -1})})
+	version := func(n uint64) maru.Published {
+		done, err := maru.Publish(t.Context(), b, "price", &maru.Publication{}, maru.PublishOptions{Version: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	version(10)
+	for i := range 20_000 {
+		publish(t, b, "other"+strconv.Itoa(i), "x")
+	}
+	if done := version(9); !done.Stale {
+		t.Errorf("version 9 after 10: %+v", done)
+	}
+	if done := version(11); done.Stale {
+		t.Errorf("version 11 after 10: %+v", done)
+	}
+}
+
+// A client that returns to a quiet channel misses nothing, however busy others are.
+func TestNoFalseGap(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: -1})})
+	once := publish(t, b, "once", "x")
+	for i := range 20_000 {
+		publish(t, b, "other"+strconv.Itoa(i), "x")
+	}
+	for channel, since := range map[string]maru.Position{"once": once, "never": {Epoch: once.Epoch}} {
+		if h := history(t, b, channel, since); h.Gap != nil {
+			t.Errorf("%s: gap %+v", channel, h.Gap)
+		}
+	}
+	if n := b.Held().Forgotten; n != 0 {
+		t.Errorf("%d channels forgotten", n)
+	}
+}
+
+// Shrink takes from the pool first, then the oldest of all.
+func TestShrink(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Options{Listed: func(namespace string) bool { return namespace != "pool" }})
+	publish(t, b, "old:a", "x")
+	for range 10 {
+		publish(t, b, "pool:a", "x")
+		publish(t, b, "new:a", "x")
+	}
+	before := b.Held().Bytes
+	freed := b.Shrink(1)
+	if after := b.Held(); freed <= 0 || before-after.Bytes != freed || after.Publications != 20 {
+		t.Errorf("freed %d, holds %+v", freed, after)
+	}
+	b.Shrink(9*300 + 1) // the pool, and one more
+	if n := len(history(t, b, "pool:a").Publications) + len(history(t, b, "old:a").Publications); n != 0 {
+		t.Errorf("%d left of the pool and the oldest", n)
+	}
+	if n := len(history(t, b, "new:a").Publications); n == 0 {
+		t.Error("the newest are gone too")
+	}
+	if freed := b.Shrink(1 << 40); freed <= 0 || b.Held().Bytes != 0 || b.Shrink(1) != 0 {
+		t.Errorf("freed %d, then holds %+v", freed, b.Held())
+	}
 }
 
 // Close waits for a call of the Sink, and none follows.
@@ -262,7 +411,7 @@ func TestConcurrency(t *testing.T) {
 	)
 	b := memory.New(memory.Options{
 		Retention:     memory.Everywhere(maru.Retention{Publications: 2, Bytes: 3 * memory.PublicationOverhead}),
-		EmptyChannels: 1, Namespaces: 2,
+		EmptyChannels: 1, Listed: func(namespace string) bool { return namespace != "2" },
 		Sink: func(channel string, at maru.Position, p *maru.Publication) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -321,6 +470,13 @@ func publish(tb testing.TB, b *memory.Broker, channel, text string) maru.Positio
 		tb.Fatal(err)
 	}
 	return at.Position
+}
+
+func publishKeyed(tb testing.TB, b *memory.Broker, channel, key string) {
+	tb.Helper()
+	if _, err := maru.Publish(context.Background(), b, channel, &maru.Publication{}, maru.PublishOptions{IdempotencyKey: key}); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // history asks for all, or for all since a position if one is given.

@@ -2,75 +2,94 @@ package memory
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/history"
 )
 
-// A namespace is a history with its lock. The caller of a method holds mu, except
-// for forget.
+// A namespace is a history with its lock, which the caller of a method holds.
 type namespace struct {
-	used atomic.Int64 // when it was last published to, as a time.Duration from the broker's start; read without mu
+	age time.Duration // for which it retains publications
 
-	mu        sync.Mutex
-	forgotten bool // by the broker, which may have made another namespace of this name
-	history   *history.Namespace
-	repeats   history.Repeats
+	mu      sync.Mutex
+	closed  bool
+	history *history.Namespace
+	repeats *history.Repeats
 }
 
-func newNamespace(o *Options, name, epoch string, floor uint64) *namespace {
-	return &namespace{history: history.New(o.Retention(name).WithDefaults(), epoch, floor, o.EmptyChannels)}
+func (b *Broker) newNamespace(name string, floor uint64, heads *history.Heads) *namespace {
+	r := b.options.Retention(name).WithDefaults()
+	return &namespace{
+		age:     r.Age,
+		history: history.New(r, b.epoch, floor, heads),
+		repeats: history.NewRepeats(b.keys),
+	}
 }
 
 // accept publishes p unless it is a repeat, and says whether the Sink must receive it.
 func (ns *namespace) accept(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (done maru.Published, deliver bool, err error) {
 	if o.IdempotencyKey == "" {
-		done, deliver = ns.publish(name, p, o, now)
-		return done, deliver, nil
+		done, deliver = ns.decide(name, p, o, now)
+	} else {
+		first := history.Repeat{
+			Key: history.RepeatKey{Channel: name, Publisher: o.Publisher, Key: o.IdempotencyKey},
+			Sum: history.SumOf(p), At: now, Share: o.Share,
+		}
+		if offset, known, err := ns.repeats.Find(first.Key, first.Sum, now); known {
+			done = ns.published(offset)
+			done.Replayed = err == nil
+			return done, false, err
+		}
+		done, deliver = ns.decide(name, p, o, now)
+		first.Offset = done.Offset
+		if err := ns.repeats.Add(first); err != nil {
+			return maru.Published{}, false, err
+		}
 	}
-	key, sum := history.RepeatKey{Channel: name, Publisher: o.Publisher, Key: o.IdempotencyKey}, history.SumOf(p)
-	if offset, known, err := ns.repeats.Find(key, sum, now); known {
-		done = ns.published(offset)
-		done.Replayed = err == nil
-		return done, false, err
+	if p.Offset = 0; deliver && !o.Transient {
+		p.Offset = done.Offset
+		ns.history.Add(name, history.Entry{Offset: p.Offset, At: now, Size: history.Size(name, p), Publication: p}, o.Version)
 	}
-	done, deliver = ns.publish(name, p, o, now)
-	ns.repeats.Add(history.Repeat{Key: key, Sum: sum, Offset: done.Offset, At: now})
 	return done, deliver, nil
 }
 
-// publish numbers the publication and adds it to the history, unless it is transient or
-// stale.
-func (ns *namespace) publish(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (maru.Published, bool) {
+// decide returns the position that the publication will have, and whether it is delivered:
+// a stale one is not.
+func (ns *namespace) decide(name string, p *maru.Publication, o maru.PublishOptions, now time.Duration) (done maru.Published, deliver bool) {
 	if o.Transient {
-		p.Offset = 0
 		return ns.published(0), true
 	}
 	ns.history.Expire(now)
 	if ns.history.Stale(name, o.Version) {
-		stale := ns.published(ns.history.Head(name))
-		stale.Stale = true
-		return stale, false
+		done = ns.published(ns.history.Head(name))
+		done.Stale = true
+		return done, false
 	}
-	ns.used.Store(int64(now))
-	p.Offset = ns.history.Number() + 1
-	ns.history.Add(name, p, o.Version, now)
-	return ns.published(p.Offset), true
+	return ns.published(ns.history.Number() + 1), true
 }
 
 func (ns *namespace) published(offset uint64) maru.Published {
 	return maru.Published{Position: maru.Position{Epoch: ns.history.Epoch(), Offset: offset}}
 }
 
-// forget empties a namespace that the broker forgets and returns its number. It waits for
-// the publisher that is using it. A goroutine that finds it forgotten looks it up again.
-func (ns *namespace) forget() uint64 {
+// expires is after what time something of a publication can be forgotten.
+func (ns *namespace) expires(o maru.PublishOptions) time.Duration {
+	after := never
+	if !o.Transient && ns.age > 0 {
+		after = ns.age
+	}
+	if o.IdempotencyKey != "" {
+		after = min(after, maru.IdempotencyAge)
+	}
+	return after
+}
+
+// close frees the memory. It waits for the publisher that is using the namespace.
+func (ns *namespace) close() {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	ns.forgotten = true
+	ns.closed = true
 	ns.history.Clear()
-	ns.repeats = history.Repeats{}
-	return ns.history.Number()
+	ns.repeats.Clear()
 }

@@ -23,14 +23,14 @@ func accessOf(c *config.Serve) (server.Access, error) {
 		TokenKeySet: c.TokenKeySet, TokenIssuer: c.TokenIssuer, TokenAudience: c.TokenAudience,
 		APIKeys:        c.APIKey,
 		ConnectWebhook: c.ConnectWebhook, ConnectWebhookHeaders: c.ConnectWebhookHeader, ConnectWebhookTimeout: time.Duration(c.ConnectWebhookTimeout),
-		PublishRate: c.PublishRate, PublishRatePerConnection: c.PublishRatePerConnection, ConnectRate: c.ConnectRate,
+		PublishRate: c.PublishRate, PublishRatePerConnection: c.PublishRatePerConnection, ConnectRate: c.ConnectRate, RPCRate: c.RPCRate,
 	}
 	if c.Namespaces != nil {
 		a.Namespaces = make(map[string]server.Namespace, len(c.Namespaces))
 	}
 	for name, n := range c.Namespaces {
 		a.Namespaces[name] = server.Namespace{
-			Subscribe: n.Subscribe, Publish: n.Publish, History: n.History, Presence: n.Presence,
+			Subscribe: n.Subscribe, Publish: n.Publish, History: n.History, Presence: n.Presence, RPC: n.RPC,
 			Retention: c.Retention(n), KeyFrom: n.KeyFrom, MaxHz: n.MaxHz,
 		}
 	}
@@ -71,7 +71,7 @@ func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Log
 		defer close(done)
 		for range hangups {
 			if err := reload(live, s); err != nil {
-				log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", c.Config, "error", err)
+				log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", c.Config, "err", err)
 				continue
 			}
 			log.Info("configuration file reloaded: namespaces, keys and limits", "file", c.Config)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Ctrl-C ends a run in good order: what was measured is told, as what it is.
+// Ctrl-C ends a run in good order: the figures so far are printed as incomplete.
 func TestBenchInterrupted(t *testing.T) {
 	t.Parallel()
 	server := start(t, nil, "serve", "--listen", "127.0.0.1:0")

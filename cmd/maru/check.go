@@ -77,7 +77,7 @@ func describe(w io.Writer, c *config.Serve) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAMESPACE\tSUBSCRIBE\tPUBLISH\tHISTORY\tPRESENCE\tKEPT PER CHANNEL\tPER NAMESPACE")
+	fmt.Fprintln(t, "NAMESPACE\tSUBSCRIBE\tPUBLISH\tHISTORY\tPRESENCE\tRPC\tKEPT PER CHANNEL\tPER NAMESPACE")
 	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
 		n := c.Namespaces[name]
 		r := c.Retention(n)
@@ -85,12 +85,12 @@ func describe(w io.Writer, c *config.Serve) error {
 		if r.Publications > 0 {
 			kept, all = fmt.Sprintf("%d for %s", r.Publications, short(r.Age)), fmt.Sprintf("%v, %v", config.Bytes(r.Bytes), r.Durability)
 		}
-		fmt.Fprintf(t, "%s\t%v\t%v\t%v\t%v\t%s\t%s\n", name, n.Subscribe, n.Publish, n.History, n.Presence, kept, all)
+		fmt.Fprintf(t, "%s\t%v\t%v\t%v\t%v\t%v\t%s\t%s\n", name, n.Subscribe, n.Publish, n.History, n.Presence, n.RPC, kept, all)
 	}
 	if _, listed := c.Namespaces[maru.DefaultNamespace]; listed {
 		fmt.Fprintln(t, "all others\tas default")
 	} else {
-		fmt.Fprintln(t, "all others\tnobody\tnobody\tnobody\tnobody")
+		fmt.Fprintln(t, "all others\tnobody\tnobody\tnobody\tnobody\tnobody")
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -109,13 +109,16 @@ func doubts(c *config.Serve) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
 		n := c.Namespaces[name]
 		for _, rule := range []maru.Rule{maru.SignedIn, maru.Own, maru.ByToken, maru.ServerOnly} {
-			if slices.Contains([]maru.Rule{n.Subscribe, n.Publish, n.History, n.Presence}, rule) {
+			if slices.Contains([]maru.Rule{n.Subscribe, n.Publish, n.History, n.Presence, n.RPC}, rule) {
 				named[rule] = append(named[rule], name)
 			}
 		}
 		if n.Subscribe != maru.Nobody && n.History == maru.Nobody {
 			all = append(all, fmt.Sprintf("%s: subscribers cannot recover missed publications, because the rule history is nobody", name))
 		}
+	}
+	if callers := slices.ContainsFunc(slices.Collect(maps.Values(c.Namespaces)), func(n config.Namespace) bool { return n.RPC != maru.Nobody }); c.RPCWebhook != "" && !callers {
+		all = append(all, "rpc-webhook: nobody may call a method, because no namespace has a rule rpc (a method without : is in the namespace default)")
 	}
 	tokens := len(c.TokenKey) > 0 || c.TokenKeySet != ""
 	backend := c.ConnectWebhook != "" || len(c.APIKey) > 0 // an API key can make tickets

@@ -19,8 +19,8 @@ import (
 
 const drainPatience = 30 * time.Second
 
-// listener is a client of a program: what it wants is one text for each message, and
-// at the end the close code and reason.
+// listener is a client of a program. It expects one text for each message, and at the end
+// the close code and reason.
 func listener(t *testing.T, url, subprotocol string) <-chan string {
 	t.Helper()
 	received := make(chan string, 10)
@@ -65,8 +65,8 @@ func status(t *testing.T, url string) int {
 	return answer.StatusCode
 }
 
-// After SIGTERM a load balancer is told first, then everybody leaves in turn and wants
-// when to come back, and then the program ends well.
+// After SIGTERM the readiness probe fails first. Then connections are closed one by one
+// with a time to reconnect, and then the program exits with 0.
 func TestTerminationDrains(t *testing.T) {
 	t.Parallel()
 	const drain = 5 * time.Second
@@ -135,7 +135,7 @@ func TestTerminationDrains(t *testing.T) {
 	}
 }
 
-// Who presses Ctrl-C does not wait for a drain, and is not told to stay away.
+// Ctrl-C does not wait for a drain, and clients get no time to reconnect.
 func TestInterruptDoesNotDrain(t *testing.T) {
 	t.Parallel()
 	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--drain", "1h")
@@ -173,7 +173,7 @@ func TestSecondSignalEndsADrain(t *testing.T) {
 	}
 }
 
-// Who does not answer is cut off at the end of the drain, and that is no failure.
+// A client that does not answer is cut off at the end of the drain, and that is no failure.
 func TestDrainCutsWhoStays(t *testing.T) {
 	t.Parallel()
 	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--drain", "100ms")

@@ -65,8 +65,8 @@ func permanent(err error) bool {
 
 // backoff paces reconnects. Its zero value is ready.
 type backoff struct {
-	base    time.Duration // what the server asked for; 0: backoffBase
-	after   time.Duration // what it asked for when it closed the connection; 0: nothing
+	base    time.Duration // asked for by the server; 0: backoffBase
+	after   time.Duration // asked for when it closed the connection; 0: none
 	attempt int           // since the last good connection
 }
 
@@ -74,8 +74,8 @@ type backoff struct {
 func (b *backoff) good() { b.after, b.attempt = 0, 0 }
 
 // next is how long to wait: a random part ("full jitter") of a time that doubles with each
-// attempt, so that the clients of a restarted server do not all reconnect at once. A time
-// that the server asked for is taken as it is: the server spreads its clients itself.
+// attempt. So the clients of a restarted server do not all reconnect at once. A time that
+// the server asked for is taken as it is: the server spreads its clients itself.
 func (b *backoff) next() time.Duration {
 	if after := b.after; after > 0 {
 		b.after = 0

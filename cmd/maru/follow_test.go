@@ -56,7 +56,7 @@ func (tr *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: a.status, Status: http.StatusText(a.status), Body: r, Request: req}, nil
 }
 
-// followed is all that a follower told.
+// followed is the output of a follower.
 type followed struct {
 	lines []string
 	gaps  []maru.Gap

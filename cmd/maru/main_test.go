@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"maru.example/maru/tests/parallel"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -21,6 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_AS_PROGRAM") != "" {
 		main()
 	}
+	parallel.AtLeast(4) // servers that drain, measurements
 	goleak.VerifyTestMain(m)
 }
 

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// systemd is told when maru answers, and when it begins to stop and how long that takes.
+// systemd is notified when maru is ready, and when it begins to stop and how long that
+// takes.
 func TestNotify(t *testing.T) { // not parallel: it sets the environment
 	dir, err := os.MkdirTemp("", "maru") // t.TempDir may be too long for a socket's name
 	if err != nil {

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/strict"
 	"maru.example/maru/server"
 )
 
-// backEnd answers the requests of clients of the full protocol (--rpc-webhook):
+// backEnd answers the requests of maru.v1 clients (--rpc-webhook):
 //
 //	POST {"method":"move","data":…,"user":"kim"}    user is left out for anonymous, data if there is none
 //	200  any JSON, or nothing                       the answer
@@ -85,11 +86,11 @@ func (b *backEnd) post(ctx context.Context, ask any) (json.RawMessage, error) {
 		if len(bytes.TrimSpace(data)) == 0 {
 			return nil, nil
 		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, data); err != nil {
+		compact, err := strict.Compact(data)
+		if err != nil {
 			return nil, fmt.Errorf("the answer is not JSON: %w", err)
 		}
-		return compact.Bytes(), nil
+		return compact, nil
 	}
 	var failed struct {
 		Error struct {
@@ -98,7 +99,7 @@ func (b *backEnd) post(ctx context.Context, ask any) (json.RawMessage, error) {
 		} `json:"error"`
 	}
 	if answer.StatusCode/100 == 4 {
-		if json.Unmarshal(data, &failed) == nil && failed.Error.Code != "" {
+		if strict.DecodeKnown(data, &failed) == nil && failed.Error.Code != "" {
 			return nil, maru.NewError(failed.Error.Code, failed.Error.Message)
 		}
 		if answer.StatusCode == http.StatusNotFound {

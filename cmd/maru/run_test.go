@@ -81,6 +81,7 @@ func TestUsageErrors(t *testing.T) {
 		{"beyond loopback, second", nil, "--listen 127.0.0.1:0 --listen :3000", "--open"},
 		{"origin", nil, "--listen 127.0.0.1:0 --origin example.com", "example.com"},
 		{"host", nil, "--listen 127.0.0.1:0 --host http://x", "http://x"},
+		{"any host and a host", nil, "--any-host --host example.org", "any-host"},
 		{"certificate without key", nil, "--tls-cert c.pem", "tls-key"},
 		{"key without certificate", nil, "--tls-key k.pem", "tls-cert"},
 		{"certificate and self-signed", nil, "--tls-self-signed --tls-cert c.pem --tls-key k.pem", "tls-self-signed"},

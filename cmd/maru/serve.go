@@ -132,6 +132,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
 		Hosts:          c.Host,
+		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
 		BasePath:       c.BasePath,
 
@@ -194,7 +195,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	if c.Demo {
 		running.Go(func() {
 			if err := demo.Run(content, 0, quotes(live)); err != nil {
-				log.Error("cannot publish sample prices", "error", err)
+				log.Error("cannot publish sample prices", "err", err)
 			}
 		})
 	}

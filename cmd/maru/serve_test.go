@@ -56,6 +56,36 @@ func (r *running) stop(t *testing.T, want int) {
 	}
 }
 
+// The flags about hosts reach the server.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		flags []string
+		host  string
+		want  int
+	}{
+		{nil, "evil.example", http.StatusMisdirectedRequest},
+		{[]string{"--host", "intranet.example"}, "intranet.example", http.StatusOK},
+		{[]string{"--host", "intranet.example"}, "evil.example", http.StatusMisdirectedRequest},
+		{[]string{"--any-host"}, "evil.example", http.StatusOK},
+	} {
+		live := start(t, nil, append([]string{"serve", "--listen", "127.0.0.1:0"}, tt.flags...)...)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, live.url+"/", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.host
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != tt.want {
+			t.Errorf("%v, Host %s: %d, want %d", tt.flags, tt.host, answer.StatusCode, tt.want)
+		}
+	}
+}
+
 func TestServePublishSubscribe(t *testing.T) {
 	t.Parallel()
 	live := start(t, nil, "serve", "--listen", "127.0.0.1:0", "--log-format", "json")
@@ -133,7 +163,7 @@ func TestServePublishSubscribe(t *testing.T) {
 	}
 }
 
-// A subscriber outlives the server, is told that history began anew, and goes on.
+// A subscriber outlives the server, gets a gap because the history is new, and goes on.
 func TestSubscribeThroughRestart(t *testing.T) {
 	t.Parallel()
 	first := start(t, nil, "serve", "--listen", "127.0.0.1:0")
@@ -283,7 +313,7 @@ func TestNoIPv6(t *testing.T) {
 			t.Errorf("%v: %v", err, got)
 		}
 	}
-	// An address that was asked for must be there (RFC 5737 §3: nobody's).
+	// An address of --listen must exist (RFC 5737 §3: for documentation only).
 	if _, err := listen([]string{"127.0.0.1:0", "192.0.2.1:0"}, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("listening on nobody's address: %v", err)
 	}
@@ -301,8 +331,13 @@ func TestServeEndsInOrder(t *testing.T) {
 	}
 	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := readAll(resp.Body)
+		ended <- err
+	}()
 	live.stop(t, exitOK)
-	if _, err := readAll(resp.Body); err == nil {
+	if err := <-ended; err == nil {
 		t.Error("the stream goes on")
 	}
 }

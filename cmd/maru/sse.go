@@ -108,8 +108,8 @@ func (e *event) field(line []byte) bool {
 }
 
 // lineSplitter splits at \n, \r and \r\n. It returns a line that ends in \r at once, and
-// skips a following \n with the next line, so that an event never waits for a byte that
-// may not come.
+// skips a following \n with the next line. So an event never waits for a byte that may not
+// arrive.
 type lineSplitter struct {
 	afterCR bool
 	seen    int // bytes of the unfinished line that were searched already

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// readAll is every event of a stream and what ended it.
+// readAll is every event of a stream and the error that ended it.
 func readAll(r io.Reader) (events []event, err error) {
 	reader := newEventReader(r)
 	for {

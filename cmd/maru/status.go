@@ -24,7 +24,7 @@ func serveStatus(live *server.Server, l net.Listener, log *slog.Logger) (end fun
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics-listen failed: metrics are no longer served", "error", err)
+			log.Error("metrics-listen failed: metrics are no longer served", "err", err)
 		}
 	})
 	return func() {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
@@ -56,7 +57,7 @@ func (s *site) identify(r *http.Request, _ string) (who server.Caller, err error
 		return who, nil // anonymous
 	}
 	var expires int64
-	if err = s.db.QueryRow(`SELECT name, expires FROM sessions WHERE token = ? AND expires > ?`,
+	if err = s.db.QueryRowContext(r.Context(), `SELECT name, expires FROM sessions WHERE token = ? AND expires > ?`,
 		digest(cookie.Value), time.Now().Unix()).Scan(&who.User, &expires); errors.Is(err, sql.ErrNoRows) {
 		return who, nil
 	}
@@ -65,7 +66,7 @@ func (s *site) identify(r *http.Request, _ string) (who server.Caller, err error
 }
 
 // allow is called for each subscription, publication and request for history.
-func allow(who server.Caller, _ server.Action, channel string) error {
+func allow(_ context.Context, who server.Caller, _ server.Action, channel string) error {
 	if who.User == "" || channel != "chat" {
 		return maru.NewError(maru.CodeNotAllowed, "the only channel is chat, and it is for signed-in people")
 	}

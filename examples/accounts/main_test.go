@@ -49,7 +49,7 @@ func TestAChatForPeopleWithAccounts(t *testing.T) {
 
 	c := kim.live(t)
 	kim.post(t, "/sign-out", nil, 200, `action="/sign-in"`)
-	<-c.Done() // what was live has ended
+	<-c.Done() // the live connection has ended
 	if !errors.Is(c.Err(), &maru.Error{Code: maru.CodeRevoked}) {
 		t.Error(c.Err())
 	}

@@ -53,7 +53,7 @@ func newTodo() (*todo, error) {
 	t.live, err = server.New(server.Options{
 		Loopback: true,
 		Access: server.Access{Namespaces: map[string]server.Namespace{
-			maru.DefaultNamespace: {Subscribe: maru.Anyone, History: maru.Anyone, Retention: maru.Retention{Publications: 1}},
+			maru.DefaultNamespace: {Subscribe: maru.Anyone, History: maru.Anyone, RPC: maru.Anyone, Retention: maru.Retention{Publications: 1}},
 		}},
 		RPC: t.change,
 	})

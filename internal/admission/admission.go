@@ -53,7 +53,7 @@ func (a *Admission) Allow(r *http.Request, channel string, actions ...auth.Actio
 		return who, err
 	}
 	for _, do := range actions {
-		if err := a.Rules.Allow(who, do, channel); err != nil {
+		if err := a.Rules.Allow(r.Context(), who, do, channel); err != nil {
 			return who, err
 		}
 	}
@@ -80,12 +80,22 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 }
 
 // MayPublish reports whether a client may publish in a channel now. own is the connection's
-// rate limiter, nil if it has none. It does not wait. Errors: CodeNotAllowed, CodeRateLimited.
-func (a *Admission) MayPublish(who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
-	if err := a.Rules.Allow(who, auth.Publish, channel); err != nil {
+// rate limiter, nil if it has none. It waits if the rules do. Errors: those of Rules.Allow,
+// CodeRateLimited.
+func (a *Admission) MayPublish(ctx context.Context, who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
+	if err := a.Rules.Allow(ctx, who, auth.Publish, channel); err != nil {
 		return err
 	}
 	return a.Rates.Publish(who, addr, own)
+}
+
+// MayCall reports whether a client may call a method now. It waits if the rules do. Errors:
+// those of Rules.Allow, CodeRateLimited.
+func (a *Admission) MayCall(ctx context.Context, who auth.Identity, addr netip.Addr, method string) error {
+	if err := a.Rules.Allow(ctx, who, auth.Call, method); err != nil {
+		return err
+	}
+	return a.Rates.Call(who, addr)
 }
 
 // Refuse answers a request for a live connection with err, and logs the reason. The log leaves

@@ -100,7 +100,8 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	}
 }
 
-// Reasons for the end of connections are a few words, whatever clients send.
+// The counted reasons for the end of connections are a few words, for any close frame of a
+// client.
 func TestTransports(t *testing.T) {
 	t.Parallel()
 	a, _ := newAdmission(0, slog.LevelError)

@@ -54,6 +54,7 @@ type RateLimits struct {
 	Publish              Rate // by one person, on all connections together
 	PublishPerConnection Rate
 	Connect              Rate // live connections begun by one person
+	Call                 Rate // remote calls of one person, on all connections together
 }
 
 // Rates enforces RateLimits. A person is a signed-in user, or else an address, of IPv6 its
@@ -63,6 +64,7 @@ type Rates struct {
 	limits    atomic.Pointer[rateLimits]
 	published paces
 	connected paces
+	called    paces
 }
 
 // rateLimits are the limits in force, and the start of their clock.
@@ -85,6 +87,7 @@ func (l *rateLimits) now() int64 { return int64(time.Since(l.start)) }
 
 var (
 	errPublishRate = maru.NewError(maru.CodeRateLimited, "too many publications: more than publish-rate or publish-rate-per-connection allow a second; slow down")
+	errCallRate    = maru.NewError(maru.CodeRateLimited, "too many remote calls: more than rpc-rate allows a second; slow down")
 	errConnectRate = maru.NewError(maru.CodeRateLimited, "too many new connections: more than connect-rate allows a second; slow down")
 )
 
@@ -106,7 +109,7 @@ func (r *Rates) Publish(who auth.Identity, addr netip.Addr, own *Pace) error {
 	if rate := limits.PublishPerConnection; own != nil && rate.PerSecond > 0 && !own.allow(rate, now) {
 		return errPublishRate
 	}
-	if rate := limits.Publish; rate.PerSecond > 0 && !r.published.allow(personOf(who, addr), rate, now) {
+	if !r.published.allow(who, addr, limits.Publish, now) {
 		return errPublishRate
 	}
 	return nil
@@ -115,13 +118,19 @@ func (r *Rates) Publish(who auth.Identity, addr netip.Addr, own *Pace) error {
 // Connect counts a live connection. The error's code is CodeRateLimited.
 func (r *Rates) Connect(who auth.Identity, addr netip.Addr) error {
 	limits := r.limits.Load()
-	if limits == nil || limits.Connect.PerSecond <= 0 || who.Server() {
+	if limits == nil || who.Server() || r.connected.allow(who, addr, limits.Connect, limits.now()) {
 		return nil
 	}
-	if !r.connected.allow(personOf(who, addr), limits.Connect, limits.now()) {
-		return errConnectRate
+	return errConnectRate
+}
+
+// Call counts a remote call. The error's code is CodeRateLimited.
+func (r *Rates) Call(who auth.Identity, addr netip.Addr) error {
+	limits := r.limits.Load()
+	if limits == nil || who.Server() || r.called.allow(who, addr, limits.Call, limits.now()) {
+		return nil
 	}
-	return nil
+	return errCallRate
 }
 
 // personID identifies a person for limits: one of the fields is set.
@@ -146,14 +155,18 @@ type paces struct {
 
 const leastSweep = 1024
 
-func (p *paces) allow(who personID, r Rate, now int64) bool {
+func (p *paces) allow(who auth.Identity, addr netip.Addr, r Rate, now int64) bool {
+	if r.PerSecond <= 0 {
+		return true // there is no limit
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.due == nil {
 		p.due = make(map[personID]int64)
 	}
-	next, ok := r.next(p.due[who], now)
-	p.due[who] = next
+	person := personOf(who, addr)
+	next, ok := r.next(p.due[person], now)
+	p.due[person] = next
 	if len(p.due) >= max(p.sweepAt, leastSweep) {
 		for id, due := range p.due {
 			if due <= now {

@@ -84,3 +84,36 @@ func TestRatesForget(t *testing.T) {
 		}
 	})
 }
+
+// Issue 14 §12: remote calls have a rate of their own, by person.
+func TestCallRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var rates admission.Rates
+		kim, home := auth.Identity{User: "kim"}, netip.MustParseAddr("192.0.2.1")
+		rates.Set(admission.RateLimits{Publish: admission.RateOf(1000), Call: admission.RateOf(2)})
+		for who, want := range map[string]int{"kim": 4, "": 4, "key": 100} {
+			id := auth.Identity{User: who}
+			if who == "key" {
+				id = auth.Identity{Grant: &auth.Grant{Key: "k"}}
+			}
+			n := 0
+			for n < 100 && rates.Call(id, home) == nil {
+				n++
+			}
+			if n != want {
+				t.Errorf("%q: %d calls at once, want %d", who, n, want)
+			}
+		}
+		if err := rates.Call(kim, home); maru.ErrorOf(err).Code != maru.CodeRateLimited {
+			t.Errorf("%v, want %s", err, maru.CodeRateLimited)
+		}
+		if err := rates.Publish(kim, home, nil); err != nil {
+			t.Errorf("calls count as publications: %v", err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		if err := rates.Call(kim, home); err != nil {
+			t.Errorf("after half a second: %v", err)
+		}
+	})
+}

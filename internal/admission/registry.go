@@ -67,6 +67,9 @@ func (e *Entry) Open(r Reservation) {
 
 func (e *Entry) holder() shares.Holder { return shares.Holder(e.state.Load() >> stageBits) }
 
+// Everybody reports whether the address may be that of many callers: see auth.Caller.Holder.
+func (e *Entry) Everybody() bool { return e.holder() == 0 }
+
 // Addr returns the client's address: the peer's, or the one that a trusted proxy reported. It
 // is invalid if there is none, as for a Unix socket.
 func (o *origin) Addr() netip.Addr {

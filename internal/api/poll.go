@@ -21,7 +21,7 @@ const answerTimeout = 60 * time.Second
 // over, at its turn in a drain, or when the session or the token ends. A poll counts as a
 // connection, and not in presence.
 func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
-	ctx, cancel := context.WithTimeout(r.Context(), asked.wait)
+	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	h, err := a.polls.Hold(r, channel, func(error) { cancel() }, auth.History)
 	if err != nil {
@@ -34,7 +34,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	// stream even if nothing is being written.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
 	h.Opened()
-	history, err := a.poll(ctx, channel, asked.query)
+	history, err := a.poll(ctx, channel, asked)
 	h.Closed(gateway.EndOf(r.Context(), err))
 	if err != nil {
 		a.fail(w, r, err)
@@ -43,8 +43,10 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	writePieces(w, pieces.History(channel, history))
 }
 
-func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
-	limit := q.Limit
+// poll waits from when it has read the history, since the client may have to wait for that and
+// for its identification.
+func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History, error) {
+	q, limit := asked.query, asked.query.Limit
 	if q.Since == nil {
 		q.Limit = 0 // only publications from now on
 	}
@@ -56,6 +58,8 @@ func (a *API) poll(ctx context.Context, channel string, q maru.HistoryQuery) (ma
 	if h.Gap != nil || len(h.Publications) > 0 {
 		return h, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, asked.wait)
+	defer cancel()
 	for len(h.Publications) == 0 {
 		batch, err := queue.Next(ctx)
 		switch {

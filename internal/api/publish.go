@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -34,11 +33,12 @@ type position struct {
 //
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
-// bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 503 shutting_down.
+// bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 429
+// rate_limited, also for too many idempotency keys; 503 shutting_down.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
-		err = a.admission.MayPublish(who, auth.CallerFrom(r.Context()).Addr, nil, channel)
+		err = a.admission.MayPublish(r.Context(), who, auth.CallerFrom(r.Context()).Addr, nil, channel)
 	}
 	if err != nil {
 		a.admission.Refuse(w, r, err)
@@ -55,7 +55,8 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		return
 	}
 	p.User = who.User
-	o.Publisher = who.Publisher()
+	caller := auth.CallerFrom(r.Context())
+	o.Publisher, o.Share = who.Publisher("", caller.Addr, caller.Holder(auth.Identity{}) == 0)
 	done, err := a.Publish(r.Context(), channel, p, o)
 	if err != nil {
 		a.fail(w, r, err)
@@ -107,10 +108,6 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 	if err != nil {
 		return nil, err
 	}
-	key := q.Get("key")
-	if len(key) > maru.MaxKeyBytes || !utf8.ValidString(key) {
-		return nil, maru.NewError(maru.CodeBadRequest, "key must be UTF-8 of at most 255 bytes")
-	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return nil, maru.NewError(maru.CodeBadRequest, "Content-Encoding is not supported: send the body uncompressed")
 	}
@@ -127,7 +124,7 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 			return nil, err
 		}
 	}
-	p := &maru.Publication{Kind: kind, Data: data, Key: key}
+	p := &maru.Publication{Kind: kind, Data: data, Key: q.Get("key")}
 	return p, p.Check()
 }
 

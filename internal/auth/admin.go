@@ -70,8 +70,10 @@ func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request, do func(Target,
 // readTarget reads the target from the body, and the end of its revocation.
 func (a *AdminAPI) readTarget(w http.ResponseWriter, r *http.Request) (Target, time.Time, error) {
 	var said struct {
-		User, Token, Session string
-		For                  string
+		User    string `json:"user"`
+		Token   string `json:"token"`
+		Session string `json:"session"`
+		For     string `json:"for"`
 	}
 	if err := readPost(w, r, &said); err != nil {
 		return Target{}, time.Time{}, err

@@ -98,8 +98,8 @@ func TestAttachAnonymousAndUnknown(t *testing.T) {
 	}
 }
 
-// However Attach, detach and sign-out meet, no connection outlives its session:
-// each either was refused, or left by itself, or was told once.
+// Attach, detach and sign-out at the same time: no connection outlives its session. Each is
+// refused, or leaves by itself, or is ended once.
 func TestAttachAndSignOutRace(t *testing.T) {
 	t.Parallel()
 	const connections = 8
@@ -108,11 +108,11 @@ func TestAttachAndSignOutRace(t *testing.T) {
 		b := newBrowser(t, s, site)
 		who := b.mustSignIn(s, "kim")
 		var wg sync.WaitGroup
-		var told [connections]atomic.Int32
+		var ended [connections]atomic.Int32
 		var refused, left [connections]bool
 		for i := range connections {
 			wg.Go(func() {
-				detach, err := s.Attach(who.Session, func() { told[i].Add(1) })
+				detach, err := s.Attach(who.Session, func() { ended[i].Add(1) })
 				if refused[i] = err != nil; refused[i] {
 					if code(err) != maru.CodeRevoked {
 						t.Errorf("Attach: %v", err)
@@ -126,9 +126,9 @@ func TestAttachAndSignOutRace(t *testing.T) {
 		wg.Go(func() { b.do("DELETE", "") })
 		wg.Wait()
 		for i := range connections {
-			n := told[i].Load()
+			n := ended[i].Load()
 			if n > 1 || refused[i] && n != 0 || !refused[i] && !left[i] && n != 1 {
-				t.Fatalf("connection %d: refused %v, left %v, told %d times", i, refused[i], left[i], n)
+				t.Fatalf("connection %d: refused %v, left %v, ended %d times", i, refused[i], left[i], n)
 			}
 		}
 		if _, err := s.Attach(who.Session, func() {}); code(err) != maru.CodeRevoked {
@@ -137,7 +137,7 @@ func TestAttachAndSignOutRace(t *testing.T) {
 	}
 }
 
-// Of many who want a nickname at once, one gets it.
+// Of many sessions that ask for a nickname at once, one gets it.
 func TestNicknameRace(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t)

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/request"
 )
 
-// Authenticator says who sends a request, and whose a live connection is until when. Make
-// it with NewPeople.
+// Authenticator identifies the sender of a request, and ends a live connection when its
+// identity does. Make it with NewAuthenticator.
 type Authenticator struct {
 	Sessions *Sessions
 	// Connections are what Disconnect and Revoke end. nil: there are none.
@@ -27,21 +28,21 @@ type Authenticator struct {
 	revocations revocations
 }
 
-// Proofs are what people and back ends prove with who they are, beside the cookie.
-// The zero value knows no tokens and no API keys.
+// Proofs are the ways in which people and back ends prove their identity, beside the
+// cookie. The zero value accepts no tokens and no API keys.
 type Proofs struct {
 	Tokens  *Tokens // nil: none
 	APIKeys APIKeys
-	// Program, or else Webhook, is asked about who brings nothing else; without both
-	// the cookie says it.
+	// Program, or else Webhook, identifies requests without other proofs; without both the
+	// cookie does.
 	Program func(r *http.Request, channel string) (Identity, error)
 	Webhook *Webhook
-	// NoNicknames refuses to sign people in under a name that they choose.
+	// NoNicknames refuses sign-in with a nickname.
 	NoNicknames bool
 }
 
-// NewAuthenticator makes Authenticator of whom sessions know some. The log gets what back ends
-// have ended.
+// NewAuthenticator makes an Authenticator with these sessions. The log gets a line for each
+// request by which a back end ends connections.
 func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
 	p := &Authenticator{Sessions: sessions, log: log, tickets: newTickets(maxTickets, log)}
 	p.proofs.Store(new(Proofs))
@@ -56,13 +57,13 @@ const (
 	ticketParameter = "ticket"
 )
 
-// Identify says who sent a request, which is about a channel, if not empty. What
-// counts is the first of: a token or an API key in Authorization: Bearer, which is not
-// looked at where there is nothing to hold it against; one among
-// the subprotocols, after maru.token.; a ticket in the query; the program's or the webhook's word, if
-// there is one; the session's cookie. What is brought and not valid is an error, never
-// somebody anonymous: CodeBadToken, CodeTokenExpired, CodeRevoked; of the webhook
-// CodeNotAllowed, CodeUnavailable. It may wait, unless Prompt.
+// Identify returns the sender of a request for this channel, "" for none. It uses the first
+// of: a token or an API key in Authorization: Bearer, which is ignored where none can be
+// valid; a token or key among the subprotocols, after maru.token.; a ticket in the query;
+// the program or the webhook, if there is one; the session's cookie. An invalid proof is an
+// error, never an anonymous identity: CodeBadToken, CodeTokenExpired, CodeRevoked; of the
+// webhook CodeNotAllowed, CodeUnavailable; of a malformed query CodeBadRequest. It may wait,
+// unless Immediate.
 func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
 	if err != nil || who == (Identity{}) {
@@ -83,10 +84,12 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	if found {
 		return p.verify(r.Context(), token)
 	}
-	if r.URL.RawQuery != "" {
-		if q := r.URL.Query(); q.Has(ticketParameter) {
-			return p.tickets.redeem(q.Get(ticketParameter))
-		}
+	q, err := request.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return Identity{}, err
+	}
+	if q.Has(ticketParameter) {
+		return p.tickets.redeem(q.Get(ticketParameter))
 	}
 	switch {
 	case proofs.Program != nil:
@@ -97,19 +100,18 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	return p.Sessions.Identify(r), nil
 }
 
-// Prompt reports whether Identify answers a request at once that has no query, no
+// Immediate reports whether Identify needs no lookup for a request that has no query, no
 // cookie, no Authorization and no subprotocol.
-func (p *Authenticator) Prompt() bool {
+func (p *Authenticator) Immediate() bool {
 	proofs := p.proofs.Load()
 	return proofs.Program == nil && proofs.Webhook == nil
 }
 
-// any reports whether there is anything that a token or API key could be held
-// against.
+// any reports whether any token or API key can be valid.
 func (p *Proofs) any() bool { return p.Tokens != nil || len(p.APIKeys.sums) > 0 }
 
-// credential is the token or API key that a request brings. Without bearers
-// Authorization is for somebody else, a proxy.
+// credential is the token or API key that a request brings. Without bearers Authorization
+// is ignored: it may be for a proxy.
 func credential(r *http.Request, bearers bool) (token string, found bool, err error) {
 	for _, line := range r.Header["Authorization"] {
 		scheme, value, _ := strings.Cut(line, " ")
@@ -139,8 +141,8 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 	return token, found, nil
 }
 
-// Verify says whose a token or an API key is. It may wait, for a key set to be
-// read. Errors: CodeBadToken, CodeTokenExpired, CodeRevoked.
+// Verify returns the identity of a token or an API key. It may wait for the key set.
+// Errors: CodeBadToken, CodeTokenExpired, CodeRevoked.
 func (p *Authenticator) Verify(ctx context.Context, token string) (Identity, error) {
 	who, err := p.verify(ctx, token)
 	if err == nil {
@@ -235,8 +237,8 @@ func (p *Authenticator) Revoke(x Target, until time.Time) (int, error) {
 	return n, nil
 }
 
-// ServeSession is Sessions.ServeHTTP, where people may sign in; GET tells who it is by
-// whatever they prove it with.
+// ServeSession is Sessions.ServeHTTP, except that GET accepts every proof of identity, and
+// that NoNicknames refuses sign-in.
 func (p *Authenticator) ServeSession(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -270,4 +272,4 @@ func (p *Authenticator) ServeSession(w http.ResponseWriter, r *http.Request) {
 
 func (p *Authenticator) overloaded() bool { return p.Overloaded != nil && p.Overloaded() }
 
-var errNoNicknames = maru.NewError(maru.CodeNotAllowed, "nobody signs in here with a nickname (nicknames = true in the configuration allows it, unless somebody else says who people are)")
+var errNoNicknames = maru.NewError(maru.CodeNotAllowed, "signing in with a nickname is off on this server: --nicknames allows it, unless a program or webhook identifies users")

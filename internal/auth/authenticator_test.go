@@ -17,8 +17,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// town is Authenticator with a token key, an API key and somebody with a cookie.
-type town struct {
+// fixture is an Authenticator with a token key, an API key and the cookie of a session.
+type fixture struct {
 	*auth.Authenticator
 	t      *testing.T
 	apiKey string
@@ -28,8 +28,8 @@ type town struct {
 	live map[*live]auth.Identity
 }
 
-// Close is the registry's.
-func (x *town) Close(match func(auth.Identity) bool, err error) (n int) {
+// Close is the registry's Close.
+func (x *fixture) Close(match func(auth.Identity) bool, err error) (n int) {
 	x.mu.Lock()
 	all := maps.Clone(x.live)
 	x.mu.Unlock()
@@ -42,8 +42,8 @@ func (x *town) Close(match func(auth.Identity) bool, err error) (n int) {
 	return n
 }
 
-func newTown(t *testing.T) *town {
-	x := &town{t: t, Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard), live: make(map[*live]auth.Identity)}
+func newFixture(t *testing.T) *fixture {
+	x := &fixture{t: t, Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard), live: make(map[*live]auth.Identity)}
 	x.Connections = x
 	key, hash := auth.NewAPIKey()
 	_, other := auth.NewAPIKey()
@@ -59,11 +59,11 @@ func newTown(t *testing.T) *town {
 	return x
 }
 
-// admin is the AdminAPI of the town's Authenticator.
-func (x *town) admin() *auth.AdminAPI { return auth.NewAdminAPI(x.Authenticator) }
+// admin is the AdminAPI of the Authenticator.
+func (x *fixture) admin() *auth.AdminAPI { return auth.NewAdminAPI(x.Authenticator) }
 
-// token is one that lasts so long from now.
-func (x *town) token(user, id string, lasts time.Duration) string {
+// token makes a token that expires after this time.
+func (x *fixture) token(user, id string, lasts time.Duration) string {
 	return must(auth.Sign(must(auth.ParseKey(secretFile)), user, id, []string{"chat:1"}, "", "", time.Now().Add(lasts)))
 }
 
@@ -77,7 +77,7 @@ func request(method, target, body string, headers ...string) *http.Request {
 	return r
 }
 
-// answer is what one of the endpoints says.
+// answer is the answer of an endpoint.
 func answer(t *testing.T, serve http.HandlerFunc, r *http.Request) (status int, body struct {
 	Ticket      string
 	Expires     time.Time
@@ -101,7 +101,7 @@ func answer(t *testing.T, serve http.HandlerFunc, r *http.Request) (status int, 
 
 func TestIdentify(t *testing.T) {
 	t.Parallel()
-	x := newTown(t)
+	x := newFixture(t)
 	good := x.token("lee", "", time.Hour)
 	for name, tt := range map[string]struct {
 		headers []string
@@ -145,7 +145,7 @@ func TestIdentify(t *testing.T) {
 	}
 	nobody := auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard)
 	if who, err := nobody.Identify(request("GET", "/", "", "Authorization: Bearer else's"), ""); err != nil || who != (auth.Identity{}) {
-		t.Errorf("without anything to hold it against: %+v, %v", who, err)
+		t.Errorf("without any key: %+v, %v", who, err)
 	}
 	if _, err := nobody.Identify(request("GET", "/", "", "Sec-WebSocket-Protocol: maru.token."+good), ""); code(err) != maru.CodeBadToken {
 		t.Errorf("without keys: %v", err)
@@ -168,7 +168,7 @@ func TestAPIKeyHashes(t *testing.T) {
 func TestTickets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		x := newTown(t)
+		x := newFixture(t)
 		cookie := "Cookie: maru_session=" + x.cookie
 		redeem := func(ticket string) (auth.Identity, maru.Code) {
 			who, err := x.Identify(request("GET", "/channels/a?ticket="+ticket, ""), "a")
@@ -191,7 +191,7 @@ func TestTickets(t *testing.T) {
 			t.Errorf("after 30 s: %s", c)
 		}
 
-		// A token's ticket is worth what the token is.
+		// A ticket has the rights of the token that it was requested with.
 		_, got = answer(t, x.ServeTickets, request("POST", "/tickets", "", "Authorization: Bearer "+x.token("lee", "J", 10*time.Second)))
 		time.Sleep(9 * time.Second)
 		who, c := redeem(got.Ticket)
@@ -204,7 +204,7 @@ func TestTickets(t *testing.T) {
 			t.Errorf("of a token that has expired: %s", c)
 		}
 
-		// A back end says whose.
+		// A back end names the person.
 		bearer := "Authorization: Bearer " + x.apiKey
 		_, got = answer(t, x.ServeTickets, request("POST", "/tickets", `{"user":"park","channels":["chat:*"]}`, bearer))
 		if who, c := redeem(got.Ticket); c != "" || who.User != "park" || who.Server() || who.Grant.Channels[0] != "chat:*" {
@@ -219,7 +219,7 @@ func TestTickets(t *testing.T) {
 				t.Errorf("%.40s: %d, want %d", body, status, want)
 			}
 		}
-		// One person does not take the tickets of all.
+		// The tickets of one person do not use up those of others.
 		time.Sleep(30 * time.Second)
 		for i := range 101 {
 			status, _ := answer(t, x.ServeTickets, request("POST", "/tickets", `{"user":"busy"}`, bearer))
@@ -239,7 +239,7 @@ func TestTickets(t *testing.T) {
 		}
 
 		if status, got := answer(t, x.ServeTickets, request("POST", "/tickets", "")); status != 403 || got.Error.Code != maru.CodeNotAllowed {
-			t.Errorf("for nobody: %d", status)
+			t.Errorf("anonymous: %d", status)
 		}
 		if status, _ := answer(t, x.ServeTickets, request("GET", "/tickets", "", cookie)); status != 405 {
 			t.Errorf("GET: %d", status)
@@ -250,17 +250,17 @@ func TestTickets(t *testing.T) {
 	})
 }
 
-// live is a connection of somebody.
+// live is a connection with an identity.
 type live struct {
 	revocation *auth.Revocation
 	end        chan error
 
-	town *town
+	owner *fixture
 }
 
-func (x *town) connect(who auth.Identity) *live {
+func (x *fixture) connect(who auth.Identity) *live {
 	x.t.Helper()
-	l := &live{town: x, end: make(chan error, 2)}
+	l := &live{owner: x, end: make(chan error, 2)}
 	x.mu.Lock()
 	x.live[l] = who
 	x.mu.Unlock()
@@ -272,12 +272,12 @@ func (x *town) connect(who auth.Identity) *live {
 	return l
 }
 
-// Close is called once for each end; the second is none.
+// Close is called once for each end; a second call has no effect.
 func (l *live) Close(err error) {
-	l.town.mu.Lock()
-	defer l.town.mu.Unlock()
-	if _, there := l.town.live[l]; there {
-		delete(l.town.live, l)
+	l.owner.mu.Lock()
+	defer l.owner.mu.Unlock()
+	if _, there := l.owner.live[l]; there {
+		delete(l.owner.live, l)
 		l.end <- err
 	}
 }
@@ -291,7 +291,7 @@ func (l *live) ended() maru.Code {
 	}
 }
 
-func (x *town) verify(token string) auth.Identity {
+func (x *fixture) verify(token string) auth.Identity {
 	x.t.Helper()
 	who, err := x.Verify(x.t.Context(), token)
 	if err != nil {
@@ -303,7 +303,7 @@ func (x *town) verify(token string) auth.Identity {
 func TestConnectionsEndWithTheirToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		x := newTown(t)
+		x := newFixture(t)
 		short, renewed, gone := x.connect(x.verify(x.token("lee", "1", 10*time.Second))), x.connect(x.verify(x.token("lee", "2", 10*time.Second))), x.connect(x.verify(x.token("lee", "3", 10*time.Second)))
 		gone.revocation.Release()
 		gone.revocation.Release()
@@ -340,7 +340,7 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 func TestRevoke(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		x := newTown(t)
+		x := newFixture(t)
 		bearer := "Authorization: Bearer " + x.apiKey
 		cookie := request("GET", "/", "", "Cookie: maru_session="+x.cookie)
 		kim, err := x.Identify(cookie, "")
@@ -405,7 +405,7 @@ func TestRevoke(t *testing.T) {
 
 func TestRevokeSession(t *testing.T) {
 	t.Parallel()
-	x := newTown(t)
+	x := newFixture(t)
 	cookie := request("GET", "/", "", "Cookie: maru_session="+x.cookie)
 	kim := must(x.Identify(cookie, ""))
 	conn := x.connect(kim)
@@ -422,13 +422,13 @@ func TestRevokeSession(t *testing.T) {
 
 func TestAdminIsForBackEnds(t *testing.T) {
 	t.Parallel()
-	x := newTown(t)
+	x := newFixture(t)
 	for name, tt := range map[string]struct {
 		method, body, header string
 		want                 int
 	}{
-		"nobody":        {"POST", `{"user":"kim"}`, "X: y", 403},
-		"somebody":      {"POST", `{"user":"kim"}`, "Cookie: maru_session=" + x.cookie, 403},
+		"anonymous":     {"POST", `{"user":"kim"}`, "X: y", 403},
+		"a cookie":      {"POST", `{"user":"kim"}`, "Cookie: maru_session=" + x.cookie, 403},
 		"a token":       {"POST", `{"user":"kim"}`, "Authorization: Bearer " + x.token("kim", "", time.Hour), 403},
 		"a wrong key":   {"POST", `{"user":"kim"}`, "Authorization: Bearer maru_x", 401},
 		"GET":           {"GET", ``, "Authorization: Bearer " + x.apiKey, 405},
@@ -439,6 +439,10 @@ func TestAdminIsForBackEnds(t *testing.T) {
 		"unknown field": {"POST", `{"user":"kim","fro":"1h"}`, "Authorization: Bearer " + x.apiKey, 400},
 		"no duration":   {"POST", `{"user":"kim","for":"long"}`, "Authorization: Bearer " + x.apiKey, 400},
 		"negative":      {"POST", `{"user":"kim","for":"-1s"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"case":          {"POST", `{"User":"kim"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"case beside":   {"POST", `{"user":"kim","User":"lee"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"twice":         {"POST", `{"user":"kim","user":"lee"}`, "Authorization: Bearer " + x.apiKey, 400},
+		"half a pair":   {"POST", `{"user":"k\ud800m"}`, "Authorization: Bearer " + x.apiKey, 400},
 	} {
 		for _, serve := range []http.HandlerFunc{x.admin().ServeDisconnect, x.admin().ServeRevoke} {
 			if status, _ := answer(t, serve, request(tt.method, "/", tt.body, tt.header)); status != tt.want {
@@ -454,7 +458,7 @@ func TestAdminIsForBackEnds(t *testing.T) {
 
 func TestNicknamesCanBeOff(t *testing.T) {
 	t.Parallel()
-	x := newTown(t)
+	x := newFixture(t)
 	x.Set(auth.Proofs{NoNicknames: true})
 	w := httptest.NewRecorder()
 	x.ServeSession(w, request("POST", "/session", `{"nickname":"lee"}`))
@@ -465,7 +469,7 @@ func TestNicknamesCanBeOff(t *testing.T) {
 		w = httptest.NewRecorder()
 		x.ServeSession(w, request("GET", "/session", "", header))
 		if w.Code != want || want == 200 && w.Body.String() != "{\"user\":\"kim\"}\n" {
-			t.Errorf("who is it, %s: %d %s", header, w.Code, w.Body)
+			t.Errorf("GET /session with %s: %d %s", header, w.Code, w.Body)
 		}
 	}
 	w = httptest.NewRecorder()
@@ -475,7 +479,7 @@ func TestNicknamesCanBeOff(t *testing.T) {
 	}
 }
 
-// hook is a back end that the webhook asks.
+// hook is the back end of a webhook.
 type hook struct {
 	*httptest.Server
 	asked  map[string]any
@@ -501,14 +505,14 @@ func newHook(t *testing.T) *hook {
 func TestWebhook(t *testing.T) {
 	t.Parallel()
 	h := newHook(t)
-	x := newTown(t)
+	x := newFixture(t)
 	asking, err := auth.NewWebhook(auth.WebhookOptions{URL: h.URL, Headers: []string{"cookie", "X-Device"}, Log: discard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer asking.Close()
 	x.Set(auth.Proofs{Webhook: asking})
-	if x.Prompt() {
+	if x.Immediate() {
 		t.Error("a webhook does not wait")
 	}
 	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
@@ -518,8 +522,8 @@ func TestWebhook(t *testing.T) {
 		user   string
 		code   maru.Code
 	}{
-		"somebody":        {200, `{"user":"lee"}`, "lee", ""},
-		"nobody":          {200, `{}`, "", ""},
+		"identified":      {200, `{"user":"lee"}`, "lee", ""},
+		"anonymous":       {200, `{}`, "", ""},
 		"with channels":   {200, `{"user":"lee","channels":["a"],"expires":"` + until.Format(time.RFC3339) + `"}`, "lee", ""},
 		"expired":         {200, `{"user":"lee","expires":"2000-01-01T00:00:00Z"}`, "", maru.CodeTokenExpired},
 		"refused":         {403, ``, "", maru.CodeNotAllowed},
@@ -558,8 +562,7 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// A back end that does not answer is no reason to wait for ever, nor to let somebody
-// in.
+// If a back end does not answer, the request is refused after a time.
 func TestWebhookTimeout(t *testing.T) {
 	t.Parallel()
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -569,7 +572,7 @@ func TestWebhookTimeout(t *testing.T) {
 	defer silent.Close()
 	asking := must(auth.NewWebhook(auth.WebhookOptions{URL: silent.URL, Timeout: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}))
 	defer asking.Close()
-	x := newTown(t)
+	x := newFixture(t)
 	x.Set(auth.Proofs{Webhook: asking})
 	if _, err := x.Identify(request("GET", "/", ""), ""); code(err) != maru.CodeUnavailable {
 		t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"maru.example/maru"
@@ -49,9 +50,10 @@ func (c Caller) Holder(who Identity) shares.Holder {
 // Check decides whether the request may be answered at all, for WebSocket, POST,
 // server-sent events, polls and pages:
 //
-//   - While all listeners are loopback, Host must be localhost, 127.0.0.1, [::1]
-//     (exactly so: no trailing dot) or one of Policy.Hosts, on any port. A foreign
-//     name that leads here is DNS rebinding.
+//   - Host must be localhost, an IP address (while all listeners are loopback 127.0.0.1 or
+//     [::1]) or one of Policy.Hosts, on any port, exactly so: no trailing dot. A foreign name
+//     that leads here is DNS rebinding. Names are not checked with Policy.AnyHost, nor if
+//     nothing in the Policy asks for it. Probes are answered without a Host too.
 //   - No Origin: allowed; it is no browser, or a navigation.
 //   - Same scheme, host and port as the request: allowed. The scheme is Secure's,
 //     default ports and letter case do not matter.
@@ -67,7 +69,7 @@ func (c Caller) Holder(who Identity) shares.Holder {
 func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
 	c := g.sender(r)
 	host, ok := parseAuthority(r.Host)
-	if g.loopback && !(ok && g.ownHost(host)) {
+	if !g.anyHost && !(ok && g.ownHost(host)) && !(r.Host == "" && slices.Contains(g.probes, r.URL.Path)) {
 		return c, wrongHost(r.Host)
 	}
 	values := r.Header["Origin"]
@@ -105,6 +107,9 @@ func (g *RequestFilter) ownHost(a authority) bool {
 	case "localhost", "127.0.0.1", "::1":
 		return true
 	}
+	if _, err := netip.ParseAddr(a.host); err == nil && !g.loopback {
+		return true
+	}
 	return g.hosts[a] || g.hosts[authority{host: a.host}]
 }
 
@@ -116,8 +121,11 @@ func scheme(secure bool) string {
 }
 
 func wrongHost(host string) error {
+	if host == "" {
+		return maru.NewError(maru.CodeWrongHost, "the request has no Host, which only /healthz and /readyz allow: send one (--any-host allows it everywhere)")
+	}
 	return maru.NewError(maru.CodeWrongHost, fmt.Sprintf(
-		"the host name %s is not one of this server's, which listens on loopback only: --host NAME allows it (also needed behind a proxy that passes Host on)",
+		"the host name %s is not one of this server's: --host NAME allows it (also needed behind a proxy that passes Host on), --any-host allows every name",
 		quote(host)))
 }
 

@@ -275,19 +275,20 @@ func TestCheckProxies(t *testing.T) {
 
 		"page over TLS through the proxy": secure(check{policy: proxied, host: "example.com", remote: nginx,
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}}),
-		"the same, but nobody trusts the proxy": {policy: auth.Policy{Loopback: true, Hosts: []string{"example.com"}}, host: "example.com", remote: nginx,
+		"the same, but the proxy is not trusted": {policy: auth.Policy{Loopback: true, Hosts: []string{"example.com"}}, host: "example.com", remote: nginx,
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
-		"the same, from a stranger": {policy: proxied, host: "example.com",
+		"the same, from an untrusted address": {policy: proxied, host: "example.com",
 			header: http.Header{"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}}, code: refused},
 		"public name without --host": {policy: auth.Policy{Loopback: true, TrustedProxies: prefixes("127.0.0.1/32")}, host: "example.com", remote: nginx, code: maru.CodeWrongHost},
 	})
 }
 
-// A refusal tells the operator which flag lifts it.
+// A refusal names the flag that lifts it.
 func TestRefusalNamesItsRemedy(t *testing.T) {
 	t.Parallel()
 	for remedy, c := range map[string]check{
 		"--host NAME":                     {policy: auth.Policy{Loopback: true}, host: "example.com"},
+		"--any-host":                      {policy: auth.Policy{KnownHosts: true}, host: "example.com"},
 		"--origin null":                   {header: from("null")},
 		"--origin https://example.org":    {header: from("HTTPS://example.org:443")},
 		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
@@ -300,7 +301,7 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 	}
 }
 
-// What a stranger sends is escaped and cut in messages, which reach logs.
+// Untrusted text is escaped and cut in messages, which reach logs.
 func TestRefusalIsFitForLogs(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, auth.Policy{Loopback: true})
@@ -326,6 +327,7 @@ func TestNewGuardRefusesMalformed(t *testing.T) {
 		"http://example.org":        {Hosts: []string{"http://example.org"}},
 		"::1":                       {Hosts: []string{"::1"}},
 		"bad host":                  {Hosts: []string{"bad host"}},
+		"any-host":                  {Hosts: []string{"example.org"}, AnyHost: true},
 		"invalid Prefix":            {TrustedProxies: []netip.Prefix{{}}},
 	} {
 		if _, err := auth.NewRequestFilter(p); err == nil || !strings.Contains(err.Error(), named) {

@@ -2,7 +2,7 @@ package auth
 
 import "net/http"
 
-// What other origins may send and read (Fetch, "HTTP extensions").
+// The methods and headers for pages of other origins (Fetch, "HTTP extensions").
 const (
 	corsMethods = "GET, POST, DELETE"
 	corsHeaders = "Content-Type, Idempotency-Key, Last-Event-ID, Authorization"

@@ -8,7 +8,7 @@
 //	        RequestFilter.Handler: CORS, preflight, cross-origin protection ─→ /session: Sessions.ServeHTTP
 //	                │
 //	                ▼
-//	        Sessions.Identify(cookie) ─→ Rules.Allow(identity, action, channel) ─→ Limiter.Enter(address)
+//	        Sessions.Identify(cookie) ─→ Rules.Allow(ctx, identity, action, channel) ─→ Limiter.Enter(address)
 //	        ─→ Sessions.Attach(session, end)
 //
 // One function, RequestFilter.Check, decides for WebSocket, POST, server-sent events, polls

@@ -1,12 +1,12 @@
 package auth
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/strict"
 )
 
 // maxSignIn bounds the body of a sign-in: a nickname of 32 characters, each
@@ -89,17 +89,21 @@ func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
 // readNickname reads the body of a sign-in. It ignores the Content-Type: plain curl -d sends
 // another one, and RequestFilter.Handler refuses forms of other sites.
 func readNickname(w http.ResponseWriter, r *http.Request) (string, error) {
-	var body struct{ Nickname string }
+	var body struct {
+		Nickname string `json:"nickname"`
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSignIn))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return "", maru.NewError(maru.CodeTooLarge, "the body of the sign-in is larger than 4 KiB")
 	} else if err != nil {
 		return "", maru.NewError(maru.CodeBadRequest, "the body of the sign-in did not arrive completely; send it again")
 	}
-	if err := json.Unmarshal(data, &body); err != nil {
-		return "", maru.NewError(maru.CodeBadRequest, `the body of a sign-in must be {"nickname":"…"}`)
+	err = strict.DecodeKnown(data, &body)
+	if e := new(strict.Error); errors.As(err, &e) && e.Problem == strict.Text {
+		return "", badNickname("is not valid Unicode")
+	} else if err != nil {
+		return "", maru.NewError(maru.CodeBadRequest, `the body of a sign-in must be {"nickname":"…"}: `+err.Error())
 	}
-	// Bytes that are not UTF-8 have become U+FFFD, which Nickname refuses.
 	return Nickname(body.Nickname)
 }
 

@@ -12,7 +12,7 @@ import (
 
 const day = 24 * time.Hour
 
-// bare keeps its cookie for ever, as a thief would: what expires is the server's word.
+// bare keeps its cookie for ever, as a thief would: only the server ends the session.
 func bare(t *testing.T, b *browser) *http.Request {
 	t.Helper()
 	r := b.request()
@@ -139,7 +139,7 @@ func TestLifetimeEndsWithLastConnection(t *testing.T) {
 	})
 }
 
-// Whatever way a session ends, nothing of it stays in memory.
+// However a session ends, nothing of it stays in memory.
 func TestEndedSessionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,11 +15,11 @@ func Kept(s *Sessions) (tokens, ids, names int) {
 	return items.Len(), len(s.byID), len(s.byName)
 }
 
-// Codec is what sessions are stored with.
+// Codec is the codec of stored sessions.
 type Codec = codec
 
-// ParseOrigin is parseOrigin, seen from outside: the origin as it is written,
-// and what the package thinks it read.
+// ParseOrigin is parseOrigin, seen from outside: the origin in its normal spelling, and its
+// parts.
 func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool) {
 	o, ok := parseOrigin(s)
 	return o.String(), o.host, o.port, o.loopback(), ok

@@ -7,7 +7,7 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Whatever headers and queries hold, nobody becomes somebody by it.
+// Random headers and queries give no identity.
 func FuzzIdentify(f *testing.F) {
 	_, hash := auth.NewAPIKey()
 	keys := must(auth.ParseAPIKeys([]string{hash}))
@@ -28,7 +28,7 @@ func FuzzIdentify(f *testing.F) {
 	})
 }
 
-// An answer of the back end is read strictly, and with an end.
+// An answer of the back end is read strictly, and up to a limit.
 func FuzzWebhookAnswer(f *testing.F) {
 	f.Add(`{"user":"kim","channels":["a"],"expires":"2026-11-27T12:00:00Z"}`)
 	f.Add(`{"user":"\u0000"}`)

@@ -16,8 +16,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// What is taken for an origin is one: written out it reads the same, letter case
-// does not matter, and net/url, the oracle, finds the same parts and no others.
+// An accepted origin is one: written out it reads the same, letter case does not matter,
+// and net/url, the oracle, finds the same parts and no others.
 func FuzzOrigin(f *testing.F) {
 	for _, s := range []string{
 		"", "null", "http://example.com", "https://EXAMPLE.com:443", "http://[::1]:3000", "http://[0:0::1]",
@@ -60,7 +60,7 @@ func FuzzOrigin(f *testing.F) {
 	})
 }
 
-// A nickname that is taken is normal, bounded and stays as it is.
+// An accepted nickname is normal, bounded and stays as it is.
 func FuzzNickname(f *testing.F) {
 	for _, s := range []string{"", "kim", " 김철수\u3000", "Jose\u0301", "k\xffm", "\u200d", "👩\u200d💻", "\u1100\u1175\u11b7",
 		strings.Repeat("\u0301", 40), "\u0958", "\u202ekim", "a\u0300\u0323", "\u3164", "🔥\u200d"} {
@@ -87,8 +87,8 @@ func FuzzNickname(f *testing.F) {
 	})
 }
 
-// Whatever a stranger claims, the address is never one that he chose: it is the
-// last proxy's word, or the last proxy.
+// Whatever headers a client sends, it cannot choose its address: this comes from the last
+// proxy, or is the last proxy's.
 func FuzzForwardedFor(f *testing.F) {
 	for _, s := range []string{"", "1.2.3.4", "1.2.3.4, 10.0.0.1", ",", "[::1]:80", "unknown", "1.2.3.4:5:6", ", ,10.0.0.1"} {
 		f.Add(s, s)

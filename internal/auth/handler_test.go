@@ -16,8 +16,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// serve sends the request through the guard. reached says whether it came out
-// behind it, and caller what it said of itself there.
+// serve sends the request through the filter. reached reports whether it passed, and caller
+// is its Caller then.
 func serve(g *auth.RequestFilter, r *http.Request) (w *httptest.ResponseRecorder, caller auth.Caller, reached bool) {
 	w = httptest.NewRecorder()
 	g.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,7 +80,7 @@ func TestHandlerAnswersAndLogsRefusals(t *testing.T) {
 				t.Errorf("the log says %+v", line)
 			}
 			if strings.Contains(log.String(), "hidden") {
-				t.Error("the log tells the query")
+				t.Error("the log has the query")
 			}
 		})
 	}
@@ -285,7 +285,7 @@ func TestWriteError(t *testing.T) {
 		w.Header().Set("Allow", "GET")
 		auth.WriteError(w, httptest.NewRequest("GET", "/", nil), c.err)
 		if strings.Contains(w.Body.String(), "secret") {
-			t.Errorf("%s: told %s", name, w.Body)
+			t.Errorf("%s: answered %s", name, w.Body)
 		}
 		if w.Header().Get("Content-Length") != "" || w.Header().Get("Allow") != "GET" {
 			t.Errorf("%s: headers are %v", name, w.Header())
@@ -294,7 +294,7 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
-// What a request is answered with is counted once, whoever has said it.
+// Each error in an answer is counted once, on every path.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	refusals := auth.NewRefusals()

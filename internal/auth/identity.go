@@ -1,6 +1,12 @@
 package auth
 
-import "time"
+import (
+	"net/netip"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/shares"
+)
 
 // Identity is the authenticated sender of a request. The zero value is anonymous.
 type Identity struct {
@@ -21,13 +27,24 @@ type Grant struct {
 // some rule allows.
 func (who Identity) Server() bool { return who.Grant != nil && who.Grant.Key != "" }
 
-// Publisher is the owner of idempotency keys: the person's name, or a string for the API key
-// that no person can have as a name.
-func (who Identity) Publisher() string {
-	if who.Server() {
-		return "\x00" + who.Grant.Key
+// Publisher returns the owner of idempotency keys, and its share of them: the API key, the
+// person, the cookie's session, the secret that a client keeps over its connections, or else
+// the address (see shares.Block). No two kinds can have the same owner. everybody says that the
+// address may be that of many callers: see Caller.Holder.
+func (who Identity) Publisher(secret string, addr netip.Addr, everybody bool) (owner string, share maru.KeyShare) {
+	switch {
+	case who.Server():
+		return "\x00key:" + who.Grant.Key, maru.NoShare
+	case who.User != "":
+		return who.User, maru.OneShare
+	case who.Session != "":
+		return "\x00session:" + who.Session, maru.OneShare
+	case secret != "":
+		return "\x00secret:" + secret, maru.OneShare
+	case everybody:
+		share = maru.AllShares
 	}
-	return who.User
+	return "\x00address:" + shares.Block(addr).String(), share
 }
 
 // expires is when the grant ends; zero: never.

@@ -1,26 +1,36 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 )
 
-// Policy has the operator's settings of who may connect. The zero value is strict: same
-// origin only, not open, no trusted proxy.
+// Policy has the operator's settings for requests and connections. The zero value is
+// strict: same origin only, not open, no trusted proxy.
 type Policy struct {
 	// Open is open mode: there are no rules, and everybody may do everything.
 	Open bool
 	// Loopback says that all listeners are loopback. Pages of loopback origins may
 	// then connect, and Host must be localhost, 127.0.0.1, [::1] or one of Hosts.
+	// Without it every IP address passes, since rebinding needs a name.
 	Loopback bool
 	// Origins may connect beside the server's own: "https://example.org", without
 	// path or wildcard; "null" for pages opened from disk and sandboxed frames.
 	Origins []string
-	// Hosts are more names that Host may have while Loopback: "example.org" with
-	// any port, "example.org:8080" with this one. Ignored otherwise.
+	// Hosts are the names of this server beside localhost: "example.org" with any port,
+	// "example.org:8080" with this one. A Host that is another name is refused.
 	Hosts []string
+	// KnownHosts refuses every name that is not in Hosts, also if Hosts is empty. Loopback
+	// implies it. A server without rules needs it: otherwise any site can point a name of its
+	// own to this server, and its pages then pass as the server's own (DNS rebinding).
+	KnownHosts bool
+	// AnyHost accepts every Host. It contradicts Hosts, and wins over Loopback and KnownHosts.
+	AnyHost bool
+	// Probes are paths that are answered without a Host too, as health checks in HTTP/1.0 ask.
+	Probes []string
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto are
 	// trusted.
 	TrustedProxies []netip.Prefix
@@ -34,8 +44,10 @@ type Policy struct {
 type RequestFilter struct {
 	open, loopback bool
 	null           bool // "null" is listed
+	anyHost        bool
 	origins        map[origin]bool
 	hosts          map[authority]bool // port 0: any port
+	probes         []string
 	proxies        []netip.Prefix
 	protection     http.CrossOriginProtection
 	log            *slog.Logger
@@ -46,12 +58,16 @@ type RequestFilter struct {
 // malformed.
 func NewRequestFilter(p Policy) (*RequestFilter, error) {
 	g := &RequestFilter{
-		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals,
+		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals, probes: p.Probes,
+		anyHost: p.AnyHost || !p.Loopback && !p.KnownHosts && len(p.Hosts) == 0,
 		origins: make(map[origin]bool),
 		hosts:   make(map[authority]bool),
 	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
+	}
+	if p.AnyHost && len(p.Hosts) > 0 {
+		return nil, errors.New("auth: any-host accepts every name and contradicts host: remove one of them")
 	}
 	for _, s := range p.Origins {
 		if s == "null" {

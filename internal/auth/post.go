@@ -1,13 +1,12 @@
 package auth
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/strict"
 )
 
 // maxPostBytes bounds the body of a request for a ticket or to AdminAPI.
@@ -32,16 +31,8 @@ func readPost(w http.ResponseWriter, r *http.Request, v any) error {
 	} else if err != nil {
 		return maru.NewError(maru.CodeBadRequest, "the body did not arrive completely; send it again")
 	}
-	return strictJSON(data, v)
-}
-
-// strictJSON reads one JSON value. Unknown fields are errors.
-func strictJSON(data []byte, v any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(v)
-	if _, more := decoder.Token(); err != nil || more != io.EOF {
-		return maru.NewError(maru.CodeBadRequest, "the body is not valid JSON, or has fields that this address does not know (docs/rules.md)")
+	if err := strict.Decode(data, v); err != nil {
+		return maru.NewError(maru.CodeBadRequest, "the body: "+err.Error()+" (docs/rules.md)")
 	}
 	return nil
 }

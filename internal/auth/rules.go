@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -8,7 +9,7 @@ import (
 	"maru.example/maru"
 )
 
-// Action is something that a client can do in a channel.
+// Action is something that a client can do in a channel, or with a method.
 type Action uint8
 
 const (
@@ -16,9 +17,10 @@ const (
 	Publish                 // publish
 	History                 // read earlier publications: history, polls, and the replay of a subscription (since, last)
 	Presence                // see the people in the channel
+	Call                    // call a method: an RPC. The method's name stands where a channel's does
 )
 
-var actionNames = [...]string{Subscribe: "subscribe", Publish: "publish", History: "history", Presence: "presence"}
+var actionNames = [...]string{Subscribe: "subscribe", Publish: "publish", History: "history", Presence: "presence", Call: "rpc"}
 
 // String is the action's key in the configuration file.
 func (a Action) String() string { return actionNames[a] }
@@ -26,15 +28,18 @@ func (a Action) String() string { return actionNames[a] }
 // Allowed is a namespace's rule for each Action.
 type Allowed [len(actionNames)]maru.Rule
 
-// Rules decide who may do what. Allow never waits. The zero value is open mode: everybody
-// may do everything, except in channels that are reserved for the server.
+// Rules decide who may do what. Allow waits only for Program. The zero value is open mode:
+// everybody may do everything, except in channels that are reserved for the server.
 type Rules struct {
 	table atomic.Pointer[map[string]Allowed] // nil: open mode
 
-	// Program, if not nil, may refuse what the rules allow. It must not wait. It is set
-	// before the first use.
-	Program func(who Identity, do Action, channel string) error
+	// Program, if not nil, may refuse what the rules allow. It may wait, until ctx ends. It is
+	// set before the first use.
+	Program func(ctx context.Context, who Identity, do Action, channel string) error
 }
+
+// Wait reports whether Allow may wait. Then it must not be called on a loop, nor with a lock held.
+func (r *Rules) Wait() bool { return r.Program != nil }
 
 // Set replaces the rules, for all decisions to come. A namespace that is not listed
 // follows maru.DefaultNamespace, and without that everything in it is refused. A nil
@@ -50,15 +55,17 @@ func (r *Rules) Set(table map[string]Allowed) {
 // Open reports whether there are no rules.
 func (r *Rules) Open() bool { return r.table.Load() == nil }
 
-// Allow decides whether who may do that in a channel, whose name is valid. The error's code
-// is CodeNotAllowed, and its message says what the rule requires.
-func (r *Rules) Allow(who Identity, do Action, channel string) error {
-	if maru.Reserved(channel) {
+// Allow decides whether who may do that in a channel, whose name is valid, or by Call with a
+// method. The namespace of a method is the part of its name before the first ":", as that of a
+// channel. The error's code is CodeNotAllowed, and its message says what the rule requires; or it
+// is an error of Program.
+func (r *Rules) Allow(ctx context.Context, who Identity, do Action, channel string) error {
+	if do != Call && maru.Reserved(channel) {
 		return errReserved
 	}
 	table := r.table.Load()
 	if table == nil {
-		return r.ask(who, do, channel)
+		return r.ask(ctx, who, do, channel)
 	}
 	allowed, listed := (*table)[maru.Namespace(channel)]
 	if !listed {
@@ -67,14 +74,14 @@ func (r *Rules) Allow(who Identity, do Action, channel string) error {
 	if rule := allowed[do]; !who.meets(rule, channel) {
 		return refusals[do][min(rule, maru.ServerOnly)]
 	}
-	return r.ask(who, do, channel)
+	return r.ask(ctx, who, do, channel)
 }
 
-func (r *Rules) ask(who Identity, do Action, channel string) error {
+func (r *Rules) ask(ctx context.Context, who Identity, do Action, channel string) error {
 	if r.Program == nil {
 		return nil
 	}
-	return r.Program(who, do, channel)
+	return r.Program(ctx, who, do, channel)
 }
 
 // meets reports whether the rule is met for that channel.
@@ -114,11 +121,11 @@ var errReserved = maru.NewError(maru.CodeNotAllowed, "channel names that begin w
 // refusals are made once, so that a refusal is cheap for the server.
 var refusals = func() (table [len(actionNames)][maru.ServerOnly + 1]error) {
 	wants := [...]string{
-		maru.Nobody:     "no rule of the channel's namespace allows it",
-		maru.SignedIn:   "the rule of the channel's namespace requires a signed-in person",
-		maru.Own:        "the rule of the channel's namespace allows only the person whom the channel names",
-		maru.ByToken:    "the rule of the channel's namespace requires a token that names the channel",
-		maru.ServerOnly: "the rule of the channel's namespace requires an API key",
+		maru.Nobody:     "no rule of the namespace allows it",
+		maru.SignedIn:   "the rule of the namespace requires a signed-in person",
+		maru.Own:        "the rule of the namespace allows only the person whom the channel names",
+		maru.ByToken:    "the rule of the namespace requires a token that names the channel or method",
+		maru.ServerOnly: "the rule of the namespace requires an API key",
 	}
 	for do, name := range actionNames {
 		for rule, want := range wants {

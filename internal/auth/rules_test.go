@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"testing"
 
 	"maru.example/maru"
@@ -8,11 +9,11 @@ import (
 )
 
 var everybody = map[string]auth.Identity{
-	"nobody":   {},
-	"kim":      {User: "kim", Session: "S"},
-	"token":    {User: "lee", Grant: &auth.Grant{Channels: []string{"in:kim", "deep:*", "*", "se*", "exact"}}},
-	"nameless": {Grant: &auth.Grant{Channels: []string{"in:kim"}}},
-	"key":      {Grant: &auth.Grant{Key: "1a2b"}},
+	"anonymous": {},
+	"kim":       {User: "kim", Session: "S"},
+	"token":     {User: "lee", Grant: &auth.Grant{Channels: []string{"in:kim", "deep:*", "*", "se*", "exact"}}},
+	"nameless":  {Grant: &auth.Grant{Channels: []string{"in:kim"}}},
+	"key":       {Grant: &auth.Grant{Key: "1a2b"}},
 }
 
 func TestRules(t *testing.T) {
@@ -23,7 +24,7 @@ func TestRules(t *testing.T) {
 		allowed []string
 	}{
 		{maru.Nobody, "in:kim", nil},
-		{maru.Anyone, "in:kim", []string{"nobody", "kim", "token", "nameless", "key"}},
+		{maru.Anyone, "in:kim", []string{"anonymous", "kim", "token", "nameless", "key"}},
 		{maru.SignedIn, "in:kim", []string{"kim", "token", "key"}},
 		{maru.Own, "in:kim", []string{"kim", "key"}},
 		{maru.Own, "in:lee:drafts", []string{"token", "key"}},
@@ -43,9 +44,8 @@ func TestRules(t *testing.T) {
 		{maru.ByToken, "exact", []string{"token", "key"}},
 		{maru.ServerOnly, "in:kim", []string{"key"}},
 		{maru.Rule(77), "in:kim", []string{"key"}},
-		{maru.Anyone, "$in:kim", nil}, // the server's own
 	} {
-		for _, do := range []auth.Action{auth.Subscribe, auth.Publish, auth.History, auth.Presence} {
+		for _, do := range []auth.Action{auth.Subscribe, auth.Publish, auth.History, auth.Presence, auth.Call} {
 			var rules auth.Rules
 			table := auth.Allowed{}
 			table[do] = tt.rule
@@ -57,11 +57,11 @@ func TestRules(t *testing.T) {
 						want = ""
 					}
 				}
-				if got := code(rules.Allow(who, do, tt.channel)); got != want {
+				if got := code(rules.Allow(t.Context(), who, do, tt.channel)); got != want {
 					t.Errorf("%s %s under %s, %s: %q, want %q", do, tt.channel, tt.rule, name, got, want)
 				}
-				for other := auth.Subscribe; other <= auth.Presence; other++ {
-					if other != do && rules.Allow(who, other, tt.channel) == nil {
+				for other := auth.Subscribe; other <= auth.Call; other++ {
+					if other != do && rules.Allow(t.Context(), who, other, tt.channel) == nil {
 						t.Errorf("a rule for %s allows %s", do, other)
 					}
 				}
@@ -97,7 +97,7 @@ func TestNamespacesThatAreNotListed(t *testing.T) {
 	} {
 		var rules auth.Rules
 		rules.Set(tt.table)
-		if err := rules.Allow(auth.Identity{}, auth.Subscribe, tt.channel); (err == nil) != tt.allowed {
+		if err := rules.Allow(t.Context(), auth.Identity{}, auth.Subscribe, tt.channel); (err == nil) != tt.allowed {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -106,10 +106,11 @@ func TestNamespacesThatAreNotListed(t *testing.T) {
 // A decision is made for each message of a raw connection.
 func TestAllowAllocatesNothing(t *testing.T) {
 	var rules auth.Rules
+	ctx := t.Context()
 	rules.Set(map[string]auth.Allowed{"in": {auth.Publish: maru.Own}})
 	if n := testing.AllocsPerRun(100, func() {
-		rules.Allow(everybody["kim"], auth.Publish, "in:kim")
-		rules.Allow(everybody["kim"], auth.Publish, "in:lee")
+		rules.Allow(ctx, everybody["kim"], auth.Publish, "in:kim")
+		rules.Allow(ctx, everybody["kim"], auth.Publish, "in:lee")
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -120,6 +121,37 @@ func BenchmarkAllow(b *testing.B) {
 	rules.Set(map[string]auth.Allowed{"in": {auth.Publish: maru.Own}})
 	b.ReportAllocs()
 	for b.Loop() {
-		rules.Allow(everybody["kim"], auth.Publish, "in:kim")
+		rules.Allow(b.Context(), everybody["kim"], auth.Publish, "in:kim")
+	}
+}
+
+// The server's own channels are nobody's. A method may have such a name.
+func TestReservedNames(t *testing.T) {
+	t.Parallel()
+	var rules auth.Rules
+	for do := auth.Subscribe; do <= auth.Call; do++ {
+		if err := rules.Allow(t.Context(), everybody["key"], do, "$in:kim"); (err == nil) != (do == auth.Call) {
+			t.Errorf("%s: %v", do, err)
+		}
+	}
+}
+
+// Only a program makes Allow wait.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	var rules auth.Rules
+	if rules.Wait() {
+		t.Error("rules alone wait")
+	}
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "the caller's")
+	rules.Program = func(got context.Context, _ auth.Identity, do auth.Action, name string) error {
+		if got.Value(key{}) != "the caller's" {
+			t.Error("the program has another context")
+		}
+		return maru.NewError(maru.CodeNotAllowed, do.String()+" "+name)
+	}
+	if err := rules.Allow(ctx, auth.Identity{}, auth.Call, "move"); !rules.Wait() || code(err) != maru.CodeNotAllowed {
+		t.Errorf("%v, want the program's refusal", err)
 	}
 }

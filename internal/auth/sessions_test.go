@@ -14,15 +14,15 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// A browser has a cookie jar and talks to the sessions behind a guard.
+// A browser has a cookie jar and sends requests to the sessions through a RequestFilter.
 type browser struct {
 	t    testing.TB
 	http http.Client
 	base string
 }
 
-// newBrowser is a browser of its own for a server at base. The server's name is
-// whatever base says.
+// newBrowser is a browser of its own for a server at base, which also has the server's
+// name.
 func newBrowser(t testing.TB, s *auth.Sessions, base string) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -61,7 +61,7 @@ func (b *browser) signIn(nickname string) *http.Response {
 	return b.do("POST", string(body))
 }
 
-// mustSignIn signs in and says who the server then takes the browser for.
+// mustSignIn signs in and returns the identity that the browser then has.
 func (b *browser) mustSignIn(s *auth.Sessions, nickname string) auth.Identity {
 	b.t.Helper()
 	wantUser(b.t, b.signIn(nickname), http.StatusCreated, nickname)
@@ -173,7 +173,7 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
-// Secure is what the trusted proxy says of the browser's side.
+// Secure follows the trusted proxy's header.
 func TestSessionCookieBehindProxy(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t)
@@ -199,6 +199,9 @@ func TestSessionBadInput(t *testing.T) {
 		"a list":             {"POST", `["kim"]`, maru.CodeBadRequest},
 		"a number":           {"POST", `{"nickname":5}`, maru.CodeBadRequest},
 		"two values":         {"POST", `{"nickname":"kim"}{}`, maru.CodeBadRequest},
+		"case":               {"POST", `{"Nickname":"kim"}`, maru.CodeBadNickname}, // another name, which is ignored
+		"twice":              {"POST", `{"nickname":"kim","nickname":"lee"}`, maru.CodeBadRequest},
+		"another one twice":  {"POST", `{"nickname":"kim","x":1,"x":1}`, maru.CodeBadRequest},
 		"cut off":            {"POST", `{"nickname":"kim"`, maru.CodeBadRequest},
 		"no nickname":        {"POST", `{}`, maru.CodeBadNickname},
 		"null":               {"POST", `{"nickname":null}`, maru.CodeBadNickname},
@@ -229,7 +232,7 @@ func TestSessionBadInput(t *testing.T) {
 	}
 }
 
-// Fields that a newer client may send do not hurt, nor does the Content-Type.
+// Unknown fields, which a newer client may send, are ignored, and so is the Content-Type.
 func TestSessionLenientInput(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, newSessions(t), site)
@@ -284,7 +287,7 @@ func TestSignInAgain(t *testing.T) {
 	}
 }
 
-// A token that somebody planted in the victim's browser is never adopted.
+// A token that an attacker planted in the victim's browser is never adopted.
 func TestNoSessionFixation(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t)
@@ -332,8 +335,8 @@ func TestOtherSitesCannotSignIn(t *testing.T) {
 	}
 }
 
-// A form in a sandboxed frame of any site sends Origin null, without the Lax
-// cookie: in open mode it passed, and signed the person in as whom that site chose.
+// A form in a sandboxed frame of any site sends Origin null, without the Lax cookie. In
+// open mode it passed, and signed the person in under a name that the site chose.
 func TestSandboxedFrameCannotSignIn(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t)
@@ -377,6 +380,6 @@ func TestSessionsClose(t *testing.T) {
 	s.Close()
 	wantError(t, b.signIn("lee"), maru.CodeShuttingDown)
 	if b.identity(s) != who {
-		t.Error("Close forgot who is signed in")
+		t.Error("Close ended a session")
 	}
 }

@@ -14,23 +14,23 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// crowd sends requests from many addresses to /session and /tickets.
-type crowd struct {
+// callers sends requests from many addresses to /session and /tickets.
+type callers struct {
 	t    *testing.T
-	x    *town
+	x    *fixture
 	next map[string]http.Handler
 }
 
-func newCrowd(t *testing.T, o auth.SessionOptions, p auth.Policy) *crowd {
-	x := newTown(t)
+func newCallers(t *testing.T, o auth.SessionOptions, p auth.Policy) *callers {
+	x := newFixture(t)
 	x.Authenticator.Sessions = auth.NewSessions(o)
 	g := newGuard(t, p)
-	return &crowd{t, x, map[string]http.Handler{
+	return &callers{t, x, map[string]http.Handler{
 		"/session": g.Handler(http.HandlerFunc(x.ServeSession)), "/tickets": g.Handler(http.HandlerFunc(x.ServeTickets))}}
 }
 
 // post returns the status, and the cookie of a sign-in.
-func (c *crowd) post(path, addr, body string, headers ...string) (status int, cookie string) {
+func (c *callers) post(path, addr, body string, headers ...string) (status int, cookie string) {
 	c.t.Helper()
 	r := request("POST", "http://example.com"+path, body, headers...)
 	r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr(addr), 1234).String()
@@ -43,12 +43,12 @@ func (c *crowd) post(path, addr, body string, headers ...string) (status int, co
 	return w.Code, "Cookie: " + cookie
 }
 
-func (c *crowd) signIn(addr, name string) (status int, cookie string) {
+func (c *callers) signIn(addr, name string) (status int, cookie string) {
 	return c.post("/session", addr, `{"nickname":"`+name+`"}`)
 }
 
 // use makes the session of a cookie a used one.
-func (c *crowd) use(cookie string) auth.Identity {
+func (c *callers) use(cookie string) auth.Identity {
 	return must(c.x.Identify(request("GET", "/", "", cookie), ""))
 }
 
@@ -68,7 +68,7 @@ func TestSignInsOfOneCaller(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCrowd(t, auth.SessionOptions{Max: 8}, tt.policy)
+			c := newCallers(t, auth.SessionOptions{Max: 8}, tt.policy)
 			for i := range 9 {
 				status, cookie := c.signIn(tt.flood, fmt.Sprint("u", i))
 				if accepted := i < tt.want; accepted != (status == 201) || !accepted && status != 503 {
@@ -92,7 +92,7 @@ func TestSignInsOfOneCaller(t *testing.T) {
 func TestUnusedSessionsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, auth.SessionOptions{Max: 3}, auth.Policy{})
+		c := newCallers(t, auth.SessionOptions{Max: 3}, auth.Policy{})
 		_, used := c.signIn("127.0.0.1", "used")
 		who := c.use(used)
 		_, live := c.signIn("127.0.0.1", "live")
@@ -126,7 +126,7 @@ func TestUnusedSessionsEnd(t *testing.T) {
 // A change of the nickname needs no room, also for a caller that has half.
 func TestChangeOfNicknameKeepsItsPlace(t *testing.T) {
 	t.Parallel()
-	c := newCrowd(t, auth.SessionOptions{Max: 2}, auth.Policy{})
+	c := newCallers(t, auth.SessionOptions{Max: 2}, auth.Policy{})
 	_, cookie := c.signIn("192.0.2.1", "kim")
 	for _, name := range []string{"lee", "park", "choi"} {
 		status, next := c.post("/session", "192.0.2.2", `{"nickname":"`+name+`"}`, cookie)
@@ -145,7 +145,7 @@ func TestChangeOfNicknameKeepsItsPlace(t *testing.T) {
 func TestTicketsOfOneCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, auth.SessionOptions{}, auth.Policy{})
+		c := newCallers(t, auth.SessionOptions{}, auth.Policy{})
 		auth.LimitTickets(c.x.Authenticator, 20)
 		people := 0
 		flood := func(addr string, names int) (issued int) {
@@ -207,7 +207,7 @@ func TestHolders(t *testing.T) {
 // While memory is short nobody signs in and nobody gets a ticket; they may try again.
 func TestNewcomersWhileMemoryIsShort(t *testing.T) {
 	t.Parallel()
-	c := newCrowd(t, auth.SessionOptions{}, auth.Policy{})
+	c := newCallers(t, auth.SessionOptions{}, auth.Policy{})
 	_, cookie := c.signIn("192.0.2.1", "kim")
 	c.x.Overloaded = func() bool { return true }
 	if status, _ := c.signIn("192.0.2.1", "lee"); status != maru.CodeOverloaded.Status() {

@@ -10,10 +10,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/shares"
+	"maru.example/maru/internal/strict"
 )
 
 const (
@@ -95,9 +98,16 @@ func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
 	defer h.asking.Give(holder, 1)
 	ask := webhookAsk{Addr: caller.Addr.String(), Method: r.Method, Path: r.URL.Path, Channel: channel, Headers: make(http.Header)}
 	for _, name := range h.options.Headers {
-		if values := r.Header.Values(name); len(values) > 0 {
+		values := r.Header.Values(name)
+		if !utf8.ValidString(strings.Join(values, "")) { // the encoder would change it
+			return Identity{}, maru.NewError(maru.CodeBadRequest, "the header "+http.CanonicalHeaderKey(name)+" is not valid UTF-8")
+		}
+		if len(values) > 0 {
 			ask.Headers[http.CanonicalHeaderKey(name)] = values
 		}
+	}
+	if !utf8.ValidString(ask.Path) {
+		return Identity{}, maru.NewError(maru.CodeBadRequest, "the path of the address is not valid UTF-8")
 	}
 	who, err := h.send(r.Context(), ask)
 	if err != nil && err != error(errRefused) {
@@ -140,8 +150,11 @@ func readWebhook(body io.Reader) (Identity, error) {
 		return Identity{}, err
 	}
 	var said webhookAnswer
-	if len(data) > maxWebhookAnswer || strictJSON(data, &said) != nil { // a mistyped expires must not mean that it never expires
-		return Identity{}, errors.New(`the answer is not {"user":"…","channels":["…"],"expires":"RFC 3339"}`)
+	if len(data) > maxWebhookAnswer {
+		return Identity{}, errors.New("the answer is larger than 64 KiB")
+	}
+	if err := strict.Decode(data, &said); err != nil { // a mistyped expires must not mean that it never expires
+		return Identity{}, fmt.Errorf(`the answer is not {"user":"…","channels":["…"],"expires":"RFC 3339"}: %w`, err)
 	}
 	if !validUser(said.User) {
 		return Identity{}, errors.New("the answer's user is not a valid name (UTF-8 of at most 255 bytes without control characters)")

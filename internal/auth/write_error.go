@@ -2,7 +2,9 @@ package auth
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 
 	"maru.example/maru"
 )
@@ -27,6 +29,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 9110 §11.6.1, RFC 6750 §3
 	case w.Header().Get("Retry-After") != "":
+	case e.RetryAfter > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	case status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
 	case status == http.StatusTooManyRequests:

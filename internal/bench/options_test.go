@@ -12,7 +12,7 @@ import (
 	"maru.example/maru/internal/bench"
 )
 
-// good is options that pass, at a port where nobody listens.
+// good is valid options, with a port where no server listens.
 func good(mode bench.Mode) bench.Options {
 	o := bench.Options{
 		Mode: mode, URL: "ws://127.0.0.1:9/channels/x", Connections: 10,

@@ -147,7 +147,7 @@ func TestFanout(t *testing.T) {
 	}
 }
 
-// With a rate, what is due in the measured time is measured, all of it.
+// With a rate, all messages that are due in the measured time are measured.
 func TestFanoutByRate(t *testing.T) {
 	t.Parallel()
 	o := short(bench.Fanout, maruServer(t))
@@ -237,12 +237,12 @@ func TestConnect(t *testing.T) {
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	o := short(bench.Idle, maruServer(t))
-	var told atomic.Int64
-	o.Progress = func(bench.Progress) { told.Add(1) }
+	var calls atomic.Int64
+	o.Progress = func(bench.Progress) { calls.Add(1) }
 	o.Duration = 1200 * time.Millisecond
 	result := clean(t, o)
-	if result.Opening == nil || result.Done != 0 || told.Load() == 0 {
-		t.Errorf("%+v, %d times progress", result, told.Load())
+	if result.Opening == nil || result.Done != 0 || calls.Load() == 0 {
+		t.Errorf("%+v, %d times progress", result, calls.Load())
 	}
 	last := result.Timeline[len(result.Timeline)-1]
 	if last.At < 1 || result.Timeline[len(result.Timeline)/2].Connections != 10 {
@@ -312,7 +312,7 @@ func TestServerProcess(t *testing.T) {
 	}
 }
 
-// Each fault is found, counted as what it is, and ends the run.
+// Each fault is found, counted as its kind, and ends the run.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	lost := func(f bench.Faults) int64 { return f.Lost }

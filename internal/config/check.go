@@ -18,6 +18,7 @@ import (
 func (s *Serve) Check() error {
 	return s.place(errors.Join(
 		s.checkListen(),
+		s.checkHosts(),
 		s.checkTLS(),
 		s.checkNumbers(),
 		s.checkMetrics(),
@@ -60,6 +61,13 @@ func (s *Serve) checkListen() error {
 		_, port, _ := net.SplitHostPort(at)
 		return fmt.Errorf("listen: %s can be reached from other machines, and anybody there could read and publish; "+
 			"listen on this machine only (--listen 127.0.0.1:%s), allow everybody (--open), or write rules (docs/rules.md)", at, port)
+	}
+	return nil
+}
+
+func (s *Serve) checkHosts() error {
+	if s.AnyHost && len(s.Host) > 0 {
+		return errors.New("any-host: accepts every name and contradicts host; remove one of them")
 	}
 	return nil
 }
@@ -118,6 +126,7 @@ func (s *Serve) checkNumbers() error {
 	}{
 		{"publish-rate", s.PublishRate},
 		{"publish-rate-per-connection", s.PublishRatePerConnection},
+		{"rpc-rate", s.RPCRate},
 		{"connect-rate", s.ConnectRate},
 	} {
 		if !(n.value == 0 || n.value >= leastRate && n.value <= mostRate) {

@@ -28,6 +28,10 @@ func TestCheck(t *testing.T) {
 		{`listen = ["192.0.2.1:3000"]`, []string{"192.0.2.1:3000", "--open"}},
 		{`listen = ["localhost.example.com:3000"]`, []string{"localhost.example.com:3000", "--open"}},
 
+		{"listen = [\":3000\"]\nopen = true\nhost = [\"intranet.example\"]", nil},
+		{"listen = [\":3000\"]\nopen = true\nany-host = true", nil},
+		{"any-host = true\nhost = [\"intranet.example\"]", []string{"any-host", "host", "remove"}},
+
 		{`listen = []`, []string{"listen"}},
 		{`listen = ["127.0.0.1"]`, []string{"listen", `"127.0.0.1"`}},
 		{`listen = ["127.0.0.1:http"]`, []string{"listen", `"127.0.0.1:http"`}},
@@ -93,10 +97,16 @@ func TestCheck(t *testing.T) {
 		{"[namespaces.a]\nkey_from = \"symbol\"", []string{":2: namespaces.a.key_from", "/symbol"}},
 		{"[namespaces.a]\nkey_from = \"/a~2\"", []string{":2: namespaces.a.key_from"}},
 		{"[namespaces.a]\ndurability = \"sync\"", []string{":2: namespaces.a.durability", "data"}},
+		{"[namespaces.a]\nrpc = \"own\"", []string{":2: namespaces.a.rpc", "user"}},
+		{"[namespaces.a]\nrpc = \"token\"", nil},
+		{"rpc-rate = -1.0", []string{":1: rpc-rate"}},
 		{"[namespaces.a]\nmax_hz = -1.0", []string{":2: namespaces.a.max_hz"}},
+		{"[namespaces.a]\nmax_hz = 0.05", []string{":2: namespaces.a.max_hz", "0.1", "1000"}},
+		{"[namespaces.a]\nmax_hz = 1001.0", []string{":2: namespaces.a.max_hz", "0.1", "1000"}},
+		{"[namespaces.a]\nmax_hz = 0.0\n[namespaces.b]\nmax_hz = 0.1\n[namespaces.c]\nmax_hz = 1000.0", nil},
 		{"[namespaces.a]\nmax_hz = nan", []string{":2: namespaces.a.max_hz"}},
 
-		// Everything that is wrong is told at once.
+		// All faults are reported at once.
 		{"history = -1\nbacklog = 0\nlog-format = \"\"", []string{":1: history", ":2: backlog", ":3: log-format"}},
 	} {
 		s := config.Defaults()

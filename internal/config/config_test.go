@@ -113,6 +113,7 @@ tls-self-signed = true
 open = true
 origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
+any-host = true
 trusted-proxy = ["10.1.2.3/8", "fd00::1"]
 demo = true
 max-message = "2MiB"
@@ -151,6 +152,7 @@ connect-webhook-header = ["Cookie", "User-Agent"]
 connect-webhook-timeout = "1s"
 publish-rate = 5
 publish-rate-per-connection = 2.5
+rpc-rate = 8
 connect-rate = 0.5
 `
 	env := strings.Split(`MARU_LISTEN=localhost:1, :2
@@ -161,6 +163,7 @@ MARU_TLS_SELF_SIGNED=true
 MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
+MARU_ANY_HOST=true
 MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
@@ -199,6 +202,7 @@ MARU_CONNECT_WEBHOOK_HEADER=Cookie, User-Agent
 MARU_CONNECT_WEBHOOK_TIMEOUT=1s
 MARU_PUBLISH_RATE=5
 MARU_PUBLISH_RATE_PER_CONNECTION=2.5
+MARU_RPC_RATE=8
 MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
@@ -210,6 +214,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Open:                     true,
 		Origin:                   []string{"https://example.com", "null"},
 		Host:                     []string{"chat.example.com"},
+		AnyHost:                  true,
 		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
 		Demo:                     true,
 		MaxMessage:               2 << 20,
@@ -247,6 +252,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		ConnectWebhookTimeout:    config.Duration(time.Second),
 		PublishRate:              5,
 		PublishRatePerConnection: 2.5,
+		RPCRate:                  8,
 		ConnectRate:              0.5,
 	}
 	for name, load := range map[string]func(s *config.Serve) error{
@@ -278,6 +284,10 @@ func TestBadFile(t *testing.T) {
 		want       []string // the place and the option that the message must name
 	}{
 		{"unknown option", "\n\npling = 1", []string{":3:", `"pling"`}},
+		{"another case", "open = false\nOPEN = true", []string{":2:", `"OPEN"`}},
+		{"another case alone", "\nListen = [\":3000\"]", []string{":2:", `"Listen"`}},
+		{"another case in a table", "[namespaces.Chat]\nhistory = \"anyone\"\nHistory = \"nobody\"", []string{":3:", `"namespaces.Chat.History"`}},
+		{"another case in a line", "namespaces = {x = {History = \"anyone\"}}", []string{":1:", `"namespaces.x.History"`}},
 		{"two unknown options", "pling = 1\nplong = 2", []string{":1:", `"pling"`, ":2:", `"plong"`}},
 		{"unknown table", "open = true\n[limits]\nhistory = 1", []string{":2:", `"limits"`}},
 		{"another file", `config = "other.toml"`, []string{":1:", `"config"`}},

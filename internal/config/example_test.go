@@ -38,8 +38,8 @@ func TestExample(t *testing.T) {
 // setting is a line of the example that says something once its # is taken away.
 var setting = regexp.MustCompile(`(?m)^#([a-z[].*)$`)
 
-// As it is the example says nothing; its values of what has a default are these; and
-// all of them together can be loaded, and go together.
+// The example sets nothing: all its lines are comments. Its values of options with a
+// default are the defaults, and with all lines uncommented it can be loaded.
 func TestExampleLoads(t *testing.T) {
 	t.Parallel()
 	load := func(document string) *config.Serve {
@@ -93,19 +93,20 @@ func TestExampleLoads(t *testing.T) {
 	}
 }
 
-// namespaceKeys are the keys of a table [namespaces.NAME], what they say and an example
-// for channels like chat:1.
+// namespaceKeys are the keys of a table [namespaces.NAME], with an explanation and an
+// example for channels like chat:1.
 var namespaceKeys = []struct{ key, help, example string }{
 	{"subscribe", `The right to receive publications: "anyone", "user" (signed in), "own" (the name after NAME:), "token" (one that names the channel), "server" (API keys) or "nobody".`, `"user"`},
 	{"publish", "The right to publish.", `"user"`},
 	{"history", "The right to read earlier publications, and so to recover missed ones.", `"user"`},
 	{"presence", "The right to see the people in a channel.", `"user"`},
+	{"rpc", "The right to call the methods NAME:… of rpc; not \"own\".", `"user"`},
 	{"history_count", "Like history, history-age and history-bytes above, which are the defaults.", "1000"},
 	{"history_age", "", `"168h"`},
 	{"history_bytes", "", `"256MiB"`},
 	{"durability", "What publications survive: \"memory\" no restart; with data, \"interval\" kill -9, and \"sync\" a loss of power too.", `"memory"`},
 	{"key_from", "Place of the key in JSON data, for publications without a key: a JSON pointer (RFC 6901).", `"/symbol"`},
-	{"max_hz", "Most publications of each key a second for a subscription; 0 is no limit.", "0"},
+	{"max_hz", "Most publications of each key a second for a subscription, 0.1 to 1000; 0 is no limit.", "0"},
 }
 
 func example() string {

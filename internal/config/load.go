@@ -60,6 +60,9 @@ func (s *Serve) loadFile(path string) error {
 	switch {
 	case err == nil:
 		s.lines = linesOf(document)
+		if key := inexactKey(document); key != "" {
+			return fmt.Errorf("%s:%d: unknown option %q: options are case-sensitive (docs/options.md lists the options)", path, s.lineOf(key), key)
+		}
 		if s.Namespaces == nil && s.lines["namespaces"] > 0 {
 			s.Namespaces = map[string]Namespace{} // a table without tables: nothing is allowed
 		}

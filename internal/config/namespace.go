@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"maru.example/maru"
 )
 
-// Namespace is a table [namespaces.NAME] of the file: the rules of the channels NAME:…,
+// Namespace is a table [namespaces.NAME] of the file: the rules of the channels and methods NAME:…,
 // and their retention. An action without a rule is refused. Retention that is not set
 // here is that of the options for all namespaces.
 //
@@ -22,6 +21,7 @@ type Namespace struct {
 	Publish   maru.Rule `toml:"publish"`
 	History   maru.Rule `toml:"history"`  // read earlier publications, and recover missed ones
 	Presence  maru.Rule `toml:"presence"` // see the people in a channel
+	RPC       maru.Rule `toml:"rpc"`      // call the methods NAME:…
 
 	HistoryCount *int            `toml:"history_count"` // publications kept in each channel; 0 keeps none
 	HistoryAge   *Duration       `toml:"history_age"`
@@ -29,7 +29,7 @@ type Namespace struct {
 	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default with data: interval
 
 	KeyFrom string  `toml:"key_from"` // JSON pointer (RFC 6901) to the key in the data, for publications without a key
-	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription; 0 is no limit
+	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription, see maru.CheckMaxHz; 0 is no limit
 }
 
 // isPointer reports whether text is a JSON pointer (RFC 6901) into a document.
@@ -89,8 +89,11 @@ func (s *Serve) checkNamespaces() error {
 		if n.KeyFrom != "" && !isPointer(n.KeyFrom) {
 			bad("key_from", "must be a JSON pointer such as /symbol, not %q", n.KeyFrom)
 		}
-		if !(n.MaxHz >= 0 && n.MaxHz <= math.MaxInt16) {
-			bad("max_hz", "is %v, but must be from 0 to %d", n.MaxHz, math.MaxInt16)
+		if n.RPC == maru.Own {
+			bad("rpc", "is own, but a method belongs to nobody; write anyone, user, token, server or nobody")
+		}
+		if maru.CheckMaxHz(n.MaxHz) != nil {
+			bad("max_hz", "is %v, but must be from %v to %v, or 0 for no limit", n.MaxHz, maru.MinHz, maru.MaxHz)
 		}
 	}
 	if s.Open && s.Namespaces != nil {

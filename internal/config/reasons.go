@@ -11,7 +11,8 @@ var reasons = map[string]struct{ why, example string }{
 
 	"open":          {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},
 	"origin":        {why: "Only the server's own origin: a browser sends cookies with a WebSocket that any site opens.", example: "https://www.example.com"},
-	"host":          {why: "Needed on loopback behind a proxy only. Other names are refused there, so that no site can point its own name to 127.0.0.1.", example: "push.example.com"},
+	"host":          {why: "Needed where people use a name, on loopback (behind a proxy) and in open mode. Other names are refused, so that no site can point its own name to this server and have its pages pass as yours.", example: "push.example.com"},
+	"any-host":      {why: "Off: with it any site can read and publish from the browsers of people who can reach this server."},
 	"trusted-proxy": {why: "None: a trusted proxy can claim any client address, and limits count by address.", example: "10.0.0.0/8"},
 
 	"nicknames":               {why: "Off: anybody can take a nickname that is free, so it proves nothing."},
@@ -46,6 +47,7 @@ var reasons = map[string]struct{ why, example string }{
 	"max-connections-per-address": {why: "No limit: a school or an office is one address. Set it where anonymous clients may connect."},
 	"publish-rate":                {why: "No limit, since only you know how much is too much. Set it where people publish."},
 	"publish-rate-per-connection": {why: "The same for one WebSocket, whoever uses it."},
+	"rpc-rate":                    {why: "No limit. Set it where people may call methods: each call is work for your program or back end. At most 16 calls of one connection are in progress at once in any case."},
 	"connect-rate":                {why: "No limit: a person with many tabs connects often. Set it against programs that reconnect in a loop."},
 
 	"drain":          {why: "Short, because a client whose connection is closed early waits for the next server. 100,000 connections behind a load balancer need 30s."},

@@ -17,7 +17,8 @@ type Serve struct {
 
 	Open         bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
 	Origin       []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another web origin whose pages may connect, https://HOST[:PORT] or null (repeatable)."`
-	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"Another host name of this server, beside localhost (repeatable)."`
+	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
+	AnyHost      bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
 	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted (repeatable)."`
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
@@ -30,7 +31,7 @@ type Serve struct {
 	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Identity:" default:"Cookie" placeholder:"NAME" help:"Header of the client's request that is passed on to the connect webhook (default Cookie; repeatable)."`
 	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Identity:" default:"3s" help:"How long to wait for the connect webhook before the client is refused."`
 
-	RPCWebhook string `toml:"rpc-webhook" group:"Content:" placeholder:"URL" help:"URL of the back end that answers rpc requests of clients of the full protocol."`
+	RPCWebhook string `toml:"rpc-webhook" group:"Content:" placeholder:"URL" help:"URL of the back end that answers rpc requests of maru.v1 clients."`
 
 	Demo bool `toml:"demo" group:"Content:" help:"Publish sample prices in the channel quotes. Plain maru, without a command, does this."`
 
@@ -42,7 +43,7 @@ type Serve struct {
 	Backlog                  Bytes    `toml:"backlog" group:"Limits:" default:"1MiB" help:"Bytes that may wait for one slow connection."`
 	BacklogMessages          int      `toml:"backlog-messages" group:"Limits:" default:"1000" help:"Messages that may wait for one slow connection."`
 	BacklogAge               Duration `toml:"backlog-age" group:"Limits:" default:"30s" help:"How long a message may wait for a slow connection."`
-	MaxChannels              int      `toml:"max-channels" group:"Limits:" default:"128" help:"Channels that one connection of the full protocol may subscribe to."`
+	MaxChannels              int      `toml:"max-channels" group:"Limits:" default:"128" help:"Channels that one maru.v1 connection may subscribe to."`
 	PresenceGrace            Duration `toml:"presence-grace" group:"Limits:" default:"5s" help:"How long a person without a connection still counts as present, so that a page reload changes nothing."`
 	PresenceMaxList          int      `toml:"presence-max-list" group:"Limits:" default:"200" help:"Most people that presence lists by name; above that it has only numbers."`
 	MaxConnections           int      `toml:"max-connections" group:"Limits:" default:"0" help:"Most live connections; 0 means as many as the limit on open files allows."`
@@ -50,6 +51,7 @@ type Serve struct {
 	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Most live connections from one address; 0 means no limit."`
 	PublishRate              float64  `toml:"publish-rate" group:"Limits:" default:"0" help:"Publications a second by one person (by one address if anonymous); 0 means no limit."`
 	PublishRatePerConnection float64  `toml:"publish-rate-per-connection" group:"Limits:" default:"0" help:"Publications a second on one WebSocket; 0 means no limit."`
+	RPCRate                  float64  `toml:"rpc-rate" group:"Limits:" default:"0" help:"Remote calls a second by one person (by one address if anonymous); 0 means no limit."`
 	ConnectRate              float64  `toml:"connect-rate" group:"Limits:" default:"0" help:"Live connections begun a second by one person (by one address if anonymous); 0 means no limit."`
 
 	ServerContextTakeover bool `toml:"server-context-takeover" group:"Compression:" help:"Compress messages to a WebSocket with its earlier messages as context: smaller, but once per connection."`

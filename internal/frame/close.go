@@ -11,7 +11,7 @@ import (
 const (
 	codeProtocol = 1002 // protocol error
 	codeNone     = 1005 // stands for a close frame without a code; never sent
-	codeInvalid  = 1007 // payload that is not what its type says
+	codeInvalid  = 1007 // payload that does not fit its type
 	codeTooBig   = 1009
 )
 
@@ -32,7 +32,7 @@ func (e *Error) Is(target error) bool {
 
 func violation(reason string) *Error { return &Error{Code: codeProtocol, Reason: reason} }
 
-// What ClosePayload refuses.
+// The errors of ClosePayload.
 var (
 	ErrCloseCode   = errors.New("frame: close code that may not be sent")
 	ErrCloseReason = errors.New("frame: close reason that cannot be sent")
@@ -64,10 +64,10 @@ func ClosePayload(code int, reason string) ([]byte, error) {
 	return append(payload, reason...), nil
 }
 
-// ValidCloseCode reports whether a close frame may carry the code: those that
-// RFC 6455 §7.4.1 and the IANA registry give a meaning on the wire, 3000 to 3999
-// for registered uses, 4000 to 4999 for private ones (§7.4.2). 1004 is reserved;
-// 1005, 1006 and 1015 only tell a program what happened.
+// ValidCloseCode reports whether a close frame may carry the code. Valid are the codes with
+// a meaning on the wire in RFC 6455 §7.4.1 and the IANA registry, 3000 to 3999 for
+// registered uses, and 4000 to 4999 for private ones (§7.4.2). 1004 is reserved; 1005, 1006
+// and 1015 are for programs, never on the wire.
 func ValidCloseCode(code int) bool {
 	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
 }

@@ -15,13 +15,13 @@ var errCorrupt = &Error{Code: codeInvalid, Reason: "compressed message is corrup
 // empty stored block. It is not sent (RFC 7692 §7.2.1).
 const flushTail = "\x00\x00\xff\xff"
 
-// inflateTail follows a payload on its way into the inflater: the tail that was
-// not sent (RFC 7692 §7.2.2), then an empty final block, so that the inflater
-// comes to an end of its own and anything cut short is told from it.
+// inflateTail follows a payload into the inflater: the tail that was not sent (RFC 7692
+// §7.2.2), then an empty final block. So the inflater reaches the end of its input, which
+// distinguishes a complete payload from a cut one.
 const inflateTail = flushTail + "\x01\x00\x00\xff\xff"
 
-// inflater inflates one message at a time. It has a window of 32 KiB, whatever
-// the peer's.
+// inflater inflates one message at a time. It has a window of 32 KiB, whatever the window
+// of the peer.
 type inflater struct {
 	payload []byte // still to be read
 	tail    string // still to be read, after payload
@@ -56,16 +56,16 @@ func (z *inflater) payloadLeft() bool {
 	return len(z.payload)+len(z.tail)+z.buffer.Buffered() > len(inflateTail)
 }
 
-// Inflate appends to dst the message that a compressed payload stands for
-// (RFC 7692 §7.2.2), without context takeover: no message refers to one before
-// it. If the message has more than max bytes (0 or less: no bound) the error is
-// an *Error with code 1009, and little more than that was inflated; if the
-// payload is corrupt, code 1007. dst's free room is overwritten even then.
+// Inflate appends to dst the message that a compressed payload stands for (RFC 7692
+// §7.2.2), without context takeover: no message refers to one before it. The error is an
+// *Error. Code 1009: the message has more than max bytes (0 or less: no limit), and little
+// more than that was inflated. Code 1007: the payload is corrupt. dst's free room is
+// overwritten even then.
 func Inflate(dst, payload []byte, max int64) ([]byte, error) {
 	return inflate(dst, payload, max, nil)
 }
 
-// inflate does it for a message that may refer to what was said before it.
+// inflate is Inflate for a message that may refer to earlier bytes, said.
 func inflate(dst, payload []byte, max int64, said []byte) ([]byte, error) {
 	// A flush with nothing to flush, sent by deflaters that do not follow
 	// RFC 7692 §7.2.3.6.
@@ -136,7 +136,7 @@ const (
 	maxWindowBits = 15
 )
 
-// ErrWindowBits is Deflate's answer to a window that is not 8 to 15.
+// ErrWindowBits is Deflate's error for a window that is not 8 to 15.
 var ErrWindowBits = errors.New("frame: window bits are not 8 to 15")
 
 type deflater struct {
@@ -153,17 +153,16 @@ func (z *deflater) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Deflate appends to dst the payload compressed as one message (RFC 7692
-// §7.2.1), without context takeover, and with no reference farther back than
-// 2^windowBits bytes. windowBits is 8 to 15, else the error is ErrWindowBits.
-// Little payloads, and such as do not compress, become a few bytes longer: they
-// are better sent as they are.
+// Deflate appends to dst the payload compressed as one message (RFC 7692 §7.2.1). It uses
+// no context takeover, and no reference farther back than 2^windowBits bytes. windowBits is
+// 8 to 15, else the error is ErrWindowBits. Small payloads, and those that do not compress,
+// become a few bytes longer: send these uncompressed.
 func Deflate(dst, payload []byte, windowBits int) ([]byte, error) {
 	return deflate(dst, payload, windowBits, nil)
 }
 
-// DeflatePart is Deflate for a part of a message that is not its last. Parts are compressed each
-// for itself; one behind the other they are the compressed message (RFC 7692 §7.2.1).
+// DeflatePart is Deflate for a part of a message that is not its last. Each part is compressed by
+// itself; joined, the parts are the compressed message (RFC 7692 §7.2.1).
 func DeflatePart(dst, payload []byte, windowBits int) ([]byte, error) {
 	dst, err := deflate(dst, payload, windowBits, nil)
 	if err != nil {
@@ -172,8 +171,8 @@ func DeflatePart(dst, payload []byte, windowBits int) ([]byte, error) {
 	return append(dst, flushTail...), nil
 }
 
-// deflate does it for a message that may refer to what was said before it, at most
-// a window.
+// deflate is Deflate for a message that may refer to earlier bytes, said, at most a window
+// of them.
 func deflate(dst, payload []byte, windowBits int, said []byte) ([]byte, error) {
 	if windowBits < minWindowBits || windowBits > maxWindowBits {
 		return dst, ErrWindowBits

@@ -32,12 +32,12 @@
 //		// nothing is under way: the reader may serve another connection
 //	}
 //
-// Memory is bounded by what arrived (at most twice that, never what a header
-// promises), and by Rules.MaxMessageBytes for what it inflates to.
+// Memory is bounded by the bytes that arrived (at most twice that, never the length in a
+// header), and by Rules.MaxMessageBytes for an inflated message.
 //
-// Functions are safe for concurrent use, and so are Rules that nobody changes; a
-// Reader is not. Compression is always without context takeover: a compressed
-// message means the same to every receiver, so that one encoding serves all, and
-// no memory stays with an idle connection. What the package does not do: the
-// closing handshake's order, timeouts, splitting what is sent into fragments.
+// Functions are safe for concurrent use, and so are Rules that do not change; a Reader is
+// not. Without context takeover a compressed message means the same to every receiver. So
+// one encoding serves all, and an idle connection keeps no memory. The package does not do
+// the order of the closing handshake, timeouts, or the splitting of messages into
+// fragments.
 package frame

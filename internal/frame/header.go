@@ -42,7 +42,7 @@ func (op Opcode) String() string {
 
 func (op Opcode) known() bool { return op <= Binary || op >= Close && op <= Pong }
 
-// Header is what stands before a frame's payload (RFC 6455 §5.2):
+// Header is the header of a frame (RFC 6455 §5.2):
 //
 //	byte 0    1 bit each: FIN RSV1 RSV2 RSV3, then 4 bits of opcode
 //	byte 1    1 bit MASK, then 7 bits of length: 0 to 125, or
@@ -87,8 +87,8 @@ var (
 	errLengthNegative = violation("length with its top bit set")
 )
 
-// AppendHeader appends h to dst, its length in the shortest form, as RFC 6455
-// §5.2 demands. It does not judge h: that is ParseHeader's part.
+// AppendHeader appends h to dst, its length in the shortest form, as RFC 6455 §5.2 demands.
+// It does not check h; ParseHeader does.
 func AppendHeader(dst []byte, h Header) []byte {
 	b := byte(h.Op) & opBits
 	if h.Fin {
@@ -116,11 +116,10 @@ func AppendHeader(dst []byte, h Header) []byte {
 	return dst
 }
 
-// ParseHeader reads the header that p begins with and says how many bytes it
-// has. If p holds only a part of it, n is 0 and err is nil. What RFC 6455 §5.2
-// and §5.5 forbid whatever was negotiated is an *Error with code 1002, and as
-// soon as the bytes show it: a violation is never hidden by a missing byte
-// after it.
+// ParseHeader reads the header that p begins with and returns its number of bytes. If p has
+// only a part of it, n is 0 and err is nil. Violations of RFC 6455 §5.2 and §5.5 that no
+// extension allows are an *Error with code 1002. They are found as soon as the bytes show
+// them, also in an incomplete header.
 func ParseHeader(p []byte) (h Header, n int, err error) {
 	if len(p) == 0 {
 		return Header{}, 0, nil

@@ -61,7 +61,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// A violation is told by the last byte of each wire below, and not before.
+// The last byte of each wire below shows the violation, and not before.
 func TestHeaderViolations(t *testing.T) {
 	t.Parallel()
 	for name, wire := range map[string]string{

@@ -12,9 +12,9 @@ import (
 // keyGUID is joined to a handshake's key (RFC 6455 §1.3).
 const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// AcceptKey is the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC
-// 6455 §4.2.2). It shows that the server understood the request as a WebSocket
-// handshake; it protects nothing, so SHA-1 will do.
+// AcceptKey is the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455 §4.2.2).
+// It shows that the server understood the request as a WebSocket handshake; it protects
+// nothing, so SHA-1 is enough.
 func AcceptKey(key string) string { return string(AppendAcceptKey(nil, key)) }
 
 // AppendAcceptKey appends AcceptKey's answer to b.
@@ -43,10 +43,9 @@ var maskKeys = sync.Pool{New: func() any {
 	return randv2.NewChaCha8(seed)
 }}
 
-// NewMaskKey is a masking key for one frame of a client. RFC 6455 §5.3 and §10.3
-// want it unpredictable for whoever supplies the payload, so that nobody can
-// write chosen bytes through a proxy that takes them for HTTP: ChaCha8 is
-// cryptographically strong.
+// NewMaskKey is a masking key for one frame of a client. It must be unpredictable for the
+// author of the payload, who could otherwise write chosen bytes through a proxy that takes
+// them for HTTP (RFC 6455 §5.3, §10.3). ChaCha8 is cryptographically strong.
 func NewMaskKey() (key [4]byte) {
 	generator := maskKeys.Get().(*randv2.ChaCha8)
 	binary.LittleEndian.PutUint32(key[:], uint32(generator.Uint64()))

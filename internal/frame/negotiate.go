@@ -18,8 +18,8 @@ type Param struct {
 	HasValue    bool
 }
 
-// ErrExtensions is the answer to a Sec-WebSocket-Extensions header that does
-// not follow the grammar. RFC 6455 §9.1: the receiver must fail the connection.
+// ErrExtensions is the error for a Sec-WebSocket-Extensions header that does not follow the
+// grammar. RFC 6455 §9.1: the receiver must fail the connection.
 var ErrExtensions = errors.New("frame: malformed Sec-WebSocket-Extensions")
 
 // ParseExtensions reads the values of all Sec-WebSocket-Extensions headers of a
@@ -130,7 +130,8 @@ func (s *scanner) value() (string, bool) {
 	return "", false
 }
 
-// isTokenByte tells the characters of a token (RFC 2616 §2.2, RFC 9110 §5.6.2).
+// isTokenByte reports whether a token may contain the byte (RFC 2616 §2.2, RFC 9110
+// §5.6.2).
 func isTokenByte(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' ||
 		c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
@@ -145,17 +146,17 @@ const (
 	clientBits       = "client_max_window_bits"
 )
 
-// DeflateParams are what permessage-deflate was agreed with.
+// DeflateParams are the negotiated parameters of permessage-deflate.
 type DeflateParams struct {
-	ServerBits, ClientBits             int  // the window of what each side sends, 8 to 15
+	ServerBits, ClientBits             int  // the window of each sender, 8 to 15
 	ServerNoTakeover, ClientNoTakeover bool // that each of its messages stands alone
 }
 
-// AcceptDeflate is the server's part of the negotiation (RFC 7692 §5.1, §7.1):
-// it takes the first offer of permessage-deflate that it can obey, and makes the
-// answer to send as Sec-WebSocket-Extensions. An offer with a parameter that is
-// unknown, doubled or has a wrong value is declined, and the next one tried. ok
-// is false if there is none to take; then no extension is answered.
+// AcceptDeflate is the server's part of the negotiation (RFC 7692 §5.1, §7.1). It accepts
+// the first offer of permessage-deflate that it can obey, and returns the answer for
+// Sec-WebSocket-Extensions. It declines an offer with a parameter that is unknown, doubled
+// or has a wrong value, and tries the next one. ok is false if it accepts none; then no
+// extension is answered.
 //
 // A side keeps its context if keep allows it and the client does not ask for the
 // contrary; §7.1.1 allows a server to refuse it unasked. A window that the client
@@ -201,7 +202,7 @@ func AcceptDeflate(offers []Extension, keep Takeover) (p DeflateParams, answer s
 	return DeflateParams{}, "", false
 }
 
-// OfferDeflate is what a client sends as Sec-WebSocket-Extensions: who may keep its
+// OfferDeflate is a client's Sec-WebSocket-Extensions: it states which side may keep its
 // context, and that the server may limit our window.
 func OfferDeflate(keep Takeover) string {
 	offer := deflateName
@@ -214,8 +215,8 @@ func OfferDeflate(keep Takeover) string {
 	return offer + "; " + clientBits
 }
 
-// ErrDeflateAnswer is the answer to a server that accepted what OfferDeflate
-// did not offer. RFC 7692 §5.1, §7.1: the client must fail the connection.
+// ErrDeflateAnswer is the error for a server that accepted more than OfferDeflate offered.
+// RFC 7692 §5.1, §7.1: the client must fail the connection.
 var ErrDeflateAnswer = errors.New("frame: extensions answered that were not offered")
 
 // CheckDeflateAnswer reads a server's answer to OfferDeflate from the values of
@@ -243,7 +244,7 @@ func CheckDeflateAnswer(values []string, offered Takeover) (p DeflateParams, ok 
 	}
 	p = answer.DeflateParams
 	if !offered.Client {
-		p.ClientNoTakeover = true // what we said and do, repeated or not (§7.1.1.2)
+		p.ClientNoTakeover = true // we offered it and do it, whether or not the answer repeats it (§7.1.1.2)
 	}
 	if !answer.hasServerBits {
 		p.ServerBits = maxWindowBits
@@ -306,8 +307,8 @@ func windowBits(value string) int {
 	return 0
 }
 
-// Compression is what the two ends of one connection have settled about permessage-deflate.
-// The zero value is none.
+// Compression is the negotiated permessage-deflate of one connection. The zero value is
+// none.
 type Compression struct {
 	DeflateBits uint8 // our LZ77 window, 8 to 15; 0: no compression
 	Takeover    bool  // our messages may refer to those before them (RFC 7692 §7.1.1)

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Rules are what one side of a connection expects of the other. Many readers
-// share them and none changes them.
+// Rules are the rules for the frames of a peer. Many readers share them and none changes
+// them.
 type Rules struct {
 	// Client says that we are the client: frames must not be masked. Otherwise
 	// they must be (RFC 6455 §5.1).
@@ -20,10 +20,9 @@ type Rules struct {
 	Deflate bool
 }
 
-// maxWireBytes bounds the payload of a message on the wire. Deflated bytes that
-// do not compress are a little more than before: a message of the full size
-// must still pass, so a compressed one has the room that zlib's deflateBound
-// gives its worst case.
+// maxWireBytes bounds the payload of a message on the wire. Incompressible data grows a
+// little when deflated, and a message of the full size must still pass. So a compressed one
+// may have the size of zlib's deflateBound, the worst case.
 func (rules *Rules) maxWireBytes(compressed bool) int64 {
 	n := rules.MaxMessageBytes
 	if compressed {
@@ -42,8 +41,7 @@ type Event struct {
 	// payload. It lies in the bytes given to Next or in the reader: it is valid
 	// until either is used again.
 	Payload []byte
-	// Code and Reason are for Close only: what the peer gave, checked. 1005 if it
-	// gave none.
+	// Code and Reason are those of the peer's close frame, checked. Without a code: 1005.
 	Code   int
 	Reason string
 }
@@ -57,7 +55,7 @@ type Reader struct {
 	// Inflater is the connection's, if its peer keeps its context. Reset takes it away.
 	Inflater *Inflater
 
-	err *Error // what ended it
+	err *Error // the error that ended it
 
 	// The frame under way, if inFrame.
 	inFrame bool
@@ -70,8 +68,8 @@ type Reader struct {
 	compressed bool
 	size       int64 // of all fragments so far, as their headers say
 	text       utf8Check
-	message    []byte // what was collected
-	inflated   []byte // room for what it inflates to
+	message    []byte // the collected fragments
+	inflated   []byte // buffer for the inflated message
 
 	// A part of a header, or of a control frame's payload: never both.
 	part  [maxControlBytes]byte
@@ -113,16 +111,15 @@ var (
 	errUTF8       = &Error{Code: codeInvalid, Reason: "text is not UTF-8"}
 )
 
-// Next takes bytes from p until an event is complete or p ends, and says how
-// many it took; if no event is complete (Event.Op is 0), that is all of them.
-// Call it again with the rest, p[n:], while there is one. Payloads are unmasked
-// in place: p belongs to the reader during the call, and the bytes it took have
-// no further use.
+// Next takes bytes from p until an event is complete or p ends, and returns how many it
+// took. If no event is complete (Event.Op is 0), it took all of them. Call it again with
+// the rest, p[n:], while there is one. Payloads are unmasked in place: p belongs to the
+// reader during the call, and the bytes it took have no further use.
 //
-// An error is an *Error with the close code to answer; the reader then is dead
-// and repeats it. Violations are found at the byte that commits them, so how
-// the network cut the bytes changes neither events nor error. What follows a
-// Close event is not to be read (RFC 6455 §5.5.1), which is up to the caller.
+// An error is an *Error with the close code to answer; the reader then is dead and repeats
+// it. Violations are found at the byte that commits them, so how the network cut the bytes
+// changes neither events nor error. The caller must not read on after a Close event (RFC
+// 6455 §5.5.1).
 func (r *Reader) Next(p []byte, rules *Rules) (ev Event, n int, err error) {
 	if r.err != nil {
 		return Event{}, 0, r.err
@@ -174,7 +171,7 @@ func (r *Reader) header(p []byte, rules *Rules) (taken int, fault *Error) {
 	return n - kept, r.begin(h, rules)
 }
 
-// begin judges a frame by its header, by the rules and by what is under way.
+// begin checks a frame's header against the rules and the message under way.
 func (r *Reader) begin(h Header, rules *Rules) *Error {
 	if h.Masked == rules.Client { // RFC 6455 §5.1
 		if rules.Client {
@@ -191,7 +188,7 @@ func (r *Reader) begin(h Header, rules *Rules) *Error {
 		if r.op == 0 { // RFC 6455 §5.4
 			return errNoStart
 		}
-		if h.Compressed { // RFC 7692 §6.1: only the first frame tells
+		if h.Compressed { // RFC 7692 §6.1: only the first frame has RSV1
 			return errRSV1
 		}
 	default:
@@ -217,7 +214,7 @@ func (r *Reader) begin(h Header, rules *Rules) *Error {
 // payload takes what p has of the payload of the frame under way.
 func (r *Reader) payload(p []byte, rules *Rules) (ev Event, taken int, fault *Error) {
 	n := int(min(int64(len(p)), r.left))
-	p = p[:n:n] // whoever appends to a payload shall not write over the next frame
+	p = p[:n:n] // an append to the payload must not overwrite the next frame
 	if r.head.Masked {
 		r.maskPos = Mask(p, r.head.Mask, r.maskPos)
 	}
@@ -289,8 +286,8 @@ func (r *Reader) data(p []byte, rules *Rules) (Event, *Error) {
 // may become that long.
 const firstBytes = 4 << 10
 
-// collect adds a piece to the message under way. Its room grows with what came,
-// never to what a header promises: promises cost the peer nothing.
+// collect adds a piece to the message under way. Its buffer grows with the bytes that
+// arrived, never to the length in a header, which costs the peer nothing.
 func (r *Reader) collect(p []byte) {
 	have := len(r.message)
 	if need := have + len(p); need > cap(r.message) {

@@ -2,16 +2,16 @@ package frame
 
 import "slices"
 
-// Takeover says whose context may be kept between messages (RFC 7692 §7.1.1).
+// Takeover sets which side may keep its context between messages (RFC 7692 §7.1.1).
 type Takeover struct{ Server, Client bool }
 
-// takeoverBits is the window that a server gives itself, and asks of clients that
-// leave it the choice, where contexts are kept: 4 KiB for each direction of each
-// connection, and a deflater is primed with all of it for each message.
+// takeoverBits is the window where contexts are kept: the server's own, and that of clients
+// that leave it the choice. It is 4 KiB for each direction of each connection, and a
+// deflater is primed with all of it for each message.
 const takeoverBits = 12
 
-// window is the end of what one direction of a connection has said compressed, as
-// far back as a later message may refer to.
+// window has the last bytes of one direction of a connection that were sent compressed, as
+// far back as a later message may refer.
 type window struct {
 	bits int
 	said []byte // at most 1<<bits
@@ -32,18 +32,17 @@ func (w *window) add(p []byte) {
 	w.said = append(w.said, p...)
 }
 
-// Deflater compresses one message after the other with context takeover. What it
-// keeps between them is its window and nothing else: the tables, which are much
-// larger, belong to whoever compresses at the moment. It is not safe for
-// concurrent use.
+// Deflater compresses one message after the other with context takeover. Between messages
+// it keeps only its window. The tables, which are much larger, come from a pool for each
+// message. It is not safe for concurrent use.
 type Deflater struct{ window window }
 
 // NewDeflater makes one with a window of 8 to 15 bits.
 func NewDeflater(windowBits int) *Deflater { return &Deflater{window{bits: windowBits}} }
 
-// Deflate is the function Deflate for the next message, which must be sent so: what is
-// sent as it is no peer's window remembers. So little messages too are best sent
-// compressed, though the first of them becomes longer.
+// Deflate is the function Deflate for the next message, which must be sent in this form:
+// uncompressed messages do not enter the peer's window. So small messages are best sent
+// compressed too, though the first of them becomes longer.
 func (d *Deflater) Deflate(dst, payload []byte) ([]byte, error) {
 	dst, err := deflate(dst, payload, d.window.bits, d.window.said)
 	if err == nil {
@@ -52,8 +51,8 @@ func (d *Deflater) Deflate(dst, payload []byte) ([]byte, error) {
 	return dst, err
 }
 
-// Forget begins a new context. It is for when the peer is sent what d did not
-// compress: distances into the past are then no longer what d takes them for.
+// Forget begins a new context. Call it when the peer is sent a message that d did not
+// compress: distances in d's window are then wrong.
 func (d *Deflater) Forget() { d.window.said = d.window.said[:0] }
 
 // Inflater inflates one message after the other, each of which may refer to those

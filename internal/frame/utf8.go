@@ -2,10 +2,9 @@ package frame
 
 import "unicode/utf8"
 
-// utf8Check judges text that arrives in pieces, and refuses it at the first
-// byte that cannot belong to valid UTF-8 (RFC 6455 §8.1, RFC 3629): a piece
-// ends where the network cut it, perhaps inside a character, and a peer that
-// sends anything else should hear of it before the message ends.
+// utf8Check checks text that arrives in pieces, which may end inside a character. It
+// refuses the text at the first byte that cannot belong to valid UTF-8 (RFC 6455 §8.1, RFC
+// 3629), so that the fault is found before the message ends.
 type utf8Check struct {
 	cut [utf8.UTFMax - 1]byte // the beginning of a character that the last piece cut
 	n   uint8                 // how many bytes of it
@@ -18,7 +17,7 @@ func (c *utf8Check) next(p []byte) bool {
 		n := copy(char[:], c.cut[:c.n])
 		char[n] = p[0]
 		n, p = n+1, p[1:]
-		// FullRune is also true of what no further byte can make valid.
+		// FullRune is also true for bytes that no further byte can make valid.
 		if !utf8.FullRune(char[:n]) {
 			c.n = uint8(copy(c.cut[:], char[:n]))
 			continue

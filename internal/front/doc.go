@@ -6,18 +6,17 @@
 //	   upgrader: reads the request, in one pass
 //	             │ a usual one for a WebSocket     anything else
 //	             ▼                                       ▼
-//	   http.Handler decides, in a goroutine    net/http, with the bytes read
-//	   unless at once (Prompt)                     upgrades by hijack, too
+//	   http.Handler decides in a goroutine     net/http, with the bytes read
+//	   or inline (InlineHandler)                   upgrades by hijack, too
 //	             │ hijacks        answers
 //	             ▼                   ▼
 //	   the loop and slot     the loop writes it
 //	   that it has           and closes
 //
-// A handler does not notice on which way a request came: it hijacks by
-// http.ResponseController, or answers. What it hijacks on the left way is no net.Conn
-// to read and write, but good for loop.Engine.Open, which is all that
-// handshake.Accept's callers do with it. On systems without epoll all goes
-// through net/http. So it does over TLS (ServeTLS), after a handshake that is bounded
-// and timed; but what becomes a WebSocket is the loops' from then on, wherever there
-// are sockets of their own.
+// A handler works the same on both paths: it hijacks by http.ResponseController, or writes
+// a response. On the left path it hijacks a net.Conn that cannot be read or written. That
+// is enough for loop.Engine.Open, and the callers of handshake.Accept do nothing else with
+// it. On systems without epoll every request goes through net/http. So does every request
+// over TLS (ServeTLS), after a handshake with a limit and a timeout. A connection that
+// becomes a WebSocket moves to the loops even then, where they have sockets of their own.
 package front

@@ -12,17 +12,17 @@ import (
 // Serve is h.Serve(l) with upgrades on the engine's loops. It returns when h is
 // shut down or closed.
 func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
-	w := newWaiting(l, nil)
+	w := newHandoff(l, nil)
 	failed := cannotAccept(log)
 	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        newUpgrader(h, l, log).upgrade,
-		Other:          func(nc net.Conn, read []byte) { w.put(&begun{nc, read}) },
+		Other:          func(nc net.Conn, read []byte) { w.put(&peekedConn{nc, read}) },
 		Failed:         failed,
 	})
 	if !ok {
-		return h.Serve(newPatient(l, failed))
+		return h.Serve(newRetryListener(l, failed))
 	}
 	w.stop = stop
 	return h.Serve(w)
@@ -32,8 +32,8 @@ func cannotAccept(log *slog.Logger) func(error) {
 	return func(err error) { log.Error("cannot take new connections for the moment", "err", err) }
 }
 
-// waiting is the listener of net/http: it accepts what is passed on to it.
-type waiting struct {
+// handoff is the listener of net/http: it accepts the connections that are passed to put.
+type handoff struct {
 	net.Listener // closed with it, and its address
 	conns        chan net.Conn
 	errs         chan error
@@ -42,73 +42,72 @@ type waiting struct {
 	done         chan struct{}
 }
 
-func newWaiting(l net.Listener, stop func()) *waiting {
-	return &waiting{Listener: l, conns: make(chan net.Conn), errs: make(chan error), stop: stop, done: make(chan struct{})}
+func newHandoff(l net.Listener, stop func()) *handoff {
+	return &handoff{Listener: l, conns: make(chan net.Conn), errs: make(chan error), stop: stop, done: make(chan struct{})}
 }
 
 // put waits until net/http takes the connection.
-func (w *waiting) put(nc net.Conn) {
+func (h *handoff) put(nc net.Conn) {
 	select {
-	case w.conns <- nc:
-	case <-w.done:
+	case h.conns <- nc:
+	case <-h.done:
 		nc.Close()
 	}
 }
 
-// fail waits until net/http takes the error, which waits a moment before it accepts
-// again, and reports whether it may.
-func (w *waiting) fail(err error) bool {
+// fail waits until net/http takes the error, after which net/http pauses before it accepts
+// again. It reports whether the listener is still open.
+func (h *handoff) fail(err error) bool {
 	select {
-	case w.errs <- err:
+	case h.errs <- err:
 		return true
-	case <-w.done:
+	case <-h.done:
 		return false
 	}
 }
 
-func (w *waiting) Accept() (net.Conn, error) {
+func (h *handoff) Accept() (net.Conn, error) {
 	select {
-	case nc := <-w.conns:
+	case nc := <-h.conns:
 		return nc, nil
-	case err := <-w.errs:
+	case err := <-h.errs:
 		return nil, err
-	case <-w.done:
+	case <-h.done:
 		return nil, net.ErrClosed
 	}
 }
 
-func (w *waiting) Close() error {
+func (h *handoff) Close() error {
 	err := net.ErrClosed
-	w.close.Do(func() {
-		close(w.done)
-		w.stop()
-		err = w.Listener.Close()
+	h.close.Do(func() {
+		close(h.done)
+		h.stop()
+		err = h.Listener.Close()
 	})
 	return err
 }
 
-// begun is a connection of which something was read already.
-type begun struct {
+// peekedConn is a connection whose first bytes, read, were read already.
+type peekedConn struct {
 	net.Conn
 	read []byte
 }
 
-// Socket is the connection itself once all that was read is read again, nil
-// before.
-func (b *begun) Socket() net.Conn {
-	if len(b.read) > 0 {
+// Socket is the connection itself once the caller has read those first bytes, nil before.
+func (c *peekedConn) Socket() net.Conn {
+	if len(c.read) > 0 {
 		return nil
 	}
-	return b.Conn
+	return c.Conn
 }
 
-func (b *begun) Read(p []byte) (int, error) {
-	if len(b.read) == 0 {
-		return b.Conn.Read(p)
+func (c *peekedConn) Read(p []byte) (int, error) {
+	if len(c.read) == 0 {
+		return c.Conn.Read(p)
 	}
-	n := copy(p, b.read)
-	if b.read = b.read[n:]; len(b.read) == 0 {
-		b.read = nil
+	n := copy(p, c.read)
+	if c.read = c.read[n:]; len(c.read) == 0 {
+		c.read = nil
 	}
 	return n, nil
 }

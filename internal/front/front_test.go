@@ -26,8 +26,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// After it has refused a header block net/http waits half a second, longer than is
-// looked for leaks.
+// After it has refused a header block net/http waits half a second, longer than goleak
+// waits.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
@@ -38,8 +38,8 @@ type echo struct{ conn loop.Conn }
 func (e echo) Message(op frame.Opcode, data []byte) { e.conn.Send(loop.NewMessage(op, data)) }
 func (e echo) Closed(int, string, error)            {}
 
-// start serves an echo at /ws, a refusal at /no, a panic at /panic, and the rest
-// of HTTP. Both ways of a request run over one table: with loops, and without.
+// start serves an echo at /ws, a refusal at /no, a panic at /panic, and the rest of HTTP.
+// Both paths of a request run over one table: with loops, and without.
 func start(t *testing.T, goroutines bool) string {
 	t.Helper()
 	return serve(t, goroutines, nil)
@@ -152,17 +152,17 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// prompt decides at once what is no query.
-type prompt struct{ http.HandlerFunc }
+// inline serves requests without a query inline.
+type inline struct{ http.HandlerFunc }
 
-func (prompt) AtOnce(r *http.Request) bool { return r.URL.RawQuery == "" }
+func (inline) Inline(r *http.Request) bool { return r.URL.RawQuery == "" }
 
-// Who decides at once does it on the loop, anybody else in a goroutine; a panic there
-// or here is answered.
-func TestAtOnce(t *testing.T) {
+// A request that is served inline runs on the loop, any other in a goroutine. A panic in
+// either is answered with 500.
+func TestInline(t *testing.T) {
 	t.Parallel()
 	e := loop.New(loop.Options{})
-	addr := serveHandler(t, e, nil, prompt{func(w http.ResponseWriter, r *http.Request) {
+	addr := serveHandler(t, e, nil, inline{func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/panic" {
 			panic("on purpose")
 		}
@@ -186,11 +186,11 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
-// What is decided at once, one after the other, holds nothing of what was before it.
-func TestAnswersAtOnce(t *testing.T) {
+// A response that is served inline has nothing of the response before it.
+func TestAnswersInline(t *testing.T) {
 	t.Parallel()
 	e := loop.New(loop.Options{Loops: 1})
-	addr := serveHandler(t, e, nil, prompt{func(w http.ResponseWriter, r *http.Request) {
+	addr := serveHandler(t, e, nil, inline{func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/refused":
 			w.Header().Set("X-Refused", r.RemoteAddr)
@@ -235,8 +235,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// A request may come a byte at a time, each in a segment of its own, on either
-// way.
+// A request may come a byte at a time, each in a segment of its own, on either path.
 func TestByteByByte(t *testing.T) {
 	t.Parallel()
 	for _, goroutines := range []bool{false, true} {
@@ -258,8 +257,8 @@ func TestByteByByte(t *testing.T) {
 	}
 }
 
-// Who sends a header block a byte at a time is cut when its time is up, as who
-// sends nothing is, and not put off by each byte.
+// A client that sends a header block a byte at a time is cut off at the timeout, like a
+// silent one: a byte does not extend the time.
 func TestHeaderBlockThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	for _, goroutines := range []bool{false, true} {

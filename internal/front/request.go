@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// request is a request for a WebSocket with what belongs to it, in one piece of memory.
+// request is a request for a WebSocket with its URL and fields, in one piece of memory.
 type request struct {
 	http.Request
 	url    url.URL
@@ -17,11 +17,11 @@ type request struct {
 	values [16]string // of the first fields
 }
 
-// read makes r, which is new or cleared, the request of a header block that asks for a
-// WebSocket as browsers and libraries do. Of every other one it makes none: what is
-// unusual or malformed is net/http's, which knows all there is, upgrades too and knows how
-// to refuse. What is read here net/http would read alike (RFC 9112 §2 to §5). The rest of
-// the request is blank's.
+// read fills r, which is new or cleared, from a header block that asks for a WebSocket as
+// browsers and libraries do. It reports false for every other block: net/http handles all
+// unusual and malformed requests, upgrades among them, and refuses where it must. A block
+// that is read here means the same to net/http (RFC 9112 §2 to §5). The other fields of r
+// are those of blank.
 func (r *request) read(a *loop.Accepted, blank *http.Request) bool {
 	const get, version = "GET ", " HTTP/1.1"
 	line, fields, _ := strings.Cut(string(a.Head), "\n")
@@ -38,7 +38,7 @@ func (r *request) read(a *loop.Accepted, blank *http.Request) bool {
 	return true
 }
 
-// clear lets go of all but the memory.
+// clear empties r and keeps its memory.
 func (r *request) clear() {
 	clear(r.fields)
 	*r = request{fields: r.fields}
@@ -98,8 +98,8 @@ func (r *request) setFields(fields string) bool {
 	}
 }
 
-// canonical is textproto.CanonicalMIMEHeaderKey, which makes a string anew each time
-// of those that a handshake has.
+// canonical is textproto.CanonicalMIMEHeaderKey without an allocation for the fields of a
+// usual handshake.
 func canonical(name string) string {
 	if c, ok := canonicals[name]; ok {
 		return c
@@ -119,12 +119,12 @@ var canonicals = func() map[string]string {
 	return all
 }()
 
-// What bytes may stand for.
+// The classes of bytes, by the place where they are allowed.
 const (
 	inName  = 1 << iota // of a field: a token (RFC 9110 §5.6.2)
 	inValue             // of a field; those beyond ASCII are rare (RFC 9110 §5.5)
-	inHost              // RFC 3986 §3.2.2, without what is rare
-	inPath              // RFC 3986 §3.3, what stands for itself
+	inHost              // RFC 3986 §3.2.2, without rare forms
+	inPath              // RFC 3986 §3.3, without escapes
 )
 
 var classes = func() (classes [256]uint8) {

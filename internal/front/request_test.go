@@ -19,7 +19,7 @@ func (nowhere) Addr() net.Addr { return &net.TCPAddr{} }
 
 const fromChromium = "GET /channels/a%20b?last=5 HTTP/1.1\r\nHost: localhost:3000\r\nConnection: Upgrade\r\nPragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nUpgrade: websocket\r\nOrigin: http://localhost:3000\r\nSec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: ko-KR,ko;q=0.9\r\nCookie: a=b; c=d\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
 
-// What clients send is read here, and what is unusual is not.
+// Requests of usual clients are read here; unusual ones are left to net/http.
 func TestWhatIsRead(t *testing.T) {
 	t.Parallel()
 	with := func(field string) string {

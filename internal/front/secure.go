@@ -13,28 +13,27 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// handshakesPerCore is how many TLS handshakes compute at a time, for each core;
-// one takes about half a millisecond. Others wait, so that a rush of newcomers does
-// not hold up those who are connected. Who waits for its peer takes no place: a peer
-// that is slow keeps nobody out.
+// handshakesPerCore is how many TLS handshakes compute at a time, for each core; one takes
+// about half a millisecond. Others wait, so that many new connections do not delay the
+// existing ones. A handshake that waits for its peer holds no place, so a slow peer blocks
+// no other.
 const handshakesPerCore = 4
 
-// ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and
-// with connections that go over to the loops when they become WebSockets.
-// h.TLSConfig is not used. A handshake has h.ReadHeaderTimeout to be done; later the
-// connection is closed.
+// ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and with
+// connections that move to the loops when they become WebSockets. h.TLSConfig is not used.
+// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed.
 func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := newWaiting(newPatient(l, cannotAccept(log)), cancel)
+	w := newHandoff(newRetryListener(l, cannotAccept(log)), cancel)
 	s := &secured{
-		waiting: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
+		handoff: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)),
 	}
 	go s.accept()
 	return h.Serve(w)
 }
 
-// withProtocols offers what the server speaks (RFC 7301), as h.ServeTLS does.
+// withProtocols offers the protocols of the server (RFC 7301), as h.ServeTLS does.
 func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
 	ours := []string{"h2", "http/1.1"}
 	if p != nil && !p.HTTP2() {
@@ -46,9 +45,9 @@ func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
 	return config
 }
 
-// secured accepts connections and shakes hands with them.
+// secured accepts connections and does their TLS handshakes.
 type secured struct {
-	*waiting
+	*handoff
 	ctx     context.Context // ends with the listener
 	timeout time.Duration   // 0: none
 	config  *tls.Config
@@ -57,7 +56,7 @@ type secured struct {
 
 func (s *secured) accept() {
 	for {
-		nc, err := s.waiting.Listener.Accept()
+		nc, err := s.handoff.Listener.Accept()
 		if err == nil {
 			go s.shakeHands(nc)
 		} else if !s.fail(err) {
@@ -80,14 +79,14 @@ func (s *secured) shakeHands(nc net.Conn) {
 	err := tc.HandshakeContext(ctx)
 	turn.over()
 	if err != nil && ctx.Err() != nil {
-		nc.Close() // too late, or the end of the server
+		nc.Close() // the timeout, or the end of the server
 		return
 	}
 	s.put(tc)
 }
 
-// inTurn is a connection in its handshake. It holds a place while it computes, which
-// begins with the first that it has read, and none while it reads or writes.
+// inTurn is a connection in its handshake. It holds a place while it computes, from its
+// first read on, and none while it reads or writes.
 type inTurn struct {
 	net.Conn
 	places chan struct{} // nil once the handshake is over
@@ -125,7 +124,7 @@ func (c *inTurn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Socket is the connection itself once the handshake is over, see begun.Socket.
+// Socket is the connection itself once the handshake is over, as in peekedConn.Socket.
 func (c *inTurn) Socket() net.Conn {
 	if c.places != nil {
 		return nil

@@ -38,7 +38,7 @@ func dial(t *testing.T, addr string) net.Conn {
 	return nc
 }
 
-// Over TLS all goes through net/http, and comes to the same.
+// Over TLS every request goes through net/http, with the same result.
 func TestSecure(t *testing.T) {
 	t.Parallel()
 	for _, goroutines := range []bool{false, true} {
@@ -64,7 +64,7 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-// Who speaks HTTP where TLS is spoken is told so.
+// A client that speaks HTTP on a TLS port gets an answer that says so.
 func TestPlainToSecure(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, false, certified())
@@ -73,7 +73,7 @@ func TestPlainToSecure(t *testing.T) {
 	}
 }
 
-// The server speaks HTTP/2 with those who can.
+// The server speaks HTTP/2 with clients that offer it.
 func TestProtocols(t *testing.T) {
 	t.Parallel()
 	config := certified()
@@ -91,8 +91,8 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// Peers that stop in the middle of a handshake keep nobody out, however many, and
-// are cut when their time is up.
+// Peers that stop in the middle of a handshake block no other, however many they are, and
+// are cut off at the timeout.
 func TestStalledHandshakes(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, false, certified())
@@ -118,8 +118,8 @@ func TestStalledHandshakes(t *testing.T) {
 	}
 }
 
-// Four handshakes for each core compute at a time, no more, and each has its turn. Not
-// parallel: it looks at all goroutines of the process.
+// At most four handshakes for each core compute at a time, and every one is done. Not
+// parallel: the test looks at all goroutines of the process.
 func TestHandshakesAreBounded(t *testing.T) {
 	bound := int64(4 * runtime.GOMAXPROCS(0))
 	newcomers := 3 * bound

@@ -19,7 +19,8 @@ import (
 )
 
 // A handshake may come in any two reads, and a byte a read, with a frame behind it or
-// without. Over a Unix socket, which tells when what was written has been read.
+// without. The test uses a Unix socket, whose queue shows when the bytes written have been
+// read.
 func TestSplitReads(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))

@@ -17,17 +17,17 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Prompt is an http.Handler that tells which requests it decides at once: those are
-// spared a goroutine.
-type Prompt interface {
+// InlineHandler is an http.Handler that reports which requests it can serve without
+// waiting. These need no goroutine.
+type InlineHandler interface {
 	http.Handler
-	// AtOnce reports whether ServeHTTP answers this request for a WebSocket, or hijacks
-	// its connection, without waiting for anything. It may then be called on a loop. The
-	// request, and the bufio.ReadWriter that it hijacks, are good until it returns.
-	AtOnce(r *http.Request) bool
+	// Inline reports whether ServeHTTP answers this request for a WebSocket, or hijacks its
+	// connection, without waiting for anything. It may then be called on a loop. The
+	// request and the hijacked bufio.ReadWriter are valid until it returns.
+	Inline(r *http.Request) bool
 }
 
-// upgrader is where requests for WebSockets are read.
+// upgrader reads requests for WebSockets.
 type upgrader struct {
 	server *http.Server
 	blank  *http.Request // every request, before it is read
@@ -41,8 +41,8 @@ func newUpgrader(h *http.Server, l net.Listener, log *slog.Logger) *upgrader {
 	return &upgrader{h, blank.WithContext(ctx), log}
 }
 
-// upgrade lets the server's handler decide about a request for a WebSocket: on the
-// loop if it does so at once.
+// upgrade lets the server's handler decide about a request for a WebSocket: on the loop if
+// it is an InlineHandler for it, else in a goroutine.
 func (u *upgrader) upgrade(a *loop.Accepted) bool {
 	v := exchanges.Get().(*exchange)
 	if !v.request.read(a, u.blank) {
@@ -50,13 +50,18 @@ func (u *upgrader) upgrade(a *loop.Accepted) bool {
 		return false
 	}
 	v.answer.accepted = a
-	if prompt, ok := u.server.Handler.(Prompt); ok && prompt.AtOnce(&v.request.Request) {
+	if inline, ok := u.server.Handler.(InlineHandler); ok && inline.Inline(&v.request.Request) {
 		u.decide(&v.answer, &v.request.Request)
 		v.end()
 		return true
 	}
 	a.Head, a.Behind = nil, bytes.Clone(a.Behind)
-	go u.decide(&v.answer, &v.request.Request)
+	ctx, cancel := context.WithCancel(v.request.Context())
+	a.Gone = cancel
+	go func() {
+		defer cancel()
+		u.decide(&v.answer, v.request.WithContext(ctx))
+	}()
 	return true
 }
 
@@ -66,8 +71,7 @@ type exchange struct {
 	answer  answer
 }
 
-// exchanges are for requests that are decided at once. Who decides in a goroutine may keep
-// them.
+// exchanges are for requests served inline. A handler in a goroutine may keep its request.
 var exchanges = sync.Pool{New: func() any { return newExchange() }}
 
 func newExchange() *exchange {
@@ -99,15 +103,15 @@ func (u *upgrader) decide(w *answer, r *http.Request) {
 	u.server.Handler.ServeHTTP(w, r)
 }
 
-// answer is the http.ResponseWriter of a request on a loop. It keeps a whole
-// answer, which is a short one: that the upgrade was refused.
+// answer is the http.ResponseWriter of a request on a loop. It keeps the whole response,
+// which is short: the upgrade was refused.
 type answer struct {
 	accepted *loop.Accepted
 	header   http.Header
 	status   int
 	body     bytes.Buffer
 	hijacked bool
-	none     *bufio.ReadWriter // for who hijacks and has nothing to read
+	none     *bufio.ReadWriter // for a handler that hijacks when no bytes follow the request
 }
 
 func (w *answer) clear() {
@@ -115,7 +119,7 @@ func (w *answer) clear() {
 	*w = answer{header: w.header, none: w.none}
 }
 
-// nothing is what can be read and written of a connection that is with its loop.
+// nothing stands for the bytes of a connection that its loop reads and writes.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error)  { return 0, io.EOF }
@@ -137,8 +141,8 @@ func (w *answer) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// Hijack hands the connection on, see loop.Accepted.NetConn. What has come behind the
-// request is in the reader's buffer.
+// Hijack returns loop.Accepted.NetConn. Bytes that followed the request are in the reader's
+// buffer.
 func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.hijacked {
 		return nil, nil, http.ErrHijacked
@@ -152,8 +156,8 @@ func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.accepted.NetConn(), rw, nil
 }
 
-// finish writes the answer, if there is one, and closes the connection: this way
-// serves one request.
+// finish writes the response, unless the connection was hijacked, and closes the
+// connection: the loop serves one request.
 func (w *answer) finish() {
 	if w.hijacked {
 		return

@@ -29,6 +29,7 @@ type more struct {
 	revocation *auth.Revocation // nil: the identity cannot end
 	mode       hub.Mode         // of a Subscriber
 	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit has applied yet
+	line       *line            // of a Subscriber that publishes where the rules may wait
 }
 
 // A ProtocolConn is a protocol's own type of connection, which embeds a Connection.
@@ -167,6 +168,9 @@ func (c *Connection) close(err error, slow int) {
 	code := e.Code.CloseCode()
 	switch e.Code {
 	case maru.CodeInternal:
+		if errors.Is(err, context.Canceled) {
+			break // the client went before the connection was open
+		}
 		c.endpoint.Admission.Log.Error("connection failed", slog.String("transport", c.endpoint.transport.Name()), slog.Any("err", err))
 	case maru.CodeSlow:
 		code = slow

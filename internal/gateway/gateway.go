@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -85,6 +87,16 @@ func (env *Env) Endpoint(name string) *Endpoint {
 // Refuse answers a request for a live connection with err, and logs it.
 func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e.Admission.Refuse(w, r, err)
+}
+
+// mayPublish is Admission.MayPublish. Where that may wait, the caller is a goroutine, which also
+// waits for room in the loops before it publishes.
+func (e *Endpoint) mayPublish(ctx context.Context, who auth.Identity, addr netip.Addr, own *admission.Pace, channel string) error {
+	err := e.Admission.MayPublish(ctx, who, addr, own, channel)
+	if err == nil && e.Admission.Rules.Wait() {
+		err = e.Engine.Wait(context.WithoutCancel(ctx))
+	}
+	return err
 }
 
 // info describes a connection of the endpoint for the registry.

@@ -203,9 +203,19 @@ func (m *multiplex) Resume() { m.conn.Resume() }
 // Attach sets the identity of the client.
 func (m *multiplex) Attach(who auth.Identity) error { return attach(m, who) }
 
+// Publisher is the Identity's, for the address of the client.
+func (m *multiplex) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {
+	return who.Publisher(secret, m.entry.Addr(), m.entry.Everybody())
+}
+
 // MayPublish is Admission.MayPublish.
-func (m *multiplex) MayPublish(who auth.Identity, channel string) error {
-	return m.endpoint.Admission.MayPublish(who, m.entry.Addr(), &m.pace, channel)
+func (m *multiplex) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
+	return m.endpoint.mayPublish(ctx, who, m.entry.Addr(), &m.pace, channel)
+}
+
+// MayCall is Admission.MayCall.
+func (m *multiplex) MayCall(ctx context.Context, who auth.Identity, method string) error {
+	return m.endpoint.Admission.MayCall(ctx, who, m.entry.Addr(), method)
 }
 
 // Subscribe joins a channel.

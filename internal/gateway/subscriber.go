@@ -43,15 +43,25 @@ func (s *Subscriber) copyMore() *more {
 // wait. With maru.MaxInflight publications in progress, the connection is not read until one is
 // done. A refused publication closes the connection, which has no replies.
 func (s *Subscriber) Publish(p *maru.Publication) {
+	s.inflight.begin()
+	if !s.endpoint.Admission.Rules.Wait() {
+		s.publish(context.Background(), p, s.pace())
+	} else if l := s.line(); l.put(p) {
+		go s.publishLine(l)
+	}
+	s.inflight.submitted(s.conn)
+}
+
+// publish asks the rules, and submits the publication, or reports that it is refused.
+func (s *Subscriber) publish(ctx context.Context, p *maru.Publication, own *admission.Pace) (allowed bool) {
 	e, who, channel := s.endpoint, s.Identity(), s.channel.Name()
-	if err := e.Admission.MayPublish(who, s.entry.Addr(), s.pace(), channel); err != nil {
-		s.Close(err)
-		return
+	if err := e.mayPublish(ctx, who, s.entry.Addr(), own, channel); err != nil {
+		s.published(maru.Published{}, err)
+		return false
 	}
 	p.User = who.User
-	s.inflight.begin()
-	e.Submit(channel, p, maru.PublishOptions{Publisher: who.Publisher()}, s.published)
-	s.inflight.submitted(s.conn)
+	e.Submit(channel, p, maru.PublishOptions{}, s.published)
+	return true
 }
 
 // published is called when the broker has answered.
@@ -76,6 +86,17 @@ func (s *Subscriber) pace() *admission.Pace {
 	return m.pace
 }
 
+// line returns the connection's line, made with its first publication.
+func (s *Subscriber) line() *line {
+	m := s.more.Load()
+	if m == nil || m.line == nil {
+		m = s.copyMore()
+		m.line = newLine()
+		s.more.Store(m)
+	}
+	return m.line
+}
+
 // Attach subscribes the connection: it sends first, the history, and live publications.
 func (s *Subscriber) Attach(ctx context.Context, j *hub.Joining, first *loop.Message) error {
 	return j.Attach(ctx, s.socket(), first)
@@ -91,6 +112,9 @@ func (s *Subscriber) socket() hub.Socket {
 
 // Exit ends the subscription.
 func (s *Subscriber) Exit(entered bool) {
+	if m := s.more.Load(); m != nil && m.line != nil {
+		m.line.end()
+	}
 	if entered {
 		s.channel.Remove(s.socket(), true)
 	}

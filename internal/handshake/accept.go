@@ -13,10 +13,10 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// Options say what a server offers.
+// Options are the options of a server's handshakes.
 type Options struct {
 	NoDeflate    bool           // decline permessage-deflate
-	Takeover     frame.Takeover // who may keep a context
+	Takeover     frame.Takeover // which side may keep its context
 	Subprotocols []string       // the server's, best first; the first of them that the client offers is chosen
 	Header       http.Header    // for the 101 answer, beside the handshake's own
 }
@@ -40,8 +40,8 @@ func (u *Upgraded) Wait() {
 	}
 }
 
-// Error says why a request is no WebSocket handshake, and with which status it
-// is answered.
+// Error is the reason why a request is no WebSocket handshake, with the status of the
+// answer.
 type Error struct {
 	Status  int
 	Message string
@@ -66,8 +66,8 @@ type Request struct {
 	offers  []frame.Extension
 }
 
-// Check holds a request against RFC 6455 §4.2.1, in HTTP/2 against RFC 8441 §5. The error
-// is an *Error of status 400, 405 or 426, for Answer.
+// Check checks a request by RFC 6455 §4.2.1, in HTTP/2 by RFC 8441 §5. The error is an
+// *Error of status 400, 405 or 426, for Answer.
 func Check(r *http.Request) (Request, error) {
 	err := checkConnect(r)
 	if !isConnect(r) {
@@ -105,9 +105,9 @@ func checkUpgrade(r *http.Request) error {
 	return nil
 }
 
-// checkConnect: the pseudo-header fields say what Upgrade and Connection say in
-// HTTP/1.1, and there is no key, since no cache and no server that knows nothing of
-// WebSocket can be fooled (RFC 8441 §5).
+// checkConnect: pseudo-header fields replace Upgrade and Connection of HTTP/1.1. There is
+// no key, since a cache or a server without WebSocket cannot mistake the request (RFC 8441
+// §5).
 func checkConnect(r *http.Request) error {
 	switch {
 	case len(r.Header[":protocol"]) != 1 || r.Header[":protocol"][0] != "websocket":
@@ -141,8 +141,8 @@ func only(lines []string) string {
 	return lines[0]
 }
 
-// Answer writes what Check refused, as plain text, with the headers that belong
-// to the status. It does nothing to other errors than *Error.
+// Answer answers a request that Check refused, as plain text, with the headers that belong
+// to the status. It does nothing for errors other than *Error.
 func Answer(w http.ResponseWriter, r *http.Request, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -165,7 +165,7 @@ func AnswerHeader(h http.Header, r *http.Request, e *Error) {
 		return
 	}
 	switch e.Status {
-	case http.StatusBadRequest: // a body that was announced is not waited for
+	case http.StatusBadRequest: // do not wait for an announced body
 		h.Set("Connection", "close")
 	case http.StatusUpgradeRequired: // RFC 9110 §15.5.22
 		h.Set("Upgrade", "websocket")
@@ -173,8 +173,8 @@ func AnswerHeader(h http.Header, r *http.Request, e *Error) {
 	}
 }
 
-// Accept is Check, Answer where that refuses, and Request.Accept, for a caller who decides nothing in
-// between.
+// Accept is Check, then Request.Accept or, on a refusal, Answer. It is for callers that
+// decide nothing in between.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error) {
 	q, err := Check(r)
 	if err != nil {
@@ -184,10 +184,10 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error
 	return q.Accept(w, o)
 }
 
-// Accept takes the connection of the request over and makes the 101 answer (200 in
-// HTTP/2), which is left to the caller to write: it can first put the connection where it belongs, so
-// that nothing is missed by a client that knows it is connected. If the connection cannot be taken over,
-// Accept has answered 500.
+// Accept takes over the connection of the request and makes the 101 answer (200 in HTTP/2).
+// The caller writes it, and can first register the connection, so that a client misses
+// nothing once it is connected. If the connection cannot be taken over, Accept has answered
+// 500.
 func (q Request) Accept(w http.ResponseWriter, o Options) (*Upgraded, error) {
 	r := q.request
 	u := &Upgraded{Subprotocol: choose(o.Subprotocols, r.Header["Sec-Websocket-Protocol"])}
@@ -289,7 +289,7 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// unread is what the reader holds, copied: the reader goes back to its pool.
+// unread is a copy of the bytes in the reader, which goes back to its pool.
 func unread(r *bufio.Reader) []byte {
 	n := r.Buffered()
 	if n == 0 {

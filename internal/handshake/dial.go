@@ -19,17 +19,17 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// DialOptions say how to reach a server. The zero value is a plain client.
+// DialOptions are the options of Dial. The zero value is a plain client.
 type DialOptions struct {
 	Header       http.Header    // sent with the request; Host sets the Host
 	Subprotocols []string       // offered, best first
 	NoDeflate    bool           // do not offer permessage-deflate
-	Takeover     frame.Takeover // who may keep a context
+	Takeover     frame.Takeover // which side may keep its context
 	TLSConfig    *tls.Config    // for wss; nil is the standard one
 	NetDial      func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// UnderTLS wraps what a wss connection is made over; nil is not at all. It is
-	// not asked where TLSConfig allows renegotiation.
+	// UnderTLS wraps the connection below a wss connection; nil wraps nothing. It is not
+	// called where TLSConfig allows renegotiation.
 	UnderTLS func(net.Conn) net.Conn
 }
 
@@ -180,7 +180,7 @@ func request(u *url.URL, key string, o DialOptions) *http.Request {
 	return r
 }
 
-// checkAnswer holds the server's answer against RFC 6455 §4.1.
+// checkAnswer checks the server's answer by RFC 6455 §4.1.
 func checkAnswer(resp *http.Response, key string, o DialOptions) (*Upgraded, error) {
 	bad := func(why string) error { return fmt.Errorf("%w: %s", ErrBadHandshake, why) }
 	h := resp.Header
@@ -219,8 +219,8 @@ func newKey() string {
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
-// bounded is a reader that fails when the header block is too long. What follows
-// the handshake is read from the connection itself.
+// bounded is a reader that fails when the header block is too long. Bytes after the
+// handshake are read from the connection itself.
 type bounded struct {
 	r    io.Reader
 	left int

@@ -8,21 +8,21 @@
 //	  order of retention    a810 ─ b811 ─ a812     oldest first, over all channels: age and bytes remove from the left
 //	  channel stock:a       removed 805 │ 810 812  too many: its own oldest is removed
 //	  channel stock:b       removed   0 │ 811
-//	  idle channels         c ─ d                  retain nothing; only their heads are remembered
+//	  quiet channels        c, d: head, version    retain nothing; 40 bytes each, names as hashes
 //
-// What a channel retains is always the newest part of what was published in it,
-// without holes, so one offset says what is missing: removed, the channel's
-// offset before the first retained publication. A publication that cannot be
-// retained (larger than the namespace's bytes) therefore removes what its channel
-// retained.
+// What a channel retains is the newest part of what was published in it, so one offset says
+// what is missing: removed, the channel's offset before the first retained publication. A
+// publication that cannot be retained (larger than the namespace's bytes) therefore removes
+// what its channel retained. Only a damaged store makes holes after that: ranges that it lost.
 //
 // # Limits
 //
 // A new publication first replaces its channel's oldest (count), then the namespace's
-// oldest (bytes). A limited number of channels that retain nothing are remembered for
-// their heads; then the one that has been empty for longest is forgotten. A subscriber that
+// oldest (bytes). A limited number of quiet channels are remembered for their heads and
+// versions (Heads); then the one that was published to first is forgotten. A subscriber that
 // returns to a forgotten channel receives a gap, which may be wider than what is missing,
-// and never receives none where something is missing.
+// and never receives none where something is missing. Each publisher has a share of the
+// idempotency keys (Keys): a key is never forgotten before its time.
 //
 // A channel without publications costs nothing, and asking for its history does not
 // change that.
@@ -32,5 +32,6 @@
 //
 // # Concurrency
 //
-// None: the owner of a Namespace or of Repeats locks it.
+// The owner of a Namespace or of Repeats locks it. Heads and Keys, which namespaces share, lock
+// themselves.
 package history

@@ -7,44 +7,39 @@ import (
 	"maru.example/maru"
 )
 
-// Overhead is the bytes that a retained publication counts beside its data, key and
-// user: about what it costs in memory when it is alone in its channel. One of a hundred
-// costs some 160 (BenchmarkMemory of the broker in memory).
-const Overhead = 256
-
-// Size returns what p counts towards Retention.Bytes.
-func Size(p *maru.Publication) int64 {
-	return Overhead + int64(len(p.Data)+len(p.Key)+len(p.User))
-}
-
 // Namespace has one number and one history for all its channels. Make one with New.
 type Namespace struct {
 	retention maru.Retention
 	epoch     string
-	idleMax   int // how many channels that retain nothing are remembered for their heads
+	heads     *Heads // bounds quiet
 
 	number   uint64 // of the last publication
 	removed  uint64 // highest offset removed from forgotten channels
-	bytes    int64  // total Size of the publications in order
-	channels map[string]*channel
-	order    list[item]     // every retained publication, oldest first
-	idle     list[*channel] // channels that retain nothing, idle for longest first
+	bytes    int64  // total Size of the retained publications
+	retained int
+	channels map[string]*channel // those that retain something
+	order    deque[item]         // every retained publication, oldest first, and some that are gone
+	quiet    table               // the heads of channels that retain nothing
 }
 
-// An item is a retained publication.
+// An item is a publication in the order of the namespace. It is gone if its channel retains
+// only later ones.
 type item struct {
-	channel     *channel
-	publication *maru.Publication
-	at          time.Duration // when it was published
+	channel *channel
+	offset  uint64
+}
+
+func (i item) gone() bool {
+	return i.channel.kept.len() == 0 || i.offset < i.channel.kept.front().Offset
 }
 
 // New makes a namespace whose numbers continue after floor: up to there it may have had
 // publications that are forgotten. The zero fields of r must be set: see
-// Retention.WithDefaults. empty is how many channels that retain nothing are remembered for
-// their heads.
-func New(r maru.Retention, epoch string, floor uint64, empty int) *Namespace {
+// Retention.WithDefaults. heads bounds how many channels that retain nothing are remembered;
+// namespaces can share it.
+func New(r maru.Retention, epoch string, floor uint64, heads *Heads) *Namespace {
 	return &Namespace{
-		retention: r, epoch: epoch, idleMax: max(empty, 0),
+		retention: r, epoch: epoch, heads: heads,
 		number: floor, removed: floor, channels: make(map[string]*channel),
 	}
 }
@@ -58,53 +53,81 @@ func (ns *Namespace) Renew(epoch string) { ns.epoch = epoch }
 // Number returns the highest offset given so far.
 func (ns *Namespace) Number() uint64 { return ns.number }
 
+// Removed returns the highest offset that forgotten channels had.
+func (ns *Namespace) Removed() uint64 { return ns.removed }
+
 // Head returns the channel's highest offset ever; of a channel no longer known, the
 // highest offset removed from any such channel.
 func (ns *Namespace) Head(name string) uint64 {
 	if c := ns.channels[name]; c != nil {
 		return c.head()
 	}
+	if head, _ := ns.quiet.find(name); head != 0 {
+		return head
+	}
 	return ns.removed
+}
+
+// Version returns the highest version that the channel had; 0 if none is known.
+func (ns *Namespace) Version(name string) uint64 {
+	if c := ns.channels[name]; c != nil {
+		return c.version
+	}
+	_, version := ns.quiet.find(name)
+	return version
 }
 
 // Stale reports whether the channel has this version or a higher one. Version 0 is never
 // stale.
 func (ns *Namespace) Stale(name string, version uint64) bool {
-	c := ns.channels[name]
-	return c != nil && version != 0 && version <= c.version
+	return version != 0 && version <= ns.Version(name)
 }
 
 // Retains reports whether p can be retained at all.
-func (ns *Namespace) Retains(p *maru.Publication) bool { return ns.retention.Retains(Size(p)) }
+func (ns *Namespace) Retains(name string, p *maru.Publication) bool {
+	return ns.retention.Retains(Size(name, p))
+}
 
 // Add adds a publication whose Offset is above Number. It is retained if the limits allow
 // that, and what is then above the limits is removed.
-func (ns *Namespace) Add(name string, p *maru.Publication, version uint64, now time.Duration) {
-	ns.Expire(now)
-	ns.number = p.Offset
-	c := ns.channel(name)
-	c.version = max(c.version, version)
-	if ns.Retains(p) {
-		ns.retain(c, p, now)
-	} else {
-		ns.pass(c, p.Offset)
-	}
+func (ns *Namespace) Add(name string, e Entry, version uint64) {
+	ns.Expire(e.At)
+	ns.number = e.Offset
+	ns.add(name, e, version, !ns.retention.Retains(e.Size))
 }
 
 // Restore is Add for a publication of an earlier process that is read again, in order. prev
 // is the channel's offset before it: what was lost in between will be reported as missing.
-// passed says that p was not retained; what the channel retained is then missing too.
-func (ns *Namespace) Restore(name string, p *maru.Publication, prev, version uint64, passed bool, at time.Duration) {
-	ns.number = max(ns.number, p.Offset)
+// passed says that the publication was not retained; what the channel retained is then
+// missing too.
+func (ns *Namespace) Restore(name string, e Entry, prev, version uint64, passed bool) {
+	ns.number = max(ns.number, e.Offset)
+	c := ns.channel(name)
+	if head := c.head(); head < prev {
+		c.lose(head+1, prev)
+	}
+	ns.add(name, e, version, passed || !ns.retention.Retains(e.Size))
+}
+
+// Know records the head and the version of a channel from an earlier process, after its
+// publications were restored: what lies between them and the head is missing.
+func (ns *Namespace) Know(name string, head, version uint64) {
 	c := ns.channel(name)
 	c.version = max(c.version, version)
-	if c.head() < prev || len(c.kept) == 0 {
-		ns.empty(c, prev)
+	if had := c.head(); had < head && c.kept.len() > 0 {
+		c.lose(had+1, head)
+	} else if c.kept.len() == 0 {
+		c.raise(head)
+		ns.rest(c)
 	}
-	if passed || !ns.Retains(p) {
-		ns.pass(c, p.Offset)
-	} else {
-		ns.retain(c, p, at)
+}
+
+// Lose records that offsets of the channel up to this one, from another one, may be missing.
+func (ns *Namespace) Lose(name string, from, to uint64) {
+	c := ns.channel(name)
+	c.lose(from, to)
+	if c.kept.len() == 0 {
+		ns.rest(c)
 	}
 }
 
@@ -114,124 +137,199 @@ func (ns *Namespace) Lost(offset uint64) {
 	ns.removed = max(ns.removed, offset)
 }
 
+// channel returns the channel's state, which rest or retain must follow.
 func (ns *Namespace) channel(name string) *channel {
 	c := ns.channels[name]
 	if c == nil {
 		// The name may be part of a larger string, for instance of a request.
 		c = &channel{name: strings.Clone(name), removed: ns.removed}
+		if head, version := ns.quiet.take(name); head != 0 {
+			ns.heads.held.Add(-1)
+			c.removed, c.version = head, version
+		}
 		ns.channels[c.name] = c
 	}
 	return c
 }
 
-// retain stores the publication and removes what exceeds the limits. That is never p itself, so
-// c keeps something and stays known.
-func (ns *Namespace) retain(c *channel, p *maru.Publication, now time.Duration) {
-	if c.idle != nil {
-		ns.idle.remove(c.idle)
-		c.idle = nil
+func (ns *Namespace) add(name string, e Entry, version uint64, passed bool) {
+	c := ns.channel(name)
+	c.version = max(c.version, version)
+	if passed {
+		// What the channel retained goes too. Otherwise a subscriber that returns from an
+		// earlier position would receive that and silently miss this publication.
+		ns.empty(c, e.Offset)
+		return
 	}
-	c.kept = append(c.kept, ns.order.push(item{c, p, now}))
-	ns.bytes += Size(p)
-	if len(c.kept) > ns.retention.Publications {
-		ns.remove(c.kept[0])
-	}
-	for ns.bytes > ns.retention.Bytes {
-		ns.remove(ns.order.front())
-	}
+	ns.retain(c, e)
 }
 
-// pass counts a publication that cannot be retained. What the channel retained is removed
-// too. Otherwise a subscriber that returns from an earlier position would receive that and
-// silently miss this publication.
-func (ns *Namespace) pass(c *channel, offset uint64) {
-	ns.empty(c, offset)
-	ns.rest(c)
+// retain stores the publication and removes what exceeds the limits. That is never the
+// publication itself, so c keeps something and stays known.
+func (ns *Namespace) retain(c *channel, e Entry) {
+	c.kept.push(e)
+	ns.order.push(item{c, e.Offset})
+	ns.bytes += e.Size
+	ns.retained++
+	if c.kept.len() > ns.retention.Publications {
+		ns.remove(c)
+	}
+	for ns.bytes > ns.retention.Bytes {
+		ns.remove(ns.oldest())
+	}
+	if ns.order.len() > 2*ns.retained+64 {
+		ns.order.filter(func(i item) bool { return !i.gone() })
+	}
 }
 
 // empty removes what the channel retains: everything up to offset is missing.
 func (ns *Namespace) empty(c *channel, offset uint64) {
-	for len(c.kept) > 0 {
-		ns.drop(c.kept[0])
+	for c.kept.len() > 0 {
+		ns.drop(c)
 	}
-	c.removed = max(c.removed, offset)
+	c.raise(offset)
+	ns.rest(c)
+}
+
+// oldest returns the channel of the oldest retained publication, which is the first of that
+// channel; nil if nothing is retained.
+func (ns *Namespace) oldest() *channel {
+	for ns.order.len() > 0 {
+		if i := ns.order.front(); !i.gone() {
+			return i.channel
+		}
+		ns.order.pop()
+	}
+	return nil
 }
 
 // Expire removes what is too old. Ages rise along the order.
-func (ns *Namespace) Expire(now time.Duration) {
-	for n := ns.order.front(); n != nil && now-n.value.at >= ns.retention.Age; n = ns.order.front() {
-		ns.remove(n)
+func (ns *Namespace) Expire(now time.Duration) { ns.ExpireSome(now, -1) }
+
+// ExpireSome is Expire for at most so many publications; negative: all. It reports whether
+// more are too old.
+func (ns *Namespace) ExpireSome(now time.Duration, most int) (more bool) {
+	for {
+		c := ns.oldest()
+		if c == nil || now-c.kept.front().At < ns.retention.Age {
+			return false
+		}
+		if most == 0 {
+			return true
+		}
+		most--
+		ns.remove(c)
 	}
 }
 
-// remove removes a publication, which is the oldest of its channel.
-func (ns *Namespace) remove(n *node[item]) {
-	c := n.value.channel
-	ns.drop(n)
-	if len(c.kept) == 0 {
+// Expires returns when the oldest publication will be too old, and whether there is one.
+func (ns *Namespace) Expires() (at time.Duration, ok bool) {
+	c := ns.oldest()
+	if c == nil {
+		return 0, false
+	}
+	return c.kept.front().At + ns.retention.Age, true
+}
+
+// Shrink removes the oldest publications until so many bytes are freed, or nothing is
+// retained. It returns how many were.
+func (ns *Namespace) Shrink(bytes int64) (freed int64) {
+	before := ns.bytes
+	for before-ns.bytes < bytes {
+		c := ns.oldest()
+		if c == nil {
+			break
+		}
+		ns.remove(c)
+	}
+	return before - ns.bytes
+}
+
+// remove removes the oldest publication of a channel.
+func (ns *Namespace) remove(c *channel) {
+	ns.drop(c)
+	if c.kept.len() == 0 {
 		ns.rest(c)
 	}
 }
 
-func (ns *Namespace) drop(n *node[item]) {
-	n.value.channel.shift()
-	ns.bytes -= Size(n.value.publication)
-	ns.order.remove(n)
+func (ns *Namespace) drop(c *channel) {
+	ns.bytes -= c.kept.front().Size
+	ns.retained--
+	c.shift()
 }
 
-// rest makes a channel that retains nothing the last of the idle ones, and forgets the
-// first of them if there are too many.
+// rest keeps of a channel that retains nothing its head and its version. If there are too
+// many such channels, the namespace forgets one.
 func (ns *Namespace) rest(c *channel) {
-	if c.idle != nil {
-		ns.idle.remove(c.idle)
+	delete(ns.channels, c.name)
+	if c.head() == 0 {
+		return
 	}
-	c.idle = ns.idle.push(c)
-	if ns.idle.length > ns.idleMax {
-		n := ns.idle.front()
-		delete(ns.channels, n.value.name)
-		ns.removed = max(ns.removed, n.value.removed)
-		ns.idle.remove(n)
+	ns.quiet.add(c.name, c.head(), c.version)
+	if ns.heads.held.Add(1) > ns.heads.max {
+		ns.heads.held.Add(-1)
+		ns.heads.forgotten.Add(1)
+		ns.removed = max(ns.removed, ns.quiet.evict())
 	}
 }
 
 // History answers a query by the rules of maru.Broker, after removing what is too old.
-func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) maru.History {
+// Publications is empty: the entries are valid until the next change of the namespace.
+func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) (maru.History, []Entry) {
 	ns.Expire(now)
 	h := maru.History{Epoch: ns.epoch}
 	last := ns.number // no position of this channel is after it
 	c := ns.channels[name]
-	if c != nil {
+	if c == nil {
+		c = &channel{removed: ns.removed}
+		if head, _ := ns.quiet.find(name); head != 0 {
+			c.removed, last = head, head
+		}
+		h.Head = c.removed
+	} else {
 		h.Head = c.head()
 		last = h.Head
-	} else {
-		c = &channel{removed: ns.removed}
-		h.Head = ns.removed
 	}
 
 	if q.Since == nil {
-		h.Publications = publications(newest(c.kept, q.Limit))
-		return h
+		return h, newest(c.kept.all(), q.Limit)
 	}
-	kept, since := c.kept, q.Since.Offset
-	switch {
-	case q.Since.Epoch != "" && q.Since.Epoch != ns.epoch, since > last:
+	kept, since := c.kept.all(), q.Since.Offset
+	if q.Since.Epoch != "" && q.Since.Epoch != ns.epoch || since > last {
 		h.Gap = &maru.Gap{Reason: maru.GapEpoch}
-	case since < c.removed:
-		// A range of numbers, not two publications: offsets are not consecutive.
-		h.Gap = &maru.Gap{Reason: maru.GapExpired, From: since + 1, To: c.removed}
-	default:
+	} else {
 		kept = c.after(since)
+		// A range of numbers, not two publications: offsets are not consecutive.
+		if from, to := c.missing(since); to != 0 {
+			h.Gap = &maru.Gap{Reason: maru.GapExpired, From: from, To: to}
+		}
 	}
-	h.Publications = publications(first(kept, q.Limit))
-	return h
+	return h, first(kept, q.Limit)
+}
+
+// Publications returns the publications of entries that have them in memory.
+func Publications(entries []Entry) []*maru.Publication {
+	if len(entries) == 0 {
+		return nil
+	}
+	list := make([]*maru.Publication, len(entries))
+	for i := range entries {
+		list[i] = entries[i].Publication
+	}
+	return list
 }
 
 // Clear forgets everything but the number. Only Number may be called afterwards.
 func (ns *Namespace) Clear() {
-	ns.channels, ns.order, ns.idle, ns.bytes = nil, list[item]{}, list[*channel]{}, 0
+	ns.heads.held.Add(int64(-ns.quiet.held))
+	*ns = Namespace{number: ns.number, heads: ns.heads}
 }
 
 // Held returns how much the namespace holds.
 func (ns *Namespace) Held() maru.Held {
-	return maru.Held{Channels: len(ns.channels), Publications: ns.order.length, Bytes: ns.bytes}
+	return maru.Held{
+		Channels: len(ns.channels) + ns.quiet.held, Publications: ns.retained, Bytes: ns.bytes,
+		Memory: ns.bytes + ns.quiet.bytes(),
+	}
 }

@@ -26,14 +26,14 @@ func TestRestore(t *testing.T) {
 			passed  bool
 		}
 		r := maru.Retention{Publications: 3, Age: time.Hour, Bytes: 7*(history.Overhead+100) + 50}
-		before := history.New(r, "e", 0, 1000)
+		before := history.New(r, "e", 0, history.NewHeads(1000))
 		var log []written
 		channels := []string{"a", "b", "c", "d"}
 		for range rapid.IntRange(0, 60).Draw(t, "publications") {
 			c := rapid.SampledFrom(channels).Draw(t, "channel")
 			p := &maru.Publication{Offset: before.Number() + 1, Data: make([]byte, rapid.SampledFrom([]int{0, 100, 4000}).Draw(t, "size"))}
-			w := written{c, p, before.Head(c), uint64(rapid.IntRange(0, 9).Draw(t, "version")), !before.Retains(p)}
-			before.Add(c, p, w.version, 0)
+			w := written{c, p, before.Head(c), uint64(rapid.IntRange(0, 9).Draw(t, "version")), !before.Retains(c, p)}
+			before.Add(c, entry(c, p), w.version)
 			log = append(log, w)
 		}
 		// The log keeps no less than the history: the newest of each channel.
@@ -44,9 +44,9 @@ func TestRestore(t *testing.T) {
 				left = append([]written{log[i]}, left...)
 			}
 		}
-		after := history.New(r, "e", 0, 1000)
+		after := history.New(r, "e", 0, history.NewHeads(1000))
 		for _, w := range left {
-			after.Restore(w.channel, w.p, w.prev, w.version, w.passed, 0)
+			after.Restore(w.channel, entry(w.channel, w.p), w.prev, w.version, w.passed)
 		}
 		if after.Number() != before.Number() {
 			t.Fatalf("number %d, want %d", after.Number(), before.Number())
@@ -54,7 +54,7 @@ func TestRestore(t *testing.T) {
 		for _, c := range channels {
 			for since := uint64(0); since <= before.Number(); since++ {
 				q := maru.HistoryQuery{Since: &maru.Position{Epoch: "e", Offset: since}, Limit: -1}
-				was, is := before.History(c, q, 0), after.History(c, q, 0)
+				was, is := ask(before, c, q), ask(after, c, q)
 				if was.Gap != nil && was.Gap.Reason == maru.GapEpoch {
 					continue // beyond the head
 				}
@@ -90,19 +90,29 @@ func summary(h maru.History) string {
 // Offsets that are lost may have been those of any channel that is not known.
 func TestLost(t *testing.T) {
 	t.Parallel()
-	ns := history.New(maru.Retention{}.WithDefaults(), "e", 0, 10)
-	ns.Restore("a", &maru.Publication{Offset: 9}, 0, 0, false, 0)
+	ns := history.New(maru.Retention{}.WithDefaults(), "e", 0, history.NewHeads(10))
+	ns.Restore("a", entry("a", &maru.Publication{Offset: 9}), 0, 0, false)
 	ns.Lost(7)
 	since := func(offset uint64) maru.HistoryQuery {
 		return maru.HistoryQuery{Since: &maru.Position{Epoch: "e", Offset: offset}, Limit: -1}
 	}
-	if h := ns.History("a", since(3), 0); h.Gap != nil || len(h.Publications) != 1 {
+	if h := ask(ns, "a", since(3)); h.Gap != nil || len(h.Publications) != 1 {
 		t.Errorf("a channel that is known: %s", summary(h))
 	}
-	if h := ns.History("b", since(3), 0); h.Gap == nil || *h.Gap != (maru.Gap{Reason: maru.GapExpired, From: 4, To: 7}) {
+	if h := ask(ns, "b", since(3)); h.Gap == nil || *h.Gap != (maru.Gap{Reason: maru.GapExpired, From: 4, To: 7}) {
 		t.Errorf("one that is not: %s", summary(h))
 	}
-	if h := ns.History("b", since(7), 0); h.Gap != nil {
+	if h := ask(ns, "b", since(7)); h.Gap != nil {
 		t.Errorf("one that is not, from where nothing is missing: %s", summary(h))
 	}
+}
+
+func entry(channel string, p *maru.Publication) history.Entry {
+	return history.Entry{Offset: p.Offset, Size: history.Size(channel, p), Publication: p}
+}
+
+func ask(ns *history.Namespace, channel string, q maru.HistoryQuery) maru.History {
+	h, entries := ns.History(channel, q, 0)
+	h.Publications = history.Publications(entries)
+	return h
 }

@@ -31,9 +31,9 @@ type Joining struct {
 // nil q no history is asked for: the subscription begins at Attach or Queue, and Join does not
 // wait. mode is the result of Channel.Mode.
 //
-// A subscriber with Mode.Latest gets the newest retained publication of each key, whatever its
-// position. Conflated keys are not sent in the order of offsets, so a position does not say
-// which of them were seen. What was skipped was stale, so there is no gap.
+// A subscriber with Mode.Latest gets the newest retained publication of each key, whatever
+// its position. Conflated keys are not sent in the order of offsets, so a position does not
+// say which of them were seen. The skipped publications were stale, so there is no gap.
 //
 // Errors: the broker's and ctx's.
 func (c *Channel) Join(ctx context.Context, mode Mode, q *maru.HistoryQuery) (Joining, error) {
@@ -70,12 +70,12 @@ func (j *Joining) Cancel() {
 	delete(j.channel.queues, j.live)
 }
 
-// Attach subscribes a socket: it sends first, if not nil, then the history, then live
-// publications, without a hole or a duplicate between them. s has the mode of the Joining. A
-// long history is sent in pieces; Attach then waits for the reader, and starts the connection
-// if it is held. If Attach fails, s is not subscribed. Errors: CodeSlow if the reader takes too
-// long, or if more was published meanwhile than a backlog holds; net.ErrClosed if the
-// connection is closed; ctx's.
+// Attach subscribes a socket. It sends first, if not nil, then the history, then live
+// publications, without a hole or a duplicate between them. s has the mode of the Joining.
+// A long history is sent in pieces; Attach then waits for the reader, and starts the
+// connection if it is held. If Attach fails, s is not subscribed. Errors: CodeSlow if the
+// reader takes too long, or if more was published meanwhile than a backlog holds;
+// net.ErrClosed if the connection is closed; ctx's.
 func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) error {
 	c := j.channel
 	replay, err := j.replay(ctx, s, first)
@@ -179,7 +179,7 @@ func piece(ps []*maru.Publication) int {
 	return len(ps)
 }
 
-// add subscribes a socket to what is published from now on. c.mu is held.
+// add subscribes a socket to publications from now on. c.mu is held.
 func (c *Channel) add(s Socket) {
 	c.presence.join(s.User)
 	if s.Mode.MaxHz > 0 {

@@ -44,9 +44,9 @@ type pace struct {
 //
 //	published ─→ waits: the newest of each key ─→ at most hz times a second: group
 //
-// A socket that joins must not receive what waits already: it has that from its history, or it
-// asked for no history. Until the next flush it is a newcomer: of what waits, it receives only
-// what was published after it had joined.
+// A socket that joins must not receive what waits already: it has that from its history, or
+// it asked for no history. Until the next flush it counts as new: of the waiting
+// publications, it receives only those from after it joined.
 type pacer struct {
 	channel   *Channel
 	pace      pace

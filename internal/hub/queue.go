@@ -29,9 +29,10 @@ type Reader struct {
 	Mode   Mode
 }
 
-// Subscribe combines Hub.Channel, Join and Joining.Queue, with a share in the channel of its
-// own. It returns the history that q asks for, and a Queue with what follows. A gap is part of
-// the history; the caller decides about it. Errors: the broker's and ctx's.
+// Subscribe combines Hub.Channel, Join and Joining.Queue, with a share in the channel of
+// its own. It returns the history that q asks for, and a Queue with the publications after
+// it. A gap is part of the history; the caller decides about it. Errors: the broker's and
+// ctx's.
 func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.HistoryQuery) (*Queue, maru.History, error) {
 	c := h.Channel(channel)
 	r.Mode = c.Mode(r.Mode)

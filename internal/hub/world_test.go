@@ -139,7 +139,7 @@ var forms = []hub.Form{
 	},
 }
 
-// join subscribes a socket to what is published from now on.
+// join subscribes a socket to publications from now on.
 func join(c *hub.Channel, s hub.Socket) {
 	j, _ := c.Join(context.Background(), s.Mode, nil) // without a history it cannot fail
 	if err := j.Attach(context.Background(), s, nil); err != nil {

@@ -9,51 +9,54 @@ import (
 	"time"
 )
 
-// Handshaker is how loops receive connections that still have to say what they
-// want, in HTTP/1.1.
+// Handshaker is how loops receive new connections, whose first bytes are a request in
+// HTTP/1.1.
 type Handshaker struct {
-	// MaxHeaderBytes bounds what is collected of a first request; with more, or
-	// with anything but a GET, the connection is passed on as it is.
+	// MaxHeaderBytes bounds the first header block. A connection with a longer one, or with
+	// a method other than GET, goes to Other.
 	MaxHeaderBytes int
-	// HeaderTimeout is for a first header block to arrive. Later the connection is
-	// closed.
+	// HeaderTimeout is the time for the first header block to arrive; then the connection
+	// is closed.
 	HeaderTimeout time.Duration
-	// Upgrade is given a connection whose first header block is complete, and reports
-	// whether it takes it: with false the connection is passed on. It runs on the
-	// connection's loop and must not block; what may, it does in a goroutine, while the
-	// connection waits.
+	// Upgrade receives a connection whose first header block is complete, and reports
+	// whether it takes it. With false the connection goes to Other. It runs on the
+	// connection's loop and must not block. Work that may block runs in a goroutine, while
+	// the connection waits.
 	Upgrade func(*Accepted) bool
-	// Other is given, in a goroutine of its own, every other connection and what
-	// was read of it.
+	// Other receives every other connection, with the bytes that were read of it, in a
+	// goroutine of its own.
 	Other func(nc net.Conn, read []byte)
-	// Failed is called when accepting has to pause, once until every waiting connection
-	// is accepted; and when a connection is lost because it could not be watched or
-	// passed on, once until one could.
+	// Failed is called when accepting has to pause, once until every waiting connection is
+	// accepted. It is also called when a connection is lost because it could not be watched
+	// or passed to Other, once until one succeeds.
 	Failed func(err error)
 }
 
-// Accepted is a connection with a loop whose first header block has come. For one that
-// Upgrade takes, one of Engine.Open, with Accepted.NetConn's answer, and Refuse follows.
+// Accepted is a connection of a loop whose first header block has arrived. If Upgrade takes
+// it, the caller then calls Engine.Open with the result of Accepted.NetConn, or Refuse.
 type Accepted struct {
 	Head   []byte         // the header block with its blank line; valid only during Upgrade
-	Behind []byte         // what has come after it, likewise
+	Behind []byte         // the bytes after it, likewise
 	Remote netip.AddrPort //
 	Local  net.Addr       // of the listener
+	// Gone, if Upgrade sets it, is called on the loop when the peer ends its side before the
+	// connection is opened or refused. It may be called more than once, and must not wait.
+	Gone func()
 
 	conn Conn
 	fd   int
 }
 
-// Refuse writes an answer and closes the connection once the peer has it.
+// Refuse writes a response and closes the connection once the peer has it.
 func (a *Accepted) Refuse(answer []byte) {
 	e := a.conn.loop.engine
-	e.live.Add(1) // it ends like any other
+	e.live.Add(1) // it ends as other connections do
 	if !a.conn.loop.inbox.post(command{do: doRefuse, conn: a.conn.id, payload: httpAnswer(answer)}) {
 		e.live.Add(-1)
 	}
 }
 
-// upgrade makes a WebSocket of it, on the loop and in the slot that it has.
+// upgrade makes it a WebSocket, on its loop and in its slot.
 func (a *Accepted) upgrade(buffered []byte, p Params, build func(Conn) Handler) Conn {
 	l := a.conn.loop
 	l.slab.slot(a.conn.id).form.Store(p.form())
@@ -62,8 +65,8 @@ func (a *Accepted) upgrade(buffered []byte, p Params, build func(Conn) Handler) 
 	return a.conn
 }
 
-// NetConn stands for the connection where a net.Conn is handed on, to
-// Engine.Open in the end. It cannot be read or written.
+// NetConn stands for the connection where callers pass a net.Conn on to Engine.Open. It
+// cannot be read or written.
 func (a *Accepted) NetConn() net.Conn { return acceptedConn{a} }
 
 type acceptedConn struct{ *Accepted }
@@ -90,12 +93,12 @@ type listening struct {
 	timeout     uint32 // HeaderTimeout in ticks
 
 	paused uint32 // tick at which accepting is tried again; 0: it is not paused
-	short  bool   // it was paused since this loop last took all that waited
+	short  bool   // it has paused since this loop last emptied the accept queue
 }
 
 // accepting is a loop's part in listeners.
 type accepting struct {
-	listeners []*listening // by number; nil: not any more
+	listeners []*listening // by number; nil: removed
 }
 
 // add returns the listener's number.
@@ -132,8 +135,8 @@ type handshaking struct {
 	waiting, lost failure
 }
 
-// failure is something that goes wrong again and again. It is reported once until it
-// goes well.
+// failure is an operation that can fail repeatedly. Its failure is reported once until it
+// succeeds.
 type failure struct{ reported atomic.Bool }
 
 func (f *failure) report(err error, failed func(error)) {
@@ -151,8 +154,8 @@ type acceptedSocket struct {
 	listening *listening
 }
 
-// await lets a connection in. Of what it has said already the poller tells; the caller
-// may read it before.
+// await adds a connection and waits for its request. If bytes have arrived already the
+// poller reports them; the caller may read them earlier.
 func (l *Loop) await(a acceptedSocket) connID {
 	c, n := l.slab.allocate(l), a.listening
 	s := l.slab.slot(c.id)
@@ -167,17 +170,19 @@ func (l *Loop) await(a acceptedSocket) connID {
 	return c.id
 }
 
-// awaiting is where a connection waits for its first header block, in the side of
-// its slot.
+// awaiting is the state of a connection before its first header block is complete, in the
+// side of its slot.
 type awaiting struct {
 	listening *listening
 	remote    netip.AddrPort
 	head      []byte
-	deciding  bool // the header block is complete and with Upgrade
+	deciding  bool   // the header block is complete and with Upgrade
+	gone      func() // called if the peer goes meanwhile; nil: nothing
 }
 
-// headEnd is the length of the header block with its blank line, 0 while it is
-// not complete. Before from is no end. net/http takes bare LF as well (RFC 9112 §2.2).
+// headEnd is the length of the header block with its blank line, 0 while it is not
+// complete. The block does not end before from. net/http also takes bare LF (RFC 9112
+// §2.2).
 func headEnd(b []byte, from int) int {
 	for i := from; ; {
 		n := bytes.IndexByte(b[i:], '\n')
@@ -194,15 +199,14 @@ func headEnd(b []byte, from int) int {
 	}
 }
 
-// mayBecomeGet reports whether what has come so far can be the beginning of a
-// GET.
+// mayBecomeGet reports whether the bytes so far can be the beginning of a GET.
 func mayBecomeGet(b []byte) bool {
 	const get = "GET "
 	n := min(len(b), len(get))
 	return string(b[:n]) == get[:n]
 }
 
-// readRequest takes more of a first request in.
+// readRequest takes more bytes of a first request.
 func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 	awaiting := &l.slab.ref(id).side.awaiting
 	handshaking := awaiting.listening.handshaking
@@ -231,11 +235,24 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 		a := &Accepted{Head: head[:end], Behind: head[end:], Remote: awaiting.remote, Local: awaiting.listening.local, conn: Conn{l, id}, fd: int(s.fd)}
 		if !handshaking.Upgrade(a) {
 			l.passOn(id, s, head)
+		} else {
+			awaiting.gone = a.Gone
 		}
 	}
 }
 
-// passOn lets go of the connection: it becomes a net.Conn.
+// goneWhileDeciding calls Accepted.Gone if Upgrade is still deciding: the peer has ended its side.
+func (l *Loop) goneWhileDeciding(id connID) {
+	s := l.slab.slot(id)
+	if !s.alive(id) || s.state&phaseAwaiting == 0 {
+		return
+	}
+	if side := l.slab.ref(id).side; side != nil && side.awaiting.gone != nil {
+		side.awaiting.gone()
+	}
+}
+
+// passOn gives the connection to Handshaker.Other, as a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	handshaking, fd := l.slab.ref(id).side.awaiting.listening.handshaking, int(s.fd)
 	read = bytes.Clone(read)
@@ -267,8 +284,8 @@ func (l *Loop) closeAwaiting(id connID, s *slot) {
 	l.slab.release(id.index())
 }
 
-// refuse writes an HTTP answer instead of a close frame, and then ends the
-// connection as one that has failed.
+// refuse writes an HTTP response in place of a close frame, and then ends the connection as
+// a failed one.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
 	s.state = phaseConnected | s.state&(inUnread|inListed)
 	l.slab.ref(id).side.awaiting = awaiting{}
@@ -283,7 +300,7 @@ func (l *Loop) refuse(id connID, s *slot, answer []byte) {
 // checkAwaiting closes a connection whose first request takes too long.
 func (l *Loop) checkAwaiting(id connID, s *slot, awaiting *awaiting) {
 	if awaiting.deciding {
-		return // the decision has bounds of its own
+		return // the decision has timeouts of its own
 	}
 	if waited, timeout := l.clock.now-s.seen, awaiting.listening.timeout; waited < timeout {
 		l.lookAt(id, timeout-waited)

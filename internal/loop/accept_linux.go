@@ -12,16 +12,16 @@ import (
 // acceptBatch is how many connections a loop accepts in one turn.
 const acceptBatch = 64
 
-// deferAccept is for how many seconds the kernel keeps a connection to itself that has not
-// spoken (TCP_DEFER_ACCEPT, tcp(7)). One that speaks first, as all clients of HTTP do, is then
-// accepted with its request, and read at once: the loop is woken twice for it,
-// not three times. One second is the least. A connection that is silent for longer is
-// accepted as if this option were not set.
+// deferAccept is for how many seconds the kernel holds back a connection without input
+// (TCP_DEFER_ACCEPT, tcp(7)). A client that sends first, as all HTTP clients do, is then
+// accepted with its request, and read at once. So the loop wakes twice for it, not three
+// times. One second is the least. A connection that is silent for longer is accepted as
+// without this option.
 const deferAccept = 1
 
-// Receive lets the loops accept from l, all from the same queue. ok is false if
-// they cannot, l being no plain TCP or Unix listener: then nothing has happened.
-// stop ends it; l itself stays open until its owner closes it.
+// Receive lets the loops accept from l, all from the same queue. ok is false if l is no
+// plain TCP or Unix listener: then nothing has happened. stop ends the accepting; l itself
+// stays open until its owner closes it.
 func (e *Engine) Receive(l net.Listener, r Handshaker) (stop func(), ok bool) {
 	switch l.(type) {
 	case *net.TCPListener, *net.UnixListener:
@@ -56,7 +56,7 @@ func (e *Engine) Receive(l net.Listener, r Handshaker) (stop func(), ok bool) {
 		}
 	}
 	if _, tcp := l.(*net.TCPListener); tcp {
-		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // inherited by what is accepted, tcp(7)
+		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // accepted sockets inherit it, tcp(7)
 		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept)
 	}
@@ -71,14 +71,15 @@ func (e *Engine) Receive(l net.Listener, r Handshaker) (stop func(), ok bool) {
 	return func() {
 		for i, loop := range e.loops {
 			if !loop.inbox.post(command{do: doUnlisten, payload: descriptor(fds[i])}) {
-				continue // the loop has ended, and closed it
+				continue // the loop has ended, and has closed it
 			}
 		}
 	}, true
 }
 
-// listen adds a listener. Of the loops that wait, one is woken for a connection
-// (EPOLLEXCLUSIVE); level-triggered, so that one that is busy is helped out.
+// listen adds a listener. One of the waiting loops wakes for each connection
+// (EPOLLEXCLUSIVE). Events are level-triggered, so that another loop accepts when one is
+// busy.
 func (l *Loop) listen(n *listening) {
 	if err := l.poll.(*epoll).listen(n.fd, l.accept.add(n)); err != nil {
 		n.handshaking.Failed(err)
@@ -87,12 +88,12 @@ func (l *Loop) listen(n *listening) {
 
 func (l *Loop) unlisten(fd int) {
 	if l.accept.remove(fd) {
-		l.poll.remove(fd) // closing does not, while others have the listener
+		l.poll.remove(fd) // closing does not remove it while other loops have the listener
 		unix.Close(fd)
 	}
 }
 
-// acceptable takes what waits at a listener.
+// acceptable accepts the connections that wait at a listener.
 func (l *Loop) acceptable(number int) {
 	n := l.accept.listeners[number]
 	if n == nil || n.paused != 0 {
@@ -100,7 +101,7 @@ func (l *Loop) acceptable(number int) {
 	}
 	for range acceptBatch {
 		if l.accept.listeners[number] != n {
-			return // what it was asked in between: see obeyPosted
+			return // a handler has removed it in between: see obeyPosted
 		}
 		fd, from, err := acceptSocket(n.fd)
 		switch {
@@ -108,7 +109,7 @@ func (l *Loop) acceptable(number int) {
 			l.assign(acceptedSocket{fd: fd, remote: from, listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
-			if n.short { // another loop that was not may be late to say so, when the next shortage has begun
+			if n.short { // a loop that never paused could end the report late, in the next shortage
 				n.short = false
 				n.handshaking.waiting.over()
 			}
@@ -122,7 +123,7 @@ func (l *Loop) acceptable(number int) {
 	}
 }
 
-// resumeListeners tries again where accepting is paused.
+// resumeListeners tries again at listeners where accepting is paused.
 func (l *Loop) resumeListeners() {
 	for i, n := range l.accept.listeners {
 		if n != nil && n.paused != 0 && l.clock.reached(n.paused) {
@@ -134,13 +135,13 @@ func (l *Loop) resumeListeners() {
 	}
 }
 
-// assign gives connections to the loops in turn. Which of them accepts is chance,
-// and mostly the same one.
+// assign gives connections to the loops in turn: by chance, mostly the same loop accepts
+// them.
 func (l *Loop) assign(a acceptedSocket) {
 	e := l.engine
 	to := e.loops[e.turn.Add(1)%uint32(len(e.loops))]
 	if to == l {
-		l.readable(l.await(a), false) // most have spoken, see deferAccept
+		l.readable(l.await(a), false) // most have sent their request, see deferAccept
 		return
 	}
 	posted := a // only this one goes to the heap
@@ -149,9 +150,9 @@ func (l *Loop) assign(a acceptedSocket) {
 	}
 }
 
-// netConn makes a net.Conn of a socket, which it takes.
+// netConn makes a net.Conn of a socket, and takes ownership of the descriptor.
 func netConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "socket")
-	defer f.Close() // FileConn duplicates
+	defer f.Close() // FileConn duplicates the descriptor
 	return net.FileConn(f)
 }

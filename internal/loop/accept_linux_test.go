@@ -13,7 +13,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Whichever loop accepts, all get as many connections.
+// Every loop gets the same number of connections, whichever loop accepts.
 func TestConnectionsAreSpread(t *testing.T) {
 	t.Parallel()
 	const loops, connections = 3, 300
@@ -53,8 +53,8 @@ func TestConnectionsAreSpread(t *testing.T) {
 	}
 }
 
-// Who says nothing for a while is kept by the kernel, then let in, and served as soon as it
-// does.
+// The kernel holds back a silent connection for a while; then it is accepted, and served
+// after its first bytes.
 func TestSilentIsServed(t *testing.T) {
 	t.Parallel()
 	e := loop.New(loop.Options{Loops: 1})
@@ -93,8 +93,8 @@ func TestSilentIsServed(t *testing.T) {
 	}
 }
 
-// Go's listeners speak Multipath TCP where the kernel does, whose sockets are others
-// (RFC 8684): they too are read and written to the end.
+// Go's listeners use Multipath TCP where the kernel has it (RFC 8684). Its sockets differ,
+// and they too are read and written to the end.
 func TestMultipath(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Loops: 1, BacklogBytes: 1 << 30, SendBytes: 1 << 30}}
@@ -151,8 +151,8 @@ func TestMultipath(t *testing.T) {
 	ears.wantEnd(t, 1006, "", true)
 }
 
-// A loop that is asked to accept no more while it accepts has no listener any more: it
-// is not tried again, and nothing is said about it.
+// A loop whose listener is removed while it accepts does not use it again, and reports no
+// failure.
 func TestEndWhileAccepting(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, unix: true, options: loop.Options{Loops: 1}}

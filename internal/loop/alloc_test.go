@@ -9,8 +9,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// A publication costs a few allocations, however many get it. Not parallel: it
-// counts those of the process.
+// A publication costs a few allocations, with any number of receivers. Not parallel: it
+// counts allocations of the process.
 func TestFanoutAllocations(t *testing.T) {
 	for name, deflate := range map[string]uint8{"plain": 0, "deflated": 15} {
 		t.Run(name, func(t *testing.T) {
@@ -21,7 +21,7 @@ func TestFanoutAllocations(t *testing.T) {
 				for range members {
 					c, _, p := r.conn(loop.Params{Compression: frame.Compression{DeflateBits: deflate}})
 					g.Add(c)
-					other.Add(c) // which has nothing to say
+					other.Add(c) // which has no messages
 					peers = append(peers, p)
 				}
 				payload := []byte("a quote: 123.45, a quote: 123.45, a quote: 123.45")
@@ -35,7 +35,7 @@ func TestFanoutAllocations(t *testing.T) {
 					}
 				}
 				for range 10 {
-					publish() // until the buffers have their size
+					publish() // until the buffers have grown
 				}
 				if n := testing.AllocsPerRun(100, publish); n > 10 {
 					t.Errorf("%v allocations for a publication to %d", n, members)

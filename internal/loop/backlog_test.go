@@ -14,9 +14,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// A peer that does not read is closed with 1013 once its backlog is beyond its
-// bounds. When it reads at last it finds whole messages in their order, the
-// close frame, and the end.
+// A peer that does not read is closed with 1013 once its backlog exceeds a limit. When it
+// reads later it gets whole messages in order, the close frame, and the end.
 func TestSlowPeer(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -31,7 +30,9 @@ func TestSlowPeer(t *testing.T) {
 			t.Run(name+" by "+by, func(t *testing.T) {
 				everyDriver(t, func(t *testing.T, r *rig) {
 					r.options.BacklogBytes, r.options.BacklogMessages = test.options.BacklogBytes, test.options.BacklogMessages
+					r.narrow = true // so that it is slow after few messages
 					c, ears, peer := r.conn(loop.Params{})
+					r.narrow = false
 					other, _, otherPeer := r.conn(loop.Params{})
 					g, all := r.engine.NewGroup(), r.engine.NewGroup()
 					g.Add(c)
@@ -86,7 +87,7 @@ func TestSlowPeer(t *testing.T) {
 	}
 }
 
-// A replay may be longer than the backlog's bounds; what follows it may not.
+// A replay may exceed the backlog's limits; messages after it may not.
 func TestReplayLiftsTheBounds(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -135,7 +136,7 @@ func TestHeldIsNotSlow(t *testing.T) {
 		for range 100 {
 			c.Send(text("x"))
 		}
-		r.conn(loop.Params{}) // connections are dealt out in turn: the next is on the same loop
+		r.conn(loop.Params{}) // connections go to the loops in turn: the next is on the same loop
 		turned, _, turnedPeer := r.conn(loop.Params{})
 		for range 3 {
 			turned.Send(text("a turn"))
@@ -152,7 +153,7 @@ func TestHeldIsNotSlow(t *testing.T) {
 	})
 }
 
-// What one connection is sent and has not been written is bounded at once.
+// The bytes posted to one connection and not yet written are bounded at once.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -185,8 +186,8 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// Drain waits for what was posted before it, not for what comes later, and for
-// no longer than there is a connection.
+// Drain waits for messages posted before it, not for later ones, and ends with the
+// connection.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -224,7 +225,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// Nobody is left waiting by an engine that ends.
+// When an engine ends, no goroutine is left waiting.
 func TestDrainAndShutdown(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -246,11 +247,12 @@ func TestDrainAndShutdown(t *testing.T) {
 	})
 }
 
-// While memory is short less may wait: who has more is let go at once, without
-// another message, who has less stays; and afterwards as much may wait as before.
+// While memory is short the limits are smaller: a connection above them is closed at once,
+// without another message; the others stay. Afterwards the usual limits hold.
 func TestTighten(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Loops: 2, BacklogBytes: 64 << 20, SendBytes: 256 << 20, BacklogMessages: 1 << 20}}
+	r.options.CloseTimeout = time.Millisecond // the slow peer does not read
 	r.start()
 	slow, slowEars, _ := r.conn(loop.Params{})
 	less, _, lessPeer := r.conn(loop.Params{})

@@ -1,26 +1,27 @@
 package loop
 
-// ringSends is how many sockets one call sends to, at most: enough to pay, and little enough
-// that a stop of the world, which waits for the call, is not seen (0.3 ms).
+// ringSends is how many sockets one call sends to, at most. A stop of the world waits for
+// the call, which takes at most 0.3 ms with this number.
 const ringSends = 64
 
-// ringLeast is to how many, or from how many, it pays.
+// ringLeast is the least number of sockets for which a call of the ring is faster.
 const ringLeast = 8
 
-// batchReads is how many connections of a batch are read in a row, before what their handlers
-// have posted is taken: enough for what that needs to stay in the processor's caches, and
-// so few that their own memory does, too.
+// batchReads is how many connections of a batch are read before the commands of their
+// handlers are obeyed. It is large enough that the code of each step stays in the
+// processor's caches, and small enough that the connections' memory does.
 const batchReads = 16
 
-// listed is a member whose block is prepared in the loop's ring, or a connection whose
-// queue's next bytes are.
+// listed is a member whose block is prepared in the loop's ring, or a connection with the
+// next bytes of its queue prepared there.
 type listed struct {
 	conn  connID
 	block block
 }
 
-// writeListed sends what is listed and tells of each what the socket has taken. Nothing may
-// come to the connections in between.
+// writeListed sends all listed bytes, and calls written for each connection with the number
+// that its socket has taken. Nothing may happen to the connections between listing and
+// writing.
 func (l *Loop) writeListed(sent func(c *listed, s *slot, n int, err error) outcome) {
 	if l.out.ring == nil || l.out.ring.n == 0 {
 		return

@@ -13,19 +13,19 @@ import (
 //	                                                 │ posts
 //	         one call writes to them all ←─ obeyBatch: commands ←──┘
 //
-// Between readAhead and obeyBatch no command is obeyed: nothing happens to a connection whose
-// bytes have been read and not yet been looked at.
+// Between readAhead and obeyBatch no command is obeyed: nothing happens to a connection
+// whose bytes have been read and not yet processed.
 
-// aheadBytes is how much of a connection is then read; a connection with more is read again
-// in the next turn, alone.
+// aheadBytes is how many bytes of a connection are then read. A connection with more is
+// read again in the next turn, alone.
 const aheadBytes = readBytes / batchReads
 
 // notRead is the result of a connection that was not read ahead.
 const notRead = math.MinInt32
 
-// ahead is what was read of a group of events, by their places.
+// ahead has the bytes that were read for a group of events, by their places.
 type ahead struct {
-	some    bool // anything at all
+	some    bool // at least one connection was read
 	results [batchReads]int32
 	bytes   []byte // aheadBytes for each
 }
@@ -36,8 +36,8 @@ func (a *ahead) at(i int) []byte {
 	return a.bytes[i*aheadBytes : (i+1)*aheadBytes : (i+1)*aheadBytes]
 }
 
-// readAhead reads those connections of a batch that only have input. One that is new, that
-// ends, that is under TLS or that is not to be read is handled in its turn.
+// readAhead reads those connections of a batch that only have input. A connection that is
+// new, ending, paused or under TLS is handled in its turn.
 func (l *Loop) readAhead(events []unix.EpollEvent) {
 	l.in.ahead.some = false
 	if l.out.ring == nil {
@@ -58,7 +58,7 @@ func (l *Loop) readAhead(events []unix.EpollEvent) {
 		}
 	}
 	n := l.out.ring.n
-	if n < ringLeast { // each is read in its turn, and answered while it is in the caches
+	if n < ringLeast { // each is read in its turn, and written to while it is in the caches
 		l.out.ring.forget()
 		return
 	}
@@ -72,7 +72,7 @@ func (l *Loop) readAhead(events []unix.EpollEvent) {
 	}
 }
 
-// wasRead takes in what was read ahead.
+// wasRead processes the bytes that were read ahead.
 func (l *Loop) wasRead(id connID, s *slot, i int) {
 	n, err := asResult(l.in.ahead.results[i])
 	if n == aheadBytes {

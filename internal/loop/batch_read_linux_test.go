@@ -15,7 +15,7 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// busy answers each message, and remembers how much at most the inbox held.
+// busy answers each message, and records the largest size of the inbox.
 type busy struct {
 	deaf
 	conn Conn
@@ -27,13 +27,13 @@ func (b busy) Message(op frame.Opcode, data []byte) {
 	*b.most = max(*b.most, b.conn.loop.inbox.bytes.Load())
 }
 
-// What the handlers of a batch post is taken for several of them together, and before it
-// is much: what each has said beyond a first piece is read in its own turn.
+// The commands of a batch's handlers are obeyed for several of them together, and before
+// there are many: input beyond a first piece is read in a later turn.
 func TestBatchIsObeyedTogether(t *testing.T) {
 	t.Parallel()
 	const members = 4 * batchReads
 	for name, test := range map[string]struct {
-		messages int // that each sends at once
+		messages int // that each client sends at once
 		least    int // of them that the inbox holds at most
 		most     int
 	}{
@@ -77,15 +77,15 @@ func TestBatchIsObeyedTogether(t *testing.T) {
 	}
 }
 
-// notes is what a handler was told.
-type notes struct{ told []string }
+// notes has the events of a handler.
+type notes struct{ events []string }
 
-func (n *notes) Message(_ frame.Opcode, data []byte) { n.told = append(n.told, string(data)) }
-func (n *notes) Closed(code int, _ string, _ error)  { n.told = append(n.told, fmt.Sprint(code)) }
+func (n *notes) Message(_ frame.Opcode, data []byte) { n.events = append(n.events, string(data)) }
+func (n *notes) Closed(code int, _ string, _ error)  { n.events = append(n.events, fmt.Sprint(code)) }
 
-// Whatever happens between the poller's telling of a batch and its being read: each is
-// told all that its peer said, once and in order, and the end after it. Without a ring, or
-// where it fails just then, likewise.
+// Something happens to a connection after the poller's report and before the read. Its
+// handler still gets all messages, once and in order, and then the end. This holds also
+// without a ring, or when it fails just then.
 func TestBatchInTheMeantime(t *testing.T) {
 	t.Parallel()
 	const members = 3*batchReads + 1
@@ -116,7 +116,7 @@ func TestBatchInTheMeantime(t *testing.T) {
 			if l.out.ring == nil {
 				t.Skip("this system has no io_uring for us: they are read one by one")
 			}
-			var told []*notes
+			var all []*notes
 			var peers []net.Conn
 			for range members {
 				near, far := sockets(t)
@@ -124,7 +124,7 @@ func TestBatchInTheMeantime(t *testing.T) {
 				s.live.Add(1)
 				n := new(notes)
 				l.opened(c.id, &opening{fd: near, handler: n})
-				told, peers = append(told, n), append(peers, far)
+				all, peers = append(all, n), append(peers, far)
 			}
 			s.Settle(t)
 			for _, far := range peers {
@@ -137,9 +137,9 @@ func TestBatchInTheMeantime(t *testing.T) {
 			before(l)
 			s.poll.serve(l, n)
 			s.Settle(t)
-			for i, n := range told {
-				if want := whats[i%len(whats)].want; !slices.Equal(n.told, want) {
-					t.Errorf("member %d was told %.60q, want %.60q", i, n.told, want)
+			for i, n := range all {
+				if want := whats[i%len(whats)].want; !slices.Equal(n.events, want) {
+					t.Errorf("member %d: got %.60q, want %.60q", i, n.events, want)
 				}
 			}
 		})

@@ -51,8 +51,9 @@ func gathering(b *testing.B, o loop.Options) (e *loop.Engine, g *loop.Group, url
 	return e, g, "ws://" + l.Addr().String() + "/"
 }
 
-// BenchmarkFanout appends to a group of so many, one message at a time or 16 on
-// the way, with io_uring and without. The clients are another process; the CPU is this one's alone.
+// BenchmarkFanout appends to a group of so many, one message at a time or 16 in flight,
+// with io_uring and without. The clients are another process; the CPU is this process's
+// alone.
 func BenchmarkFanout(b *testing.B) {
 	for _, members := range []int{1000, 5000} {
 		for _, variant := range []struct {
@@ -87,8 +88,8 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-// BenchmarkIdleMemory opens as many connections as the limit on files lets, at
-// most 19,000, and says what each adds to the process's resident memory.
+// BenchmarkIdleMemory opens as many connections as the limit on files allows, at most
+// 19,000. It reports how much each adds to the process's resident memory.
 func BenchmarkIdleMemory(b *testing.B) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -96,7 +97,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 	}
 	connections := min(19000, int(limit.Cur)-500)
 	_, _, url := gathering(b, loop.Options{})
-	swarm.Start(b, url, 100) // what is there once, however many come
+	swarm.Start(b, url, 100) // memory that does not grow with the connections
 	for b.Loop() {
 		before := swarm.Resident(b)
 		swarm.Start(b, url, connections)

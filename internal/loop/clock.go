@@ -7,9 +7,9 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// clock is the engine's coarse time: ticks since its start. A connection stores
-// a tick when it reads; nothing is armed or moved for it (engine's measurements:
-// a timer each costs 138 bytes and 44 ns a reset, a scan of 1M ticks 0.6 ms).
+// clock is the engine's coarse time: ticks since its start. A connection stores a tick when
+// it reads, and needs no timer. Measured: a timer costs 138 bytes and 44 ns for each reset;
+// a scan of one million ticks takes 0.6 ms.
 type clock struct {
 	ticks atomic.Uint32
 	every time.Duration
@@ -43,7 +43,7 @@ func (c *clock) pace(d time.Duration) uint32 { return max(c.in(d)-1, 1) }
 
 func (c *clock) now() uint32 { return c.ticks.Load() }
 
-// run ticks and wakes the loops, which may have something to look at.
+// run ticks and wakes the loops, which may have connections to look at.
 func (c *clock) run(stop <-chan struct{}, loops []*Loop) {
 	t := time.NewTicker(c.every)
 	defer t.Stop()
@@ -60,21 +60,21 @@ func (c *clock) run(stop <-chan struct{}, loops []*Loop) {
 	}
 }
 
-// mostTicks is how many ticks may pass for a loop from one turn to the next: a
-// quarter of the shortest of the options' times, see newClock.
+// mostTicks is how many ticks may pass for a loop from one turn to the next: a quarter of
+// the shortest time in the options, see newClock.
 const mostTicks = 4
 
-// schedule is a loop's own time, in ticks, and how far its scan of it has come.
+// schedule is a loop's own time, in ticks, and the progress of its scan.
 type schedule struct {
-	now     uint32 // ticks that this loop has lived through: see tick
+	now     uint32 // ticks while this loop was turning: see tick
 	ticked  uint32 // the engine's tick at the last turn
 	scanned uint32 // tick of the last scan
-	scanAt  int    // the slot at which it goes on; 0: it is done
+	scanAt  int    // the slot at which the scan continues; 0: it is done
 
 	heartbeats map[uint32]*heartbeat // by slot, of connections that have a pace of their own
 }
 
-// heartbeat is the pace of one connection, and when it had the last.
+// heartbeat is the pace of one connection, and the tick of its last heartbeat.
 type heartbeat struct{ every, last uint32 }
 
 // setHeartbeat gives a connection a pace of its own, which it returns.
@@ -86,10 +86,10 @@ func (c *schedule) setHeartbeat(id connID, every uint32) uint32 {
 	return every
 }
 
-// tick takes the loop's time on to the engine's. A loop that stood still, because a
-// callback held it up or the machine did, has read nothing and written nothing meanwhile:
-// that time is nobody's silence and nobody's slowness. When the whole process stands
-// still its ticker drops ticks, to the same effect.
+// tick advances the loop's time to the engine's. While a callback or the machine blocks a
+// loop, it reads and writes nothing. So this time does not count as a peer's silence or
+// slowness. When the whole process stands still its ticker drops ticks, with the same
+// effect.
 func (c *schedule) tick(engine uint32) {
 	passed := engine - c.ticked
 	c.ticked += passed
@@ -99,11 +99,11 @@ func (c *schedule) tick(engine uint32) {
 // scanning reports whether the scan of this tick has connections left to look at.
 func (c *schedule) scanning() bool { return c.scanAt != 0 }
 
-// reached reports whether a tick has come.
+// reached reports whether a tick is due.
 func (c *schedule) reached(tick uint32) bool { return int32(c.now-tick) >= 0 }
 
-// lookAt asks for a look at the connection after so many ticks, unless an
-// earlier one is due. 0 ticks asks for none.
+// lookAt schedules a check of the connection after so many ticks, unless an earlier one is
+// due. 0 ticks schedules none.
 func (l *Loop) lookAt(id connID, ticks uint32) {
 	if ticks == 0 {
 		return
@@ -115,14 +115,14 @@ func (l *Loop) lookAt(id connID, ticks uint32) {
 	}
 }
 
-// mostLooks is how many connections a turn looks at, to each of which it may send a
-// ping: those who came at once, after a restart, are all due at once, and what there is
-// to publish or to read is not to wait for all of them. It is twice as many with each
-// tick that the scan lasts, so that turns that are long themselves come to its end.
+// mostLooks is how many connections a turn checks, and possibly pings. Connections that
+// were opened together, after a restart, are all due together, and publishing and reading
+// must not wait for all of them. The number doubles with each tick that the scan lasts, so
+// that it ends even when turns are long.
 const mostLooks = 64
 
-// scan looks at every connection whose look is due, once a tick: at the first of them
-// in this turn, at others in the turns that follow.
+// scan checks every connection that is due, once a tick: the first of them in this turn,
+// the others in the next turns.
 func (l *Loop) scan() {
 	if !l.clock.scanning() {
 		if l.clock.now == l.clock.scanned {
@@ -157,9 +157,9 @@ func (l *Loop) scan() {
 
 var pingMessage = NewMessage(frame.Ping, nil)
 
-// checkTime is where time does something to a connection: the end of a close that
-// takes too long, of a backlog that is too old, of a peer that is silent after a
-// ping; and a ping after a silence.
+// checkTime is where time acts on a connection. It ends a close that takes too long, a
+// backlog that is too old, and a peer that is silent after a ping; and it pings after a
+// silence.
 func (l *Loop) checkTime(id connID, s *slot) {
 	c := l.engine.clock
 	if s.state&phaseAwaiting != 0 {
@@ -169,7 +169,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 	if s.state&phaseCloseSent != 0 {
 		limit := c.closing
 		if s.state&(outQueued|phaseFailed) == outQueued {
-			limit = max(limit, c.backlog) // what was sent before the close is still leaving
+			limit = max(limit, c.backlog) // messages from before the close are still being written
 		}
 		if waited := l.clock.now - s.pinged; waited < limit {
 			l.lookAt(id, limit-waited)
@@ -188,7 +188,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 			return
 		}
 		if !s.framing().heartbeats {
-			s.pinged = l.clock.now // a ping may wait behind what the socket refuses: the time for its answer has not begun
+			s.pinged = l.clock.now // a ping may wait in the queue of a full socket: the time for its pong has not begun
 		}
 		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
 	}
@@ -207,7 +207,7 @@ func (l *Loop) ping(id connID, s *slot) {
 	switch {
 	case s.state&inPinged != 0:
 		if waited := l.clock.now - s.pinged; waited < c.pong {
-			l.lookAt(id, min(c.pong-waited, c.ping)) // the answer may come, and then the next ping is due
+			l.lookAt(id, min(c.pong-waited, c.ping)) // a pong may arrive, and then the next ping is due
 			return
 		}
 		if l.readLast(id, s) {
@@ -225,8 +225,8 @@ func (l *Loop) ping(id connID, s *slot) {
 	}
 }
 
-// heartbeat lets a connection show a sign of life when it is time. Bytes that the socket
-// still refuses are one too, to a client that reads at last.
+// heartbeat sends a sign of life when it is due. None is needed while bytes wait for the
+// socket: they are a sign of life once the client reads.
 func (l *Loop) heartbeat(id connID, s *slot) {
 	every, last := l.engine.clock.heartbeat, &s.pinged
 	if own := l.clock.heartbeats[id.index()]; own != nil {
@@ -246,9 +246,8 @@ func (l *Loop) heartbeat(id connID, s *slot) {
 	}
 }
 
-// readLast reads what a connection may have said that is to be ended for its
-// silence: the answer may lie unread where the loop did not get to it. It reports
-// whether the connection is to live on.
+// readLast reads a connection before it is ended for its silence: the pong may have arrived
+// while the loop was busy. It reports whether the connection stays open.
 func (l *Loop) readLast(id connID, s *slot) bool {
 	if s.fd >= 0 {
 		l.readable(id, true)

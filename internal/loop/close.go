@@ -30,7 +30,7 @@ type closed struct {
 	err    error
 }
 
-// slow is how a connection is closed that does not read.
+// slow is how a slow connection is closed.
 func slow(s *slot) closed {
 	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: errSlow}
 	if s.state&kindRecovers != 0 {
@@ -39,8 +39,8 @@ func slow(s *slot) closed {
 	return why
 }
 
-// closedBy is how a connection is closed over a peer's fault: the reason is the
-// word that the code has everywhere, see maru.Code.
+// closedBy is how a connection is closed for a peer's fault. The reason is the word of the
+// code, as everywhere: see maru.Code.
 func closedBy(err error) closed {
 	why := closed{code: closeProtocol, reason: string(maru.CodeBadFrame), err: err}
 	var fault *frame.Error
@@ -55,7 +55,7 @@ func closedBy(err error) closed {
 	return why
 }
 
-// startClose sends our close frame first; the peer's answer ends it.
+// startClose sends our close frame first; the peer's close frame then ends the connection.
 func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
@@ -67,8 +67,8 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 	l.sendClose(id, s, payload)
 }
 
-// farewell closes a connection over nothing that it did: its handler may have the
-// last word.
+// farewell closes a connection without a fault of the peer: its handler may send a last
+// message.
 func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
@@ -81,7 +81,7 @@ func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 	l.startClose(id, s, why, payload)
 }
 
-// sendClose queues the close frame, the last that leaves.
+// sendClose queues the close frame, the last frame of the connection.
 func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.setClosing(id)
 	l.catchUp(id, s)
@@ -97,13 +97,13 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 		l.send(id, s, newSingle(frame.Close, payload))
 	}
 	s.state |= phaseCloseSent
-	s.pinged = l.clock.now // from now on: when the closing began
+	s.pinged = l.clock.now // from now on: the tick at which the closing began
 	l.fanout.leaveAll(s)
 	l.lookAt(id, l.engine.clock.closing)
 }
 
-// endStream is what a stream has instead of a close frame: nothing, behind what waits to
-// be written. Why it ended is our word, whatever the peer does then.
+// endStream ends a stream, which has no close frame, after all queued bytes. The handler
+// receives our reason, whatever the peer does then.
 func (l *Loop) endStream(id connID, s *slot) {
 	if why := &l.sideOf(id).closed; why.err == nil {
 		why.err = errEnded
@@ -112,8 +112,8 @@ func (l *Loop) endStream(id connID, s *slot) {
 	l.out.markDirty(id, s)
 }
 
-// closeRead: the peer's close frame has come. We answer it if it is the first,
-// with the same code and reason.
+// closeRead: the peer's close frame has arrived. We answer it if it is the first, with the
+// same code and reason.
 func (l *Loop) closeRead(id connID, s *slot, why closed) {
 	s.state |= phaseCloseRead
 	side := l.sideOf(id)
@@ -132,10 +132,9 @@ func (l *Loop) closeRead(id connID, s *slot, why closed) {
 	}
 }
 
-// fail ends a connection for a reason of ours: what the peer sends from now on
-// is thrown away, it gets a close frame, and then the end of the stream. The
-// socket is not closed before the peer has seen both: with unread bytes in it
-// that would be a reset, which overtakes the close frame.
+// fail ends a connection for a reason of ours. Further input is discarded; the peer gets a
+// close frame, and then the end of the stream. The socket is not closed before the peer has
+// received both: with unread input that would be a reset, which overtakes the close frame.
 func (l *Loop) fail(id connID, s *slot, why closed) {
 	if s.state&phaseFailed != 0 {
 		return
@@ -156,13 +155,13 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 	l.sendClose(id, s, payload)
 }
 
-// closeSent: our close frame, and all before it, is with the kernel. Once both
-// have come the server ends the TCP connection first (RFC 6455 §7.1.1); a client
-// waits for that.
+// closeSent: our close frame, and all before it, is with the kernel. After both close
+// frames the server ends the TCP connection first (RFC 6455 §7.1.1); a client waits for
+// that.
 func (l *Loop) closeSent(id connID, s *slot) {
 	s.pinged = l.clock.now
 	if s.framing().endOfStream && s.state&phaseFailed == 0 {
-		s.state |= phaseFailed // nobody answers
+		s.state |= phaseFailed // no peer answers
 		l.setPaused(id, s, false)
 	}
 	switch {
@@ -182,29 +181,29 @@ func (l *Loop) closeSent(id connID, s *slot) {
 
 // lost: the stream has ended or broken.
 func (l *Loop) lost(id connID, s *slot, err error) {
-	if s.state&inMuted != 0 { // first what ended the reading
+	if s.state&inMuted != 0 { // first handle the event that ended the reading
 		l.loseLater(id, err)
 		return
 	}
 	eof := errors.Is(err, io.EOF)
 	if eof && s.state&(phaseCloseRead|phaseFailed) != 0 && s.state&outQueued != 0 {
-		// Our close frame is still to be written, and whoever has ended its half of
-		// the stream may read on.
+		// Our close frame is still to be written, and a peer that has ended its half of the
+		// stream may read on.
 		s.state |= phasePeerShut
 		return
 	}
 	why := closed{code: closeAbnormal, err: err}
 	if side := l.slab.ref(id).side; side != nil && (s.state&phaseCloseRead != 0 || side.closed.err != nil) {
-		why = side.closed // known before
+		why = side.closed // its cause was known before
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
 	}
 	l.end(id, s, why)
 }
 
-// unwritable: the socket takes nothing any more. What the peer said before it
-// broke off may still be there to read, a close frame perhaps: so the reading
-// goes on to its end, which is near, unless that has come.
+// unwritable: the socket takes no more bytes. Input from before the break may still be
+// unread, perhaps a close frame. So reading goes on to the end of the stream, unless that
+// was reached already.
 func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
 	s.buffered.Add(-int64(side.out.bytes))
@@ -224,13 +223,12 @@ func (l *Loop) unwritable(id connID, s *slot, err error) {
 	l.lookAt(id, l.engine.clock.closing)
 }
 
-// loseLater is lost after what is posted already.
+// loseLater posts lost, so that it comes after all commands posted before.
 func (l *Loop) loseLater(id connID, err error) {
 	l.inbox.post(command{do: doLost, conn: id, payload: &lost{err}})
 }
 
-// end is the one place where a connection ends: the handler is called, the slot
-// is given back.
+// end is the one place where a connection ends: it calls the handler and releases the slot.
 func (l *Loop) end(id connID, s *slot, why closed) {
 	l.fanout.leaveAll(s)
 	ref := l.slab.ref(id)

@@ -68,7 +68,7 @@ func TestCloseFromThere(t *testing.T) {
 	}
 }
 
-// A client leaves it to the server to end the stream (RFC 6455 §7.1.1).
+// A client waits for the server to end the stream (RFC 6455 §7.1.1).
 func TestCloseAsClient(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -270,7 +270,7 @@ func TestAfterShutdown(t *testing.T) {
 	})
 }
 
-// A peer that said goodbye and cut the connection has said goodbye, also to a
+// A peer that sent a close frame and cut the connection was closed normally, also for a
 // server that was writing to it.
 func TestCloseFrameBehindBrokenSocket(t *testing.T) {
 	t.Parallel()
@@ -314,7 +314,7 @@ func TestFaultDuringClose(t *testing.T) {
 	})
 }
 
-// A context that ends cuts what is left, also by a second call while the first
+// A context that ends cuts the remaining connections, also by a second call while the first
 // still waits.
 func TestShutdownCuts(t *testing.T) {
 	t.Parallel()

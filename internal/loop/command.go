@@ -12,7 +12,7 @@ const (
 	doAccepted               // *acceptedSocket: a socket that another loop has accepted
 	doListen                 // *listening
 	doUnlisten               // descriptor: of the listener
-	doTighten                // tightness: of the bounds of backlogs
+	doTighten                // tightness: of the limits of backlogs
 	doCloseAll               // *closed: all connections
 	doStop                   // nothing
 
@@ -37,17 +37,17 @@ const (
 	doWritten     // *pipeWrite
 	doLost        // *lost
 	doFail        // *closed: the peer broke the protocol
-	doAnswerClose // *closed: the peer's close frame has come
+	doAnswerClose // *closed: the peer's close frame has arrived
 )
 
-// command is what others ask of a loop, and a loop of itself where what its
+// command is a request to a loop. A loop posts commands to itself where commands that its
 // handlers have just posted must come first.
 type command struct {
 	do      action
 	conn    connID
 	size    int      // bytes of messages: they count against the inbox's bound and, for sends, the connection's Buffered
 	message *Message // of doSend and doAppend
-	payload any      // see action; nil where it says nothing. A pointer in it takes no memory of its own
+	payload any      // see action; nil where there is none. A pointer in it takes no memory of its own
 }
 
 // opening is what a loop needs to take a connection over.
@@ -65,7 +65,7 @@ type (
 	replay     []*Message // see Conn.SendAll
 	httpAnswer []byte
 	descriptor int
-	tightness  int // bounds are divided by 1<<tightness
+	tightness  int // limits are divided by 1<<tightness: see Engine.Tighten
 
 	closing struct {
 		why   closed

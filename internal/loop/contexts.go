@@ -2,12 +2,12 @@ package loop
 
 import "maru.example/maru/internal/frame"
 
-// contexts are what a connection remembers whose messages refer to those before them
-// (context takeover, RFC 7692 §7.1.1), in the side of its slot. What it is sent is
-// compressed for it alone, when it is queued: from there to the socket nothing changes
-// places and nothing is dropped but at the connection's end. The exception are lanes,
-// where messages wait and are dropped: those stand alone, as everybody else's, and
-// once one has left its lane the context begins anew.
+// contexts are the compression contexts of a connection whose messages refer to earlier
+// ones (context takeover, RFC 7692 §7.1.1), in the side of its slot. A message is
+// compressed for this connection alone when it is queued. From there to the socket messages
+// keep their order, and none is dropped before the connection's end. Lanes are the
+// exception, because messages in a lane can be dropped. Those are compressed without a
+// context, and after one has left its lane the context begins anew.
 type contexts struct {
 	out *frame.Deflater // nil: our messages stand alone
 	in  *frame.Inflater // nil: the peer's do
@@ -24,7 +24,7 @@ func newContexts(p Params) *contexts {
 	return c
 }
 
-// frame is the next message's.
+// frame is the frame of the next message.
 func (c *contexts) frame(m *Message, client bool) []byte {
 	payload, compressed := m.plain[m.payload:], false
 	if !m.op.Control() {

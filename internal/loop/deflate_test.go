@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Compressed is what was agreed to be and shrinks, both ways.
+// A message is compressed if that was negotiated and it shrinks, in both directions.
 func TestDeflate(t *testing.T) {
 	t.Parallel()
 	noise := make([]byte, 1000)

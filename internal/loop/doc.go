@@ -12,33 +12,32 @@
 //	                                   └──→ end of the batch: one write ←───┘
 //	                                              per connection
 //
-// Where many can be read, up to sixteen are read with one call, and answered with one
-// (batch_read_linux.go).
+// When many connections can be read, one call reads up to sixteen, and one call writes
+// their replies (batch_read_linux.go).
 //
 // # Who owns what
 //
-// Only the owning loop touches a connection's state. Everybody else holds a
-// Conn, a small value of loop, slot and generation, and posts commands to the
-// loop's inbox; a command for a connection that is gone is dropped. There is no
-// lock and no goroutine per connection, and no buffer while it is idle. What
-// fan-out walks is pointer-free and lives in chunks that never move (slab.go);
-// what needs pointers (handler, partial message, backlog) lives beside it.
+// Only the owning loop touches a connection's state. All other code holds a Conn, a small
+// value of loop, slot and generation, and posts commands to the loop's inbox. A command for
+// a connection that has ended is dropped. There is no lock and no goroutine per connection,
+// and no buffer while it is idle. The memory that fan-out walks has no pointers and stays
+// in chunks that never move (slab.go). Fields with pointers (handler, partial message,
+// backlog) are beside it.
 //
 // # Writing
 //
-// A message is encoded once for each form that its receivers negotiated and the
-// bytes are shared. A batch is what the loop found in its inbox in one turn.
-// Members of a group that stand at the same place in it, which are nearly all,
-// get the batch as one joined block of bytes, written as it is to each; those
-// with something of their own to write (a reply, an unwritten rest, another
-// group) have it put into their own queue first, so that one connection gets
-// one write in its right order. No queue exists until then or until the socket
-// says EAGAIN; what it holds after that is bounded in bytes, messages and age,
-// and past the bound the connection is closed with 1013. A flush polls the sockets
-// every 256 writes, so that a large fan-out does not hold up reading. Pings to
-// connections that were opened together are spread over turns likewise (clock.go).
+// A message is encoded once for each form that its receivers negotiated and the bytes are
+// shared. A batch is all that the loop found in its inbox in one turn. Nearly all members
+// of a group are to get the same messages of it. These get one joined block of bytes,
+// written as it is to each. Others have bytes of their own to write: a reply, an unwritten
+// rest, another group. For these the messages go into their own queue first, so that each
+// connection gets one write, in the right order. A queue exists only then, or after EAGAIN.
+// It is bounded in bytes, messages and age, and past a bound the connection is closed with
+// 1013. A flush polls the sockets every 256 writes, so that a large fan-out does not delay
+// reading. Pings to connections that were opened together are spread over turns likewise
+// (clock.go).
 //
-// Each step of the way of a message has one verb:
+// Each step in the path of a message has one verb:
 //
 //	post     leave a command in the loop's inbox (Conn.Send, Group.Append)
 //	append   add a message to a group's log of this batch
@@ -57,19 +56,17 @@
 //
 // # Two transports
 //
-// Linux, TCP: the socket is taken out of the net package and watched by the
-// loop's epoll set; under TLS, out of the crypto/tls connection, which the loop
-// then drives (NewTLSTransport, tls.go). Everywhere else, and for what is no
-// socket: a goroutine reads from the net.Conn and hands what it read to the loop,
-// and another writes while there is something to write (pipe.go). All else is the
-// same code.
+// Linux, TCP: the socket is taken out of the net package and watched by the loop's epoll
+// set. Under TLS it is taken out of the crypto/tls connection, which the loop then drives
+// (NewTLSTransport, tls.go). On other systems, and for a net.Conn that is no socket, a
+// goroutine reads and passes the bytes to the loop. Another one writes while the queue is
+// not empty (pipe.go). All else is the same code.
 //
 // # Framing
 //
-// A connection need not be a WebSocket: Params.Framing says how bytes become messages. On
-// one of FrameBare only we write, such as server-sent events. All but frames, pings and the
-// closing handshake is the same (framing.go). Which states a connection can have is in
-// state.go.
+// A connection need not be a WebSocket: Params.Framing says how bytes become messages. With
+// FrameBare only our side writes, as with server-sent events. All but frames, pings and the
+// closing handshake is the same (framing.go). state.go has the states of a connection.
 //
 // The package knows no channels and no HTTP. Locks: slab.mu, inbox.mu and the
 // poller's are leaves, never held together.

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// turnEvery is how often, at most, it is the turn of some.
+// turnEvery is the least time between two calls.
 const turnEvery = 5 * time.Millisecond
 
-// InTurn does something n times, evenly spread over the time and the first of them at
-// once. It ends early with ctx, and then returns its cause.
+// InTurn makes n steps, evenly spread over the time, the first of them at once. It ends
+// early with ctx, and then returns its cause.
 func InTurn(ctx context.Context, over time.Duration, n int, do func(i int)) error {
 	start := time.Now()
 	for i := range n {

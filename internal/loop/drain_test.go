@@ -11,7 +11,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// polite has a last word.
+// polite has a last message.
 type polite struct{ *ears }
 
 func (polite) Farewell() *loop.Message { return text("come again") }
@@ -28,8 +28,8 @@ func (r *rig) polite() (loop.Conn, *ears, *peer) {
 	return c, e, newPeer(r.t, far, loop.Params{})
 }
 
-// A farewell comes after what was sent before; a handler with a last message has it sent;
-// and a connection that has closed is not closed again.
+// A farewell comes after earlier messages. A handler's last message is sent. A connection
+// that has closed is not closed again.
 func TestFarewell(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

@@ -17,8 +17,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// everyStill runs body over a loop that is turned by hand, and sockets on which what was
-// written is there to be read, plain and under TLS.
+// everyStill runs body over a loop that is turned by hand, plain and under TLS. Bytes that
+// are written to its sockets can be read at once.
 func everyStill(t *testing.T, body func(t *testing.T, s *still)) {
 	for name, version := range map[string]uint16{"plain": 0, "TLS": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func (s *still) open(p loop.Params) (loop.Conn, *ears, *peer) {
 	return c, e, peer
 }
 
-// wantNow is what has been heard already.
+// wantNow checks the messages received so far.
 func (e *ears) wantNow(t testing.TB, want ...string) {
 	t.Helper()
 	var got []string
@@ -58,12 +58,12 @@ func (e *ears) wantNow(t testing.TB, want ...string) {
 		want[i] = short(want[i])
 	}
 	if !slices.Equal(got, want) {
-		t.Fatalf("heard %q, want %q", got, want)
+		t.Fatalf("got %q, want %q", got, want)
 	}
 }
 
-// However much has come when the poller tells of it, and however it has ended, all of it
-// is read without being told again, a piece in each turn.
+// All input is read after one report of the poller, a piece in each turn, whatever its size
+// and however the stream ended.
 func TestReadToTheEnd(t *testing.T) {
 	t.Parallel()
 	const piece = 64 << 10
@@ -103,8 +103,8 @@ func TestReadToTheEnd(t *testing.T) {
 	}
 }
 
-// What has come, and what has ended, while a connection was paused is read on resuming,
-// wherever it lies.
+// Input that arrived while a connection was paused, and the end of the stream, are read on
+// resuming, wherever they are buffered.
 func TestReadOnResuming(t *testing.T) {
 	t.Parallel()
 	everyStill(t, func(t *testing.T, s *still) {
@@ -138,8 +138,7 @@ func TestReadOnResuming(t *testing.T) {
 	})
 }
 
-// A peer that has much to say, and says more, is read once in each turn and not more
-// often the longer it goes on.
+// A peer that sends much, and continues, is read once in each turn, and never more often.
 func TestOneReadATurn(t *testing.T) {
 	t.Parallel()
 	everyStill(t, func(t *testing.T, s *still) {
@@ -165,8 +164,8 @@ func TestOneReadATurn(t *testing.T) {
 	})
 }
 
-// Whatever comes, pauses and ends in whatever order: when the loop rests, everything has
-// been heard of who is not paused, and of whom is, after resuming.
+// Input, pauses and ends in any order: when the loop rests, all input of an unpaused
+// connection was received, and that of a paused one is after resuming.
 func TestNothingIsLeftUnread(t *testing.T) {
 	t.Parallel()
 	everyStill(t, func(t *testing.T, s *still) {
@@ -199,7 +198,7 @@ func TestNothingIsLeftUnread(t *testing.T) {
 				switch r.IntN(8) {
 				case 0:
 					if o.paused = !o.paused; o.paused {
-						s.Settle(t) // what came before a pause may be read before it
+						s.Settle(t) // input from before a pause may be read before it
 						o.conn.Pause()
 						s.Settle(t)
 						check(o)
@@ -248,7 +247,7 @@ func TestNothingIsLeftUnread(t *testing.T) {
 	})
 }
 
-// A byte out of band ends a read before what follows it (MSG_OOB, tcp(7)).
+// A byte out of band ends a read before the bytes after it (MSG_OOB, tcp(7)).
 func TestUrgentByte(t *testing.T) {
 	t.Parallel()
 	s := &still{t, loop.NewStill(t, loop.Options{}), &rig{t: t}}
@@ -267,10 +266,10 @@ func TestUrgentByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	peer.send(frame.Text, "behind")
-	until(t, "both are heard", func() bool { s.Settle(t); return len(ears.messages) == 2 })
+	until(t, "both are received", func() bool { s.Settle(t); return len(ears.messages) == 2 })
 }
 
-// While some loop is behind nothing is read, and all afterwards.
+// While a loop is behind nothing is read; afterwards everything is.
 func TestReadAfterCongestion(t *testing.T) {
 	t.Parallel()
 	everyStill(t, func(t *testing.T, s *still) {
@@ -294,8 +293,8 @@ func TestReadAfterCongestion(t *testing.T) {
 	})
 }
 
-// A first request is read to its end, however long it is and wherever it is cut, and
-// what has ended behind it is known.
+// A first request is read to its end, whatever its length and pieces, and an end of the
+// stream behind it is noticed.
 func TestRequestToTheEnd(t *testing.T) {
 	t.Parallel()
 	request := func(size int) string {
@@ -383,8 +382,8 @@ func TestRequestToTheEnd(t *testing.T) {
 	}
 }
 
-// Whatever a connection has been through: once its peer has gone and it is not paused, it
-// ends, and no time has to pass for it.
+// After any history, a connection that is not paused ends once its peer has gone, without a
+// timeout.
 func TestEveryEndIsSeen(t *testing.T) {
 	t.Parallel()
 	everyStill(t, func(t *testing.T, s *still) {

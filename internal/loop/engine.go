@@ -15,8 +15,7 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// Options bound what an engine spends on a connection. Zero fields mean the
-// defaults.
+// Options are the limits and timeouts of an engine. Zero fields mean the defaults.
 type Options struct {
 	Loops             int           // default GOMAXPROCS
 	MaxMessageBytes   int64         // of a whole message, inflated; default 1 MiB, negative: no bound. Beyond: 1009
@@ -83,25 +82,25 @@ func New(o Options) *Engine {
 	return e
 }
 
-// Params are what the handshake settled for one connection.
+// Params are the parameters of one connection, most of them from its handshake.
 type Params struct {
 	Client      bool              // we dialled: our frames are masked, the peer's are not
-	Compression frame.Compression // what the handshake settled; with Takeover nothing compressed is shared
+	Compression frame.Compression // as negotiated; with Takeover nothing compressed is shared
 	Preface     []byte            // written before all else: the server's answer to the handshake
 	Held        bool              // nothing is written before Conn.Start, so that a connection can join its groups first
 	Paused      bool              // nothing is read before Conn.Resume
-	Recovers    bool              // the peer can come back to where it was: when it is too slow it is closed with 4408, not 1013
+	Recovers    bool              // the peer can reconnect and recover: if it is too slow it is closed with 4408, not 1013
 
 	Framing Framing // default FrameWebSocket
 
 	// Heartbeat is the time from one message of the connection's HeartbeatHandler to the
-	// next, rounded up to a tick of the engine. 0 is Options.HeartbeatInterval where bytes
-	// are bare, and no heartbeat for a WebSocket, which has pings; negative is none. A
-	// WebSocket with heartbeats is pinged as well, if its peer is silent.
+	// next, rounded up to a tick of the engine. 0 is Options.HeartbeatInterval with
+	// FrameBare, and no heartbeat for a WebSocket, which has pings. Negative is none. A
+	// WebSocket with heartbeats is also pinged if its peer is silent.
 	Heartbeat time.Duration
 }
 
-// form is what slot.form holds.
+// form is the value of slot.form.
 func (p Params) form() uint32 {
 	if framings[p.Framing].asIs {
 		return uint32(plainForm)
@@ -113,17 +112,17 @@ func (p Params) form() uint32 {
 	return uint32(f)
 }
 
-// Handler takes what happens on a connection. Its methods run on the
-// connection's loop, one at a time, and must not block.
+// Handler receives the events of a connection. Its methods run on the connection's loop,
+// one at a time, and must not block.
 type Handler interface {
-	// Message takes a whole text or binary message. Text is valid UTF-8. The
-	// data is valid only during the call.
+	// Message receives a whole text or binary message. Text is valid UTF-8. The data is
+	// valid only during the call.
 	Message(op frame.Opcode, data []byte)
 
-	// Closed comes last and exactly once: the close code and reason that the
-	// peer sent, 1005 for a close frame without a code; ours, with an err, where
-	// we closed over a fault of the peer's; 1006, with an err, for a peer that
-	// vanished or never answered our close frame (RFC 6455 §7.1.5).
+	// Closed is called last and exactly once. It gets the code and reason of the peer's
+	// close frame, 1005 for one without a code. After a fault of the peer it gets our code,
+	// with an err. A peer that vanished or never answered our close frame gives 1006, with
+	// an err (RFC 6455 §7.1.5).
 	Closed(code int, reason string, err error)
 }
 
@@ -134,16 +133,15 @@ type PongHandler interface{ Pong(data []byte) }
 // its connection by Conn.Farewell or Shutdown; nil is nothing.
 type FarewellHandler interface{ Farewell() *Message }
 
-// A HeartbeatHandler is a Handler that shows the peer signs of life: Heartbeat's answer is
-// sent every Params.Heartbeat, unless something waits to be written anyway; nil is
-// nothing. It runs on the connection's loop and must not block.
+// A HeartbeatHandler is a Handler that sends the peer signs of life. The message that
+// Heartbeat returns is sent every Params.Heartbeat, unless bytes wait to be written anyway;
+// nil is nothing. It runs on the connection's loop and must not block.
 type HeartbeatHandler interface{ Heartbeat() *Message }
 
-// Open takes over nc after its handshake: buffered is what was read of it and
-// not yet used. build makes the handler, given the connection's handle, whose use
-// begins once Open has returned; the handler's first event comes after build has.
-// The engine closes nc from here on, also if it fails, which it does with
-// net.ErrClosed after Shutdown.
+// Open takes over nc after its handshake; buffered has bytes that were read and not yet
+// used. build makes the handler from the connection's handle, which may be used once Open
+// has returned. The handler's first event comes after build has returned. The engine closes
+// nc from here on, also if Open fails, which it does with net.ErrClosed after Shutdown.
 func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) Handler) (Conn, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -205,10 +203,10 @@ func (e *Engine) congested() bool {
 	return false
 }
 
-// Shutdown closes every connection with the code and reason, waits until all
-// have gone or ctx ends, cuts what is left, stops the loops and returns ctx's
-// error if it had to cut. Open fails from here on. A second call waits with the
-// first, and cuts when its own ctx ends.
+// Shutdown closes every connection with the code and reason, and waits until all have ended
+// or ctx ends. It then cuts the others, stops the loops, and returns ctx's error if it had
+// to cut. Open fails from here on. A second call waits with the first, and cuts when its
+// own ctx ends.
 func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
 	e.mu.Lock()
 	first := !e.draining
@@ -239,7 +237,7 @@ func (e *Engine) Shutdown(ctx context.Context, code int, reason string) error {
 	return err
 }
 
-// gone counts a connection out. It runs on the connection's loop.
+// gone counts a connection that has ended. It runs on the connection's loop.
 func (e *Engine) gone() {
 	if e.live.Add(-1) > 0 {
 		return
@@ -252,8 +250,8 @@ func (e *Engine) gone() {
 	}
 }
 
-// rulesFor is what frames of a connection are held against; four of them serve
-// all connections of a loop.
+// rulesFor is the rules for the frames of a connection; four of them serve all connections
+// of a loop.
 func (o Options) rulesFor(client, deflate bool) frame.Rules {
 	limit := o.MaxMessageBytes
 	if limit < 0 {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Still is an engine whose only loop turns when it is told to and never sleeps.
+// Still is an engine whose only loop turns on request and never sleeps.
 type Still struct {
 	*Engine
 	Loop *Loop
 	poll *restless
 }
 
-// restless is a poller that tells of sleep instead of sleeping.
+// restless is a poller that records sleep instead of sleeping.
 type restless struct {
 	*epoll
 	t      testing.TB
@@ -68,7 +68,7 @@ func (s *Still) Settle(t testing.TB) (turns int) {
 	return turns
 }
 
-// Pass lets so much time pass, a tick in each turn but the last, which is still to come.
+// Pass lets so much time pass, a tick in each turn but the last, which the caller makes.
 func (s *Still) Pass(d time.Duration) {
 	for range s.clock.in(d) - 1 {
 		s.clock.ticks.Add(1)
@@ -77,7 +77,7 @@ func (s *Still) Pass(d time.Duration) {
 	s.clock.ticks.Add(1)
 }
 
-// Congest makes another loop be behind, or no more.
+// Congest makes another loop congested, or no longer.
 func (s *Still) Congest(on bool) {
 	s.loops = s.loops[:1]
 	if on {
@@ -87,7 +87,7 @@ func (s *Still) Congest(on bool) {
 	}
 }
 
-// Arrive lets a connection in as if it had been accepted.
+// Arrive adds a connection as if it had been accepted.
 func (s *Still) Arrive(t testing.TB, nc net.Conn, r Handshaker) {
 	t.Helper()
 	fd, err := takeDescriptor(nc)

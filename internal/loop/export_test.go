@@ -2,8 +2,8 @@ package loop
 
 import "fmt"
 
-// Leftovers is what connections that are gone should have given back: slots,
-// bytes counted as buffered, and memberships. The engine must have ended.
+// Leftovers counts the slots, buffered bytes and memberships that ended connections should
+// have released. The engine must have ended.
 func (e *Engine) Leftovers() (slots int, bytes int64, memberships int) {
 	for _, l := range e.loops {
 		chunks := l.slab.chunks.Load()
@@ -32,8 +32,8 @@ func (e *Engine) Heartbeats() (n int) {
 	return n
 }
 
-// CheckTurns has the state of every connection checked after every turn of every loop, from
-// now on.
+// CheckTurns checks the state of every connection after every turn of every loop, from now
+// on.
 func CheckTurns() {
 	afterTurn = func(l *Loop) {
 		if err := l.check(); err != nil {

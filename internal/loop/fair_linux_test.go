@@ -10,8 +10,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// A large fan-out does not hold up those who want to be read; some of them end
-// meanwhile, and everybody else gets each message once.
+// A large fan-out does not delay the reading of other connections. Some end meanwhile;
+// every other one gets each message once.
 func TestReadDuringFanOut(t *testing.T) {
 	t.Parallel()
 	const members = 1000
@@ -74,7 +74,7 @@ func TestReadDuringFanOut(t *testing.T) {
 	}
 }
 
-// reporter tells how much the engine had written when its message was read.
+// reporter records how much the engine had written when its message was read.
 type reporter struct {
 	engine *loop.Engine
 	writes chan uint64
@@ -83,8 +83,8 @@ type reporter struct {
 func (r reporter) Message(frame.Opcode, []byte) { r.writes <- r.engine.Stats().Writes }
 func (reporter) Closed(int, string, error)      {}
 
-// A peer that sends without end is read a piece at a time, however much of it waits, and
-// the others between the pieces.
+// A peer that sends without end is read a piece at a time, and the others between the
+// pieces.
 func TestBusyPeer(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]uint16{"plain": 0, "TLS": tls.VersionTLS13} {
@@ -132,7 +132,7 @@ type counter struct{ n *atomic.Int64 }
 func (c counter) Message(_ frame.Opcode, data []byte) { c.n.Add(int64(len(data))) }
 func (counter) Closed(int, string, error)             {}
 
-// witness tells where a counter stands when its message is read.
+// witness records a counter when its message is read.
 type witness struct {
 	n   *atomic.Int64
 	saw chan int64

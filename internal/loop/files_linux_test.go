@@ -15,11 +15,11 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// Without a file left accepting pauses, and tells it once; who is there notices nothing,
-// with files again all who waited are served, and then nothing is left of it. Not
-// parallel: it takes the process's files.
+// Without file descriptors accepting pauses, and reports it once. Existing connections are
+// not affected. With descriptors again all waiting connections are served, and nothing is
+// left. Not parallel: it takes the process's files.
 func TestOutOfFiles(t *testing.T) {
-	h := newHall(t, false)
+	h := newHall(t, false, hallTimeout)
 	witness, _ := h.enter()
 	goroutines, files, slots := runtime.NumGoroutine(), descriptors(t), h.slots()
 
@@ -63,7 +63,7 @@ func TestOutOfFiles(t *testing.T) {
 		h.wantEnd(h.next())
 	}
 	if n := h.paused.Load(); n != 1 {
-		t.Errorf("told %d times that accepting pauses", n)
+		t.Errorf("reported %d times that accepting pauses", n)
 	}
 	until(t, "all have gone", func() bool { return h.engine.Len() == 1 && h.slots() <= slots })
 	until(t, "no descriptor is left", func() bool { return descriptors(t) <= files })
@@ -78,7 +78,7 @@ func takeFiles(t *testing.T) (release func()) {
 		t.Fatal(err)
 	}
 	less := limit
-	less.Cur = min(limit.Cur, 1000) // so that it does not take long
+	less.Cur = min(limit.Cur, 1000) // so that the test is short
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &less); err != nil {
 		t.Fatal(err)
 	}

@@ -6,17 +6,17 @@ type Framing uint8
 
 const (
 	FrameWebSocket Framing = iota // RFC 6455; the zero value
-	// FrameBare is a body without an end that only we write, such as server-sent events.
-	// Messages are NewBareMessage's. What the peer sends is thrown away. To close the
-	// connection is to end it; the handler receives our code and reason.
+	// FrameBare is a body without an end that only our side writes, such as server-sent
+	// events. Messages are from NewBareMessage. Input is discarded. Closing the connection
+	// ends the stream; the handler receives our code and reason.
 	FrameBare
 )
 
-// framing says how a loop treats connections of one Framing.
+// framing is how a loop treats connections of one Framing.
 type framing struct {
-	asIs        bool // a message leaves as it is: nothing may compress it
-	endOfStream bool // we close by the end of the stream, and no answer comes; else by a close frame
-	ignored     bool // input is thrown away; else it is frames
+	asIs        bool // a message is written as it is, never compressed
+	endOfStream bool // we close by the end of the stream, without an answer; else by a close frame
+	ignored     bool // input is discarded; else it is frames
 	heartbeats  bool // the sign of life that is due is a heartbeat; else a ping, after a silence
 }
 

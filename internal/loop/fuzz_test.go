@@ -12,9 +12,9 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// FuzzServerConn throws bytes at a connection, cut in any way. The handler hears
-// what frame.Reader makes of them in one piece, and the peer gets the close
-// frame that belongs to how they end.
+// FuzzServerConn sends bytes to a connection, cut in any way. The handler receives the
+// messages that frame.Reader finds in the whole, and the peer gets the close frame for
+// their end.
 func FuzzServerConn(f *testing.F) {
 	masked := func(op frame.Opcode, payload string) []byte {
 		return frame.AppendMasked(nil, op, false, [4]byte{1, 2, 3, 4}, []byte(payload))
@@ -55,12 +55,12 @@ func FuzzServerConn(f *testing.F) {
 			p.Compression.DeflateBits = 15
 		}
 		wantEvents, wantEnd := oracle(slices.Clone(data), deflate, options.MaxMessageBytes)
-		if len(wantEvents) > mostHeard {
+		if len(wantEvents) > mostKept {
 			return
 		}
 
 		r := &rig{t: t, unix: true, pipes: goroutines, engine: engines[goroutines]}
-		_, heard, peer := r.conn(p)
+		_, ears, peer := r.conn(p)
 		defer peer.nc.Close()
 		answer := make(chan frame.Event, 1)
 		go func() {
@@ -87,16 +87,16 @@ func FuzzServerConn(f *testing.F) {
 			}
 		}
 		peer.nc.Close()
-		if got := await(t, heard.closed); got.code != wantEnd {
+		if got := await(t, ears.closed); got.code != wantEnd {
 			t.Errorf("ended with %v, want %d", got, wantEnd)
 		}
-		close(heard.messages)
+		close(ears.messages)
 		var events []event
-		for ev := range heard.messages {
+		for ev := range ears.messages {
 			events = append(events, ev)
 		}
 		if !slices.Equal(events, wantEvents) {
-			t.Errorf("%d messages heard, want %d", len(events), len(wantEvents))
+			t.Errorf("%d messages, want %d", len(events), len(wantEvents))
 		}
 	})
 }

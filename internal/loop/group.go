@@ -5,17 +5,17 @@ import (
 	"sync/atomic"
 )
 
-// Group is a set of connections that get the same messages, sharded over the
-// loops. It knows no names. Its methods are safe for concurrent use and never
-// wait; what one goroutine (or several under one lock) posts to a connection and
-// to its groups arrives there in that order. A connection that ends leaves by
-// itself. The group keeps nothing alive: an empty one is just collected.
+// Group is a set of connections that get the same messages, sharded over the loops. It
+// knows no names. Its methods are safe for concurrent use and never wait. Messages that one
+// goroutine (or several under one lock) posts to a connection and to its groups arrive
+// there in that order. A connection that ends leaves by itself. An empty group needs no
+// end: it is garbage-collected.
 type Group struct {
 	shards []shard // by loop
 }
 
-// shard is a group's part on one loop. members is counted by those who post, so
-// that a loop without any is not troubled; all else is the loop's.
+// shard is a group's part on one loop. The posting goroutines count members, so that a loop
+// without any gets no command. All other fields are the loop's.
 type shard struct {
 	loop    *Loop
 	latest  bool // see NewLatestGroup
@@ -26,13 +26,13 @@ type shard struct {
 	log    []*Message // of this batch
 	order  []uint64   // beside log: rising through the logs of all groups
 	bytes  int        // in log
-	at     int        // while the log is flushed: members before have it
+	at     int        // while the log is flushed: members before this one have it
 }
 
 // member is one connection in a shard. Pointer-free, as fan-out walks it.
 type member struct {
 	conn   connID
-	cursor uint32 // messages of the log it has already, or does not get
+	cursor uint32 // messages of the log that it has already, or does not get
 	link   uint32 // its record in links.all
 }
 
@@ -43,7 +43,7 @@ type link struct {
 	next  uint32 // number+1 of the connection's next link; of the next free one
 }
 
-// links are a loop's memberships.
+// links are the memberships on one loop.
 type links struct {
 	all    []link
 	free   uint32   // number+1 of the first free link
@@ -67,10 +67,9 @@ func (e *Engine) NewGroup() *Group {
 	return g
 }
 
-// NewLatestGroup makes a group that conflates: while a member does not take what it
-// gets, only the newest message of each key (NewKeyedMessage) waits for it, up to
-// 10,000 keys; who reads gets them all. Its members are not closed over the number of
-// messages that wait.
+// NewLatestGroup makes a group that conflates. For a slow member only the newest message of
+// each key (NewKeyedMessage) waits, up to maru.MaxConflatedKeys keys; a fast member gets
+// every message. Members are not closed for the number of messages that wait.
 func (e *Engine) NewLatestGroup() *Group {
 	g := e.NewGroup()
 	for i := range g.shards {
@@ -88,8 +87,8 @@ func (g *Group) shardOf(c Conn) *shard {
 	return nil
 }
 
-// Add makes c a member: it gets every message appended from now on. Adding
-// twice is a fault of the caller; c would get each message twice.
+// Add makes c a member: it gets every message appended from now on. After a second Add, a
+// mistake of the caller, c would get each message twice.
 func (g *Group) Add(c Conn) {
 	if sh := g.shardOf(c); sh != nil {
 		sh.members.Add(1)
@@ -99,7 +98,7 @@ func (g *Group) Add(c Conn) {
 	}
 }
 
-// Remove ends c's membership: it still gets what was appended before.
+// Remove ends c's membership: it still gets messages that were appended before.
 func (g *Group) Remove(c Conn) {
 	if sh := g.shardOf(c); sh != nil {
 		sh.loop.inbox.post(command{do: doLeave, conn: c.id, payload: sh})
@@ -168,7 +167,7 @@ func (l *Loop) leave(id connID, s *slot, sh *shard) {
 	}
 }
 
-// leaveAll ends every membership of a connection that is going.
+// leaveAll ends every membership of a connection that ends.
 func (f *fanout) leaveAll(s *slot) {
 	for s.links != 0 {
 		n := s.links - 1
@@ -178,13 +177,12 @@ func (f *fanout) leaveAll(s *slot) {
 	s.state &^= outSharing
 }
 
-// unlink takes a membership out of its shard; the last of the list takes its
-// place.
+// unlink removes a membership from its shard; the last of the list takes its place.
 func (f *fanout) unlink(n uint32) {
 	ls := &f.links
 	sh := ls.shards[ls.all[n].shard]
 	place, last := ls.all[n].place, uint32(len(sh.list)-1)
-	if int(place) < sh.at { // those who have the log stay before those who do not
+	if int(place) < sh.at { // members that have the log stay before the others
 		sh.at--
 		place = ls.move(sh, uint32(sh.at), place)
 	}
@@ -272,9 +270,9 @@ func (l *Loop) skip(sh *shard, id connID) {
 	}
 }
 
-// catchUp puts what the connection's groups have for it in this batch into its
-// own queue, in the order in which it was appended, so that what is queued next
-// comes after it.
+// catchUp moves the messages of the connection's groups in this batch into its own queue,
+// in the order in which they were appended. The message that is queued next comes after
+// them.
 func (l *Loop) catchUp(id connID, s *slot) {
 	if len(l.fanout.hot) == 0 {
 		return
@@ -309,7 +307,7 @@ func (f *fanout) oldest(s *slot) (sh *shard, m *member, other uint64) {
 	return sh, m, other
 }
 
-// catchUpIn does it for what one group has from before another's message.
+// catchUpIn does it for the messages of one group before another group's message.
 func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64) {
 	for ; int(m.cursor) < len(sh.log) && sh.order[m.cursor] < before; m.cursor++ {
 		if sh.latest {
@@ -320,15 +318,15 @@ func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64
 	}
 }
 
-// flushShard gives every member what the log has for it. Those who get all of it
-// and have nothing of their own get one shared block in one write each; the
-// others have it queued. Between writes it polls the sockets.
+// flushShard gives every member its messages of the log. Members that get all of them and
+// have no queue get one shared block in one write each. For the others the messages are
+// queued. Between writes it polls the sockets.
 func (l *Loop) flushShard(sh *shard) {
 	if len(sh.log) == 0 {
 		return
 	}
 	var blocks [16]block // by form: plain, and windows of 8 to 15 bits
-	var sum outcome      // of what is not listed
+	var sum outcome      // of writes that are not listed
 	sent := func(m *listed, s *slot, n int, err error) outcome {
 		return l.blockWritten(m.conn, s, sh, &m.block, n, err)
 	}
@@ -357,7 +355,7 @@ func (l *Loop) flushShard(sh *shard) {
 	}
 }
 
-// deliver does it for one member, or lists it.
+// deliver writes to one member, or lists it.
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
 	shared := s.state&outSharing != 0 && len(l.fanout.hot) > 1 && l.fanout.waitsElsewhere(s, sh)
@@ -377,7 +375,7 @@ func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	}
 	if s.state&kindTLS != 0 {
 		if l.deliverTLS(m.conn, s, l.slab.ref(m.conn).tls, b) {
-			return outcome{deliveries: b.messages, bytes: len(b.bytes)} // it counts its writes
+			return outcome{deliveries: b.messages, bytes: len(b.bytes)} // deliverTLS counts its writes
 		}
 		return outcome{}
 	}
@@ -402,8 +400,8 @@ func (l *Loop) blockWritten(id connID, s *slot, sh *shard, b *block, n int, err 
 	return outcome{writes: 1}
 }
 
-// waitsElsewhere reports whether another group has something for the connection in
-// this batch.
+// waitsElsewhere reports whether another group has messages for the connection in this
+// batch.
 func (f *fanout) waitsElsewhere(s *slot, sh *shard) bool {
 	for n := s.links; n != 0; n = f.links.all[n-1].next {
 		k := f.links.all[n-1]
@@ -415,12 +413,11 @@ func (f *fanout) waitsElsewhere(s *slot, sh *shard) bool {
 	return false
 }
 
-// pollEvery is how many writes of a flush a socket that can be read waits for; 256
-// take some 2 ms.
+// pollEvery is how many writes of a flush may delay a readable socket; 256 take some 2 ms.
 const pollEvery = 256
 
-// pollInFlush reads what can be read in the middle of a flush. What handlers post waits
-// for its end.
+// pollInFlush reads the readable sockets in the middle of a flush. Commands that handlers
+// post wait for its end.
 func (l *Loop) pollInFlush() {
 	if l.in.serving || l.engine.congested() {
 		return
@@ -436,8 +433,8 @@ type block struct {
 	messages int
 }
 
-// joined encodes a batch once. It is not pooled: a slow reader's queue may keep
-// it, shared with other slow ones.
+// joined encodes a batch once. It is not pooled: queues of slow connections may share and
+// keep it.
 func (l *Loop) joined(log []*Message, f form) block {
 	least := l.engine.options.DeflateMinBytes
 	if len(log) == 1 {
@@ -455,7 +452,7 @@ func (l *Loop) joined(log []*Message, f form) block {
 	return block{b, len(log)}
 }
 
-// queueRest keeps what a socket did not take of a block.
+// queueRest queues the part of a block that a socket did not take.
 func (l *Loop) queueRest(id connID, s *slot, b *block, n int, err error) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)

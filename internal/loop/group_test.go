@@ -13,8 +13,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// What one goroutine posts to a connection and to its groups arrives there in
-// that order, whatever the loops make one batch of.
+// Messages that one goroutine posts to a connection and to its groups arrive in that order,
+// however the loops divide them into batches.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -87,7 +87,7 @@ func (o *orderTest) run() {
 	}
 }
 
-// post does one of the things that somebody may do.
+// post makes one random call.
 func (o *orderTest) post() {
 	m := rapid.SampledFrom(o.members).Draw(o.rt, "member")
 	n := rapid.IntRange(0, len(o.groups)-1).Draw(o.rt, "group")
@@ -124,7 +124,7 @@ func (o *orderTest) in(group int, except *orderMember) (in []*orderMember) {
 	return in
 }
 
-// message makes a new one and notes for whom it is.
+// message makes a new one and records its receivers.
 func (o *orderTest) message(to ...*orderMember) *loop.Message {
 	o.number++
 	id := strconv.Itoa(o.number)
@@ -135,7 +135,7 @@ func (o *orderTest) message(to ...*orderMember) *loop.Message {
 	return text(id + " " + strings.Repeat("x", size))
 }
 
-// read collects what comes until the close frame.
+// read collects all messages until the close frame.
 func (m *orderMember) read() {
 	var ids []string
 	for {
@@ -181,7 +181,7 @@ func TestOneWritePerMemberAndBatch(t *testing.T) {
 	}
 }
 
-// A member with something of its own gets that and the groups' in one write too.
+// A member with messages of its own gets these and the groups' in one write too.
 func TestOneWriteWithAReply(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Loops: 1}}
@@ -204,8 +204,7 @@ func TestOneWriteWithAReply(t *testing.T) {
 	}
 }
 
-// A handle of a connection that is gone does nothing to the one that has its
-// place.
+// A handle of a connection that has ended does nothing to the one in its slot.
 func TestOldHandle(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -242,8 +241,8 @@ func TestOldHandle(t *testing.T) {
 		peer.expect(frame.Text, "waits")
 		c.Send(text("new"))
 		peer.expect(frame.Text, "new")
-		peer.send(frame.Text, "heard")
-		ears.want(t, frame.Text, "heard")
+		peer.send(frame.Text, "received")
+		ears.want(t, frame.Text, "received")
 	})
 }
 
@@ -287,8 +286,8 @@ func TestLeavingMidBatch(t *testing.T) {
 	})
 }
 
-// A group whose members come and go for long keeps what it needs for those it
-// has, and each member its place.
+// A group with many joins and leaves keeps only the memory for its present members, and
+// each member its place.
 func TestManyMembers(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Goroutines: true, Loops: 3}, pipes: true}
@@ -319,8 +318,8 @@ func TestManyMembers(t *testing.T) {
 	}
 }
 
-// In a group that io_uring writes to, where there is one, who does not read for a while
-// gets all there was in the end, in order and once, and who reads is not held up by it.
+// A group is written to with io_uring, where there is one. A member that does not read for
+// a while gets all messages in the end, in order and once, and does not delay the others.
 func TestFullSocketsInAGroup(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

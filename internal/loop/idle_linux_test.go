@@ -14,8 +14,8 @@ type deaf struct{}
 func (deaf) Message(frame.Opcode, []byte) {}
 func (deaf) Closed(int, string, error)    {}
 
-// A connection keeps nothing beside its slot once all that came is handled and
-// all that was to leave has left, however the bytes were cut.
+// A connection keeps nothing beside its slot once all input is handled and all output is
+// written, however the bytes were cut.
 func TestIdleConnectionKeepsNothing(t *testing.T) {
 	t.Parallel()
 	whole := frame.AppendMasked(nil, frame.Text, false, [4]byte{1, 2, 3, 4}, []byte("hello"))

@@ -5,20 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// commandBytes is what a command costs beside its message.
+// commandBytes is the size of a command without its message.
 const commandBytes = 64
 
 // inbox is where any goroutine leaves commands for one loop. Order is kept.
 type inbox struct {
 	bound int64
-	wake  func() // called when the loop sleeps and something came
+	wake  func() // called when a command arrives while the loop sleeps
 	bytes atomic.Int64
 
 	mu       sync.Mutex
 	commands []command
 	asleep   bool
 	closed   bool
-	waiting  chan struct{} // closed when there is room; nil while nobody waits
+	waiting  chan struct{} // closed when there is room; nil while no goroutine waits
 }
 
 // post reports false if the loop has ended; the command is then dropped.
@@ -41,8 +41,8 @@ func (b *inbox) post(c command) bool {
 
 func (b *inbox) empty() bool { return b.bytes.Load() == 0 }
 
-// swap exchanges what has come against the emptied spare. With nothing there it
-// marks the loop asleep, so that the next post wakes it.
+// swap exchanges the posted commands for the emptied spare. Without commands it marks the
+// loop asleep, so that the next post wakes it.
 func (b *inbox) swap(spare []command) []command {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,17 +57,16 @@ func (b *inbox) swap(spare []command) []command {
 	return taken
 }
 
-// sleeps reports whether the loop is marked so still: then nothing has been posted since
-// the last take, and the next post wakes it. A wake that was due already may have been
-// received in the middle of the turn, and what was posted since would wait for the next.
+// sleeps reports whether the loop is still marked asleep: then nothing has been posted
+// since the last swap, and the next post wakes it. A wake may have been received in the
+// middle of the turn. Commands posted since then would otherwise wait for the next wake.
 func (b *inbox) sleeps() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.asleep
 }
 
-// rouse takes back that the loop is asleep: what its handlers post until the next
-// take needs no wake.
+// rouse unmarks the loop: commands that its handlers post until the next swap need no wake.
 func (b *inbox) rouse() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -76,7 +75,7 @@ func (b *inbox) rouse() {
 
 func (b *inbox) full() bool { return b.bytes.Load() > b.bound }
 
-// room is closed when the loop next takes what has come.
+// room is closed when the loop next takes its commands.
 func (b *inbox) room() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,9 +98,9 @@ func (b *inbox) close() {
 	for _, c := range b.commands {
 		switch c.do {
 		case doDrain:
-			close(c.payload.(chan struct{})) // somebody waits for it
+			close(c.payload.(chan struct{})) // a goroutine waits for it
 		case doAccepted:
-			closeSocket(c.payload.(*acceptedSocket).fd) // nobody else has it
+			closeSocket(c.payload.(*acceptedSocket).fd) // no other loop has it
 		}
 	}
 	b.commands = nil

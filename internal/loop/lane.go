@@ -1,24 +1,23 @@
 package loop
 
-// lane is the part of a connection's queue in which only the newest message of each
-// key waits: what comes from groups that conflate (Engine.NewLatestGroup). What is
-// newer takes the place of what it makes stale, so that the order is that of first
-// changes and no key has to wait for ever.
+// lane is the part of a connection's queue in which only the newest message of each key
+// waits, for groups that conflate (Engine.NewLatestGroup). A newer message takes the place
+// of the one it replaces. So the order is that of first changes, and no key waits for ever.
 //
 //	groups that conflate ─→ lane: one message for each key ─┐ laneBytes at a time, when
 //	                                                        ▼ there is nothing else to write
 //	all else ────────────────────────────────────────────→ queue ─→ socket
 //
-// So replies and publications of which none may be missing do not wait behind it.
+// So replies, and publications that may not be dropped, do not wait behind it.
 type lane struct {
 	waits []keyed            // from first on
-	first int                // those before have left
-	gone  uint64             // how many left before waits[0]
-	at    map[laneKey]uint64 // gone + index; of one that has left it may be there still
+	first int                // those before have left the lane
+	gone  uint64             // how many have left before waits[0]
+	at    map[laneKey]uint64 // gone + index; may still have messages that have left
 	bytes int
 }
 
-// laneKey names what only the newest of is wanted.
+// laneKey is a key of one group: only its newest message waits.
 type laneKey struct {
 	shard *shard
 	key   string
@@ -30,11 +29,11 @@ type keyed struct {
 }
 
 const (
-	// laneAge is how many times a backlog's age a lane may have. Slow connections are what
-	// it is for; maru.MaxConflatedKeys and maru.ConflationSlack bound what it holds.
+	// laneAge is how many times a backlog's age a lane may have, since lanes are made for
+	// slow connections. maru.MaxConflatedKeys and maru.ConflationSlack bound its size.
 	laneAge = 4
-	// laneBytes is how much leaves the lane at a time. What has left it is not conflated
-	// any more.
+	// laneBytes is how many bytes leave the lane at a time. A message that has left it can
+	// no longer be replaced.
 	laneBytes = 16 << 10
 )
 
@@ -45,8 +44,8 @@ func (n *lane) len() int {
 	return len(n.waits) - n.first
 }
 
-// put lets the message wait, and reports how many bytes more those are, and whether
-// it took the place of another.
+// put adds the message. It returns by how many bytes the lane grew, and whether the message
+// replaced another.
 func (n *lane) put(k laneKey, b []byte) (more int, conflated bool) {
 	if seq, known := n.at[k]; known && seq >= n.gone+uint64(n.first) {
 		old := &n.waits[seq-n.gone]
@@ -58,7 +57,7 @@ func (n *lane) put(k laneKey, b []byte) (more int, conflated bool) {
 	if n.at == nil {
 		n.at = make(map[laneKey]uint64)
 	}
-	if len(n.at) > 2*n.len()+64 { // mostly of those that have left
+	if len(n.at) > 2*n.len()+64 { // mostly messages that have left
 		n.prune()
 	}
 	n.at[k] = n.gone + uint64(len(n.waits))
@@ -67,7 +66,7 @@ func (n *lane) put(k laneKey, b []byte) (more int, conflated bool) {
 	return len(b), false
 }
 
-// prune forgets those that have left.
+// prune removes the keys of messages that have left.
 func (n *lane) prune() {
 	n.waits = append([]keyed(nil), n.waits[n.first:]...)
 	n.gone += uint64(n.first)
@@ -79,7 +78,7 @@ func (n *lane) prune() {
 	}
 }
 
-// pop is the message that waits longest.
+// pop removes and returns the message that waits longest.
 func (n *lane) pop() []byte {
 	w := &n.waits[n.first]
 	b := w.bytes
@@ -89,7 +88,7 @@ func (n *lane) pop() []byte {
 	return b
 }
 
-// without is the lane without what waits of a group; nil, if that is nothing.
+// without is the lane without the messages of a group; nil if it is empty.
 func (n *lane) without(sh *shard) *lane {
 	var rest *lane
 	for _, w := range n.waits[n.first:] {
@@ -103,8 +102,7 @@ func (n *lane) without(sh *shard) *lane {
 	return rest
 }
 
-// refill moves what waits in the lane to an empty queue, as much as is next to be
-// written; settle, all of it.
+// refill moves the next laneBytes of the lane to an empty queue; settle moves all of it.
 func (d *side) refill(now uint32) {
 	if o := &d.out; o.lane != nil && len(o.queue) == 0 {
 		d.unload(now, laneBytes)
@@ -131,7 +129,7 @@ func (d *side) unload(now uint32, bytes int) {
 	}
 }
 
-// leaveLane drops what waits of a group that a connection leaves.
+// leaveLane drops the waiting messages of a group that a connection leaves.
 func (o *outbox) leaveLane(sh *shard) (bytes int) {
 	if o.lane == nil {
 		return 0
@@ -144,7 +142,7 @@ func (o *outbox) leaveLane(sh *shard) (bytes int) {
 	return before
 }
 
-// conflate lets a message of a group that conflates wait for a connection.
+// conflate adds a message of a group that conflates to a connection's lane.
 func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 	if s.state&phaseCloseSent != 0 {
 		return
@@ -163,9 +161,8 @@ func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 	l.out.markDirty(id, s)
 }
 
-// conflateRest keeps what a socket did not take of the block of a group that
-// conflates: the rest of a message that has begun to leave, and of each key the
-// newest.
+// conflateRest keeps the part of a conflating group's block that a socket did not take: the
+// rest of a partly written message, and the newest message of each key.
 func (l *Loop) conflateRest(id connID, s *slot, sh *shard, n int, err error) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)

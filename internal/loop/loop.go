@@ -5,8 +5,8 @@ import (
 )
 
 // Loop is one goroutine and the connections it owns. Only that goroutine touches its
-// fields, except the inbox, the atomic parts of the slab and the statistics. What belongs
-// together is one part with its own methods; Loop itself holds what needs several parts.
+// fields, except the inbox, the atomic parts of the slab and the statistics. Each field is
+// a part with methods of its own; the methods of Loop need several parts.
 type Loop struct {
 	engine *Engine
 	inbox  inbox
@@ -54,7 +54,7 @@ func (l *Loop) run() {
 	l.cutAll()
 }
 
-// turn is commands, sockets, time, and then one flush of all that this wrote. It sleeps
+// turn obeys commands, reads sockets, checks times, and then flushes all output. It sleeps
 // only if nothing has been posted since (see inbox.swap).
 func (l *Loop) turn() {
 	l.clock.tick(l.engine.clock.now())
@@ -65,8 +65,8 @@ func (l *Loop) turn() {
 		return
 	}
 	if l.engine.congested() {
-		// Some loop is behind: publish no more for it than there is, but go on
-		// writing. Its next take, or the clock's tick, ends this.
+		// A loop is behind: do not read, so that no more is published to it, but go on
+		// writing. Its next swap, or the clock's tick, ends this.
 		l.poll.pause()
 		return
 	}
@@ -79,7 +79,7 @@ func (l *Loop) turn() {
 	l.flush()
 }
 
-// obeyAll does what the inbox says, and reports how much that was.
+// obeyAll obeys the commands of the inbox, and returns their number.
 func (l *Loop) obeyAll() int {
 	l.commands = l.inbox.swap(l.commands)
 	for i := range l.commands {
@@ -89,10 +89,10 @@ func (l *Loop) obeyAll() int {
 	return len(l.commands)
 }
 
-// obeyPosted does at once what a handler has posted while its connection was read, and
-// writes what that was to the connection itself: it is still in the processor's
-// caches. In a batch it leaves that to obeyBatch. What groups got waits for the end of the
-// turn, to be joined.
+// obeyPosted obeys at once the commands that a handler posted while its connection was
+// read, and writes to this connection, which is still in the processor's caches. In a batch
+// it leaves that to obeyBatch. Messages to groups wait for the end of the turn, to be
+// joined.
 func (l *Loop) obeyPosted(id connID, s *slot) {
 	if l.in.midFlush || l.inbox.empty() {
 		return
@@ -111,8 +111,8 @@ func (l *Loop) obeyPosted(id connID, s *slot) {
 	}
 }
 
-// obeyBatch does what some handlers of a batch have posted, and writes their answers together.
-// The rest is for the next turn.
+// obeyBatch obeys the commands that handlers of a batch have posted, and writes their
+// replies together. The others are for the next turn.
 func (l *Loop) obeyBatch() {
 	if l.in.midFlush || l.inbox.empty() {
 		return
@@ -124,19 +124,19 @@ func (l *Loop) obeyBatch() {
 	}
 }
 
-// muchPosted reports whether the processor's caches are better used for doing what has
-// been posted.
+// muchPosted reports whether so many commands are posted that they should be obeyed before
+// more is read, for the sake of the processor's caches.
 func (l *Loop) muchPosted() bool { return l.inbox.bytes.Load() >= readBytes }
 
-// setPaused stops or starts reading. What was read before and held comes first.
-// What is only waiting for the end of the stream is not paused any more.
+// setPaused stops or starts reading. Bytes that were read and held come first. A connection
+// that only waits for the end of the stream is not paused.
 func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	if paused == (s.state&inPaused != 0) || paused && s.state&(inMuted|phaseFailed|phaseCloseRead) != 0 {
 		return
 	}
 	s.state ^= inPaused
 	if paused {
-		s.state &^= inPinged // its answer would not be read
+		s.state &^= inPinged // its pong would not be read
 		return
 	}
 	l.readOn(id, s)
@@ -156,8 +156,7 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	}
 }
 
-// readOn comes back to a connection that the poller reported while it was not to be
-// read.
+// readOn returns to a connection that the poller reported while it was paused.
 func (l *Loop) readOn(id connID, s *slot) {
 	if s.state&(inUnread|inPaused) == inUnread {
 		s.state &^= inUnread
@@ -165,17 +164,17 @@ func (l *Loop) readOn(id connID, s *slot) {
 	}
 }
 
-// side holds what a connection needs only at times. It is made on first use and
-// dropped when nothing of it is needed.
+// side has the fields that a connection needs only at times. It is made on first use and
+// dropped when none is in use.
 type side struct {
-	reader   *frame.Reader // a message or frame is half here
+	reader   *frame.Reader // in the middle of a message or frame
 	out      outbox
-	awaiting awaiting // while it has not yet said what it wants
+	awaiting awaiting // before its first request is complete
 	held     []byte   // read before the connection was taken over, until Resume
 	pipe     *pipe
-	closed   closed // what the handler will receive
+	closed   closed // for the handler's Closed
 
-	contexts *contexts // for life, where there is any
+	contexts *contexts // for the whole life of the connection; nil without context takeover
 }
 
 // sideOf is the connection's side, made if it has none.
@@ -187,7 +186,7 @@ func (l *Loop) sideOf(id connID) *side {
 	return r.side
 }
 
-// dropSide ends the use of a side.
+// dropSide releases a side.
 func (l *Loop) dropSide(r *refs) {
 	d := r.side
 	r.side = nil
@@ -200,7 +199,7 @@ type spares []*side
 // mostSpare is how many spare sides, and how many spare readers, a loop keeps.
 const mostSpare = 64
 
-// side is a spare one, or a new one.
+// side returns a spare side, or a new one.
 func (p *spares) side() *side {
 	n := len(*p)
 	if n == 0 {
@@ -211,7 +210,7 @@ func (p *spares) side() *side {
 	return d
 }
 
-// keep clears a side, which may be nil and is not used any more, for its next use.
+// keep clears a side that is no longer used, or nil, for its next use.
 func (p *spares) keep(d *side) {
 	if d != nil && len(*p) < mostSpare {
 		*d = side{out: outbox{queue: d.out.spare()}}

@@ -8,13 +8,13 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Many connections on a loop that is turned by hand: what is done for all of them holds up
-// nobody.
+// Many connections on a loop that is turned by hand: work for all of them delays no other.
 
-// What handlers post in the middle of a large flush is done before the loop sleeps.
+// Commands that handlers post in the middle of a large flush are obeyed before the loop
+// sleeps.
 func TestPostedDuringFlush(t *testing.T) {
 	t.Parallel()
-	s, conns, peers := openMany(t, 600) // more than two glances
+	s, conns, peers := openMany(t, 600) // more than two polls
 	asks := s.openEcho()
 	s.Settle(t)
 	for _, c := range conns {
@@ -28,8 +28,8 @@ func TestPostedDuringFlush(t *testing.T) {
 	}
 }
 
-// Those who came at once are pinged some in each turn: a message for one of them, and
-// another's question, do not wait for all.
+// Connections that were opened together are pinged a few in each turn: a message for one of
+// them, and another's request, do not wait for all.
 func TestPingsOfACrowd(t *testing.T) {
 	t.Parallel()
 	const many = 600
@@ -47,7 +47,7 @@ func TestPingsOfACrowd(t *testing.T) {
 	}
 	conns[many-1].Write(frame.Text, []byte("news"))
 	asks.send(frame.Text, "answer me")
-	for range 2 { // the one hears and writes the news, the other answers
+	for range 2 { // one turn receives and writes the news, the other the reply
 		turn()
 	}
 	if n := turn(); n >= many {
@@ -61,7 +61,7 @@ func TestPingsOfACrowd(t *testing.T) {
 	}
 }
 
-// However long turns are, a tick each here, all have their ping in a few of them.
+// Even if each turn takes a tick, all connections have their ping in a few turns.
 func TestPingsInLongTurns(t *testing.T) {
 	t.Parallel()
 	const many = 600

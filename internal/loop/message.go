@@ -21,13 +21,13 @@ const (
 // to any number of connections and groups.
 type Message struct {
 	op      frame.Opcode
-	key     string // what only the newest of is wanted, in a group that conflates
+	key     string // in a group that conflates, only the newest message of a key waits
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
-	single  bool   // for one connection, and of use again when it has left
+	single  bool   // for one connection; its memory is used again after the write
 
 	mu       sync.Mutex
-	deflated map[form][]byte // made when first needed
+	deflated map[form][]byte // made on first use
 }
 
 // NewMessage copies the payload into a frame. Text must be valid UTF-8; a
@@ -47,11 +47,11 @@ func newSingle(op frame.Opcode, payload []byte) *Message {
 	return m
 }
 
-// singles have left.
+// singles are written messages of newSingle.
 var singles = sync.Pool{New: func() any { return &Message{single: true} }}
 
-// recycle is the end of a message whose bytes nobody holds any more. It may be called on
-// one that is shared, and on nil.
+// recycle releases a message whose bytes are no longer referenced. It does nothing for a
+// shared one, and for nil.
 func (m *Message) recycle() {
 	if m != nil && m.single && cap(m.plain) <= mostSingle {
 		m.plain, m.deflated = m.plain[:0], nil
@@ -59,19 +59,19 @@ func (m *Message) recycle() {
 	}
 }
 
-// mostSingle is the memory that is kept for a message to come.
+// mostSingle is the largest memory that is kept for a later message.
 const mostSingle = 4 << 10
 
-// NewKeyedMessage is NewMessage with the key by which groups that conflate tell what
-// makes what stale.
+// NewKeyedMessage is NewMessage with a key: in groups that conflate a newer message
+// replaces a waiting one of the same key.
 func NewKeyedMessage(op frame.Opcode, payload []byte, key string) *Message {
 	m := NewMessage(op, payload)
 	m.key = key
 	return m
 }
 
-// NewBareMessage is a message for streams (Params.Stream), which keeps data and leaves as
-// it is, without a frame. It has a key as NewKeyedMessage's.
+// NewBareMessage is a message for streams (FrameBare). It keeps data, which is written as
+// it is, without a frame. key is as for NewKeyedMessage.
 func NewBareMessage(data []byte, key string) *Message {
 	return &Message{op: frame.Binary, plain: data, key: key}
 }

@@ -14,10 +14,10 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// multitude is an engine full of connections that have everything but a socket:
-// slots, handlers and memberships are what they always are, opened the usual way,
-// but a poller that watches nothing and a write that throws away stand in for the
-// kernel. So one process may have more of them than it may open files.
+// multitude is an engine full of connections that have everything but a socket. Slots,
+// handlers and memberships are the usual ones, opened the usual way. A poller that watches
+// nothing and a write that discards replace the kernel. So one process can have more of
+// them than it can open files.
 type multitude struct {
 	engine *Engine
 	conns  []Conn
@@ -38,8 +38,8 @@ type nothing struct {
 
 func (nothing) add(int, connID) error { return nil }
 
-// wait is where the loop takes the numbers back that stand for sockets: those of
-// others must not be closed.
+// wait is where the loop removes the numbers that stand for sockets: files with these
+// numbers must not be closed.
 func (n nothing) wait(l *Loop) {
 	n.bell.wait(l)
 	if n.m.leave.Load() {
@@ -107,17 +107,17 @@ func newMultitude(tb testing.TB, n int, rooms bool, p Params, put func(fd int, b
 	return m
 }
 
-// idle waits until the loops have done what was posted before.
+// idle waits until the loops have obeyed all earlier commands.
 func (m *multitude) idle() {
 	for _, l := range m.engine.loops {
 		done := make(chan struct{})
-		l.inbox.post(command{do: doDrain, payload: done}) // of no connection: answered at once
+		l.inbox.post(command{do: doDrain, payload: done}) // of no connection: closed at once
 		<-done
 	}
 }
 
-// say appends a message to groups, which have so many members, and waits until all
-// have it.
+// say appends a message to groups, which have so many members, and waits until all have
+// received it.
 func (m *multitude) say(message *Message, members int, groups ...*Group) {
 	want := m.engine.Stats().Deliveries + uint64(members)
 	for _, g := range groups {
@@ -126,7 +126,7 @@ func (m *multitude) say(message *Message, members int, groups ...*Group) {
 	m.await(want)
 }
 
-// await waits until so many messages have left, since the beginning.
+// await waits until so many messages have been written since the start.
 func (m *multitude) await(deliveries uint64) {
 	for m.engine.Stats().Deliveries < deliveries {
 		time.Sleep(20 * time.Microsecond)
@@ -147,9 +147,9 @@ func (m *multitude) end(tb testing.TB) {
 	}
 }
 
-// More connections than a process may have files: each gets what is said to it,
-// once and in its order, in one write a batch, and costs what it should.
-// Not parallel: it counts the memory of the process.
+// More connections than a process may have files: each gets its messages, once and in
+// order, in one write a batch, and costs no more memory than it should. Not parallel: it
+// counts the memory of the process.
 func TestMultitude(t *testing.T) {
 	const many = 20_000
 	before := heap()
@@ -196,9 +196,9 @@ func heap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// BenchmarkMillion is a million connections in one process: what they cost in
-// memory, what a collection costs with them, and how long it takes to walk them all
-// with one message. What the kernel would do, which is most of it, is not done.
+// BenchmarkMillion is a million connections in one process. It measures their memory, a
+// garbage collection, and the time to walk them all with one message. The work of the
+// kernel, which is the larger part, is not done.
 func BenchmarkMillion(b *testing.B) {
 	const many = 1_000_000
 	for _, rooms := range []bool{false, true} {
@@ -225,7 +225,7 @@ func BenchmarkMillion(b *testing.B) {
 			for b.Loop() {
 				began, members := time.Now(), many
 				groups := []*Group{m.all}
-				if rooms { // one of which has something to say too
+				if rooms { // one of which also gets a message
 					groups, members = append(groups, m.rooms[0]), members+roomSize
 				}
 				m.say(message, members, groups...)
@@ -242,9 +242,9 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
-// BenchmarkTakeover is what contexts cost of which each has said 8 KB in messages of
-// 128 bytes: memory, and a fan-out that is compressed for each anew; beside it, the
-// same without contexts.
+// BenchmarkTakeover measures contexts after 8 KB each, in messages of 128 bytes: their
+// memory, and a fan-out that is compressed for each connection. Beside it is the same
+// without contexts.
 func BenchmarkTakeover(b *testing.B) {
 	const many = 10_000
 	for name, p := range map[string]Params{"shared": {Compression: frame.Compression{DeflateBits: 12}}, "takeover": {Compression: frame.Compression{DeflateBits: 12, Takeover: true}}} {

@@ -2,7 +2,7 @@ package loop
 
 import "math"
 
-// obey does what a command of the loop says, and passes on those of connections.
+// obey executes a command of the loop, and passes on those of connections.
 func (l *Loop) obey(c *command) {
 	switch c.do {
 	case doAppend:
@@ -40,8 +40,8 @@ func (l *Loop) obeyAwaiting(c *command) {
 	}
 }
 
-// obeyConn does what a command says to a connection that the loop has taken over. To one
-// that is gone it only settles what was counted for it.
+// obeyConn executes a command for a connection that the loop has taken over. For one that
+// has ended it only corrects the counters.
 func (l *Loop) obeyConn(c *command) {
 	id, s := c.conn, l.slab.slot(c.conn)
 	if c.size > 0 {

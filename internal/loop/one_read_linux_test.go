@@ -10,16 +10,18 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// hearing remembers what it hears.
-type hearing struct {
+// received records the messages of a handler.
+type received struct {
 	deaf
-	heard []string
+	messages []string
 }
 
-func (h *hearing) Message(_ frame.Opcode, data []byte) { h.heard = append(h.heard, string(data)) }
+func (h *received) Message(_ frame.Opcode, data []byte) {
+	h.messages = append(h.messages, string(data))
+}
 
-// A frame's header and payload are one read, and so are all the frames that have come.
-// The socket keeps packets apart: of a packet that is read in part the rest is lost.
+// A frame's header and payload are one read, and so are all the frames that have arrived.
+// The socket keeps packets apart: if a packet is read in part, its rest is lost.
 func TestOneRead(t *testing.T) {
 	t.Parallel()
 	l := NewStill(t, Options{}).Loop
@@ -28,7 +30,7 @@ func TestOneRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(pair[1])
-	c, h := l.slab.allocate(l), new(hearing)
+	c, h := l.slab.allocate(l), new(received)
 	l.opened(c.id, &opening{fd: pair[0], handler: h})
 	for _, sizes := range [][]int{{0}, {1}, {125}, {126}, {60_000}, {1, 2, 3}, {0, 70, 30_000, 5}} {
 		var packet []byte
@@ -41,10 +43,10 @@ func TestOneRead(t *testing.T) {
 		if n, err := unix.Write(pair[1], packet); n != len(packet) {
 			t.Fatalf("wrote %d bytes of %d: %v", n, len(packet), err)
 		}
-		h.heard = nil
+		h.messages = nil
 		l.readable(c.id, false)
-		if !slices.Equal(h.heard, want) {
-			t.Errorf("messages of %v bytes: heard %d of them", sizes, len(h.heard))
+		if !slices.Equal(h.messages, want) {
+			t.Errorf("messages of %v bytes: received %d of them", sizes, len(h.messages))
 		}
 	}
 }

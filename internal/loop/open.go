@@ -57,13 +57,13 @@ func (o *opening) state() uint32 {
 	return state
 }
 
-// expectLife begins the watch for signs of life, ours and the peer's.
+// expectLife begins the timers for signs of life, ours and the peer's.
 func (l *Loop) expectLife(id connID, s *slot, o *opening) {
 	c := l.engine.clock
 	if s.framing().heartbeats {
 		s.pinged = l.clock.now
 		if s.fd >= 0 {
-			// The peer is asked for no answer. One that has vanished acknowledges nothing.
+			// There are no pings. A peer that has vanished acknowledges nothing.
 			giveUp(int(s.fd), laneAge*l.engine.options.BacklogAge)
 		}
 	} else {

@@ -14,9 +14,9 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Whatever is written to whom, by whom, and however little the sockets take at a time:
-// everybody gets what was for it, each once, unchanged, what came from one place in its
-// order, and whoever leaves in the middle takes nothing of others along.
+// Random writes, while sockets take few bytes at a time. Every connection gets its
+// messages, each once, unchanged, and those of one sender in order. One that ends in the
+// middle does not affect others.
 func TestNothingIsLeftUnwritten(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]loop.Options{
@@ -26,14 +26,14 @@ func TestNothingIsLeftUnwritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed, members := range []int{20, 20, 20, 80} {
-				t.Run(fmt.Sprint(seed), func(t *testing.T) { crowd(t, o, uint64(seed), members) })
+				t.Run(fmt.Sprint(seed), func(t *testing.T) { manyConns(t, o, uint64(seed), members) })
 			}
 		})
 	}
 }
 
-// crowd is so many connections, of all kinds, and 200 things that happen to them.
-func crowd(t *testing.T, o loop.Options, seed uint64, members int) {
+// manyConns is so many connections, of all kinds, with 200 random events.
+func manyConns(t *testing.T, o loop.Options, seed uint64, members int) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := &still{t, loop.NewStill(t, o), &rig{t: t, unix: true}}
@@ -80,7 +80,7 @@ func crowd(t *testing.T, o loop.Options, seed uint64, members int) {
 		case 4:
 			some.Append(text(payload("some", toSome, 30, 300, 20_000)))
 			toSome++
-		case 5: // many ask at once
+		case 5: // many send requests at once
 			for range 1 + r.IntN(150) {
 				one := all[r.IntN(len(all))]
 				if n := one.sent["answer"]; !one.gone && n-one.got["answer"] < 10 {
@@ -135,18 +135,18 @@ func crowd(t *testing.T, o loop.Options, seed uint64, members int) {
 
 const mostRead = 40_000
 
-// receiver is a peer that reads when it is told to.
+// receiver is a peer that reads on request.
 type receiver struct {
 	t         testing.TB
 	conn      loop.Conn
 	peer      *peer
-	sent, got map[string]int // by where it comes from
+	sent, got map[string]int // by sender
 	both      bool           // groups
 	gone      bool
 	buffer    [mostRead]byte
 }
 
-// read reads at most so many bytes of those that have come, and reports how many that
+// read reads at most so many of the bytes that have arrived, and reports how many these
 // were.
 func (r *receiver) read(most int) (n int) {
 	r.t.Helper()
@@ -181,7 +181,7 @@ func (r *receiver) read(most int) (n int) {
 	return n
 }
 
-// take holds a message against what was sent.
+// take compares a message with those that were sent.
 func (r *receiver) take(message string) {
 	r.t.Helper()
 	parts := strings.SplitN(message, " ", 3)
@@ -192,7 +192,7 @@ func (r *receiver) take(message string) {
 	fmt.Sscan(parts[1], &n)
 	want := r.got[parts[0]]
 	if strings.HasPrefix(parts[0], "key") {
-		want = max(n, want+1) // what is stale need not come
+		want = max(n, want+1) // a replaced message need not arrive
 	}
 	if n != want || strings.Trim(parts[2], string(rune('a'+n%26))) != "" {
 		r.t.Fatalf("got %q, want number %d", short(message), want)

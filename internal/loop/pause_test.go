@@ -8,8 +8,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// What was read before the connection was taken over waits for Resume and comes
-// first.
+// Bytes that were read before the connection was taken over wait for Resume and come first.
 func TestHeldBytes(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -28,7 +27,7 @@ func TestHeldBytes(t *testing.T) {
 	})
 }
 
-// Pausing and resuming while bytes come neither loses nor changes any.
+// Pausing and resuming while bytes arrive neither loses nor changes any.
 func TestPauseAndResumeKeepTheStream(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

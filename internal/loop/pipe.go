@@ -2,17 +2,16 @@ package loop
 
 import "net"
 
-// pipe is the transport for what is not a socket of the loop's own: a goroutine
-// reads and hands its bytes to the loop, one read at a time; another one writes
-// while the queue is not empty. To the loop it is a socket that is always full
-// until its writer reports.
+// pipe is the transport of a connection without a socket of the loop's own. A goroutine
+// reads and passes its bytes to the loop, one read at a time. Another one writes while the
+// queue is not empty. To the loop it is a socket that is full until its writer reports.
 type pipe struct {
 	loop *Loop
 	id   connID
 	nc   net.Conn
 	next chan struct{} // the reader may read on; closed to end it
 
-	reading bool // the reader may read, or what it has read is not processed yet
+	reading bool // the reader may read, or its bytes are not processed yet
 }
 
 // pipeReadBytes is the buffer of each pipe's reader.
@@ -27,12 +26,12 @@ func (l *Loop) newPipe(id connID, nc net.Conn) {
 	}
 }
 
-// readOn lets the reader read once more, unless it still does: it has one
-// buffer, which is the loop's from the end of a read until pipeRead is done.
+// readOn lets the reader read once more, unless it is reading. It has one buffer, which
+// belongs to the loop from the end of a read until pipeRead is done.
 func (p *pipe) readOn() {
 	if !p.reading {
 		p.reading = true
-		p.next <- struct{}{} // has room: the reader took the one before
+		p.next <- struct{}{} // has room: the reader has taken the value before
 	}
 }
 
@@ -46,7 +45,7 @@ func (p *pipe) read() {
 	}
 }
 
-// pipeRead takes what a reader has read.
+// pipeRead processes the bytes of a reader.
 func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 	p := l.slab.ref(id).side.pipe
 	p.reading = false
@@ -63,7 +62,7 @@ func (l *Loop) pipeRead(id connID, s *slot, data []byte, err error) {
 	l.in.list(id, s)
 }
 
-// readReady reads those whose turn it is now: see reading.ready.
+// readReady reads the connections of the ready list: see reading.ready.
 func (l *Loop) readReady() {
 	ready := l.in.swapReady() // a connection may be listed again
 	for _, id := range ready {
@@ -104,8 +103,8 @@ func (l *Loop) lend(id connID, s *slot, side *side) {
 	l.engine.running.Go(func() { p.write(buffers) })
 }
 
-// write writes the buffers with as few calls as it may: small ones are copied
-// together, so that TLS makes one record of them.
+// write writes the buffers with as few calls as possible: small ones are copied together,
+// so that TLS makes one record of them.
 func (p *pipe) write(buffers net.Buffers) {
 	var written int
 	var err error
@@ -149,8 +148,8 @@ func (p *pipe) shut() {
 	p.nc.Close()
 }
 
-// close ends both. The reader goes with it. TLS may write its goodbye: not on
-// the loop.
+// close ends both halves, and the reader. It runs in a goroutine, since TLS may write a
+// close_notify.
 func (p *pipe) close() {
 	close(p.next)
 	p.loop.engine.running.Go(func() { p.nc.Close() })

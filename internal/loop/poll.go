@@ -2,10 +2,10 @@ package loop
 
 import "time"
 
-// poller is where a loop sleeps. wake may be called by anybody, the rest by the
-// loop. A wake before wait makes wait return at once. A socket that was added is reported
-// once when it has input, and after ask once when there is room to write. A reader that
-// leaves input unread must come back by itself.
+// poller is where a loop sleeps. Any goroutine may call wake, only the loop the others. A
+// wake before wait makes wait return at once. A socket that was added is reported once when
+// it has input, and after ask once when there is room to write. If the loop leaves input
+// unread, it must return to it by itself.
 type poller interface {
 	wait(l *Loop)  // sleeps until a socket or wake; calls l.readable and l.writable
 	check(l *Loop) // the same without sleeping

@@ -15,24 +15,24 @@ import (
 // pollEvents is how many ready sockets one turn takes at most.
 const pollEvents = 256
 
-// epoll is a loop's own epoll set, itself watched by Go's netpoller: a loop that
-// waits is a parked goroutine and blocks no thread, so that with few threads a
-// callback does not wait for it. Sockets are edge-triggered: the kernel need not look
-// again at one that it has reported. epoll_wait(2), epoll_ctl(2).
+// epoll is a loop's own epoll set, itself watched by Go's netpoller. A waiting loop is a
+// parked goroutine and blocks no thread, so that with few threads a callback does not wait
+// for it. Sockets are edge-triggered: the kernel does not check one again that it has
+// reported. epoll_wait(2), epoll_ctl(2).
 type epoll struct {
 	file   *os.File // owns fd
 	fd     int
 	raw    syscall.RawConn
 	events [pollEvents]unix.EpollEvent
 	found  int                   // of them, by any
-	any    func(fd uintptr) bool // for raw.Read: looks, and tells whether there is something
+	any    func(fd uintptr) bool // for raw.Read: polls, and reports whether there are events
 
 	mu   sync.Mutex
-	bell int // eventfd(2) for wake; -1 once closed: its number is then another's
+	bell int // eventfd(2) for wake; -1 once closed: its number may then be another file's
 }
 
-// newPoller falls back to a bell where epoll cannot be had (seccomp, no files
-// left): connections of that loop then have goroutines of their own.
+// newPoller falls back to a bell where epoll is not available (seccomp, no files left):
+// connections of that loop then have goroutines of their own.
 func newPoller(goroutines bool) poller {
 	if goroutines {
 		return newBell()
@@ -55,7 +55,7 @@ func newEpoll() (*epoll, error) {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	e := &epoll{fd: fd, bell: bell}
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1} // each write tells: it need not be read
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1} // each write is an event: the eventfd need not be read
 	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, bell, &event); err != nil {
 		unix.Close(fd)
 		unix.Close(bell)
@@ -86,8 +86,8 @@ func (e *epoll) wait(l *Loop) {
 	e.serve(l, e.found)
 }
 
-// check lets other goroutines run first: what this turn has handed to callbacks
-// is not to wait until the loop is idle.
+// check lets other goroutines run first: callbacks that this turn started must not wait
+// until the loop is idle.
 func (e *epoll) check(l *Loop) {
 	runtime.Gosched()
 	e.serve(l, e.ready())
@@ -95,7 +95,7 @@ func (e *epoll) check(l *Loop) {
 
 func (e *epoll) pause() {
 	runtime.Gosched()
-	time.Sleep(100 * time.Microsecond) // the loop that is behind needs the core more than we do
+	time.Sleep(100 * time.Microsecond) // leave the core to the loop that is behind
 }
 
 func (e *epoll) ready() int { return pollSockets(e.fd, e.events[:]) }
@@ -118,14 +118,14 @@ func (e *epoll) serve(l *Loop, n int) {
 	l.in.serving, l.in.batching, l.in.ahead.some = false, false, false
 }
 
-// dispatch handles one event of the poller; i is its place in what was read ahead.
+// dispatch handles one event of the poller; i is its place in ahead.
 func (l *Loop) dispatch(ev *unix.EpollEvent, i int) {
 	if ev.Fd < -1 {
 		l.acceptable(int(-ev.Fd) - 2)
 		return
 	}
 	if ev.Fd < 0 {
-		return // it was only to wake
+		return // only a wake
 	}
 	id := newConnID(uint32(ev.Fd), uint32(ev.Pad))
 	if ev.Events&unix.EPOLLOUT != 0 {
@@ -165,7 +165,7 @@ func (e *epoll) add(fd int, id connID) error {
 
 func (e *epoll) ask(fd int, id connID) {
 	ev := event(id, unix.EPOLLOUT)
-	pollControl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added; tells at once if there is room
+	pollControl(e.fd, unix.EPOLL_CTL_MOD, fd, &ev) // cannot fail for a descriptor that was added; reports at once if there is room
 }
 
 func (e *epoll) remove(fd int) { pollControl(e.fd, unix.EPOLL_CTL_DEL, fd, nil) }
@@ -191,12 +191,12 @@ func (e *epoll) close() {
 	e.bell = -1
 }
 
-// takeDescriptor takes the socket out of the net package: the descriptor is
-// duplicated and the net.Conn closed, which ends Go's own watch on it; the other
-// way round, or without the close, one socket would stand in two epoll sets.
-// What is no plain socket (TLS, a pipe) stays as it is: -1.
+// takeDescriptor takes the socket out of the net package. It duplicates the descriptor and
+// closes the net.Conn, which removes it from Go's netpoller; otherwise one socket would be
+// in two epoll sets. It returns -1, and does nothing, for a net.Conn that is no plain
+// socket (TLS, a pipe).
 func takeDescriptor(nc net.Conn) (int, error) {
-	if w, ok := nc.(interface{ Socket() net.Conn }); ok { // a wrapper with nothing to add any more
+	if w, ok := nc.(interface{ Socket() net.Conn }); ok { // a wrapper that no longer changes the bytes
 		nc = w.Socket()
 	}
 	switch nc.(type) {

@@ -34,8 +34,8 @@ func TestWakeAfterClose(t *testing.T) {
 	}
 }
 
-// What a loop was given and did not live to take is given back. Not parallel: it
-// looks at a descriptor that is closed.
+// Commands that an ending loop did not take are released. Not parallel: it looks at a
+// descriptor that is closed.
 func TestInboxCloses(t *testing.T) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {

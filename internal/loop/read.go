@@ -7,17 +7,20 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// readable reads the socket once; what is left is for the next turn, so that one busy
-// peer does not hold up the others. A short read has left nothing, unless there may be
-// more: the end of the stream, or what follows an urgent byte.
+// readable reads the socket once; the rest is for the next turn, so that a busy peer does
+// not delay the others. After a short read nothing is left, unless there may be more: the
+// end of the stream, or bytes after an urgent one.
 func (l *Loop) readable(id connID, more bool) {
 	s := l.slab.slot(id)
 	awaiting := s.state&phaseAwaiting != 0
 	if !s.alive(id) || !awaiting && s.state&phaseConnected == 0 {
-		return // of an earlier life of the slot
+		return // the event was of an earlier connection in the slot
 	}
 	if s.state&(inPaused|phasePeerShut) != 0 {
 		s.state |= inUnread
+		if awaiting && more {
+			l.goneWhileDeciding(id)
+		}
 		return
 	}
 	if s.state&(kindTLS|phaseFailed) == kindTLS {
@@ -29,7 +32,7 @@ func (l *Loop) readable(id connID, more bool) {
 		l.obeyPosted(id, s)
 		return
 	}
-	n, err := readSocket(int(s.fd), l.in.buffer) // what is thrown away need not be opened either
+	n, err := readSocket(int(s.fd), l.in.buffer) // discarded input need not be decrypted
 	if n == len(l.in.buffer) || n > 0 && more {
 		l.in.list(id, s)
 	}
@@ -37,6 +40,9 @@ func (l *Loop) readable(id connID, more bool) {
 	case awaiting && (n > 0 || wouldBlock(err)):
 		if n > 0 {
 			l.readRequest(id, s, l.in.buffer[:n])
+			if more {
+				l.goneWhileDeciding(id)
+			}
 			l.obeyPosted(id, s)
 		}
 	case awaiting:
@@ -46,7 +52,7 @@ func (l *Loop) readable(id connID, more bool) {
 	}
 }
 
-// said takes in what a read of the socket into p has answered.
+// said processes the result of a read of the socket into p.
 func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
 	switch {
 	case err != nil:
@@ -61,15 +67,15 @@ func (l *Loop) said(id connID, s *slot, p []byte, n int, err error) {
 	}
 }
 
-// input takes bytes in. Between frames a connection has no reader: the loop's
-// own reads for it, and goes with the connection only if it ends in the middle
-// of a frame or message.
+// input processes bytes. Between frames a connection has no reader: the loop's own reads
+// for it, and stays with the connection only if the bytes end in the middle of a frame or
+// message.
 func (l *Loop) input(id connID, s *slot, p []byte) {
 	s.seen = l.clock.now
 	s.state &^= inPinged
 	l.stats.read.Add(uint64(len(p)))
 	if s.state&(inMuted|phaseFailed|phaseCloseRead) != 0 || s.framing().ignored {
-		return // RFC 6455 §1.4: what comes after a close frame is not looked at
+		return // RFC 6455 §1.4: bytes after a close frame are discarded
 	}
 	ref := l.slab.ref(id)
 	reader := l.in.scratch
@@ -101,7 +107,7 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 	}
 }
 
-// event passes one on and reports whether the connection is still listening.
+// event passes an event to the handler, and reports whether the connection still reads.
 func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 	switch ev.Op {
 	case frame.Text, frame.Binary:
@@ -121,14 +127,14 @@ func (l *Loop) event(id connID, s *slot, ref *refs, ev frame.Event) bool {
 	return true
 }
 
-// violated answers a peer that broke the protocol with the code of its fault.
+// violated closes the connection of a peer that broke the protocol, with the code of its
+// fault.
 func (l *Loop) violated(id connID, s *slot, err error) {
 	l.mute(id, s, doFail, closedBy(err))
 }
 
-// mute ends the reading of a connection. What follows from that is posted, so
-// that it comes after the answers that handlers have just posted to messages
-// read before.
+// mute ends the reading of a connection. The next step is posted, so that it comes after
+// the replies that handlers have just posted to messages read before.
 func (l *Loop) mute(id connID, s *slot, do action, why closed) {
 	s.state |= inMuted
 	l.inbox.post(command{do: do, conn: id, payload: &why})

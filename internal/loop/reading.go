@@ -2,11 +2,11 @@ package loop
 
 import "maru.example/maru/internal/frame"
 
-// readBytes is the size of a loop's one read buffer: a connection is read at
-// most so much before it is another's turn.
+// readBytes is the size of a loop's one read buffer: at most so many bytes of a connection
+// are read before the next one is.
 const readBytes = 64 << 10
 
-// reading is what a loop needs to read its connections.
+// reading is the part of a loop that reads its connections.
 type reading struct {
 	rules   [4]frame.Rules // by client and deflate: see rulesOf
 	buffer  []byte         // of every socket in turn
@@ -16,8 +16,8 @@ type reading struct {
 	ready      []connID // to be read in the next turn: unread input, pipes, records inside crypto/tls
 	spareReady []connID // memory for the next such list
 
-	batching    bool  // so many can be read that answers to them are written together
-	ahead       ahead // of a batch, what was read with one call
+	batching    bool  // so many connections can be read that their replies are written together
+	ahead       ahead // the bytes of a batch that were read with one call
 	unprocessed int   // reads of a batch since the commands of their handlers were obeyed
 	serving     bool  // the loop reads the sockets that the poller reported
 	midFlush    bool  // the same, in the middle of a flush
@@ -63,7 +63,7 @@ func (in *reading) swapReady() []connID {
 
 func (in *reading) keepReady(ready []connID) { in.spareReady = ready[:0] }
 
-// forget takes the reader off the connection and keeps it for another one.
+// forget takes the reader from the connection and keeps it for another one.
 func (in *reading) forget(ref *refs, r *frame.Reader) {
 	r.Reset()
 	if r == in.scratch {
@@ -77,8 +77,8 @@ func (in *reading) forget(ref *refs, r *frame.Reader) {
 	}
 }
 
-// giveScratch hands the scratch reader, which is in the middle of a frame, to a
-// connection; another one takes its place.
+// giveScratch gives the scratch reader, which is in the middle of a frame, to a connection;
+// another one takes its place.
 func (in *reading) giveScratch() *frame.Reader {
 	r := in.scratch
 	if n := len(in.readers); n > 0 {

@@ -93,7 +93,7 @@ func (d *direction) record(contentType byte, data []byte) []byte {
 	return d.aead.Seal(bytes.Clone(header), d.nonce(), append(bytes.Clone(data), contentType), header)
 }
 
-// secrets takes what crypto/tls logs for debuggers.
+// secrets receives the keys that crypto/tls logs for debuggers.
 type secrets struct{ strings.Builder }
 
 func (s *secrets) of(t testing.TB, label string) []byte {
@@ -181,8 +181,7 @@ func (p *recordPeer) read() (contentType byte, data []byte, err error) {
 	return data[len(data)-1], data[:len(data)-1], nil
 }
 
-// expect reads the next message or control frame, following what the server does
-// to its keys.
+// expect reads the next message or control frame, and follows updates of the server's keys.
 func (p *recordPeer) expect(op frame.Opcode, payload string) {
 	p.t.Helper()
 	rules := frame.Rules{Client: true}
@@ -271,8 +270,7 @@ func TestTLSKeyUpdate(t *testing.T) {
 	}
 }
 
-// A peer that asks for new keys again and again and reads none of the answers is
-// not heard out.
+// A peer that repeatedly asks for new keys and reads none of the replies is closed.
 func TestTLSKeyUpdatesUnread(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Loops: 1}}

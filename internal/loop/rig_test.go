@@ -18,7 +18,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an event that must come.
 const patience = 20 * time.Second
 
 // everyDriver runs body over epoll, where there is one, over goroutines, and over
@@ -39,7 +39,7 @@ func everyDriver(t *testing.T, body func(t *testing.T, r *rig)) {
 	}
 }
 
-// rig is an engine in a test and what is needed to talk to it.
+// rig is an engine in a test with its connections.
 type rig struct {
 	t        testing.TB
 	options  loop.Options
@@ -47,9 +47,9 @@ type rig struct {
 	pipes    bool   // net.Pipe instead of TCP, for bubbles of testing/synctest
 	unix     bool   // the same, for tests that would use up the ports
 	tls      uint16 // the version spoken; 0: none
-	narrow   bool   // sockets hold less than 500,000 bytes of who does not read, always
+	narrow   bool   // sockets always hold less than 500,000 bytes for a peer that does not read
 	engine   *loop.Engine
-	free     []func() // what hold has returned
+	free     []func() // the functions that hold has returned
 }
 
 // start makes the engine, which ends with the test.
@@ -61,7 +61,7 @@ func (r *rig) start() *loop.Engine {
 	return r.engine
 }
 
-// stop cuts what is left and ends the engine, of which nothing is left then.
+// stop cuts the remaining connections and ends the engine, and checks that nothing is left.
 func (r *rig) stop() {
 	r.t.Helper()
 	for _, release := range r.free {
@@ -75,8 +75,7 @@ func (r *rig) stop() {
 	}
 }
 
-// conn opens a connection and returns its handle, what its handler hears and
-// the far end.
+// conn opens a connection and returns its handle, its handler's events and the far end.
 func (r *rig) conn(p loop.Params, buffered ...byte) (loop.Conn, *ears, *peer) {
 	r.t.Helper()
 	r.start()
@@ -134,15 +133,15 @@ func (r *rig) plainPair() (near, far net.Conn) {
 	return near, far
 }
 
-// hold keeps every loop busy until the function that it returns is called:
-// what is posted in between is one batch.
+// hold keeps every loop busy until the function that it returns is called: all commands
+// posted in between are one batch.
 func (r *rig) hold() (release func()) {
 	r.t.Helper()
 	r.start()
 	free := make(chan struct{})
 	release = sync.OnceFunc(func() { close(free) })
 	r.free = append(r.free, release)
-	for range r.options.Loops { // connections are dealt out in turn
+	for range r.options.Loops { // connections go to the loops in turn
 		near, far := r.plainPair()
 		b := blocker{held: make(chan struct{}), free: free}
 		if _, err := r.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return b }); err != nil {
@@ -162,7 +161,7 @@ func (b blocker) Message(frame.Opcode, []byte) {
 }
 func (blocker) Closed(int, string, error) {}
 
-// ears are a handler that remembers.
+// ears is a handler that records its events.
 type ears struct {
 	messages chan event
 	pongs    chan string
@@ -180,12 +179,12 @@ type end struct {
 	err    error
 }
 
-// mostHeard is how many messages ears remember that no test has waited for. More
-// are forgotten, so that a loop never waits for a test.
-const mostHeard = 1 << 13
+// mostKept is how many messages ears keeps until a test reads them. More are dropped, so
+// that a loop never waits for a test.
+const mostKept = 1 << 13
 
 func newEars() *ears {
-	return &ears{make(chan event, mostHeard), make(chan string, 1<<8), make(chan end, 2)}
+	return &ears{make(chan event, mostKept), make(chan string, 1<<8), make(chan end, 2)}
 }
 
 func (e *ears) Message(op frame.Opcode, data []byte) {
@@ -327,7 +326,7 @@ func (p *peer) expectClose(code int, reason string) {
 	}
 }
 
-// expectEnd reads the end of the stream; what else comes is an error.
+// expectEnd reads the end of the stream; anything else is an error.
 func (p *peer) expectEnd() {
 	p.t.Helper()
 	if ev, err := p.event(); !errors.Is(err, io.EOF) {
@@ -383,7 +382,7 @@ func (e *ears) want(t testing.TB, op frame.Opcode, data string) {
 	}
 }
 
-// until polls what cannot be waited for.
+// until polls a condition.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

@@ -10,8 +10,8 @@ import (
 )
 
 // ring sends to many sockets, or receives from them, with one system call (io_uring(7)). It
-// is used as a longer send(2) or recv(2) and no more: each asks not to wait, so that all are
-// done or refused when the call returns, and nothing is under way between calls.
+// is used only as a send(2) or recv(2) for many sockets. No entry waits, so all are done or
+// refused when the call returns, and nothing is in progress between calls.
 type ring struct {
 	fd          int
 	shared      []byte // mapped: the heads and tails of both queues, and completions
@@ -23,9 +23,9 @@ type ring struct {
 	doneMask    uint32
 	submissions []submission
 	completions []completion
-	bytes       [ringSends][]byte // of what is prepared; keeps them where they are
+	bytes       [ringSends][]byte // of prepared entries; keeps them alive
 	results     [ringSends]int32
-	n           int // prepared
+	n           int // prepared entries
 }
 
 // submission is struct io_uring_sqe, completion struct io_uring_cqe (io_uring_enter(2)).
@@ -52,8 +52,8 @@ const (
 	opReceive     = 27      // IORING_OP_RECV
 	getEvents     = 1       // IORING_ENTER_GETEVENTS
 	offsetEntries = 1 << 28 // IORING_OFF_SQES
-	// featureLinux517 is IORING_FEAT_CQE_SKIP. It is not used, but says that the kernel
-	// is not of the years in which io_uring was young.
+	// featureLinux517 is IORING_FEAT_CQE_SKIP. It is not used, but shows that the kernel is
+	// newer than the early years of io_uring.
 	featureLinux517 = 1 << 11
 )
 
@@ -110,12 +110,12 @@ func (r *ring) prepare(operation uint8, fd int, b []byte) {
 	r.n++
 }
 
-// forget takes back what is prepared.
+// forget drops the prepared entries.
 func (r *ring) forget() { r.n = 0 }
 
-// submit does what is prepared. Of the first of them, as many as there are results, these
-// say what send(2) or recv(2) would: bytes, or an error number below 0. The others the
-// kernel did not take: the ring is of no use any more.
+// submit executes the prepared entries. A result is that of send(2) or recv(2): bytes, or a
+// negative error number. If there are fewer results than entries, the kernel did not take
+// the last ones, and the ring can no longer be used.
 func (r *ring) submit() (results []int32) {
 	n, sent := uint32(r.n), uint32(0)
 	r.n = 0
@@ -126,7 +126,7 @@ func (r *ring) submit() (results []int32) {
 		case errno == 0:
 			sent += uint32(taken)
 		case errno != unix.EINTR:
-			atomic.StoreUint32(r.tail, *r.tail-(n-sent)) // takes the others back
+			atomic.StoreUint32(r.tail, *r.tail-(n-sent)) // withdraws the others
 			n = sent
 		}
 		head := *r.doneHead
@@ -152,7 +152,7 @@ func (r *ring) close() {
 	}
 }
 
-// asResult is what writeSocket or readSocket answers, of a result.
+// asResult converts a result to that of writeSocket or readSocket.
 func asResult(result int32) (int, error) {
 	if result >= 0 {
 		return int(result), nil

@@ -11,7 +11,8 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// aRing is a ring, or the end of the test: everything else is tested without one, too.
+// aRing is a ring; without one it ends the test, since everything else is tested without
+// one too.
 func aRing(t *testing.T) *ring {
 	t.Helper()
 	r := newRing()
@@ -22,8 +23,8 @@ func aRing(t *testing.T) *ring {
 	return r
 }
 
-// Each socket's result is what send would have said, however often the ring has gone
-// round, and none of them waits.
+// Each socket's result is that of send, however often the ring has wrapped, and none of
+// them waits.
 func TestRing(t *testing.T) {
 	t.Parallel()
 	r := aRing(t)
@@ -66,7 +67,7 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// It receives as recv would: what there is, the end, nothing yet, an error.
+// It receives as recv does: bytes, the end, nothing yet, an error.
 func TestRingReceives(t *testing.T) {
 	t.Parallel()
 	r := aRing(t)
@@ -97,8 +98,8 @@ func TestRingReceives(t *testing.T) {
 	}
 }
 
-// Where the kernel takes no more of a ring, which it once gave, all is sent without,
-// once, and from then on too.
+// When the kernel no longer accepts the entries of a ring, everything is sent without it,
+// once, also from then on.
 func TestRingFails(t *testing.T) {
 	t.Parallel()
 	e := NewStill(t, Options{})

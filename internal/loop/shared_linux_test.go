@@ -9,14 +9,14 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// blocks stands in for the kernel and remembers which pieces of memory it was given. It
-// may hold each loop up in its next write.
+// blocks replaces the kernel and records which pieces of memory it received. It can block
+// each loop in its next write.
 type blocks struct {
 	mu    sync.Mutex
 	seen  map[*byte]bool
 	holds []bool        // by loop
 	held  chan struct{} // one for each loop that is held
-	free  chan struct{} // closed to let them go on
+	free  chan struct{} // closed to unblock them
 }
 
 func (b *blocks) put(fd int, p []byte) (int, error) {
@@ -37,7 +37,7 @@ func (b *blocks) put(fd int, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// take is how many there were since it was last called.
+// take returns their number since its last call.
 func (b *blocks) take() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,9 +46,9 @@ func (b *blocks) take() int {
 	return n
 }
 
-// What a group is told is encoded once, and only in the forms that somebody takes, and
-// the very same bytes are written to all: those of one message on all loops, those of
-// several that wait together joined once on each.
+// A group's message is encoded once, only in the forms that its members use, and the same
+// memory is written to all. One message shares it on all loops; several that wait together
+// are joined once on each loop.
 func TestOneBlockForAll(t *testing.T) {
 	t.Parallel()
 	const members, batch = 300, 16

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// connID names a connection within its loop: the slot's number in the low half,
-// the slot's generation in the high half. A handle kept too long names an older
-// generation and is refused by a compare.
+// connID names a connection within its loop: the slot's number in the low half, the slot's
+// generation in the high half. An outdated handle has an older generation, which a
+// comparison finds.
 type connID uint64
 
 func newConnID(index, generation uint32) connID {
@@ -16,12 +16,12 @@ func newConnID(index, generation uint32) connID {
 
 func (id connID) index() uint32 { return uint32(id) }
 
-// slot is what fan-out walks: no pointers, so the collector never reads it. All
-// but the first three fields belong to the loop.
+// slot has the fields that fan-out walks. It has no pointers, so the garbage collector
+// never reads it. All but the first three fields belong to the loop.
 type slot struct {
 	life     atomic.Uint64 // generation and two bits: see lifeOf
 	buffered atomic.Int64  // bytes posted and not yet written
-	form     atomic.Uint32 // how it takes messages; set by whoever opens it, before the loop takes it over
+	form     atomic.Uint32 // how messages are encoded for it; set by Open, before the loop takes it over
 
 	fd     int32  // -1: a pipe
 	seen   uint32 // tick of the last bytes read
@@ -30,11 +30,11 @@ type slot struct {
 	state  uint32 // kind, phase, input and output: see state.go
 }
 
-// A slot's life is its generation above two bits. Both are read and set by any
-// goroutine: Send must know at once that Close was called.
+// A slot's life is its generation above two bits. Both are read and set by any goroutine:
+// Send must fail as soon as Close was called.
 const (
 	lifeOpen    = 1 // Send takes messages
-	lifeClosing = 2 // Close was called; the loop has still to finish
+	lifeClosing = 2 // Close was called; the connection has not ended
 )
 
 func lifeOf(id connID, bits uint64) uint64 { return uint64(id>>32)<<2 | bits }
@@ -47,12 +47,12 @@ func (s *slot) alive(id connID) bool {
 	return life>>2 == uint64(id>>32) && life&3 != 0
 }
 
-// setClosing reports whether this call was the one that ended the open life.
+// setClosing reports whether this call changed the slot from open to closing.
 func (s *slot) setClosing(id connID) bool {
 	return s.life.CompareAndSwap(lifeOf(id, lifeOpen), lifeOf(id, lifeClosing))
 }
 
-// refs is what a slot needs pointers for.
+// refs has the pointers of a slot.
 type refs struct {
 	handler Handler
 	side    *side
@@ -68,8 +68,8 @@ type chunk struct {
 	due   [chunkSlots]uint32 // tick at which the loop must look at the slot; 0: never
 }
 
-// slab hands out slots. Any goroutine may take one, so that a handle exists
-// before the loop has taken the connection over.
+// slab hands out slots. Any goroutine may take one: the handle exists before the loop has
+// taken the connection over.
 type slab struct {
 	chunks atomic.Pointer[[]*chunk] // grows by copy, so that readers need no lock
 
@@ -125,7 +125,7 @@ func (b *slab) release(index uint32) {
 	b.free = append(b.free, index)
 }
 
-// ref is what a slot has pointers for. It is the loop's.
+// ref is the pointers of a slot. Only the loop calls it.
 func (b *slab) ref(id connID) *refs {
 	index := id.index()
 	if int(index/chunkSlots) >= len(b.seen) {
@@ -136,7 +136,7 @@ func (b *slab) ref(id connID) *refs {
 	return &b.seen[index/chunkSlots][index%chunkSlots]
 }
 
-// due is the tick at which the loop must look at a slot; 0: never. It is the loop's.
+// due is the tick at which the loop must look at a slot; 0: never. Only the loop calls it.
 func (b *slab) due(id connID) *uint32 {
 	return &(*b.chunks.Load())[id.index()/chunkSlots].due[id.index()%chunkSlots]
 }

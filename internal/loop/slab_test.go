@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What fan-out walks, and the collector need not, has no pointers.
+// The memory that fan-out walks has no pointers, so the garbage collector does not walk it.
 func TestNoPointers(t *testing.T) {
 	t.Parallel()
 	for _, walked := range []reflect.Type{reflect.TypeFor[chunk](), reflect.TypeFor[member](), reflect.TypeFor[link]()} {

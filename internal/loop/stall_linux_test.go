@@ -6,8 +6,7 @@ import (
 	"maru.example/maru/internal/frame"
 )
 
-// Whoever has answered is not silent, even if the answer lies unread when the
-// time for it is up.
+// A peer that has sent its pong is not silent, even if the pong is unread at the timeout.
 func TestUnreadAnswer(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string][]byte{

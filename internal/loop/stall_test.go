@@ -9,7 +9,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// sleeper holds its loop up for as long as each message says.
+// sleeper blocks its loop for as long as each message says.
 type sleeper struct{}
 
 func (sleeper) Message(_ frame.Opcode, data []byte) {
@@ -19,7 +19,7 @@ func (sleeper) Message(_ frame.Opcode, data []byte) {
 }
 func (sleeper) Closed(int, string, error) {}
 
-// sleeper opens a connection whose messages hold its loop up.
+// sleeper opens a connection whose messages block its loop.
 func (r *rig) sleeper() *peer {
 	r.t.Helper()
 	r.start()
@@ -32,8 +32,8 @@ func (r *rig) sleeper() *peer {
 	return p
 }
 
-// A loop that stood still for a minute has not heard its peers, and they have not
-// heard it: nobody is silent, slow or late to close for that.
+// A loop that stood still for a minute has neither read nor written: no peer counts as
+// silent, slow or late to close for that.
 func TestStall(t *testing.T) {
 	const stall = time.Minute
 	tests := map[string]struct {
@@ -51,7 +51,7 @@ func TestStall(t *testing.T) {
 		"pinged": {
 			before: func(_ loop.Conn, p *peer) {
 				<-time.After(pingInterval - time.Second)
-				go func() { // whatever answers pings
+				go func() { // answers pings
 					p.expect(frame.Ping, "")
 					p.send(frame.Pong, "")
 				}()
@@ -101,8 +101,8 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// A peer that sends a byte a second is slow but no fault: its message arrives,
-// it need not be pinged, and what is for it goes out meanwhile.
+// A peer that sends a byte a second is slow but not at fault: its message arrives, it is
+// not pinged, and messages to it are written meanwhile.
 func TestByteASecond(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})

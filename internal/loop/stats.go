@@ -2,14 +2,14 @@ package loop
 
 import "sync/atomic"
 
-// counters are what a loop counts. Any goroutine reads them.
+// counters are the counters of a loop. Any goroutine may read them.
 type counters struct {
 	read, written                              atomic.Uint64
 	writes, deliveries, joins, conflated       atomic.Uint64
 	slowBytes, slowMessages, slowAge, slowKeys atomic.Uint64
 }
 
-// outcome is what some writes have done, to be counted together.
+// outcome is the result of some writes, to be counted together.
 type outcome struct{ writes, deliveries, bytes int }
 
 func (o outcome) and(p outcome) outcome {
@@ -24,17 +24,16 @@ func (c *counters) count(o outcome) {
 
 // Stats are counts since the start of the engine, for tests and benchmarks.
 type Stats struct {
-	Read       uint64 // bytes of frames that came, under TLS deciphered
-	Written    uint64 // bytes that left: frames, and answers to handshakes
+	Read       uint64 // bytes of frames that arrived, under TLS decrypted
+	Written    uint64 // bytes that were written: frames, and answers to handshakes
 	Writes     uint64 // write calls on sockets
-	Deliveries uint64 // messages that left by a group or a queue
+	Deliveries uint64 // messages that were written, by a group or a queue
 	Joins      uint64 // blocks that were joined from a group's batch
-	Conflated  uint64 // messages that a newer one of their key made stale, in groups that conflate
+	Conflated  uint64 // messages that a newer one of their key replaced, in groups that conflate
 	Slow       SlowStats
 }
 
-// SlowStats are connections that were closed because they did not read, by what was
-// too much for them.
+// SlowStats counts connections that were closed as slow, by the limit that they exceeded.
 type SlowStats struct {
 	Bytes, Messages, Age, Keys uint64
 }

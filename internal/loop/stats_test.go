@@ -7,7 +7,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Bytes are those of frames, whichever way they take.
+// Bytes are counted as bytes of frames, on every transport.
 func TestBytes(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

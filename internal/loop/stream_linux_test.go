@@ -10,8 +10,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// A stream's peer that has vanished is the kernel's to notice, since nobody asks it for an
-// answer. It is not given less time than one that is slow with the newest values.
+// The kernel notices a stream's peer that has vanished, since streams have no pings. It has
+// no less time than a peer that is slow with the newest values.
 func TestStreamThatVanishes(t *testing.T) {
 	t.Parallel()
 	r := &rig{t: t, options: loop.Options{Loops: 1, BacklogAge: 3 * time.Second}}

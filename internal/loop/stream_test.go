@@ -13,7 +13,7 @@ import (
 
 func bare(s string) *loop.Message { return loop.NewBareMessage([]byte(s), "") }
 
-// readAll is what comes until the end of the stream.
+// readAll reads until the end of the stream.
 func (p *peer) readAll() string {
 	p.t.Helper()
 	p.nc.SetReadDeadline(time.Now().Add(p.patience))
@@ -33,13 +33,13 @@ func (p *peer) expectBytes(s string) {
 	}
 }
 
-// A stream gets bare bytes, by itself and by groups, whatever it sends; and its end is
-// nothing but the end, behind all that was sent, for the reason that was ours.
+// A stream gets bare bytes, by Send and by groups, whatever its peer sends. It ends without
+// further bytes, after all that was sent, and the handler receives our reason.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{Framing: loop.FrameBare, Preface: []byte("head ")}, []byte("\xff\xff not a frame")...)
-		_, _, other := r.conn(loop.Params{}) // takes a turn of the engine's
+		_, _, other := r.conn(loop.Params{}) // takes one turn of the distribution over loops
 		g := r.engine.NewGroup()
 		g.Add(c)
 		c.Send(bare("1 "))
@@ -65,7 +65,7 @@ func TestStream(t *testing.T) {
 	})
 }
 
-// Who goes has gone, and no message was ever one of theirs.
+// A peer's end ends the stream, and its input is never a message.
 func TestStreamIsLeft(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -103,7 +103,7 @@ func TestSlowStream(t *testing.T) {
 	})
 }
 
-// A peer that does not see the end of its stream is let go after CloseTimeout.
+// A peer that does not answer the end of its stream is cut off after CloseTimeout.
 func TestStreamThatNobodyEnds(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -129,13 +129,13 @@ func TestHeldStreamEnds(t *testing.T) {
 	})
 }
 
-// beater has heartbeats and a last word.
+// beater has heartbeats and a last message.
 type beater struct{ *ears }
 
 func (beater) Heartbeat() *loop.Message { return bare("beat ") }
 func (beater) Farewell() *loop.Message  { return bare("farewell") }
 
-// A stream shows signs of life at its pace, whatever else is sent, and is never pinged.
+// A stream sends signs of life at its pace, whatever else is sent, and is never pinged.
 func TestBeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestHeartbeatOfOneConnection(t *testing.T) {
 	}
 }
 
-// pulse notes when it is asked for a heartbeat.
+// pulse records when Heartbeat is called.
 type pulse struct {
 	*ears
 	note func()

@@ -10,8 +10,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Everything at once, from everywhere: for the race detector, and to see that
-// nothing is left and everybody hears of the end once.
+// Everything at once, from many goroutines: for the race detector, and to check that
+// nothing is left and Closed is called once for each.
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {

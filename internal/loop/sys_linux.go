@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The loops' system calls. None of them blocks, so the scheduler does not
-// track them (RawSyscall). When it does, it takes the processor away from a call that lasts longer
-// than 20 µs, as a write to a loaded socket may, and looks out for such calls 50,000
-// times a second; with few cores that is a tenth of what a loop costs. A stop of the
-// world waits for one call at most.
+// The loops' system calls. None of them blocks, so the scheduler need not track them
+// (RawSyscall). A tracked call that lasts longer than 20 µs, as a write to a loaded socket
+// may, loses its processor. The scheduler looks for such calls 50,000 times a second. With
+// few cores that is a tenth of a loop's CPU. A stop of the world waits for one call at
+// most.
 
 func readSocket(fd int, b []byte) (int, error) {
 	for {
@@ -38,7 +38,7 @@ func counted(n uintptr, errno syscall.Errno) (int, error) {
 	case 0:
 		return int(n), nil
 	case unix.EAGAIN:
-		return -1, errFull // not made anew for each
+		return -1, errFull // not allocated for each call
 	}
 	return -1, errno
 }
@@ -50,24 +50,24 @@ func wouldBlock(err error) bool { return err == errFull }
 
 func shutSocket(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
 
-// closeSocket: no descriptor of a loop's lingers, so close does not wait.
+// closeSocket: a loop's descriptors have no SO_LINGER, so close does not wait.
 func closeSocket(fd int) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// keepFresh lets the kernel hold little that has not been sent, where it would otherwise
-// hold megabytes: what waits here instead can still be made stale (TCP_NOTSENT_LOWAT,
-// tcp(7)). Where that fails all is as before.
+// keepFresh limits the unsent bytes in the kernel, which would otherwise be megabytes
+// (TCP_NOTSENT_LOWAT, tcp(7)). Messages that wait in the loop instead can still be
+// conflated. A failure changes nothing.
 func keepFresh(fd int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, laneBytes)
 }
 
-// giveUp lets the kernel end a connection whose peer has acknowledged nothing of what it was
-// sent for so long (TCP_USER_TIMEOUT, tcp(7)). Where that fails it takes the kernel's own
-// time, a quarter of an hour.
+// giveUp lets the kernel end a connection whose peer has acknowledged nothing for so long
+// (TCP_USER_TIMEOUT, tcp(7)). If that fails, the kernel's own timeout of a quarter of an
+// hour remains.
 func giveUp(fd int, after time.Duration) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(after.Milliseconds()))
 }
 
-// acceptSocket takes the next connection that waits at a listener.
+// acceptSocket accepts the next connection that waits at a listener.
 func acceptSocket(listener int) (fd int, from netip.AddrPort, err error) {
 	var sa unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)
@@ -86,7 +86,7 @@ func acceptSocket(listener int) (fd int, from netip.AddrPort, err error) {
 	return fd, from, nil
 }
 
-// hostOrder is a port that lies in memory as it does on the wire.
+// hostOrder converts a port that is in network byte order in memory.
 func hostOrder(port uint16) uint16 {
 	p := (*[2]byte)(unsafe.Pointer(&port))
 	return uint16(p[0])<<8 | uint16(p[1])

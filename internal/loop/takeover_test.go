@@ -19,8 +19,8 @@ func quote(n int) string {
 	return fmt.Sprintf(`{"symbol":"MARU","price":%d,"currency":"KRW","market":"Seoul"}`, 1000+n)
 }
 
-// Messages refer to those before them, whichever way they come: alone, from groups,
-// as a replay. Who is beside them in a group without a context gets what others get.
+// Messages refer to earlier ones, whether they come by Send, from groups or as a replay. A
+// member of the same group without a context gets the usual form.
 func TestTakeover(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -71,7 +71,7 @@ func TestTakeover(t *testing.T) {
 	})
 }
 
-// What a peer says in its context is understood however it is cut into frames and
+// A peer's messages in its context are understood, however they are cut into frames and
 // pieces, with pings in between.
 func TestPeerTakesOver(t *testing.T) {
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestPeerTakesOver(t *testing.T) {
 	})
 }
 
-// A reference to what was never said is corrupt: 1007.
+// A reference to bytes that were never sent is corrupt: 1007.
 func TestTakeoverFault(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -131,8 +131,8 @@ func TestTakeoverFault(t *testing.T) {
 	})
 }
 
-// What waits in a lane is made stale, and what is dropped no later message may refer
-// to: a peer that reads slowly understands all that comes.
+// Messages in a lane can be replaced, and no later message may refer to a dropped one: a
+// slow peer understands all that arrives.
 func TestTakeoverWithLanes(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -142,7 +142,7 @@ func TestTakeoverWithLanes(t *testing.T) {
 		beside, _, besideFar := r.conn(loop.Params{})
 		all, latest := r.engine.NewGroup(), r.engine.NewLatestGroup()
 		all.Add(c)
-		all.Add(beside) // who reads, so that it is known how far the loop is
+		all.Add(beside) // reads at once, which shows the progress of the loop
 		latest.Add(c)
 		random := rand.New(rand.NewPCG(5, 6))
 		var noise []byte

@@ -12,8 +12,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// With these options the engine's clock ticks four times a second, and what is
-// due happens at the tick after its time is up.
+// With these options the engine's clock ticks four times a second, and a timeout takes
+// effect at the tick after its time.
 const (
 	pingInterval = 20 * time.Second
 	pingTimeout  = 8 * time.Second
@@ -33,7 +33,7 @@ func inBubble(t *testing.T, body func(t *testing.T, r *rig)) {
 	})
 }
 
-// watch tells how long it takes until an event is due.
+// watch measures the time until an event.
 type watch struct {
 	t     *testing.T
 	start time.Time
@@ -50,7 +50,7 @@ func (w *watch) was(want time.Duration) {
 	w.start = time.Now()
 }
 
-// pass lets time pass, and what is due then be done.
+// pass lets time pass, and waits until the events due then are done.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -115,7 +115,7 @@ func TestPingUnanswered(t *testing.T) {
 	})
 }
 
-// Whatever comes is a sign of life, and puts the next ping off.
+// Any input is a sign of life, and delays the next ping.
 func TestAnySignOfLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		_, _, peer := r.conn(loop.Params{})
@@ -172,7 +172,7 @@ func TestCloseUnanswered(t *testing.T) {
 	})
 }
 
-// What was sent before the close frame has the time of a backlog to leave.
+// Messages from before the close frame have the time of a backlog to be written.
 func TestCloseBehindBacklog(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})
@@ -216,8 +216,8 @@ func TestBacklogAge(t *testing.T) {
 	})
 }
 
-// A peer that reads, however late, is not silent while a ping waits behind what
-// it has not read yet.
+// A peer that reads, however late, is not silent while a ping waits behind bytes that it
+// has not read yet.
 func TestPingBehindBacklog(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.options.BacklogAge = time.Hour
@@ -236,7 +236,7 @@ func TestPingBehindBacklog(t *testing.T) {
 	})
 }
 
-// A paused connection cannot hear its peer, and does not ask.
+// A paused connection does not read its peer's pongs, and is not pinged.
 func TestPingWhilePaused(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		c, ears, peer := r.conn(loop.Params{})
@@ -301,7 +301,7 @@ func TestShutdownInTime(t *testing.T) {
 	})
 }
 
-// The server that never ends the stream is not waited for.
+// A client does not wait for a server that never ends the stream.
 func TestClientDoesNotWaitForEver(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		_, ears, peer := r.conn(loop.Params{Client: true})

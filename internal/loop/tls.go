@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// NewTLSTransport wraps nc for tls.Server or tls.Client, so that Engine.Open can
-// take the *tls.Conn over to a loop when its handshake is done. Until then it is
-// nc, and it stays so where loops have no sockets or nc is none. As a client's its
-// tls.Config.Renegotiation must be never: a loop cannot wait for a handshake.
+// NewTLSTransport wraps nc for tls.Server or tls.Client, so that Engine.Open can move the
+// *tls.Conn to a loop when its handshake is done. Until then it behaves as nc. It stays so
+// where loops have no sockets, or nc is no socket. For a client, tls.Config.Renegotiation
+// must be never: a loop cannot wait for a handshake.
 func NewTLSTransport(nc net.Conn) net.Conn { return &transport{Conn: nc} }
 
-// transport is what is below a crypto/tls connection: first a net.Conn, then, on a
-// loop, a socket that never blocks. Its Read then answers errAgain, after which
-// crypto/tls keeps the part of a record that it has, because the error is
-// temporary; its Write takes everything, because for crypto/tls a failed write is
-// final. What is sealed waits here for the socket.
+// transport is the connection below a crypto/tls connection: first a net.Conn, then, on a
+// loop, a socket that never blocks. Without input its Read returns errAgain; crypto/tls
+// then keeps its part of a record, because the error is temporary. Its Write takes
+// everything, because for crypto/tls a failed write is final. Encrypted records wait here
+// for the socket.
 type transport struct {
 	net.Conn // no longer used on a loop
 
 	tls    *tls.Conn // on a loop; nil before
 	fd     int
 	budget int    // bytes that may still be read in this turn
-	sealed []byte // records that the socket has still to take
+	sealed []byte // records that are not written yet
 	taken  int    // bytes of the connection's queue that are in them
 }
 
-// errAgain is what a socket with nothing to read answers crypto/tls.
+// errAgain is the error that crypto/tls gets from a socket without input.
 var errAgain net.Error = again{}
 
 type again struct{}
 
 func (again) Error() string   { return "nothing to read yet" }
 func (again) Timeout() bool   { return true }
-func (again) Temporary() bool { return true } // what crypto/tls asks for: see TestAgainIsKept
+func (again) Temporary() bool { return true } // crypto/tls calls it: see TestAgainIsKept
 
 func (t *transport) Read(p []byte) (int, error) {
 	if t.tls == nil {
@@ -66,7 +66,7 @@ func (t *transport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// noConn stands for the net.Conn that a loop has taken the socket from.
+// noConn stands for the net.Conn after a loop has taken its socket.
 type noConn struct{}
 
 func (noConn) Read([]byte) (int, error)         { return 0, net.ErrClosed }
@@ -74,12 +74,12 @@ func (noConn) Write([]byte) (int, error)        { return 0, net.ErrClosed }
 func (noConn) Close() error                     { return nil }
 func (noConn) LocalAddr() net.Addr              { return nil }
 func (noConn) RemoteAddr() net.Addr             { return nil }
-func (noConn) SetDeadline(time.Time) error      { return nil } // crypto/tls sets one for its goodbye
+func (noConn) SetDeadline(time.Time) error      { return nil } // crypto/tls sets one for its close_notify
 func (noConn) SetReadDeadline(time.Time) error  { return nil }
 func (noConn) SetWriteDeadline(time.Time) error { return nil }
 
-// takeSocket takes the socket out of nc, and out of the TLS that is spoken over it
-// if that can go on without blocking: then t is not nil. -1: it stays as it is.
+// takeSocket takes the socket out of nc. For a TLS connection that can go on without
+// blocking, t is not nil. -1: nc stays as it is.
 func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
 	tc, ok := nc.(*tls.Conn)
 	if !ok {
@@ -97,9 +97,8 @@ func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
 	return fd, t, nil
 }
 
-// readTLS reads all that has come, as far as it is the connection's turn. Then
-// crypto/tls holds no whole record any more; what is left in the socket, if the budget
-// is used up, is for the next turn.
+// readTLS reads the socket up to the connection's budget for a turn. Then crypto/tls holds
+// no whole record. If the budget is used up, the rest of the input is for the next turn.
 func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	t.budget = readBytes
 	for {
@@ -119,20 +118,20 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 		}
 		break
 	}
-	switch { // crypto/tls may have answered something: a KeyUpdate (RFC 8446 §4.6.3)
+	switch { // crypto/tls may have written a reply: to a KeyUpdate (RFC 8446 §4.6.3)
 	case len(t.sealed) > sealedBytes:
-		l.stats.slowBytes.Add(1) // the peer asks and asks, and does not read
+		l.stats.slowBytes.Add(1) // the peer sends such requests, and does not read the replies
 		l.end(id, s, slow(s))
 	case len(t.sealed) > 0 && s.state&(outArmed|outHeld) == 0:
 		l.flushSealed(id, s, t)
 	}
 }
 
-// sealedBytes bounds what is sealed and not yet with the kernel: one piece of the
-// queue, and answers of crypto/tls's own to a peer that does not read them.
+// sealedBytes bounds the records that are not yet with the kernel: one piece of the queue,
+// and replies of crypto/tls itself to a peer that does not read them.
 const sealedBytes = 2 * gatherBytes
 
-// writeSealed writes what is sealed; what the socket does not take is kept.
+// writeSealed writes the records; it keeps the part that the socket does not take.
 func (l *Loop) writeSealed(t *transport) error {
 	n, err := l.write(t.fd, t.sealed)
 	switch {
@@ -147,8 +146,8 @@ func (l *Loop) writeSealed(t *transport) error {
 	return nil
 }
 
-// flushSealed writes the queue in pieces: each is sealed and written before the
-// next one is, so that what waits longer can still be dropped.
+// flushSealed writes the queue in pieces. Each is encrypted and written before the next
+// one, so that messages further back can still be dropped.
 func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 	made := false // a piece of a message was written
 	for {
@@ -159,7 +158,7 @@ func (l *Loop) flushSealed(id connID, s *slot, t *transport) {
 				if s.state&outQueued != 0 {
 					l.unwritable(id, s, err)
 				}
-				return // a lost answer of crypto/tls is reported by the next write
+				return // a lost reply of crypto/tls is reported by the next write
 			}
 			if len(t.sealed) > 0 {
 				if side != nil {
@@ -206,8 +205,8 @@ func (o *outbox) lend(n int) {
 	}
 }
 
-// deliverTLS writes a group's block to a member that has nothing of its own to
-// write, and reports whether all of it has left.
+// deliverTLS writes a group's block to a member with an empty queue, and reports whether
+// all of it was written.
 func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 	if len(b.bytes) > gatherBytes {
 		l.queue(id, s, b.bytes, b.messages)
@@ -234,15 +233,15 @@ func (l *Loop) deliverTLS(id connID, s *slot, t *transport, b *block) bool {
 // shutTLS ends our half of the stream: close_notify, and then the socket's.
 func (l *Loop) shutTLS(id connID, s *slot, t *transport) {
 	t.tls.CloseWrite()
-	if len(t.sealed) == 0 { // it had failed before, and has said why
+	if len(t.sealed) == 0 { // it had failed before, and has reported the reason
 		shutSocket(t.fd)
 		return
 	}
 	l.flushSealed(id, s, t)
 }
 
-// farewell leaves the peer a close_notify, or the alert that says what it did
-// wrong, if the socket takes it. It is the end.
+// farewell sends the peer a close_notify, or the alert for its fault, if the socket takes
+// it. Nothing is written after it.
 func (t *transport) farewell() {
 	t.tls.CloseWrite()
 	if len(t.sealed) > 0 {

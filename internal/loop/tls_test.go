@@ -23,7 +23,7 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// certificate is one that nobody has to trust.
+// certificate is a self-signed certificate.
 var certificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -37,8 +37,8 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
 
-// secure speaks TLS over a pair of connections, the near end in a way that a loop
-// can take over.
+// secure makes a TLS connection over a pair of connections. A loop can take over the near
+// end.
 func secure(t testing.TB, near, far net.Conn, version uint16) (*tls.Conn, *tls.Conn) {
 	t.Helper()
 	server := tls.Server(loop.NewTLSTransport(near), &tls.Config{Certificates: []tls.Certificate{certificate()}})
@@ -64,8 +64,8 @@ func everyTLS(t *testing.T, body func(t *testing.T, r *rig)) {
 	}
 }
 
-// dripping is a connection that has one byte at a time and otherwise answers that
-// there is nothing to read yet, as a loop's socket does.
+// dripping is a connection that returns one byte at a time, and otherwise that there is
+// nothing to read yet, as a loop's socket does.
 type dripping struct {
 	net.Conn // its Write
 	come     []byte
@@ -90,10 +90,10 @@ func (notYet) Temporary() bool { return true }
 // switched is first one connection and then another.
 type switched struct{ net.Conn }
 
-// The loops rest on this: crypto/tls keeps the part of a record that it has when
-// the connection below answers a net.Error whose deprecated method Temporary reports
-// true, and reads on later. If a release of Go breaks it, TLS connections must go
-// back to goroutines: takeSocket must then answer -1 for them.
+// The loops depend on this: if the connection below returns a net.Error whose deprecated
+// method Temporary reports true, crypto/tls keeps its part of a record, and reads on later.
+// If a release of Go breaks it, TLS connections must go back to goroutines: takeSocket must
+// then return -1 for them.
 func TestAgainIsKept(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
@@ -146,8 +146,8 @@ type collecting struct {
 
 func (c collecting) Write(p []byte) (int, error) { return c.wire.Write(p) }
 
-// What was read and opened before the loop took the connection over is heard first,
-// whether that was all of a record or not, and whether the connection was paused.
+// Bytes that were read and decrypted before the loop took the connection over come first,
+// whether or not they were a whole record, and whether or not the connection was paused.
 func TestTLSOpenedBefore(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -233,8 +233,8 @@ func drip(to, from net.Conn) {
 	}
 }
 
-// A socket may be full for long: what the peer reads at last is whole and in order,
-// by connection or by group, in small messages or large ones.
+// A socket may be full for long: the peer then reads whole messages in order, by connection
+// or by group, small or large.
 func TestTLSFullSocket(t *testing.T) {
 	t.Parallel()
 	everyTLS(t, func(t *testing.T, r *rig) {
@@ -298,7 +298,7 @@ func TestTLSTampered(t *testing.T) {
 		ears.wantEnd(t, 1006, "", true)
 		var alert *net.OpError
 		if _, err := p.event(); !errors.As(err, &alert) || alert.Op != "remote error" {
-			t.Errorf("the peer was told %v", err)
+			t.Errorf("the peer received %v", err)
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Whoever publishes waits while a loop is behind; small messages weigh what they
-// cost.
+// A publisher waits while a loop is behind; small messages count with the size of their
+// command.
 func TestWaitForRoom(t *testing.T) {
 	t.Parallel()
 	everyDriver(t, func(t *testing.T, r *rig) {
@@ -55,7 +55,7 @@ func TestLoopsDoNotOutrunALoop(t *testing.T) {
 		r.options.Loops, r.options.InboxBytes = 2, 10_000
 		g := r.start().NewGroup()
 		behind, _, behindPeer := r.conn(loop.Params{})
-		c, ears, peer := r.conn(loop.Params{}) // connections are dealt out in turn
+		c, ears, peer := r.conn(loop.Params{}) // connections go to the loops in turn
 		g.Add(behind)
 		behind.Send(text("member"))
 		behindPeer.expect(frame.Text, "member")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// asked is a poller that counts how often it was asked for room to write.
+// asked is a poller that counts the calls of ask.
 type asked struct {
 	bell
 	times int
@@ -13,8 +13,8 @@ type asked struct {
 
 func (p *asked) ask(int, connID) { p.times++ }
 
-// A poller tells once. Who could not be read then is come back to, and it is asked
-// anew each time a socket is full.
+// A poller reports an event once. The loop returns to a connection that it could not read
+// then, and calls ask anew each time a socket is full.
 func TestToldOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -7,14 +7,13 @@ import (
 	"maru.example/maru"
 )
 
-// gatherBytes bounds what one write call is given of small frames.
+// gatherBytes bounds the small frames that are copied together for one write call.
 const gatherBytes = 64 << 10
 
 // joinBytes bounds the messages of one group that wait for the end of a batch.
 const joinBytes = 256 << 10
 
-// pipeSlack is how many times its bounds a pipe's queue may hold while its
-// writer is on the way.
+// pipeSlack is how many times its limit a pipe's queue may hold while its writer begins.
 const pipeSlack = 16
 
 // waiting is bytes in a connection's queue: one frame, or a joined block of them.
@@ -26,7 +25,7 @@ type waiting struct {
 	since    uint32 // tick
 }
 
-// outbox is a connection's queue: what the socket has not taken yet, in order.
+// outbox is a connection's queue: the bytes that the socket has not taken yet, in order.
 type outbox struct {
 	queue    []waiting
 	sent     int // bytes of queue[0] that are written
@@ -54,8 +53,8 @@ func (o *outbox) push(w waiting) {
 	o.messages += w.messages
 }
 
-// release takes n written bytes off the head, and reports how many messages left
-// whole. The next piece of a message in pieces takes the place of the one before.
+// release takes n written bytes off the head, and returns how many messages these completed. The
+// next piece of a message in pieces takes the place of the one before.
 func (o *outbox) release(n int, now uint32) (messages int) {
 	o.bytes -= n
 	n += o.sent
@@ -98,8 +97,7 @@ func (o *outbox) spare() []waiting {
 	return o.queue
 }
 
-// drop throws away what has not begun to leave, and counts it. A frame partly
-// written, or lent, stays.
+// drop discards the queue, except a frame that is partly written, or lent.
 func (o *outbox) drop() {
 	if o.lane != nil {
 		o.bytes -= o.lane.bytes
@@ -122,8 +120,8 @@ func (o *outbox) truncate(n int) {
 	o.queue = o.queue[:n]
 }
 
-// send queues one message for one connection, after what its groups have for it
-// in this batch.
+// send queues one message for one connection, after the messages of its groups in this
+// batch.
 func (l *Loop) send(id connID, s *slot, m *Message) {
 	l.catchUp(id, s)
 	l.queueOne(id, s, waiting{bytes: l.frameFor(id, s, m), message: m, messages: 1})
@@ -140,8 +138,8 @@ func (l *Loop) sendAll(id connID, s *slot, ms []*Message) {
 	}
 }
 
-// frameFor is the message's frame for a connection. It is to be queued, and nothing
-// else before it.
+// frameFor is the message's frame for a connection. The caller must queue it before any
+// other.
 func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
 	if s.state&kindTakesOver != 0 && s.state&phaseCloseSent == 0 {
 		return l.sideOf(id).contexts.frame(m, s.state&kindClient != 0)
@@ -149,7 +147,7 @@ func (l *Loop) frameFor(id connID, s *slot, m *Message) []byte {
 	return l.sharedFrame(s, m)
 }
 
-// sharedFrame is the same, standing alone.
+// sharedFrame is the same without a context.
 func (l *Loop) sharedFrame(s *slot, m *Message) []byte {
 	f := form(s.form.Load()) &^ takesOver
 	if s.state&kindClient != 0 {
@@ -175,8 +173,8 @@ func (l *Loop) queueOne(id connID, s *slot, w waiting) {
 	l.out.markDirty(id, s)
 }
 
-// flush writes what this turn has produced: first the groups' joined blocks,
-// then each queue once.
+// flush writes the output of this turn: first the groups' joined blocks, then each queue
+// once.
 func (l *Loop) flush() {
 	for i := 0; i < len(l.fanout.hot); i++ {
 		l.flushShard(l.fanout.hot[i])
@@ -217,7 +215,7 @@ func (l *Loop) flushQueues() {
 	l.out.dirty = l.out.dirty[:0]
 }
 
-// listQueue lists a queue that is one piece for the ring, and reports whether it did.
+// listQueue lists a queue of one piece for the ring, and reports whether it did.
 func (l *Loop) listQueue(id connID, s *slot) bool {
 	ref := l.slab.ref(id)
 	if l.out.ring == nil || s.fd < 0 || ref.tls != nil || ref.side == nil {
@@ -272,8 +270,8 @@ func (l *Loop) flushQueue(id connID, s *slot) {
 	l.drained(id, s)
 }
 
-// written: of some bytes of a queue the socket has taken n. It returns what left, and whether
-// the socket takes more.
+// written: the socket has taken n of the bytes that it was offered. It returns the outcome,
+// and whether the socket takes more.
 func (l *Loop) written(id connID, s *slot, out *outbox, of, n int, err error) (left outcome, more bool) {
 	if err != nil && !wouldBlock(err) {
 		l.unwritable(id, s, err)
@@ -288,7 +286,7 @@ func (l *Loop) written(id connID, s *slot, out *outbox, of, n int, err error) (l
 	return left, true
 }
 
-// release takes n bytes off the queue, which the socket has taken.
+// release takes n written bytes off the queue.
 func (l *Loop) release(s *slot, out *outbox, n int) outcome {
 	before := out.bytes
 	messages := out.release(n, l.clock.now)
@@ -302,7 +300,7 @@ func (l *Loop) write(fd int, b []byte) (int, error) {
 	return max(n, 0), err
 }
 
-// arm waits for room in the socket.
+// arm lets the poller report when the socket has room.
 func (l *Loop) arm(id connID, s *slot) {
 	if s.state&outArmed == 0 {
 		s.state |= outArmed
@@ -313,7 +311,7 @@ func (l *Loop) arm(id connID, s *slot) {
 	}
 }
 
-// writable goes on where the socket was full.
+// writable continues the writing after the socket was full.
 func (l *Loop) writable(id connID) {
 	s := l.slab.slot(id)
 	if !s.alive(id) || s.state&outArmed == 0 {
@@ -359,7 +357,7 @@ func (l *Loop) closeIfSlow(id connID, s *slot) {
 		age *= laneAge
 	}
 	if side.pipe != nil && l.clock.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
-		return // its writer has only just begun: that is no full socket
+		return // its writer has just begun: the socket may have room
 	}
 	switch tight := l.out.tight; { // a replay, too, and a message in pieces
 	case queued > (o.BacklogBytes+out.allowed)>>tight:

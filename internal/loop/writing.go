@@ -1,6 +1,6 @@
 package loop
 
-// writing is what a loop needs to write to its connections.
+// writing is the part of a loop that writes to its connections.
 type writing struct {
 	put        func(fd int, b []byte) (int, error) // writeSocket
 	buffer     []byte                              // small frames copied together: see gather
@@ -8,7 +8,7 @@ type writing struct {
 	ring       *ring                               // sends to many; nil: put does
 	listed     [ringSends]listed                   // prepared in the ring
 	dirty      []connID                            // connections with a queue to flush at the end of the batch
-	tight      tightness                           // backlog bounds are divided by 1<<tight: see Engine.Tighten
+	tight      tightness                           // limits of backlogs are divided by 1<<tight: see Engine.Tighten
 }
 
 func newWriting() writing {
@@ -22,8 +22,8 @@ func (w *writing) markDirty(id connID, s *slot) {
 	}
 }
 
-// gather is the next bytes to write: the head itself if it is alone or large,
-// else small frames copied together, which costs less than writev.
+// gather is the next bytes to write: the head itself if it is alone or large, else small
+// frames copied together, which is faster than writev.
 func (w *writing) gather(out *outbox) []byte {
 	head := out.queue[0].bytes[out.sent:]
 	if len(out.queue) == 1 || len(head) >= gatherBytes/4 || out.inPieces() {
@@ -42,8 +42,8 @@ func (w *writing) gather(out *outbox) []byte {
 	return b
 }
 
-// seal makes records of b, at most gatherBytes of it, in the loop's buffer, and
-// returns how much of b that was. Nothing sealed may be waiting.
+// seal encrypts b, at most gatherBytes of it, in the loop's buffer, and returns how many
+// bytes that was. No records may be waiting.
 func (w *writing) seal(t *transport, b []byte) (int, error) {
 	t.sealed = w.sealBuffer[:0]
 	n, err := t.tls.Write(b[:min(len(b), gatherBytes)])

@@ -1,13 +1,11 @@
 package request
 
 import (
-	"bytes"
-	"encoding/json"
 	"mime"
 	"strings"
-	"unicode/utf8"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/strict"
 )
 
 // Kind returns the kind of a body by its Content-Type: JSON for application/json and +json;
@@ -36,12 +34,12 @@ func Kind(contentType string) (maru.Kind, error) {
 }
 
 // CompactJSON checks one JSON value and removes the white space between its tokens, so that it
-// is one line and the same bytes for all. The error's code is CodeBadJSON.
+// is one line and the same bytes for all. Equal names and escapes stay as they are: they are the
+// receivers' matter. The error's code is CodeBadJSON.
 func CompactJSON(data []byte) ([]byte, error) {
-	var compact bytes.Buffer
-	// encoding/json accepts bytes that are not UTF-8 (RFC 8259 §8.1 does not).
-	if !utf8.Valid(data) || json.Compact(&compact, data) != nil {
-		return nil, maru.NewError(maru.CodeBadJSON, "the body must be one valid JSON value")
+	compact, err := strict.Compact(data)
+	if err != nil {
+		return nil, maru.NewError(maru.CodeBadJSON, "the body must be one valid JSON value: "+err.Error())
 	}
-	return compact.Bytes(), nil
+	return compact, nil
 }

@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"maru.example/maru"
@@ -41,6 +42,8 @@ func TestKind(t *testing.T) {
 	}
 }
 
+func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
 func TestCompactJSON(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{ // "": refused
@@ -56,11 +59,14 @@ func TestCompactJSON(t *testing.T) {
 		"\xef\xbb\xbf{}":             "", // a byte order mark
 		"\"\xff\"":                   "", // not UTF-8
 		"NaN":                        "",
+		`{"a":"\ud800", "A":1}`:      `{"a":"\ud800","A":1}`, // the receivers' matter
+		deep(9000):                   deep(9000),
+		deep(9001):                   "",
 	}
 	for data, want := range tests {
 		got, err := request.CompactJSON([]byte(data))
 		if string(got) != want || (want == "") != errors.Is(err, &maru.Error{Code: maru.CodeBadJSON}) {
-			t.Errorf("%q: %q, %v, want %q", data, got, err, want)
+			t.Errorf("%.80q: %.80q, %v, want %.80q", data, got, err, want)
 		}
 	}
 }

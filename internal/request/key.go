@@ -2,31 +2,34 @@ package request
 
 import (
 	"bytes"
-	"encoding/json"
-	"strconv"
 	"strings"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/strict"
 )
 
 // KeyAt returns the key at a JSON pointer (RFC 6901) in the data of p, if that is JSON, or text
 // that is a JSON object or array. A string is returned as it is, a number or a boolean as it is
-// written. KeyAt returns "" for any other value and for one longer than maru.MaxKeyBytes.
+// written. KeyAt returns "" for any other value, for text that is not valid Unicode, and for one
+// longer than maru.MaxKeyBytes. The last of equal names counts, as for JSON.parse.
 func KeyAt(pointer string, p *maru.Publication) string {
 	data := p.Data
 	if p.Kind == maru.Binary || p.Kind == maru.Text && !opens(data) || !strings.HasPrefix(pointer, "/") {
 		return ""
 	}
 	for token := range strings.SplitSeq(pointer[1:], "/") {
-		if data = child(data, unescape.Replace(token)); data == nil {
+		if data = strict.Child(data, unescape.Replace(token)); data == nil {
 			return ""
 		}
 	}
 	key := string(data)
 	switch key[0] {
 	case '"':
-		key = ""
-		json.Unmarshal(data, &key)
+		text, err := strict.String(data)
+		if err != nil {
+			return "" // half a surrogate pair: no name for anything
+		}
+		key = string(text)
 	case '{', '[', 'n': // n of null
 		return ""
 	}
@@ -43,25 +46,4 @@ var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 func opens(text []byte) bool {
 	text = bytes.TrimLeft(text, " \t\r\n")
 	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
-}
-
-// child returns the value of an object's field or an array's element, nil if there is none. The
-// last of duplicate fields counts, as everywhere in encoding/json.
-func child(data []byte, token string) json.RawMessage {
-	switch data = bytes.TrimLeft(data, " \t\r\n"); {
-	case len(data) == 0:
-	case data[0] == '{':
-		var object map[string]json.RawMessage
-		if json.Unmarshal(data, &object) == nil {
-			return object[token]
-		}
-	case data[0] == '[':
-		var array []json.RawMessage
-		i, err := strconv.ParseUint(token, 10, 31)
-		if err != nil || strconv.FormatUint(i, 10) != token || json.Unmarshal(data, &array) != nil || i >= uint64(len(array)) {
-			return nil // also for 01, -1 and -, which is after the last element
-		}
-		return array[i]
-	}
-	return nil
 }

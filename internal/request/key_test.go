@@ -32,6 +32,16 @@ func TestKeyAt(t *testing.T) {
 			t.Errorf("%s has the key %q", text, got)
 		}
 	}
+	for data, want := range map[string]string{ // issue 14 §14: half a surrogate pair is no key, and names nothing
+		`{"k":"k\ud800"}`: "", `{"k":"\ufffd"}`: "\ufffd", `{"\ud800":"x","k":"y"}`: "y", `{"K":"x"}`: "", `{"k":"x","K":"y"}`: "x",
+	} {
+		if got := request.KeyAt("/k", &maru.Publication{Kind: maru.JSON, Data: []byte(data)}); got != want {
+			t.Errorf("%s has the key %q, want %q", data, got, want)
+		}
+	}
+	if got := request.KeyAt("/\ufffd", &maru.Publication{Kind: maru.JSON, Data: []byte(`{"\ud800":"x"}`)}); got != "" {
+		t.Errorf("half a surrogate pair is U+FFFD: %q", got)
+	}
 	for n, want := range map[int]int{255: 255, 256: 0} {
 		p := &maru.Publication{Kind: maru.JSON, Data: []byte(`{"k":"` + strings.Repeat("k", n) + `"}`)}
 		if got := request.KeyAt("/k", p); len(got) != want {

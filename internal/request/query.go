@@ -3,13 +3,20 @@ package request
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"maru.example/maru"
 )
 
-// ParseQuery parses the query of an address. If any part of it is malformed, the error's code
-// is CodeBadRequest.
+// parameters are all that maru reads from a query. Of these each may be given once, so that
+// nobody before or behind it can read another one of two values.
+var parameters = []string{"as", "deliver", "key", "last", "limit", "max_hz", "since", "ticket", "transient", "version", "wait"}
+
+// ParseQuery parses the query of an address. If any part of it is malformed or not UTF-8, or a
+// parameter of maru is given twice, the error's code is CodeBadRequest.
 func ParseQuery(raw string) (url.Values, error) {
 	if raw == "" {
 		return nil, nil
@@ -17,6 +24,14 @@ func ParseQuery(raw string) (url.Values, error) {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return nil, maru.NewError(maru.CodeBadRequest, "the query of the address is malformed: percent-encode names and values, and separate them with &")
+	}
+	for name, values := range q {
+		switch {
+		case !utf8.ValidString(name), !utf8.ValidString(strings.Join(values, "")):
+			return nil, maru.NewError(maru.CodeBadRequest, "the query of the address is not UTF-8: percent-encode the bytes of UTF-8")
+		case len(values) > 1 && slices.Contains(parameters, name):
+			return nil, maru.NewError(maru.CodeBadRequest, "the parameter "+name+" of the address is given twice")
+		}
 	}
 	return q, nil
 }

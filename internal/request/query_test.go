@@ -44,6 +44,15 @@ func TestReplay(t *testing.T) {
 		"since=18446744073709551616": {code: maru.CodeBadPosition},
 		"since=5;last=3":             {code: maru.CodeBadRequest},
 		"since=%zz":                  {code: maru.CodeBadRequest},
+		"since=1&since=2":            {code: maru.CodeBadRequest}, // issue 14 §14: which of them?
+		"last=1&l%61st=1":            {code: maru.CodeBadRequest},
+		"last=1&other=%ff":           {code: maru.CodeBadRequest},
+		"last=1&%ff=other":           {code: maru.CodeBadRequest},
+		"last=1&key=%ed%a0%80":       {code: maru.CodeBadRequest}, // U+D800
+		"last=1&other=%ed%80&other=": {code: maru.CodeBadRequest},
+		"Last=x&SINCE=x&last=1":      {want: maru.HistoryQuery{Limit: 1}}, // other names
+		"other=1&other=2&last=1":     {want: maru.HistoryQuery{Limit: 1}},
+		"key=%EC%95%88&last=1":       {want: maru.HistoryQuery{Limit: 1}},
 	}
 	for query, tt := range tests {
 		r := httptest.NewRequest("GET", "/", nil)

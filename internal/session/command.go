@@ -27,14 +27,3 @@ type Invalid struct {
 	Ref uint64
 	Err error // its *maru.Error is sent to the client
 }
-
-// waits reports whether the command may wait, so that it must not run on a loop.
-func waits(c Command) bool {
-	switch c := c.(type) {
-	case Connect:
-		return c.Token != ""
-	case Subscribe, History, Presence, Refresh:
-		return true
-	}
-	return false
-}

@@ -2,7 +2,9 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -114,7 +116,7 @@ func TestPublish(t *testing.T) {
 	t.Parallel()
 	given := maru.PublishOptions{IdempotencyKey: "k", Version: 7, Transient: true, Publisher: "somebody else"}
 	for token, want := range map[string]struct{ user, publisher string }{
-		"kim": {"kim", "kim"}, "anonymous": {"", ""}, "key": {"", "\x00back end"},
+		"kim": {"kim", "kim"}, "anonymous": {"", "\x00address:192.0.2.1"}, "key": {"", "\x00key:back end"},
 	} {
 		t.Run(token, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -132,6 +134,9 @@ func TestPublish(t *testing.T) {
 				}
 				wantOptions := given
 				wantOptions.Publisher = want.publisher
+				if token == "key" {
+					wantOptions.Share = maru.NoShare
+				}
 				if options != wantOptions {
 					t.Errorf("%+v, want %+v", options, wantOptions)
 				}
@@ -227,27 +232,71 @@ func TestRPC(t *testing.T) {
 	}
 }
 
-// A call has its time, and is not cut short because the client goes.
-func TestRPCTimeout(t *testing.T) {
-	for name, gone := range map[string]bool{"the client waits": false, "the client has gone": true} {
-		t.Run(name, func(t *testing.T) {
+// Issue 14 §12: the context of a call ends with the connection, and nothing else ends it.
+func TestRPCContext(t *testing.T) {
+	connectedWorld(t, func(t *testing.T, w *world) {
+		w.options.RPC = func(ctx context.Context, _ auth.Identity, method string, _ []byte) ([]byte, error) {
+			<-ctx.Done()
+			w.note(method + " ended")
+			return nil, ctx.Err()
+		}
+		w.do(session.RPC{Ref: 7, Method: "first"})
+		time.Sleep(time.Hour)
+		w.want()
+		w.session.Closed()
+		w.want("first ended")
+		w.wantFailed(map[maru.Code]int{}) // it is no fault
+	})
+}
+
+// Issue 14 §12: rpc is an action of the rules, of the method's namespace.
+func TestRPCNotAllowed(t *testing.T) {
+	connectedWorld(t, func(t *testing.T, w *world) {
+		w.options.RPC = func(context.Context, auth.Identity, string, []byte) ([]byte, error) {
+			t.Error("it was called")
+			return nil, nil
+		}
+		w.allowed = map[auth.Action]bool{auth.Publish: true, auth.Subscribe: true}
+		w.do(session.RPC{Ref: 7, Method: "chess:move"})
+		w.want("7 Failed not_allowed")
+		if want := "kim rpc chess:move"; !slices.Equal(w.asked, []string{want}) {
+			t.Errorf("asked %q, want %s", w.asked, want)
+		}
+	})
+}
+
+// Issue 14 §13: the reason of an internal error is reported, with the command.
+func TestInternalErrorsAreReported(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	fails := func(context.Context, string, maru.HistoryQuery) (maru.History, error) { return maru.History{}, broken }
+	t.Parallel()
+	for want, tt := range map[string]struct {
+		do    session.Command
+		world func(w *world)
+	}{
+		"history kim: the disk is gone": {session.History{Ref: 7, Channel: "a"}, func(w *world) { w.history = fails }},
+		"rpc kim: the disk is gone": {session.RPC{Ref: 7, Method: "m"}, func(w *world) {
+			w.options.RPC = func(context.Context, auth.Identity, string, []byte) ([]byte, error) { return nil, broken }
+		}},
+		"publish kim: the disk is gone": {session.Publish{Ref: 7, Channel: "a", Publication: text("x")}, func(w *world) {
+			w.submit = func(_ string, _ *maru.Publication, _ maru.PublishOptions, done func(maru.Published, error)) {
+				done(maru.Published{}, broken)
+			}
+		}},
+		"subscribe kim: the disk is gone": {session.Subscribe{Ref: 7, Channel: "a"}, func(w *world) {
+			w.subscribe = func(context.Context, uint64, session.Join) (bool, error) { return true, broken }
+		}}, // in its replay
+	} {
+		t.Run(want, func(t *testing.T) {
 			connectedWorld(t, func(t *testing.T, w *world) {
-				w.options.RPC = func(ctx context.Context, _ auth.Identity, _ string, _ []byte) ([]byte, error) {
-					began := time.Now()
-					<-ctx.Done()
-					if took := time.Since(began); took != rpcTimeout {
-						t.Errorf("it had %v, want %v", took, rpcTimeout)
-					}
-					return nil, maru.NewError(maru.CodeUnavailable, "")
+				tt.world(w)
+				w.do(tt.do)
+				synctest.Wait()
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if !slices.Equal(w.reports, []string{want}) {
+					t.Errorf("reports %q, want %q", w.reports, want)
 				}
-				w.do(session.RPC{Ref: 7, Method: "slow"})
-				want := []string{"7 Failed unavailable"}
-				if gone {
-					w.session.Closed()
-					want = nil
-				}
-				time.Sleep(rpcTimeout)
-				w.want(want...)
 			})
 		})
 	}

@@ -2,8 +2,10 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
@@ -13,7 +15,20 @@ import (
 type Connect struct {
 	Ref   uint64
 	Token string // empty: use the identity of the handshake
+	// Secret is a random text that the client has made and sends again when it reconnects. It
+	// owns the idempotency keys of an anonymous client, so that what is sent again on a new
+	// connection is published once. Empty, or MinSecretBytes to MaxSecretBytes.
+	Secret string
 }
+
+// The length of Connect.Secret: one that is shorter could be another client's, too.
+const (
+	MinSecretBytes = 16
+	MaxSecretBytes = 128
+)
+
+var errSecret = maru.NewError(maru.CodeBadRequest, fmt.Sprintf(
+	"the secret of connect must have %d to %d bytes; make it at random", MinSecretBytes, MaxSecretBytes))
 
 // Connected is the reply to Connect.
 type Connected struct {
@@ -27,7 +42,9 @@ type Connected struct {
 // connect determines the identity of the client.
 func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 	var err error
-	if c.Token != "" {
+	if n := len(c.Secret); n != 0 && (n < MinSecretBytes || n > MaxSecretBytes) {
+		err = errSecret
+	} else if c.Token != "" {
 		who, err = s.options.Identify(ctx, c.Token)
 	}
 	if err == nil {
@@ -37,6 +54,9 @@ func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 		s.conn.Close(err)
 		return
 	}
+	s.mu.Lock()
+	s.secret = c.Secret
+	s.mu.Unlock()
 	if !s.become(who) {
 		return
 	}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,8 +176,50 @@ func TestRefreshedIdentity(t *testing.T) {
 		publish := session.Publish{Channel: "a", Publication: text("x")}
 		w.do(session.Connect{Token: "key"}, publish, session.Refresh{Token: "channel"}, publish)
 		w.want("attach ", "attach ")
-		if !slices.Equal(publisher, []string{"\x00back end", ""}) {
+		if !slices.Equal(publisher, []string{"\x00key:back end", "\x00address:192.0.2.1"}) {
 			t.Errorf("published by %q", publisher)
 		}
 	})
+}
+
+// The secret of an anonymous client owns its idempotency keys over its connections. One that
+// could be guessed is refused.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	short, long := strings.Repeat("s", session.MinSecretBytes), strings.Repeat("s", session.MaxSecretBytes)
+	for name, tt := range map[string]struct {
+		secret, publisher string
+		who               auth.Identity
+	}{
+		"anonymous":               {short, "\x00secret:" + short, auth.Identity{}},
+		"as long as it can be":    {long, "\x00secret:" + long, auth.Identity{}},
+		"none":                    {"", "\x00address:192.0.2.1", auth.Identity{}},
+		"a person has the person": {short, "lee", identities["lee"]},
+		"too short":               {short[1:], "", auth.Identity{}},
+		"too long":                {long + "s", "", auth.Identity{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.session.Begin(&w.options, w, tt.who)
+				w.session.Do(session.Connect{Ref: 1, Secret: tt.secret})
+				if tt.publisher == "" {
+					w.want("close bad_request")
+				} else {
+					w.want("attach "+tt.who.User, "1 Connected")
+					var publisher string
+					w.submit = func(_ string, _ *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
+						publisher = o.Publisher
+						done(maru.Published{}, nil)
+					}
+					w.session.Do(session.Publish{Ref: 2, Channel: "a", Publication: &maru.Publication{}})
+					if publisher != tt.publisher {
+						t.Errorf("publisher %q, want %q", publisher, tt.publisher)
+					}
+				}
+				w.session.Closed()
+			})
+		})
+	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe and Drain wait. None of them calls the session back before it returns.
+// Subscribe, Drain, MayPublish and MayCall may wait. None of them calls the session back before it returns.
 type Connection interface {
 	// Reply sends the reply to the command with that ref, after everything that was sent
 	// before. It does nothing on a closed connection. Only Failed may have a ref of 0.
@@ -35,9 +35,17 @@ type Connection interface {
 	// when the identity expires or is revoked.
 	Attach(who auth.Identity) error
 
+	// Publisher returns the owner of the client's idempotency keys, and its share: see
+	// auth.Identity.Publisher.
+	Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare)
+
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
-	// limits. It is called once for each publication. Errors: CodeNotAllowed, CodeRateLimited.
-	MayPublish(who auth.Identity, channel string) error
+	// limits. It is called once for each publication. With Options.AllowWaits it may wait, also
+	// for room to publish from a goroutine. Errors: those of Options.Allow, CodeRateLimited.
+	MayPublish(ctx context.Context, who auth.Identity, channel string) error
+
+	// MayCall checks whether who may call a method now, likewise, once for each call.
+	MayCall(ctx context.Context, who auth.Identity, method string) error
 
 	// Subscribe joins a channel. It sends Subscribed as the reply to ref (not if ref is 0),
 	// then the replay, then live publications, without a hole or a duplicate between them. On

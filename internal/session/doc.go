@@ -3,8 +3,9 @@
 // commands, replies and pushes of this package.
 //
 //	message ─→ the protocol's decoder ─→ Session.Do ─┬─ does not wait: at once, in the caller's goroutine
-//	                                                └─ may wait (Connect with a token, Subscribe, History, Refresh):
-//	                                                   in one goroutine, and the next commands queue behind it
+//	                                                └─ may wait (Connect with a token, Subscribe, History, Refresh;
+//	                                                   with Options.AllowWaits all that ask it): in one goroutine,
+//	                                                   and the next commands queue behind it
 //	message ←─ the protocol's encoder ←─ Connection.Reply, Connection.Push
 //	publications ←─ the hub ←─ the subscriptions that Connection.Subscribe makes
 //
@@ -14,10 +15,11 @@
 // session.
 //
 // A client with too many commands is not read for a while. With maru.MaxQueuedCommands commands
-// in the queue, or maru.MaxInflight publications and remote calls in progress, the session
-// pauses the connection until there is room.
+// in the queue, or maru.MaxInflight publications in progress, the session pauses the connection
+// until there is room. A remote call that is one more than maru.MaxCalls waits in the queue for
+// one of them to end.
 //
-// There is one file for each command: its fields, its reply, and what it does.
+// There is one file for each command: its fields, its reply, and its work.
 //
 // # Concurrency
 //

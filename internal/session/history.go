@@ -32,14 +32,14 @@ func (s *Session) history(ctx context.Context, c History, who auth.Identity) {
 	}
 	err := c.check()
 	if err == nil {
-		err = s.options.Allow(who, auth.History, c.Channel)
+		err = s.options.Allow(ctx, who, auth.History, c.Channel)
 	}
 	var h maru.History
 	if err == nil {
 		h, err = s.options.History(ctx, c.Channel, maru.HistoryQuery{Since: c.Since, Limit: cmp.Or(c.Limit, maru.DefaultHistoryPublications)})
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("history", c.Ref, err)
 		return
 	}
 	s.answer(c.Ref, HistoryRead{c.Channel, h})

@@ -22,20 +22,25 @@ type Options struct {
 	// CodeTokenExpired, CodeRevoked, CodeUnavailable.
 	Identify func(ctx context.Context, token string) (auth.Identity, error)
 	// Allow checks whether who may perform the action in a channel: auth.Subscribe,
-	// auth.History or auth.Presence. (Connection.MayPublish is for auth.Publish.) It does not
-	// wait. Error: CodeNotAllowed.
-	Allow func(who auth.Identity, do auth.Action, channel string) error
+	// auth.History or auth.Presence. (Connection.MayPublish is for auth.Publish, and MayCall
+	// for auth.Call.) ctx ends with the session. Error: usually CodeNotAllowed.
+	Allow func(ctx context.Context, who auth.Identity, do auth.Action, channel string) error
+	// AllowWaits says that Allow, Connection.MayPublish and MayCall may wait: commands that ask
+	// them are then carried out by a goroutine, and the next ones queue behind it.
+	AllowWaits bool
 	// Watch calls end once when who expires or is revoked, unless release was called before.
 	// end is called from any goroutine, maybe before Watch has returned, with the reason. If
 	// who has ended already, Watch returns the reason. A session watches the tokens of single
 	// subscriptions; Connection.Attach watches the connection's.
 	Watch func(who *auth.Identity, end func(error)) (release func(), err error)
-	// RPC answers a remote call. ctx ends after 30 s, and not with the session: a call is
-	// carried out even if the client disconnects. nil: there are no methods.
+	// RPC answers a remote call. ctx ends with the session. It is called in a goroutine of its
+	// own, for at most maru.MaxCalls calls of a session at once. nil: there are no methods.
 	RPC func(ctx context.Context, who auth.Identity, method string, data []byte) ([]byte, error)
 
-	// Failed counts an error that a command is answered with. nil: errors are not counted.
-	Failed func(maru.Code)
+	// Failed reports an error that a command is answered with: the command's name, and the
+	// client. An error without a code is answered as CodeInternal, so that the reason is known
+	// only here. It must not wait. nil: errors are not reported.
+	Failed func(command string, who auth.Identity, err error)
 
 	MaxMessageBytes int64         // of a command; sent to the client with Connected
 	MaxChannels     int           // subscriptions of one session

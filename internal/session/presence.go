@@ -22,10 +22,10 @@ func (s *Session) presence(ctx context.Context, c Presence, who auth.Identity) {
 	}
 	err := maru.CheckChannel(c.Channel)
 	if err == nil {
-		err = s.options.Allow(who, auth.Presence, c.Channel)
+		err = s.options.Allow(ctx, who, auth.Presence, c.Channel)
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("presence", c.Ref, err)
 		return
 	}
 	s.answer(c.Ref, PresenceRead{s.options.Presence(c.Channel)})

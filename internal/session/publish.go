@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
@@ -13,7 +15,7 @@ type Publish struct {
 	// Publication belongs to the session from then on, which sets its User. The decoder has
 	// checked it: see maru.Publication.Check.
 	Publication *maru.Publication
-	Options     maru.PublishOptions // the session sets Publisher
+	Options     maru.PublishOptions // the session sets Publisher and Share
 }
 
 // Published is the reply to Publish. It is sent when the publication has its position, maybe
@@ -23,25 +25,26 @@ type Published struct {
 	maru.Published
 }
 
-func (s *Session) publish(c Publish, who auth.Identity) {
+func (s *Session) publish(ctx context.Context, c Publish, who auth.Identity) {
 	err := maru.CheckChannel(c.Channel)
 	if err == nil {
-		err = s.conn.MayPublish(who, c.Channel)
+		err = s.conn.MayPublish(ctx, who, c.Channel)
 	}
 	if err == nil {
 		err = c.Options.Check()
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("publish", c.Ref, err)
 		return
 	}
-	c.Publication.User, c.Options.Publisher = who.User, who.Publisher()
+	c.Publication.User = who.User
+	c.Options.Publisher, c.Options.Share = s.conn.Publisher(who, s.secret)
 	ref, channel := c.Ref, c.Channel // all that is kept of the command until it is done
 	s.started()
 	s.options.Submit(channel, c.Publication, c.Options, func(done maru.Published, err error) {
 		s.finished()
 		if err != nil {
-			s.fail(ref, err)
+			s.fail("publish", ref, err)
 			return
 		}
 		s.answer(ref, Published{channel, done})

@@ -32,7 +32,7 @@ func (s *Session) refresh(ctx context.Context, c Refresh, who auth.Identity) {
 		err = s.conn.Attach(next)
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("refresh", c.Ref, err)
 		return
 	}
 	if s.become(next) {

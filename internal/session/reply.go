@@ -28,10 +28,10 @@ type Pong struct{}
 type Failed struct{ Err *maru.Error }
 
 // drained waits until the client has taken what was sent before. It reports whether the session has
-// not ended.
+// not ended meanwhile.
 func (s *Session) drained(ctx context.Context) bool {
 	s.conn.Drain(ctx)
-	return !s.over()
+	return ctx.Err() == nil
 }
 
 // answer sends the reply to a command, if one is wanted.
@@ -42,15 +42,21 @@ func (s *Session) answer(ref uint64, r Reply) {
 }
 
 // fail answers a command with the client-visible part of err, even if no reply is wanted. After
-// the end of the session nothing is sent, and errors are not counted: they come from cancelled
+// the end of the session nothing is sent, and errors are not reported: they come from cancelled
 // work.
-func (s *Session) fail(ref uint64, err error) {
-	if s.over() {
-		return
+func (s *Session) fail(command string, ref uint64, err error) {
+	if s.report(command, err) {
+		s.conn.Reply(ref, Failed{maru.ErrorOf(err)})
 	}
-	e := maru.ErrorOf(err)
-	if s.options.Failed != nil {
-		s.options.Failed(e.Code)
+}
+
+// report passes an error to Options.Failed, and reports whether the session is still open.
+func (s *Session) report(command string, err error) bool {
+	s.mu.Lock()
+	over, who := s.stage == ended, s.identity
+	s.mu.Unlock()
+	if !over && s.options.Failed != nil {
+		s.options.Failed(command, who, err)
 	}
-	s.conn.Reply(ref, Failed{e})
+	return !over
 }

@@ -2,14 +2,13 @@ package session
 
 import (
 	"context"
-	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
-// RPC is a remote call, which the program that embeds the server answers. Errors: those
-// of Options.RPC, CodeNotFound without it.
+// RPC is a remote call, which the program that embeds the server answers. Errors: those of
+// Connection.MayCall and of Options.RPC, CodeNotFound without it.
 type RPC struct {
 	Ref    uint64
 	Method string
@@ -19,25 +18,28 @@ type RPC struct {
 // Answered is the reply to RPC. It may come after the replies to later commands.
 type Answered struct{ Data []byte }
 
-// rpcTimeout is how long Options.RPC may take.
-const rpcTimeout = 30 * time.Second
-
 var errNoRPC = maru.NewError(maru.CodeNotFound, "this server has no methods: remote calls are not enabled")
 
-// rpc has a goroutine for each call: calls may take long, and no command waits for them.
-func (s *Session) rpc(c RPC, who auth.Identity) {
+// rpc has a goroutine for each call: calls may take long, and no command waits for them, except
+// behind a call that is one too many.
+func (s *Session) rpc(ctx context.Context, c RPC, who auth.Identity) {
 	if s.options.RPC == nil {
-		s.fail(c.Ref, errNoRPC)
+		s.fail("rpc", c.Ref, errNoRPC)
 		return
 	}
-	s.started()
+	err := s.conn.MayCall(ctx, who, c.Method)
+	if err == nil {
+		ctx, err = s.beginCall(ctx)
+	}
+	if err != nil {
+		s.fail("rpc", c.Ref, err)
+		return
+	}
 	go func() {
-		defer s.finished()
-		ctx, cancel := context.WithTimeout(context.Background(), rpcTimeout)
-		defer cancel()
+		defer s.endCall()
 		data, err := s.options.RPC(ctx, who, c.Method, c.Data)
 		if err != nil {
-			s.fail(c.Ref, err)
+			s.fail("rpc", c.Ref, err)
 			return
 		}
 		s.answer(c.Ref, Answered{data})

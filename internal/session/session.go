@@ -18,10 +18,11 @@ type Session struct {
 	mu       sync.Mutex
 	stage    stage
 	paused   bool
-	inflight int32 // publications and remote calls in progress
+	inflight int32 // publications in progress
 	identity auth.Identity
+	secret   string      // of Connect
 	timer    *time.Timer // for Connect to arrive; nil: it has
-	queue    *queue      // nil: no command waits
+	work     *work       // nil: no command waits, and no remote call is in progress
 	channels []subscription
 }
 
@@ -66,21 +67,20 @@ func (s *Session) Begin(o *Options, c Connection, who auth.Identity) {
 // Do takes the next command. It does not wait. After Closed it does nothing.
 func (s *Session) Do(c Command) {
 	s.mu.Lock()
-	if s.queue != nil {
-		s.queue.waiting = append(s.queue.waiting, c)
+	switch {
+	case s.work != nil && s.work.running:
+		s.work.waiting = append(s.work.waiting, c)
 		s.throttle()
 		s.mu.Unlock()
-		return
-	}
-	if !waits(c) {
+	case s.waits(c):
+		w := s.working()
+		w.running = true
+		s.mu.Unlock()
+		go s.run(w.ctx, c)
+	default:
 		s.mu.Unlock()
 		s.carryOut(context.Background(), c)
-		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.queue = &queue{cancel: cancel}
-	s.mu.Unlock()
-	go s.work(ctx, c)
 }
 
 // carryOut does one command and answers it, unless the answer follows later. After the end of
@@ -93,7 +93,7 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 		return
 	}
 	if invalid, is := c.(Invalid); is { // also before Connect: the client is sent its mistake
-		s.fail(invalid.Ref, invalid.Err)
+		s.fail("invalid", invalid.Ref, invalid.Err)
 		return
 	}
 	if _, is := c.(Connect); is != (stage == begun) {
@@ -108,7 +108,7 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 	case Unsubscribe:
 		s.unsubscribe(c)
 	case Publish:
-		s.publish(c, who)
+		s.publish(ctx, c, who)
 	case History:
 		s.history(ctx, c, who)
 	case Presence:
@@ -116,7 +116,7 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 	case Refresh:
 		s.refresh(ctx, c, who)
 	case RPC:
-		s.rpc(c, who)
+		s.rpc(ctx, c, who)
 	case Ping:
 		s.answer(c.Ref, Pong{})
 	}
@@ -133,14 +133,14 @@ func (s *Session) Channels() []string {
 	return names
 }
 
-// Closed ends the session of a closed connection: it leaves all subscriptions and cancels
-// queued commands. Remote calls and publications in progress continue.
+// Closed ends the session of a closed connection: it leaves all subscriptions, cancels queued
+// commands, and ends the context of remote calls. Publications in progress continue.
 func (s *Session) Closed() {
 	s.mu.Lock()
 	s.stage = ended
 	s.stopTimer()
-	if s.queue != nil {
-		s.queue.cancel()
+	if s.work != nil {
+		s.work.cancel()
 	}
 	channels := s.channels
 	s.channels = nil
@@ -148,13 +148,6 @@ func (s *Session) Closed() {
 	for _, c := range channels {
 		c.leave()
 	}
-}
-
-// over reports whether the session has ended.
-func (s *Session) over() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stage == ended
 }
 
 // stopTimer ends the wait for Connect, once. s.mu is held.

@@ -64,7 +64,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 		err = s.canJoin(c.Channel)
 	}
 	if err != nil {
-		s.fail(c.Ref, err)
+		s.fail("subscribe", c.Ref, err)
 		return
 	}
 	join.User = who.User
@@ -75,7 +75,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 	case answered:
 		s.pushEnded(c.Channel, err)
 	default:
-		s.fail(c.Ref, err)
+		s.fail("subscribe", c.Ref, err)
 	}
 }
 
@@ -110,16 +110,16 @@ func (s *Session) admit(ctx context.Context, c Subscribe, who auth.Identity) (by
 		}
 		who, by = own, &own
 	}
-	if err := s.options.Allow(who, auth.Subscribe, c.Channel); err != nil {
+	if err := s.options.Allow(ctx, who, auth.Subscribe, c.Channel); err != nil {
 		return nil, err
 	}
 	if c.Presence {
-		if err := s.options.Allow(who, auth.Presence, c.Channel); err != nil {
+		if err := s.options.Allow(ctx, who, auth.Presence, c.Channel); err != nil {
 			return nil, err
 		}
 	}
 	if c.Since != nil || c.Last > 0 {
-		return by, s.options.Allow(who, auth.History, c.Channel)
+		return by, s.options.Allow(ctx, who, auth.History, c.Channel)
 	}
 	return by, nil
 }
@@ -182,7 +182,11 @@ func (s *Session) end(sub Subscription, why error) {
 }
 
 func (s *Session) pushEnded(channel string, why error) {
-	s.conn.Push(SubscriptionEnded{channel, maru.ErrorOf(why)})
+	e := maru.ErrorOf(why)
+	if e.Code == maru.CodeInternal {
+		s.report("subscribe", why)
+	}
+	s.conn.Push(SubscriptionEnded{channel, e})
 }
 
 // find returns the index of the channel's subscription, and place that of sub; -1: there is

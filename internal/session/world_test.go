@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,6 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	rpcTimeout     = 30 * time.Second
 	maxChannels    = 3
 	epoch          = "e1"
 )
@@ -32,23 +32,24 @@ type world struct {
 	refuse  error         // of Attach
 	unread  chan struct{} // Drain waits for it; nil: the client reads
 
-	// What the server does; newWorld sets each to something that succeeds.
+	// The server's functions; newWorld sets each to one that succeeds.
 	history   func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
 	submit    func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 	subscribe func(ctx context.Context, ref uint64, j session.Join) (answered bool, err error)
 	watch     func(who *auth.Identity, end func(error)) error
+	decide    func(ctx context.Context, do auth.Action) // nil: it is decided at once
 
 	mu      sync.Mutex
 	events  []string               // since want
 	allowed map[auth.Action]bool   // nil: everything
 	asked   []string               // of Allow and MayPublish: USER ACTION CHANNEL
 	failed  map[maru.Code]int      // counted by Options.Failed
+	reports []string               // to it: COMMAND USER: ERROR
 	ends    map[string]func(error) // of the watch on a token of that user
 	offset  uint64
 }
 
-// inWorld runs a test with a session that has begun, by somebody whom the handshake calls
-// kim.
+// inWorld runs a test with a session that has begun, of the user kim by its handshake.
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
@@ -124,7 +125,10 @@ func (w *world) placed() maru.Published {
 	return maru.Published{Position: maru.Position{Epoch: epoch, Offset: w.offset}}
 }
 
-func (w *world) allow(who auth.Identity, do auth.Action, channel string) error {
+func (w *world) allow(ctx context.Context, who auth.Identity, do auth.Action, channel string) error {
+	if w.decide != nil {
+		w.decide(ctx, do)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = append(w.asked, fmt.Sprint(who.User, " ", do, " ", channel))
@@ -145,10 +149,11 @@ func (w *world) watchToken(who *auth.Identity, end func(error)) (func(), error) 
 	return sync.OnceFunc(func() { w.note("release " + who.User) }), nil
 }
 
-func (w *world) count(code maru.Code) {
+func (w *world) count(command string, who auth.Identity, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.failed[code]++
+	w.failed[maru.ErrorOf(err).Code]++
+	w.reports = append(w.reports, fmt.Sprint(command, " ", who.User, ": ", err))
 }
 
 // The Connection.
@@ -189,8 +194,16 @@ func (w *world) Attach(who auth.Identity) error {
 	return w.refuse
 }
 
-func (w *world) MayPublish(who auth.Identity, channel string) error {
-	return w.allow(who, auth.Publish, channel)
+func (w *world) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {
+	return who.Publisher(secret, netip.MustParseAddr("192.0.2.1"), false)
+}
+
+func (w *world) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
+	return w.allow(ctx, who, auth.Publish, channel)
+}
+
+func (w *world) MayCall(ctx context.Context, who auth.Identity, method string) error {
+	return w.allow(ctx, who, auth.Call, method)
 }
 
 func (w *world) Subscribe(ctx context.Context, ref uint64, j session.Join) (session.Subscription, bool, error) {

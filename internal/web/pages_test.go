@@ -144,7 +144,7 @@ func TestPages(t *testing.T) {
 					if l[1] != "" && !strings.ContainsAny(l[1][:1], ".?#") || strings.Contains(l[1], "//") {
 						t.Errorf("link %q is not relative", l[1])
 					}
-					// Under any prefix it leads to what the server has.
+					// Under any prefix its links lead to the server's pages.
 					page := &url.URL{Path: "/live/now" + paths[name]}
 					target, err := page.Parse(l[1])
 					if err != nil {

@@ -95,7 +95,7 @@ func TestWordsAreUsed(t *testing.T) {
 	}
 }
 
-// What people write must never be read as markup, and the policy forbids the rest.
+// Text of users must never be read as markup, and the policy forbids the rest.
 func TestScriptsOnlySetText(t *testing.T) {
 	t.Parallel()
 	scripts := sources(t, "assets/*.js")

@@ -528,3 +528,37 @@ test("more channels than one connection takes", async () => {
   for (const name of ["a", "b", "c", "d", "e"]) await server.publish(name, name);
   assert.deepEqual(channels.map(({ seen }) => seen), [["a"], ["b"], ["c"], ["d"], ["e"]]);
 });
+
+// Issue 14 §14: what is sent is what the program has said, or there is an error.
+test("half a surrogate pair is an error of the call", async () => {
+  const { server, maru } = await connected();
+  const before = server.log.length;
+  for (const half of ["k\ud800", "\udc00k", "\ud83d\ud83d\ude00"]) {
+    for (const [call, code] of [
+      [() => maru.publish(half, "x"), "bad_channel"],
+      [() => maru.publish("chat", "x", { key: half }), "bad_request"],
+      [() => maru.publish("chat", "x", { idempotencyKey: half }), "bad_request"],
+      [() => maru.history(half), "bad_channel"],
+      [() => maru.history("chat", { since: { epoch: half, offset: 1 } }), "bad_request"],
+      [() => maru.presence(half), "bad_channel"],
+      [() => maru.rpc(half), "bad_request"],
+      [async () => maru.subscribe(half), "bad_channel"],
+    ]) {
+      await assert.rejects(call(), (error) => error.code === code && error.name === "MaruError", `${call} ${half}`);
+    }
+  }
+  await settle();
+  assert.deepEqual(server.log.slice(before), []);
+});
+
+test("whole pairs are sent, and data as it is", async () => {
+  const { server, maru } = await connected();
+  await maru.publish("안😀", "😀", { key: "😀" });
+  await maru.publish("chat", { half: "\ud800" });
+  await maru.publish("chat", "\ud800");
+  await maru.rpc("move", "\ud800").catch(() => {});
+  assert.deepEqual(
+    server.asked("publish").map(({ channel, data, key }) => [channel, data, key]),
+    [["안😀", "😀", "😀"], ["chat", { half: "\ud800" }, undefined], ["chat", "\ud800", undefined]],
+  );
+});

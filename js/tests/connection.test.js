@@ -26,6 +26,22 @@ test("it connects, and says who one is", async () => {
   assert.equal(world.server.opened[0].url, "ws://host/");
 });
 
+test("its secret stays the same over its connections, and another client has another", async () => {
+  const world = new World();
+  world.open();
+  await settle();
+  world.server.end();
+  await world.pass(1_000);
+  await settle();
+  world.open();
+  await settle();
+  const secrets = world.server.log.filter(([name]) => name === "connect").map(([, body]) => body.secret);
+  assert.equal(secrets.length, 3);
+  assert.match(secrets[0], /^[0-9a-f]{32}$/);
+  assert.equal(secrets[1], secrets[0]);
+  assert.notEqual(secrets[2], secrets[0]);
+});
+
 test("each failure waits longer, and a steady connection forgets them", async () => {
   const world = new World();
   const { maru } = world.open();

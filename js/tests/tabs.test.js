@@ -135,6 +135,8 @@ test("a worker that dies is noticed, and nothing is lost", async () => {
   for (const sign of ["its lock is free", "it does not answer"]) {
     const world = new World();
     if (sign === "it does not answer") world.locks = undefined; // not over plain HTTP
+    world.tab(); // whose secret they share
+    await settle();
     const tab = world.tab();
     const { seen } = tab.on("chat");
     await settle();
@@ -149,6 +151,8 @@ test("a worker that dies is noticed, and nothing is lost", async () => {
     else tab.events.dispatchEvent(new Event("online"));
     await world.pass(world.locks ? 0 : 5_000);
     assert.equal((await ack).replayed, true);
+    const secrets = world.server.log.filter(([name]) => name === "connect").map(([, body]) => body.secret);
+    assert.ok(secrets.length > 1 && secrets.every((secret) => secret === secrets[0]), "one owner of the keys");
     await world.server.publish("chat", "d");
     assert.deepEqual(seen, ["a", "b", "c", "d"], sign);
   }

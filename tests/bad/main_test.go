@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/parallel"
 )
 
 // maru is the program under test.
 var maru string
 
 func TestMain(m *testing.M) {
+	parallel.AtLeast(8) // they wait for a server that waits
 	dir, err := os.MkdirTemp("", "bad")
 	if err == nil {
 		err = program.Build("../..", dir, "./cmd/maru")

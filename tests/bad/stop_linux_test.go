@@ -17,10 +17,10 @@ func TestStopped(t *testing.T) {
 	for range 2 {
 		signal(t, h, syscall.SIGSTOP)
 		one.SendText("into the void")
-		<-time.After(4 * time.Second)
+		<-time.After(3 * time.Second) // longer than a ping and its answer may take
 		signal(t, h, syscall.SIGCONT)
 		h.talk(one, other, "after")
-		<-time.After(1500 * time.Millisecond) // pinged, and answered
+		<-time.After(1200 * time.Millisecond) // pinged, and answered
 		h.talk(other, one, "later")
 	}
 	h.leavesNothing(empty)

@@ -278,7 +278,7 @@ func rules(t testing.TB) (server *program.Server, token func(user, expires strin
 }
 
 // Tokens in a page: they are renewed in time, without a drop, and tabs of two people share
-// nothing. A revoked person is disconnected, and stays so until somebody else signs in.
+// nothing. A revoked person is disconnected, and stays so until another person signs in.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	server, token, key := rules(t)

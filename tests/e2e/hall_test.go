@@ -59,7 +59,7 @@ func TestTwoPeopleAndCurl(t *testing.T) {
 	}
 }
 
-// The hall shows joins and leaves, in words, to those who were there.
+// The hall shows joins and leaves, in words, to the members before.
 func TestComingAndGoing(t *testing.T) {
 	t.Parallel()
 	server := program.Serve(t, maruPath, "--presence-grace", "100ms")
@@ -88,7 +88,7 @@ func TestHallWithoutPresence(t *testing.T) {
 	p.await(t, `document.querySelector("aside").hidden`)
 }
 
-// Messages are shown as text, whatever they look like.
+// Messages are shown as text, even if they look like markup.
 func TestNothingWrittenIsMarkup(t *testing.T) {
 	t.Parallel()
 	const evil = `<img src=x onerror=alert(1)><script>alert(2)</script><a href=http://evil.example>x</a>`

@@ -16,7 +16,7 @@ import (
 
 var (
 	browser            context.Context // of the one Chromium
-	programs           string          // the directory of what was built
+	programs           string          // the directory of the built files
 	maruPath, echoPath string
 )
 

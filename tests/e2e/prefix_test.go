@@ -60,7 +60,7 @@ func strippingProxy(t *testing.T) (origin string) {
 	return site.URL
 }
 
-// basePath is the program with a prefix that nobody removes.
+// basePath is the program with a prefix that no proxy removes.
 func basePath(t *testing.T) (origin string) {
 	return "http://" + program.Serve(t, maruPath, "--base-path", "/live").Addr
 }

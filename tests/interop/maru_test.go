@@ -15,7 +15,7 @@ type maruPeer struct {
 
 func dialMaru(t testing.TB, url string) peer { return dialMaruWith(t, url, ws.DialOptions{}) }
 
-// dialMaruWith is for options of the test's own: who keeps a context.
+// dialMaruWith is for options of the test's own: which side keeps a context.
 func dialMaruWith(t testing.TB, url string, o ws.DialOptions) peer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)

@@ -18,7 +18,7 @@ import (
 
 const root = "../.."
 
-// What is compiled here is compiled as scripts/check compiles it, so that it is in the cache.
+// Packages are compiled as scripts/check compiles them, so that they are in the cache.
 var environment = append(os.Environ(),
 	"CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off",
 	"GOSUMDB=off", // go.sum of maru has the sums, and a new module has none
@@ -150,7 +150,7 @@ func TestProxy(t *testing.T) {
 
 	s := readme(t)
 	program := hello(t, s)
-	// What maru needs has been downloaded before: it is not again.
+	// The modules of maru were downloaded before, and are not downloaded again.
 	downloaded := filepath.Join(strings.TrimSpace(run(t, root, nil, "go", "env", "GOMODCACHE")), "cache", "download")
 	others := strings.TrimSpace(run(t, root, nil, "go", "env", "GOPROXY"))
 	env := []string{

@@ -21,7 +21,7 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// Two tabs of a page share one connection, whatever has built the page.
+// Two tabs of a page share one connection, with every bundler.
 func TestBundlers(t *testing.T) {
 	t.Parallel()
 	_, err := run(project, "node", "build.js")

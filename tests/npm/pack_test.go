@@ -24,7 +24,7 @@ func TestPackedFiles(t *testing.T) {
 	if !slices.Equal(packed, want) {
 		t.Errorf("packed %q, want %q", packed, want)
 	}
-	for _, name := range want { // what is installed is what is here
+	for _, name := range want { // the installed files are those here
 		source, err := os.ReadFile(filepath.Join("../../js", name))
 		must(t, err)
 		installed, err := os.ReadFile(filepath.Join(project, "node_modules/maru-client", name))

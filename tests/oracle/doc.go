@@ -10,6 +10,10 @@
 // reading for a while, and reconnect from their position. In the end each must have received
 // every acknowledged message, except those in the gaps that it received.
 //
+// Beside them strangers publish in ever new namespaces that are not listed. They must harm
+// nothing: channels that had one publication at the beginning have no gap, still retain it,
+// and their idempotency keys are still known.
+//
 // The seed decides who is cut when, but not how the system schedules. A failure prints it, and
 // usually happens again with
 //

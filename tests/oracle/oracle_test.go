@@ -27,6 +27,7 @@ var (
 const (
 	channels   = 4
 	publishers = 8
+	strangers  = 2
 	retained   = 300 // of a channel: a follower that is away for long receives a gap
 
 	// patience bounds the wait for the last messages after all were published.
@@ -147,9 +148,9 @@ func TestOracle(t *testing.T) {
 		*seed = rand.Uint64()
 	}
 	chance := rand.New(rand.NewPCG(*seed, 0))
-	addr, dir := program.FreeAddr(t), t.TempDir()
+	addr, dir, rules := program.FreeAddr(t), t.TempDir(), config(t)
 	serve := func() *program.Process {
-		p := program.Start(t, maru, "serve", "--listen", addr, "--data", dir, "--history", fmt.Sprint(retained), "--backlog-messages", "100")
+		p := program.Start(t, maru, "serve", "--config", rules, "--listen", addr, "--data", dir, "--history", fmt.Sprint(retained), "--backlog-messages", "100")
 		program.AwaitPort(t, p, addr)
 		return p
 	}
@@ -158,10 +159,16 @@ func TestOracle(t *testing.T) {
 	defer cancel()
 	tr := newTruth(ctx)
 
+	quiet := publishQuiet(ctx, t, addr)
 	var publishing, following sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range publishers {
 		publishing.Go(func() { publish(ctx, t, tr, addr, i, stop) })
+	}
+	var accepted atomic.Int64
+	for i := range strangers {
+		chance := rand.New(rand.NewPCG(*seed, 1<<32+uint64(i)))
+		publishing.Go(func() { accepted.Add(int64(flood(ctx, addr, chance, stop))) })
 	}
 	var all []*follower
 	for i := range *clients {
@@ -173,11 +180,16 @@ func TestOracle(t *testing.T) {
 		tr.await(ctx, tr.now()+50+chance.IntN(500))
 		server.Kill(t)
 		server = serve()
+		quiet[chance.IntN(len(quiet))].check(ctx, t)
 	}
 	tr.await(ctx, tr.now()+100)
 	close(stop)
 	publishing.Wait()
 	tr.end()
+
+	for _, q := range quiet {
+		q.check(ctx, t)
+	}
 
 	late := time.AfterFunc(patience, cancel)
 	following.Wait()
@@ -187,11 +199,11 @@ func TestOracle(t *testing.T) {
 		f.judge(t)
 		seen, gaps, cuts = seen+len(f.seen), gaps+len(f.gaps), cuts+f.connections-1
 	}
-	t.Logf("%d kills, %d acknowledged; %d followers saw %d, were cut %d times and received %d gaps", *kills, tr.count, len(all), seen, cuts, gaps)
+	t.Logf("%d kills, %d acknowledged; %d followers saw %d, were cut %d times and received %d gaps; strangers published %d", *kills, tr.count, len(all), seen, cuts, gaps, accepted.Load())
 	if t.Failed() {
 		t.Logf("go test ./tests/oracle -kills %d -clients %d -seed %d", *kills, *clients, *seed)
 	}
-	if seen == 0 || cuts == 0 {
+	if seen == 0 || cuts == 0 || accepted.Load() == 0 {
 		t.Error("nothing was tried")
 	}
 	if code := server.Stop(t); code != 0 {

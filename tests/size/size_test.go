@@ -1,5 +1,5 @@
-// Package size checks how large programs on maru become, and what they link. A program
-// pays for what it uses: one that stores nothing on disk links no store.
+// Package size checks the size of programs on maru, and the packages that they link. A
+// program that stores nothing on disk links no store.
 package size
 
 import (
@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	// What the programs import, so that a change of it makes go test run this again instead
-	// of repeating a cached result.
+	// The imports of the programs, so that go test runs this again after a change of them,
+	// instead of repeating a cached result.
 	_ "maru.example/maru/server"
 	_ "maru.example/maru/ws"
 )

@@ -25,7 +25,7 @@ import (
 
 const environment = "MARU_TEST_SWARM"
 
-// numberBytes is the length of what Number makes.
+// numberBytes is the length of Number's result.
 const numberBytes = 20
 
 // Number is the n-th message, n from 0, padded to size bytes.

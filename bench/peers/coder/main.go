@@ -1,4 +1,4 @@
-// Coder is coder/websocket. Whoever reads a message writes it to all.
+// Coder is coder/websocket. The goroutine that reads a message writes it to all.
 package main
 
 import (
@@ -52,7 +52,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		}
 		mu.RLock()
 		for member := range members {
-			member.Write(ctx, kind, message) // who is gone finds out by reading
+			member.Write(ctx, kind, message) // a closed connection fails in its reader
 		}
 		mu.RUnlock()
 	}

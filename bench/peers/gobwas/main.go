@@ -65,7 +65,7 @@ func serve(conn net.Conn) {
 		}
 		mu.RLock()
 		for member := range members {
-			member.Write(frame) // who is gone finds out by reading
+			member.Write(frame) // a closed connection fails in its reader
 		}
 		mu.RUnlock()
 	}

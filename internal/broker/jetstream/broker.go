@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,7 +43,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.BrokerOptions = o.BrokerOptions.WithDefaults()
-	o.EmptyChannels = cmp.Or(o.EmptyChannels, 10_000)
+	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
 	return o
 }
 
@@ -58,6 +59,7 @@ type Broker struct {
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
 	closed     bool
+	keys       *history.Keys
 
 	recording sync.Mutex
 	written   string // the last record, so that only changes are written
@@ -90,7 +92,7 @@ func Open(o Options) (*Broker, error) {
 	}
 	b := &Broker{
 		options: o, boot: bootID(), start: time.Now(), lock: held,
-		namespaces: make(map[string]*namespace), closing: make(chan struct{}),
+		namespaces: make(map[string]*namespace), keys: history.NewKeys(math.MaxInt, math.MaxInt), closing: make(chan struct{}),
 	}
 	b.disks = map[bool]*disk{
 		false: {broker: b, dir: filepath.Join(o.Dir, "interval")},
@@ -267,11 +269,14 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, errShuttingDown
 	}
 	if ns == nil {
-		return history.New(maru.Retention{}.WithDefaults(), b.epoch, 0, 0).History(channel, q, 0), nil
+		h, _ := history.New(maru.Retention{}.WithDefaults(), b.epoch, 0, history.NewHeads(0)).History(channel, q, 0)
+		return h, nil
 	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	return ns.history.History(channel, q, b.now()), nil
+	h, entries := ns.history.History(channel, q, b.now())
+	h.Publications = history.Publications(entries)
+	return h, nil
 }
 
 // Held implements maru.HeldReporter. Publications that are too old count until their

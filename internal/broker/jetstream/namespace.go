@@ -29,7 +29,7 @@ type namespace struct {
 
 	mu      sync.Mutex
 	history *history.Namespace
-	repeats history.Repeats
+	repeats *history.Repeats
 	queue   []submission
 	writing bool // a goroutine takes from queue
 
@@ -62,7 +62,8 @@ type submission struct {
 func newNamespace(b *Broker, name string, epoch string, r maru.Retention) *namespace {
 	return &namespace{
 		broker: b, name: name, stream: streamName(name), retention: r, disk: b.disks[r.Durability == maru.Sync],
-		history: history.New(r, epoch, 0, b.options.EmptyChannels),
+		history: history.New(r, epoch, 0, history.NewHeads(b.options.EmptyChannels)),
+		repeats: history.NewRepeats(b.keys),
 		heads:   make(map[string]uint64), keys: make(map[history.RepeatKey]struct{}),
 	}
 }
@@ -188,11 +189,15 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 	s.publication.Offset, s.published = ns.given, ns.at(ns.given)
 	ns.heads[s.channel] = ns.given
 	e := envelope{
-		publication: s.publication, prev: prev, version: s.options.Version, passed: !ns.history.Retains(s.publication),
+		publication: s.publication, prev: prev, version: s.options.Version, passed: !ns.history.Retains(s.channel, s.publication),
 		keyed: keyed, publisher: s.options.Publisher, key: s.options.IdempotencyKey, sum: s.sum,
 	}
 	b.messages = append(b.messages, entry{subject: ns.stream + "." + token(s.channel), data: e.append(nil)})
 	return true
+}
+
+func entryOf(channel string, p *maru.Publication, at time.Duration) history.Entry {
+	return history.Entry{Offset: p.Offset, At: at, Size: history.Size(channel, p), Publication: p}
 }
 
 func (ns *namespace) at(offset uint64) maru.Published {
@@ -316,7 +321,7 @@ func (ns *namespace) publish(submissions []submission) {
 			continue
 		}
 		if s.published.Offset != 0 {
-			ns.history.Add(s.channel, s.publication, s.options.Version, now)
+			ns.history.Add(s.channel, entryOf(s.channel, s.publication, now), s.options.Version)
 		}
 		if s.options.IdempotencyKey != "" {
 			ns.repeats.Add(history.Repeat{Key: s.key, Sum: s.sum, Offset: s.published.Offset, At: now})
@@ -345,7 +350,7 @@ func (ns *namespace) load(s *store, known Namespace) error {
 		last = p.Offset
 		prevs[e.prev] = struct{}{}
 		at := ns.broker.when(p.Time)
-		ns.history.Restore(channel, p, e.prev, e.version, e.passed, at)
+		ns.history.Restore(channel, entryOf(channel, p, at), e.prev, e.version, e.passed)
 		if e.keyed {
 			repeats = append(repeats, e.repeat(channel, at))
 		}
@@ -451,7 +456,7 @@ func (ns *namespace) catchUp(s *store) error {
 		ns.seq = m.seq
 		if p := e.publication; p.Offset > ns.history.Number() {
 			now := ns.broker.now()
-			ns.history.Add(channel, p, e.version, now)
+			ns.history.Add(channel, entryOf(channel, p, now), e.version)
 			if e.keyed {
 				ns.remember(e.repeat(channel, now))
 			}

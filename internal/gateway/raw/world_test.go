@@ -81,7 +81,7 @@ func (w *world) publish(t *testing.T, text string) {
 	}
 }
 
-// signIn gives the header of somebody who signed in.
+// signIn signs in and returns the header with the cookie.
 func (w *world) signIn(t *testing.T, nickname string) http.Header {
 	answer := httptest.NewRecorder()
 	w.admission.Authenticator.ServeSession(answer, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"`+nickname+`"}`)))

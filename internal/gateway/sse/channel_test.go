@@ -210,7 +210,7 @@ func TestComments(t *testing.T) {
 	})
 }
 
-// What waits leaves in one write.
+// All waiting events leave in one write.
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, w *world) {

@@ -39,8 +39,9 @@
 //
 // # Concurrency
 //
-// A connection is made by the goroutine of its request and lives on its loop; whichever of the
-// two finishes last releases it. What waits is joined into one write in both cases.
+// A connection is made by the goroutine of its request and lives on its loop; whichever of
+// the two finishes last releases it. All waiting events are joined into one write in both
+// cases.
 //
 // # What it does not do
 //

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/strict"
 )
 
 // maxID is the greatest integer that all JSON parsers read exactly, RFC 8259 §6.
@@ -16,28 +16,17 @@ const maxID = 1<<53 - 1
 
 var errNoCommand = maru.NewError(maru.CodeBadRequest, "a command must be a JSON object with one command name and an id from 1 to 2^53 - 1")
 
-// Decode reads one message; text reports a text message. If the message is not a command,
-// Decode returns an error of CodeBadRequest, which closes the connection. A command with a
-// field that is unknown, has a wrong type or is not valid is a session.Invalid. The caller may
-// reuse the message when Decode returns.
+// Decode reads one message; text reports a text message, which is valid UTF-8. If the message is
+// not a command, Decode returns an error of CodeBadRequest, which closes the connection. A command
+// with a field that is unknown, has a wrong type or is not valid is a session.Invalid. The caller
+// may reuse the message when Decode returns.
 func Decode(text bool, message []byte) (session.Command, error) {
 	if !text {
 		return nil, errNoCommand
 	}
-	in := new(struct { // in one allocation
-		bytes.Reader
-		command
-	})
-	in.Reset(message)
-	d := json.NewDecoder(&in.Reader)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in.command); err != nil {
+	in := new(command)
+	if err := strict.Decode(message, in); err != nil {
 		return malformed(message, err)
-	}
-	if d.InputOffset() < int64(len(message)) {
-		if _, more := d.Token(); more != io.EOF {
-			return nil, errNoCommand
-		}
 	}
 	if in.names() != 1 || in.ID > maxID {
 		return nil, errNoCommand
@@ -45,34 +34,37 @@ func Decode(text bool, message []byte) (session.Command, error) {
 	return in.typed(), nil
 }
 
-// malformed handles a message that encoding/json refused. If its id can be read and it has one
+// malformed handles a message that cannot be decoded. If its id can be read and it has one
 // command name, it is a command.
 func malformed(message []byte, err error) (session.Command, error) {
-	var head map[string]json.RawMessage
-	if json.Unmarshal(message, &head) != nil {
+	var head map[string]strict.Raw
+	if strict.Decode(message, &head) != nil {
 		return nil, errNoCommand
 	}
 	var ref uint64
-	if id, found := head["id"]; found && json.Unmarshal(id, &ref) != nil || ref > maxID {
+	if id, found := head["id"]; found && strict.Decode(id, &ref) != nil || ref > maxID {
 		return nil, errNoCommand
 	}
 	delete(head, "id")
 	if len(head) != 1 {
 		return nil, errNoCommand
 	}
-	return session.Invalid{Ref: ref, Err: maru.NewError(maru.CodeBadRequest, reason(err))}, nil
+	return session.Invalid{Ref: ref, Err: fault(err)}, nil
 }
 
-// reason describes the error without the names of Go's types.
-func reason(err error) string {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return "the field " + wrong.Field + " has a wrong type: " + wrong.Value
+// fault is the error for the client. A channel's name that is not text is an invalid name, as it
+// is in an address.
+func fault(err error) error {
+	var e *strict.Error
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Problem == strict.Unknown && !strings.Contains(e.Field, "."):
+		return maru.NewError(maru.CodeBadRequest, "there is no command "+e.Field+" (names are case-sensitive)")
+	case e.Problem == strict.Text && strings.HasSuffix(e.Field, ".channel"):
+		return maru.NewError(maru.CodeBadChannel, e.Error())
 	}
-	if field, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
-		return "there is no field or command " + field
-	}
-	return "the command is not valid JSON (docs/protocol.md)"
+	return maru.NewError(maru.CodeBadRequest, e.Error())
 }
 
 // encode does not escape <, > and &: people may read it, and it is never part of a page.

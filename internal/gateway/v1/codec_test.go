@@ -14,10 +14,11 @@ import (
 	"maru.example/maru/internal/session"
 )
 
-// commands are messages, and what they are decoded to.
+// commands are messages, and their decoded commands.
 var commands = map[string]session.Command{
 	`{"id":1,"connect":{}}`:                                 session.Connect{Ref: 1},
 	`{"id":1,"connect":{"token":"t"}}`:                      session.Connect{Ref: 1, Token: "t"},
+	`{"id":1,"connect":{"secret":"0123456789abcdef"}}`:      session.Connect{Ref: 1, Secret: "0123456789abcdef"},
 	`{"connect":{}}`:                                        session.Connect{},
 	`{"id":2,"subscribe":{"channel":"a"}}`:                  session.Subscribe{Ref: 2, Channel: "a"},
 	`{"id":2,"subscribe":{"channel":"a","deliver":"all"}}`:  session.Subscribe{Ref: 2, Channel: "a"},
@@ -34,7 +35,6 @@ var commands = map[string]session.Command{
 	`{"id":8,"rpc":{"method":"move","data":{"x": 1}}}`:      session.RPC{Ref: 8, Method: "move", Data: []byte(`{"x": 1}`)},
 	`{"id":9,"ping":{}}`:                                    session.Ping{Ref: 9},
 	` { "id" : 9007199254740991 , "ping" : { } } `:          session.Ping{Ref: 1<<53 - 1},
-	`{"ID":9,"PING":{}}`:                                    session.Ping{Ref: 9},
 	`{"id":9,"ping":{},"connect":null}`:                     session.Ping{Ref: 9},
 
 	`{"id":2,"subscribe":{"channel":"a","since":"k3f9:812","last":20,"deliver":"latest","max_hz":5,"presence":true,"token":"t"}}`: session.Subscribe{
@@ -95,6 +95,7 @@ func write(t *testing.T, c session.Command) []byte {
 	switch c := c.(type) {
 	case session.Connect:
 		set("token", c.Token)
+		set("secret", c.Secret)
 	case session.Subscribe:
 		set("channel", c.Channel)
 		since(c.Since)
@@ -242,7 +243,7 @@ func TestDecodeNoCommand(t *testing.T) {
 		``, ` `, `hello`, `[]`, `7`, `null`, `"ping"`, `{}`, `{"id":2}`, `{"id":4,"ping":null}`, `{"id":4,"connect":{},"ping":{}}`,
 		`{"id":4,"fly":{},"ping":{}}`, `{"id":4,"fly":{},"swim":{}}`, `{"id":4,"ping":{}} {}`, `{"id":4,"ping":{}}}`, `{"id":4,"ping":{}`,
 		`[{"id":1,"connect":{}}]`, `{"id":"2","ping":{}}`, `{"id":-1,"ping":{}}`, `{"id":1.5,"ping":{}}`, `{"id":9007199254740992,"ping":{}}`,
-		`{"id":9007199254740992,"fly":{}}`, `{"id":18446744073709551616,"ping":{}}`,
+		`{"id":9007199254740992,"fly":{}}`, `{"id":18446744073709551616,"ping":{}}`, "{\"publish\":{\"channel\":\"a\",\"data\":\"\xff\"}}",
 	} {
 		if c, err := v1.Decode(true, []byte(message)); c != nil || !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
 			t.Errorf("%s: %+v, %v", message, c, err)
@@ -271,23 +272,80 @@ func TestText(t *testing.T) {
 			t.Errorf("%s: %+v", data, p)
 		}
 	}
-	for _, data := range []string{`"\ud83d"`, `"\ude00\ud83d"`, `"\ufffd\ud800"`, "\"\xff\"", `1`, `{}`} {
+	for _, data := range []string{`"\ud83d"`, `"\ude00\ud83d"`, `"\ufffd\ud800"`, `1`, `{}`} {
 		if c, is := decode(data).(session.Invalid); !is {
 			t.Errorf("%s: %+v", data, c)
 		}
 	}
 }
 
-// A command and its reply take no more than this: most of it is encoding/json's.
+// Issue 14 §14: names and keys are taken byte for byte, or not at all.
+func TestNamesAndKeysAreExact(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]maru.Code{
+		`{"id":2,"publish":{"channel":"a","data":"one","idempotency_key":"k\ud800"}}`:                             maru.CodeBadRequest,
+		`{"id":2,"publish":{"channel":"a","data":"one","key":"\udfff"}}`:                                          maru.CodeBadRequest,
+		`{"id":2,"publish":{"channel":"a\ud800","data":"x"}}`:                                                     maru.CodeBadChannel,
+		`{"id":2,"publish":{"channel":"a","channel":"zz","data":1}}`:                                              maru.CodeBadRequest,
+		`{"id":2,"publish":{"channel":"a","data":1,"data":2}}`:                                                    maru.CodeBadRequest,
+		`{"id":2,"publish":{"channel":"a","data":"\ud800","d\u0061ta":2}}`:                                        maru.CodeBadRequest,
+		`{"id":2,"publish":{"channel":"a","Data":1}}`:                                                             maru.CodeBadRequest,
+		`{"id":2,"publish":{"CHANNEL":"a","data":1}}`:                                                             maru.CodeBadRequest,
+		`{"id":2,"Publish":{"channel":"a","data":1}}`:                                                             maru.CodeBadRequest,
+		`{"id":2,"subscribe":{"channel":"a\udc00\ud800"}}`:                                                        maru.CodeBadChannel,
+		`{"id":2,"subscribe":{"channel":"a","max_hz":1e999}}`:                                                     maru.CodeBadRequest,
+		`{"id":2,"history":{"channel":"a","limit":1e300}}`:                                                        maru.CodeBadRequest,
+		`{"id":2,"presence":{"channel":"\ud83d"}}`:                                                                maru.CodeBadChannel,
+		`{"id":2,"rpc":{"method":"m\ud800"}}`:                                                                     maru.CodeBadRequest,
+		`{"id":2,"connect":{"token":"t\ud800"}}`:                                                                  maru.CodeBadRequest,
+		`{"id":2,"rpc":{"method":"m","data":` + strings.Repeat("[", 9001) + strings.Repeat("]", 9001) + `}}`:      maru.CodeBadJSON,
+		`{"id":2,"publish":{"channel":"a","data":` + strings.Repeat("[", 9001) + strings.Repeat("]", 9001) + `}}`: maru.CodeBadJSON,
+	} {
+		c, err := v1.Decode(true, []byte(message))
+		got, is := c.(session.Invalid)
+		if err != nil || !is || got.Ref != 2 || !errors.Is(got.Err, &maru.Error{Code: want}) {
+			t.Errorf("%.120s: %+v, %v, want %v", message, c, err, want)
+		}
+	}
+	for _, message := range []string{
+		`{"ID":5,"publish":{"channel":"b","data":1}}`, `{"ID":5,"Publish":{"channel":"b","data":1}}`, `{"ID":9,"PING":{}}`, `{"id":5,"ID":6,"ping":{}}`,
+		`{"id":5,"id":6,"ping":{}}`, `{"id":5,"ping":{},"ping":{}}`, `{"id":5,"ping":{},"Ping":{}}`, `{"id":5,"p\ud800ing":{}}`,
+	} {
+		if c, err := v1.Decode(true, []byte(message)); c != nil || !errors.Is(err, &maru.Error{Code: maru.CodeBadRequest}) {
+			t.Errorf("%s: %+v, %v", message, c, err)
+		}
+	}
+}
+
+// Data is the receivers' matter: it keeps its names and its escapes.
+func TestDataStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{`{"a":1,"a":2}`, `{"\ud800":"\udfff"}`, `["\ud83d",1e999]`, `{"A":1,"a":{"a":1,"a":1}}`} {
+		for _, kind := range []string{`"json"`, `null`} {
+			message := `{"id":4,"publish":{"channel":"a","data": ` + data + ` ,"kind":` + kind + `,"key":"k"}}`
+			c, err := v1.Decode(true, []byte(message))
+			p, is := c.(session.Publish)
+			if err != nil || !is || string(p.Publication.Data) != data || p.Publication.Key != "k" || p.Channel != "a" {
+				t.Errorf("%s: %s, %v", message, show(c), err)
+			}
+		}
+		c, err := v1.Decode(true, []byte(`{"id":4,"rpc":{"data":`+data+`,"method":"m"}}`))
+		if r, is := c.(session.RPC); err != nil || !is || string(r.Data) != data || r.Method != "m" {
+			t.Errorf("rpc %s: %+v, %v", data, c, err)
+		}
+	}
+}
+
+// A command and its reply take no more than this.
 func TestPublishAllocations(t *testing.T) {
 	for message, most := range map[string]float64{
-		`{"id":2,"publish":{"channel":"quotes","data":"hello world"}}`:          15,
-		`{"id":2,"publish":{"channel":"quotes","data":"hello","kind":"text"}}`:  16,
-		`{"id":2,"publish":{"channel":"quotes","data":"a \"b\""}}`:              20,
-		`{"id":2,"publish":{"channel":"quotes","data":{"a":1}}}`:                17,
-		`{"id":2,"publish":{"channel":"quotes","data":{"a": 1}}}`:               17,
-		`{"id":2,"publish":{"channel":"quotes","data":{"a":1},"key":"btc"}}`:    18,
-		`{"id":2,"publish":{"channel":"quotes","data":"AP8=","kind":"binary"}}`: 17,
+		`{"id":2,"publish":{"channel":"quotes","data":"hello world"}}`:          5,
+		`{"id":2,"publish":{"channel":"quotes","data":"hello","kind":"text"}}`:  5,
+		`{"id":2,"publish":{"channel":"quotes","data":"a \"b\""}}`:              6,
+		`{"id":2,"publish":{"channel":"quotes","data":{"a":1}}}`:                5,
+		`{"id":2,"publish":{"channel":"quotes","data":{"a": 1}}}`:               5,
+		`{"id":2,"publish":{"channel":"quotes","data":{"a":1},"key":"btc"}}`:    5,
+		`{"id":2,"publish":{"channel":"quotes","data":"AP8=","kind":"binary"}}`: 6,
 	} {
 		data := []byte(message)
 		if n := testing.AllocsPerRun(100, func() { v1.Decode(true, data) }); n > most {
@@ -307,7 +365,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(true, []byte(message))
 	}
 	for _, message := range []string{`{"id":4,"fly":{}}`, `[]`, `{}`, ``, `{"id":-1,"ping":{}}`, `{"id":1e3,"ping":{}}`, `{"id":1,"ping":{},"ping":{}}`,
-		`{"publish":{"channel":"a","data":"\ud83d"}}`} {
+		`{"publish":{"channel":"a","data":"\ud83d"}}`, `{"publish":{"channel":"a","key":"\ud83d","data":{"a":1,"a":2}}}`} {
 		f.Add(true, []byte(message))
 	}
 	f.Add(false, []byte(`{"id":1,"connect":{}}`))
@@ -344,7 +402,7 @@ func checkPublication(t *testing.T, message []byte, p *maru.Publication) {
 			Data json.RawMessage `json:"data"`
 		} `json:"publish"`
 	}
-	if err := json.Unmarshal(message, &wire); err != nil {
+	if err := json.Unmarshal(message, &wire); err != nil { // exact names, once: Decode has taken it
 		t.Fatal(err)
 	}
 	if err := p.Check(); err != nil {

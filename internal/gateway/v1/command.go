@@ -1,17 +1,16 @@
 package v1
 
 import (
-	"encoding/json"
-
 	"maru.example/maru"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/strict"
 )
 
-// command is one message of a client: an id, and exactly one of the others. encoding/json
-// accepts names in any case, and null for an absent name.
+// command is one message of a client: an id, and exactly one of the others. null stands for an
+// absent name.
 type command struct {
 	ID          uint64     `json:"id"`
-	Connect     *token     `json:"connect"`
+	Connect     *connect   `json:"connect"`
 	Subscribe   *subscribe `json:"subscribe"`
 	Unsubscribe *channel   `json:"unsubscribe"`
 	Publish     *publish   `json:"publish"`
@@ -20,6 +19,11 @@ type command struct {
 	Refresh     *token     `json:"refresh"`
 	RPC         *rpc       `json:"rpc"`
 	Ping        *empty     `json:"ping"`
+}
+
+type connect struct {
+	Token  string `json:"token"`
+	Secret string `json:"secret"`
 }
 
 type token struct {
@@ -47,8 +51,8 @@ type history struct {
 }
 
 type rpc struct {
-	Method string          `json:"method"`
-	Data   json.RawMessage `json:"data"`
+	Method string     `json:"method"`
+	Data   strict.Raw `json:"data"`
 }
 
 type empty struct{}
@@ -68,7 +72,7 @@ func (c *command) names() (n int) {
 func (c *command) typed() session.Command {
 	switch {
 	case c.Connect != nil:
-		return session.Connect{Ref: c.ID, Token: c.Connect.Token}
+		return session.Connect{Ref: c.ID, Token: c.Connect.Token, Secret: c.Connect.Secret}
 	case c.Subscribe != nil:
 		return c.Subscribe.typed(c.ID)
 	case c.Unsubscribe != nil:
@@ -81,6 +85,8 @@ func (c *command) typed() session.Command {
 		return session.Presence{Ref: c.ID, Channel: c.Presence.Channel}
 	case c.Refresh != nil:
 		return session.Refresh{Ref: c.ID, Token: c.Refresh.Token}
+	case c.RPC != nil && strict.TooDeep(c.RPC.Data):
+		return session.Invalid{Ref: c.ID, Err: errDeep}
 	case c.RPC != nil:
 		return session.RPC{Ref: c.ID, Method: c.RPC.Method, Data: c.RPC.Data}
 	}

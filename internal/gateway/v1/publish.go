@@ -3,22 +3,22 @@ package v1
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/strict"
 )
 
 type publish struct {
-	Channel        string          `json:"channel"`
-	Data           json.RawMessage `json:"data"`
-	Kind           string          `json:"kind"`
-	Key            string          `json:"key"`
-	IdempotencyKey string          `json:"idempotency_key"`
-	Version        uint64          `json:"version"`
-	Transient      bool            `json:"transient"`
+	Channel        string     `json:"channel"`
+	Data           strict.Raw `json:"data"`
+	Kind           string     `json:"kind"`
+	Key            string     `json:"key"`
+	IdempotencyKey string     `json:"idempotency_key"`
+	Version        uint64     `json:"version"`
+	Transient      bool       `json:"transient"`
 }
 
 var (
@@ -26,15 +26,12 @@ var (
 	errKind      = maru.NewError(maru.CodeBadRequest, "kind must be text, json or binary")
 	errText      = maru.NewError(maru.CodeBadRequest, "data of kind text must be a string")
 	errSurrogate = maru.NewError(maru.CodeBadText, "data: the string has half a surrogate pair, which is not valid Unicode")
+	errDeep      = maru.NewError(maru.CodeBadJSON, "data is nested too deep: at most 9,000 objects and arrays in each other are allowed")
 	errBinary    = maru.NewError(maru.CodeBadRequest, "data of kind binary must be a string")
 	errBase64    = maru.NewError(maru.CodeBadRequest, "data of kind binary must be base64")
 )
 
-const (
-	whiteSpace         = " \t\r\n" // between tokens, RFC 8259 §2
-	replacement        = "\ufffd"  // encoding/json replaces half a surrogate pair with it
-	escapedReplacement = `\ufffd`
-)
+const whiteSpace = " \t\r\n" // between tokens, RFC 8259 §2
 
 // strictBase64 accepts one encoding of each value, RFC 4648 §3.5.
 var strictBase64 = base64.StdEncoding.Strict()
@@ -50,7 +47,7 @@ func (c *publish) typed(ref uint64) session.Command {
 }
 
 // data returns the kind and the data to publish. Without a kind, a string is text, and anything
-// else JSON. encoding/json has checked and copied c.Data, so it may become the publication's.
+// else JSON. The decoder has checked and copied c.Data, so it may become the publication's.
 func (c *publish) data() (kind maru.Kind, data []byte, err error) {
 	isString := len(c.Data) > 0 && c.Data[0] == '"'
 	switch {
@@ -61,7 +58,9 @@ func (c *publish) data() (kind maru.Kind, data []byte, err error) {
 		data, err = text(c.Data)
 	case c.Kind == "json", c.Kind == "":
 		kind = maru.JSON
-		data = compact(c.Data)
+		if data = compact(c.Data); strict.TooDeep(data) {
+			err = errDeep
+		}
 	case c.Kind == "binary":
 		kind = maru.Binary
 		data, err = binary(c.Data)
@@ -71,20 +70,19 @@ func (c *publish) data() (kind maru.Kind, data []byte, err error) {
 	return kind, data, err
 }
 
-// text decodes a string. encoding/json replaces half a surrogate pair, which UTF-8 cannot
-// represent, with U+FFFD; text returns an error instead.
-func text(data json.RawMessage) ([]byte, error) {
+// text decodes a string. A Raw may have half a surrogate pair, which UTF-8 cannot represent.
+func text(data strict.Raw) ([]byte, error) {
 	if inside, plain := plainString(data); plain {
 		return inside, nil
 	}
-	var s string
-	if json.Unmarshal(data, &s) != nil {
-		return nil, errText
+	s, err := strict.String(data)
+	if err == nil {
+		return s, nil
 	}
-	if n := strings.Count(s, replacement); n > 0 && n != bytes.Count(data, []byte(replacement))+strings.Count(strings.ToLower(string(data)), escapedReplacement) {
+	if e := new(strict.Error); errors.As(err, &e) && e.Problem == strict.Text {
 		return nil, errSurrogate
 	}
-	return []byte(s), nil
+	return nil, errText
 }
 
 // compact removes the white space between the tokens of one valid JSON value, in place; it
@@ -111,14 +109,13 @@ func compact(data []byte) []byte {
 	return kept
 }
 
-func binary(data json.RawMessage) ([]byte, error) {
+func binary(data strict.Raw) ([]byte, error) {
 	inside, plain := plainString(data)
 	if !plain {
-		var s string
-		if json.Unmarshal(data, &s) != nil {
+		var err error
+		if inside, err = strict.String(data); err != nil {
 			return nil, errBinary
 		}
-		inside = []byte(s)
 	}
 	b, err := strictBase64.AppendDecode(nil, inside)
 	if err != nil {
@@ -128,8 +125,8 @@ func binary(data json.RawMessage) ([]byte, error) {
 }
 
 // plainString returns the content of a JSON string without escapes, a part of data.
-func plainString(data json.RawMessage) (inside []byte, plain bool) {
-	if data[0] != '"' || bytes.IndexByte(data, '\\') >= 0 || !utf8.Valid(data) {
+func plainString(data strict.Raw) (inside []byte, plain bool) {
+	if data[0] != '"' || bytes.IndexByte(data, '\\') >= 0 {
 		return nil, false
 	}
 	return data[1 : len(data)-1 : len(data)-1], true

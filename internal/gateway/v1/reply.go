@@ -2,8 +2,10 @@ package v1
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/pieces"
@@ -57,6 +59,8 @@ type failure struct {
 
 func failureOf(e *maru.Error) *failure { return &failure{e.Code, e.Message, e.Code.Temporary()} }
 
+var errAnswer = errors.New("v1: the answer to a remote call is not valid UTF-8")
+
 // EncodePieces encodes the replies that may be long; of others it returns nil.
 //
 //	{"id":5,"history":{"channel":"chat","epoch":"k3f9","offset":813,"publications":[…],"gap":{…}}}
@@ -97,6 +101,9 @@ func EncodeReply(ref uint64, r session.Reply) []byte {
 	case session.Refreshed:
 		out.Refresh = &refreshed{r.User, r.Expires.UTC()}
 	case session.Answered:
+		if !utf8.Valid(r.Data) { // which the encoder does not check
+			return EncodeReply(ref, session.Failed{Err: maru.ErrorOf(errAnswer)})
+		}
 		out.RPC = &answered{r.Data}
 	case session.Pong:
 		out.Ping = &empty{}

@@ -81,8 +81,10 @@ func acknowledged(channel string, done maru.Published) session.Published {
 func TestEncodeWrongAnswer(t *testing.T) {
 	t.Parallel()
 	const want = `{"id":7,"error":{"code":"internal","message":"internal error","temporary":true}}`
-	if got := string(v1.EncodeReply(7, session.Answered{Data: []byte("no JSON")})); got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for _, data := range []string{"no JSON", "\"\xff\""} {
+		if got := string(v1.EncodeReply(7, session.Answered{Data: []byte(data)})); got != want {
+			t.Errorf("%q: got %s, want %s", data, got, want)
+		}
 	}
 }
 

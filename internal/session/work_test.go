@@ -3,6 +3,8 @@ package session_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -92,23 +94,113 @@ func TestInflightBeyondThrottle(t *testing.T) {
 	})
 }
 
-// Remote calls count as publications do.
-func TestRPCThrottle(t *testing.T) {
+// Issue 14 §12: so many remote calls of a connection are in progress at once. The next one, and
+// what follows it, waits; and the connection is paused as by any full queue.
+func TestCallsAtOnce(t *testing.T) {
 	connectedWorld(t, func(t *testing.T, w *world) {
 		let := make(chan struct{})
+		var now, most atomic.Int32
 		w.options.RPC = func(context.Context, auth.Identity, string, []byte) ([]byte, error) {
+			most.Store(max(most.Load(), now.Add(1)))
 			<-let
+			now.Add(-1)
 			return nil, nil
 		}
-		for range maru.MaxInflight {
+		for range maru.MaxCalls {
+			w.do(session.RPC{Method: "m"})
+		}
+		w.do(session.Ping{Ref: 2})
+		w.want("2 Pong") // nothing waits for calls that have room
+		w.do(session.RPC{Ref: 3, Method: "m"}, session.Ping{Ref: 4})
+		for range maru.MaxQueuedCommands - 1 {
 			w.do(session.RPC{Method: "m"})
 		}
 		w.want("pause")
+		if n := now.Load(); n != maru.MaxCalls {
+			t.Errorf("%d calls at once, want %d", n, maru.MaxCalls)
+		}
 		let <- struct{}{}
-		w.want("resume")
+		w.want("resume", "4 Pong")
 		close(let)
-		w.want()
+		w.want("3 Answered ")
+		if n := most.Load(); n != maru.MaxCalls {
+			t.Errorf("%d calls at once, want %d", n, maru.MaxCalls)
+		}
+		w.do(session.RPC{Ref: 5, Method: "m"})
+		w.want("5 Answered ")
 	})
+}
+
+// A call that waits for room ends with the connection, and is never made.
+func TestCallsWaitingAtTheEnd(t *testing.T) {
+	connectedWorld(t, func(t *testing.T, w *world) {
+		var calls atomic.Int32
+		w.options.RPC = func(ctx context.Context, _ auth.Identity, _ string, _ []byte) ([]byte, error) {
+			calls.Add(1)
+			<-ctx.Done()
+			return nil, nil
+		}
+		for range maru.MaxCalls + 3 {
+			w.do(session.RPC{Method: "m"})
+		}
+		synctest.Wait()
+		w.session.Closed()
+		w.want()
+		if n := calls.Load(); n != maru.MaxCalls {
+			t.Errorf("%d calls, want %d", n, maru.MaxCalls)
+		}
+	})
+}
+
+// Issue 14 §12: where Allow may wait, Do does not, the commands keep their order, and the end of
+// the session ends the decision.
+func TestAllowWaits(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]session.Command{
+		"publish":   session.Publish{Ref: 2, Channel: "a", Publication: text("x")},
+		"presence":  session.Presence{Ref: 2, Channel: "a"},
+		"history":   session.History{Ref: 2, Channel: "a"},
+		"subscribe": session.Subscribe{Ref: 2, Channel: "a"},
+		"rpc":       session.RPC{Ref: 2, Method: "m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connectedWorld(t, func(t *testing.T, w *world) {
+				let := make(chan struct{})
+				w.options.AllowWaits = true
+				w.options.RPC = func(context.Context, auth.Identity, string, []byte) ([]byte, error) { return nil, nil }
+				w.decide = func(ctx context.Context, _ auth.Action) {
+					select {
+					case <-let:
+					case <-ctx.Done():
+						w.note("cancelled")
+					}
+				}
+				w.do(do, session.Ping{Ref: 3})
+				w.want()
+				let <- struct{}{}
+				synctest.Wait()
+				w.mu.Lock()
+				first, second := w.events[0], w.events[len(w.events)-1]
+				w.events = nil
+				w.mu.Unlock()
+				if name == "rpc" { // whose answer is not waited for
+					first, second = min(first, second), max(first, second)
+				}
+				if first[0] != '2' || second != "3 Pong" {
+					t.Errorf("%s, then %s", first, second)
+				}
+				w.do(do)
+				synctest.Wait()
+				w.session.Closed()
+				synctest.Wait()
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if !slices.Contains(w.events, "cancelled") {
+					t.Errorf("%q, want the decision to be cancelled", w.events)
+				}
+			})
+		})
+	}
 }
 
 // Both reasons for a pause must be over.

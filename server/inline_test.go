@@ -7,7 +7,7 @@ import (
 )
 
 // Requests that may need a lookup are not decided on a loop.
-func TestAtOnce(t *testing.T) {
+func TestInline(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{})
 	if err != nil {
@@ -19,18 +19,18 @@ func TestAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer asking.Shutdown(t.Context())
-	if (handler{asking}).AtOnce(httptest.NewRequest("GET", "/", nil)) {
+	if (handler{asking}).Inline(httptest.NewRequest("GET", "/", nil)) {
 		t.Error("a back end is asked on a loop")
 	}
 	for address, want := range map[string]bool{"/": true, "/channels/a": true, "/channels/a?since=1": false, "/?last=5": false} {
-		if got := (handler{s}).AtOnce(httptest.NewRequest("GET", address, nil)); got != want {
+		if got := (handler{s}).Inline(httptest.NewRequest("GET", address, nil)); got != want {
 			t.Errorf("%s: %t", address, got)
 		}
 	}
 	for _, name := range []string{"Cookie", "Authorization", "Sec-WebSocket-Protocol"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = http.Header{http.CanonicalHeaderKey(name): {"x"}}
-		if (handler{s}).AtOnce(r) {
+		if (handler{s}).Inline(r) {
 			t.Errorf("with %s: at once", name)
 		}
 	}

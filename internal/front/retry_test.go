@@ -21,10 +21,11 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an event that must come.
 const patience = 20 * time.Second
 
-// scarce is a listener that has no files for a time, whether anybody waits or not.
+// scarce is a listener that has no file descriptors for a time, whether or not a connection
+// waits.
 type scarce struct {
 	until  time.Time
 	come   chan net.Conn
@@ -58,8 +59,8 @@ func (l *scarce) Accept() (net.Conn, error) {
 func (l *scarce) Close() error   { l.close(); return nil }
 func (l *scarce) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// Where net.Listener accepts, too, out of files it pauses, says so once for each
-// shortage, and serves who has waited; it need not be over for the server to end.
+// A net.Listener without file descriptors pauses, reports each shortage once, and then
+// serves the connections that waited. The server can end during a shortage.
 func TestListenerOutOfFiles(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]*tls.Config{"plain": nil, "TLS": certified()} {

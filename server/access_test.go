@@ -282,9 +282,10 @@ func TestNicknamesAreOffUnderRules(t *testing.T) {
 
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
-	o := server.Options{Access: server.Access{PublishRate: 1, APIKeys: []string{keyHash}}}
+	const rarely = 1.0 / 60 // one a minute, whatever else keeps the machine busy
+	o := server.Options{Access: server.Access{PublishRate: rarely, APIKeys: []string{keyHash}}}
 	w := newWorld(t, o)
-	for i, want := range []int{200, 200, 429} {
+	for i, want := range []int{200, 429} {
 		answer := w.request("POST", "/", "x")
 		if answer.StatusCode != want || want == 429 && (code(answer) != maru.CodeRateLimited || answer.Header.Get("Retry-After") == "") {
 			t.Errorf("POST %d: %s", i+1, answer.Status)
@@ -311,19 +312,18 @@ func TestRateLimits(t *testing.T) {
 	full.next()
 
 	// On one connection; and how often they begin.
-	if err := w.server.Reload(server.Access{PublishRatePerConnection: 1, ConnectRate: 1}); err != nil {
+	if err := w.server.Reload(server.Access{PublishRatePerConnection: rarely, ConnectRate: rarely}); err != nil {
 		t.Fatal(err)
 	}
 	s = w.dial("/")
-	for range 3 {
+	for range 2 {
 		s.send(frame.Text, "x")
 	}
 	if code, _ := s.closed(); code != maru.CloseRateLimited {
 		t.Errorf("on one connection: %d", code)
 	}
-	w.upgrade("/")
 	if got := w.upgrade("/"); got != 429 {
-		t.Errorf("the third connection: %d", got)
+		t.Errorf("the second connection: %d", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -130,7 +131,7 @@ func (s *Server) rpc() func(context.Context, auth.Identity, string, []byte) ([]b
 	return func(ctx context.Context, who auth.Identity, method string, data []byte) (answer []byte, err error) {
 		err = s.call(ctx, "RPC", func(ctx context.Context) error {
 			answer, err = hook(ctx, callerOf(who), method, data)
-			if err == nil && len(answer) > 0 && !json.Valid(answer) {
+			if err == nil && len(answer) > 0 && !(json.Valid(answer) && utf8.Valid(answer)) { // RFC 8259 §8.1
 				err = fmt.Errorf("Options.RPC answered %q with invalid JSON", method)
 			}
 			return err

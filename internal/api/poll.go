@@ -11,6 +11,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/pieces"
 )
 
 // answerTimeout is the time for writing the answer of a poll.
@@ -40,7 +41,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 		a.fail(w, r, err)
 		return
 	}
-	writeHistory(w, channel, history)
+	writePieces(w, pieces.History(channel, history))
 }
 
 // poll waits from when it has read the history, since the client may have to wait for that and

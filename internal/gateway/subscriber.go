@@ -111,11 +111,16 @@ func (s *Subscriber) socket() hub.Socket {
 	return socket
 }
 
-// Exit ends the subscription.
-func (s *Subscriber) Exit(entered bool) {
+// Gone ends the context of decisions that wait, early.
+func (s *Subscriber) Gone() {
 	if m := s.more.Load(); m != nil && m.line != nil {
 		m.line.end()
 	}
+}
+
+// Exit ends the subscription.
+func (s *Subscriber) Exit(entered bool) {
+	s.Gone()
 	if entered {
 		s.channel.Remove(s.socket(), true)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe, MayPublish and MayCall may wait. None of them calls the session back before it
+// Subscribe, Drain, MayPublish and MayCall may wait. None of them calls the session back before it
 // returns, except Recheck.
 type Connection interface {
 	// ID identifies the connection within the server, for back ends.
@@ -17,6 +17,11 @@ type Connection interface {
 	// Reply sends the reply to the command with that ref, after everything that was sent
 	// before. It does nothing on a closed connection. Only Failed may have a ref of 0.
 	Reply(ref uint64, r Reply)
+
+	// Drain waits until the client has taken what was sent before, until the connection is
+	// closed, or until ctx ends. A session calls it before a command whose reply may be long,
+	// so that a client that does not read has one such reply under way.
+	Drain(ctx context.Context)
 
 	// Push sends p in the same order. It does nothing on a closed connection.
 	Push(p Push)

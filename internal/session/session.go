@@ -142,7 +142,8 @@ func (s *Session) Channels() []string {
 }
 
 // Closed ends the session of a closed connection: it leaves all subscriptions, cancels queued
-// commands, and ends the context of remote calls. Publications in progress continue.
+// commands, and ends the context of remote calls. Publications in progress continue. A second
+// call does nothing.
 func (s *Session) Closed() {
 	s.mu.Lock()
 	s.stage = ended

@@ -52,6 +52,9 @@ var (
 )
 
 func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity) {
+	if !s.drained(ctx) {
+		return
+	}
 	join, err := c.join()
 	var by *auth.Identity
 	if err == nil {

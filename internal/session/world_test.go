@@ -30,7 +30,8 @@ type world struct {
 	t       *testing.T
 	options session.Options
 	session session.Session
-	refuse  error // of Attach
+	refuse  error         // of Attach
+	unread  chan struct{} // Drain waits for it; nil: the client reads
 
 	// The server's functions; newWorld sets each to one that succeeds.
 	history   func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
@@ -172,6 +173,15 @@ func (w *world) Reply(ref uint64, r session.Reply) {
 		what += " " + string(r.Data)
 	}
 	w.note(fmt.Sprint(ref, " ", what))
+}
+
+func (w *world) Drain(ctx context.Context) {
+	if w.unread != nil {
+		select {
+		case <-w.unread:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (w *world) Push(p session.Push) {

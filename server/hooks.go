@@ -54,7 +54,8 @@ type Hooks struct {
 	Identify func(r *http.Request, channel string) (Caller, error)
 	// Allow may refuse what Namespaces allow (without Namespaces: everything). It is called for
 	// each subscription, publication, history, presence and RPC, but not for Server.Publish. It
-	// refuses with a *maru.Error, usually of CodeNotAllowed. Publications of one connection are
+	// refuses with a *maru.Error, usually of CodeNotAllowed. It is not asked again while a
+	// subscription lives: see Server.Unsubscribe and Server.Reconnect. Publications of one connection are
 	// asked about one after another, also those that were received just before its end.
 	Allow func(ctx context.Context, who Caller, do Action, channel string) error
 }

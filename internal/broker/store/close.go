@@ -65,7 +65,7 @@ func (b *Broker) end() error {
 		}
 		if b.last != nil {
 			b.last.sync()
-			b.last.setHeader(header{boot: bootID(), identity: identityOf(b.options.Dir), clean: true})
+			b.last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir), clean: true})
 			b.last.sync()
 			b.last.close()
 		}

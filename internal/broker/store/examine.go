@@ -186,7 +186,7 @@ func (x *examiner) readRepeats() error {
 		tallies[at].add(sumOf(value))
 	})
 	for id, ns := range x.found.namespaces {
-		for _, want := range ns.repeats {
+		for i, want := range ns.repeats {
 			got := tallies[owner{want.period, id}]
 			if got == nil {
 				got = new(tally)
@@ -194,6 +194,7 @@ func (x *examiner) readRepeats() error {
 			if want.period >= oldest && *got != want.tally && ns.renew == "" {
 				ns.renew = "idempotency keys are missing"
 			}
+			ns.repeats[i].tally = *got
 		}
 	}
 	return err

@@ -42,5 +42,10 @@ func (s *Server) ready() error {
 	if s.admission.Drain.Begun() || s.requests.closed() {
 		return errShuttingDown
 	}
+	// A full disk is no reason to send readers away; a store that is gone is one, because only a
+	// new start helps.
+	if err := s.broker.Err(); maru.ErrorOf(err).Code == maru.CodeUnavailable {
+		return err
+	}
 	return nil
 }

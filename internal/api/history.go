@@ -2,12 +2,12 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/pieces"
 	"maru.example/maru/internal/request"
 )
 
@@ -48,7 +48,7 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 		a.fail(w, r, err)
 		return
 	}
-	writeHistory(w, channel, h)
+	writePieces(w, pieces.History(channel, h))
 }
 
 func parseAsk(r *http.Request) (ask, error) {
@@ -92,32 +92,16 @@ func parseWait(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// historyBytes is about the size of one write of an answer.
-const historyBytes = 64 << 10
-
-// writeHistory answers 200 with the history of docs/contract.md §3. It is put together by hand,
-// since a publication already knows its own JSON, and in pieces: all of it may be
-// large, and many may ask for it and not read.
-func writeHistory(w http.ResponseWriter, channel string, h maru.History) {
+// writePieces answers 200 with JSON, in pieces: all of it may be large, and many may ask for it and
+// not read.
+func writePieces(w http.ResponseWriter, answer *pieces.JSON) {
 	headerJSON(w)
-	b := append(append([]byte(`{"channel":`), marshal(channel)...), `,"epoch":`...)
-	b = append(append(b, marshal(h.Epoch)...), `,"offset":`...)
-	b = append(strconv.AppendUint(b, h.Head, 10), `,"publications":[`...)
-	for i, p := range h.Publications {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b = p.AppendJSON(b); len(b) < historyBytes {
-			continue
-		}
+	answer.Within("", "\n")
+	var b []byte
+	for more := true; more; {
+		b, more = answer.Next(b[:0])
 		if _, err := w.Write(b); err != nil {
 			return // the client has disconnected, or does not read
 		}
-		b = b[:0]
 	}
-	b = append(b, ']')
-	if h.Gap != nil {
-		b = append(append(b, `,"gap":`...), marshal(h.Gap)...)
-	}
-	w.Write(append(b, "}\n"...))
 }

@@ -34,7 +34,8 @@ type Options struct {
 	// disk becomes full. Default 32 MiB, and at most an eighth of what is free; negative: none.
 	BallastBytes int64
 
-	fs vfs.FS // the system's, except in tests
+	fs       vfs.FS                  // the system's, except in tests
+	identity func(dir string) string // identityOf, except in tests
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +44,9 @@ func (o Options) withDefaults() Options {
 	o.BallastBytes = cmp.Or(o.BallastBytes, 32<<20)
 	if o.fs == nil {
 		o.fs = vfs.Default
+	}
+	if o.identity == nil {
+		o.identity = identityOf
 	}
 	return o
 }
@@ -79,7 +83,8 @@ type Broker struct {
 
 	writers sync.WaitGroup // goroutines of namespaces
 	tending sync.WaitGroup // everything that is done at intervals
-	closing chan struct{}
+	ending  chan struct{}  // closed when Close begins
+	closing chan struct{}  // closed when the writers have ended
 }
 
 var (
@@ -87,6 +92,7 @@ var (
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
 	_ maru.Keeper         = (*Broker)(nil)
+	_ maru.Archiver       = (*Broker)(nil)
 )
 
 var (

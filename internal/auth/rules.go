@@ -71,18 +71,23 @@ func (r *Rules) Permit(who Identity, do Action, channel string) error {
 	if do != Call && maru.Reserved(channel) {
 		return errReserved
 	}
+	if rule := r.Of(do, channel); !who.meets(rule, channel) {
+		return refusals[do][min(rule, maru.ServerOnly)]
+	}
+	return nil
+}
+
+// Of returns the rule of an action in a channel that is not reserved; maru.Anyone in open mode.
+func (r *Rules) Of(do Action, channel string) maru.Rule {
 	table := r.table.Load()
 	if table == nil {
-		return nil
+		return maru.Anyone
 	}
 	allowed, listed := (*table)[maru.Namespace(channel)]
 	if !listed {
 		allowed = (*table)[maru.DefaultNamespace]
 	}
-	if rule := allowed[do]; !who.meets(rule, channel) {
-		return refusals[do][min(rule, maru.ServerOnly)]
-	}
-	return nil
+	return allowed[do]
 }
 
 // meets reports whether the rule is met for that channel.

@@ -93,12 +93,12 @@ type Registry struct {
 
 	overloaded atomic.Bool // see Refuse
 
-	mu         sync.Mutex
-	count      int
-	born       int64
-	addrs      map[netip.Addr]int // only while perAddr > 0
-	chunks     []*[chunkLive]Live // a slab: chunks never move and are never freed
-	free       []uint32
+	mu     sync.Mutex
+	count  int
+	born   int64
+	addrs  map[netip.Addr]int // only while perAddr > 0
+	chunks []*[chunkLive]Live // a slab: chunks never move and are never freed
+	free   []uint32
 }
 
 // chunkLive is the number of connections in a chunk of the slab: 16 KiB.

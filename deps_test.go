@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/pieces", "maru/internal/shares", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -40,7 +40,7 @@ var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
-	"maru/internal/broker/*":  {"maru", "maru/internal/history"},
+	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/dirlock"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},

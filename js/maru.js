@@ -36,9 +36,6 @@ const PATIENCE = 5_000;
 /** The version of the messages on the port. A running worker can be older than the page: raise this with each change. */
 const PORT = "maru/1";
 
-/** 128 random bits. */
-const secret = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-
 /** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").MaruEvents>} */
 const Target = EventTarget;
 
@@ -65,7 +62,7 @@ export class Maru extends Target {
    * again on the next one is published once. Tabs that share a connection share it, and
    * remember it, should the worker end.
    */
-  #secret = secret();
+  #secret = unique();
   #attempt = 0;
   #detached = new AbortController();
   /** @type {AbortController | undefined} */
@@ -124,7 +121,6 @@ export class Maru extends Target {
    * @param {SubscribeOptions} [options]
    */
   subscribe(channel, options = {}) {
-    check({ channel });
     const sub = ++this.#id;
     const subscription = new Subscription(channel, options, () => {
       this.#subscriptions.delete(sub);
@@ -184,9 +180,8 @@ export class Maru extends Target {
    * @param {Partial<CommandOptions>} [options]
    * @returns {Promise<any>}
    */
-  async #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
-    check(body);
-    if (this.state === "closed") throw this.error ?? disconnected();
+  #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
+    if (this.state === "closed") return Promise.reject(this.error ?? disconnected());
     const call = ++this.#id;
     /** @type {[string, object, CommandOptions]} */
     const command = [name, body, { retry, wait, timeout }];
@@ -397,18 +392,6 @@ export class Maru extends Target {
    */
   #dispatch(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-}
-
-/**
- * Throws if a name or key has half a surrogate pair, which no UTF-8 can carry. The server refuses
- * it too, also in data of kind text.
- *
- * @param {any} body of a command
- */
-function check({ data, ...names }) {
-  for (const name in names) {
-    if (names[name]?.isWellFormed?.() === false) throw new MaruError({ code: name === "channel" ? "bad_channel" : "bad_request", message: `${name} has half a surrogate pair` });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the client takes from the browser or from Node.js. Tests pass their own.
+ * The functions that the client uses of the browser or of Node.js. Tests pass their own.
  *
  * @typedef {object} Port  one end of a message channel to a host
  * @property {(message: any) => void} postMessage
@@ -72,8 +72,8 @@ export function pair() {
   return ends;
 }
 
-/** A unique name. */
-export const unique = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(36)).join("");
+/** A unique name that nobody can guess: 16 random bytes, each in one or two characters. */
+export const unique = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(36)).join("");
 
 /**
  * Takes a lock and returns its name. The lock is released by the signal, or when the tab or

@@ -68,8 +68,9 @@ export type WebSocketClass = new (url: string, protocol: string) => any;
 export interface Options {
   /**
    * Gets a token. Called before the first connection, before a token expires, and when
-   * the server reports that the token has expired or is not valid. Tabs share a
-   * connection if their tokens are JWTs that differ only in times and id.
+   * the server reports that the token has expired or is not valid, or that the client's
+   * rights have changed. Tabs share a connection if their tokens are JWTs that differ only
+   * in times and id.
    */
   token?: () => Promise<string | undefined> | string | undefined;
   /** Runs before each attempt to connect, for example to sign in again. If it fails, the attempt fails. */
@@ -210,11 +211,10 @@ export class Maru extends MaruTarget {
   /** Why the client is waiting or closed. */
   readonly error: MaruError | undefined;
 
-  /** Throws a MaruError if the name has half a surrogate pair. */
   subscribe(channel: string, options?: SubscribeOptions): Subscription;
   /**
    * Resolves when the server has stored the publication. Without a connection it waits, up to the timeout.
-   * Half a surrogate pair in channel, key or text is an error.
+   * Half a surrogate pair in channel, key or text is an error of the server.
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   history(channel: string, options?: HistoryOptions): Promise<History>;

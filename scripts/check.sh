@@ -5,9 +5,9 @@
 #	scripts/check.sh format vet   some of it
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# A checkout that belongs to somebody else would otherwise fail to build.
+# Without this, a checkout of another user fails to build.
 export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
-# The scripts' tool is compiled as it compiles everything else, so that what it needs
-# is compiled once.
+# scripts/check is compiled with its own flags for other programs, so that shared packages
+# are compiled once.
 CGO_ENABLED=0 go build -trimpath -o bin/check ./scripts/check
 exec bin/check "$@"

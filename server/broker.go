@@ -72,6 +72,12 @@ func (b *brokers) History(ctx context.Context, channel string, q maru.HistoryQue
 	return b.of(channel).History(ctx, channel, q)
 }
 
+// keeper is the stored broker as one that keeps small records; nil: it does not.
+func (b *brokers) keeper() maru.Keeper {
+	k, _ := b.stored.(maru.Keeper)
+	return k
+}
+
 // Held is how much both retain, as far as the stored one reports it.
 func (b *brokers) Held() maru.Held {
 	held := b.memory.Held()

@@ -74,7 +74,7 @@ func parse(args []string) (options, error) {
 func (o options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
-		return fmt.Errorf("does not know what to do with %q", rest[0])
+		return fmt.Errorf("unexpected argument %q", rest[0])
 	case o.Connections < 1, o.Parallel < 1, o.PerProcess < 0, o.Ping <= 0, o.Timeout <= 0:
 		return errors.New("--connections, --parallel, --ping and --timeout want more than 0, --per-process at least 0")
 	case o.Size < minSize || o.Size > maxSize:

@@ -42,11 +42,11 @@ func goals() []goal {
 	}
 }
 
-// beside is who stands in the table of goals.
+// beside is the servers in the table of goals.
 var beside = []string{maruName, limitName, uwsName, centrifugoName}
 
 func (r *record) goals(b *strings.Builder) {
-	fmt.Fprint(b, "## What maru is meant to reach\n\nMedians; the ratio is maru's figure to that of whom the aim names, in the same round: its median and middle half.\n\n")
+	fmt.Fprint(b, "## The goals of maru\n\nMedians. The ratio is maru's figure to that of the server in the aim, in the same round: its median and middle half.\n\n")
 	fmt.Fprintf(b, "| figure | %s | ratio | aim | reached |\n|---|%s---|---|---|\n", strings.Join(beside, " | "), strings.Repeat("---|", len(beside)))
 	for _, g := range goals() {
 		if len(r.of(g.scenario, maruName)) == 0 {
@@ -91,8 +91,8 @@ func (g goal) aim() string {
 // notReached is the answer for which a goal is listed again among the others.
 const notReached = "**no**"
 
-// reached is yes or no, by the median, or that nobody knows. Of fewer runs than are
-// enough it says how many they were.
+// reached is yes or no, by the median, or that it was not measured. For fewer runs than
+// enough it adds their number.
 func (r *record) reached(g goal) (answer string, ratio spread) {
 	m := r.spread(g.scenario, maruName, g.figure)
 	if g.over != (entry{}) {
@@ -155,7 +155,7 @@ func (s standing) String() string {
 }
 
 func (r *record) notAhead(b *strings.Builder, all []scenario) {
-	b.WriteString("## Where maru is not ahead\n\nLevel means that the middle halves overlap, of the rounds that have both; fewer than five of them say nothing. The limit is no server to use: it shows what the system calls cost.\n\n")
+	b.WriteString("## Where maru is not ahead\n\nLevel means that the middle halves overlap, in the rounds that have both; fewer than five rounds are too few. The limit is no server to use: it shows the cost of the system calls.\n\n")
 	none := true
 	for _, s := range all {
 		for _, f := range s.figures[:s.compared()] {
@@ -168,7 +168,7 @@ func (r *record) notAhead(b *strings.Builder, all []scenario) {
 		}
 	}
 	if none {
-		b.WriteString("Nowhere in what was measured.\n")
+		b.WriteString("Nowhere in these measurements.\n")
 	}
 	for _, g := range goals() {
 		if got, _ := r.reached(g); strings.HasPrefix(got, notReached) {

@@ -214,7 +214,7 @@ func loadWith(ctx context.Context, s settings, p programs, c scenario, server co
 	case err != nil && !errors.As(err, &exit):
 		return nil, err
 	case !asked:
-		return nil, errors.New("maru bench did not tell that all connections stand")
+		return nil, errors.New("maru bench did not report that all connections are open")
 	}
 	r := new(bench.Result)
 	return r, json.Unmarshal(out.Bytes(), r)

@@ -27,11 +27,11 @@ func (r *record) write(dir string, servers []contender, all []scenario) error {
 func (r *record) page(servers []contender, measured []scenario) string {
 	var b strings.Builder
 	fmt.Fprint(&b, "# maru beside its peers\n\n")
-	fmt.Fprint(&b, "Written by `go run ./run` from results.json. What it does is in run/doc.go, what the figures mean in [docs/benchmarking.md](../docs/benchmarking.md).\n\n")
+	fmt.Fprint(&b, "Written by `go run ./run` from results.json. run/doc.go describes the runs, and [docs/benchmarking.md](../docs/benchmarking.md) the figures.\n\n")
 	fmt.Fprintf(&b, "- %s, %d cores, %.0f GiB of memory, %s, %s\n", r.Machine.Processor, r.Machine.Cores, r.Machine.GiB, r.Machine.Kernel, r.Machine.Go)
-	fmt.Fprint(&b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. 128 bytes a message, no compression, plain TCP on loopback; every byte that came back was checked.\n")
-	fmt.Fprint(&b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. Ratios are of two figures of the same round. One server is ahead of another only where the middle halves of the rounds that have both do not overlap.\n")
-	fmt.Fprint(&b, "- CPU is the server process's own clock. Its user part is sampled by the kernel at its clock ticks; what the limit has of it is the system calls themselves, whose way into the kernel some virtual machines count as the program's. Memory is the growth of the resident set from before the first connection; servers in Go collect their garbage before that and again when all stand (a signal, for which a file is laid over them when they are built), others have none or choose themselves.\n")
+	fmt.Fprint(&b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. Messages have 128 bytes, without compression, over plain TCP on loopback. Every byte that came back was checked.\n")
+	fmt.Fprint(&b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. A ratio is between two figures of the same round. One server is ahead of another only if the middle halves do not overlap, in the rounds that have both.\n")
+	fmt.Fprint(&b, "- CPU is the server process's own clock. The kernel samples its user part at clock ticks. The user part of the limit is the system calls themselves: some virtual machines count the entry into the kernel as the program's. Memory is the growth of the resident set since before the first connection. Servers in Go collect their garbage before that, and again when all connections are open. A signal asks them to, by a file that is added when they are built. Other servers have no collector, or choose the time themselves.\n")
 	for _, one := range r.Series {
 		fmt.Fprintf(&b, "- %s, %v: `%s`, load average before each round %s\n", one.Started.UTC().Format("2006-01-02 15:04 UTC"),
 			time.Duration(one.Seconds)*time.Second, strings.Join(append([]string{"go run ./run"}, one.Arguments...), " "), joined(one.Loads))
@@ -48,7 +48,38 @@ func (r *record) page(servers []contender, measured []scenario) string {
 	for _, s := range measured {
 		r.section(&b, s)
 	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
+	return wrapped(strings.TrimRight(b.String(), "\n") + "\n")
+}
+
+// wrapped breaks lines of more than 120 bytes, but not those of tables.
+func wrapped(page string) string {
+	lines := strings.Split(page, "\n")
+	for i, line := range lines {
+		if len(line) <= 120 || strings.HasPrefix(line, "|") {
+			continue
+		}
+		indent := ""
+		if strings.HasPrefix(line, "- ") {
+			indent = "  "
+		}
+		var b strings.Builder
+		width := 0
+		for n, word := range strings.Split(line, " ") {
+			switch {
+			case n == 0:
+			case width+1+len(word) > 120:
+				b.WriteString("\n" + indent)
+				width = len(indent)
+			default:
+				b.WriteByte(' ')
+				width++
+			}
+			b.WriteString(word)
+			width += len(word)
+		}
+		lines[i] = b.String()
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (r *record) section(b *strings.Builder, s scenario) {

@@ -330,7 +330,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"| CPU of a delivery to 1,000, one at a time, µs | 1.25 | 3.00 | 3.50 | | 0.44 (0.38..0.50) | at most 1.1 of the limit's | yes |",
 		"- Not reached: user CPU of a delivery to 10,000, one at a time, µs, at most 0.4",
-		"Nowhere in what was measured.",
+		"Nowhere in these measurements.",
 		"| 1; 2 |",
 	} {
 		if !strings.Contains(page, want) {

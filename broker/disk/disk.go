@@ -3,23 +3,27 @@
 //
 //	live, err := server.New(server.Options{Broker: disk.Dir("/var/lib/maru")})
 //
-// The histories are also held in memory and are answered from there; the directory is a log
-// that is read at the start. It survives the end of the process, kill -9 included. With
+// A publication is acknowledged when it survives the end of the process, kill -9 included. With
 // maru.Interval a loss of power costs at most the last seconds, and with maru.Sync nothing
-// that was acknowledged. Where the log may have lost something, the epoch of the namespace
-// changes, so that every subscriber that returns receives a gap.
+// that was acknowledged. Damage does not stop a start. What can be read is kept; where
+// something is missing, subscribers that return receive a gap: in the channels that are
+// concerned, or, if these cannot be known, in the namespace, which then begins a new epoch.
+// The log says what and where.
 //
 // # Limits
 //
-// A directory belongs to one process at a time. It holds 1,000 namespaces; one more fails
-// with CodeStorageFull. A publication has at most 63 MiB; a larger one fails with
-// CodeTooLarge. The directory takes about twice the room of the retained publications.
+// A directory belongs to one process at a time. A publication has at most 63 MiB; a larger one
+// fails with CodeTooLarge. Memory holds some 40 bytes for each retained publication, and a cache
+// of 32 MiB of those that were used last. The directory takes about twice as much room as
+// what is retained, 64 MiB for the log, and 32 MiB that are given up when the disk is full.
 //
 // # A full disk
 //
 // While the directory cannot be written, publications fail with CodeStorageFull or
-// CodeUnavailable, and histories are still answered. The broker tries again every few
-// seconds. It is a maru.HealthReporter, which says so, and a maru.HeldReporter.
+// CodeUnavailable, and histories are still answered. The broker tries again every second. This
+// holds at the start too, for a directory that has a history. If the directory is removed
+// while it is in use, publications fail with CodeUnavailable until the next start. The broker
+// is a maru.HealthReporter, which says so, a maru.HeldReporter, and a maru.Keeper.
 //
 // # Concurrency
 //
@@ -28,21 +32,21 @@ package disk
 
 import (
 	"maru.example/maru"
-	"maru.example/maru/internal/broker/jetstream"
+	"maru.example/maru/internal/broker/store"
 )
 
 // Dir returns a function that opens the broker of a directory. The directory is made if it
 // does not exist, readable for its owner only. Opening reads all of it, which may take
-// seconds. It fails if the directory is in use by another process, cannot be written, or
-// holds damaged files; the error names the directory and the reason.
+// seconds. It fails if the directory is in use by another process, cannot be made, or was
+// written by another version of maru; the error names the directory and the reason.
 //
 // Retention.Durability decides how a namespace is written: maru.Sync writes each publication
 // to the disk before it is acknowledged, everything else does so every second.
 func Dir(path string) maru.OpenBroker {
 	return func(o maru.BrokerOptions) (maru.Broker, error) {
-		b, err := jetstream.Open(jetstream.Options{BrokerOptions: o, Dir: path})
+		b, err := store.Open(store.Options{BrokerOptions: o, Dir: path})
 		if err != nil {
-			return nil, err // and not a *jetstream.Broker that is nil
+			return nil, err // and not a *store.Broker that is nil
 		}
 		return b, nil
 	}

@@ -25,6 +25,10 @@ type Live interface {
 	Info() Info
 	// Close closes the connection with the code of err; a second call does nothing.
 	Close(err error)
+	// Review asks about each decision that the connection lives by, and ends what rests on
+	// one for which ask returns an error: a subscription, or the connection. It returns how
+	// many it has ended.
+	Review(ask func(auth.Decision) error) int
 	// Leave closes it because the server drains; the client may be sent a time to reconnect.
 	Leave()
 }
@@ -90,6 +94,7 @@ type Registry struct {
 	shares         *shares.Shares
 	total, perAddr int
 	start          time.Time
+	changes        atomic.Uint64
 
 	overloaded atomic.Bool // see Refuse
 
@@ -223,18 +228,6 @@ func (r *Registry) All() iter.Seq[Live] {
 			}
 		}
 	}
-}
-
-// Close closes the connections whose identity matches with the code of err, and returns how
-// many.
-func (r *Registry) Close(match func(auth.Identity) bool, err error) (n int) {
-	for live := range r.All() {
-		if match(live.Identity()) {
-			live.Close(err)
-			n++
-		}
-	}
-	return n
 }
 
 // Since returns the time at which the connection was admitted.

@@ -28,7 +28,9 @@ type Options struct {
 	Env     *gateway.Env
 	Routes  []gateway.Route // of all gateways, the first that takes a request first
 	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
-	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error)
+	// Publish publishes, and may wait before. It calls may after the wait, right before the
+	// publication is made, and returns its error.
+	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error)
 	Pages   Pages
 
 	Ready   func() error // why no new connections are accepted; nil: they are

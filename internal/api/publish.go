@@ -36,6 +36,10 @@ type position struct {
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 429
 // rate_limited, also for too many idempotency keys; 503 shutting_down, overloaded if too many large
 // bodies are coming.
+//
+// Whether the sender may publish is asked before the body is read, so that a stranger cannot make
+// the server read it, and again when the publication is made: the body takes its time, and the
+// right may be withdrawn meanwhile. The program is asked once.
 func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel string) {
 	who, err := a.admission.Authenticator.Identify(r, channel)
 	if err == nil {
@@ -59,7 +63,9 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 	p.User = who.User
 	caller := auth.CallerFrom(r.Context())
 	o.Publisher, o.Share = who.Publisher("", caller.Addr, caller.Holder(auth.Identity{}) == 0)
-	done, err := a.Publish(r.Context(), channel, p, o)
+	done, err := a.Publish(r.Context(), channel, p, o, func() error {
+		return a.admission.Stands(auth.Decision{Who: who, Do: auth.Publish, Channel: channel})
+	})
 	if err != nil {
 		a.fail(w, r, err)
 		return

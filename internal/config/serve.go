@@ -23,7 +23,7 @@ type Serve struct {
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
 	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
-	TokenKeySet           string   `toml:"token-key-set" group:"Identity:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read again every hour and when a token names an unknown key."`
+	TokenKeySet           string   `toml:"token-key-set" group:"Identity:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read again every five minutes and when a token names an unknown key."`
 	TokenIssuer           string   `toml:"token-issuer" group:"Identity:" placeholder:"TEXT" help:"The iss that tokens must have."`
 	TokenAudience         string   `toml:"token-audience" group:"Identity:" placeholder:"TEXT" help:"The aud that tokens must contain."`
 	APIKey                []string `toml:"api-key" group:"Identity:" placeholder:"HASH" help:"Hash of a back end's API key, as maru token --api-key prints it (repeatable)."`

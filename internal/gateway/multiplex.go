@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
@@ -105,6 +106,9 @@ func (m *multiplex) Message(op frame.Opcode, data []byte) {
 	m.session.Do(c)
 }
 
+// Gone ends the session early: its replies cannot arrive any more.
+func (m *multiplex) Gone() { m.session.Closed() }
+
 // Closed handles the end of the connection.
 func (m *multiplex) Closed(code int, reason string, err error) {
 	if reason == "" && err != nil {
@@ -137,6 +141,19 @@ func (m *multiplex) message(b []byte) *loop.Message {
 	}
 	return loop.NewMessage(m.protocol.op, b)
 }
+
+// Review asks about the connection and about each of its subscriptions.
+func (m *multiplex) Review(ask func(auth.Decision) error) int {
+	who := m.Identity()
+	if err := ask(auth.Decision{Who: who}); err != nil {
+		m.Close(err)
+		return 1
+	}
+	return m.session.Review(who, ask)
+}
+
+// Recheck implements session.Connection.
+func (m *multiplex) Recheck(changes uint64) { m.endpoint.Admission.Recheck(m, changes) }
 
 // Info describes the connection for the registry.
 func (m *multiplex) Info() admission.Info { return m.info(m.session.Channels()...) }
@@ -195,6 +212,9 @@ func (m *multiplex) Drain(ctx context.Context) {
 }
 
 var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: too many replies wait for it")
+
+// ID identifies the connection for back ends.
+func (m *multiplex) ID() string { return strconv.FormatUint(m.entry.ID(), 10) }
 
 // Pause stops reading the connection; Resume continues.
 func (m *multiplex) Pause()  { m.conn.Pause() }

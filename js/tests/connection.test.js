@@ -12,7 +12,7 @@ test("the delay grows to 20 s and is anything below that", () => {
 });
 
 test("close codes say whether to come back", () => {
-  for (const code of [1000, 1001, 1005, 1006, 1007, 1009, 1011, 1013, 4000, 4401, 4408, 4429, 4499]) assert.ok(comeBack(code), code);
+  for (const code of [1000, 1001, 1005, 1006, 1007, 1009, 1011, 1013, 4000, 4205, 4401, 4408, 4429, 4499]) assert.ok(comeBack(code), code);
   for (const code of [1008, 4500, 4501, 4503, 4999]) assert.ok(!comeBack(code), code);
 });
 
@@ -37,7 +37,7 @@ test("its secret stays the same over its connections, and another client has ano
   await settle();
   const secrets = world.server.log.filter(([name]) => name === "connect").map(([, body]) => body.secret);
   assert.equal(secrets.length, 3);
-  assert.match(secrets[0], /^[0-9a-f]{32}$/);
+  assert.match(secrets[0], /^[0-9a-z]{16,32}$/);
   assert.equal(secrets[1], secrets[0]);
   assert.notEqual(secrets[2], secrets[0]);
 });
@@ -297,6 +297,20 @@ test("an invalid token is replaced once", async () => {
   assert.equal(maru.state, "closed");
   assert.equal(maru.error.code, "bad_token");
   assert.equal(made, 3);
+});
+
+test("a client whose rights have changed comes back with a new token", async () => {
+  for (const token of [true, false]) {
+    const world = new World();
+    let made = 0;
+    const { maru } = world.open(token ? { token: () => `token ${++made}` } : {});
+    await settle();
+    world.server.end(4205, "reconnect");
+    await world.pass(500);
+    assert.equal(maru.state, "open");
+    assert.equal(world.server.asked("connect").length, 2);
+    assert.equal(world.server.asked("connect").at(-1).token, token ? "token 2" : undefined);
+  }
 });
 
 test("a token that cannot be had yet is asked for again", async () => {

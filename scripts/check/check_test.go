@@ -212,6 +212,28 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// Every package is in the step test, in programs or in e2e, and in one of them only.
+func TestEveryPackageIsTested(t *testing.T) {
+	t.Chdir("../..") // where the steps run
+	var tested []string
+	for _, list := range []func() ([]string, error){
+		units,
+		func() ([]string, error) { return packages(withoutRace, ofE2E...) },
+		func() ([]string, error) { return packages(ofE2E) },
+	} {
+		some, err := list()
+		if err != nil || len(some) == 0 {
+			t.Fatal(some, err)
+		}
+		tested = append(tested, some...)
+	}
+	all, err := packages([]string{"."})
+	slices.Sort(tested)
+	if err != nil || !slices.Equal(tested, all) {
+		t.Errorf("%v\nwant %v, %v", tested, all, err)
+	}
+}
+
 // What a step waits for has to exist, and stand before it.
 func TestSteps(t *testing.T) {
 	t.Parallel()

@@ -41,9 +41,9 @@ func (j *job) do(dir string, env []string, name string, args ...string) error {
 	return nil
 }
 
-// test runs `go test` in a directory and counts its tests.
+// test runs `go test` in a directory and counts its tests. Vet is a step of its own.
 func (j *job) test(dir string, env []string, args ...string) error {
-	cmd := command(dir, env, "go", append([]string{"test", "-json"}, args...)...)
+	cmd := command(dir, env, "go", append([]string{"test", "-json", "-vet=off"}, args...)...)
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w // one writer: the two are never written at the same time
 	ended := make(chan error, 1)
@@ -62,9 +62,13 @@ func (j *job) test(dir string, env []string, args ...string) error {
 	return nil
 }
 
-// packages lists the packages of a pattern, without those in the directories except.
-func packages(pattern string, except ...string) ([]string, error) {
-	out, err := output(".", nil, "go", "list", pattern)
+// packages lists the packages in the directories, without those in the directories except.
+func packages(in []string, except ...string) ([]string, error) {
+	args := []string{"list"}
+	for _, dir := range in {
+		args = append(args, "./"+dir+"/...")
+	}
+	out, err := output(".", nil, "go", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func run(w io.Writer, steps []*step, slots int, total *tally) bool {
 	return ok
 }
 
-// ready tells whether nothing that waits or runs has to end before s starts.
+// ready reports whether no waiting or running step has to end before s starts.
 func ready(s *step, waiting []*step, running map[string]time.Time) bool {
 	open := func(name string) bool {
 		_, runs := running[name]

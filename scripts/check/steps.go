@@ -15,7 +15,7 @@ import (
 // that tests build.
 var released = []string{"CGO_ENABLED=0", "GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -buildvcs=false -trimpath")}
 
-// The race detector needs a C compiler, and what it watches uses C's resolver.
+// The race detector needs a C compiler, and its programs use C's resolver.
 var raced = []string{"CGO_ENABLED=1", released[1]}
 
 // steps in the order in which they begin. Two of them run at a time, so what waits much
@@ -30,7 +30,7 @@ var steps = []*step{
 	{name: "test", after: []string{"vet"}, do: test},
 	{name: "programs", after: []string{"test"}, do: programs},
 	{name: "fuzz", after: []string{"vet"}, do: fuzz},
-	{name: "e2e", after: []string{"vet"}, do: func(j *job) error { return j.test(".", released, "-count=1", "./tests/e2e/...") }},
+	{name: "e2e", after: []string{"vet"}, do: e2e},
 	{name: "modules", after: []string{"vet"}, do: modules},
 	// It measures, for a tenth of a second each, so not beside what takes all processors.
 	{name: "bench", after: []string{"race", "fuzz"}, do: func(j *job) error { return module(j, "bench") }},
@@ -55,7 +55,7 @@ func format(j *job) error {
 }
 
 // foreign checks the packages and their tests for the systems that they do not run on
-// here: types, and what go vet looks for. It reads sources, so nothing is compiled.
+// here: types, and the checks of go vet. It reads sources, so nothing is compiled.
 func foreign(j *job) error {
 	var failed []error
 	for _, system := range []string{"darwin", "windows"} {
@@ -68,8 +68,12 @@ func foreign(j *job) error {
 // race detector.
 var withoutRace = []string{"tests", "examples", "deploy", "scripts"}
 
+// ofE2E are those of them that take a browser or bundlers, and minutes. Only
+// this step runs them: without E2E in the environment they are skipped.
+var ofE2E = []string{"tests/e2e", "tests/npm"}
+
 func race(j *job) error {
-	list, err := packages("./...", withoutRace...)
+	list, err := units()
 	if err != nil {
 		return err
 	}
@@ -79,25 +83,32 @@ func race(j *job) error {
 // test runs what race runs without the race detector: tests that count allocations
 // exist only here.
 func test(j *job) error {
-	list, err := packages("./...", withoutRace...)
+	list, err := units()
 	if err != nil {
 		return err
 	}
 	return j.test(".", released, list...)
 }
 
+// units are the packages of race and test.
+func units() ([]string, error) { return packages([]string{"."}, withoutRace...) }
+
 // programs are tests that build programs with the Go tool. The cache of test results does not know
 // of that, so they always run.
 func programs(j *job) error {
-	var list []string
-	for _, dir := range withoutRace {
-		some, err := packages("./"+dir+"/...", "tests/e2e")
-		if err != nil {
-			return err
-		}
-		list = append(list, some...)
+	list, err := packages(withoutRace, ofE2E...)
+	if err != nil {
+		return err
 	}
 	return j.test(".", released, append([]string{"-count=1"}, list...)...)
+}
+
+func e2e(j *job) error {
+	list, err := packages(ofE2E)
+	if err != nil {
+		return err
+	}
+	return j.test(".", append([]string{"E2E=1"}, released...), append([]string{"-count=1"}, list...)...)
 }
 
 // modules are those inside this one, with dependencies that maru has not. One of them is

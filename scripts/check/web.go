@@ -44,8 +44,8 @@ var (
 )
 
 // countTAP counts the tests of node's TAP output (https://testanything.org): how many, by
-// the totals at its end, and the reasons of those that were skipped. Of what failed, node's other output
-// says more: all of it belongs to the first failure.
+// the totals at its end, and the reasons of those that were skipped. For failures, node's other output
+// has more: all of it belongs to the first failure.
 func countTAP(t *tally, tap, output string) {
 	lines := bufio.NewScanner(strings.NewReader(tap))
 	var failing []string

@@ -4,8 +4,8 @@
 #
 #	AUTOBAHN='uvx --from autobahntestsuite wstest' tests/autobahn/run.sh [--context-takeover] [GROUP...]
 #
-# With --context-takeover both sides compress by what they have said before, where
-# the case lets them, and the verdict demands that they did.
+# With --context-takeover both sides compress with their earlier messages as
+# context, where the case allows it, and the verdict requires that they did.
 #
 # AUTOBAHN is the command that runs the suite's wstest; without it, wstest from
 # PATH. The suite is no part of this repository and is not installed from here;

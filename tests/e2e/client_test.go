@@ -46,7 +46,7 @@ func connections(t testing.TB, server *program.Server) int {
 
 // All tabs of a person share one connection, which stays open as long as one of them is.
 func TestTabsShareOneConnection(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	relay := program.NewRelay(t, server.Addr)
 	address := hallThrough(relay)
@@ -85,7 +85,7 @@ func TestTabsShareOneConnection(t *testing.T) {
 
 // Without shared workers, a page keeps a connection of its own.
 func TestWithoutSharedWorker(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	p := openTab(t, look{})
 	call(t, p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `delete globalThis.SharedWorker`})
@@ -104,7 +104,7 @@ func TestWithoutSharedWorker(t *testing.T) {
 // A page of another web server loads the client from maru, where that is allowed. It cannot use
 // maru's shared worker, and connects without it.
 func TestClientOnOtherOrigin(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	addr := program.FreeAddr(t)
 	origin := elsewhere(t, `<!doctype html><link rel="icon" href="data:,"><script type="module">
 		import { Maru } from "http://`+addr+`/assets/maru.js"
@@ -132,7 +132,7 @@ func TestClientOnOtherOrigin(t *testing.T) {
 // than the one before, and the last. A tab opened later begins with the newest of each key,
 // over the same connection.
 func TestLatest(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	const many = 200
 	server := program.Serve(t, maruPath)
 	relay := program.NewRelay(t, server.Addr)
@@ -188,7 +188,7 @@ func offline(t testing.TB, off bool, targets ...*tab) {
 // The browser has no network for a while. The page shows that, reconnects as soon as there is
 // one, and loses nothing.
 func TestBrowserOffline(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	relay := program.NewRelay(t, server.Addr)
 	p := openPage(t, hallThrough(relay), look{})
@@ -215,7 +215,7 @@ func TestBrowserOffline(t *testing.T) {
 // The server is killed while a program in the page publishes, and is started again: each
 // publication exists once, or its promise was rejected.
 func TestServerIsKilled(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	t.Run("in memory", func(t *testing.T) { t.Parallel(); killServer(t, []string{"epoch"}) })
 	t.Run("on disk", func(t *testing.T) { t.Parallel(); killServer(t, []string{}, "--data", t.TempDir()) })
 }
@@ -280,7 +280,7 @@ func rules(t testing.TB) (server *program.Server, token func(user, expires strin
 // Tokens in a page: they are renewed in time, without a drop, and tabs of two people share
 // nothing. A revoked person is disconnected, and stays so until another person signs in.
 func TestTokens(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server, token, key := rules(t)
 	const program = `
 		states = []; errors = []; received = []; here = ""; ask = undefined

@@ -18,7 +18,7 @@ func hallThrough(r *program.Relay) string {
 // The connections of two people are cut again and again while a third keeps talking: both see
 // every message, once and in order.
 func TestCutConnections(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	relay := program.NewRelay(t, server.Addr)
 	people := []*tab{openPage(t, hallThrough(relay), look{}), openPage(t, hallThrough(relay), look{language: "ko"})}
@@ -67,7 +67,7 @@ func TestCutConnections(t *testing.T) {
 // page, receive a gap of a new epoch, and see the next message. The same holds after a drain,
 // which sends them when to reconnect.
 func TestServerRestarts(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	for name, stop := range map[string]func(*program.Process){
 		"at once": (*program.Process).Interrupt,
 		"drained": (*program.Process).Terminate,
@@ -127,7 +127,7 @@ func testRestart(t *testing.T, stop func(*program.Process)) {
 
 // A person disconnects and reconnects by the buttons, and receives the messages in between.
 func TestDisconnectAndConnect(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	p := openPage(t, server.URL, look{})
 	curl(t, server.URL, "a => one")

@@ -1,7 +1,9 @@
 // Package e2e tests maru in a real browser: headless Chromium, the program that users run, and
 // between the two, if a test asks for it, a network that can be cut (package program).
 //
-//	go test ./tests/e2e
+//	E2E=1 go test ./tests/e2e
+//
+// Without E2E the tests are skipped, for they take minutes. They are a step of make test.
 //
 // One Chromium runs for all tests. Each tab that a test opens has cookies and storage of its
 // own, like another person's browser. Every page that maru serves must send no request outside

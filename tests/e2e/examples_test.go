@@ -46,7 +46,7 @@ var exampleLooks = []look{{width: 1280, height: 800}, {width: 320, height: 568, 
 const focused = `document.activeElement.getAttribute("aria-label") ?? document.activeElement.labels?.[0]?.textContent ?? document.activeElement.tagName`
 
 func TestExampleTodo(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	url := example(t, "todo")
 	kim, lee := openExample(t, url, look{}), openExample(t, url, look{})
 	const items = `[...document.querySelectorAll("li")].map((li) => li.querySelector("span").textContent + (li.querySelector("input").checked ? " ✓" : ""))`
@@ -87,7 +87,7 @@ func TestExampleTodo(t *testing.T) {
 }
 
 func TestExampleQuotes(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	url := example(t, "quotes", "--every", "20ms")
 	for _, l := range exampleLooks {
 		p := openExample(t, url, l)
@@ -100,7 +100,7 @@ func TestExampleQuotes(t *testing.T) {
 }
 
 func TestExampleAccounts(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	url := example(t, "accounts", "--db", filepath.Join(t.TempDir(), "chat.db"))
 	signIn := func(name string, l look) *tab {
 		p := openExample(t, url, l)

@@ -25,7 +25,7 @@ func curl(t testing.TB, url string, data ...string) {
 
 // Two people chat, and each sees the other's verified name; a third talks from a shell.
 func TestTwoPeopleAndCurl(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	kim := openPage(t, server.URL, look{})
 	lee := openPage(t, server.URL, look{language: "ko", width: 390, height: 844, phone: true})
@@ -61,7 +61,7 @@ func TestTwoPeopleAndCurl(t *testing.T) {
 
 // The hall shows joins and leaves, in words, to the members before.
 func TestComingAndGoing(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath, "--presence-grace", "100ms")
 	kim := openPage(t, server.URL, look{language: "ko"})
 	const comings = `document.querySelector("#comings").textContent`
@@ -78,7 +78,7 @@ func TestComingAndGoing(t *testing.T) {
 
 // A person who may not see the presence may still talk.
 func TestHallWithoutPresence(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	rules := filepath.Join(t.TempDir(), "maru.toml")
 	must(t, os.WriteFile(rules, []byte("[namespaces.default]\nsubscribe = \"anyone\"\npublish = \"anyone\"\nhistory = \"anyone\"\n"), 0o600))
 	server := program.Serve(t, maruPath, "--config", rules)
@@ -90,7 +90,7 @@ func TestHallWithoutPresence(t *testing.T) {
 
 // Messages are shown as text, even if they look like markup.
 func TestNothingWrittenIsMarkup(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	const evil = `<img src=x onerror=alert(1)><script>alert(2)</script><a href=http://evil.example>x</a>`
 	server := program.Serve(t, maruPath)
 	curl(t, server.URL, "before => "+evil, evil+" => name")
@@ -107,7 +107,7 @@ func TestNothingWrittenIsMarkup(t *testing.T) {
 // Signing out makes every tab of the person anonymous, without leaving the hall. The name is
 // free again then.
 func TestSignOut(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	first := openPage(t, server.URL, look{})
 	first.signIn(t, "kim")
@@ -139,7 +139,7 @@ func TestSignOut(t *testing.T) {
 
 // Any channel has a page too.
 func TestChannelPage(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	p := openPage(t, server.URL+"/channels/마당:소식", look{})
 	curl(t, server.URL+"/channels/%EB%A7%88%EB%8B%B9:%EC%86%8C%EC%8B%9D", "from a shell")

@@ -22,7 +22,7 @@ func text(t testing.TB, language, key string) string {
 
 // The browser's language is used, until the person chooses one.
 func TestLanguages(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	for browsers, test := range map[string]struct{ speaks, other, hall, otherHall string }{
 		"ko-KR,ko,en": {"ko", "en", "마루", "The hall"},

@@ -30,7 +30,7 @@ func elsewhere(t testing.TB, page string) string {
 
 // The lecture's client page, served by another server, talks in the hall.
 func TestLecturePage(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	_, port, err := net.SplitHostPort(server.Addr)
 	must(t, err)
@@ -57,7 +57,7 @@ func TestLecturePage(t *testing.T) {
 // Chromium with examples/echo: compression is agreed, messages of all kinds and sizes return
 // unchanged, and so do the close code and reason.
 func TestEcho(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	addr := program.FreeAddr(t)
 	program.AwaitPort(t, program.Start(t, echoPath, "--listen", addr), addr)
 	p := openTab(t, look{})

@@ -29,7 +29,7 @@ func post(t testing.TB, url, json string) {
 
 // Every page fits its screen, in every colour scheme and language; pictures are taken.
 func TestLooks(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath, "--demo")
 	sumin := openPage(t, server.URL, look{language: "ko"})
 	sumin.signIn(t, "수민")
@@ -56,6 +56,7 @@ func TestLooks(t *testing.T) {
 				l.dark, l.language = dark, language
 				light := map[bool]string{false: "light", true: "dark"}[dark]
 				t.Run(fmt.Sprintf("%s-%s-%s", screen.name, light, language), func(t *testing.T) {
+					t.Parallel()
 					lookAround(t, server.URL, l)
 				})
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/parallel"
 )
 
 var (
@@ -30,6 +31,10 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	if !program.OwnStep() {
+		return m.Run(), nil // each test says why it is skipped
+	}
+	parallel.AtLeast(4) // they wait for the browser
 	chromium, err := findChromium()
 	if err != nil {
 		return 1, err

@@ -17,7 +17,7 @@ import (
 // Under a prefix everything works as at the root: pages, assets, the session, sockets,
 // streams, POST and presence.
 func TestPrefix(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	for name, mount := range map[string]func(t *testing.T) (origin string){
 		"StripPrefix": stripPrefix, "proxy": strippingProxy, "base-path": basePath,
 	} {

@@ -11,7 +11,7 @@ import (
 
 // The sample prices move, each with a chart, and are labelled as sample data.
 func TestQuotesMove(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath, "--demo")
 	p := openPage(t, server.URL+"/quotes", look{})
 	p.await(t, `document.querySelectorAll("#quotes tr[data-symbol]").length >= 4`)
@@ -36,7 +36,7 @@ func TestQuotesMove(t *testing.T) {
 
 // Prices from a back end that uses nothing of maru but the address.
 func TestQuotesOfOthers(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	p := openPage(t, server.URL+"/quotes", look{language: "ko"})
 	p.await(t, `document.querySelector(".badge") === null`)

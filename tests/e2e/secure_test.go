@@ -11,7 +11,7 @@ import (
 // The hall over https and wss, with a self-signed certificate. Chromium loads the page over
 // HTTP/2, and opens the socket in the same connection (RFC 8441).
 func TestSelfSigned(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	server := program.Serve(t, maruPath, "--tls-self-signed")
 	if !strings.HasPrefix(server.URL, "https://") {
 		t.Fatalf("the hall is at %s, want https", server.URL)

@@ -50,7 +50,7 @@ const conversation = `
 // both, one or neither. The test checks the negotiated extension, that each side kept its
 // context accordingly, and all messages.
 func TestChromiumTakesOver(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	const (
 		noServer = "; server_no_context_takeover"
 		noClient = "; client_no_context_takeover"
@@ -99,7 +99,7 @@ func TestChromiumTakesOver(t *testing.T) {
 
 // The same in a stream of HTTP/2 (RFC 8441), and with package ws.
 func TestChromiumTakesOverElsewhere(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	t.Run("HTTP/2", func(t *testing.T) {
 		t.Parallel()
 		server := program.Serve(t, maruPath, "--tls-self-signed", "--server-context-takeover", "--client-context-takeover")

@@ -3,8 +3,8 @@
  *
  *   node client.mjs URL
  *
- * subscribes to chat and writes what comes, a line of JSON each: {kind, data}. What it
- * reads, line by line, it publishes there.
+ * subscribes to chat and writes each event as a line of JSON: {kind, data}. It publishes
+ * each line of its input there.
  */
 import { createInterface } from 'node:readline'
 import WebSocket from 'ws'

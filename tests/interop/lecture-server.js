@@ -1,6 +1,6 @@
 'use strict'
 /**
- * The lecture's server, written with npm ws: what one client says, all hear.
+ * The lecture's server, written with npm ws: each message goes to all clients.
  *
  *   node lecture-server.js [OPTIONS] [CERTIFICATE KEY]
  *

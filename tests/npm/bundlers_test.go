@@ -23,7 +23,7 @@ import (
 
 // Two tabs of a page share one connection, with every bundler.
 func TestBundlers(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	_, err := run(project, "node", "build.js")
 	must(t, err)
 	browser := startChromium(t)
@@ -44,6 +44,7 @@ func TestBundlers(t *testing.T) {
 		"not bundled": {func(t *testing.T) string { return importMap(t) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			live, url := serve(t)
 			address := test.page(t) + "?maru=" + url
 			first := openTab(t, browser, chromedp.WithNewBrowserContext())

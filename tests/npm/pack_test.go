@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"maru.example/maru/tests/e2e/program"
 )
 
 // The packed file has the client and nothing else: no tests, no Go, no tools.
 func TestPackedFiles(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	modules, err := filepath.Glob("../../js/*.js")
 	must(t, err)
 	want := []string{"LICENSE", "README.md", "package.json", "types.d.ts"}
@@ -36,7 +38,7 @@ func TestPackedFiles(t *testing.T) {
 }
 
 func TestPackageHasNoDependencies(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	text, err := os.ReadFile("../../js/package.json")
 	must(t, err)
 	var manifest map[string]any
@@ -50,7 +52,7 @@ func TestPackageHasNoDependencies(t *testing.T) {
 }
 
 func TestLicence(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	ours, err := os.ReadFile("../../LICENSE")
 	must(t, err)
 	inPackage, err := os.ReadFile("../../js/LICENSE")
@@ -62,7 +64,7 @@ func TestLicence(t *testing.T) {
 
 // The lock file pins versions and content; where packages come from is the installer's.
 func TestLockFileNamesNoRegistry(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	lock, err := os.ReadFile("package-lock.json")
 	must(t, err)
 	if bytes.Contains(lock, []byte(`"resolved"`)) {

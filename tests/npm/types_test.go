@@ -3,6 +3,8 @@ package npm_test
 import (
 	"path/filepath"
 	"testing"
+
+	"maru.example/maru/tests/e2e/program"
 )
 
 func absolute(t testing.TB, path string) string {
@@ -14,7 +16,7 @@ func absolute(t testing.TB, path string) string {
 
 // The types need no library but that of the language, and fit those of the DOM and of Node.js.
 func TestTypes(t *testing.T) {
-	t.Parallel()
+	program.InOwnStep(t)
 	tsc := absolute(t, "node_modules/typescript/bin/tsc")
 	for name, args := range map[string][]string{
 		"without DOM": {"--lib", "es2022", "--typeRoots", "none", "program.ts"},

@@ -18,9 +18,8 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/dirlock"
 	"maru.example/maru/internal/history"
-
-	"github.com/gofrs/flock"
 )
 
 const (
@@ -53,7 +52,7 @@ type Broker struct {
 	epoch   string // of namespaces without publications
 	boot    string
 	start   time.Time
-	lock    *flock.Flock
+	lock    *dirlock.Lock
 	disks   map[bool]*disk // true: the one that syncs each write
 
 	mu         sync.RWMutex
@@ -86,7 +85,7 @@ func Open(o Options) (*Broker, error) {
 	if err := probe(o.Dir); err != nil {
 		return fail(err)
 	}
-	held, err := lock(o.Dir)
+	held, err := dirlock.Take(o.Dir)
 	if err != nil {
 		return fail(err)
 	}

@@ -9,14 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"maru.example/maru"
 
-	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -328,14 +326,3 @@ func (l serverLog) Warnf(format string, v ...any) {
 	}
 }
 func (l serverLog) Fatalf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
-
-// lock locks the directory for this process. The file stays, since removing it could remove
-// the lock of another process.
-func lock(dir string) (*flock.Flock, error) {
-	l := flock.New(filepath.Join(dir, "lock"))
-	taken, err := l.TryLock()
-	if err == nil && !taken {
-		err = errors.New("the directory is in use by another process; stop that process or use another directory")
-	}
-	return l, err
-}

@@ -26,6 +26,7 @@ type reply struct {
 
 type connected struct {
 	User        string    `json:"user,omitempty"`
+	Connection  string    `json:"connection,omitempty"`
 	Ping        int64     `json:"ping"` // ms
 	Expires     time.Time `json:"expires,omitzero"`
 	MaxMessage  int64     `json:"max_message"`
@@ -91,7 +92,7 @@ func EncodeReply(ref uint64, r session.Reply) []byte {
 	case session.Published:
 		return encodePublished(ref, r)
 	case session.Connected:
-		out.Connect = &connected{r.User, r.PingInterval.Milliseconds(), r.Expires.UTC(), r.MaxMessageBytes, r.MaxChannels}
+		out.Connect = &connected{r.User, r.Connection, r.PingInterval.Milliseconds(), r.Expires.UTC(), r.MaxMessageBytes, r.MaxChannels}
 	case session.Subscribed:
 		out.Subscribe = &subscribed{r.Channel, r.From.Epoch, r.From.Offset, r.Replay, r.Gap, r.Presence}
 	case session.Unsubscribed:

@@ -1,5 +1,5 @@
 /**
- * The list of users in the channel, and a line about those who joined or left.
+ * The list of users in the channel, and a line about joins and leaves.
  */
 import { find, make, number, say } from "./page.js";
 

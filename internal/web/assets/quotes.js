@@ -15,7 +15,7 @@ import { channel, find, lang, make, say, server, snippet } from "./page.js";
 
 /** The maximum number of rows. Anyone may publish, and the page must not grow without bound. */
 const MOST_SYMBOLS = 100;
-/** How often a price may change per second. Nobody can read more. */
+/** How often a price may change per second. More cannot be read. */
 const MOST_CHANGES = 10;
 
 const price = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });

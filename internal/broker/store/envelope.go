@@ -1,0 +1,96 @@
+package store
+
+import (
+	"encoding/binary"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
+)
+
+// An envelope is what the store has of a publication. Its offset is in its key.
+//
+//	format 1 · kind · flags · offset - before · offset - prev · version · time (ns)
+//	· channel · key · user · data · check (8)
+//
+// Numbers are varints, a string follows its length, and the data is the rest.
+type envelope struct {
+	publication *maru.Publication
+	channel     string
+	before      uint64 // the namespace's number before this one
+	prev        uint64 // the channel's offset before this one; 0: there was none
+	version     uint64
+}
+
+const envelopeFormat = 1
+
+func (e *envelope) append(dst, key []byte) []byte {
+	p := e.publication
+	dst = append(dst, envelopeFormat, byte(p.Kind), 0)
+	dst = binary.AppendUvarint(dst, p.Offset-e.before)
+	dst = binary.AppendUvarint(dst, p.Offset-e.prev)
+	dst = binary.AppendUvarint(dst, e.version)
+	dst = binary.AppendVarint(dst, p.Time.UnixNano())
+	dst = appendString(dst, e.channel)
+	dst = appendString(dst, p.Key)
+	dst = appendString(dst, p.User)
+	return seal(key, append(dst, p.Data...))
+}
+
+// parseEnvelope reads what append wrote. The publication's data is a part of value.
+func parseEnvelope(key, value []byte) (*envelope, error) {
+	offset, ok := offsetOf(key)
+	value, err := unseal(key, value)
+	if err != nil || !ok {
+		return nil, errDamaged
+	}
+	r := reader{rest: value}
+	format, kind, flags := r.byte(), r.byte(), r.byte()
+	if format != envelopeFormat || kind > byte(maru.Binary) || flags != 0 {
+		return nil, errDamaged
+	}
+	before, prev := r.uvarint(), r.uvarint()
+	e := &envelope{before: offset - before, prev: offset - prev, version: r.uvarint()}
+	p := &maru.Publication{Kind: maru.Kind(kind), Offset: offset, Time: time.Unix(0, r.varint()).UTC()}
+	e.channel = r.string()
+	p.Key, p.User = r.string(), r.string()
+	if r.failed || before == 0 || before > offset || prev == 0 || prev > offset {
+		return nil, errDamaged
+	}
+	p.Data = r.rest
+	e.publication = p
+	return e, nil
+}
+
+// A skimmed envelope is what a start needs to know of a publication.
+type skimmed struct {
+	channel []byte
+	prev    uint64
+	time    int64
+	size    int64 // see history.Size
+}
+
+// skimEnvelope is parseEnvelope without the publication, which a start does not need.
+func skimEnvelope(key, value []byte) (s skimmed, err error) {
+	offset, ok := offsetOf(key)
+	value, err = unseal(key, value)
+	if err != nil || !ok {
+		return skimmed{}, errDamaged
+	}
+	r := reader{rest: value}
+	if r.byte() != envelopeFormat {
+		return skimmed{}, errDamaged
+	}
+	r.bytes(2)
+	before, prev := r.uvarint(), r.uvarint()
+	r.uvarint()
+	s.time = r.varint()
+	s.channel = r.stretch()
+	names := len(s.channel) + len(r.stretch()) + len(r.stretch())
+	if r.failed || before == 0 || before > offset || prev == 0 || prev > offset {
+		return skimmed{}, errDamaged
+	}
+	s.prev = offset - prev
+	s.size = history.Overhead + int64(names+len(r.rest))
+	return s, nil
+}

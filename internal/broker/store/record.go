@@ -1,0 +1,108 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"strings"
+)
+
+// meta is what is known of the store as a whole.
+//
+//	format 1 · epoch · next id · check (8)
+type meta struct {
+	epoch string // of namespaces that have no record yet
+	next  uint32 // the id of the next namespace
+}
+
+const metaFormat = 1
+
+func (m meta) append() []byte {
+	dst := appendString([]byte{metaFormat}, m.epoch)
+	return seal(metaKey, binary.AppendUvarint(dst, uint64(m.next)))
+}
+
+func parseMeta(value []byte) (m meta, err error) {
+	value, err = unseal(metaKey, value)
+	if err != nil {
+		return meta{}, err
+	}
+	r := reader{rest: value}
+	format := r.byte()
+	m.epoch = r.string()
+	m.next = uint32(r.uvarint())
+	if format != metaFormat || r.failed || len(r.rest) > 0 || m.epoch == "" {
+		return meta{}, errDamaged
+	}
+	return m, nil
+}
+
+// A record is what is known of a namespace. It is written with every batch.
+//
+//	format 1 · name · epoch · number · first · forgotten · heads · sum of heads (8)
+//	· 2 × (period · keys · sum of keys (8)) · check (8)
+type record struct {
+	name      string
+	epoch     string
+	number    uint64     // the last one given
+	first     uint64     // publications below it are removed
+	forgotten uint64     // the highest offset of the channels whose heads are no longer stored
+	heads     tally      // of the stored heads
+	repeats   [2]periods // of the stored idempotency keys: this period and the one before
+}
+
+// A tally says how many values a set has, and the sum of their checks.
+type tally struct {
+	count uint64
+	sum   uint64
+}
+
+func (t *tally) add(check uint64)    { t.count++; t.sum += check }
+func (t *tally) remove(check uint64) { t.count--; t.sum -= check }
+
+// periods is the tally of the idempotency keys of one period.
+type periods struct {
+	period uint32
+	tally
+}
+
+const recordFormat = 1
+
+func (n *record) append(dst, key []byte) []byte {
+	dst = appendString(append(dst, recordFormat), n.name)
+	dst = appendString(dst, n.epoch)
+	for _, v := range []uint64{n.number, n.first, n.forgotten, n.heads.count} {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	dst = binary.BigEndian.AppendUint64(dst, n.heads.sum)
+	for _, k := range n.repeats {
+		dst = binary.AppendUvarint(dst, uint64(k.period))
+		dst = binary.AppendUvarint(dst, k.count)
+		dst = binary.BigEndian.AppendUint64(dst, k.sum)
+	}
+	return seal(key, dst)
+}
+
+func parseRecord(key, value []byte) (n record, err error) {
+	value, err = unseal(key, value)
+	if err != nil {
+		return record{}, err
+	}
+	r := reader{rest: value}
+	format := r.byte()
+	n.name, n.epoch = r.string(), r.string()
+	n.number, n.first, n.forgotten = r.uvarint(), r.uvarint(), r.uvarint()
+	n.heads = tally{count: r.uvarint(), sum: r.uint64()}
+	for i := range n.repeats {
+		n.repeats[i].period = uint32(r.uvarint())
+		n.repeats[i].tally = tally{count: r.uvarint(), sum: r.uint64()}
+	}
+	if format != recordFormat || r.failed || len(r.rest) > 0 || n.epoch == "" {
+		return record{}, errDamaged
+	}
+	return n, nil
+}
+
+// epochLength gives 50 random bits and is short, because the epoch is part of each position.
+const epochLength = 10
+
+func newEpoch() string { return strings.ToLower(rand.Text()[:epochLength]) }

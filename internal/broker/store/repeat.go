@@ -1,0 +1,78 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
+)
+
+// Idempotency keys are on disk only. They are grouped by periods as long as
+// maru.IdempotencyAge, so that the keys of a period go by one deletion and a key is
+// looked for in two periods.
+//
+//	key: k · period · id · hash of channel, publisher and key (16)
+//	value: sum (32) · offset · time (ns) · check (8)
+type repeat struct {
+	sum    history.Sum
+	offset uint64 // of the first publication; 0 for a transient one
+	time   time.Time
+}
+
+// repeatHash identifies an idempotency key.
+type repeatHash [16]byte
+
+func hashOf(channel, publisher, key string) (hash repeatHash) {
+	b := make([]byte, 0, 128)
+	b = appendString(appendString(appendString(b, channel), publisher), key)
+	sum := sha256.Sum256(b)
+	copy(hash[:], sum[:])
+	return hash
+}
+
+func periodOf(t time.Time) uint32 { return uint32(t.Unix() / int64(maru.IdempotencyAge/time.Second)) }
+
+func repeatKey(dst []byte, period, id uint32, hash repeatHash) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst[:0], repeatPrefix), period)
+	dst = binary.BigEndian.AppendUint32(dst, id)
+	return append(dst, hash[:]...)
+}
+
+// ownerOf returns the period and the namespace of a repeatKey; ok is false if it is none.
+func ownerOf(key []byte) (period, id uint32, ok bool) {
+	if len(key) != 9+len(repeatHash{}) || key[0] != repeatPrefix {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint32(key[5:]), true
+}
+
+func (r repeat) append(dst, key []byte) []byte {
+	dst = append(dst, r.sum[:]...)
+	dst = binary.AppendUvarint(dst, r.offset)
+	dst = binary.AppendVarint(dst, r.time.UnixNano())
+	return seal(key, dst)
+}
+
+func parseRepeat(key, value []byte) (f repeat, err error) {
+	value, err = unseal(key, value)
+	if err != nil {
+		return repeat{}, err
+	}
+	r := reader{rest: value}
+	copy(f.sum[:], r.bytes(len(f.sum)))
+	f.offset, f.time = r.uvarint(), time.Unix(0, r.varint())
+	if r.failed || len(r.rest) > 0 {
+		return repeat{}, errDamaged
+	}
+	return f, nil
+}
+
+// count adds a key to the tally of its period.
+func (n *record) count(period uint32, check uint64) {
+	if n.repeats[0].period != period {
+		n.repeats[1], n.repeats[0] = n.repeats[0], periods{period: period}
+	}
+	n.repeats[0].add(check)
+}

@@ -54,7 +54,6 @@ type Server struct {
 	faults, panics  sparse         // of commands, of hooks
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
-	overloaded      atomic.Bool
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -82,7 +81,7 @@ func New(o Options) (*Server, error) {
 	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
-	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
+	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
 		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
 	}

@@ -9,6 +9,7 @@ import (
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/shares"
 )
 
 // ChannelHandler answers a request about one channel, whose name is valid.
@@ -22,7 +23,7 @@ type Pages interface {
 	Assets() http.Handler // everything under /assets/
 }
 
-// Options of an API. All are needed but MaxBodyBytes.
+// Options of an API. All are needed but MaxBodyBytes and Bodies.
 type Options struct {
 	Env     *gateway.Env
 	Routes  []gateway.Route // of all gateways, the first that takes a request first
@@ -35,7 +36,8 @@ type Options struct {
 	Ready   func() error // why no new connections are accepted; nil: they are
 	Metrics http.Handler
 
-	MaxBodyBytes int64 // of a published body; default 1 MiB
+	MaxBodyBytes int64          // of a published body; default 1 MiB
+	Bodies       *shares.Shares // bytes of bodies that are coming, beside the first 64 KiB of each; nil: no limit
 }
 
 // API is an http.Handler.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"maru.example/maru"
 )
 
 // Drain closes all live connections one by one, spread over the time. New WebSockets, event

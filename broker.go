@@ -282,7 +282,7 @@ type Retention struct {
 	Publications int           // the most in a channel; default 100
 	Age          time.Duration // a publication of this age is removed; default 24 h
 	Bytes        int64         // the most in the namespace, including the cost of a publication beside its data; default 64 MiB
-	Durability   Durability    // default: Interval where the server has a broker that stores, else InMemory
+	Durability   Durability    // default: Sync where the server has a broker that stores, else InMemory
 }
 
 // Or returns r with its zero fields taken from other.

@@ -34,8 +34,8 @@ type position struct {
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 429
-// rate_limited, also for too many idempotency keys; 503 shutting_down, overloaded if too many large
-// bodies are coming.
+// rate_limited, also for too many idempotency keys; 503 shutting_down,
+// overloaded if too many large bodies are on their way.
 //
 // Whether the sender may publish is asked before the body is read, so that a stranger cannot make
 // the server read it, and again when the publication is made: the body takes its time, and the

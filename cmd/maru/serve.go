@@ -71,14 +71,14 @@ func (c *serveCmd) AfterApply() error { return c.Check() }
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
-	listeners, err := listen(c.Listen, log)
+	listeners, err := listen("listen", c.Listen, log)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
 	var status net.Listener
 	if c.MetricsListen != "" {
-		l, err := listen([]string{c.MetricsListen}, log)
+		l, err := listen("metrics-listen", []string{c.MetricsListen}, log)
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ type commandLine struct {
 	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
 	Subscribe subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
 	Token     tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
-	Check     checkCmd         `cmd:"" help:"Check a configuration file and print what it allows."`
+	Check     checkCmd         `cmd:"" help:"Check a configuration file, flags and environment, and print what they allow."`
 	Bench     benchCmd         `cmd:"" help:"Put load on a server and measure it."`
 	Version   kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -166,7 +166,7 @@ export class Connection {
     /** @type {any} */
     const command = { name, body, retry, sent: false };
     const reply = new Promise((resolve, reject) => Object.assign(command, { resolve, reject }));
-    const late = `no reply within ${timeout} ms; the server may have done it or not`;
+    const late = `no reply within ${timeout} ms: the outcome is unknown`;
     const timer = this.#env.after(() => command.reject(passing("timeout", late)), timeout);
     this.#commands.add(command);
     if (this.state === "open") this.#carryOut(command);
@@ -333,8 +333,8 @@ export class Connection {
     if (code === 1007 || code === 1009) this.#fault = error; // too large, or invalid text: not sent again
     this.#drop();
     let back = comeBack(code);
-    if (code === 4401 || (code === 4501 && !hadNewToken)) {
-      back ||= this.#token !== undefined; // a new token may help
+    if (code === 4205 || code === 4401 || (code === 4501 && !hadNewToken)) {
+      back ||= this.#token !== undefined; // a new token may help, or have other rights
       this.#token = undefined;
     }
     if (!back) return this.stop(new MaruError({ code: word }));

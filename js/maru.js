@@ -159,8 +159,8 @@ export class Maru extends Target {
    * @param {string} channel
    * @param {HistoryOptions} [options]
    */
-  async history(channel, { since, limit, timeout } = {}) {
-    const reply = await this.#command("history", { channel, since: written(since), limit }, { timeout });
+  async history(channel, { since, before, limit, timeout } = {}) {
+    const reply = await this.#command("history", { channel, since: written(since), before: written(before), limit }, { timeout });
     return { ...reply, publications: reply.publications.map(readable) };
   }
 
@@ -266,7 +266,7 @@ export class Maru extends Target {
       this.#stopTimer();
       handlers[method](...rest);
     };
-    this.#post("enter", { url: this.#url, token, can: { token: Boolean(ask), prepare: Boolean(prepare) }, lock, secret: this.#secret });
+    this.#post("enter", { url: this.#url, token, can: { token: !!ask, prepare: !!prepare }, lock, secret: this.#secret });
     for (const [sub, subscription] of this.#subscriptions) this.#join(sub, subscription);
     for (const [call, { command, reject }] of this.#calls) {
       if (command[2].retry) this.#post("command", call, ...command);

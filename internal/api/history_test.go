@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/hub"
 )
 
@@ -58,6 +59,16 @@ func TestHistory(t *testing.T) {
 		"?since=4":            {want: []string{}},
 		"?since=other:3":      {want: []string{"1", "2", "<3>", "4"}, gap: maru.GapEpoch},
 		"?since=9":            {want: []string{"1", "2", "<3>", "4"}, gap: maru.GapEpoch},
+		"?before=3":           {want: []string{"1", "2"}},
+		"?before=3&limit=1":   {want: []string{"2"}},
+		"?before=EPOCH:1":     {want: []string{}},
+		"?before=99&limit=2":  {want: []string{"<3>", "4"}},
+		"?before=other:3":     {want: []string{}, gap: maru.GapEpoch},
+		"?before=x":           {code: maru.CodeBadPosition},
+		"?before=":            {code: maru.CodeBadPosition},
+		"?before=3&since=1":   {code: maru.CodeBadRequest},
+		"?before=3&wait=1":    {code: maru.CodeBadRequest},
+		"?before=3&before=3":  {code: maru.CodeBadRequest},
 		"?wait=0":             {want: []string{"1", "2", "<3>", "4"}},
 		"?wait=30s&since=2":   {want: []string{"<3>", "4"}},
 		"?wait=1&since=o:1":   {want: []string{"1", "2", "<3>", "4"}, gap: maru.GapEpoch},
@@ -148,7 +159,6 @@ func TestPoll(t *testing.T) {
 		"the longest":           {"?wait=60", 60 * time.Second, func(t *testing.T, w *world) {}, []string{}},
 		"shutdown":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.hub.Close() }, []string{}},
 		"its turn":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.admission.Registry.Leave(t.Context(), time.Minute) }, []string{}},
-		"signed out":            {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.request("DELETE", "/session", "", w.cookie) }, []string{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -236,5 +246,40 @@ func TestPresence(t *testing.T) {
 	want := `{"channel":"a","version":3,"count":2,"users":[{"user":"<kim>","connections":2}],"anonymous":1}` + "\n"
 	if got := w.request("GET", "/channels/a/presence", "").Body.String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A poll whose right to wait is withdrawn is answered with the reason, at once.
+func TestPollIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		event func(w *world)
+		want  maru.Code
+	}{
+		"signed out": {func(w *world) { w.request("DELETE", "/session", "", w.cookie) }, maru.CodeRevoked},
+		"unsubscribed": {func(w *world) {
+			w.admission.Authenticator.Unsubscribe(context.Background(), auth.Target{User: "kim", Channel: "a"})
+		}, maru.CodeRevoked},
+		"asked to come back": {func(w *world) {
+			w.admission.Authenticator.Disconnect(context.Background(), auth.Target{Channel: "a"}, true)
+		}, maru.CodeReconnect},
+		"other rules": {func(w *world) {
+			w.admission.Rules.Set(map[string]auth.Allowed{})
+			w.admission.Review()
+		}, maru.CodeNotAllowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				w.signIn("kim")
+				start := time.Now()
+				time.AfterFunc(7*time.Second, func() { tt.event(w) })
+				answer := w.request("GET", "/channels/a?wait=1m", "", w.cookie)
+				if code(answer) != tt.want || answer.Code != tt.want.Status() || time.Since(start) != 7*time.Second {
+					t.Errorf("%d %s after %v, want %s", answer.Code, answer.Body, time.Since(start), tt.want)
+				}
+			})
+		})
 	}
 }

@@ -34,8 +34,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.admission.Authenticator.ServeTickets(w, r)
 	case path == "/admin/disconnect":
 		auth.NewAdminAPI(a.admission.Authenticator).ServeDisconnect(w, r)
+	case path == "/admin/unsubscribe":
+		auth.NewAdminAPI(a.admission.Authenticator).ServeUnsubscribe(w, r)
 	case path == "/admin/revoke":
 		auth.NewAdminAPI(a.admission.Authenticator).ServeRevoke(w, r)
+	case path == "/admin/backup":
+		a.serveBackup(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":

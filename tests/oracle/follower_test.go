@@ -162,10 +162,3 @@ func (f *follower) judge(t *testing.T) {
 			f.name, f.slow, lost, strange, f.offset, f.truth.lastOf(f.channel), f.connections, f.last)
 	}
 }
-
-func (tr *truth) lastOf(channel string) (last uint64) {
-	for offset := range tr.acked[channel] {
-		last = max(last, offset)
-	}
-	return last
-}

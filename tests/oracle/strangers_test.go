@@ -28,7 +28,7 @@ func config(t *testing.T) string {
 // flood publishes in ever new namespaces, each time with an idempotency key of its own, until
 // stop. Whatever it does must not harm the namespace that is listed.
 func flood(ctx context.Context, addr string, chance *rand.Rand, stop chan struct{}) (accepted int) {
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	client := newClient()
 	defer client.CloseIdleConnections()
 	for ctx.Err() == nil {
 		select {
@@ -37,9 +37,9 @@ func flood(ctx context.Context, addr string, chance *rand.Rand, stop chan struct
 		default:
 		}
 		name := fmt.Sprintf("stranger-%d:%d", chance.IntN(1<<30), chance.IntN(1<<30))
-		if _, _, status, err := post(ctx, client, "http://"+addr+"/channels/"+name, strings.Repeat(name, 8)); err != nil {
+		if g, err := post(ctx, client, "http://"+addr+"/channels/"+name, strings.Repeat(name, 8)); err != nil {
 			pause(ctx, 10*time.Millisecond) // the server was killed
-		} else if status == http.StatusOK {
+		} else if g.status == http.StatusOK {
 			accepted++
 		}
 	}
@@ -57,37 +57,44 @@ const quiets = 20
 func publishQuiet(ctx context.Context, t *testing.T, addr string) (all []quietChannel) {
 	for i := range quiets {
 		q := quietChannel{url: fmt.Sprintf("http://%s/channels/room:quiet-%d", addr, i)}
-		var status int
-		var err error
-		if q.epoch, q.offset, status, err = post(ctx, http.DefaultClient, q.url, q.key()); err != nil || status != http.StatusOK {
-			t.Fatalf("%s: %d, %v", q.url, status, err)
+		g, err := post(ctx, http.DefaultClient, q.url, q.key())
+		if err != nil || g.status != http.StatusOK {
+			t.Fatalf("%s: %+v, %v", q.url, g, err)
 		}
+		q.epoch, q.offset = g.Epoch, g.Offset
 		all = append(all, q)
 	}
 	return all
 }
 
-func (q quietChannel) key() string { return "once in " + q.url[strings.LastIndex(q.url, "/")+1:] }
+func (q quietChannel) key() string { return "once-in-" + q.url[strings.LastIndex(q.url, "/")+1:] }
 
-// check asks for what came after the publication, which is nothing: a gap would be false. The
-// publication itself is still there, and its key is still known.
+// check wants the publication to be there, and its key to be known.
 func (q quietChannel) check(ctx context.Context, t *testing.T) {
-	var answer struct {
-		Epoch        string
-		Publications []struct{ Offset uint64 }
-		Gap          *gap
+	q.read(ctx, t)
+	g, err := post(ctx, http.DefaultClient, q.url, q.key())
+	if err != nil || g.status != http.StatusOK || g.Epoch != q.epoch || g.Offset != q.offset {
+		t.Errorf("%s: the key again: %+v, %v, want %s:%d", q.url, g, err, q.epoch, q.offset)
 	}
+}
+
+// read asks for what came after the publication, which is nothing: a gap would be false. The
+// publication itself is still there.
+func (q quietChannel) read(ctx context.Context, t *testing.T) {
 	for since, want := range map[uint64]int{q.offset: 0, 0: 1} {
+		var answer history
 		get(ctx, t, fmt.Sprintf("%s?since=%s:%d", q.url, q.epoch, since), &answer)
 		if answer.Gap != nil || len(answer.Publications) != want || answer.Epoch != q.epoch {
 			t.Errorf("%s since %d: %+v, want %d publications, epoch %s and no gap", q.url, since, answer, want, q.epoch)
 		}
-		answer.Gap = nil
 	}
-	epoch, offset, status, err := post(ctx, http.DefaultClient, q.url, q.key())
-	if err != nil || status != http.StatusOK || epoch != q.epoch || offset != q.offset {
-		t.Errorf("%s: the key again: %d, %s:%d, %v, want %s:%d", q.url, status, epoch, offset, err, q.epoch, q.offset)
-	}
+}
+
+// A history is the answer to a request for one.
+type history struct {
+	Epoch        string
+	Publications []publication
+	Gap          *gap
 }
 
 func get(ctx context.Context, t *testing.T, url string, answer any) {

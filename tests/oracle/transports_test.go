@@ -193,11 +193,7 @@ func poll(ctx context.Context, f *follower, query string) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", answer.StatusCode)
 	}
-	var h struct {
-		Epoch        string
-		Publications []publication
-		Gap          *gap
-	}
+	var h history
 	if err := json.NewDecoder(answer.Body).Decode(&h); err != nil {
 		return err
 	}

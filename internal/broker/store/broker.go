@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// BrokerOptions are those of the server. Retention is called once for each namespace that
 	// is listed, and once for all others with the name "". Durability InMemory counts as
-	// Interval.
+	// Interval, and none as Sync.
 	maru.BrokerOptions
 	// Dir is the directory of the history. It is made if it does not exist.
 	Dir string
@@ -34,7 +34,8 @@ type Options struct {
 	// disk becomes full. Default 32 MiB, and at most an eighth of what is free; negative: none.
 	BallastBytes int64
 
-	fs vfs.FS // the system's, except in tests
+	fs       vfs.FS                  // the system's, except in tests
+	identity func(dir string) string // identityOf, except in tests
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +44,9 @@ func (o Options) withDefaults() Options {
 	o.BallastBytes = cmp.Or(o.BallastBytes, 32<<20)
 	if o.fs == nil {
 		o.fs = vfs.Default
+	}
+	if o.identity == nil {
+		o.identity = identityOf
 	}
 	return o
 }
@@ -79,7 +83,8 @@ type Broker struct {
 
 	writers sync.WaitGroup // goroutines of namespaces
 	tending sync.WaitGroup // everything that is done at intervals
-	closing chan struct{}
+	ending  chan struct{}  // closed when Close begins
+	closing chan struct{}  // closed when the writers have ended
 }
 
 var (
@@ -87,6 +92,7 @@ var (
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
 	_ maru.Keeper         = (*Broker)(nil)
+	_ maru.Archiver       = (*Broker)(nil)
 )
 
 var (
@@ -95,6 +101,8 @@ var (
 	errStorageFull  = maru.NewError(maru.CodeStorageFull, "the disk of the history is full; try again later")
 	errNotAvailable = maru.NewError(maru.CodeUnavailable, "the history on disk cannot be written at the moment; try again later")
 )
+
+var errGone = maru.NewError(maru.CodeUnavailable, "the history on disk is gone or damaged, and publications are refused until the server is started again; its log says more")
 
 const maxData = 63 << 20 // bytes of a publication's data
 
@@ -304,5 +312,5 @@ func (b *Broker) unreadable(err error) error {
 		return err
 	}
 	b.broken("it cannot be read: " + err.Error())
-	return errNotAvailable
+	return errGone
 }

@@ -18,6 +18,7 @@ func (b *Broker) Close() error {
 	}
 	b.closed = true
 	b.mu.Unlock()
+	close(b.ending)
 	ended := b.drained()
 	close(b.closing)
 	b.tending.Wait()
@@ -65,7 +66,7 @@ func (b *Broker) end() error {
 		}
 		if b.last != nil {
 			b.last.sync()
-			b.last.setHeader(header{boot: bootID(), identity: identityOf(b.options.Dir), clean: true})
+			b.last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir), clean: true})
 			b.last.sync()
 			b.last.close()
 		}

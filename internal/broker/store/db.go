@@ -29,8 +29,6 @@ func openDB(f *files, dir string, readOnly, mustExist bool, log *pebbleLog) (db 
 			db, err = nil, fmt.Errorf("%v: %w", r, errDamaged)
 		}
 	}()
-	f.direct.Store(true)
-	defer f.direct.Store(false)
 	tables := pebble.NewFileCache(1, openTables)
 	defer tables.Unref()
 	blocks := pebble.NewCache(blockCacheBytes)
@@ -54,16 +52,22 @@ func openDB(f *files, dir string, readOnly, mustExist bool, log *pebbleLog) (db 
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	log.opening.Store(true)
-	defer log.opening.Store(false)
-	return pebble.Open(filepath.Join(dir, storeName), o)
+	db, err = pebble.Open(filepath.Join(dir, storeName), o)
+	if err == nil {
+		if err = log.err(); err != nil {
+			closeDB(db)
+			db = nil
+		}
+	}
+	return db, err
 }
 
-// pebbleLog is Pebble's logger. Pebble expects that Fatalf ends the process.
+// pebbleLog is Pebble's logger, and receives its events.
 type pebbleLog struct {
 	log     *slog.Logger
-	opening atomic.Bool
 	broken  func(why string) // the store can no longer be used
+	loading atomic.Bool      // broken is not called, and err has the reason
+	why     atomic.Pointer[string]
 }
 
 func (l *pebbleLog) Infof(string, ...any) {}
@@ -72,29 +76,35 @@ func (l *pebbleLog) Errorf(format string, v ...any) {
 	l.log.Debug("the store reports an error", "err", fmt.Sprintf(format, v...))
 }
 
-// Fatalf lets Pebble go on, behind a fence: nothing that it does from now on is written.
-func (l *pebbleLog) Fatalf(format string, v ...any) {
-	why := fmt.Sprintf(format, v...)
-	if l.opening.Load() {
-		panic(why)
+// Fatalf is called before what would be the end of the process. Pebble goes on instead,
+// behind a fence: nothing that it does from now on is written.
+func (l *pebbleLog) Fatalf(format string, v ...any) { l.fail(fmt.Sprintf(format, v...)) }
+
+func (l *pebbleLog) fail(why string) {
+	if l.loading.Load() {
+		l.why.CompareAndSwap(nil, &why)
+		return
 	}
 	l.broken(why)
+}
+
+// err is the first failure while the store was loaded, and forgets it.
+func (l *pebbleLog) err() error {
+	if why := l.why.Swap(nil); why != nil {
+		return fmt.Errorf("%s: %w", *why, errDamaged)
+	}
+	return nil
 }
 
 func (l *pebbleLog) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			if !l.opening.Load() {
+			if pebble.IsCorruptionError(err) {
+				l.fail(err.Error())
+			} else if !l.loading.Load() {
 				l.log.Error("the store of the history reports an error", "err", err)
-				if pebble.IsCorruptionError(err) {
-					l.broken(err.Error())
-				}
 			}
 		},
-		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			if !l.opening.Load() {
-				l.log.Error("a table of the history is damaged", "file", info.Path, "err", info.Details)
-			}
-		},
+		DataCorruption: func(info pebble.DataCorruptionInfo) { l.fail(fmt.Sprintf("%s: %v", info.Path, info.Details)) },
 	}
 }

@@ -23,6 +23,9 @@ type Finding struct {
 
 func (f Finding) String() string {
 	s := fmt.Sprintf("namespace %q: %s", f.Namespace, f.What)
+	if f.Namespace == "" && f.Channel == "" && !f.NewEpoch {
+		s = f.What
+	}
 	if f.Channel != "" {
 		s = fmt.Sprintf("channel %q: %s", f.Channel, f.What)
 	}
@@ -186,7 +189,7 @@ func (x *examiner) readRepeats() error {
 		tallies[at].add(sumOf(value))
 	})
 	for id, ns := range x.found.namespaces {
-		for _, want := range ns.repeats {
+		for i, want := range ns.repeats {
 			got := tallies[owner{want.period, id}]
 			if got == nil {
 				got = new(tally)
@@ -194,6 +197,7 @@ func (x *examiner) readRepeats() error {
 			if want.period >= oldest && *got != want.tally && ns.renew == "" {
 				ns.renew = "idempotency keys are missing"
 			}
+			ns.repeats[i].tally = *got
 		}
 	}
 	return err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,15 +28,22 @@ func Open(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		options: o, start: time.Now(), cache: newCache(o.CacheBytes),
-		namespaces: make(map[string]*namespace), closing: make(chan struct{}),
+		namespaces: make(map[string]*namespace), closing: make(chan struct{}), ending: make(chan struct{}),
 	}
 	b.changed = make(chan struct{}, 1)
-	b.log = &pebbleLog{log: o.Logger, broken: b.broken}
+	b.log = b.newLog()
 	if err := b.prepare(); err != nil {
 		return nil, fmt.Errorf("history in %s: %w", o.Dir, err)
 	}
 	b.tending.Go(b.tend)
 	return b, nil
+}
+
+// newLog makes the log of a Pebble that is about to be opened.
+func (b *Broker) newLog() *pebbleLog {
+	l := &pebbleLog{log: b.options.Logger, broken: b.broken}
+	l.loading.Store(true)
+	return l
 }
 
 func (b *Broker) prepare() error {
@@ -69,6 +77,8 @@ func checkLayout(dir string) error {
 
 // load opens the store and makes the namespaces.
 func (b *Broker) load() error {
+	b.log.loading.Store(true)
+	defer func() { b.log.loading.Store(false) }()
 	ledger, err := readLast(b.options.fs, b.options.Dir)
 	if err != nil {
 		return err
@@ -79,6 +89,8 @@ func (b *Broker) load() error {
 		return cause
 	}
 	b.files = newFiles(b.options.fs, filepath.Join(b.options.Dir, storeName), b.trouble)
+	b.files.direct.Store(true)
+	defer func() { b.files.direct.Store(false) }()
 	var found *found
 	if cause == nil {
 		found, err = b.openStore(ledger, exists)
@@ -117,7 +129,7 @@ func (b *Broker) openStore(l ledger, exists bool) (*found, error) {
 	b.db, err = openDB(b.files, b.options.Dir, false, exists, b.log)
 	if err == nil {
 		var found *found
-		if found, err = b.examine(b.db, l); err == nil {
+		if found, err = b.readStore(l); err == nil {
 			return found, nil
 		}
 		closeDB(b.db)
@@ -132,6 +144,15 @@ func (b *Broker) openStore(l ledger, exists bool) (*found, error) {
 	return b.examine(b.db, l)
 }
 
+// readStore reads all of a store that was just opened.
+func (b *Broker) readStore(l ledger) (*found, error) {
+	if err := checkTables(b.options.fs, b.files.dir, b.db); err != nil {
+		return nil, err
+	}
+	found, err := b.examine(b.db, l)
+	return found, cmp.Or(err, b.log.err()) // what Pebble noticed meanwhile
+}
+
 func (b *Broker) examine(db pebble.Reader, l ledger) (found *found, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -139,7 +160,7 @@ func (b *Broker) examine(db pebble.Reader, l ledger) (found *found, err error) {
 		}
 	}()
 	x := examiner{
-		db: db, ledger: l, boot: bootID(), identity: identityOf(b.options.Dir),
+		db: db, ledger: l, boot: bootID(), identity: b.options.identity(b.options.Dir),
 		retention: b.retention, when: b.when, now: time.Now(),
 	}
 	return x.examine()
@@ -186,6 +207,10 @@ type unsettled struct {
 func (b *Broker) mend() error {
 	b.opening.Lock()
 	defer b.opening.Unlock()
+	b.log.loading.Store(true)
+	defer func() { b.log.loading.Store(false) }()
+	b.files.direct.Store(true)
+	defer func() { b.files.direct.Store(false) }()
 	if b.db == nil {
 		l, err := readLast(b.options.fs, b.options.Dir)
 		if err != nil {
@@ -227,7 +252,7 @@ func (b *Broker) settle(found *found, l ledger) {
 			"what", f.What, "from", f.From, "to", f.To, "new epoch", f.NewEpoch)
 	}
 	fresh := !l.there && len(found.namespaces) == 0
-	if found.metaLost || !fresh && (!l.survived(bootID()) || x(found)) || identityChanged(l, b.options.Dir) {
+	if found.metaLost || !fresh && (!l.survived(bootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
 		found.meta.epoch = newEpoch()
 	}
 	b.mu.Lock()
@@ -258,16 +283,13 @@ func x(f *found) bool {
 
 func fileOf(dir string) string { return filepath.Join(dir, storeName) }
 
-func identityChanged(l ledger, dir string) bool {
-	now := identityOf(dir)
+func identityChanged(l ledger, now string) bool {
 	return l.header != nil && l.header.identity != "" && now != "" && now != l.header.identity
 }
 
 // write stores what settle has decided, first in the store and then in DIR/last. The directory
 // of a process that ends in between looks like one that was not repaired.
 func (b *Broker) write(found *found, l ledger) error {
-	b.files.direct.Store(true)
-	defer b.files.direct.Store(false)
 	writes := b.db.NewBatch()
 	writes.Set(metaKey, b.meta.append(), nil)
 	for id, ns := range found.namespaces {
@@ -323,7 +345,7 @@ func (b *Broker) openLast(l ledger) error {
 	if err := last.sync(); err != nil {
 		return err
 	}
-	if err := last.setHeader(header{boot: bootID(), identity: identityOf(b.options.Dir)}); err != nil {
+	if err := last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir)}); err != nil {
 		return err
 	}
 	if err := last.sync(); err != nil {

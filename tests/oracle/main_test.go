@@ -1,0 +1,47 @@
+package oracle
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"maru.example/maru/tests/e2e/program"
+)
+
+var (
+	kills   = flag.Int("kills", 4, "how often the server is killed")
+	clients = flag.Int("clients", 16, "how many follow")
+	damages = flag.Int("damages", 6, "how many directories are damaged")
+	fills   = flag.Int("fills", 2, "how often the disk is filled")
+	seed    = flag.Uint64("seed", 0, "of all chances; 0: a new one")
+)
+
+var maru string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	dir, err := os.MkdirTemp("", "oracle")
+	if err == nil {
+		err = program.Build("../..", dir, "./cmd/maru")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	maru = dir + "/maru"
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// again prints how to repeat a test that has failed.
+func again(t *testing.T, flags string, seed uint64) {
+	if t.Failed() {
+		t.Logf("go test ./tests/oracle -run '^%s$' %s -seed %d", t.Name(), flags, seed)
+	}
+}

@@ -1,0 +1,97 @@
+package oracle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A given is the answer to a publication.
+type given struct {
+	Epoch           string
+	Offset          uint64
+	status          int
+	code            string // of an error
+	replayed, stale bool
+}
+
+// newClient makes the client of one publisher. An answer takes at most ten seconds.
+func newClient() *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+}
+
+// post publishes text. The payload is the idempotency key too, up to its first space.
+func post(ctx context.Context, client *http.Client, url, payload string) (g given, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(payload)))
+	if err != nil {
+		return given{}, err
+	}
+	key, _, _ := strings.Cut(payload, " ")
+	r.Header.Set("Content-Type", "text/plain")
+	r.Header.Set("Idempotency-Key", key)
+	answer, err := client.Do(r)
+	if err != nil {
+		return given{}, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return given{}, err
+	}
+	g.status, g.replayed, g.stale = answer.StatusCode, answer.Header.Get("Idempotent-Replay") != "", answer.Header.Get("Stale-Version") != ""
+	if g.status == http.StatusOK {
+		return g, json.Unmarshal(body, &g)
+	}
+	var failed struct{ Error struct{ Code string } }
+	err = json.Unmarshal(body, &failed)
+	g.code = failed.Error.Code
+	return g, err
+}
+
+// publish publishes until stop, each message until it is acknowledged.
+func publish(ctx context.Context, t *testing.T, tr *truth, addr string, number int, stop chan struct{}) {
+	client := newClient()
+	defer client.CloseIdleConnections()
+	var last [channels]uint64
+	for i := 0; ctx.Err() == nil; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		payload, to := fmt.Sprintf("%d.%d", number, i), channel(number+i)
+		for ctx.Err() == nil {
+			g, err := post(ctx, client, "http://"+addr+"/channels/"+to, payload)
+			if err == nil && g.status == http.StatusOK {
+				tr.add(t, to, g.Epoch, g.Offset, payload)
+				if n := (number + i) % channels; g.Offset <= last[n] {
+					t.Errorf("%s went from %d to %d", to, last[n], g.Offset)
+				} else {
+					last[n] = g.Offset
+				}
+				break
+			}
+			if err == nil && !tr.refusals[g.code] {
+				t.Errorf("POST: %d %s", g.status, g.code)
+				return
+			}
+			pause(ctx, 10*time.Millisecond)
+		}
+	}
+}
+
+// pause waits where there is no event to wait for.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

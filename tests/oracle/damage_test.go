@@ -66,6 +66,9 @@ func TestDamage(t *testing.T) {
 		}
 	})
 	t.Log(&all)
+	if !t.Failed() {
+		t.Log("lost silently 0, changed 0, numbers given twice 0, starts refused 0, false gaps 0")
+	}
 	if *damages > 0 && all.acked == 0 {
 		t.Error("nothing was tried")
 	}
@@ -232,5 +235,5 @@ func (a *tally) String() string {
 		return strings.TrimSuffix(s, ",")
 	}
 	return fmt.Sprintf("%d directories damaged (%s; in%s), %d kills, %d acknowledged: %d harmless, %d with gaps, %d with a new epoch; "+
-		"%d publications missing, all of them covered", a.trials, list(a.kinds)[1:], list(a.files), a.kills, a.acked, a.harmless, a.gaps, a.epochs, a.missing)
+		"%d publications missing that should be retained", a.trials, list(a.kinds)[1:], list(a.files), a.kills, a.acked, a.harmless, a.gaps, a.epochs, a.missing)
 }

@@ -113,6 +113,9 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 
 	w.start()
 	o.verdict = w.check(what, o.kind == "nothing")
+	if !o.harmless() && !strings.Contains(w.server.Stderr.String(), w.dir) {
+		t.Errorf("%s: the log does not say that something is missing: %+v", what, o.verdict)
+	}
 	w.burst(1+w.chance.IntN(60), false)
 	before := w.answers()
 	stop()

@@ -38,7 +38,7 @@ lint: ## Check form, vet and staticcheck
 	@scripts/check.sh format vet foreign
 	$(GO) run $(STATICCHECK) ./...
 
-e2e: ## Run the tests in a real browser
+e2e: ## Run the tests in a real browser, and those of the npm package
 	@scripts/check.sh install e2e
 
 autobahn: ## Run the Autobahn suite both ways, without and with context takeover (docs/conformance.md)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 	"unicode/utf8"
@@ -46,7 +47,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter and a Keeper.
+// a HealthReporter, a Keeper and an Archiver.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -181,6 +182,14 @@ type Keeper interface {
 	// Kept calls each for every record of the kind that has not reached its time, in the
 	// order of keys, and stops when each returns false. each must not call the Keeper.
 	Kept(ctx context.Context, kind string, each func(key string, value []byte, until time.Time) bool) error
+}
+
+// An Archiver is a Broker that can copy what it stores while it is in use.
+type Archiver interface {
+	// Backup writes everything that is stored to w, as it is at one moment. It returns an error
+	// of ctx or of w as it is; CodeUnavailable if the store cannot be read, CodeShuttingDown
+	// after Close. What was written before an error is no backup. It is safe for concurrent use.
+	Backup(ctx context.Context, w io.Writer) error
 }
 
 // PublishOptions say how a publication is treated.

@@ -28,7 +28,8 @@ const (
 	CodeShuttingDown        Code = "shutting_down"        // come back
 	CodeSlow                Code = "slow"                 // read too slowly; come back and recover
 	CodeGap                 Code = "gap"                  // the position asked for is no longer retained in full
-	CodeRevoked             Code = "revoked"              // the session behind the connection ended
+	CodeRevoked             Code = "revoked"              // the person, the token, the session or the subscription was ended
+	CodeReconnect           Code = "reconnect"            // what the client may do has changed; come back with a new proof of identity
 	CodeOverloaded          Code = "overloaded"           // the server is at its memory ceiling; come back
 	CodeBadToken            Code = "bad_token"            // a token or ticket that is not valid, or not for this
 	CodeTokenExpired        Code = "token_expired"        // get a new one, then come back
@@ -48,6 +49,7 @@ const (
 	CloseTooBig       = 1009
 	CloseInternal     = 1011
 	CloseTryAgain     = 1013 // slow consumer on a raw connection: reconnect later
+	CloseReconnect    = 4205 // come back with a new token
 	CloseTokenExpired = 4401
 	CloseSlow         = 4408
 	CloseGap          = 4410
@@ -83,6 +85,7 @@ var codes = map[Code]struct {
 	CodeSlow:                {503, CloseTryAgain},
 	CodeGap:                 {410, CloseGap},
 	CodeRevoked:             {401, CloseRevoked},
+	CodeReconnect:           {503, CloseReconnect},
 	CodeOverloaded:          {503, CloseTryAgain},
 	CodeBadToken:            {401, CloseBadToken},
 	CodeTokenExpired:        {401, CloseTokenExpired},
@@ -107,7 +110,7 @@ func (c Code) Status() int {
 // Temporary reports whether the same request may succeed later, unchanged.
 func (c Code) Temporary() bool {
 	switch c {
-	case CodeTooManyConnections, CodeOverloaded, CodeShuttingDown, CodeSlow, CodeRateLimited, CodeStorageFull, CodeUnavailable, CodeInternal:
+	case CodeTooManyConnections, CodeOverloaded, CodeShuttingDown, CodeReconnect, CodeSlow, CodeRateLimited, CodeStorageFull, CodeUnavailable, CodeInternal:
 		return true
 	}
 	return false

@@ -18,8 +18,8 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
-	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
+	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway", "maru/broker/*"},
@@ -45,10 +45,12 @@ var only = map[string][]string{
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
-		"maru/internal/hub", "maru/internal/loop", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
+		"maru/internal/hub", "maru/internal/loop", "maru/internal/pieces", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history": {"maru"},
 	"maru/internal/request": {"maru", "maru/internal/strict"},
+	"maru/internal/pieces":  {"maru"},
 	"maru/internal/shares":  {},
+	"maru/internal/machine": {},
 	"maru/internal/demo":    {},
 	"maru/internal/metrics": {},
 	"maru/internal/config":  {"maru"},
@@ -75,6 +77,7 @@ var (
 		"maru/internal/strict":  outside,
 		"maru/internal/request": outside,
 		"maru/internal/history": outside,
+		"maru/internal/pieces":  outside,
 		"maru/internal/shares":  outside,
 		"maru/internal/session": append([]string{"encoding/*"}, outside...),
 		"maru/internal/hub":     append([]string{"encoding/*"}, outside...),

@@ -562,6 +562,35 @@ func TestATokenThatIsNotValidIsMadeAnewOnce(t *testing.T) {
 	})
 }
 
+// A client whose rights have changed comes back with a new token; one without tokens comes back
+// too, since its cookie or its address may have other rights.
+func TestComingBackWithNewRights(t *testing.T) {
+	for name, token := range map[string]string{"with tokens": "t", "without": ""} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake) {
+				made := 0
+				var o client.Options
+				if token != "" {
+					o.Token = func(context.Context) (string, error) { made++; return fmt.Sprint(token, made), nil }
+				}
+				c := f.client(o)
+				on(t, c, "a", client.SubscribeOptions{})
+				f.end(4205, "reconnect")
+				if pass(500 * time.Millisecond); c.State() != client.Open {
+					t.Fatal(c.State(), c.Err())
+				}
+				want := []string{`{"token":"t1"}`, `{"token":"t2"}`}
+				if token == "" {
+					want = []string{`{}`, `{}`}
+				}
+				if got := f.asked("connect"); !slices.Equal(got, want) || len(f.asked("subscribe")) != 2 {
+					t.Errorf("connected with %v, subscribed with %v", got, f.asked("subscribe"))
+				}
+			})
+		})
+	}
+}
+
 func TestATokenThatCannotBeHadYetIsAskedForAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		asked := 0

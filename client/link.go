@@ -331,6 +331,9 @@ func (l *link) next(end ending) (wait time.Duration, back bool) {
 	}
 	l.openedAt = time.Time{}
 	back = end.comeBack()
+	if end.code == maru.CloseReconnect {
+		l.token = "" // the next one may have other rights
+	}
 	if end.code == maru.CloseTokenExpired || end.code == maru.CloseBadToken && !l.tokenIsNew {
 		back = l.token != "" // get a new one
 		l.token = ""

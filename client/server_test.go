@@ -195,7 +195,7 @@ func TestEverythingWithARealServer(t *testing.T) {
 	}
 	chat.Unsubscribe()
 	until(t, "kim has left", func() bool { return s.Presence("chat").Count == 1 })
-	s.Disconnect("kim")
+	s.Disconnect(server.Target{User: "kim"})
 	<-c.Done()
 	if !isCode(c.Err(), maru.CodeRevoked) {
 		t.Error(c.Err())
@@ -498,6 +498,42 @@ func TestTokens(t *testing.T) {
 	anonymous := dial(t, "http://"+addr, client.Options{})
 	if _, err := subscribe(t, anonymous, "a", client.SubscribeOptions{}).Next(t.Context()); !isCode(err, maru.CodeNotAllowed) {
 		t.Error(err)
+	}
+}
+
+// Back ends act on the living: one subscription ends, or the client comes back with a new token,
+// whose rights then count.
+func TestABackEndTakesRights(t *testing.T) {
+	t.Parallel()
+	s, addr, _ := serve(t, server.Options{Access: server.Access{
+		Namespaces: map[string]server.Namespace{"room": {Subscribe: maru.ByToken, History: maru.ByToken}},
+		TokenKeys:  [][]byte{[]byte(secret)},
+	}})
+	tokens := make(chan string, 2)
+	tokens <- token("kim", time.Hour, "room:1", "room:2", "room:3")
+	tokens <- token("kim", time.Hour, "room:1")
+	c := dial(t, "http://"+addr, client.Options{Token: func(context.Context) (string, error) { return <-tokens, nil }})
+	stays, taken, ended := subscribe(t, c, "room:1", client.SubscribeOptions{}), subscribe(t, c, "room:2", client.SubscribeOptions{}), subscribe(t, c, "room:3", client.SubscribeOptions{})
+	for _, sub := range []*client.Subscription{stays, taken, ended} {
+		next[*client.Subscribed](t, sub)
+	}
+	if n, err := s.Unsubscribe(server.Target{User: "kim", Channel: "room:3"}); n != 1 || err != nil {
+		t.Errorf("%d unsubscribed, %v", n, err)
+	}
+	if _, err := ended.Next(t.Context()); !isCode(err, maru.CodeRevoked) {
+		t.Error(err)
+	}
+	if n, err := s.Reconnect(server.Target{User: "kim"}); n != 1 || err != nil {
+		t.Errorf("%d asked to come back, %v", n, err)
+	}
+	if _, err := taken.Next(t.Context()); !isCode(err, maru.CodeNotAllowed) {
+		t.Error(err)
+	}
+	if again := next[*client.Subscribed](t, stays); !again.Recovered {
+		t.Errorf("%+v", again)
+	}
+	if len(tokens) != 0 {
+		t.Error("it came back with the old token")
 	}
 }
 

@@ -338,6 +338,7 @@ export class Connection {
     if (code === 1007 || code === 1009) this.#fault = error; // too large, or invalid text: not sent again
     this.#drop();
     let back = comeBack(code);
+    if (code === 4205) this.#token = undefined; // the next one may have other rights
     if (code === 4401 || (code === 4501 && !hadNewToken)) {
       back = this.#token !== undefined; // a new token may help
       this.#token = undefined;

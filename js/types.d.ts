@@ -68,8 +68,9 @@ export type WebSocketClass = new (url: string, protocol: string) => any;
 export interface Options {
   /**
    * Gets a token. Called before the first connection, before a token expires, and when
-   * the server reports that the token has expired or is not valid. Tabs share a
-   * connection if their tokens are JWTs that differ only in times and id.
+   * the server reports that the token has expired or is not valid, or that the client's
+   * rights have changed. Tabs share a connection if their tokens are JWTs that differ only
+   * in times and id.
    */
   token?: () => Promise<string | undefined> | string | undefined;
   /** Runs before each attempt to connect, for example to sign in again. If it fails, the attempt fails. */

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"time"
 
@@ -28,8 +27,8 @@ type Access struct {
 	// TokenKeys are the contents of key files, which verify JSON Web Tokens. Each is a public
 	// key in PEM (RS256, ES256, EdDSA) or a secret of 32 bytes or more (HS256).
 	TokenKeys [][]byte
-	// TokenKeySet is the URL of a JSON Web Key Set. It is read again every hour, and when a
-	// token names an unknown key.
+	// TokenKeySet is the URL of a JSON Web Key Set. It is read again every five minutes, by
+	// Server.Reload, and when a token names an unknown key.
 	TokenKeySet string
 	// TokenIssuer must equal a token's iss, and TokenAudience must be in its aud; empty: any.
 	TokenIssuer, TokenAudience string
@@ -88,6 +87,7 @@ type access struct {
 	Access
 	rules  map[string]auth.Allowed
 	proofs auth.Proofs
+	keySet *auth.KeySet // nil: none
 }
 
 // prepare checks an Access and opens what it needs. It takes over the parts that are the same as
@@ -114,23 +114,37 @@ func (s *Server) prepare(a Access, old *access) (*access, error) {
 			return nil, err
 		}
 	}
-	switch {
-	case old != nil && a.sameTokens(&old.Access):
-		x.proofs.Tokens = old.proofs.Tokens
-	case len(a.TokenKeys) > 0 || a.TokenKeySet != "":
-		o := auth.TokenOptions{KeySet: a.TokenKeySet, Issuer: a.TokenIssuer, Audience: a.TokenAudience, Log: s.options.Logger}
-		for i, file := range a.TokenKeys {
-			key, err := auth.ParseKey(file)
-			if err != nil {
-				return nil, fmt.Errorf("token key %d: %w", i+1, err)
-			}
-			o.Keys = append(o.Keys, key)
-		}
-		if x.proofs.Tokens, err = auth.NewTokens(o); err != nil {
+	if len(a.TokenKeys) > 0 || a.TokenKeySet != "" {
+		if err := s.prepareTokens(x, old); err != nil {
 			return nil, err
 		}
 	}
 	return x, nil
+}
+
+// prepareTokens opens the key set last, so that nothing is left open after an error. It goes on
+// with the set of old if that has the same URL: its keys stay valid while it cannot be read.
+func (s *Server) prepareTokens(x, old *access) (err error) {
+	o := auth.TokenOptions{Issuer: x.TokenIssuer, Audience: x.TokenAudience}
+	for i, file := range x.TokenKeys {
+		key, err := auth.ParseKey(file)
+		if err != nil {
+			return fmt.Errorf("token key %d: %w", i+1, err)
+		}
+		o.Keys = append(o.Keys, key)
+	}
+	switch {
+	case x.TokenKeySet == "":
+	case old != nil && old.TokenKeySet == x.TokenKeySet:
+		x.keySet = old.keySet
+	default:
+		if x.keySet, err = auth.NewKeySet(x.TokenKeySet, s.options.Logger, func() { s.admission.Review() }); err != nil {
+			return err
+		}
+	}
+	o.KeySet = x.keySet
+	x.proofs.Tokens = auth.NewTokens(o)
+	return nil
 }
 
 // rules returns the rules of each namespace, nil in open mode.
@@ -162,11 +176,6 @@ func (a *Access) rules() (map[string]auth.Allowed, error) {
 	return table, nil
 }
 
-func (a *Access) sameTokens(b *Access) bool {
-	return a.TokenKeySet == b.TokenKeySet && a.TokenIssuer == b.TokenIssuer && a.TokenAudience == b.TokenAudience &&
-		reflect.DeepEqual(a.TokenKeys, b.TokenKeys)
-}
-
 // enforce makes x the current Access, and closes what the previous one had open.
 func (s *Server) enforce(x *access) {
 	old := s.access.Swap(x)
@@ -192,17 +201,23 @@ func rate(perSecond float64) admission.Rate {
 
 // close closes what x has open, except the parts that next has taken over.
 func (x *access) close(next *access) {
-	if t := x.proofs.Tokens; t != nil && (next == nil || next.proofs.Tokens != t) {
-		t.Close()
+	if x.keySet != nil && (next == nil || next.keySet != x.keySet) {
+		x.keySet.Close()
 	}
 	if x.proofs.Webhook != nil {
 		x.proofs.Webhook.Close()
 	}
 }
 
-// Reload replaces the Access; it applies to all later decisions and disconnects nobody. If a is
-// not valid, the error says why and the previous Access stays. Reload cannot switch between
-// open mode and rules (Options.Open). A namespace that has publications keeps its retention.
+// Reload replaces the Access. It applies to all later decisions, and to those that stand: before
+// Reload returns, everything that live connections go on doing is decided anew, except by
+// Hooks.Allow. A subscription that is no longer allowed ends with not_allowed; so do the connections
+// that are nothing else: raw WebSockets, event streams, polls. A connection ends with bad_token
+// if its API key, or the key that signed its token, is gone.
+//
+// The key set at TokenKeySet is read again, which may take 5 s. If a is not valid, the error
+// says why and the previous Access stays. Reload cannot switch between open mode and rules
+// (Options.Open). A namespace that has publications keeps its retention.
 func (s *Server) Reload(a Access) error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
@@ -218,6 +233,10 @@ func (s *Server) Reload(a Access) error {
 		return fmt.Errorf("server: %w", err)
 	}
 	s.enforce(x)
+	s.admission.Review()
+	if x.keySet != nil && x.keySet == old.keySet {
+		x.keySet.Read() // and reviews again if a key is gone
+	}
 	return nil
 }
 
@@ -264,13 +283,4 @@ func (s *Server) complete(channel string, p *maru.Publication) {
 	if from := s.access.Load().namespace(maru.Namespace(channel)).KeyFrom; from != "" {
 		p.Key = request.KeyAt(from, p)
 	}
-}
-
-// Disconnect closes the live connections of a person with 4503 revoked, and returns how many
-// there were. The person may connect again.
-func (s *Server) Disconnect(user string) int {
-	if user == "" {
-		return 0
-	}
-	return s.authenticator.Disconnect(auth.Target{User: user})
 }

@@ -34,6 +34,7 @@ func guarded() server.Options {
 		"chat":  {Subscribe: maru.ByToken, History: maru.ByToken, Publish: maru.ByToken},
 		"ops":   {Subscribe: maru.ServerOnly, Publish: maru.ServerOnly, History: maru.ServerOnly},
 		"a":     {Subscribe: maru.Anyone, History: maru.Anyone},
+		"b":     {Subscribe: maru.Anyone},
 	}
 	return o
 }
@@ -199,14 +200,14 @@ func TestRevokedWithinASecond(t *testing.T) {
 		if code, _ := back.closed(); code != maru.CloseRevoked {
 			t.Errorf("reconnecting with the connect command: %d", code)
 		}
-		if n := w.server.Disconnect("lee"); n != 1 {
-			t.Errorf("%d connections of lee", n)
+		if n, err := w.server.Disconnect(server.Target{User: "lee"}); n != 1 || err != nil {
+			t.Errorf("%d connections of lee, %v", n, err)
 		}
 		if code, _ := other.closed(); code != maru.CloseRevoked {
 			t.Errorf("disconnected with %d", code)
 		}
-		if w.server.Disconnect("") != 0 {
-			t.Error("Disconnect found connections of an unknown user")
+		if _, err := w.server.Disconnect(server.Target{}); !isCode(err, maru.CodeBadRequest) {
+			t.Errorf("Disconnect of nobody: %v", err)
 		}
 	})
 }
@@ -281,9 +282,10 @@ func TestNicknamesAreOffUnderRules(t *testing.T) {
 
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
-	o := server.Options{Access: server.Access{PublishRate: 1, APIKeys: []string{keyHash}}}
+	const rarely = 1.0 / 60 // one a minute, whatever else keeps the machine busy
+	o := server.Options{Access: server.Access{PublishRate: rarely, APIKeys: []string{keyHash}}}
 	w := newWorld(t, o)
-	for i, want := range []int{200, 200, 429} {
+	for i, want := range []int{200, 429} {
 		answer := w.request("POST", "/", "x")
 		if answer.StatusCode != want || want == 429 && (code(answer) != maru.CodeRateLimited || answer.Header.Get("Retry-After") == "") {
 			t.Errorf("POST %d: %s", i+1, answer.Status)
@@ -310,38 +312,40 @@ func TestRateLimits(t *testing.T) {
 	full.next()
 
 	// On one connection; and how often they begin.
-	if err := w.server.Reload(server.Access{PublishRatePerConnection: 1, ConnectRate: 1}); err != nil {
+	if err := w.server.Reload(server.Access{PublishRatePerConnection: rarely, ConnectRate: rarely}); err != nil {
 		t.Fatal(err)
 	}
 	s = w.dial("/")
-	for range 3 {
+	for range 2 {
 		s.send(frame.Text, "x")
 	}
 	if code, _ := s.closed(); code != maru.CloseRateLimited {
 		t.Errorf("on one connection: %d", code)
 	}
-	w.upgrade("/")
 	if got := w.upgrade("/"); got != 429 {
-		t.Errorf("the third connection: %d", got)
+		t.Errorf("the second connection: %d", got)
 	}
 }
 
-// Open connections stay open; later decisions follow the new rules.
+// Decisions follow the new rules, those that stand too.
 func TestReload(t *testing.T) {
 	over(t, guarded(), func(t *testing.T, w *world) {
-		s := w.dial("/channels/a:1")
+		gone, stays := w.dial("/channels/a:1"), w.dial("/channels/b:1")
 		other, hash := auth.NewAPIKey()
 		next := guarded().Access
 		next.APIKeys = []string{hash}
-		next.Namespaces = map[string]server.Namespace{"a": {Publish: maru.Anyone, KeyFrom: "/k"}}
+		next.Namespaces = map[string]server.Namespace{"a": {Publish: maru.Anyone, KeyFrom: "/k"}, "b": {Subscribe: maru.Anyone, Publish: maru.Anyone}}
 		if err := w.server.Reload(next); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.upgrade("/channels/a:1"); got != 403 {
 			t.Errorf("what is no longer allowed: %d", got)
 		}
-		s.send(frame.Text, "still here")
-		if ev := s.next(); string(ev.Payload) != "still here" {
+		if code, reason := gone.closed(); code != maru.CloseNotAllowed || reason != "not_allowed" {
+			t.Errorf("closed with %d %s", code, reason)
+		}
+		stays.send(frame.Text, "still here")
+		if ev := stays.next(); string(ev.Payload) != "still here" {
 			t.Errorf("%v %q", ev.Op, ev.Payload)
 		}
 		for key, want := range map[string]int{apiKey: 401, other: 200} {
@@ -361,7 +365,7 @@ func TestReload(t *testing.T) {
 		if got := w.request("POST", "/channels/a:1", "x", bearer(other)); got.StatusCode != 200 {
 			t.Errorf("what was in force is not: %s", got.Status)
 		}
-		s.nc.Close() // it would not answer the closing handshake
+		stays.nc.Close() // it would not answer the closing handshake
 		w.shutdown()
 		if err := w.server.Reload(next); err == nil {
 			t.Error("after the end")
@@ -472,7 +476,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		w.upgrade("/channels/inbox:kim", "Cookie: "+cookie.String())
 	}
 	w.shutdown()
-	if !contains(log.Bytes(), "code=bad_token") || !contains(log.Bytes(), "connected") || !contains(log.Bytes(), "connections ended by a back end") {
+	if !contains(log.Bytes(), "code=bad_token") || !contains(log.Bytes(), "connected") || !contains(log.Bytes(), "carried out for a back end") {
 		t.Fatalf("the log says nothing of it:\n%s", log.String())
 	}
 	for name, planted := range map[string]string{

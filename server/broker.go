@@ -72,6 +72,12 @@ func (b *brokers) History(ctx context.Context, channel string, q maru.HistoryQue
 	return b.of(channel).History(ctx, channel, q)
 }
 
+// keeper is the stored broker as one that keeps small records; nil: it does not.
+func (b *brokers) keeper() maru.Keeper {
+	k, _ := b.stored.(maru.Keeper)
+	return k
+}
+
 // Held is how much both retain, as far as the stored one reports it.
 func (b *brokers) Held() maru.Held {
 	held := b.memory.Held()
@@ -79,6 +85,15 @@ func (b *brokers) Held() maru.Held {
 		held = held.Plus(r.Held())
 	}
 	return held
+}
+
+// Shrink implements maru.Shrinker: what is in memory only gives way first.
+func (b *brokers) Shrink(bytes int64) (freed int64) {
+	freed = b.memory.Shrink(bytes)
+	if s, ok := b.stored.(maru.Shrinker); ok && freed < bytes {
+		freed += s.Shrink(bytes - freed)
+	}
+	return freed
 }
 
 // Err says why publishing to the stored namespaces fails at the moment.

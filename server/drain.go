@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"maru.example/maru"
 )
 
 // Drain closes all live connections one by one, spread over the time. New WebSockets, event
@@ -41,6 +43,11 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 func (s *Server) ready() error {
 	if s.admission.Drain.Begun() || s.requests.closed() {
 		return errShuttingDown
+	}
+	// A full disk is no reason to send readers away; a store that is gone is one, because only a
+	// new start helps.
+	if err := s.broker.Err(); maru.ErrorOf(err).Code == maru.CodeUnavailable {
+		return err
 	}
 	return nil
 }

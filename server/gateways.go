@@ -8,6 +8,7 @@ import (
 	"maru.example/maru/internal/gateway/raw"
 	"maru.example/maru/internal/gateway/sse"
 	"maru.example/maru/internal/gateway/v1"
+	"maru.example/maru/internal/shares"
 	"maru.example/maru/internal/web"
 )
 
@@ -35,5 +36,6 @@ func (s *Server) mount() http.Handler {
 		Ready:        s.ready,
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
+		Bodies:       shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -53,7 +54,8 @@ type Hooks struct {
 	Identify func(r *http.Request, channel string) (Caller, error)
 	// Allow may refuse what Namespaces allow (without Namespaces: everything). It is called for
 	// each subscription, publication, history, presence and RPC, but not for Server.Publish. It
-	// refuses with a *maru.Error, usually of CodeNotAllowed. Publications of one connection are
+	// refuses with a *maru.Error, usually of CodeNotAllowed. It is not asked again while a
+	// subscription lives: see Server.Unsubscribe and Server.Reconnect. Publications of one connection are
 	// asked about one after another, also those that were received just before its end.
 	Allow func(ctx context.Context, who Caller, do Action, channel string) error
 }
@@ -129,7 +131,7 @@ func (s *Server) rpc() func(context.Context, auth.Identity, string, []byte) ([]b
 	return func(ctx context.Context, who auth.Identity, method string, data []byte) (answer []byte, err error) {
 		err = s.call(ctx, "RPC", func(ctx context.Context) error {
 			answer, err = hook(ctx, callerOf(who), method, data)
-			if err == nil && len(answer) > 0 && !json.Valid(answer) {
+			if err == nil && len(answer) > 0 && !(json.Valid(answer) && utf8.Valid(answer)) { // RFC 8259 §8.1
 				err = fmt.Errorf("Options.RPC answered %q with invalid JSON", method)
 			}
 			return err

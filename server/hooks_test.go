@@ -376,18 +376,20 @@ func TestShutdownWaitsForHooks(t *testing.T) {
 // log says why.
 func TestInvalidAnswer(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
-	w := newWorld(t, server.Options{
-		Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		RPC: func(context.Context, server.Caller, string, json.RawMessage) (json.RawMessage, error) {
-			return json.RawMessage("{"), nil
-		},
-	})
-	if got := slowCommand(`"rpc":{"method":"move"}`)(w).outcome(); got != "internal" {
-		t.Errorf("it came to %s, want internal", got)
-	}
-	if !contains(log.Bytes(), "invalid JSON") || !contains(log.Bytes(), "command=rpc") {
-		t.Errorf("the log: %s", log.Bytes())
+	for _, answer := range []string{"{", "\"\xff\"", "1 2"} {
+		var log syncBuffer
+		w := newWorld(t, server.Options{
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			RPC: func(context.Context, server.Caller, string, json.RawMessage) (json.RawMessage, error) {
+				return json.RawMessage(answer), nil
+			},
+		})
+		if got := slowCommand(`"rpc":{"method":"move"}`)(w).outcome(); got != "internal" {
+			t.Errorf("%q came to %s, want internal", answer, got)
+		}
+		if !contains(log.Bytes(), "invalid JSON") || !contains(log.Bytes(), "command=rpc") {
+			t.Errorf("the log: %s", log.Bytes())
+		}
 	}
 }
 

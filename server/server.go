@@ -54,7 +54,6 @@ type Server struct {
 	faults, panics  sparse         // of commands, of hooks
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
-	overloaded      atomic.Bool
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -82,7 +81,10 @@ func New(o Options) (*Server, error) {
 	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
-	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
+	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
+	s.admission = &admission.Admission{
+		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+	}
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -97,8 +99,10 @@ func New(o Options) (*Server, error) {
 			s.broker, brokerErr = s.openBroker(sink)
 			return s.broker
 		})
-	s.admission = &admission.Admission{
-		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+	if k := s.broker.keeper(); brokerErr == nil && k != nil {
+		if err := s.authenticator.Keep(context.Background(), k); err != nil {
+			brokerErr = &BrokerError{err}
+		}
 	}
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
@@ -190,13 +194,17 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, channel, p, o)
+	return s.publish(ctx, channel, p, o, func() error { return nil })
 }
 
-// publish waits for room before it publishes, as every goroutine must.
-func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+// publish waits for room before it publishes, as every goroutine must. may is called after the
+// wait.
+func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
 	start := time.Now()
 	if err := s.engine.Wait(ctx); err != nil {
+		return maru.Published{}, err
+	}
+	if err := may(); err != nil {
 		return maru.Published{}, err
 	}
 	s.complete(channel, p)

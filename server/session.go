@@ -15,7 +15,8 @@ func (s *Server) session() session.Options {
 		History:         s.broker.History,
 		Presence:        s.hub.PresenceFollowed,
 		Identify:        s.authenticator.Verify,
-		Allow:           s.rules.Allow,
+		Allow:           s.admission.May,
+		Changes:         s.registry.Changes,
 		Watch:           s.watch,
 		AllowWaits:      s.rules.Wait(),
 		RPC:             s.rpc(),
@@ -37,9 +38,9 @@ func (s *Server) failed(command string, who auth.Identity, err error) {
 	}
 }
 
-// watch calls end when the token of a subscription expires or is revoked.
+// watch calls end when the token of a subscription expires.
 func (s *Server) watch(who *auth.Identity, end func(error)) (release func(), err error) {
-	revocation, err := s.authenticator.Watch(who, auth.CloseFunc(end))
+	revocation, err := s.authenticator.Attach(who, auth.CloseFunc(end))
 	return revocation.Release, err
 }
 

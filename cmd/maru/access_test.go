@@ -36,11 +36,7 @@ func TestToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewTokens(auth.TokenOptions{Keys: []auth.Key{parsed}, Issuer: "id", Audience: "maru"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tokens.Close()
+	tokens := auth.NewTokens(auth.TokenOptions{Keys: []auth.Key{parsed}, Issuer: "id", Audience: "maru"})
 	who, err := tokens.Verify(t.Context(), strings.TrimSuffix(got.stdout, "\n"))
 	if err != nil {
 		t.Fatal(err)

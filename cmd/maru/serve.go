@@ -20,6 +20,7 @@ import (
 	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
+	"maru.example/maru/internal/machine"
 	"maru.example/maru/server"
 )
 
@@ -87,6 +88,9 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	certificate, err := c.certificate()
 	if err != nil {
 		return err
+	}
+	if c.MaxMemory == 0 {
+		c.MaxMemory = config.Bytes(machine.Ceiling())
 	}
 	if c.MaxMemory > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(c.MaxMemory)) // the closer it is, the more the collector works

@@ -114,7 +114,7 @@ func (s *site) leave(w http.ResponseWriter, r *http.Request) {
 	who, err := s.identify(r, "")
 	if err == nil && who.User != "" {
 		_, err = s.db.Exec(`DELETE FROM sessions WHERE name = ?`, who.User)
-		s.live.Disconnect(who.User)
+		s.live.Disconnect(server.Target{User: who.User})
 	}
 	show(w, "", err)
 }

@@ -60,39 +60,45 @@ func (a *Admission) Allow(r *http.Request, channel string, actions ...auth.Actio
 	return who, nil
 }
 
-// Admit admits a live connection that wants to perform the actions in a channel, and returns
-// the identity of its client. Errors: CodeShuttingDown, those of Allow, CodeRateLimited,
-// CodeTooManyConnections, CodeOverloaded. Registry.Remove gives back the reservation, once.
-func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Action) (auth.Identity, Reservation, error) {
+// Admitted is a live connection that may be opened.
+type Admitted struct {
+	Who         auth.Identity
+	Reservation Reservation // Registry.Remove gives it back, once
+	Changes     uint64      // Registry.Changes before anything was decided
+}
+
+// Admit admits a live connection that wants to perform the actions in a channel. Errors:
+// CodeShuttingDown, those of Allow, CodeRateLimited, CodeTooManyConnections, CodeOverloaded.
+func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Action) (in Admitted, err error) {
+	in.Changes = a.Registry.Changes()
 	if a.Drain.Begun() {
-		return auth.Identity{}, Reservation{}, errShuttingDown
+		return in, errShuttingDown
 	}
-	who, err := a.Allow(r, channel, actions...)
-	if err != nil {
-		return auth.Identity{}, Reservation{}, err
+	if in.Who, err = a.Allow(r, channel, actions...); err != nil {
+		return in, err
 	}
 	caller := auth.CallerFrom(r.Context())
-	if err := a.Rates.Connect(who, caller.Addr); err != nil {
-		return auth.Identity{}, Reservation{}, err
+	if err := a.Rates.Connect(in.Who, caller.Addr); err != nil {
+		return in, err
 	}
-	res, err := a.Registry.Reserve(caller.Holder(who), caller.Addr)
-	return who, res, err
+	in.Reservation, err = a.Registry.Reserve(caller.Holder(in.Who), caller.Addr)
+	return in, err
 }
 
 // MayPublish reports whether a client may publish in a channel now. own is the connection's
-// rate limiter, nil if it has none. It waits if the rules do. Errors: those of Rules.Allow,
+// rate limiter, nil if it has none. It waits if the rules do. Errors: those of May,
 // CodeRateLimited.
 func (a *Admission) MayPublish(ctx context.Context, who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
-	if err := a.Rules.Allow(ctx, who, auth.Publish, channel); err != nil {
+	if err := a.May(ctx, who, auth.Publish, channel); err != nil {
 		return err
 	}
 	return a.Rates.Publish(who, addr, own)
 }
 
 // MayCall reports whether a client may call a method now. It waits if the rules do. Errors:
-// those of Rules.Allow, CodeRateLimited.
+// those of May, CodeRateLimited.
 func (a *Admission) MayCall(ctx context.Context, who auth.Identity, addr netip.Addr, method string) error {
-	if err := a.Rules.Allow(ctx, who, auth.Call, method); err != nil {
+	if err := a.May(ctx, who, auth.Call, method); err != nil {
 		return err
 	}
 	return a.Rates.Call(who, addr)
@@ -145,12 +151,12 @@ func (a *Admission) logs() bool { return a.Log.Enabled(context.Background(), slo
 
 func attrs(live Live) []slog.Attr {
 	info := live.Info()
-	all := make([]slog.Attr, 0, 7)
+	all := make([]slog.Attr, 0, 8)
 	channel := ""
 	if len(info.Channels) == 1 {
 		channel = info.Channels[0]
 	}
-	all = append(all, slog.String("transport", info.Transport),
+	all = append(all, slog.Uint64("connection", info.ID), slog.String("transport", info.Transport),
 		slog.String("channel", channel), slog.String("addr", info.Addr.String()))
 	if info.User != "" {
 		all = append(all, slog.String("user", info.User))

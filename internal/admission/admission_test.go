@@ -31,11 +31,11 @@ func TestFull(t *testing.T) {
 	a, log := newAdmission(1, slog.LevelWarn)
 	r := httptest.NewRequest("GET", "/channels/a?secret=hush", nil)
 	r.Header.Set("Cookie", "maru_session=hush")
-	_, res, err := a.Admit(r, "a", auth.Subscribe)
+	in, err := a.Admit(r, "a", auth.Subscribe)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = a.Admit(r, "a", auth.Subscribe)
+	_, err = a.Admit(r, "a", auth.Subscribe)
 	if !errors.Is(err, &maru.Error{Code: maru.CodeTooManyConnections}) {
 		t.Fatal(err)
 	}
@@ -48,9 +48,9 @@ func TestFull(t *testing.T) {
 		t.Errorf("logged %q", s)
 	}
 	e := new(admission.Entry)
-	e.Open(res)
+	e.Open(in.Reservation)
 	a.Registry.Remove(e)
-	if _, _, err := a.Admit(r, "a", auth.Subscribe); err != nil {
+	if _, err := a.Admit(r, "a", auth.Subscribe); err != nil {
 		t.Error(err)
 	}
 }
@@ -83,8 +83,8 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	transport := a.Transport("websocket")
 	a.Opened(transport, l)
 	a.Closed(transport, l, 1001, "shutting_down")
-	for _, want := range []string{"msg=connected transport=websocket channel=a addr=192.0.2.1 user=kim\n",
-		"msg=disconnected transport=websocket channel=a addr=192.0.2.1 user=kim code=1001 reason=shutting_down duration="} {
+	for _, want := range []string{"msg=connected connection=0 transport=websocket channel=a addr=192.0.2.1 user=kim\n",
+		"msg=disconnected connection=0 transport=websocket channel=a addr=192.0.2.1 user=kim code=1001 reason=shutting_down duration="} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %q in %q", want, log)
 		}

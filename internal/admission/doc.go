@@ -5,7 +5,8 @@
 //	request ─→ Admission.Admit ─refused→ Admission.Refuse: 403, 429, 503 with Retry-After
 //	              │ rules, rates, Registry.Reserve
 //	              ▼
-//	        Registry.Add(live) ─→ disconnect, revoke, drain, metrics ask the registry
+//	        Registry.Add(live) ─→ disconnect, unsubscribe, drain, metrics ask the registry
+//	              │                rules, keys or anything else changes ─→ Review: may it go on?
 //	              ▼
 //	        Registry.Remove(live)
 //
@@ -20,5 +21,6 @@
 //
 // # What it does not do
 //
-// It knows no channels, decides no rights (auth.Rules does) and opens no connections.
+// It knows no channels and opens no connections. May puts together what decides about a right:
+// auth.Authenticator and auth.Rules.
 package admission

@@ -54,7 +54,7 @@ func TestNoAdmissionInADrain(t *testing.T) {
 		a.Drain.Begin(10 * time.Second)
 		time.Sleep(2500 * time.Millisecond)
 		r := httptest.NewRequest("GET", "/", nil)
-		_, _, err := a.Admit(r, "a", auth.Subscribe)
+		_, err := a.Admit(r, "a", auth.Subscribe)
 		w := httptest.NewRecorder()
 		a.Refuse(w, r, err)
 		if after, _ := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != 503 || after != 8 || maru.ErrorOf(err).Code != maru.CodeShuttingDown {

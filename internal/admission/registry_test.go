@@ -25,6 +25,8 @@ type live struct {
 	who   auth.Identity
 	left  func()
 
+	decisions []auth.Decision
+
 	mu     sync.Mutex
 	closed []error
 }
@@ -33,6 +35,15 @@ func (l *live) Entry() *admission.Entry { return &l.entry }
 func (l *live) Identity() auth.Identity { return l.who }
 func (l *live) Info() admission.Info    { return l.info }
 func (l *live) Leave()                  { l.left() }
+func (l *live) Review(ask func(auth.Decision) error) (n int) {
+	for _, d := range l.decisions {
+		if err := ask(d); err != nil {
+			l.Close(err)
+			n++
+		}
+	}
+	return n
+}
 func (l *live) Close(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -251,7 +262,7 @@ func TestClose(t *testing.T) {
 	}
 	kim, lee, kimToo := connect("kim"), connect("lee"), connect("kim")
 	revoked := maru.NewError(maru.CodeRevoked, "")
-	if n := r.Close(auth.Target{User: "kim"}.Is, revoked); n != 2 {
+	if n := r.Close(auth.Target{User: "kim"}, revoked); n != 2 {
 		t.Errorf("%d were closed, want 2", n)
 	}
 	for _, l := range []*live{kim, kimToo} {

@@ -9,6 +9,7 @@ import (
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/shares"
 )
 
 // ChannelHandler answers a request about one channel, whose name is valid.
@@ -22,18 +23,21 @@ type Pages interface {
 	Assets() http.Handler // everything under /assets/
 }
 
-// Options of an API. All are needed but MaxBodyBytes.
+// Options of an API. All are needed but MaxBodyBytes and Bodies.
 type Options struct {
 	Env     *gateway.Env
 	Routes  []gateway.Route // of all gateways, the first that takes a request first
 	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
-	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error)
+	// Publish publishes, and may wait before. It calls may after the wait, right before the
+	// publication is made, and returns its error.
+	Publish func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error)
 	Pages   Pages
 
 	Ready   func() error // why no new connections are accepted; nil: they are
 	Metrics http.Handler
 
-	MaxBodyBytes int64 // of a published body; default 1 MiB
+	MaxBodyBytes int64          // of a published body; default 1 MiB
+	Bodies       *shares.Shares // bytes of bodies that are coming, beside the first 64 KiB of each; nil: no limit
 }
 
 // API is an http.Handler.

@@ -7,7 +7,7 @@
 //	/quotes  /assets/…        pages
 //	/session                  sign-in
 //	/tickets                  single-use tickets in place of a token
-//	/admin/disconnect  /admin/revoke   for back ends: close a person's connections, or revoke their access
+//	/admin/…                  for back ends: disconnect, unsubscribe, revoke
 //	/healthz  /readyz  /metrics        health checks and metrics
 //
 // It stands behind auth.RequestFilter.Handler. Paths are matched as the client escaped them,

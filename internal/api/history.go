@@ -2,12 +2,12 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/pieces"
 	"maru.example/maru/internal/request"
 )
 
@@ -26,8 +26,8 @@ type ask struct {
 //	limit=N          how many at most, 1 to 1,000; default 100
 //	wait=30s         up to 60 s, a Go duration or whole seconds
 //
-// Errors: 400 bad_request, bad_position; 403 not_allowed; 503 too_many_connections for a poll,
-// shutting_down.
+// Errors: 400 bad_request, bad_position; 403 not_allowed; 503 overloaded, too_many_connections for
+// a poll, shutting_down.
 func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel string) {
 	asked, err := parseAsk(r)
 	if err != nil {
@@ -38,7 +38,11 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 		a.servePoll(w, r, channel, asked)
 		return
 	}
-	if _, err := a.admission.Allow(r, channel, auth.History); err != nil {
+	_, err = a.admission.Allow(r, channel, auth.History)
+	if err == nil && a.admission.Registry.Overloaded() {
+		err = auth.ErrOverloaded
+	}
+	if err != nil {
 		a.admission.Refuse(w, r, err)
 		return
 	}
@@ -47,7 +51,7 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 		a.fail(w, r, err)
 		return
 	}
-	writeHistory(w, channel, h)
+	writePieces(w, pieces.History(channel, h))
 }
 
 func parseAsk(r *http.Request) (ask, error) {
@@ -81,32 +85,16 @@ func parseWait(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// historyBytes is about the size of one write of an answer.
-const historyBytes = 64 << 10
-
-// writeHistory answers 200 with the history of docs/contract.md §3. It is put together by hand,
-// since a publication already knows its own JSON, and in pieces: all of it may be
-// large, and many may ask for it and not read.
-func writeHistory(w http.ResponseWriter, channel string, h maru.History) {
+// writePieces answers 200 with JSON, in pieces: all of it may be large, and many may ask for it and
+// not read.
+func writePieces(w http.ResponseWriter, answer *pieces.JSON) {
 	headerJSON(w)
-	b := append(append([]byte(`{"channel":`), marshal(channel)...), `,"epoch":`...)
-	b = append(append(b, marshal(h.Epoch)...), `,"offset":`...)
-	b = append(strconv.AppendUint(b, h.Head, 10), `,"publications":[`...)
-	for i, p := range h.Publications {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b = p.AppendJSON(b); len(b) < historyBytes {
-			continue
-		}
+	answer.Within("", "\n")
+	var b []byte
+	for more := true; more; {
+		b, more = answer.Next(b[:0])
 		if _, err := w.Write(b); err != nil {
 			return // the client has disconnected, or does not read
 		}
-		b = b[:0]
 	}
-	b = append(b, ']')
-	if h.Gap != nil {
-		b = append(append(b, `,"gap":`...), marshal(h.Gap)...)
-	}
-	w.Write(append(b, "}\n"...))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/hub"
 )
 
@@ -148,7 +149,6 @@ func TestPoll(t *testing.T) {
 		"the longest":           {"?wait=60", 60 * time.Second, func(t *testing.T, w *world) {}, []string{}},
 		"shutdown":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.hub.Close() }, []string{}},
 		"its turn":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.admission.Registry.Leave(t.Context(), time.Minute) }, []string{}},
-		"signed out":            {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.request("DELETE", "/session", "", w.cookie) }, []string{}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -236,5 +236,40 @@ func TestPresence(t *testing.T) {
 	want := `{"channel":"a","version":3,"count":2,"users":[{"user":"<kim>","connections":2}],"anonymous":1}` + "\n"
 	if got := w.request("GET", "/channels/a/presence", "").Body.String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A poll whose right to wait is withdrawn is answered with the reason, at once.
+func TestPollIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		event func(w *world)
+		want  maru.Code
+	}{
+		"signed out": {func(w *world) { w.request("DELETE", "/session", "", w.cookie) }, maru.CodeRevoked},
+		"unsubscribed": {func(w *world) {
+			w.admission.Authenticator.Unsubscribe(context.Background(), auth.Target{User: "kim", Channel: "a"})
+		}, maru.CodeRevoked},
+		"asked to come back": {func(w *world) {
+			w.admission.Authenticator.Disconnect(context.Background(), auth.Target{Channel: "a"}, true)
+		}, maru.CodeReconnect},
+		"other rules": {func(w *world) {
+			w.admission.Rules.Set(map[string]auth.Allowed{})
+			w.admission.Review()
+		}, maru.CodeNotAllowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				w.signIn("kim")
+				start := time.Now()
+				time.AfterFunc(7*time.Second, func() { tt.event(w) })
+				answer := w.request("GET", "/channels/a?wait=1m", "", w.cookie)
+				if code(answer) != tt.want || answer.Code != tt.want.Status() || time.Since(start) != 7*time.Second {
+					t.Errorf("%d %s after %v, want %s", answer.Code, answer.Body, time.Since(start), tt.want)
+				}
+			})
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/pieces"
 )
 
 // answerTimeout is the time for writing the answer of a poll.
@@ -17,12 +19,12 @@ const answerTimeout = 60 * time.Second
 
 // servePoll is history that waits. If there is a publication after since, or a gap, it answers
 // at once; otherwise with the next publication. It answers with an empty list when the wait is
-// over, at its turn in a drain, or when the session or the token ends. A poll counts as a
-// connection, and not in presence.
+// over or at its turn in a drain, and with an error when the right to wait is withdrawn. A poll
+// counts as a connection, and not in presence.
 func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, asked ask) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	h, err := a.polls.Hold(r, channel, func(error) { cancel() }, auth.History)
+	ctx, end := context.WithCancelCause(r.Context())
+	defer end(nil)
+	h, err := a.polls.Hold(r, channel, end, auth.History)
 	if err != nil {
 		a.polls.Refuse(w, r, err)
 		return
@@ -39,7 +41,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 		a.fail(w, r, err)
 		return
 	}
-	writeHistory(w, channel, history)
+	writePieces(w, pieces.History(channel, history))
 }
 
 // poll waits from when it has read the history, since the client may have to wait for that and
@@ -51,7 +53,7 @@ func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History
 	}
 	queue, h, err := a.hub.Subscribe(ctx, channel, hub.Reader{Absent: true}, q)
 	if err != nil {
-		return h, err
+		return h, cmp.Or(context.Cause(ctx), err)
 	}
 	defer queue.Close()
 	if h.Gap != nil || len(h.Publications) > 0 {
@@ -62,8 +64,8 @@ func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History
 	for len(h.Publications) == 0 {
 		batch, err := queue.Next(ctx)
 		switch {
-		case ctx.Err() != nil, errors.Is(err, &maru.Error{Code: maru.CodeShuttingDown}):
-			return h, nil
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, &maru.Error{Code: maru.CodeShuttingDown}):
+			return h, nil // the wait is over, or the client has disconnected, or the server drains
 		case err != nil:
 			return h, err
 		}

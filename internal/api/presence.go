@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/pieces"
 )
 
 // servePresence answers the presence of a channel, as JSON. Errors: 403 not_allowed.
@@ -22,5 +23,5 @@ func (a *API) servePresence(w http.ResponseWriter, r *http.Request, channel stri
 		a.admission.Refuse(w, r, err)
 		return
 	}
-	writeJSON(w, marshal(a.hub.Presence(channel)))
+	writePieces(w, pieces.Presence(a.hub.Presence(channel)))
 }

@@ -34,6 +34,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.admission.Authenticator.ServeTickets(w, r)
 	case path == "/admin/disconnect":
 		auth.NewAdminAPI(a.admission.Authenticator).ServeDisconnect(w, r)
+	case path == "/admin/unsubscribe":
+		auth.NewAdminAPI(a.admission.Authenticator).ServeUnsubscribe(w, r)
 	case path == "/admin/revoke":
 		auth.NewAdminAPI(a.admission.Authenticator).ServeRevoke(w, r)
 	case strings.HasPrefix(path, "/assets/"):

@@ -50,9 +50,13 @@ func newWorld(t *testing.T, connections int) *world {
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
+	w.admission.Authenticator.Connections = w.admission.Registry
 	w.api = api.New(api.Options{
 		Env: &gateway.Env{Hub: w.hub, Admission: w.admission}, History: w.broker.History,
-		Publish: func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+		Publish: func(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
+			if err := may(); err != nil {
+				return maru.Published{}, err
+			}
 			return maru.Publish(ctx, w.broker, channel, p, o)
 		},
 		Routes: []gateway.Route{

@@ -61,3 +61,16 @@ func (k APIKeys) find(key string) (id string) {
 	}
 	return id
 }
+
+// has reports whether the key with that id is still one of the keys. It is asked for each
+// publication, and makes no copies.
+func (k APIKeys) has(id string) bool {
+	var digits [8]byte
+	for i := range k.sums {
+		hex.Encode(digits[:], k.sums[i][:4])
+		if string(digits[:]) == id {
+			return true
+		}
+	}
+	return false
+}

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"time"
-
-	"maru.example/maru"
 )
 
 // An attachment is one live connection of a session.
@@ -26,7 +24,7 @@ func (s *Sessions) Attach(session string, end func()) (detach func(), err error)
 	defer s.mu.Unlock()
 	x := s.byID[session]
 	if x == nil || s.expired(x) {
-		return nil, maru.NewError(maru.CodeRevoked, "the session has ended")
+		return nil, errSessionEnded
 	}
 	if len(x.live) == 0 {
 		x.live = make(map[*attachment]struct{}, 1)
@@ -50,6 +48,6 @@ func (s *Sessions) detach(x *session, a *attachment) {
 	case time.Now().Before(x.deadline):
 		s.touch(x)
 	default:
-		s.end(x)
+		s.later(s.end(x))
 	}
 }

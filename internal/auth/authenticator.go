@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/request"
@@ -16,16 +15,17 @@ import (
 // identity does. Make it with NewAuthenticator.
 type Authenticator struct {
 	Sessions *Sessions
-	// Connections are what Disconnect and Revoke end. nil: there are none.
+	// Connections are what Disconnect, Unsubscribe and Revoke end. nil: there are none.
 	Connections Connections
 	// Overloaded reports that memory is short: sign-ins and requests for tickets then get
 	// CodeOverloaded. nil: never.
 	Overloaded func() bool
 
-	log         *slog.Logger
-	proofs      atomic.Pointer[Proofs]
-	tickets     tickets
-	revocations revocations
+	log      *slog.Logger
+	proofs   atomic.Pointer[Proofs]
+	tickets  tickets
+	expiries expiries
+	revoked  revoked
 }
 
 // Proofs are the ways in which people and back ends prove their identity, beside the
@@ -49,7 +49,8 @@ func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
 	return p
 }
 
-// Set replaces the proofs, for all requests to come. Who is connected stays.
+// Set replaces the proofs, for all requests to come. What live connections rest on is asked
+// again by Connections.Review, which the caller calls afterwards.
 func (p *Authenticator) Set(proofs Proofs) { p.proofs.Store(&proofs) }
 
 const (
@@ -69,7 +70,7 @@ func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, err
 	if err != nil || who == (Identity{}) {
 		return Identity{}, err
 	}
-	if err := p.revocations.checkNow(who); err != nil {
+	if err := p.Check(who); err != nil {
 		return Identity{}, err
 	}
 	return who, nil
@@ -146,7 +147,7 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 func (p *Authenticator) Verify(ctx context.Context, token string) (Identity, error) {
 	who, err := p.verify(ctx, token)
 	if err == nil {
-		err = p.revocations.checkNow(who)
+		err = p.Check(who)
 	}
 	if err != nil {
 		return Identity{}, err
@@ -168,19 +169,22 @@ func (p *Authenticator) verify(ctx context.Context, token string) (Identity, err
 	return proofs.Tokens.Verify(ctx, token)
 }
 
-// Attach ends a live connection when the identity at its other end is over, which is
-// not changed from then on: live is closed once, from any goroutine, maybe before Attach has
-// returned, with the error that it is closed for: CodeTokenExpired, CodeRevoked. Close should not
-// block. The errors of Attach have the same codes, if it is over already. A connection that ends by
-// Disconnect and Revoke only has no Revocation, nil: those ask the registry, so that it must
-// have been added there with this identity before Attach is called.
+// Attach closes a live connection when the grant of the identity at its other end expires, or
+// its session ends. who is not changed from then on. live is closed once, from any goroutine,
+// maybe before Attach has returned, with CodeTokenExpired or CodeRevoked. Close should not
+// block. The errors are those of Check. An identity that cannot end by itself has no
+// Revocation, nil: everything else that can be withdrawn is asked again by Connections.Review,
+// so the connection must be listed there with this identity before Attach is called.
 func (p *Authenticator) Attach(who *Identity, live Live) (*Revocation, error) {
-	if who.Session == "" && who.expires().IsZero() {
-		return nil, p.revocations.checkNow(*who)
+	if err := p.Check(*who); err != nil {
+		return nil, err
 	}
-	t, err := p.revocations.watch(who, false, live)
-	if err != nil || who.Session == "" {
-		return t, err
+	if who.Session == "" && who.expires().IsZero() {
+		return nil, nil
+	}
+	t := p.expiries.watch(who, live)
+	if who.Session == "" {
+		return t, nil
 	}
 	detach, err := p.Sessions.Attach(who.Session, func() { t.fire(errRevoked) })
 	if err != nil {
@@ -197,44 +201,6 @@ func (p *Authenticator) Attach(who *Identity, live Live) (*Revocation, error) {
 		detach()
 	}
 	return t, nil
-}
-
-// Watch is Attach for a part of a connection, which lives by a token of its own:
-// Disconnect ends it too, and does not count it.
-func (p *Authenticator) Watch(who *Identity, live Live) (*Revocation, error) {
-	if who.User == "" && (who.Grant == nil || who.Server()) {
-		return nil, nil
-	}
-	return p.revocations.watch(who, true, live)
-}
-
-// Disconnect ends the live connections of the target, with CodeRevoked, and says how
-// many. They may come back.
-func (p *Authenticator) Disconnect(x Target) int {
-	n := 0
-	if p.Connections != nil {
-		n = p.Connections.Close(x.Is, errRevoked)
-	}
-	p.revocations.endParts(x)
-	return n
-}
-
-// Revoke ends the target's connections and sessions, and refuses the person or the
-// token until then; a time that has passed takes that back. Who signs in anew under a
-// revoked name is refused too. The error's code is CodeUnavailable, when too many are
-// remembered; then nothing has happened.
-func (p *Authenticator) Revoke(x Target, until time.Time) (int, error) {
-	if x.Session == "" {
-		if err := p.revocations.remember(x, until); err != nil {
-			return 0, err
-		}
-		if !time.Now().Before(until) {
-			return 0, nil
-		}
-	}
-	n := p.Disconnect(x)
-	call(p.Sessions.endOf(x))
-	return n, nil
 }
 
 // ServeSession is Sessions.ServeHTTP, except that GET accepts every proof of identity, and

@@ -23,24 +23,28 @@ type fixture struct {
 	t      *testing.T
 	apiKey string
 	cookie string
+	proofs auth.Proofs
 
 	mu   sync.Mutex // timers end connections, several at once
 	live map[*live]auth.Identity
 }
 
 // Close is the registry's Close.
-func (x *fixture) Close(match func(auth.Identity) bool, err error) (n int) {
+func (x *fixture) Close(target auth.Target, err error) (n int) {
 	x.mu.Lock()
 	all := maps.Clone(x.live)
 	x.mu.Unlock()
 	for l, who := range all {
-		if match(who) {
+		if target.Is(who) {
 			l.Close(err)
 			n++
 		}
 	}
 	return n
 }
+
+// Unsubscribe is the registry's: a connection here is one subscription.
+func (x *fixture) Unsubscribe(target auth.Target, err error) int { return x.Close(target, err) }
 
 func newFixture(t *testing.T) *fixture {
 	x := &fixture{t: t, Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), discard), live: make(map[*live]auth.Identity)}
@@ -52,7 +56,8 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	x.apiKey = key
-	x.Set(auth.Proofs{Tokens: newTokens(t, auth.TokenOptions{}, secretFile), APIKeys: keys})
+	x.proofs = auth.Proofs{Tokens: newTokens(t, auth.TokenOptions{}, secretFile), APIKeys: keys}
+	x.Set(x.proofs)
 	w := httptest.NewRecorder()
 	x.ServeSession(w, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
 	x.cookie = w.Result().Cookies()[0].Value
@@ -312,9 +317,7 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 		if short.ended() != "" {
 			t.Error("ended early")
 		}
-		if err := renewed.revocation.Renew(x.verify(x.token("lee", "4", time.Minute))); err != nil {
-			t.Error(err)
-		}
+		renewed.revocation.Renew(x.verify(x.token("lee", "4", time.Minute)))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := short.ended(); got != maru.CodeTokenExpired {
@@ -331,7 +334,7 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 		if _, err := x.Attach(&auth.Identity{Grant: &auth.Grant{Expires: time.Now()}}, nil); code(err) != maru.CodeTokenExpired {
 			t.Errorf("attached with an expired token: %v", err)
 		}
-		if revocation, err := x.Attach(&auth.Identity{}, nil); revocation != nil || err != nil || revocation.Renew(auth.Identity{}) != nil {
+		if revocation, err := x.Attach(&auth.Identity{}, nil); revocation != nil || err != nil {
 			t.Error("an anonymous connection has a revocation")
 		}
 	})
@@ -372,7 +375,7 @@ func TestRevoke(t *testing.T) {
 		if who, err := x.Identify(cookie, ""); err != nil || who.User != "" {
 			t.Errorf("the session is still there: %+v %v", who, err)
 		}
-		if err := other.revocation.Renew(auth.Identity{User: "kim"}); code(err) != maru.CodeRevoked {
+		if err := x.Check(auth.Identity{User: "kim"}); code(err) != maru.CodeRevoked {
 			t.Errorf("renewed: %v", err)
 		}
 		time.Sleep(time.Hour)

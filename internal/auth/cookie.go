@@ -23,10 +23,10 @@ func hasSessionCookie(r *http.Request) bool {
 
 // setCookie gives the browser the session's token until its lifetime ends. The server alone
 // checks the idle time-out, so that the cookie need not be sent again with each answer.
-func (s *Sessions) setCookie(w http.ResponseWriter, r *http.Request, x *session) {
+func (s *Sessions) setCookie(w http.ResponseWriter, r *http.Request, x *session, token string) {
 	// At least a second: after the deadline a live session can still sign in anew.
 	seconds := max(1, int(time.Until(x.deadline)/time.Second))
-	s.writeCookie(w, r, x.token, seconds)
+	s.writeCookie(w, r, token, seconds)
 }
 
 func (s *Sessions) clearCookie(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,10 @@
 //	        Sessions.Identify(cookie) ─→ Rules.Allow(ctx, identity, action, channel) ─→ Limiter.Enter(address)
 //	        ─→ Sessions.Attach(session, end)
 //
+// An identity stands as long as what it rests on: Authenticator.Check asks whether it still
+// does. Its users ask again after a change (see package admission), so that what is withdrawn
+// ends what lived by it.
+//
 // One function, RequestFilter.Check, decides for WebSocket, POST, server-sent events, polls
 // and pages. Code that answers a request without RequestFilter.Handler must call it.
 //
@@ -23,13 +27,14 @@
 //
 // # Concurrency
 //
-// Everything may be called from any goroutine, and the package starts none. A
-// RequestFilter is immutable. Sessions and Limiter have one mutex each, never held
-// together and never while a function of the caller runs.
+// Everything may be called from any goroutine. A RequestFilter and Tokens are immutable. No
+// mutex is held while a function of the caller runs, or while a maru.Keeper works, except
+// the one that puts revocations in order. KeySet has a goroutine until its Close, and Sessions
+// has some that remove ended sessions from disk; Close waits for them.
 //
 // # What it does not do
 //
 // It has no WebSockets and no channels: a channel is a name that rules are looked up
-// for, and the end of a session only calls back. Sessions are in memory, so a restart
-// signs everybody out.
+// for, and the end of a session only calls back. Revocations, sessions and tickets are in
+// memory; with Authenticator.Keep they are also on disk.
 package auth

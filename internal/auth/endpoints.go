@@ -68,13 +68,14 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, err)
 		return
 	}
-	x, ends, err := s.signIn(CallerFrom(r.Context()).Holder(Identity{}), sessionToken(r), nickname)
+	x, token, ends, err := s.signIn(CallerFrom(r.Context()), sessionToken(r), nickname)
 	call(ends)
 	if err != nil {
 		WriteError(w, r, err)
 		return
 	}
-	s.setCookie(w, r, x)
+	s.save(r.Context(), x)
+	s.setCookie(w, r, x, token)
 	writeJSON(w, http.StatusCreated, person{x.user})
 }
 

@@ -32,7 +32,7 @@ var ReadWebhook = readWebhook
 func KeptTickets(p *Authenticator) int {
 	p.tickets.mu.Lock()
 	defer p.tickets.mu.Unlock()
-	return max(len(p.tickets.byID), len(p.tickets.issued), len(p.tickets.of))
+	return max(len(p.tickets.byKey), len(p.tickets.issued), len(p.tickets.of))
 }
 
 // LimitTickets changes the most tickets at once.

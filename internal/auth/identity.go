@@ -21,6 +21,8 @@ type Grant struct {
 	ID       string    // name of the token, for revoking it: its jti, or a fingerprint
 	Channels []string  // channels that the token names, for maru.ByToken: NAME, or PREFIX:* for all that begin so
 	Expires  time.Time // when it ends, with all connections that depend on it; zero: never
+
+	proof proof // what it rests on
 }
 
 // Server reports whether it is a back end with an API key, which may do everything that

@@ -7,7 +7,9 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 
@@ -28,6 +30,26 @@ type Key struct {
 	method jwt.SigningMethod
 	verify jwt.VerificationKey
 	sign   crypto.PrivateKey // nil of a public key
+	id     signer
+}
+
+// signer identifies a key that verifies tokens: a hash of it, the same wherever the key comes
+// from.
+type signer [16]byte
+
+func idOf(kind string, key []byte) signer {
+	sum := sha256.Sum256(append([]byte(kind+":"), key...))
+	return signer(sum[:16])
+}
+
+// MarshalText and UnmarshalText are for what is kept on disk.
+func (s signer) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+
+func (s *signer) UnmarshalText(text []byte) error {
+	if n, err := hex.Decode(s[:], text[:min(len(text), 2*len(s))]); err != nil || n != len(s) || len(text) != 2*len(s) {
+		return errors.New("auth: the id of a key is not 32 hexadecimal digits")
+	}
+	return nil
 }
 
 // ParseKey reads the content of a key file: a public or private key in PEM (RSA of
@@ -68,7 +90,7 @@ func secretKey(secret []byte) (Key, error) {
 	case len(secret) < minSecretBytes:
 		return Key{}, errors.New("auth: the secret has fewer than 32 bytes: openssl rand -base64 32 makes one")
 	}
-	return Key{jwt.SigningMethodHS256, secret, secret}, nil
+	return Key{jwt.SigningMethodHS256, secret, secret, idOf("secret", secret)}, nil
 }
 
 func privateKey(private any, err error) (Key, error) {
@@ -82,19 +104,32 @@ func privateKey(private any, err error) (Key, error) {
 }
 
 func publicKey(public any) (Key, error) {
+	method, err := methodOf(public)
+	if err != nil {
+		return Key{}, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return Key{}, errors.New("auth: the public key is malformed")
+	}
+	return Key{method, public, nil, idOf("public", der)}, nil
+}
+
+// methodOf is the algorithm of a public key.
+func methodOf(public any) (jwt.SigningMethod, error) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
 		if public.N.BitLen() < minRSABits {
-			return Key{}, errors.New("auth: the RSA key has fewer than 2,048 bits")
+			return nil, errors.New("auth: the RSA key has fewer than 2,048 bits")
 		}
-		return Key{jwt.SigningMethodRS256, public, nil}, nil
+		return jwt.SigningMethodRS256, nil
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
-			return Key{}, errors.New("auth: the EC key is not on the curve P-256")
+			return nil, errors.New("auth: the EC key is not on the curve P-256")
 		}
-		return Key{jwt.SigningMethodES256, public, nil}, nil
+		return jwt.SigningMethodES256, nil
 	case ed25519.PublicKey:
-		return Key{jwt.SigningMethodEdDSA, public, nil}, nil
+		return jwt.SigningMethodEdDSA, nil
 	}
-	return Key{}, errors.New("auth: the key is not RSA, EC or Ed25519")
+	return nil, errors.New("auth: the key is not RSA, EC or Ed25519")
 }

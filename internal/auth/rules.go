@@ -60,12 +60,20 @@ func (r *Rules) Open() bool { return r.table.Load() == nil }
 // channel. The error's code is CodeNotAllowed, and its message says what the rule requires; or it
 // is an error of Program.
 func (r *Rules) Allow(ctx context.Context, who Identity, do Action, channel string) error {
+	if err := r.Permit(who, do, channel); err != nil || r.Program == nil {
+		return err
+	}
+	return r.Program(ctx, who, do, channel)
+}
+
+// Permit is Allow without Program: it never waits.
+func (r *Rules) Permit(who Identity, do Action, channel string) error {
 	if do != Call && maru.Reserved(channel) {
 		return errReserved
 	}
 	table := r.table.Load()
 	if table == nil {
-		return r.ask(ctx, who, do, channel)
+		return nil
 	}
 	allowed, listed := (*table)[maru.Namespace(channel)]
 	if !listed {
@@ -74,14 +82,7 @@ func (r *Rules) Allow(ctx context.Context, who Identity, do Action, channel stri
 	if rule := allowed[do]; !who.meets(rule, channel) {
 		return refusals[do][min(rule, maru.ServerOnly)]
 	}
-	return r.ask(ctx, who, do, channel)
-}
-
-func (r *Rules) ask(ctx context.Context, who Identity, do Action, channel string) error {
-	if r.Program == nil {
-		return nil
-	}
-	return r.Program(ctx, who, do, channel)
+	return nil
 }
 
 // meets reports whether the rule is met for that channel.

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -48,6 +49,9 @@ type Sessions struct {
 	shares     *shares.Shares
 	cookiePath string
 
+	keeper  records
+	forgets sync.WaitGroup // of expired sessions, in goroutines
+
 	mu     sync.Mutex
 	closed bool
 	swept  time.Time
@@ -59,11 +63,13 @@ type Sessions struct {
 // A session is immutable except for unused and live, which Sessions.mu guards. It is in both maps
 // of Sessions until it ends; an expired one may stay until a sweep finds it.
 type session struct {
-	id, user, token string
-	holder          shares.Holder
-	deadline        time.Time     // by lifetime
-	unused          *list.Element // its place in Sessions.unused; nil: it was used, or has ended
-	live            map[*attachment]struct{}
+	id, user string
+	key      string     // in the store: a hash of the cookie's token, which the server does not keep
+	addr     netip.Addr // of whoever signed in, if they are counted by it
+	holder   shares.Holder
+	deadline time.Time     // by lifetime
+	unused   *list.Element // its place in Sessions.unused; nil: it was used, or has ended
+	live     map[*attachment]struct{}
 }
 
 const (
@@ -82,6 +88,8 @@ func NewSessions(o SessionOptions) *Sessions {
 			Lifetime:    positive(o.Lifetime, 30*24*time.Hour),
 			Store:       memstore.NewWithCleanupInterval(0),
 			Codec:       codec{},
+
+			HashTokenInStore: true,
 		},
 		shares:     shares.New(int64(positive(o.Max, 100_000)), "sessions", o.Log),
 		cookiePath: cmp.Or(o.CookiePath, "/"),
@@ -103,8 +111,9 @@ func positive[T int | time.Duration](v, otherwise T) T {
 // stay: the code that shuts down closes those.
 func (s *Sessions) Close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
+	s.mu.Unlock()
+	s.forgets.Wait()
 }
 
 // Identify returns the identity of the request's cookie: anonymous if the cookie is missing,
@@ -114,45 +123,68 @@ func (s *Sessions) Identify(r *http.Request) Identity {
 	if token == "" {
 		return Identity{}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.find(token)
+	x, first := s.useOf(token)
 	if x == nil {
 		return Identity{}
 	}
-	s.touch(x)
+	if first {
+		s.save(r.Context(), x)
+	}
 	return Identity{User: x.user, Session: x.id}
 }
 
-// signIn gives the nickname to the session of token, or to a new one of the holder. A session
-// that already has it goes on; another is replaced, and its ends are to be
-// called. The token of a new session is always a new one, so that nobody can
+// useOf finds the session of a token and notes its use; first reports that it was unused.
+func (s *Sessions) useOf(token string) (x *session, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x = s.find(token); x != nil {
+		first = x.unused != nil
+		s.touch(x)
+	}
+	return x, first
+}
+
+// signIn gives the nickname to the session of token, or to a new one of the caller, and returns the
+// token of that session. A session that already has the nickname goes on; another is replaced, and
+// its ends are to be called. The token of a new session is always a new one, so that nobody can
 // make a victim sign in to a session that he knows (session fixation).
-func (s *Sessions) signIn(h shares.Holder, token, nickname string) (x *session, ends []func(), err error) {
+func (s *Sessions) signIn(c Caller, token, nickname string) (x *session, its string, ends []func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+		return nil, "", nil, maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
 	}
 	s.sweep()
 	old := s.find(token)
 	if old != nil && old.user == nickname {
 		s.touch(old)
-		return old, nil, nil
+		return old, token, nil, nil
 	}
 	if holder := s.byName[nickname]; holder != nil {
 		if !s.expired(holder) {
-			return nil, nil, maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
+			return nil, "", nil, maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
 		}
-		s.end(holder)
+		ends = s.end(holder)
+	}
+	x = &session{id: rand.Text(), user: nickname, holder: c.Holder(Identity{})}
+	if x.holder != 0 {
+		x.addr = c.Addr
 	}
 	if old != nil {
-		h, ends = old.holder, s.end(old) // which makes room
+		x.holder, x.addr = old.holder, old.addr
+		ends = append(ends, s.end(old)...) // which makes room
 	}
-	if err = s.room(h); err == nil {
-		x, err = s.begin(h, nickname)
+	if err = s.room(x.holder); err == nil {
+		its, err = s.begin(x)
 	}
-	return x, ends, err
+	return x, its, ends, err
+}
+
+// known reports whether the session with this id has not ended.
+func (s *Sessions) known(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byID[id] != nil
 }
 
 var (
@@ -215,7 +247,7 @@ func (s *Sessions) endUnused() bool {
 	if longest == nil {
 		return false
 	}
-	s.end(longest.Value.(*session)) // it has no live connections
+	s.later(s.end(longest.Value.(*session))) // it has no live connections
 	return true
 }
 
@@ -227,45 +259,48 @@ func (s *Sessions) use(x *session) {
 	}
 }
 
-// begin begins a session that is counted.
-func (s *Sessions) begin(h shares.Holder, nickname string) (x *session, err error) {
+// begin begins a session that is counted, and returns its token.
+func (s *Sessions) begin(x *session) (token string, err error) {
 	defer func() {
 		if err != nil {
-			s.shares.Give(h, 1)
+			s.shares.Give(x.holder, 1)
 		}
 	}()
-	x = &session{id: rand.Text(), user: nickname, holder: h}
 	ctx, err := s.scs.Load(context.Background(), "")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	s.scs.Put(ctx, idKey, x.id)
-	if x.token, _, err = s.scs.Commit(ctx); err != nil {
-		return nil, err
+	if token, _, err = s.scs.Commit(ctx); err != nil {
+		return "", err
 	}
-	x.deadline = s.scs.Deadline(ctx)
+	x.key, x.deadline = storeKey(token), s.scs.Deadline(ctx)
 	s.keep(x, time.Now().Add(s.unusedFor))
 	s.byID[x.id], s.byName[x.user] = x, x
 	x.unused = s.unused.PushBack(x)
-	return x, nil
+	return token, nil
 }
 
-// end forgets the session. The caller calls the functions that it returns, without the lock.
+// end forgets the session. The caller calls the functions that it returns, without the lock:
+// the last one forgets it on disk.
 func (s *Sessions) end(x *session) (ends []func()) {
 	delete(s.byID, x.id)
 	delete(s.byName, x.user)
-	s.scs.Store.Delete(x.token) // memory: cannot fail
+	s.scs.Store.Delete(x.key) // memory: cannot fail
 	s.shares.Give(x.holder, 1)
 	s.use(x)
 	for a := range x.live {
 		ends = append(ends, a.end)
 	}
 	x.live = nil
+	if s.keeper.Keeper != nil {
+		ends = append(ends, func() { s.forget(x) })
+	}
 	return ends
 }
 
 func (s *Sessions) expired(x *session) bool {
-	_, found, err := s.scs.Store.Find(x.token)
+	_, found, err := s.scs.Store.Find(x.key)
 	return err == nil && !found
 }
 
@@ -284,8 +319,8 @@ func (s *Sessions) touch(x *session) {
 
 // keep moves the session's expiry in the store.
 func (s *Sessions) keep(x *session, until time.Time) {
-	if data, found, _ := s.scs.Store.Find(x.token); found {
-		s.scs.Store.Commit(x.token, data, until)
+	if data, found, _ := s.scs.Store.Find(x.key); found {
+		s.scs.Store.Commit(x.key, data, until)
 	}
 }
 
@@ -297,9 +332,18 @@ func (s *Sessions) sweep() {
 		return
 	}
 	s.swept = now
+	var ends []func()
 	for _, x := range s.byID {
 		if s.expired(x) {
-			s.end(x) // which has no live connections, or it had not expired
+			ends = append(ends, s.end(x)...) // it has no live connections, or it had not expired
 		}
+	}
+	s.later(ends)
+}
+
+// later calls the ends of expired sessions, for which nobody waits.
+func (s *Sessions) later(ends []func()) {
+	if len(ends) > 0 {
+		s.forgets.Go(func() { call(ends) })
 	}
 }

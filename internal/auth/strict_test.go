@@ -80,13 +80,13 @@ func TestKeySetIsDecodedStrictly(t *testing.T) {
 		good + "{}":                                                       false,
 	} {
 		keys.body.Store(&text)
-		tokens := newTokens(t, auth.TokenOptions{KeySet: keys.URL})
+		tokens := newTokens(t, auth.TokenOptions{KeySet: openKeySet(t, keys.URL, nil)})
 		if _, err := tokens.Verify(t.Context(), token); (err == nil) != want {
 			t.Errorf("%.200q: %v", text, err)
 		}
 	}
 	keys.body.Store(&good)
-	tokens := newTokens(t, auth.TokenOptions{KeySet: keys.URL})
+	tokens := newTokens(t, auth.TokenOptions{KeySet: openKeySet(t, keys.URL, nil)})
 	bad := strings.Replace(good, `"keys"`, `"keys":[],"keys"`, 1)
 	keys.body.Store(&bad)
 	other := forge(map[string]any{"alg": "ES256", "kid": "2"}, map[string]any{"sub": "kim", "exp": future.Unix()}, es256(ecKey))

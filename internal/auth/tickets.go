@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -24,11 +25,12 @@ const (
 // newTickets.
 type tickets struct {
 	shares *shares.Shares
+	keeper records
 
 	mu     sync.Mutex
-	byID   map[string]ticket
-	issued []issued       // within ticketAge, oldest first, used ones too
-	of     map[string]int // how many of them are a person's
+	byKey  map[string]ticket // by storeKey of the ticket
+	issued []issued          // within ticketAge, oldest first, used ones too
+	of     map[string]int    // how many of them are a person's
 }
 
 type ticket struct {
@@ -37,15 +39,15 @@ type ticket struct {
 }
 
 type issued struct {
-	id, owner string
-	holder    shares.Holder
-	expires   time.Time
+	key, owner string
+	holder     shares.Holder
+	expires    time.Time
 }
 
 func newTickets(most int, log *slog.Logger) tickets {
 	return tickets{
 		shares: shares.New(int64(most), "tickets", log),
-		byID:   make(map[string]ticket),
+		byKey:  make(map[string]ticket),
 		of:     make(map[string]int),
 	}
 }
@@ -70,7 +72,7 @@ func (p *Authenticator) ServeTickets(w http.ResponseWriter, r *http.Request) {
 	var id string
 	var expires time.Time
 	if err == nil {
-		id, expires, err = p.tickets.issue(holder, who)
+		id, expires, err = p.tickets.issue(r.Context(), holder, who)
 	}
 	if err != nil {
 		WriteError(w, r, err)
@@ -102,31 +104,46 @@ func (p *Authenticator) ticketFor(w http.ResponseWriter, r *http.Request, who Id
 			return who, maru.NewError(maru.CodeBadChannel, fmt.Sprintf("channels has an invalid channel name, %s (docs/contract.md §1)", quote(name)))
 		}
 	}
-	who = Identity{User: about.User}
-	if len(about.Channels) > 0 || !about.Expires.IsZero() {
-		who.Grant = &Grant{Channels: about.Channels, Expires: about.Expires}
-	}
-	return who, p.revocations.checkNow(who)
+	key := who.Grant.Key
+	who = about.identity()
+	who.Grant.proof.APIKey = key
+	return who, p.Check(who)
 }
 
 // issue makes a ticket for who, which the holder has asked for.
-func (t *tickets) issue(h shares.Holder, who Identity) (id string, expires time.Time, err error) {
+func (t *tickets) issue(ctx context.Context, h shares.Holder, who Identity) (id string, expires time.Time, err error) {
+	id, expires = rand.Text(), time.Now().Add(ticketAge)
+	if err := t.begin(storeKey(id), h, who, expires); err != nil {
+		return "", time.Time{}, err
+	}
+	t.save(ctx, id, who, expires)
+	return id, expires, nil
+}
+
+func (t *tickets) begin(key string, h shares.Holder, who Identity, expires time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	t.sweep(now)
-	owner := "u" + who.User
+	t.sweep(time.Now())
+	if t.of[ownerOf(who)] >= maxOfAPerson || !t.room(h) {
+		return maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s, for one person (limit 100) or one caller (half of all); try again later")
+	}
+	t.add(key, h, who, expires)
+	return nil
+}
+
+// add adds a ticket that is counted. It needs tickets.mu.
+func (t *tickets) add(key string, h shares.Holder, who Identity, expires time.Time) {
+	t.byKey[key] = ticket{who, expires}
+	t.issued = append(t.issued, issued{key, ownerOf(who), h, expires})
+	t.of[ownerOf(who)]++
+}
+
+// ownerOf is whose bound a ticket counts for.
+func ownerOf(who Identity) string {
 	if who.User == "" && who.Grant != nil {
-		owner = "t" + who.Grant.ID
+		return "t" + who.Grant.ID
 	}
-	if t.of[owner] >= maxOfAPerson || !t.room(h) {
-		return "", time.Time{}, maru.NewError(maru.CodeRateLimited, "too many tickets in the last 30 s, for one person (limit 100) or one caller (half of all); try again later")
-	}
-	id, expires = rand.Text(), now.Add(ticketAge)
-	t.byID[id] = ticket{who, expires}
-	t.issued = append(t.issued, issued{id, owner, h, expires})
-	t.of[owner]++
-	return id, expires, nil
+	return "u" + who.User
 }
 
 // room counts one more ticket for the holder.
@@ -138,17 +155,22 @@ func (t *tickets) room(h shares.Holder) bool {
 		case shares.ErrShare:
 			return false
 		}
-		t.forget(1)
+		t.drop(1)
 	}
 }
 
 // redeem returns the identity of a ticket, once.
 func (t *tickets) redeem(id string) (Identity, error) {
+	key := storeKey(id)
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	x, found := t.byID[id]
-	delete(t.byID, id)
-	if !found || !time.Now().Before(x.expires) {
+	x, found := t.byKey[key]
+	delete(t.byKey, key)
+	t.mu.Unlock()
+	if !found {
+		return Identity{}, errBadTicket
+	}
+	t.forget(key)
+	if !time.Now().Before(x.expires) {
 		return Identity{}, errBadTicket
 	}
 	return x.who, nil
@@ -162,13 +184,13 @@ func (t *tickets) sweep(now time.Time) {
 	for n < len(t.issued) && !now.Before(t.issued[n].expires) {
 		n++
 	}
-	t.forget(n)
+	t.drop(n)
 }
 
-// forget forgets the n oldest tickets.
-func (t *tickets) forget(n int) {
+// drop forgets the n oldest tickets.
+func (t *tickets) drop(n int) {
 	for _, old := range t.issued[:n] {
-		delete(t.byID, old.id)
+		delete(t.byKey, old.key)
 		t.shares.Give(old.holder, 1)
 		if t.of[old.owner]--; t.of[old.owner] == 0 {
 			delete(t.of, old.owner)

@@ -5,52 +5,40 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"log/slog"
-	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/time/rate"
 
 	"maru.example/maru"
 )
 
 const (
-	maxTokenBytes   = 8 << 10
-	maxUserBytes    = 255
-	keySetTimeout   = 5 * time.Second // for an answer, and to look for a key
-	keySetEvery     = time.Hour       // between two readings of the key set
-	keySetUnknown   = 10 * time.Second
-	maxKeySetAnswer = 1 << 20
+	maxTokenBytes = 8 << 10
+	maxUserBytes  = 255
 )
 
 // TokenOptions decide which tokens are accepted.
 type TokenOptions struct {
-	Keys     []Key  // any of them
-	KeySet   string // URL of a JSON Web Key Set (RFC 7517); empty: none
-	Issuer   string // iss must be; empty: any
-	Audience string // aud must contain; empty: any
-	Log      *slog.Logger
+	Keys     []Key   // any of them
+	KeySet   *KeySet // or any of its keys; nil: none
+	Issuer   string  // iss must be; empty: any
+	Audience string  // aud must contain; empty: any
 }
 
 // Tokens verifies JSON Web Tokens (RFC 7519) signed with HS256, RS256, ES256 or
 // EdDSA. It uses the claims sub (the person), exp (required), channels (for
-// maru.ByToken), jti, iss, aud and nbf.
+// maru.ByToken), jti, iss, aud and nbf. Tokens is immutable.
 type Tokens struct {
 	options TokenOptions
 	parser  *jwt.Parser
-	keySet  keyfunc.Keyfunc // nil: none
-	close   context.CancelFunc
 }
 
-// NewTokens requests the key set and keeps it up to date: every hour, and when a token names
-// a key that is not in it, every 10 s at most. A failure is logged, and tokens that need
-// the set are refused until it can be read.
-func NewTokens(o TokenOptions) (*Tokens, error) {
+// NewTokens makes Tokens.
+func NewTokens(o TokenOptions) *Tokens {
 	parsing := []jwt.ParserOption{
 		jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(),
 	}
@@ -60,55 +48,7 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 	if o.Audience != "" {
 		parsing = append(parsing, jwt.WithAudience(o.Audience))
 	}
-	t := &Tokens{options: o, parser: jwt.NewParser(parsing...), close: func() {}}
-	if o.KeySet == "" {
-		return t, nil
-	}
-	var ctx context.Context
-	ctx, t.close = context.WithCancel(context.Background())
-	var err error
-	t.keySet, err = keyfunc.NewDefaultOverrideCtx(ctx, []string{o.KeySet}, keyfunc.Override{
-		Client:            &http.Client{Transport: short{}, Timeout: keySetTimeout, CheckRedirect: secureRedirect},
-		HTTPTimeout:       keySetTimeout,
-		RateLimitWaitMax:  keySetTimeout,
-		RefreshInterval:   keySetEvery,
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(keySetUnknown), 1),
-		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
-			return func(_ context.Context, err error) {
-				if ctx.Err() == nil {
-					o.Log.Error("cannot read token-key-set; tokens that need it are refused", slog.String("url", url), slog.Any("err", err))
-				}
-			}
-		},
-	})
-	if err != nil {
-		t.close()
-		return nil, err
-	}
-	return t, nil
-}
-
-// Close stops the updates of the key set.
-func (t *Tokens) Close() { t.close() }
-
-// secureRedirect follows no redirect to another scheme: over plain http anybody on the way
-// could change the answer.
-func secureRedirect(r *http.Request, via []*http.Request) error {
-	if len(via) >= 3 || via[0].URL.Scheme != r.URL.Scheme {
-		return errors.New("redirected more than three times, or to another scheme")
-	}
-	return nil
-}
-
-// short is the standard transport with a bound on the size of answers, which are key sets.
-type short struct{}
-
-func (short) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil {
-		err = strictKeySet(answer)
-	}
-	return answer, err
+	return &Tokens{options: o, parser: jwt.NewParser(parsing...)}
 }
 
 var (
@@ -123,7 +63,14 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
 		return Identity{}, errBadToken
 	}
 	var c claims
-	_, err := t.parser.ParseWithClaims(token, &c, func(parsed *jwt.Token) (any, error) { return t.keys(ctx, parsed) })
+	var keys []Key
+	parsed, err := t.parser.ParseWithClaims(token, &c, func(parsed *jwt.Token) (any, error) {
+		if err := checkJSON(parsed); err != nil {
+			return nil, err
+		}
+		keys = t.keys(ctx, parsed)
+		return verificationKeys(keys), nil
+	})
 	switch {
 	case err == nil:
 	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenSignatureInvalid):
@@ -137,38 +84,37 @@ func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
 	if c.ID == "" {
 		c.ID = fingerprint(token)
 	}
-	return Identity{User: c.Subject, Grant: &Grant{ID: c.ID, Channels: c.Channels, Expires: c.ExpiresAt.Time}}, nil
+	return Identity{User: c.Subject, Grant: &Grant{ID: c.ID, Channels: c.Channels, Expires: c.ExpiresAt.Time,
+		proof: proof{Signer: signerOf(parsed, keys), Issuer: c.Issuer, Audience: c.Audience}}}, nil
 }
 
 // keys are the keys that a token may be signed with. Their kind belongs to its algorithm, so
 // that a public key is never used as a secret (RFC 8725 §3.1). A key set has no secrets.
-func (t *Tokens) keys(ctx context.Context, token *jwt.Token) (any, error) {
-	var set jwt.VerificationKeySet
-	if err := checkJSON(token); err != nil {
-		return nil, err
+func (t *Tokens) keys(ctx context.Context, token *jwt.Token) (keys []Key) {
+	keys = slices.Clone(t.options.Keys)
+	if t.options.KeySet != nil && token.Method != jwt.SigningMethodHS256 {
+		keys = append(keys, t.options.KeySet.candidates(ctx, token)...)
 	}
-	for _, k := range t.options.Keys {
-		if k.method == token.Method {
-			set.Keys = append(set.Keys, k.verify)
+	return slices.DeleteFunc(keys, func(k Key) bool { return k.method != token.Method })
+}
+
+func verificationKeys(keys []Key) (set jwt.VerificationKeySet) {
+	for _, k := range keys {
+		set.Keys = append(set.Keys, k.verify)
+	}
+	return set
+}
+
+// signerOf finds the key that has signed a valid token. The parser does not tell which of
+// several it was.
+func signerOf(token *jwt.Token, keys []Key) signer {
+	text := token.Raw[:strings.LastIndexByte(token.Raw, '.')]
+	for _, k := range keys[1:] {
+		if k.method.Verify(text, token.Signature, k.verify) == nil {
+			return k.id
 		}
 	}
-	if t.keySet == nil || token.Method == jwt.SigningMethodHS256 {
-		return set, nil
-	}
-	found, err := t.keySet.KeyfuncCtx(ctx)(token)
-	if err != nil {
-		return set, nil // the other keys are tried
-	}
-	all, ok := found.(jwt.VerificationKeySet)
-	if !ok {
-		all.Keys = []jwt.VerificationKey{found}
-	}
-	for _, key := range all.Keys {
-		if k, err := publicKey(key); err == nil && k.method == token.Method {
-			set.Keys = append(set.Keys, key)
-		}
-	}
-	return set, nil
+	return keys[0].id
 }
 
 // fingerprint names a token without a jti, by its signed part. The signature is left out,

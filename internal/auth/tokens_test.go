@@ -59,16 +59,10 @@ func pemOf(private crypto.Signer) (secret, public []byte) {
 
 func newTokens(t testing.TB, o auth.TokenOptions, files ...[]byte) *auth.Tokens {
 	t.Helper()
-	o.Log = discard
 	for _, file := range files {
 		o.Keys = append(o.Keys, must(auth.ParseKey(file)))
 	}
-	tokens, err := auth.NewTokens(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(tokens.Close)
-	return tokens
+	return auth.NewTokens(o)
 }
 
 // forge puts a token together by hand; sign gets what is signed.
@@ -233,6 +227,16 @@ func (s *keySet) set(keys ...map[string]any) {
 	s.body.Store(&text)
 }
 
+func openKeySet(t *testing.T, url string, withdrawn func()) *auth.KeySet {
+	t.Helper()
+	set, err := auth.NewKeySet(url, discard, withdrawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(set.Close)
+	return set
+}
+
 func ecJWK(kid string, public *ecdsa.PublicKey) map[string]any {
 	b := must(public.Bytes())
 	return map[string]any{"kty": "EC", "crv": "P-256", "kid": kid, "use": "sig",
@@ -259,7 +263,7 @@ func TestKeySet(t *testing.T) {
 	second := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	oct := map[string]any{"kty": "oct", "kid": "oct", "k": base64.RawURLEncoding.EncodeToString(secretFile)}
 	keys := newKeySet(t, ecJWK("1", &ecKey.PublicKey), oct)
-	tokens := newTokens(t, auth.TokenOptions{KeySet: keys.URL}, edPublic)
+	tokens := newTokens(t, auth.TokenOptions{KeySet: openKeySet(t, keys.URL, nil)}, edPublic)
 	claims := map[string]any{"sub": "kim", "exp": future.Unix()}
 	signed := func(kid any, sign func(string) []byte) string {
 		header := map[string]any{"alg": "ES256"}
@@ -291,7 +295,7 @@ func TestKeySet(t *testing.T) {
 	accepts(false, "a key that is gone", signed(nil, es256(ecKey)))
 
 	keys.set()
-	nobody := newTokens(t, auth.TokenOptions{KeySet: "http://127.0.0.1:1/none"})
+	nobody := newTokens(t, auth.TokenOptions{KeySet: openKeySet(t, "http://127.0.0.1:1/none", nil)})
 	if _, err := nobody.Verify(t.Context(), signed("2", es256(second))); code(err) != maru.CodeBadToken {
 		t.Errorf("without a set: %v", err)
 	}

@@ -81,6 +81,14 @@ type webhookAnswer struct {
 	Expires  time.Time `json:"expires"`
 }
 
+// identity is the person of the answer. An answer about nobody is anonymous.
+func (said *webhookAnswer) identity() Identity {
+	if said.User == "" && len(said.Channels) == 0 && said.Expires.IsZero() {
+		return Identity{}
+	}
+	return Identity{User: said.User, Grant: &Grant{Channels: said.Channels, Expires: said.Expires}}
+}
+
 var (
 	errUnavailable = maru.NewError(maru.CodeUnavailable, "the connect webhook does not answer; try again")
 	errRefused     = maru.NewError(maru.CodeNotAllowed, "the connect webhook refused this client")
@@ -113,6 +121,9 @@ func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
 	if err != nil && err != error(errRefused) {
 		h.options.Log.Error("connect webhook failed", slog.Any("err", err))
 		err = errUnavailable
+	}
+	if who.Grant != nil {
+		who.Grant.proof.Webhook = h.options.URL
 	}
 	return who, err
 }
@@ -159,9 +170,5 @@ func readWebhook(body io.Reader) (Identity, error) {
 	if !validUser(said.User) {
 		return Identity{}, errors.New("the answer's user is not a valid name (UTF-8 of at most 255 bytes without control characters)")
 	}
-	who := Identity{User: said.User}
-	if len(said.Channels) > 0 || !said.Expires.IsZero() {
-		who.Grant = &Grant{Channels: said.Channels, Expires: said.Expires}
-	}
-	return who, nil
+	return said.identity(), nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 
 // handshakesPerCore is how many TLS handshakes compute at a time, for each core; one takes
 // about half a millisecond. Others wait, so that many new connections do not delay the
-// existing ones. A handshake that waits for its peer holds no place, so a slow peer blocks
-// no other.
+// existing ones. A handshake that waits for its peer, or for a callback of the configuration,
+// holds no place, so that it blocks no other.
 const handshakesPerCore = 4
 
 // ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and with
@@ -27,8 +28,9 @@ func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logg
 	w := newHandoff(newRetryListener(l, cannotAccept(log)), cancel)
 	s := &secured{
 		handoff: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
-		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)),
+		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)), log: log,
 	}
+	withTurns(s.config)
 	go s.accept()
 	return h.Serve(w)
 }
@@ -52,6 +54,7 @@ type secured struct {
 	timeout time.Duration   // 0: none
 	config  *tls.Config
 	places  chan struct{}
+	log     *slog.Logger
 }
 
 func (s *secured) accept() {
@@ -66,7 +69,8 @@ func (s *secured) accept() {
 }
 
 // shakeHands passes the connection on also if the handshake has failed: net/http
-// receives the same error then, and handles it.
+// receives the same error then, and handles it. A panic in a callback of the configuration
+// ends only its connection.
 func (s *secured) shakeHands(nc net.Conn) {
 	ctx := s.ctx
 	if s.timeout > 0 {
@@ -75,8 +79,15 @@ func (s *secured) shakeHands(nc net.Conn) {
 		defer cancel()
 	}
 	turn := &inTurn{Conn: nc, places: s.places}
+	defer func() {
+		if p := recover(); p != nil {
+			turn.over()
+			nc.Close()
+			s.log.Error("TLS handshake panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		}
+	}()
 	tc := tls.Server(loop.NewTLSTransport(turn), s.config)
-	err := tc.HandshakeContext(ctx)
+	err := tc.HandshakeContext(context.WithValue(ctx, turnKey{}, turn))
 	turn.over()
 	if err != nil && ctx.Err() != nil {
 		nc.Close() // the timeout, or the end of the server

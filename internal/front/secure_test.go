@@ -1,6 +1,7 @@
 package front_test
 
 import (
+	"crypto"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -124,15 +125,12 @@ func TestHandshakesAreBounded(t *testing.T) {
 	bound := int64(4 * runtime.GOMAXPROCS(0))
 	newcomers := 3 * bound
 	config := certified()
-	certificate := config.Certificates[0]
-	config.Certificates = nil
 	var computing atomic.Int64
 	goOn := make(chan struct{})
-	config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	config.Certificates[0].PrivateKey = slowSigner{config.Certificates[0].PrivateKey.(crypto.Signer), func() {
 		computing.Add(1)
 		<-goOn
-		return &certificate, nil
-	}
+	}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +170,17 @@ func TestHandshakesAreBounded(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// slowSigner is a key whose signatures take as long as compute does.
+type slowSigner struct {
+	crypto.Signer
+	compute func()
+}
+
+func (s slowSigner) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	s.compute()
+	return s.Signer.Sign(random, digest, o)
 }
 
 // firstWrite is a connection whose first write is the last that arrives.

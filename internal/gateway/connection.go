@@ -64,17 +64,17 @@ func (c *Connection) Identity() auth.Identity {
 }
 
 // begin begins the life of a connection that is admitted.
-func (c *Connection) begin(e *Endpoint, who auth.Identity, r admission.Reservation) {
+func (c *Connection) begin(e *Endpoint, in admission.Admitted) {
 	c.endpoint = e
-	c.entry.Open(r)
-	if who != (auth.Identity{}) {
-		c.more.Store(&more{who: who})
+	c.entry.Open(in.Reservation)
+	if in.Who != (auth.Identity{}) {
+		c.more.Store(&more{who: in.Who})
 	}
 }
 
 // enter finishes the opening of a connection: it is listed, attached to its identity,
-// subscribed, answered, and then read.
-func enter(ctx context.Context, m ProtocolConn, o *Opening) {
+// subscribed, answered, and then read. changes is that of its Admitted.
+func enter(ctx context.Context, m ProtocolConn, o *Opening, changes uint64) {
 	c := m.life()
 	c.endpoint.Admission.Registry.Add(m)
 	c.endpoint.Admission.Opened(c.endpoint.transport, m)
@@ -88,6 +88,7 @@ func enter(ctx context.Context, m ProtocolConn, o *Opening) {
 	if err != nil {
 		m.Close(err)
 	}
+	c.endpoint.Admission.Recheck(m, changes)
 	if c.entry.Enter(err == nil) {
 		release(m, err == nil)
 	}
@@ -95,8 +96,8 @@ func enter(ctx context.Context, m ProtocolConn, o *Opening) {
 	c.conn.Resume() // also to read the answer to a close
 }
 
-// attach sets the client's identity; the connection is closed when the identity ends. Errors:
-// CodeTokenExpired, CodeRevoked; then nothing has changed.
+// attach sets the client's identity; the connection is closed when the identity ends. The
+// errors are those of Authenticator.Check; then nothing has changed.
 func attach(m ProtocolConn, who auth.Identity) error {
 	c := m.life()
 	old := c.more.Load()
@@ -109,10 +110,10 @@ func attach(m ProtocolConn, who auth.Identity) error {
 	}
 	c.more.Store(next) // before the check: a concurrent revocation finds it in the registry
 	var err error
-	if next.revocation != nil {
-		err = next.revocation.Renew(who)
-	} else {
+	if next.revocation == nil {
 		err = c.watch(m, next)
+	} else if err = c.endpoint.Admission.Authenticator.Check(who); err == nil {
+		next.revocation.Renew(who)
 	}
 	if err != nil {
 		c.more.Store(old)
@@ -127,7 +128,7 @@ func (c *Connection) watch(m ProtocolConn, next *more) error {
 		return err
 	}
 	c.more.Store(&more{who: next.who, mode: next.mode, revocation: revocation})
-	if c.entry.Ended() { // it may have missed the revocation when it was released
+	if c.entry.Ended() { // it may have missed the Revocation when it was released
 		revocation.Release()
 	}
 	return nil
@@ -174,6 +175,9 @@ func (c *Connection) close(err error, slow int) {
 		c.endpoint.Admission.Log.Error("connection failed", slog.String("transport", c.endpoint.transport.Name()), slog.Any("err", err))
 	case maru.CodeSlow:
 		code = slow
+	}
+	if word := c.endpoint.LastWord; word != nil && e.Code != maru.CodeSlow {
+		c.conn.Send(word(e)) // if it is still open
 	}
 	c.conn.Close(code, string(e.Code))
 }

@@ -76,6 +76,10 @@ func Offers(subprotocol string) func(*http.Request) bool {
 type Endpoint struct {
 	*Env
 	transport *admission.Transport
+
+	// LastWord is the message before the server closes a connection with err, for a transport
+	// without close codes. It is set before the first request; nil: there is none.
+	LastWord func(err *maru.Error) *loop.Message
 }
 
 // Endpoint makes an endpoint; the name is that of its connections in logs, metrics and the
@@ -93,10 +97,13 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // waits for room in the loops before it publishes.
 func (e *Endpoint) mayPublish(ctx context.Context, who auth.Identity, addr netip.Addr, own *admission.Pace, channel string) error {
 	err := e.Admission.MayPublish(ctx, who, addr, own, channel)
-	if err == nil && e.Admission.Rules.Wait() {
-		err = e.Engine.Wait(context.WithoutCancel(ctx))
+	if err != nil || !e.Admission.Rules.Wait() {
+		return err
 	}
-	return err
+	if err := e.Engine.Wait(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	return e.Admission.Stands(auth.Decision{Who: who, Do: auth.Publish, Channel: channel}) // still, after the wait
 }
 
 // info describes a connection of the endpoint for the registry.
@@ -107,7 +114,8 @@ func (e *Endpoint) info(entry *admission.Entry, who auth.Identity, channels []st
 	}
 }
 
-// ReplayActions returns the actions of a subscription that begins with q.
+// ReplayActions returns the actions of a subscription that begins with q, first the one by which
+// it lives.
 func ReplayActions(q maru.HistoryQuery) []auth.Action {
 	if q.Since == nil && q.Limit == 0 {
 		return subscribeActions[:1]

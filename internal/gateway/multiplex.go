@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
@@ -22,6 +23,10 @@ type Codec struct {
 	Decode func(text bool, message []byte) (session.Command, error)
 	// EncodeReply encodes the answer to the command with that ref; nil: none is sent.
 	EncodeReply func(ref uint64, r session.Reply) []byte
+	// EncodePieces encodes a reply that may be long. It returns a function that appends the
+	// next piece, and reports whether there are more; nil: EncodeReply encodes this reply. A
+	// nil EncodePieces: it encodes all of them.
+	EncodePieces func(ref uint64, r session.Reply) func(dst []byte) (piece []byte, more bool)
 	// EncodePush encodes a message that the server sends without a command; nil: none is sent.
 	EncodePush func(p session.Push) []byte
 }
@@ -101,6 +106,9 @@ func (m *multiplex) Message(op frame.Opcode, data []byte) {
 	m.session.Do(c)
 }
 
+// Gone ends the session early: its replies cannot arrive any more.
+func (m *multiplex) Gone() { m.session.Closed() }
+
 // Closed handles the end of the connection.
 func (m *multiplex) Closed(code int, reason string, err error) {
 	if reason == "" && err != nil {
@@ -134,6 +142,19 @@ func (m *multiplex) message(b []byte) *loop.Message {
 	return loop.NewMessage(m.protocol.op, b)
 }
 
+// Review asks about the connection and about each of its subscriptions.
+func (m *multiplex) Review(ask func(auth.Decision) error) int {
+	who := m.Identity()
+	if err := ask(auth.Decision{Who: who}); err != nil {
+		m.Close(err)
+		return 1
+	}
+	return m.session.Review(who, ask)
+}
+
+// Recheck implements session.Connection.
+func (m *multiplex) Recheck(changes uint64) { m.endpoint.Admission.Recheck(m, changes) }
+
 // Info describes the connection for the registry.
 func (m *multiplex) Info() admission.Info { return m.info(m.session.Channels()...) }
 
@@ -141,24 +162,59 @@ func (m *multiplex) Info() admission.Info { return m.info(m.session.Channels()..
 // even what they missed because they were slow.
 func (m *multiplex) Close(err error) { m.close(err, maru.CloseSlow) }
 
-// Reply sends a reply.
+// Reply sends a reply. A long one is encoded as the client takes it.
 func (m *multiplex) Reply(ref uint64, r session.Reply) {
-	m.send(m.protocol.codec.EncodeReply(ref, r))
+	p := m.protocol
+	if encode := p.codec.EncodePieces; encode != nil {
+		if next := encode(ref, r); next != nil {
+			m.sendPieces(next)
+			return
+		}
+	}
+	m.send(p.codec.EncodeReply(ref, r))
 }
 
 // Push sends a push.
 func (m *multiplex) Push(p session.Push) { m.send(m.protocol.codec.EncodePush(p)) }
 
 func (m *multiplex) send(b []byte) {
-	if b == nil {
+	if b != nil {
+		m.posted(m.conn.Send(loop.NewMessage(m.protocol.op, b)))
+	}
+}
+
+// sendPieces sends a message in pieces. The first is encoded here: usually it is all.
+func (m *multiplex) sendPieces(next func([]byte) ([]byte, bool)) {
+	if !m.conn.Open() {
 		return
 	}
-	if err := m.conn.Send(loop.NewMessage(m.protocol.op, b)); errors.Is(err, loop.ErrFull) {
+	first, more := next(nil)
+	if !more {
+		m.send(first)
+		return
+	}
+	m.posted(m.conn.SendPieces(&loop.Pieces{Op: m.protocol.op, First: first, Next: next}))
+}
+
+// posted closes a connection for which too much waits.
+func (m *multiplex) posted(err error) {
+	if errors.Is(err, loop.ErrFull) {
 		m.Close(errSlow)
 	}
 }
 
+// Drain waits until the client has taken what was sent before. A connection that does not read
+// is closed as slow, which ends the wait.
+func (m *multiplex) Drain(ctx context.Context) {
+	if m.conn.Buffered() > 0 {
+		m.conn.Drain(ctx)
+	}
+}
+
 var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: too many replies wait for it")
+
+// ID identifies the connection for back ends.
+func (m *multiplex) ID() string { return strconv.FormatUint(m.entry.ID(), 10) }
 
 // Pause stops reading the connection; Resume continues.
 func (m *multiplex) Pause()  { m.conn.Pause() }
@@ -184,6 +240,9 @@ func (m *multiplex) MayCall(ctx context.Context, who auth.Identity, method strin
 
 // Subscribe joins a channel.
 func (m *multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (session.Subscription, bool, error) {
+	if m.endpoint.Admission.Registry.Overloaded() {
+		return nil, false, auth.ErrOverloaded
+	}
 	s := &subscription{
 		channel: m.endpoint.Hub.Channel(o.Channel),
 		socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},

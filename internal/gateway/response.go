@@ -14,29 +14,32 @@ import (
 type Response struct {
 	endpoint   *Endpoint
 	channel    string
+	lives      auth.Action // by which it lives
 	who        auth.Identity
 	revocation *auth.Revocation
 	entry      admission.Entry
 	end        func(error)
 }
 
-// Hold admits a request that wants to perform the actions in a channel. end is called once,
-// from any goroutine, when the server ends the connection; it must not wait. Errors: those of
-// Admission.Admit; CodeTokenExpired, CodeRevoked. Release gives the Response back.
+// Hold admits a request that wants to perform the actions in a channel: it lives by the first
+// one, and the others are for its beginning. end is called from any goroutine when the server
+// ends the connection, and only the first call counts; it must not wait. Errors: those of
+// Admission.Admit. Release gives the Response back.
 func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), actions ...auth.Action) (*Response, error) {
-	who, reservation, err := e.Admission.Admit(r, channel, actions...)
+	in, err := e.Admission.Admit(r, channel, actions...)
 	if err != nil {
 		return nil, err
 	}
-	h := &Response{endpoint: e, channel: channel, who: who, end: end}
-	h.entry.Open(reservation)
+	h := &Response{endpoint: e, channel: channel, lives: actions[0], who: in.Who, end: end}
+	h.entry.Open(in.Reservation)
 	e.Admission.Registry.Add(h)
-	if who != (auth.Identity{}) {
+	if h.who != (auth.Identity{}) {
 		if h.revocation, err = e.Admission.Authenticator.Attach(&h.who, h); err != nil {
 			e.Admission.Registry.Remove(&h.entry)
 			return nil, err
 		}
 	}
+	e.Admission.Recheck(h, in.Changes)
 	return h, nil
 }
 
@@ -69,6 +72,16 @@ func (h *Response) Info() admission.Info {
 
 // Close ends the response.
 func (h *Response) Close(err error) { h.end(err) }
+
+// Review asks about the action by which the response lives.
+func (h *Response) Review(ask func(auth.Decision) error) int {
+	err := ask(auth.Decision{Who: h.who, Do: h.lives, Channel: h.channel})
+	if err == nil {
+		return 0
+	}
+	h.Close(err)
+	return 1
+}
 
 // Leave ends the response because the server drains.
 func (h *Response) Leave() {

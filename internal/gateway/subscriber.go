@@ -5,6 +5,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 )
@@ -110,15 +111,30 @@ func (s *Subscriber) socket() hub.Socket {
 	return socket
 }
 
-// Exit ends the subscription.
-func (s *Subscriber) Exit(entered bool) {
+// Gone ends the context of decisions that wait, early.
+func (s *Subscriber) Gone() {
 	if m := s.more.Load(); m != nil && m.line != nil {
 		m.line.end()
 	}
+}
+
+// Exit ends the subscription.
+func (s *Subscriber) Exit(entered bool) {
+	s.Gone()
 	if entered {
 		s.channel.Remove(s.socket(), true)
 	}
 	s.channel.Release()
+}
+
+// Review asks about the subscription, by which the connection lives.
+func (s *Subscriber) Review(ask func(auth.Decision) error) int {
+	err := ask(auth.Decision{Who: s.Identity(), Do: auth.Subscribe, Channel: s.channel.Name()})
+	if err == nil {
+		return 0
+	}
+	s.Close(err)
+	return 1
 }
 
 // Info describes the connection for the registry.

@@ -32,15 +32,15 @@ type Opening struct {
 }
 
 // admit makes the connection of an admitted request, or refuses the request.
-func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (ProtocolConn, bool) {
-	who, reservation, err := e.Admission.Admit(r, o.Channel, o.Actions...)
+func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, o *Opening) (m ProtocolConn, changes uint64, ok bool) {
+	in, err := e.Admission.Admit(r, o.Channel, o.Actions...)
 	if err != nil {
 		e.Refuse(w, r, err)
-		return nil, false
+		return nil, 0, false
 	}
-	m := o.New()
-	m.life().begin(e, who, reservation)
-	return m, true
+	m = o.New()
+	m.life().begin(e, in)
+	return m, in.Changes, true
 }
 
 // handOver hands the connection to the engine. If that fails, the server is shutting down, and the
@@ -63,7 +63,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 		e.Refuse(w, r, err)
 		return
 	}
-	m, admitted := e.admit(w, r, &o)
+	m, changes, admitted := e.admit(w, r, &o)
 	if !admitted {
 		return
 	}
@@ -80,7 +80,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 		release(m, false)
 		return
 	}
-	enter(r.Context(), m, &o)
+	enter(r.Context(), m, &o, changes)
 	up.Wait()
 }
 
@@ -88,7 +88,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 // over its connection for that. head makes the head of the answer, once nothing but the
 // connection itself can fail.
 func (e *Endpoint) TakeOver(w http.ResponseWriter, r *http.Request, o Opening, head func(http.Header) []byte) {
-	m, admitted := e.admit(w, r, &o)
+	m, changes, admitted := e.admit(w, r, &o)
 	if !admitted {
 		return
 	}
@@ -111,7 +111,7 @@ func (e *Endpoint) TakeOver(w http.ResponseWriter, r *http.Request, o Opening, h
 		release(m, false)
 		return
 	}
-	enter(r.Context(), m, &o)
+	enter(r.Context(), m, &o, changes)
 }
 
 // CanTake reports whether Take can take over the request's connection: in HTTP/1, without other

@@ -241,17 +241,6 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 	}
 }
 
-// goneWhileDeciding calls Accepted.Gone if Upgrade is still deciding: the peer has ended its side.
-func (l *Loop) goneWhileDeciding(id connID) {
-	s := l.slab.slot(id)
-	if !s.alive(id) || s.state&phaseAwaiting == 0 {
-		return
-	}
-	if side := l.slab.ref(id).side; side != nil && side.awaiting.gone != nil {
-		side.awaiting.gone()
-	}
-}
-
 // passOn gives the connection to Handshaker.Other, as a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	handshaking, fd := l.slab.ref(id).side.awaiting.listening.handshaking, int(s.fd)

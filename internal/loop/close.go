@@ -207,8 +207,8 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
 	s.buffered.Add(-int64(side.out.bytes))
+	side.out.closeDrains()
 	side.out = outbox{}
-	side.closeDrained()
 	s.state &^= outQueued | outArmed
 	if s.state&(phaseCloseRead|phaseFailed) == 0 {
 		side.closed = closed{code: closeAbnormal, err: err}
@@ -237,7 +237,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 		ref.tls.farewell()
 	}
 	if side != nil {
-		side.closeDrained()
+		side.out.closeDrains()
 		s.buffered.Add(-int64(side.out.bytes))
 		if side.pipe != nil {
 			side.pipe.close()

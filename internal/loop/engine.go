@@ -138,6 +138,12 @@ type FarewellHandler interface{ Farewell() *Message }
 // nil is nothing. It runs on the connection's loop and must not block.
 type HeartbeatHandler interface{ Heartbeat() *Message }
 
+// A GoneHandler is a Handler that is notified when the peer has reset or closed the connection
+// while it is paused, so that its end cannot be read. What was received before is still read
+// after Resume, and then Closed is called. Gone may be called more than once, or not at all where
+// loops have no sockets. It runs on the connection's loop and must not block.
+type GoneHandler interface{ Gone() }
+
 // Open takes over nc after its handshake; buffered has bytes that were read and not yet
 // used. build makes the handler from the connection's handle, which may be used once Open
 // has returned. The handler's first event comes after build has returned. The engine closes

@@ -169,9 +169,8 @@ func (l *Loop) readOn(id connID, s *slot) {
 type side struct {
 	reader   *frame.Reader // in the middle of a message or frame
 	out      outbox
-	drains   []chan struct{} // closed when the queue is empty, or never will be
-	awaiting awaiting        // before its first request is complete
-	held     []byte          // read before the connection was taken over, until Resume
+	awaiting awaiting // before its first request is complete
+	held     []byte   // read before the connection was taken over, until Resume
 	pipe     *pipe
 	closed   closed // for the handler's Closed
 

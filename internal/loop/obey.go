@@ -1,5 +1,7 @@
 package loop
 
+import "math"
+
 // obey executes a command of the loop, and passes on those of connections.
 func (l *Loop) obey(c *command) {
 	switch c.do {
@@ -99,12 +101,16 @@ func (l *Loop) obeyConn(c *command) {
 	}
 }
 
-// drain closes the Go channel when nothing waits to be written.
+// drain closes the Go channel when what waits to be written now is written.
 func (l *Loop) drain(id connID, s *slot, drained chan struct{}) {
 	if s.state&outQueued == 0 {
 		close(drained)
 		return
 	}
-	side := l.sideOf(id)
-	side.drains = append(side.drains, drained)
+	out := &l.sideOf(id).out
+	after := out.gone + uint64(len(out.queue))
+	if out.lane != nil {
+		after = math.MaxUint64 // all of it
+	}
+	out.drains = append(out.drains, drain{drained, after})
 }

@@ -1,6 +1,7 @@
 package loop_test
 
 import (
+	"crypto/tls"
 	"strconv"
 	"testing"
 
@@ -103,4 +104,56 @@ func slow(t *testing.T, c loop.Conn) {
 	t.Helper()
 	big := loop.NewMessage(frame.Binary, make([]byte, 256<<10))
 	until(t, "the connection is slow", func() bool { c.Send(big); return !c.Open() })
+}
+
+// goneEars notes Gone.
+type goneEars struct {
+	*ears
+	gone chan struct{}
+}
+
+func (e *goneEars) Gone() {
+	select {
+	case e.gone <- struct{}{}:
+	default:
+	}
+}
+
+// The handler of a paused connection is notified when the peer resets it, also if that came
+// before the pause, and messages from before are still read. An end of the peer's side alone is
+// not reported: what it has sent is to be read first.
+func TestGoneWhilePaused(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*rig{"plain": {}, "TLS": {tls: tls.VersionTLS13}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r.t, r.options.Loops = t, 1
+			r.start()
+			near, far := r.pair()
+			e := &goneEars{newEars(), make(chan struct{}, 1)}
+			c, err := r.engine.Open(near, nil, loop.Params{}, func(loop.Conn) loop.Handler { return e })
+			if err != nil {
+				t.Fatal(err)
+			}
+			peer := newPeer(t, far, loop.Params{})
+			c.Pause()
+			c.Send(text("paused"))
+			peer.expect(frame.Text, "paused")
+			peer.send(frame.Text, "first")
+			if r.tls == 0 {
+				peer.shut()
+			}
+			c.Send(text("alive"))
+			peer.expect(frame.Text, "alive")
+			select {
+			case <-e.gone:
+				t.Error("gone with the end of its side")
+			default:
+			}
+			peer.reset()
+			await(t, e.gone)
+			c.Resume()
+			await(t, e.closed)
+		})
+	}
 }

@@ -6,25 +6,23 @@ import "maru.example/maru/internal/frame"
 // costs the memory of one piece. On the wire each piece is a fragment (RFC 6455 §5.4); to the
 // reader they are one message.
 type Pieces struct {
-	Op frame.Opcode
+	Op    frame.Opcode
+	First []byte // the first piece
 	// Next appends the next piece to dst, some 16 KiB, and reports whether there are more. It
 	// is called on the loop and must not wait.
 	Next func(dst []byte) (piece []byte, more bool)
-	// Done is called on the loop when the last piece is written. If the connection is closed
-	// before, it is not called. It must not wait. nil: nothing is called.
-	Done func()
 
-	deflate form // of each piece; plainForm: none
-	bare    bool // no frames
-	begun   bool // the first piece was made
-	over    bool // the last piece was made, or none is wanted any more
+	deflate form   // of each piece; plainForm: none
+	bare    bool   // no frames
+	over    bool   // the last piece was made, or none is wanted any more
+	buffer  []byte // of the fragment on its way
 }
 
 // SendPieces posts m as Send does. What is posted after it waits until its last piece is
 // written, except a close: that cuts the message off, and what waits behind it is dropped. One
 // piece counts for the backlog; its age begins anew with each piece.
 func (c Conn) SendPieces(m *Pieces) error {
-	return c.post(command{do: doSendPieces, payload: m})
+	return c.post(command{do: doSendPieces, payload: m, size: len(m.First)})
 }
 
 // sendPieces queues the first piece. On a connection on which we are the client it sends all as
@@ -44,35 +42,39 @@ func (l *Loop) sendPieces(id connID, s *slot, m *Pieces) {
 
 // whole makes all pieces at once.
 func (m *Pieces) whole() *Message {
-	b, more := m.Next(nil)
-	for more {
+	b := m.First
+	for more := true; more; {
 		b, more = m.Next(b)
-	}
-	if m.Done != nil {
-		m.Done()
 	}
 	return NewMessage(m.Op, b)
 }
 
-// next makes the next fragment.
+// next makes the next fragment, in the place of the one before, which is written.
 func (m *Pieces) next() []byte {
-	piece, more := m.Next(nil)
-	m.over = !more
-	first := !m.begun
-	m.begun = true
-	if m.bare {
-		return piece
-	}
-	h := frame.Header{Fin: m.over, Op: frame.Continuation}
-	if first {
+	const room = frame.MaxHeaderBytes
+	h := frame.Header{Op: frame.Continuation}
+	var b []byte
+	if m.buffer == nil {
+		b = append(make([]byte, room, room+len(m.First)), m.First...)
 		h.Op, h.Compressed = m.Op, m.deflate != plainForm
+		m.First = nil
+	} else {
+		var more bool
+		b, more = m.Next(m.buffer[:room])
+		h.Fin, m.over = !more, !more
 	}
 	if m.deflate != plainForm {
-		piece = m.compressed(piece)
+		b = append(b[:room], m.compressed(b[room:])...)
 	}
-	h.Length = int64(len(piece))
-	b := make([]byte, 0, len(piece)+frame.MaxHeaderBytes)
-	return append(frame.AppendHeader(b, h), piece...)
+	m.buffer = b
+	if m.bare {
+		return b[room:]
+	}
+	h.Length = int64(len(b) - room)
+	var head [room]byte
+	begins := room - len(frame.AppendHeader(head[:0], h))
+	copy(b[begins:room], head[:])
+	return b[begins:]
 }
 
 // compressed compresses a piece, without a reference to the pieces before it.
@@ -88,15 +90,11 @@ func (m *Pieces) compressed(piece []byte) []byte {
 // written is called when the last piece that was made is written. It reports whether there is
 // another, which then takes its place.
 func (w *waiting) written() (another bool) {
-	switch m := w.pieces; {
-	case m == nil:
-	case !m.over:
-		w.bytes = m.next()
-		return true
-	case m.Done != nil:
-		m.Done()
+	if w.pieces == nil || w.pieces.over {
+		return false
 	}
-	return false
+	w.bytes = w.pieces.next()
+	return true
 }
 
 // inPieces reports whether the head of the queue is a message that has more pieces.
@@ -113,7 +111,7 @@ func (o *outbox) cut() {
 			continue
 		}
 		if i < o.lent || i == 0 && o.sent > 0 {
-			m.over, m.Done = true, nil
+			m.over = true
 			i++
 		}
 		o.truncate(i)

@@ -18,6 +18,7 @@ var errNoSockets = errors.New("no sockets of their own on this system")
 func readSocket(int, []byte) (int, error)  { return 0, errNoSockets }
 func writeSocket(int, []byte) (int, error) { return 0, errNoSockets }
 func shutSocket(int)                       {}
+func hungUp(int) bool                      { return false }
 func closeSocket(int)                      {}
 func keepFresh(int)                        {}
 func giveUp(int, time.Duration)            {}

@@ -18,9 +18,7 @@ func (l *Loop) readable(id connID, more bool) {
 	}
 	if s.state&(inPaused|phasePeerShut) != 0 {
 		s.state |= inUnread
-		if awaiting && more {
-			l.goneWhileDeciding(id)
-		}
+		l.goneWhilePaused(id, s, more)
 		return
 	}
 	if s.state&(kindTLS|phaseFailed) == kindTLS {
@@ -40,8 +38,8 @@ func (l *Loop) readable(id connID, more bool) {
 	case awaiting && (n > 0 || wouldBlock(err)):
 		if n > 0 {
 			l.readRequest(id, s, l.in.buffer[:n])
-			if more {
-				l.goneWhileDeciding(id)
+			if s.alive(id) && s.state&phaseAwaiting != 0 {
+				l.goneWhilePaused(id, s, more)
 			}
 			l.obeyPosted(id, s)
 		}
@@ -49,6 +47,23 @@ func (l *Loop) readable(id connID, more bool) {
 		l.closeAwaiting(id, s)
 	default:
 		l.said(id, s, l.in.buffer, n, err)
+	}
+}
+
+// goneWhilePaused notifies whoever decides about the connection, or handles it, that the peer has
+// gone. ended says that the poller reported an end of the stream, or an error. A client whose
+// handshake is being decided has gone with its first end. Later it may have sent messages before
+// that, so only a connection that is closed in both directions counts.
+func (l *Loop) goneWhilePaused(id connID, s *slot, ended bool) {
+	ref := l.slab.ref(id)
+	if s.state&phaseAwaiting != 0 {
+		if side := ref.side; ended && side != nil && side.awaiting.gone != nil {
+			side.awaiting.gone()
+		}
+		return
+	}
+	if h, ok := ref.handler.(GoneHandler); ok && s.state&inPaused != 0 && s.fd >= 0 && hungUp(int(s.fd)) {
+		h.Gone()
 	}
 }
 

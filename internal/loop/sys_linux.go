@@ -48,6 +48,13 @@ var errFull error = unix.EAGAIN
 
 func wouldBlock(err error) bool { return err == errFull }
 
+// hungUp reports whether both directions of a connection have ended, or it was reset.
+func hungUp(fd int) bool {
+	polled := [1]unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(polled[:], 0)
+	return err == nil && n > 0 && polled[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+}
+
 func shutSocket(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
 
 // closeSocket: a loop's descriptors have no SO_LINGER, so close does not wait.

@@ -35,6 +35,14 @@ type outbox struct {
 	extra    int // messages of a replay, likewise
 	lent     int // of the queue's head, with the pipe's writer, or sealed
 	lane     *lane
+	gone     uint64  // entries of the queue that have left
+	drains   []drain // of which each waits for the entries before it
+}
+
+// drain is somebody who waits until so many entries of a queue have left.
+type drain struct {
+	done  chan struct{} // closed then, or when the connection ends
+	after uint64
 }
 
 func (o *outbox) empty() bool { return len(o.queue) == 0 && o.lane == nil }
@@ -68,10 +76,15 @@ func (o *outbox) release(n int, now uint32) (messages int) {
 	}
 	o.sent = n
 	o.messages -= messages
+	o.gone += uint64(i)
+	for len(o.drains) > 0 && o.drains[0].after <= o.gone {
+		close(o.drains[0].done)
+		o.drains = o.drains[1:]
+	}
 	o.queue = append(o.queue[:0], o.queue[i:]...)
 	clear(o.queue[len(o.queue) : len(o.queue)+i])
 	if len(o.queue) == 0 {
-		*o = outbox{queue: o.spare(), lane: o.lane, bytes: o.bytes}
+		*o = outbox{queue: o.spare(), lane: o.lane, bytes: o.bytes, gone: o.gone, drains: o.drains}
 	}
 	return messages
 }
@@ -312,7 +325,7 @@ func (l *Loop) writable(id connID) {
 func (l *Loop) drained(id connID, s *slot) {
 	s.state &^= outQueued
 	if side := l.slab.ref(id).side; side != nil {
-		side.closeDrained()
+		side.out.closeDrains()
 	}
 	if s.state&phaseCloseSent != 0 {
 		l.closeSent(id, s)
@@ -321,11 +334,11 @@ func (l *Loop) drained(id connID, s *slot) {
 	l.tidy(id, s)
 }
 
-func (d *side) closeDrained() {
-	for _, drained := range d.drains {
-		close(drained)
+func (o *outbox) closeDrains() {
+	for _, d := range o.drains {
+		close(d.done)
 	}
-	d.drains = nil
+	o.drains = nil
 }
 
 // closeIfSlow closes a connection whose backlog is beyond its bounds.

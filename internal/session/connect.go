@@ -33,6 +33,7 @@ var errSecret = maru.NewError(maru.CodeBadRequest, fmt.Sprintf(
 // Connected is the reply to Connect.
 type Connected struct {
 	User            string        // empty: anonymous
+	Connection      string        // its id, by which back ends can end it
 	Expires         time.Time     // when the connection ends, unless Refresh comes before; zero: never
 	PingInterval    time.Duration // of the server's pings; 0: none
 	MaxMessageBytes int64
@@ -61,7 +62,7 @@ func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 		return
 	}
 	s.answer(c.Ref, Connected{
-		User: who.User, Expires: expires(who), PingInterval: s.options.PingInterval,
+		User: who.User, Connection: s.conn.ID(), Expires: expires(who), PingInterval: s.options.PingInterval,
 		MaxMessageBytes: s.options.MaxMessageBytes, MaxChannels: s.options.MaxChannels,
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 func TestConnect(t *testing.T) {
 	t.Parallel()
-	welcome := session.Connected{PingInterval: 25 * time.Second, MaxMessageBytes: 4096, MaxChannels: maxChannels}
+	welcome := session.Connected{Connection: "1", PingInterval: 25 * time.Second, MaxMessageBytes: 4096, MaxChannels: maxChannels}
 	anonymous, kim, lee := welcome, welcome, welcome
 	kim.User, kim.Expires, lee.User = "kim", identities["kim"].Grant.Expires, "lee"
 	for name, tt := range map[string]struct {

@@ -8,11 +8,20 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe, MayPublish and MayCall may wait. None of them calls the session back before it returns.
+// Subscribe, Drain, MayPublish and MayCall may wait. None of them calls the session back before it
+// returns, except Recheck.
 type Connection interface {
+	// ID identifies the connection within the server, for back ends.
+	ID() string
+
 	// Reply sends the reply to the command with that ref, after everything that was sent
 	// before. It does nothing on a closed connection. Only Failed may have a ref of 0.
 	Reply(ref uint64, r Reply)
+
+	// Drain waits until the client has taken what was sent before, until the connection is
+	// closed, or until ctx ends. A session calls it before a command whose reply may be long,
+	// so that a client that does not read has one such reply under way.
+	Drain(ctx context.Context)
 
 	// Push sends p in the same order. It does nothing on a closed connection.
 	Push(p Push)
@@ -30,13 +39,18 @@ type Connection interface {
 	// when the identity expires or is revoked.
 	Attach(who auth.Identity) error
 
+	// Recheck makes the standing decisions of the connection again, by Session.Review among
+	// others, if there was a change since Options.Changes returned that number.
+	Recheck(changes uint64)
+
 	// Publisher returns the owner of the client's idempotency keys, and its share: see
 	// auth.Identity.Publisher.
 	Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare)
 
 	// MayPublish checks whether who may publish in the channel now, by the rules and the rate
-	// limits. It is called once for each publication. With Options.AllowWaits it may wait, also
-	// for room to publish from a goroutine. Errors: those of Options.Allow, CodeRateLimited.
+	// limits. It is called once for each publication, right before it is made. With
+	// Options.AllowWaits it may wait, also for room to publish from a goroutine. Errors: those
+	// of Options.Allow, CodeRateLimited.
 	MayPublish(ctx context.Context, who auth.Identity, channel string) error
 
 	// MayCall checks whether who may call a method now, likewise, once for each call.

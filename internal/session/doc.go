@@ -23,8 +23,8 @@
 //
 // # Concurrency
 //
-// Begin comes first and Closed last. Do is called by one goroutine at a time; Closed and
-// Channels by any. Everything else happens under Session.mu, which is never held while
+// Begin comes first and Closed last. Do is called by one goroutine at a time; Closed, Channels
+// and Review by any. Everything else happens under Session.mu, which is never held while
 // something waits or while a subscription begins. Connection.Pause and Connection.Resume
 // are called under Session.mu, so that their order is right.
 //

@@ -27,6 +27,9 @@ type HistoryRead struct {
 var errLimit = maru.NewError(maru.CodeBadRequest, fmt.Sprintf("limit must be a number from 1 to %d", maru.MaxHistoryPublications))
 
 func (s *Session) history(ctx context.Context, c History, who auth.Identity) {
+	if !s.drained(ctx) {
+		return
+	}
 	err := c.check()
 	if err == nil {
 		err = s.options.Allow(ctx, who, auth.History, c.Channel)

@@ -21,17 +21,20 @@ type Options struct {
 	// Identify returns the identity of a token. It may wait. Errors: CodeBadToken,
 	// CodeTokenExpired, CodeRevoked, CodeUnavailable.
 	Identify func(ctx context.Context, token string) (auth.Identity, error)
-	// Allow checks whether who may perform the action in a channel: auth.Subscribe,
-	// auth.History or auth.Presence. (Connection.MayPublish is for auth.Publish, and MayCall
-	// for auth.Call.) ctx ends with the session. Error: usually CodeNotAllowed.
+	// Allow checks whether who is still who they were found to be, and may perform the action in
+	// a channel: auth.Subscribe, auth.History or auth.Presence. (Connection.MayPublish is for
+	// auth.Publish, and MayCall for auth.Call.) ctx ends with the session. Errors: usually
+	// CodeNotAllowed; CodeTokenExpired, CodeRevoked, CodeBadToken, CodeReconnect.
 	Allow func(ctx context.Context, who auth.Identity, do auth.Action, channel string) error
 	// AllowWaits says that Allow, Connection.MayPublish and MayCall may wait: commands that ask
 	// them are then carried out by a goroutine, and the next ones queue behind it.
 	AllowWaits bool
-	// Watch calls end once when who expires or is revoked, unless release was called before.
-	// end is called from any goroutine, maybe before Watch has returned, with the reason. If
-	// who has ended already, Watch returns the reason. A session watches the tokens of single
-	// subscriptions; Connection.Attach watches the connection's.
+	// Changes counts the changes by which a decision of Allow may fall that still stands.
+	Changes func() uint64
+	// Watch calls end once when who expires, unless release was called before. end is called
+	// from any goroutine, maybe before Watch has returned, with the reason. If who has ended
+	// already, Watch returns the reason. A session watches the tokens of single subscriptions;
+	// Connection.Attach watches the connection's.
 	Watch func(who *auth.Identity, end func(error)) (release func(), err error)
 	// RPC answers a remote call. ctx ends with the session. It is called in a goroutine of its
 	// own, for at most maru.MaxCalls calls of a session at once. nil: there are no methods.

@@ -17,6 +17,9 @@ type Presence struct {
 type PresenceRead struct{ maru.Presence }
 
 func (s *Session) presence(ctx context.Context, c Presence, who auth.Identity) {
+	if !s.drained(ctx) {
+		return
+	}
 	err := maru.CheckChannel(c.Channel)
 	if err == nil {
 		err = s.options.Allow(ctx, who, auth.Presence, c.Channel)

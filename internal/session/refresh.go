@@ -8,7 +8,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Refresh brings a new token of the same person. Errors: those of Options.Identify and
+// Refresh brings a new token of the same person. Subscriptions that the new token does not allow
+// end. Errors: those of Options.Identify and
 // Connection.Attach, CodeBadToken for another person's; the old token then still counts.
 type Refresh struct {
 	Ref   uint64
@@ -37,5 +38,6 @@ func (s *Session) refresh(ctx context.Context, c Refresh, who auth.Identity) {
 	}
 	if s.become(next) {
 		s.answer(c.Ref, Refreshed{next.User, expires(next)})
+		s.Review(next, func(d auth.Decision) error { return s.options.Allow(ctx, d.Who, d.Do, d.Channel) })
 	}
 }

@@ -1,6 +1,10 @@
 package session
 
-import "maru.example/maru"
+import (
+	"context"
+
+	"maru.example/maru"
+)
 
 // Reply is the answer to a command: Connected, Subscribed, Unsubscribed, Published,
 // HistoryRead, PresenceRead, Refreshed, Answered, Pong or Failed.
@@ -22,6 +26,13 @@ type Pong struct{}
 
 // Failed is the reply to a command that was not carried out. The connection stays open.
 type Failed struct{ Err *maru.Error }
+
+// drained waits until the client has taken what was sent before. It reports whether the session has
+// not ended meanwhile.
+func (s *Session) drained(ctx context.Context) bool {
+	s.conn.Drain(ctx)
+	return ctx.Err() == nil
+}
 
 // answer sends the reply to a command, if one is wanted.
 func (s *Session) answer(ref uint64, r Reply) {

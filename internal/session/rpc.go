@@ -27,9 +27,11 @@ func (s *Session) rpc(ctx context.Context, c RPC, who auth.Identity) {
 		s.fail("rpc", c.Ref, errNoRPC)
 		return
 	}
-	err := s.conn.MayCall(ctx, who, c.Method)
+	ctx, err := s.beginCall(ctx)
 	if err == nil {
-		ctx, err = s.beginCall(ctx)
+		if err = s.conn.MayCall(ctx, who, c.Method); err != nil { // asked after the wait for a place
+			s.endCall()
+		}
 	}
 	if err != nil {
 		s.fail("rpc", c.Ref, err)

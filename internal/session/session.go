@@ -29,7 +29,9 @@ type Session struct {
 // subscription is one entry of a session's channels, of which there are few.
 type subscription struct {
 	Subscription
-	release func() // of the watch on a token of its own; nil: it has none
+	presence bool           // changes of the presence are pushed too
+	by       *auth.Identity // of a token of its own; nil: it lives by the connection's identity
+	release  func()         // of the watch on that token; nil: it does not expire
 }
 
 type stage uint8
@@ -100,6 +102,12 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 		s.conn.Close(errConnectFirst)
 		return
 	}
+	changes := s.options.Changes()
+	s.perform(ctx, c, who)
+	s.conn.Recheck(changes) // what was decided meanwhile may have fallen already
+}
+
+func (s *Session) perform(ctx context.Context, c Command, who auth.Identity) {
 	switch c := c.(type) {
 	case Connect:
 		s.connect(ctx, c, who)
@@ -134,7 +142,8 @@ func (s *Session) Channels() []string {
 }
 
 // Closed ends the session of a closed connection: it leaves all subscriptions, cancels queued
-// commands, and ends the context of remote calls. Publications in progress continue.
+// commands, and ends the context of remote calls. Publications in progress continue. A second
+// call does nothing.
 func (s *Session) Closed() {
 	s.mu.Lock()
 	s.stage = ended

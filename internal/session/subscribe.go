@@ -52,6 +52,9 @@ var (
 )
 
 func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity) {
+	if !s.drained(ctx) {
+		return
+	}
 	join, err := c.join()
 	var by *auth.Identity
 	if err == nil {
@@ -68,7 +71,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 	sub, answered, err := s.conn.Subscribe(ctx, c.Ref, join)
 	switch {
 	case err == nil:
-		s.keep(sub, by)
+		s.keep(subscription{Subscription: sub, presence: c.Presence, by: by})
 	case answered:
 		s.pushEnded(c.Channel, err)
 	default:
@@ -135,26 +138,26 @@ func (s *Session) canJoin(channel string) error {
 	return nil
 }
 
-// keep adds a subscription, which ends when by does, if that is not nil.
-func (s *Session) keep(sub Subscription, by *auth.Identity) {
+// keep adds a subscription, which ends when a token of its own does.
+func (s *Session) keep(sub subscription) {
 	s.mu.Lock()
 	if s.stage == ended {
 		s.mu.Unlock()
 		sub.Leave()
 		return
 	}
-	s.channels = append(s.channels, subscription{Subscription: sub})
+	s.channels = append(s.channels, sub)
 	s.mu.Unlock()
-	if by == nil {
+	if sub.by == nil {
 		return
 	}
-	release, err := s.options.Watch(by, func(why error) { s.end(sub, why) })
+	release, err := s.options.Watch(sub.by, func(why error) { s.end(sub.Subscription, why) })
 	if err != nil {
-		s.end(sub, err)
+		s.end(sub.Subscription, err)
 		return
 	}
 	s.mu.Lock()
-	i := s.place(sub)
+	i := s.place(sub.Subscription)
 	if i >= 0 {
 		s.channels[i].release = release
 	}
@@ -164,18 +167,23 @@ func (s *Session) keep(sub Subscription, by *auth.Identity) {
 	}
 }
 
-// end ends a subscription, and sends the reason to the client.
-func (s *Session) end(sub Subscription, why error) {
+// end ends a subscription, and sends the reason to the client. It reports whether the
+// subscription had not ended before.
+func (s *Session) end(sub Subscription, why error) bool {
 	s.mu.Lock()
 	i := s.place(sub)
+	var left subscription
 	if i >= 0 {
+		left = s.channels[i]
 		s.channels = slices.Delete(s.channels, i, i+1)
 	}
 	s.mu.Unlock()
-	if i >= 0 {
-		sub.Leave()
-		s.pushEnded(sub.Channel(), why)
+	if i < 0 {
+		return false
 	}
+	left.leave()
+	s.pushEnded(sub.Channel(), why)
+	return true
 }
 
 func (s *Session) pushEnded(channel string, why error) {

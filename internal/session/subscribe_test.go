@@ -188,7 +188,7 @@ func TestTokenEnds(t *testing.T) {
 			w.do(subscribe)
 			synctest.Wait()
 			w.ends[""](expired)
-		}, []string{"7 Subscribed", "watch ", "leave a", "push ended a token_expired"}},
+		}, []string{"7 Subscribed", "watch ", "release ", "leave a", "push ended a token_expired"}},
 
 		"before Watch returns": {func(w *world) {
 			w.watch = func(_ *auth.Identity, end func(error)) error {

@@ -46,9 +46,9 @@ func (s *Session) waits(c Command) bool {
 	switch c := c.(type) {
 	case Connect:
 		return c.Token != ""
-	case Subscribe, History, Refresh:
+	case Subscribe, History, Presence, Refresh:
 		return true
-	case Publish, Presence:
+	case Publish:
 		return s.options.AllowWaits
 	case RPC:
 		return s.options.AllowWaits || s.work != nil && s.work.calls >= maru.MaxCalls

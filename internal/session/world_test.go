@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,8 @@ type world struct {
 	t       *testing.T
 	options session.Options
 	session session.Session
-	refuse  error // of Attach
+	refuse  error         // of Attach
+	unread  chan struct{} // Drain waits for it; nil: the client reads
 
 	// The server's functions; newWorld sets each to one that succeeds.
 	history   func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
@@ -37,6 +39,8 @@ type world struct {
 	subscribe func(ctx context.Context, ref uint64, j session.Join) (answered bool, err error)
 	watch     func(who *auth.Identity, end func(error)) error
 	decide    func(ctx context.Context, do auth.Action) // nil: it is decided at once
+
+	changes atomic.Uint64 // by which decisions may fall
 
 	mu      sync.Mutex
 	events  []string               // since want
@@ -105,9 +109,10 @@ func newWorld(t *testing.T) *world {
 			}
 			return who, nil
 		},
-		Allow:  w.allow,
-		Watch:  w.watchToken,
-		Failed: w.count,
+		Allow:   w.allow,
+		Changes: w.changes.Load,
+		Watch:   w.watchToken,
+		Failed:  w.count,
 
 		MaxMessageBytes: 4096, MaxChannels: maxChannels, ConnectTimeout: connectTimeout, PingInterval: 25 * time.Second,
 	}
@@ -170,14 +175,31 @@ func (w *world) Reply(ref uint64, r session.Reply) {
 	w.note(fmt.Sprint(ref, " ", what))
 }
 
+func (w *world) Drain(ctx context.Context) {
+	if w.unread != nil {
+		select {
+		case <-w.unread:
+		case <-ctx.Done():
+		}
+	}
+}
+
 func (w *world) Push(p session.Push) {
 	ended := p.(session.SubscriptionEnded) // a session pushes nothing else
 	w.note(fmt.Sprint("push ended ", ended.Channel, " ", ended.Err.Code))
 }
 
 func (w *world) Close(err error) { w.note("close " + string(maru.ErrorOf(err).Code)) }
+func (w *world) ID() string      { return "1" }
 func (w *world) Pause()          { w.note("pause") }
 func (w *world) Resume()         { w.note("resume") }
+
+// Recheck is called after each command.
+func (w *world) Recheck(changes uint64) {
+	if changes != w.changes.Load() {
+		w.note("recheck")
+	}
+}
 
 func (w *world) Attach(who auth.Identity) error {
 	w.note("attach " + who.User)

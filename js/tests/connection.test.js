@@ -12,7 +12,7 @@ test("the delay grows to 20 s and is anything below that", () => {
 });
 
 test("close codes say whether to come back", () => {
-  for (const code of [1000, 1001, 1005, 1006, 1007, 1009, 1011, 1013, 4000, 4401, 4408, 4429, 4499]) assert.ok(comeBack(code), code);
+  for (const code of [1000, 1001, 1005, 1006, 1007, 1009, 1011, 1013, 4000, 4205, 4401, 4408, 4429, 4499]) assert.ok(comeBack(code), code);
   for (const code of [1008, 4500, 4501, 4503, 4999]) assert.ok(!comeBack(code), code);
 });
 
@@ -297,6 +297,20 @@ test("an invalid token is replaced once", async () => {
   assert.equal(maru.state, "closed");
   assert.equal(maru.error.code, "bad_token");
   assert.equal(made, 3);
+});
+
+test("a client whose rights have changed comes back with a new token", async () => {
+  for (const token of [true, false]) {
+    const world = new World();
+    let made = 0;
+    const { maru } = world.open(token ? { token: () => `token ${++made}` } : {});
+    await settle();
+    world.server.end(4205, "reconnect");
+    await world.pass(500);
+    assert.equal(maru.state, "open");
+    assert.equal(world.server.asked("connect").length, 2);
+    assert.equal(world.server.asked("connect").at(-1).token, token ? "token 2" : undefined);
+  }
 });
 
 test("a token that cannot be had yet is asked for again", async () => {

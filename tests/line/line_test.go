@@ -189,7 +189,7 @@ func TestDisconnectDrainAndMetrics(t *testing.T) {
 	if metrics := w.metrics(); !strings.Contains(metrics, `maru_connections{transport="line"} 2`) {
 		t.Errorf("metrics:\n%s", metrics)
 	}
-	if n := w.server.Disconnect("kim"); n != 1 {
+	if n, _ := w.server.Disconnect(server.Target{User: "kim"}); n != 1 {
 		t.Errorf("%d connections of kim", n)
 	}
 	kim.wants("closed 4503 revoked")

@@ -83,7 +83,8 @@ type Broker struct {
 
 	writers sync.WaitGroup // goroutines of namespaces
 	tending sync.WaitGroup // everything that is done at intervals
-	closing chan struct{}
+	ending  chan struct{}  // closed when Close begins
+	closing chan struct{}  // closed when the writers have ended
 }
 
 var (
@@ -91,6 +92,7 @@ var (
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
 	_ maru.Keeper         = (*Broker)(nil)
+	_ maru.Archiver       = (*Broker)(nil)
 )
 
 var (

@@ -18,6 +18,7 @@ func (b *Broker) Close() error {
 	}
 	b.closed = true
 	b.mu.Unlock()
+	close(b.ending)
 	ended := b.drained()
 	close(b.closing)
 	b.tending.Wait()

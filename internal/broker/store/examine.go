@@ -23,6 +23,9 @@ type Finding struct {
 
 func (f Finding) String() string {
 	s := fmt.Sprintf("namespace %q: %s", f.Namespace, f.What)
+	if f.Namespace == "" && f.Channel == "" && !f.NewEpoch {
+		s = f.What
+	}
 	if f.Channel != "" {
 		s = fmt.Sprintf("channel %q: %s", f.Channel, f.What)
 	}

@@ -28,7 +28,7 @@ func Open(o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		options: o, start: time.Now(), cache: newCache(o.CacheBytes),
-		namespaces: make(map[string]*namespace), closing: make(chan struct{}),
+		namespaces: make(map[string]*namespace), closing: make(chan struct{}), ending: make(chan struct{}),
 	}
 	b.changed = make(chan struct{}, 1)
 	b.log = b.newLog()

@@ -235,7 +235,7 @@ func TestLog(t *testing.T) {
 		t.Error(ev)
 	}
 	w.empty(t)
-	for _, want := range []string{"msg=connected transport=websocket channel=a addr=", " user=kim code=1000 reason=bye duration="} {
+	for _, want := range []string{"msg=connected connection=", " transport=websocket channel=a addr=", " user=kim code=1000 reason=bye duration="} {
 		if !w.log.contains(want) {
 			t.Errorf("no %q in %s", want, w.log.text.String())
 		}

@@ -498,7 +498,7 @@ func TestOnLoop(t *testing.T) {
 		}
 		s.cancel()
 		synctest.Wait()
-		if !strings.Contains(log.String(), `msg=disconnected transport=sse channel=a`) || !strings.Contains(log.String(), `reason="client went"`) {
+		if !strings.Contains(log.String(), `msg=disconnected connection=1 transport=sse channel=a`) || !strings.Contains(log.String(), `reason="client went"`) {
 			t.Errorf("logged %s", log.String())
 		}
 		if n := w.transport("sse").Now(); n != 0 {

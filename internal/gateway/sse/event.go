@@ -60,3 +60,13 @@ func appendGap(dst []byte, h maru.History) []byte {
 	gap, _ := json.Marshal(h.Gap) // a word and two numbers
 	return appendData(dst, gap)
 }
+
+// appendClosed appends the last block of a stream that the server closes: the error in the shape
+// of docs/contract.md §3. The browser reconnects all the same; its request then gets the error.
+func appendClosed(dst []byte, e *maru.Error) []byte {
+	closed, _ := json.Marshal(struct {
+		Code    maru.Code `json:"code"`
+		Message string    `json:"message"`
+	}{e.Code, e.Message}) // two strings
+	return appendData(append(dst, "event: closed\n"...), closed)
+}

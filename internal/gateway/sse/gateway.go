@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -32,6 +33,7 @@ func Mount(env *gateway.Env) []gateway.Route {
 		channels: env.Endpoint("sse"), presence: env.Endpoint("sse presence"),
 		form: env.Hub.Register(form), timeout: env.WriteTimeout,
 	}
+	s.channels.LastWord = func(err *maru.Error) *loop.Message { return loop.NewBareMessage(appendClosed(nil, err), "") }
 	if s.timeout == 0 {
 		s.timeout = maru.DefaultBacklogAge
 	}
@@ -70,7 +72,7 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	defer h.Release()
 	next, done, err := open(ctx, h.Identity().User)
 	if err != nil {
-		e.Refuse(w, r, err)
+		e.Refuse(w, r, cmp.Or(context.Cause(ctx), err))
 		return
 	}
 	defer done()
@@ -81,8 +83,6 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	}
 	h.Opened()
 	err = out.run(ctx, next)
-	if after := e.Admission.Drain.ComeBack(); after > 0 && maru.ErrorOf(err).Code == maru.CodeShuttingDown {
-		out.write(append(appendRetry(out.buf, after), '\n'))
-	}
+	out.end(ctx, err, e.Admission.Drain.ComeBack())
 	h.Closed(gateway.EndOf(r.Context(), err))
 }

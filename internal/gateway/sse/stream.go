@@ -70,6 +70,18 @@ func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
 	}
 }
 
+// end writes the last block: when to reconnect, in a drain, or why the server has closed the
+// stream.
+func (s *stream) end(ctx context.Context, err error, comeBack time.Duration) {
+	e := maru.ErrorOf(err)
+	switch {
+	case e.Code == maru.CodeShuttingDown && comeBack > 0:
+		s.write(append(appendRetry(s.buf, comeBack), '\n'))
+	case e.Code != maru.CodeShuttingDown && e.Code != maru.CodeInternal && context.Cause(ctx) == err: // not a slow or lost client
+		s.write(appendClosed(s.buf, e))
+	}
+}
+
 // write sends b at once, or ends the stream of a slow client. The deadline is set only for the
 // write: on HTTP/2 it would also end an idle stream.
 func (s *stream) write(b []byte) error {

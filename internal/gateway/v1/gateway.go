@@ -17,7 +17,7 @@ const Subprotocol = "maru.v1"
 func Mount(env *gateway.Env) []gateway.Route {
 	p := env.Protocol(gateway.ProtocolOptions{
 		Name: Subprotocol, Subprotocol: Subprotocol,
-		Codec: gateway.Codec{Decode: Decode, EncodeReply: EncodeReply, EncodePush: EncodePush},
+		Codec: gateway.Codec{Decode: Decode, EncodeReply: EncodeReply, EncodePieces: EncodePieces, EncodePush: EncodePush},
 		Form: env.Hub.Register(hub.Form{
 			Name: Subprotocol,
 			Publication: func(channel, _ string, p *maru.Publication) *loop.Message {

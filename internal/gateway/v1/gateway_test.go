@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ type world struct {
 	broker    maru.Broker
 	admission *admission.Admission
 	url       string
-	slow      func() bool // a slow connection was closed
+	slow      func() bool  // a slow connection was closed
+	asked     atomic.Int32 // times that a session has read a history
 }
 
 // both runs a test over sockets on epoll and over goroutines.
@@ -58,7 +60,8 @@ func newWorld(t *testing.T, goroutines bool) *world {
 	w.admission = &admission.Admission{Registry: admission.NewRegistry(0, 0, nil), Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)), Rules: new(auth.Rules), Rates: new(admission.Rates), Log: slog.New(slog.DiscardHandler)}
 	route := v1.Mount(&gateway.Env{Engine: engine, Hub: w.hub, Admission: w.admission,
 		Session: session.Options{
-			Submit: w.broker.Submit, History: w.broker.History, Presence: w.hub.Presence, Allow: w.admission.Rules.Allow,
+			Submit: w.broker.Submit, History: w.history, Presence: w.hub.Presence, Allow: w.admission.May,
+			Changes:         w.admission.Registry.Changes,
 			MaxMessageBytes: 1 << 20, MaxChannels: 10, ConnectTimeout: patience, PingInterval: patience,
 		}})[0]
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { route.Serve(rw, r, "") }))
@@ -68,6 +71,11 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		engine.Shutdown(context.Background(), maru.CloseGoingAway, string(maru.CodeShuttingDown))
 	})
 	return w
+}
+
+func (w *world) history(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
+	w.asked.Add(1)
+	return w.broker.History(ctx, channel, q)
 }
 
 type client struct {
@@ -80,7 +88,7 @@ type client struct {
 func (w *world) dial(t *testing.T, header http.Header) *client {
 	c := &client{t: t, events: make(chan string, 10_000)}
 	var err error
-	c.Conn, err = ws.Dial(t.Context(), w.url, ws.DialOptions{Subprotocols: []string{v1.Subprotocol}, Header: header, NoCompression: true,
+	c.Conn, err = ws.Dial(t.Context(), w.url, ws.DialOptions{Subprotocols: []string{v1.Subprotocol}, Header: header, NoCompression: true, MaxMessageBytes: -1,
 		OnMessage: func(_ *ws.Conn, m ws.Message) {
 			c.deaf.Lock()
 			defer c.deaf.Unlock()

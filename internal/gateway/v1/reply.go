@@ -8,25 +8,25 @@ import (
 	"unicode/utf8"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/pieces"
 	"maru.example/maru/internal/session"
 )
 
 // reply is the server's answer to a command.
 type reply struct {
-	ID          uint64         `json:"id,omitempty"`
-	Connect     *connected     `json:"connect,omitempty"`
-	Subscribe   *subscribed    `json:"subscribe,omitempty"`
-	Unsubscribe *channel       `json:"unsubscribe,omitempty"`
-	History     *historyRead   `json:"history,omitempty"`
-	Presence    *maru.Presence `json:"presence,omitempty"`
-	Refresh     *refreshed     `json:"refresh,omitempty"`
-	RPC         *answered      `json:"rpc,omitempty"`
-	Ping        *empty         `json:"ping,omitempty"`
-	Error       *failure       `json:"error,omitempty"`
+	ID          uint64      `json:"id,omitempty"`
+	Connect     *connected  `json:"connect,omitempty"`
+	Subscribe   *subscribed `json:"subscribe,omitempty"`
+	Unsubscribe *channel    `json:"unsubscribe,omitempty"`
+	Refresh     *refreshed  `json:"refresh,omitempty"`
+	RPC         *answered   `json:"rpc,omitempty"`
+	Ping        *empty      `json:"ping,omitempty"`
+	Error       *failure    `json:"error,omitempty"`
 }
 
 type connected struct {
 	User        string    `json:"user,omitempty"`
+	Connection  string    `json:"connection,omitempty"`
 	Ping        int64     `json:"ping"` // ms
 	Expires     time.Time `json:"expires,omitzero"`
 	MaxMessage  int64     `json:"max_message"`
@@ -40,14 +40,6 @@ type subscribed struct {
 	Replay   int            `json:"replay,omitempty"`
 	Gap      *maru.Gap      `json:"gap,omitempty"`
 	Presence *maru.Presence `json:"presence,omitempty"`
-}
-
-type historyRead struct {
-	Channel      string              `json:"channel"`
-	Epoch        string              `json:"epoch"`
-	Offset       uint64              `json:"offset"`
-	Publications []*maru.Publication `json:"publications"`
-	Gap          *maru.Gap           `json:"gap,omitempty"`
 }
 
 type refreshed struct {
@@ -70,7 +62,25 @@ func failureOf(e *maru.Error) *failure { return &failure{e.Code, e.Message, e.Co
 
 var errAnswer = errors.New("v1: the answer to a remote call is not valid UTF-8")
 
-// EncodeReply encodes a reply. It returns nil if nothing is sent: without a ref, only Failed
+// EncodePieces encodes the replies that may be long; of others it returns nil.
+//
+//	{"id":5,"history":{"channel":"chat","epoch":"k3f9","offset":813,"publications":[…],"gap":{…}}}
+//	{"id":6,"presence":{"channel":"chat","version":7,"count":2,"users":[…],"anonymous":3}}
+func EncodePieces(ref uint64, r session.Reply) func(dst []byte) (piece []byte, more bool) {
+	switch r := r.(type) {
+	case session.HistoryRead:
+		return within(ref, "history", pieces.History(r.Channel, r.History))
+	case session.PresenceRead:
+		return within(ref, "presence", pieces.Presence(r.Presence))
+	}
+	return nil
+}
+
+func within(ref uint64, name string, j *pieces.JSON) func(dst []byte) ([]byte, bool) {
+	return j.Within(`{"id":`+strconv.FormatUint(ref, 10)+`,"`+name+`":`, "}").Next
+}
+
+// EncodeReply encodes a whole reply. It returns nil if nothing is sent: without a ref, only Failed
 // is. A reply that cannot be encoded, because the program answered a remote call with invalid
 // JSON, becomes CodeInternal.
 func EncodeReply(ref uint64, r session.Reply) []byte {
@@ -82,18 +92,13 @@ func EncodeReply(ref uint64, r session.Reply) []byte {
 	case session.Published:
 		return encodePublished(ref, r)
 	case session.Connected:
-		out.Connect = &connected{r.User, r.PingInterval.Milliseconds(), r.Expires.UTC(), r.MaxMessageBytes, r.MaxChannels}
+		out.Connect = &connected{r.User, r.Connection, r.PingInterval.Milliseconds(), r.Expires.UTC(), r.MaxMessageBytes, r.MaxChannels}
 	case session.Subscribed:
 		out.Subscribe = &subscribed{r.Channel, r.From.Epoch, r.From.Offset, r.Replay, r.Gap, r.Presence}
 	case session.Unsubscribed:
 		out.Unsubscribe = &channel{r.Channel}
-	case session.HistoryRead:
-		if r.Publications == nil {
-			r.Publications = []*maru.Publication{} // [], not null
-		}
-		out.History = &historyRead{r.Channel, r.Epoch, r.Head, r.Publications, r.Gap}
-	case session.PresenceRead:
-		out.Presence = &r.Presence
+	case session.HistoryRead, session.PresenceRead:
+		return whole(EncodePieces(ref, r))
 	case session.Refreshed:
 		out.Refresh = &refreshed{r.User, r.Expires.UTC()}
 	case session.Answered:
@@ -111,6 +116,13 @@ func EncodeReply(ref uint64, r session.Reply) []byte {
 		return EncodeReply(ref, session.Failed{Err: maru.ErrorOf(err)})
 	}
 	return message
+}
+
+func whole(next func([]byte) ([]byte, bool)) (b []byte) {
+	for more := true; more; {
+		b, more = next(b)
+	}
+	return b
 }
 
 // encodePublished is written by hand, because there is one for each acknowledged publication.

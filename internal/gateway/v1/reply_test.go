@@ -21,8 +21,8 @@ func TestEncodeReply(t *testing.T) {
 	t.Parallel()
 	many := maru.Presence{Channel: "a", Version: 7, Count: 500, Anonymous: 3} // too many to name
 	for want, r := range map[string]session.Reply{
-		`{"id":7,"connect":{"user":"kim","ping":25000,"expires":"2026-01-01T18:04:05.6Z","max_message":1048576,"max_channels":128}}`: session.Connected{
-			User: "kim", Expires: when, PingInterval: 25 * time.Second, MaxMessageBytes: 1 << 20, MaxChannels: 128},
+		`{"id":7,"connect":{"user":"kim","connection":"12","ping":25000,"expires":"2026-01-01T18:04:05.6Z","max_message":1048576,"max_channels":128}}`: session.Connected{
+			User: "kim", Connection: "12", Expires: when, PingInterval: 25 * time.Second, MaxMessageBytes: 1 << 20, MaxChannels: 128},
 		`{"id":7,"connect":{"ping":0,"max_message":4096,"max_channels":3}}`: session.Connected{MaxMessageBytes: 4096, MaxChannels: 3},
 
 		`{"id":7,"subscribe":{"channel":"a","epoch":"k3f9","offset":812}}`: session.Subscribed{Channel: "a", From: position},

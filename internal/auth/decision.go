@@ -1,0 +1,70 @@
+package auth
+
+import "slices"
+
+// A Decision is one that stands: somebody was allowed to do something in a channel, and goes on
+// doing it. What it rests on can be withdrawn: the rule, the person's standing, a session, an
+// API key, the key that signed a token. Then it is made again, by the same function as the
+// first time.
+type Decision struct {
+	Who     Identity
+	Do      Action
+	Channel string // empty: the connection itself, which rests on the identity alone
+}
+
+// proof is what an identity rests on, as far as it can be withdrawn while the server runs. The
+// revocation of a person, a token or a session is no part of it.
+type proof struct {
+	APIKey   string   `json:"api_key,omitempty"` // the key with which a ticket was made
+	Signer   signer   `json:"signer,omitzero"`   // of the token
+	Issuer   string   `json:"issuer,omitempty"`  // the token's iss
+	Audience []string `json:"audience,omitempty"`
+	Webhook  string   `json:"webhook,omitempty"` // its URL
+}
+
+// Check reports whether who is still who they were found to be: their grant has not expired,
+// nobody has revoked them, their session has not ended, and what they proved it with would be
+// accepted today. It does not wait. Errors: CodeTokenExpired, CodeRevoked; CodeBadToken if the
+// API key or the token's key is no longer known; CodeReconnect if somebody else says now who
+// people are.
+func (p *Authenticator) Check(who Identity) error {
+	if who == (Identity{}) {
+		return nil
+	}
+	if err := p.revoked.check(who); err != nil {
+		return err
+	}
+	if who.Session != "" && !p.Sessions.known(who.Session) {
+		return errSessionEnded
+	}
+	return p.proofs.Load().check(who)
+}
+
+// check reports whether what an identity rests on is still in force.
+func (p *Proofs) check(who Identity) error {
+	if who.Session != "" && (p.Program != nil || p.Webhook != nil) {
+		return errOtherAuthority
+	}
+	g := who.Grant
+	if g == nil {
+		return nil
+	}
+	switch {
+	case g.Key != "" && !p.APIKeys.has(g.Key), g.proof.APIKey != "" && !p.APIKeys.has(g.proof.APIKey):
+		return errBadToken
+	case g.proof.Signer != (signer{}) && (p.Tokens == nil || !p.Tokens.accepts(&g.proof)):
+		return errBadToken
+	case g.proof.Webhook != "" && (p.Webhook == nil || p.Webhook.options.URL != g.proof.Webhook):
+		return errOtherAuthority
+	}
+	return nil
+}
+
+// accepts reports whether a token that rests on x would be accepted now.
+func (t *Tokens) accepts(x *proof) bool {
+	o := &t.options
+	if o.Issuer != "" && o.Issuer != x.Issuer || o.Audience != "" && !slices.Contains(x.Audience, o.Audience) {
+		return false
+	}
+	return slices.ContainsFunc(o.Keys, func(k Key) bool { return k.id == x.Signer }) || o.KeySet.has(x.Signer)
+}

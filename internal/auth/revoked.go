@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maru.example/maru"
+)
+
+// revoked are the people and the tokens that are refused for a time. The zero value is ready;
+// with a keeper the list survives a restart.
+type revoked struct {
+	any    atomic.Bool // somebody may be on the list: most servers never ask it
+	mu     sync.RWMutex
+	until  map[string]time.Time // of people with u before the name, of tokens with t
+	one    sync.Mutex           // held while the list and the keeper are changed, so that they agree
+	keeper records
+}
+
+const (
+	// maxRevoked bounds the list, some 100 bytes each.
+	maxRevoked = 100_000
+
+	kindRevoked = "revoked"
+)
+
+var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token, the session or the subscription was ended")
+
+// check reports whether who is on the list, or has expired.
+func (l *revoked) check(who Identity) error {
+	if end := who.expires(); !end.IsZero() && !time.Now().Before(end) {
+		return errExpired
+	}
+	if !l.any.Load() {
+		return nil
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	now := time.Now()
+	if who.Grant != nil && who.Grant.ID != "" && now.Before(l.until["t"+who.Grant.ID]) ||
+		who.User != "" && now.Before(l.until["u"+who.User]) {
+		return errRevoked
+	}
+	return nil
+}
+
+// set refuses the target until then; a time that has passed takes it back. refused reports
+// whether the target is refused now. It is so even if that cannot be kept: the error then says
+// that it ends with the process.
+func (l *revoked) set(ctx context.Context, x Target, until time.Time) (refused bool, err error) {
+	key := "u" + x.User
+	if x.Token != "" {
+		key = "t" + x.Token
+	}
+	l.one.Lock()
+	defer l.one.Unlock()
+	if !time.Now().Before(until) {
+		return false, l.remove(ctx, key)
+	}
+	if err := l.add(key, until); err != nil {
+		return false, err
+	}
+	if err := l.keeper.keep(ctx, kindRevoked, key, nil, until); err != nil {
+		e := maru.ErrorOf(err)
+		return true, maru.NewError(e.Code, "the revocation holds until the server ends, because it cannot be kept on disk: "+e.Message)
+	}
+	return true, nil
+}
+
+// remove takes a key from the list, unless it would come back with a restart.
+func (l *revoked) remove(ctx context.Context, key string) error {
+	if err := l.keeper.forget(ctx, kindRevoked, key); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.until, key)
+	return nil
+}
+
+// add puts a key on the list.
+func (l *revoked) add(key string, until time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if len(l.until) >= maxRevoked {
+		for k, end := range l.until {
+			if !now.Before(end) {
+				delete(l.until, k)
+			}
+		}
+	}
+	if _, known := l.until[key]; !known && len(l.until) >= maxRevoked {
+		return errTooManyRevoked
+	}
+	if l.until == nil {
+		l.until = make(map[string]time.Time)
+	}
+	l.until[key] = until
+	l.any.Store(true)
+	return nil
+}
+
+var errTooManyRevoked = maru.NewError(maru.CodeUnavailable, "too many revocations are remembered (limit 100,000): nothing was revoked")
+
+// load reads the list that k has kept.
+func (l *revoked) load(ctx context.Context, k records) error {
+	l.keeper = k
+	return k.each(ctx, kindRevoked, func(key string, _ []byte, until time.Time) { l.add(key, until) })
+}

@@ -1,0 +1,34 @@
+package session
+
+import (
+	"slices"
+
+	"maru.example/maru/internal/auth"
+)
+
+// Review asks about each decision that a subscription lives by, and ends the subscriptions for
+// which ask returns an error. who is the client's identity, by which those live that have no
+// token of their own. It returns how many have ended. It may be called by any goroutine, and
+// before Begin.
+func (s *Session) Review(who auth.Identity, ask func(auth.Decision) error) (n int) {
+	s.mu.Lock()
+	all := slices.Clone(s.channels)
+	s.mu.Unlock()
+	for _, c := range all {
+		if err := c.review(who, ask); err != nil && s.end(c.Subscription, err) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *subscription) review(who auth.Identity, ask func(auth.Decision) error) error {
+	if c.by != nil {
+		who = *c.by
+	}
+	err := ask(auth.Decision{Who: who, Do: auth.Subscribe, Channel: c.Channel()})
+	if err == nil && c.presence {
+		err = ask(auth.Decision{Who: who, Do: auth.Presence, Channel: c.Channel()})
+	}
+	return err
+}

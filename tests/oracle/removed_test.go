@@ -81,6 +81,7 @@ func (w *trial) untilRefused() {
 			w.given(p, g)
 		case g.status == http.StatusServiceUnavailable && g.code == "unavailable":
 			refused = true
+			w.isUnsure(p) // its write may have been in progress
 		default:
 			w.Fatalf("POST: %d %s, refused before: %t", g.status, g.code, refused)
 		}

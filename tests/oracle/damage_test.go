@@ -65,9 +65,9 @@ func TestDamage(t *testing.T) {
 			})
 		}
 	})
-	t.Log(&all)
+	state(t, "%s", &all)
 	if !t.Failed() {
-		t.Log("lost silently 0, changed 0, numbers given twice 0, starts refused 0, false gaps 0")
+		state(t, "lost silently 0, changed 0, numbers given twice 0, starts refused 0, false gaps 0")
 	}
 	if *damages > 0 && all.acked == 0 {
 		t.Error("nothing was tried")
@@ -108,7 +108,6 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 	}
 	var what string
 	o.kind, o.file, what = w.damage(older)
-	t.Log(what)
 	damaged := w.copied()
 
 	w.start()
@@ -122,7 +121,7 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 	w.start()
 	for position, now := range w.answers() {
 		if was := before[position]; !reflect.DeepEqual(was, now) {
-			t.Errorf("%s: the second start changes %s from %+v to %+v", what, position, was, now)
+			t.Errorf("%s: the second start changes %s from %v to %v", what, position, was, now)
 		}
 	}
 	w.burst(1+w.chance.IntN(20), false)

@@ -47,7 +47,7 @@ func TestFullDisk(t *testing.T) {
 	if s.truth.longest > promised+slack {
 		t.Errorf("a publisher waited %v for its answer, want at most %v", s.truth.longest, promised)
 	}
-	t.Logf("the disk was full %d times, with %d kills; an answer took at most %v, and mending %v; %s",
+	state(t, "the disk was full %d times, with %d kills; an answer took at most %v, and mending %v; %s",
 		*fills, kills, s.truth.longest.Round(time.Millisecond), mended.Round(time.Millisecond), s.figures())
 }
 

@@ -34,7 +34,10 @@ import (
 //     than the highest offset ever removed from such channels. A position of
 //     another epoch, or beyond the head (of the channel; of the namespace for a
 //     channel no longer known), is a gap of unknown extent, and everything that
-//     is retained follows it.
+//     is retained follows it. History before a position B reports a gap if it reaches the
+//     first retained publication before B, and the channel had publications before that: then
+//     nothing older can be read. Before a position of another epoch, nothing is known:
+//     the answer is a gap of unknown extent and no publications.
 //   - Repeats. A publication with an idempotency key is accepted once. The same key
 //     again, from the same publisher in the same channel, within IdempotencyAge,
 //     returns the position of the first publication and delivers nothing. If kind,
@@ -279,7 +282,7 @@ type Retention struct {
 	Publications int           // the most in a channel; default 100
 	Age          time.Duration // a publication of this age is removed; default 24 h
 	Bytes        int64         // the most in the namespace, including the cost of a publication beside its data; default 64 MiB
-	Durability   Durability    // default: Interval where the server has a broker that stores, else InMemory
+	Durability   Durability    // default: Sync where the server has a broker that stores, else InMemory
 }
 
 // Or returns r with its zero fields taken from other.
@@ -326,9 +329,24 @@ type HistoryQuery struct {
 	// Since, if not nil, asks for the first Limit publications after this position. An
 	// empty Epoch means the current one. nil asks for the newest Limit publications.
 	Since *Position
+	// Before, if not nil, asks for the newest Limit publications before this position, so
+	// that a history can be read backwards, page by page. An empty Epoch means the current
+	// one. It cannot be given together with Since: see Check.
+	Before *Position
 	// Limit is the most publications to return. 0 asks for none (only the head and the
 	// gap), a negative Limit for all that are retained.
 	Limit int
+}
+
+var errBothEnds = NewError(CodeBadRequest, "since and before cannot be given together: ask for one direction")
+
+// Check reports a query that has no answer: CodeBadRequest if both Since and Before are set.
+// A broker need not check; it may ignore Before then.
+func (q HistoryQuery) Check() error {
+	if q.Since != nil && q.Before != nil {
+		return errBothEnds
+	}
+	return nil
 }
 
 // History is the answer to a HistoryQuery.
@@ -336,7 +354,7 @@ type History struct {
 	Epoch        string         // of the namespace
 	Head         uint64         // the channel's highest offset ever; of a channel no longer known, the highest offset removed from any such channel; 0 if there was none
 	Publications []*Publication // in ascending order; they are shared and must not be changed
-	Gap          *Gap           // nil: nothing is missing between Since and the first publication
+	Gap          *Gap           // nil: nothing is missing between Since and the first publication; see Broker for Before
 }
 
 // Start returns the position that a subscriber has before it receives the publications

@@ -70,17 +70,21 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 	return body, err
 }
 
-// History reads the retained publications of a channel: those after q.Since, or the newest.
-// A Limit of 0 is the server's default, 100. The maximum is 1,000; a negative Limit means
+// History reads the retained publications of a channel: those after q.Since, the newest before
+// q.Before, or the newest. To read backwards, ask again with Before at the first publication of
+// each answer; an answer with fewer than Limit publications is the last. A Limit of 0 is the server's default, 100. The maximum is 1,000; a negative Limit means
 // the maximum.
 func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.History{}, fmt.Errorf("client: history: %w", err)
 	}
+	if err := q.Check(); err != nil {
+		return maru.History{}, fmt.Errorf("client: history: %w", err)
+	}
 	if q.Limit < 0 {
 		q.Limit = maru.MaxHistoryPublications
 	}
-	m, err := c.do(ctx, "history", historyCommand{channel, written(q.Since), q.Limit}, always, true)
+	m, err := c.do(ctx, "history", historyCommand{channel, written(q.Since), written(q.Before), q.Limit}, always, true)
 	if err == nil && m.History == nil {
 		err = errStrange
 	}

@@ -157,6 +157,13 @@ func TestEverythingWithARealServer(t *testing.T) {
 	if err != nil || len(h.Publications) != 1 || h.Publications[0].Offset != second.Offset || h.Epoch != first.Epoch || h.Gap != nil {
 		t.Error(h, err)
 	}
+	h, err = c.History(ctx, "chat", maru.HistoryQuery{Before: &second, Limit: 5})
+	if err != nil || len(h.Publications) != 1 || h.Publications[0].Offset != first.Offset || h.Gap != nil {
+		t.Error(h, err)
+	}
+	if _, err := c.History(ctx, "chat", maru.HistoryQuery{Since: &first, Before: &second}); !isCode(err, maru.CodeBadRequest) {
+		t.Error(err)
+	}
 	here, err := c.Presence(ctx, "chat")
 	if err != nil || here.Count != 1 || here.Users[0].User != "kim" || here.Channel != "chat" {
 		t.Error(here, err)

@@ -365,7 +365,7 @@ func (s *Subscription) forget() {
 func (s *Subscription) page(limit int) {
 	since := *s.position
 	run, conn := s.run, s.link.conn
-	conn.ask("history", historyCommand{s.channel, written(&since), limit}, func(m *message, err error) {
+	conn.ask("history", historyCommand{Channel: s.channel, Since: written(&since), Limit: limit}, func(m *message, err error) {
 		switch {
 		case errors.Is(err, ErrDisconnected):
 			s.unpaged = s.unpaged || conn.fault != nil // the reply was too large

@@ -139,6 +139,7 @@ type publishCommand struct {
 type historyCommand struct {
 	Channel string `json:"channel"`
 	Since   string `json:"since,omitempty"`
+	Before  string `json:"before,omitempty"`
 	Limit   int    `json:"limit,omitempty"`
 }
 

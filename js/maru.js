@@ -152,8 +152,8 @@ export class Maru extends Target {
    * @param {string} channel
    * @param {HistoryOptions} [options]
    */
-  async history(channel, { since, limit, timeout } = {}) {
-    const reply = await this.#command("history", { channel, since: written(since), limit }, { timeout });
+  async history(channel, { since, before, limit, timeout } = {}) {
+    const reply = await this.#command("history", { channel, since: written(since), before: written(before), limit }, { timeout });
     return { ...reply, publications: reply.publications.map(readable) };
   }
 

@@ -113,7 +113,10 @@ export interface PublishOptions {
 }
 
 export interface HistoryOptions {
+  /** Read forwards, from after this position. Without `since` and `before`: the newest. */
   since?: Position | string;
+  /** Read backwards: the newest publications before this position. Not together with `since`. */
+  before?: Position | string;
   /** 1 to 1,000. Default 100. */
   limit?: number;
   /** In ms. Default: that of the client. */

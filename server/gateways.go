@@ -34,6 +34,7 @@ func (s *Server) mount() http.Handler {
 		History: s.broker.History, Publish: s.publish,
 		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath}),
 		Ready:        s.ready,
+		Backup:       s.broker.backup(),
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 		Bodies:       shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),

@@ -108,9 +108,12 @@ func (sub *Subscription) Position() maru.Position { return sub.at }
 func (sub *Subscription) Close() { sub.queue.Close() }
 
 // History returns the retained publications of a channel, see maru.Broker. Errors:
-// CodeBadChannel, CodeShuttingDown, ctx's.
+// CodeBadChannel, CodeBadRequest for a query with both Since and Before, CodeShuttingDown, ctx's.
 func (s *Server) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if err := maru.CheckChannel(channel); err != nil {
+		return maru.History{}, err
+	}
+	if err := q.Check(); err != nil {
 		return maru.History{}, err
 	}
 	return s.broker.History(ctx, channel, q)

@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"slices"
+	"sort"
 	"testing"
 	"time"
 
@@ -105,16 +106,42 @@ func (m *model) ask(t *rapid.T) {
 	channel := rapid.SampledFrom(modelChannels).Draw(t, "channel")
 	limit := rapid.IntRange(-1, 4).Draw(t, "limit")
 	o := m.oracle(channel)
-	if rapid.IntRange(0, 4).Draw(t, "how") == 0 {
+	how := rapid.IntRange(0, 5).Draw(t, "how")
+	if how == 0 {
 		h := m.query(channel, maru.HistoryQuery{Limit: limit})
 		m.wantOffsets(h, lastOf(o.retained(channel, 0), limit))
 		m.wantGap(h, nil)
 		return
 	}
-	since := maru.Position{Offset: rapid.Uint64Range(0, o.last+2).Draw(t, "since")}
-	since.Epoch = rapid.SampledFrom([]string{"", m.history(channel).Epoch, "anotherlife"}).Draw(t, "epoch")
-	h := m.query(channel, maru.HistoryQuery{Since: &since, Limit: limit})
-	m.compare(channel, since, limit, h)
+	at := maru.Position{Offset: rapid.Uint64Range(0, o.last+2).Draw(t, "position")}
+	at.Epoch = rapid.SampledFrom([]string{"", m.history(channel).Epoch, "anotherlife"}).Draw(t, "epoch")
+	if how == 1 {
+		m.compareBefore(channel, at, limit, m.query(channel, maru.HistoryQuery{Before: &at, Limit: limit}))
+		return
+	}
+	m.compare(channel, at, limit, m.query(channel, maru.HistoryQuery{Since: &at, Limit: limit}))
+}
+
+// compareBefore wants the newest that are retained before a position, and a gap from the
+// beginning if nothing older is retained of what there was.
+func (m *model) compareBefore(channel string, before maru.Position, limit int, h maru.History) {
+	m.Helper()
+	if before.Epoch == "anotherlife" {
+		m.wantGap(h, epochGap)
+		m.wantOffsets(h, nil)
+		return
+	}
+	o := m.oracle(channel)
+	kept := o.retained(channel, 0)
+	kept = kept[:sort.Search(len(kept), func(i int) bool { return kept[i] >= before.Offset })]
+	page := lastOf(kept, limit)
+	m.wantOffsets(h, page)
+	if len(page) < len(kept) {
+		m.wantGap(h, nil)
+		return
+	}
+	missing := min(o.missing(channel, 0), max(before.Offset, 1)-1)
+	m.wantExpired(h.Gap, 0, missing, page)
 }
 
 // check asks for all of every channel.

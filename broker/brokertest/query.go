@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"math"
 	"slices"
 
 	"maru.example/maru"
@@ -9,6 +10,7 @@ import (
 var queryRules = []rule{
 	{"since is exclusive", ample, sinceExclusive},
 	{"limit takes the first with since and the newest without", ample, limitEnds},
+	{"before reads backwards, page by page", with(func(l *limits) { l.publications = 5 }), readBackwards},
 	{"an unknown channel is empty and complete", ample, unknownChannel},
 	{"an answer does not change", with(func(l *limits) { l.publications = 3 }), answersStay},
 }
@@ -66,6 +68,47 @@ func limitEnds(r *rig) {
 		h := r.query("a", maru.HistoryQuery{Since: c.since, Limit: c.limit})
 		r.wantPublications(h, c.want...)
 		r.wantHead(h, a[4].Offset)
+		r.wantGap(h, nil)
+	}
+}
+
+// Before is exclusive too: each page ends where the one before it began. The page that
+// reaches the first retained publication has a gap, if there were earlier ones.
+func readBackwards(r *rig) {
+	var a []maru.Position
+	for range 5 {
+		a = append(a, r.publish("a", "x"))
+		r.publish("b", "x")
+	}
+	epoch := a[0].Epoch
+	beyond := maru.Position{Epoch: epoch, Offset: math.MaxUint64}
+	ask := func(before maru.Position, limit int, gap *maru.Gap, want ...maru.Position) {
+		r.Helper()
+		h := r.query("a", maru.HistoryQuery{Before: &before, Limit: limit})
+		r.wantPublications(h, want...)
+		r.wantHead(h, a[len(a)-1].Offset)
+		r.wantGap(h, gap)
+	}
+	ask(beyond, 2, nil, a[3:]...)
+	ask(a[3], 2, nil, a[1:3]...)
+	ask(maru.Position{Offset: a[3].Offset}, 2, nil, a[1:3]...)
+	ask(maru.Position{Epoch: epoch, Offset: a[3].Offset - 1}, 2, nil, a[1:3]...) // any position will do
+	ask(a[1], 2, nil, a[0])
+	ask(a[4], -1, nil, a[:4]...)
+	ask(a[4], 0, nil)
+	ask(a[0], 2, nil)
+	ask(maru.Position{}, 2, nil)
+	ask(maru.Position{Epoch: "anotherlife", Offset: a[3].Offset}, 2, epochGap)
+
+	a = append(a, r.publish("a", "x"), r.publish("a", "x")) // a[0] and a[1] are removed
+	ask(a[4], 1, nil, a[3])
+	ask(a[4], 2, expired(1, a[1].Offset), a[2:4]...)
+	ask(a[4], 9, expired(1, a[1].Offset), a[2:4]...)
+	ask(a[1], 9, expired(1, a[1].Offset-1))
+	ask(maru.Position{Epoch: epoch}, 9, nil)
+	for _, channel := range []string{"never", "new:a"} {
+		h := r.query(channel, maru.HistoryQuery{Before: &maru.Position{Offset: 3}, Limit: 9})
+		r.wantPublications(h)
 		r.wantGap(h, nil)
 	}
 }

@@ -42,6 +42,9 @@ type commandLine struct {
 	Subscribe subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
 	Token     tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
 	Check     checkCmd         `cmd:"" help:"Check a configuration file and print what it allows."`
+	Backup    backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
+	Restore   restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
+	Verify    verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
 	Bench     benchCmd         `cmd:"" help:"Put load on a server and measure it."`
 	Version   kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -23,6 +23,7 @@ type ask struct {
 // serveHistory answers the retained publications, or waits for one (see servePoll). Parameters:
 //
 //	since=POSITION   the first publications after it; without it the newest
+//	before=POSITION  the newest publications before it; without since and wait
 //	limit=N          how many at most, 1 to 1,000; default 100
 //	wait=30s         up to 60 s, a Go duration or whole seconds
 //
@@ -67,12 +68,22 @@ func parseAsk(r *http.Request) (ask, error) {
 	if err != nil {
 		return ask{}, err
 	}
-	asked := ask{query: maru.HistoryQuery{Since: since, Limit: limit}}
-	if q.Has("wait") {
-		asked.wait, err = parseWait(q.Get("wait"))
+	before, err := request.Before(q)
+	if err != nil {
+		return ask{}, err
 	}
+	asked := ask{query: maru.HistoryQuery{Since: since, Before: before, Limit: limit}}
+	if err := asked.query.Check(); err != nil || !q.Has("wait") {
+		return asked, err
+	}
+	if before != nil {
+		return ask{}, errWaitBefore
+	}
+	asked.wait, err = parseWait(q.Get("wait"))
 	return asked, err
 }
+
+var errWaitBefore = maru.NewError(maru.CodeBadRequest, "before and wait cannot be given together: nothing new comes before a position")
 
 func parseWait(s string) (time.Duration, error) {
 	if strings.Trim(s, "0123456789") == "" {

@@ -46,6 +46,17 @@ func TestHoles(t *testing.T) {
 			t.Errorf("since %d: %+v, want %+v", since, got, want)
 		}
 	}
+	for before, want := range map[uint64]answer{
+		12: {6, 9, 1},
+		8:  {6, 7, 1},
+		5:  {1, 1, 1},
+		21: {6, 20, 1},
+	} {
+		h, entries := ns.History("a", maru.HistoryQuery{Before: &maru.Position{Offset: before}, Limit: 1}, 0)
+		if h.Gap == nil || *h.Gap != (maru.Gap{Reason: maru.GapExpired, From: want.from, To: want.to}) || len(entries) != want.kept {
+			t.Errorf("before %d: %+v and %d entries, want %+v", before, h.Gap, len(entries), want)
+		}
+	}
 	if ns.Version("a") != 4 {
 		t.Errorf("version %d", ns.Version("a"))
 	}

@@ -291,21 +291,9 @@ func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration
 		h.Head = c.head()
 		last = h.Head
 	}
-
-	if q.Since == nil {
-		return h, newest(c.kept.all(), q.Limit)
-	}
-	kept, since := c.kept.all(), q.Since.Offset
-	if q.Since.Epoch != "" && q.Since.Epoch != ns.epoch || since > last {
-		h.Gap = &maru.Gap{Reason: maru.GapEpoch}
-	} else {
-		kept = c.after(since)
-		// A range of numbers, not two publications: offsets are not consecutive.
-		if from, to := c.missing(since); to != 0 {
-			h.Gap = &maru.Gap{Reason: maru.GapExpired, From: from, To: to}
-		}
-	}
-	return h, first(kept, q.Limit)
+	entries, gap := c.part(q, ns.epoch, last)
+	h.Gap = gap
+	return h, entries
 }
 
 // Publications returns the publications of entries that have them in memory.

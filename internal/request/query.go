@@ -13,7 +13,7 @@ import (
 
 // parameters are all that maru reads from a query. Of these each may be given once, so that
 // nobody before or behind it can read another one of two values.
-var parameters = []string{"as", "deliver", "key", "last", "limit", "max_hz", "since", "ticket", "transient", "version", "wait"}
+var parameters = []string{"as", "before", "deliver", "key", "last", "limit", "max_hz", "since", "ticket", "transient", "version", "wait"}
 
 // ParseQuery parses the query of an address. If any part of it is malformed or not UTF-8, or a
 // parameter of maru is given twice, the error's code is CodeBadRequest.
@@ -52,15 +52,21 @@ func Replay(q url.Values) (maru.HistoryQuery, error) {
 
 // Since reads the position after which history is wanted; nil if there is none. The error's
 // code is CodeBadPosition.
-func Since(q url.Values) (*maru.Position, error) {
-	if !q.Has("since") {
+func Since(q url.Values) (*maru.Position, error) { return position(q, "since") }
+
+// Before reads the position before which history is wanted; nil if there is none. The error's
+// code is CodeBadPosition.
+func Before(q url.Values) (*maru.Position, error) { return position(q, "before") }
+
+func position(q url.Values, name string) (*maru.Position, error) {
+	if !q.Has(name) {
 		return nil, nil
 	}
-	at, err := maru.ParsePosition(q.Get("since"))
+	at, err := maru.ParsePosition(q.Get(name))
 	if err != nil {
 		// Not err itself: it repeats the value, refusals are logged, and the log must not hold
 		// any part of a query.
-		return nil, maru.NewError(maru.CodeBadPosition, "since must be a position: EPOCH:OFFSET or OFFSET")
+		return nil, maru.NewError(maru.CodeBadPosition, name+" must be a position: EPOCH:OFFSET or OFFSET")
 	}
 	return &at, nil
 }

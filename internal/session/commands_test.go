@@ -168,6 +168,7 @@ func TestHistory(t *testing.T) {
 	}{
 		"the newest": {session.History{}, maru.HistoryQuery{Limit: maru.DefaultHistoryPublications}},
 		"since":      {session.History{Since: since}, maru.HistoryQuery{Since: since, Limit: maru.DefaultHistoryPublications}},
+		"before":     {session.History{Before: since}, maru.HistoryQuery{Before: since, Limit: maru.DefaultHistoryPublications}},
 		"many":       {session.History{Limit: maru.MaxHistoryPublications}, maru.HistoryQuery{Limit: maru.MaxHistoryPublications}},
 		"one":        {session.History{Since: since, Limit: 1}, maru.HistoryQuery{Since: since, Limit: 1}},
 	} {
@@ -187,6 +188,12 @@ func TestHistory(t *testing.T) {
 			})
 		})
 	}
+	t.Run("both directions", func(t *testing.T) {
+		connectedWorld(t, func(t *testing.T, w *world) {
+			w.do(session.History{Ref: 7, Channel: "a", Since: since, Before: since})
+			w.want("7 Failed bad_request")
+		})
+	})
 	t.Run("it fails", func(t *testing.T) {
 		connectedWorld(t, func(t *testing.T, w *world) {
 			w.history = func(context.Context, string, maru.HistoryQuery) (maru.History, error) {

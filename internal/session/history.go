@@ -10,11 +10,12 @@ import (
 )
 
 // History reads the retained publications of a channel. Errors: CodeBadChannel, CodeNotAllowed,
-// CodeBadRequest for a Limit out of range, those of Options.History.
+// CodeBadRequest for a Limit out of range or both Since and Before, those of Options.History.
 type History struct {
 	Ref     uint64
 	Channel string
 	Since   *maru.Position // the publications after it; nil: the newest
+	Before  *maru.Position // the newest publications before it; not together with Since
 	Limit   int            // 1 to maru.MaxHistoryPublications; 0: maru.DefaultHistoryPublications
 }
 
@@ -36,13 +37,17 @@ func (s *Session) history(ctx context.Context, c History, who auth.Identity) {
 	}
 	var h maru.History
 	if err == nil {
-		h, err = s.options.History(ctx, c.Channel, maru.HistoryQuery{Since: c.Since, Limit: cmp.Or(c.Limit, maru.DefaultHistoryPublications)})
+		h, err = s.options.History(ctx, c.Channel, c.query())
 	}
 	if err != nil {
 		s.fail("history", c.Ref, err)
 		return
 	}
 	s.answer(c.Ref, HistoryRead{c.Channel, h})
+}
+
+func (c History) query() maru.HistoryQuery {
+	return maru.HistoryQuery{Since: c.Since, Before: c.Before, Limit: cmp.Or(c.Limit, maru.DefaultHistoryPublications)}
 }
 
 func (c History) check() error {
@@ -52,5 +57,5 @@ func (c History) check() error {
 	if c.Limit < 0 || c.Limit > maru.MaxHistoryPublications {
 		return errLimit
 	}
-	return nil
+	return c.query().Check()
 }

@@ -381,6 +381,8 @@ test("history and presence on demand", async () => {
   const { epoch, offset, publications } = await maru.history("chat", { since: { epoch: "one", offset: 0 } });
   assert.deepEqual([epoch, offset, publications[0].data], ["one", 6, "a"]);
   assert.deepEqual(publications[1].data, Uint8Array.of(0, 255));
+  const older = await maru.history("chat", { before: { epoch, offset: publications[1].offset }, limit: 1 });
+  assert.deepEqual(older.publications.map(({ data }) => data), ["a"]);
   server.presence.set("chat", { version: 1, count: 0, anonymous: 2, users: [] });
   assert.equal((await maru.presence("chat")).anonymous, 2);
 });

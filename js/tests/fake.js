@@ -134,8 +134,9 @@ export class FakeServer {
         return { channel, epoch: this.epoch, offset };
       }
       case "history": {
-        const { channel, since, limit = 100 } = body;
-        const all = this.past(channel).map((p) => p.publication);
+        const { channel, since, before, limit = 100 } = body;
+        const end = before ? Number(before.split(":")[1]) : Infinity;
+        const all = this.past(channel).map((p) => p.publication).filter(({ offset }) => offset < end);
         const { gap, publications } = since ? this.since(channel, since) : { gap: undefined, publications: all.slice(-limit) };
         return { channel, epoch: this.epoch, offset: all.at(-1)?.offset ?? 0, gap, publications: publications.slice(0, limit) };
       }

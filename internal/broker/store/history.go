@@ -56,24 +56,44 @@ func (ns *namespace) look(name string, q maru.HistoryQuery) (maru.History, []uin
 	if c.last == 0 {
 		h.Head = ns.forgotten
 	}
-	if q.Since == nil {
-		return h, slices.Clone(last(c.kept, q.Limit)), nil
-	}
 	beyond := h.Head // no position of this channel is after it
 	if c.last == 0 {
 		beyond = ns.number
 	}
-	kept, since := c.kept, q.Since.Offset
+	offsets, gap := c.part(q, ns.epoch, beyond)
+	h.Gap = gap
+	return h, slices.Clone(offsets), nil
+}
+
+// part returns the offsets that a query asks for, and what is missing of it. No position of
+// the channel is after beyond.
+func (c *channel) part(q maru.HistoryQuery, epoch string, beyond uint64) ([]uint64, *maru.Gap) {
+	foreign := func(p *maru.Position) bool { return p.Epoch != "" && p.Epoch != epoch }
 	switch {
-	case q.Since.Epoch != "" && q.Since.Epoch != ns.epoch, since > beyond:
-		h.Gap = &maru.Gap{Reason: maru.GapEpoch}
-	case since < c.removed:
-		// A range of numbers, not two publications: offsets are not consecutive.
-		h.Gap = &maru.Gap{Reason: maru.GapExpired, From: since + 1, To: c.removed}
-	default:
-		kept = c.after(since)
+	case q.Since != nil && (foreign(q.Since) || q.Since.Offset > beyond):
+		return first(c.kept, q.Limit), &maru.Gap{Reason: maru.GapEpoch}
+	case q.Since != nil:
+		return first(c.after(q.Since.Offset), q.Limit), gap(q.Since.Offset+1, c.removed)
+	case q.Before == nil:
+		return last(c.kept, q.Limit), nil
+	case foreign(q.Before):
+		return nil, &maru.Gap{Reason: maru.GapEpoch}
 	}
-	return h, slices.Clone(first(kept, q.Limit)), nil
+	kept := c.before(q.Before.Offset)
+	page := last(kept, q.Limit)
+	if len(page) < len(kept) || q.Before.Offset == 0 {
+		return page, nil
+	}
+	return page, gap(1, min(c.removed, q.Before.Offset-1))
+}
+
+// gap is a range of numbers, not two publications: offsets are not consecutive. It is nil if
+// the range is empty.
+func gap(from, to uint64) *maru.Gap {
+	if from > to {
+		return nil
+	}
+	return &maru.Gap{Reason: maru.GapExpired, From: from, To: to}
 }
 
 // fetch returns publications. The error is pebble.ErrNotFound if one of them is not stored.

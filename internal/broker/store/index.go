@@ -96,6 +96,12 @@ func (x *index) release(c *channel) {
 	}
 }
 
+// before returns what the channel retains before an offset.
+func (c *channel) before(offset uint64) []uint64 {
+	i, _ := slices.BinarySearch(c.kept, offset)
+	return c.kept[:i]
+}
+
 // after returns what the channel retains after an offset.
 func (c *channel) after(since uint64) []uint64 {
 	i, found := slices.BinarySearch(c.kept, since)

@@ -47,6 +47,7 @@ type subscribe struct {
 type history struct {
 	Channel string `json:"channel"`
 	Since   string `json:"since"`
+	Before  string `json:"before"`
 	Limit   int    `json:"limit"`
 }
 
@@ -118,15 +119,19 @@ func (c *history) typed(ref uint64) session.Command {
 	if err != nil {
 		return invalid(ref, c.Channel, err)
 	}
-	return session.History{Ref: ref, Channel: c.Channel, Since: since, Limit: c.Limit}
+	before, err := position(c.Before)
+	if err != nil {
+		return invalid(ref, c.Channel, err)
+	}
+	return session.History{Ref: ref, Channel: c.Channel, Since: since, Before: before, Limit: c.Limit}
 }
 
-// position reads since; nil for an empty one.
-func position(since string) (*maru.Position, error) {
-	if since == "" {
+// position reads since or before; nil for an empty one.
+func position(text string) (*maru.Position, error) {
+	if text == "" {
 		return nil, nil
 	}
-	p, err := maru.ParsePosition(since)
+	p, err := maru.ParsePosition(text)
 	return &p, err
 }
 

@@ -19,7 +19,7 @@ import (
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
 	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
-	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth"},
+	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway", "maru/broker/*"},
@@ -50,6 +50,7 @@ var only = map[string][]string{
 	"maru/internal/request": {"maru", "maru/internal/strict"},
 	"maru/internal/pieces":  {"maru"},
 	"maru/internal/shares":  {},
+	"maru/internal/machine": {},
 	"maru/internal/demo":    {},
 	"maru/internal/metrics": {},
 	"maru/internal/config":  {"maru"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"maru.example/maru"
@@ -87,10 +88,27 @@ func (b *brokers) Held() maru.Held {
 	return held
 }
 
+// Shrink implements maru.Shrinker: what is in memory only gives way first.
+func (b *brokers) Shrink(bytes int64) (freed int64) {
+	freed = b.memory.Shrink(bytes)
+	if s, ok := b.stored.(maru.Shrinker); ok && freed < bytes {
+		freed += s.Shrink(bytes - freed)
+	}
+	return freed
+}
+
 // Err says why publishing to the stored namespaces fails at the moment.
 func (b *brokers) Err() error {
 	if r, ok := b.stored.(maru.HealthReporter); ok {
 		return r.Err()
+	}
+	return nil
+}
+
+// backup copies what is stored; nil if the stored broker cannot.
+func (b *brokers) backup() func(context.Context, io.Writer) error {
+	if a, ok := b.stored.(maru.Archiver); ok {
+		return a.Backup
 	}
 	return nil
 }

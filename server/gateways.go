@@ -9,6 +9,7 @@ import (
 	"maru.example/maru/internal/gateway/raw"
 	"maru.example/maru/internal/gateway/sse"
 	"maru.example/maru/internal/gateway/v1"
+	"maru.example/maru/internal/shares"
 	"maru.example/maru/internal/web"
 )
 
@@ -34,8 +35,10 @@ func (s *Server) mount() http.Handler {
 		History: s.broker.History, Publish: s.publish,
 		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath, Access: s.shown}),
 		Ready:        s.ready,
+		Backup:       s.broker.backup(),
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
+		Bodies:       shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	})
 }
 

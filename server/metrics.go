@@ -98,7 +98,7 @@ func (s *Server) allMetrics() []metrics.Metric {
 		{Name: "maru_memory_limit_bytes", Help: "The memory ceiling; 0: none.",
 			Read: one(func() float64 { return float64(max(s.options.MaxMemory, 0)) })},
 		{Name: "maru_overloaded", Help: "1 while new connections are refused because of the memory ceiling.",
-			Read: one(func() float64 { return truth(s.overloaded.Load()) })},
+			Read: one(func() float64 { return truth(s.registry.Overloaded()) })},
 		{Name: "maru_draining", Help: "1 since a drain has begun.",
 			Read: one(func() float64 { return truth(s.admission.Drain.Begun()) })},
 

@@ -13,6 +13,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/machine"
 )
 
 // Options of a Server. Each zero field means its default. The zero Options are
@@ -133,9 +134,14 @@ type Options struct {
 	// too_many_connections.
 	MaxConnections int
 	// MaxMemory is a ceiling, in bytes, for the memory of the process by Go's own count (see
-	// runtime/metrics), without the kernel's buffers. Above it new connections are refused
-	// with 503 overloaded, and connections with more than an eighth of the backlog waiting
-	// are closed as slow; publishing continues. It ends 10 % below. Default: no ceiling.
+	// runtime/metrics), without the kernel's buffers. Near it give way, in this order: the
+	// oldest publications of namespaces that are not in Namespaces; the oldest publications of
+	// all; newcomers, which are connections, subscriptions, sign-ins, tickets, and requests for
+	// a history: they get overloaded (503); then slow connections, whose backlog may be an
+	// eighth, and less for as long as memory is short. Publishing continues. Set GOMEMLIMIT or
+	// debug.SetMemoryLimit to the same, so that garbage stays below it too.
+	// Default: three quarters of the memory of the machine, or of the cgroup if that has less;
+	// negative: no ceiling.
 	MaxMemory int64
 
 	// MaxConnectionsPerAddress is MaxConnections for one address. Default: no limit.
@@ -158,6 +164,7 @@ func (o Options) withDefaults() Options {
 	o.PingInterval = cmp.Or(o.PingInterval, maru.DefaultPingInterval)
 	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
+	o.MaxMemory = cmp.Or(o.MaxMemory, machine.Ceiling())
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -17,6 +17,7 @@ import (
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/shares"
 )
 
 const (
@@ -54,7 +55,6 @@ type Server struct {
 	faults, panics  sparse         // of commands, of hooks
 	replayed, stale atomic.Uint64  // publications
 	took            metrics.Histogram
-	overloaded      atomic.Bool
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -82,7 +82,7 @@ func New(o Options) (*Server, error) {
 	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
-	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.overloaded.Load
+	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
 		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
 	}
@@ -109,6 +109,7 @@ func New(o Options) (*Server, error) {
 	s.metrics = metrics.New(s.allMetrics())
 	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
+	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -116,6 +117,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
+		ConnState:         plain.changed,
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())

@@ -96,13 +96,14 @@ type Registry struct {
 	start          time.Time
 	changes        atomic.Uint64
 
-	mu         sync.Mutex
-	count      int
-	overloaded bool // see Refuse
-	born       int64
-	addrs      map[netip.Addr]int // only while perAddr > 0
-	chunks     []*[chunkLive]Live // a slab: chunks never move and are never freed
-	free       []uint32
+	overloaded atomic.Bool // see Refuse
+
+	mu     sync.Mutex
+	count  int
+	born   int64
+	addrs  map[netip.Addr]int // only while perAddr > 0
+	chunks []*[chunkLive]Live // a slab: chunks never move and are never freed
+	free   []uint32
 }
 
 // chunkLive is the number of connections in a chunk of the slab: 16 KiB.
@@ -127,7 +128,7 @@ func (r *Registry) Reserve(h shares.Holder, a netip.Addr) (Reservation, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.overloaded:
+	case r.overloaded.Load():
 		return Reservation{}, auth.ErrOverloaded
 	case r.total > 0 && r.count >= r.total:
 		return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
@@ -195,12 +196,11 @@ func (r *Registry) Remove(e *Entry) {
 	}
 }
 
-// Refuse makes Reserve refuse all connections, or accept them again.
-func (r *Registry) Refuse(on bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.overloaded = on
-}
+// Refuse makes Reserve refuse all connections because memory is short, or accept them again.
+func (r *Registry) Refuse(on bool) { r.overloaded.Store(on) }
+
+// Overloaded reports whether newcomers of every kind are to be refused: see Refuse.
+func (r *Registry) Overloaded() bool { return r.overloaded.Load() }
 
 // Count returns the number of connections, including those being opened.
 func (r *Registry) Count() int {

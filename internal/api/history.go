@@ -27,8 +27,8 @@ type ask struct {
 //	limit=N          how many at most, 1 to 1,000; default 100
 //	wait=30s         up to 60 s, a Go duration or whole seconds
 //
-// Errors: 400 bad_request, bad_position; 403 not_allowed; 503 too_many_connections for a poll,
-// shutting_down.
+// Errors: 400 bad_request, bad_position; 403 not_allowed; 503 overloaded, too_many_connections for
+// a poll, shutting_down.
 func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel string) {
 	asked, err := parseAsk(r)
 	if err != nil {
@@ -39,7 +39,11 @@ func (a *API) serveHistory(w http.ResponseWriter, r *http.Request, channel strin
 		a.servePoll(w, r, channel, asked)
 		return
 	}
-	if _, err := a.admission.Allow(r, channel, auth.History); err != nil {
+	_, err = a.admission.Allow(r, channel, auth.History)
+	if err == nil && a.admission.Registry.Overloaded() {
+		err = auth.ErrOverloaded
+	}
+	if err != nil {
 		a.admission.Refuse(w, r, err)
 		return
 	}

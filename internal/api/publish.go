@@ -34,7 +34,8 @@ type position struct {
 // Errors: 400 bad_request (a parameter, Idempotency-Key, Content-Type,
 // Content-Encoding, which is not supported, or a body that does not arrive whole),
 // bad_json, bad_text; 403 not_allowed; 413 too_large; 422 idempotency_conflict; 429
-// rate_limited, also for too many idempotency keys; 503 shutting_down.
+// rate_limited, also for too many idempotency keys; 503 shutting_down,
+// overloaded if too many large bodies are on their way.
 //
 // Whether the sender may publish is asked before the body is read, so that a stranger cannot make
 // the server read it, and again when the publication is made: the body takes its time, and the
@@ -48,6 +49,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		a.admission.Refuse(w, r, err)
 		return
 	}
+	defer a.countBody(r, who)()
 	p, err := a.readPublication(w, r)
 	if err != nil {
 		a.fail(w, r, err)
@@ -145,6 +147,9 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.MaxBodyBytes))
 	if over := new(http.MaxBytesError); errors.As(err, &over) {
 		return nil, tooLarge
+	}
+	if errors.Is(err, auth.ErrOverloaded) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, maru.NewError(maru.CodeBadRequest, "the body was incomplete or took longer than 30 s: send it again")

@@ -43,7 +43,7 @@ var reasons = map[string]struct{ why, example string }{
 	"server-context-takeover":     {why: "Off: a publication is compressed once for all. On, it pays for small messages to few readers: a quarter of the bytes, 13 µs each, 4 KB a connection."},
 	"client-context-takeover":     {why: "Off: an idle connection keeps nothing. On, it keeps the last 4 KB from the client, or 32 KB if the server cannot choose the client's window."},
 	"max-connections":             {why: "As many as possible: each is an open file. Set it where memory is short. An idle connection takes 1 KB, with TLS 8 KB, as an event stream of HTTP/2 33 KB, and the kernel 4 KB."},
-	"max-memory":                  {why: "No limit. Set it some way below the memory of the machine or container. Then new connections are refused before the system ends the whole process.", example: "3GiB"},
+	"max-memory":                  {why: "Three quarters of the machine's or container's memory: the rest is for the kernel's buffers, and for the fifth by which the ceiling may be exceeded. Set it where other programs need memory too.", example: "3GiB"},
 	"max-connections-per-address": {why: "No limit: a school or an office is one address. Set it where anonymous clients may connect."},
 	"publish-rate":                {why: "No limit, since only you know how much is too much. Set it where people publish."},
 	"publish-rate-per-connection": {why: "The same for one WebSocket, whoever uses it."},

@@ -47,7 +47,7 @@ type Serve struct {
 	PresenceGrace            Duration `toml:"presence-grace" group:"Limits:" default:"5s" help:"How long a person without a connection still counts as present, so that a page reload changes nothing."`
 	PresenceMaxList          int      `toml:"presence-max-list" group:"Limits:" default:"200" help:"Most people that presence lists by name; above that it has only numbers."`
 	MaxConnections           int      `toml:"max-connections" group:"Limits:" default:"0" help:"Most live connections; 0 means as many as the limit on open files allows."`
-	MaxMemory                Bytes    `toml:"max-memory" group:"Limits:" default:"0" help:"Memory above which new connections are refused and slow ones closed sooner; 0 means no limit."`
+	MaxMemory                Bytes    `toml:"max-memory" group:"Limits:" default:"0" help:"Most memory: near it the oldest history, then newcomers and slow connections give way; 0 means three quarters of the machine or cgroup."`
 	MaxConnectionsPerAddress int      `toml:"max-connections-per-address" group:"Limits:" default:"0" help:"Most live connections from one address; 0 means no limit."`
 	PublishRate              float64  `toml:"publish-rate" group:"Limits:" default:"0" help:"Publications a second by one person (by one address if anonymous); 0 means no limit."`
 	PublishRatePerConnection float64  `toml:"publish-rate-per-connection" group:"Limits:" default:"0" help:"Publications a second on one WebSocket; 0 means no limit."`

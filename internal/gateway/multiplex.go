@@ -240,6 +240,9 @@ func (m *multiplex) MayCall(ctx context.Context, who auth.Identity, method strin
 
 // Subscribe joins a channel.
 func (m *multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (session.Subscription, bool, error) {
+	if m.endpoint.Admission.Registry.Overloaded() {
+		return nil, false, auth.ErrOverloaded
+	}
 	s := &subscription{
 		channel: m.endpoint.Hub.Channel(o.Channel),
 		socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},

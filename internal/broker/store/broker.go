@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// BrokerOptions are those of the server. Retention is called once for each namespace that
 	// is listed, and once for all others with the name "". Durability InMemory counts as
-	// Interval.
+	// Interval, and none as Sync.
 	maru.BrokerOptions
 	// Dir is the directory of the history. It is made if it does not exist.
 	Dir string
@@ -91,6 +91,7 @@ var (
 	_ maru.Broker         = (*Broker)(nil)
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
+	_ maru.Shrinker       = (*Broker)(nil)
 	_ maru.Keeper         = (*Broker)(nil)
 	_ maru.Archiver       = (*Broker)(nil)
 )
@@ -101,6 +102,8 @@ var (
 	errStorageFull  = maru.NewError(maru.CodeStorageFull, "the disk of the history is full; try again later")
 	errNotAvailable = maru.NewError(maru.CodeUnavailable, "the history on disk cannot be written at the moment; try again later")
 )
+
+var errGone = maru.NewError(maru.CodeUnavailable, "the history on disk is gone or damaged, and publications are refused until the server is started again; its log says more")
 
 const maxData = 63 << 20 // bytes of a publication's data
 
@@ -310,5 +313,5 @@ func (b *Broker) unreadable(err error) error {
 		return err
 	}
 	b.broken("it cannot be read: " + err.Error())
-	return errNotAvailable
+	return errGone
 }

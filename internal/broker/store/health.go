@@ -59,9 +59,9 @@ func (b *Broker) broken(why string) {
 		return
 	}
 	b.final = true
-	b.refuse(errNotAvailable)
+	b.refuse(errGone)
 	b.options.Logger.Error("publishing fails until the server is started again: the history on disk is gone or damaged",
-		"dir", b.options.Dir, "err", why, "code", errNotAvailable.Code)
+		"dir", b.options.Dir, "err", why, "code", errGone.Code)
 }
 
 // refuse sets the error for publishers. The caller holds health.mu.

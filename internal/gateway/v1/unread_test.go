@@ -86,3 +86,22 @@ func TestUnreadReplies(t *testing.T) {
 		}
 	})
 }
+
+// While memory is short there are no new subscriptions; existing ones and publications go on.
+func TestSubscribeWhileMemoryIsShort(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := w.dial(t, nil)
+		c.says(connect, subscribe)
+		w.admission.Registry.Refuse(true)
+		c.Send(ws.Text(`{"id":3,"subscribe":{"channel":"b"}}`))
+		if e := c.next(); !strings.HasPrefix(e, `{"id":3,"error":{"code":"overloaded"`) || !strings.Contains(e, `"temporary":true`) {
+			t.Error(e)
+		}
+		w.publish(t, "still here")
+		if e := c.next(); !strings.Contains(e, "still here") {
+			t.Error(e)
+		}
+		w.admission.Registry.Refuse(false)
+		c.says(`{"id":4,"subscribe":{"channel":"b"}}`)
+	})
+}

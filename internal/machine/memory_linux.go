@@ -1,0 +1,5 @@
+package machine
+
+import "os"
+
+func memory() int64 { return limit(os.DirFS("/")) }

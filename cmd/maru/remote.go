@@ -14,7 +14,7 @@ import (
 	"maru.example/maru"
 )
 
-// remote is the server that publish and subscribe connect to.
+// remote is the server that the commands for clients connect to.
 type remote struct {
 	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER)."`
 	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) in addition to the system's."`
@@ -31,16 +31,22 @@ func serverURL(s *surroundings) string {
 	return "http://localhost:3000"
 }
 
+// base is the server's address, without a slash at the end.
+func (r *remote) base() (string, error) {
+	u, err := url.Parse(r.Server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", usagef("--server: must be a URL such as http://localhost:3000, not %q", r.Server)
+	}
+	return strings.TrimRight(r.Server, "/"), nil
+}
+
 // channelURL is the channel's address (docs/contract.md §1).
 func (r *remote) channelURL(channel string) (string, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return "", usageError{err}
 	}
-	u, err := url.Parse(r.Server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", usagef("--server: must be a URL such as http://localhost:3000, not %q", r.Server)
-	}
-	return strings.TrimRight(r.Server, "/") + "/channels/" + url.PathEscape(channel), nil
+	base, err := r.base()
+	return base + "/channels/" + url.PathEscape(channel), err
 }
 
 // client is an HTTP client with the certificates and token of the flags.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"maru.example/maru/tests/e2e/program"
 )
 
 // kinds are what happens to one file: its content becomes another one, or nil if it is
@@ -109,9 +111,13 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 	var what string
 	o.kind, o.file, what = w.damage(older)
 	damaged := w.copied()
+	well := w.verified(what)
 
 	w.start()
 	o.verdict = w.check(what, o.kind == "nothing")
+	if well != o.harmless() && (well || o.kind == "nothing") {
+		t.Errorf("%s: verify finds it well %t, and the start: %+v", what, well, o.verdict)
+	}
 	if !o.harmless() && !strings.Contains(w.server.Stderr.String(), w.dir) {
 		t.Errorf("%s: the log does not say that something is missing: %+v", what, o.verdict)
 	}
@@ -131,6 +137,24 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 	}
 	o.acked = w.acked
 	return o
+}
+
+// verified asks maru verify, which changes nothing, whether all is well.
+func (w *trial) verified(what string) bool {
+	w.Helper()
+	before := w.files()
+	before["lock"] = nil // it is made where it is missing
+	p := program.Start(w, maru, "verify", w.dir)
+	code := p.Wait(w)
+	if code != 0 && (code != 1 || p.Stderr.String() == "") {
+		w.Errorf("%s: verify: exit code %d, %s", what, code, p.Stderr)
+	}
+	after := w.files()
+	after["lock"] = nil
+	if !maps.EqualFunc(before, after, bytes.Equal) {
+		w.Errorf("%s: verify has changed the directory", what)
+	}
+	return code == 0
 }
 
 // copied copies the directory, without the ballast.

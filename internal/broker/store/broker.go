@@ -91,6 +91,7 @@ var (
 	_ maru.Broker         = (*Broker)(nil)
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
+	_ maru.Shrinker       = (*Broker)(nil)
 	_ maru.Keeper         = (*Broker)(nil)
 	_ maru.Archiver       = (*Broker)(nil)
 )

@@ -80,6 +80,21 @@ func (c *cache) held() int64 {
 	return c.bytes
 }
 
+// shrink drops publications until so many bytes are free, those first that were not used for
+// longest. It returns how many were freed.
+func (c *cache) shrink(bytes int64) (freed int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.bytes
+	for before-c.bytes < bytes && c.order.Len() > 0 {
+		c.drop(c.order.Back())
+	}
+	return before - c.bytes
+}
+
+// Shrink implements maru.Shrinker: the cache gives way, and what is on disk stays there.
+func (b *Broker) Shrink(bytes int64) (freed int64) { return b.cache.shrink(bytes) }
+
 func cacheSize(p *maru.Publication) int64 {
 	return cachedBytes + int64(cap(p.Data)+len(p.Key)+len(p.User))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ func accessOf(c *config.Serve) (server.Access, error) {
 	a := server.Access{
 		Nicknames:   c.Nicknames,
 		TokenKeySet: c.TokenKeySet, TokenIssuer: c.TokenIssuer, TokenAudience: c.TokenAudience,
+		TokenLeeway:    cmp.Or(time.Duration(c.TokenLeeway), -1), // 0s: none
 		APIKeys:        c.APIKey,
 		ConnectWebhook: c.ConnectWebhook, ConnectWebhookHeaders: c.ConnectWebhookHeader, ConnectWebhookTimeout: time.Duration(c.ConnectWebhookTimeout),
 		PublishRate: c.PublishRate, PublishRatePerConnection: c.PublishRatePerConnection, ConnectRate: c.ConnectRate, RPCRate: c.RPCRate,

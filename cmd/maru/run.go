@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"maru.example/maru/internal/config"
 )
 
 // Exit codes.
@@ -41,7 +44,7 @@ type commandLine struct {
 	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
 	Subscribe subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
 	Token     tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
-	Check     checkCmd         `cmd:"" help:"Check a configuration file and print what it allows."`
+	Check     checkCmd         `cmd:"" help:"Check a configuration file, flags and environment, and print what they allow."`
 	Backup    backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
 	Restore   restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
 	Verify    verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
@@ -105,9 +108,24 @@ func parse(ctx context.Context, cli *commandLine, words []string, s *surrounding
 	}
 	var wrong *kong.ParseError
 	if errors.As(err, &wrong) {
-		return wrong.Context, usageError{err}
+		return wrong.Context, usageError{meant(wrong)}
 	}
 	return line, err
+}
+
+var unknownFlag = regexp.MustCompile(`^unknown flag --?([\w-]+)`)
+
+// meant replaces the parser's guess, by letters, at the flag of serve that a caller means.
+func meant(err *kong.ParseError) error {
+	flag := unknownFlag.FindStringSubmatch(err.Error())
+	if flag == nil || config.Meant(flag[1]) == "" || err.Context.Selected() == nil || !hasFlag(err.Context.Selected(), config.Meant(flag[1])) {
+		return err
+	}
+	return fmt.Errorf("%s, did you mean --%s 127.0.0.1:PORT?", flag[0], config.Meant(flag[1]))
+}
+
+func hasFlag(command *kong.Node, name string) bool {
+	return slices.ContainsFunc(command.Flags, func(f *kong.Flag) bool { return f.Name == name })
 }
 
 // name is the command that was called, as a user types it.

@@ -63,6 +63,12 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{"unknown flag", nil, "--pling", "--pling"},
 		{"unknown flag of serve", nil, "serve --pling", "--pling"},
+		{"a port", nil, "--port 3000", "--listen 127.0.0.1:PORT"},
+		{"a port of serve", nil, "serve --port=3000", "--listen 127.0.0.1:PORT"},
+		{"a short port", nil, "serve -p 3000", "--listen 127.0.0.1:PORT"},
+		{"an address", nil, "serve --addr :3000", "--listen 127.0.0.1:PORT"},
+		{"publish: a port", nil, "publish --port 3000 a b", "unknown flag --port"},
+		{"a port by environment", []string{"MARU_PORT=3000"}, "serve", "MARU_LISTEN=127.0.0.1:3000"},
 		{"unknown command", nil, "publsh hall x", "publsh"},
 		{"a word too many", nil, "serve now", "now"},
 		{"a flag before the command", nil, "--listen :1 serve", "serve"},

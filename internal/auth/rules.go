@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -80,9 +81,24 @@ func (r *Rules) Permit(who Identity, do Action, channel string) error {
 		allowed = (*table)[maru.DefaultNamespace]
 	}
 	if rule := allowed[do]; !who.meets(rule, channel) {
-		return refusals[do][min(rule, maru.ServerOnly)]
+		return refusal(do, rule, channel, *table)
 	}
 	return nil
+}
+
+// refusal says what the rule requires. The author of the rules may believe that [namespaces.news]
+// is about the channel news too: the refusal of that channel says where it is.
+func refusal(do Action, rule maru.Rule, channel string, table map[string]Allowed) error {
+	plain := refusals[do][min(rule, maru.ServerOnly)]
+	if _, listed := table[channel]; !listed || channel == maru.DefaultNamespace {
+		return plain
+	}
+	thing := "channel"
+	if do == Call {
+		thing = "method"
+	}
+	return maru.NewError(maru.CodeNotAllowed, maru.ErrorOf(plain).Message+fmt.Sprintf(
+		"; the %[1]s %[2]s is in the namespace default, and the rules of the namespace %[2]s are for names with a colon, such as %[2]s:1", thing, channel))
 }
 
 // meets reports whether the rule is met for that channel.

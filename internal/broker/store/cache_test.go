@@ -6,27 +6,32 @@ import (
 	"maru.example/maru"
 )
 
-// The cache has a bound, keeps what was used last, and gives memory back.
+// Issue 14 §10: the cache is bounded in bytes, counts what it holds, and gives way, what was not
+// used for longest first.
 func TestCache(t *testing.T) {
 	t.Parallel()
-	c := newCache(10 * (cachedBytes + 1000))
-	for i := range uint64(30) {
-		c.put(place{1, i}, &maru.Publication{Data: make([]byte, 1000)})
-		if c.get(place{1, 0}) == nil {
-			t.Fatalf("the one that is used is gone after %d", i)
-		}
+	p := &maru.Publication{Data: make([]byte, 1000)}
+	size := cacheSize(p)
+	c := newCache(10 * size)
+	at := func(n int) place { return place{1, uint64(n)} }
+	for n := range 12 {
+		c.put(at(n), p)
 	}
-	if c.held() > c.max || len(c.known) != 10 || c.get(place{1, 29}) == nil || c.get(place{1, 15}) != nil {
-		t.Errorf("%d bytes, %d publications", c.held(), len(c.known))
+	if c.held() != 10*size || c.get(at(0)) != nil || c.get(at(11)) == nil {
+		t.Errorf("holds %d bytes, want %d, and not the first", c.held(), 10*size)
 	}
-	c.put(place{1, 99}, &maru.Publication{Data: make([]byte, 9000)})
-	if c.get(place{1, 99}) != nil {
-		t.Error("one publication takes most of the cache")
+	c.get(at(2)) // the oldest is used again
+	if freed := c.shrink(size + 1); freed != 2*size || c.held() != 8*size {
+		t.Errorf("freed %d, holds %d", freed, c.held())
 	}
-	if freed := c.shrink(1); freed != cachedBytes+1000 {
-		t.Errorf("%d were freed", freed)
+	if c.get(at(2)) == nil || c.get(at(3)) != nil {
+		t.Error("what was used lately is gone, or what was not is still there")
 	}
-	if c.shrink(1 << 20); c.held() != 0 || c.get(place{1, 0}) != nil {
-		t.Errorf("%d bytes are left", c.held())
+	if freed := c.shrink(1 << 40); freed != 8*size || c.held() != 0 || c.shrink(1) != 0 {
+		t.Errorf("freed %d, holds %d", freed, c.held())
+	}
+	c.put(at(1), &maru.Publication{Data: make([]byte, 4*size)})
+	if c.held() != 0 {
+		t.Error("a publication of a quarter of the cache is kept")
 	}
 }

@@ -49,7 +49,7 @@ type record struct {
 	first     uint64     // publications below it are removed
 	forgotten uint64     // the highest offset of the channels whose heads are no longer stored
 	heads     tally      // of the stored heads
-	repeats   [2]periods // of the stored idempotency keys: this period and the one before
+	repeats   [2]periods // of the stored idempotency keys, in the last two periods that have some
 }
 
 // A tally says how many values a set has, and the sum of their checks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"maru.example/maru"
@@ -100,6 +101,14 @@ func (b *brokers) Shrink(bytes int64) (freed int64) {
 func (b *brokers) Err() error {
 	if r, ok := b.stored.(maru.HealthReporter); ok {
 		return r.Err()
+	}
+	return nil
+}
+
+// backup copies what is stored; nil if the stored broker cannot.
+func (b *brokers) backup() func(context.Context, io.Writer) error {
+	if a, ok := b.stored.(maru.Archiver); ok {
+		return a.Backup
 	}
 	return nil
 }

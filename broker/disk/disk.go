@@ -31,6 +31,8 @@
 package disk
 
 import (
+	"io"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/broker/store"
 )
@@ -51,3 +53,20 @@ func Dir(path string) maru.OpenBroker {
 		return b, nil
 	}
 }
+
+// A Report is what Verify found; a Finding is one thing that is wrong.
+type (
+	Report  = store.Report
+	Finding = store.Finding
+)
+
+// Verify reads the history in a directory that no process uses, compares it as a start does,
+// and changes nothing. The error is that there is nothing to read: the directory is in use,
+// does not exist, or has no history of this version of maru. Damage is no error: see
+// Report.Findings.
+func Verify(path string) (Report, error) { return store.Verify(path) }
+
+// Restore makes a directory from a backup: see maru.Archiver. The directory must be empty or
+// not exist. All namespaces begin new epochs, so that subscribers that return receive a gap.
+// A backup that is cut or changed is an error, and then nothing is left in the directory.
+func Restore(backup io.Reader, path string) error { return store.Restore(backup, path) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ func accessOf(c *config.Serve) (server.Access, error) {
 	a := server.Access{
 		Nicknames:   c.Nicknames,
 		TokenKeySet: c.TokenKeySet, TokenIssuer: c.TokenIssuer, TokenAudience: c.TokenAudience,
+		TokenLeeway:    cmp.Or(time.Duration(c.TokenLeeway), -1), // 0s: none
 		APIKeys:        c.APIKey,
 		ConnectWebhook: c.ConnectWebhook, ConnectWebhookHeaders: c.ConnectWebhookHeader, ConnectWebhookTimeout: time.Duration(c.ConnectWebhookTimeout),
 		PublishRate: c.PublishRate, PublishRatePerConnection: c.PublishRatePerConnection, ConnectRate: c.ConnectRate, RPCRate: c.RPCRate,
@@ -55,4 +57,3 @@ func readKeyFile(path string) ([]byte, error) {
 	}
 	return key, err
 }
-

@@ -31,7 +31,7 @@ type publishCmd struct {
 	Data    *string `arg:"" optional:"" help:"Data to publish; without it, or with -, standard input is read to its end."`
 
 	remote
-	JSON   bool   `xor:"kind" help:"The data is JSON."`
+	JSON   bool   `xor:"kind" help:"The data is JSON. Without --json and --binary it is text, also if it looks like JSON."`
 	Binary bool   `xor:"kind" help:"The data is binary."`
 	Key    string `help:"Key of the value: a newer value of the same key replaces it for slow readers."`
 

@@ -46,6 +46,9 @@ type commandLine struct {
 	Token       tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
 	Check       checkCmd         `cmd:"" help:"Check a configuration file, flags and environment, and print what they allow."`
 	Healthcheck healthcheckCmd   `cmd:"" help:"Exit with 0 if a server works; for images without a shell."`
+	Backup      backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
+	Restore     restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
+	Verify      verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
 	Bench       benchCmd         `cmd:"" help:"Put load on a server and measure it."`
 	Version     kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -3,7 +3,9 @@ package api
 import (
 	"cmp"
 	"context"
+	"io"
 	"net/http"
+	"sync"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
@@ -23,7 +25,7 @@ type Pages interface {
 	Assets() http.Handler // everything under /assets/
 }
 
-// Options of an API. All are needed but MaxBodyBytes and Bodies.
+// Options of an API. All are needed but Backup, MaxBodyBytes and Bodies.
 type Options struct {
 	Env     *gateway.Env
 	Routes  []gateway.Route // of all gateways, the first that takes a request first
@@ -35,6 +37,7 @@ type Options struct {
 
 	Ready   func() error // why no new connections are accepted; nil: they are
 	Metrics http.Handler
+	Backup  func(ctx context.Context, w io.Writer) error // nil: nothing is stored
 
 	MaxBodyBytes int64          // of a published body; default 1 MiB
 	Bodies       *shares.Shares // bytes of bodies that are coming, beside the first 64 KiB of each; nil: no limit
@@ -46,6 +49,7 @@ type API struct {
 	admission *admission.Admission
 	hub       *hub.Hub
 	polls     *gateway.Endpoint
+	backups   sync.Mutex // held while one is made
 }
 
 // New makes an API.

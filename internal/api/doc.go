@@ -8,6 +8,7 @@
 //	/session                  sign-in
 //	/tickets                  single-use tickets in place of a token
 //	/admin/…                  for back ends: disconnect, unsubscribe, revoke
+//	/admin/backup                      what is stored, for a back end
 //	/healthz  /readyz  /metrics        health checks and metrics
 //
 // It stands behind auth.RequestFilter.Handler. Paths are matched as the client escaped them,

@@ -38,6 +38,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		auth.NewAdminAPI(a.admission.Authenticator).ServeUnsubscribe(w, r)
 	case path == "/admin/revoke":
 		auth.NewAdminAPI(a.admission.Authenticator).ServeRevoke(w, r)
+	case path == "/admin/backup":
+		a.serveBackup(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":

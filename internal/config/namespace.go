@@ -26,7 +26,7 @@ type Namespace struct {
 	HistoryCount *int            `toml:"history_count"` // publications kept in each channel; 0 keeps none
 	HistoryAge   *Duration       `toml:"history_age"`
 	HistoryBytes *Bytes          `toml:"history_bytes"` // of the namespace
-	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default with data: interval
+	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default with data: sync
 
 	KeyFrom string  `toml:"key_from"` // JSON pointer (RFC 6901) to the key in the data, for publications without a key
 	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription, see maru.CheckMaxHz; 0 is no limit
@@ -57,7 +57,7 @@ func (s *Serve) Retention(n Namespace) maru.Retention {
 	if r.Durability == maru.UnsaidDurability {
 		r.Durability = maru.InMemory
 		if s.Data != "" {
-			r.Durability = maru.Interval
+			r.Durability = maru.Sync
 		}
 	}
 	return r

@@ -64,7 +64,7 @@ func (s *submission) size() int64 { return history.Size(s.channel, s.publication
 
 func newNamespace(b *Broker, name string, r maru.Retention, epoch string) *namespace {
 	return &namespace{
-		broker: b, name: strings.Clone(name), sync: r.Durability == maru.Sync,
+		broker: b, name: strings.Clone(name), sync: r.Durability == maru.Sync || r.Durability == maru.UnsaidDurability,
 		index: newIndex(r), epoch: epoch,
 		planned: record{name: name, epoch: epoch},
 		repeats: make(map[repeatHash]repeat),

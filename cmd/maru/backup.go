@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"maru.example/maru/broker/disk"
+)
+
+type backupCmd struct {
+	File string `arg:"" placeholder:"FILE" help:"The file to make. It must not exist."`
+
+	remote
+}
+
+// Help is the text of --help beside the flags.
+func (*backupCmd) Help() string {
+	return `The server needs --data, and the token must be an API key. The copy is what was stored at one moment; publishing goes on. ` +
+		`The file has a check, which maru restore uses.`
+}
+
+// Run writes to a file beside the one that was asked for, so that a backup that breaks off is
+// not taken for a whole one.
+func (c *backupCmd) Run(ctx context.Context, s *surroundings) error {
+	if _, err := os.Lstat(c.File); err == nil {
+		return usagef("%s exists; give another name", c.File)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Server, "/")+"/admin/backup", nil)
+	if err != nil {
+		return usagef("--server: %w", err)
+	}
+	resp, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refused(resp)
+	}
+	n, err := saveBackup(c.File, resp.Body)
+	if err != nil {
+		return fmt.Errorf("the backup broke off: %w", err)
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s has %d bytes\n", c.File, n)
+	return err
+}
+
+func saveBackup(path string, from io.Reader) (int64, error) {
+	partial := path + ".partial"
+	file, err := os.OpenFile(partial, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(file, from)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(partial, path)
+	}
+	if err != nil {
+		os.Remove(partial)
+	}
+	return n, err
+}
+
+type restoreCmd struct {
+	File string `arg:"" placeholder:"FILE" help:"A backup that maru backup has made."`
+	Dir  string `arg:"" placeholder:"DIR" help:"The directory to make, for --data. It must be empty or not exist."`
+}
+
+// Help is the text of --help beside the flags.
+func (*restoreCmd) Help() string {
+	return `All histories begin new epochs, so that every client that comes back receives a gap.`
+}
+
+func (c *restoreCmd) Run(s *surroundings) error {
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := disk.Restore(file, c.Dir); err != nil {
+		return fmt.Errorf("restore %s: %w", c.File, err)
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s is ready for --data\n", c.Dir)
+	return err
+}

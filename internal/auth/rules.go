@@ -72,25 +72,33 @@ func (r *Rules) Permit(who Identity, do Action, channel string) error {
 	if do != Call && maru.Reserved(channel) {
 		return errReserved
 	}
+	if rule := r.Of(do, channel); !who.meets(rule, channel) {
+		return r.refusal(do, rule, channel)
+	}
+	return nil
+}
+
+// Of returns the rule of an action in a channel that is not reserved; maru.Anyone in open mode.
+func (r *Rules) Of(do Action, channel string) maru.Rule {
 	table := r.table.Load()
 	if table == nil {
-		return nil
+		return maru.Anyone
 	}
 	allowed, listed := (*table)[maru.Namespace(channel)]
 	if !listed {
 		allowed = (*table)[maru.DefaultNamespace]
 	}
-	if rule := allowed[do]; !who.meets(rule, channel) {
-		return refusal(do, rule, channel, *table)
-	}
-	return nil
+	return allowed[do]
 }
 
 // refusal says what the rule requires. The author of the rules may believe that [namespaces.news]
 // is about the channel news too: the refusal of that channel says where it is.
-func refusal(do Action, rule maru.Rule, channel string, table map[string]Allowed) error {
-	plain := refusals[do][min(rule, maru.ServerOnly)]
-	if _, listed := table[channel]; !listed || channel == maru.DefaultNamespace {
+func (r *Rules) refusal(do Action, rule maru.Rule, channel string) error {
+	plain, table := refusals[do][min(rule, maru.ServerOnly)], r.table.Load()
+	if table == nil || channel == maru.DefaultNamespace {
+		return plain
+	}
+	if _, listed := (*table)[channel]; !listed {
 		return plain
 	}
 	thing := "channel"

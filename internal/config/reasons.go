@@ -20,6 +20,7 @@ var reasons = map[string]struct{ why, example string }{
 	"token-key-set":           {why: "For a login service that publishes its keys and changes them by itself.", example: "https://login.example.com/.well-known/jwks.json"},
 	"token-issuer":            {why: "Set it where one login service has several issuers, so that tokens of the others are refused here.", example: "https://login.example.com/"},
 	"token-audience":          {why: "Set it where the same login service makes tokens for other services, which somebody could try here.", example: "maru"},
+	"token-leeway":            {why: "As JWT libraries have it: clocks of servers differ by seconds, and a refused token looks like a fault of the person."},
 	"api-key":                 {why: "The file has only the hash, which does not reveal the key. List the old and the new key while you replace one.", example: "sha256:0000000000000000000000000000000000000000000000000000000000000000"},
 	"connect-webhook":         {why: "For people who are signed in to your own site with a cookie that only that site can read.", example: "http://127.0.0.1:8080/maru"},
 	"connect-webhook-header":  {why: "The header that carries a sign-in. Other headers of the request are not passed on."},

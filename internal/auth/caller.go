@@ -47,6 +47,9 @@ func (c Caller) Holder(who Identity) shares.Holder {
 	return shares.Address(c.Addr)
 }
 
+// CountRefusal counts that the request was refused with this code. WriteError does so by itself.
+func (c Caller) CountRefusal(code maru.Code) { c.refusals.Count(code) }
+
 // Check decides whether the request may be answered at all, for WebSocket, POST,
 // server-sent events, polls and pages:
 //

@@ -47,10 +47,10 @@ type KeySet struct {
 	keys atomic.Pointer[[]jwk] // of the last reading that succeeded; nil: there was none
 
 	mu       sync.Mutex
-	next     *reading // the one that begins next
+	next     *reading  // the one that begins next
 	began    time.Time // the last one
 	asked    time.Time // when the last one that a token asked for began
-	failures int // in a row
+	failures int       // in a row
 	waiting  int
 }
 

@@ -28,8 +28,8 @@ race: ## Run the tests of the packages under the race detector
 fuzz: ## Fuzz each parser for FUZZTIME (3s)
 	@scripts/check.sh fuzz
 
-soak: ## Kill a server 100 times under 200 clients, and compare what they saw with what was acknowledged
-	$(GO) test -count=1 -v -timeout 20m ./tests/oracle -kills 100 -clients 200
+soak: ## Kill servers under clients, damage directories, fill disks, and state the figures
+	cd tests/oracle && $(GO) test -count=1 -timeout 40m -kills 100 -clients 200 -damages 200 -fills 20
 
 bench: ## Run the benchmarks (figures belong into docs/ with machine and command)
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -14,11 +14,16 @@ export class MaruError extends Error {
   }
 }
 
-/** @param {string} [message] */
-export const disconnected = (message = "there is no connection") => new MaruError({ code: "disconnected", message, temporary: true });
+/** A temporary error. @param {string} code @param {string} [message] */
+export const passing = (code, message) => new MaruError({ code, message, temporary: true });
 
-/** An error as a plain object, which a port can carry. @param {any} error */
-export const plain = ({ code = "unavailable", message, temporary = code === "unavailable" }) => ({ code, message, temporary });
+export const disconnected = () => passing("disconnected", "there is no connection");
+
+/** Anything that was thrown as a plain object, which a port can carry. @param {any} error */
+export const plain = (error) => {
+  const { code = "unavailable", message = String(error), temporary = code === "unavailable" } = Object(error);
+  return { code, message, temporary };
+};
 
 /**
  * Reports whether a client should reconnect after this close code.
@@ -26,17 +31,6 @@ export const plain = ({ code = "unavailable", message, temporary = code === "una
  * @param {number} code
  */
 export const comeBack = (code) => code !== 1008 && !(code >= 4500 && code < 5000);
-
-const passing = new Set(
-  "rate_limited slow storage_full unavailable overloaded too_many_connections shutting_down bad_frame internal".split(" "),
-);
-
-/**
- * Reports whether a request that failed with this error may be sent again unchanged.
- *
- * @param {{code: string, temporary?: boolean}} error
- */
-export const passes = ({ code, temporary }) => temporary || passing.has(code);
 
 /** The longest wait before an attempt to connect, in ms. */
 export const LONGEST = 20_000;

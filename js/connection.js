@@ -7,15 +7,15 @@
  * It carries commands and replies and does not know their meaning. feed.js handles what
  * belongs to one channel.
  */
-import { LONGEST, MaruError, backoff, comeBack, disconnected, passes, plain } from "./codes.js";
+import { LONGEST, MaruError, backoff, comeBack, disconnected, passing, plain } from "./codes.js";
 
 /**
  * @typedef {import("./surroundings.js").Surroundings} Surroundings
  * @typedef {"connecting"|"open"|"waiting"|"closed"} State
  *
  * @typedef {object} Hooks
- * @property {() => Promise<void>} prepare  runs before each attempt; if it fails, the attempt fails
- * @property {() => (Promise<string | undefined> | undefined)} token  gets a new token; undefined: connect without one
+ * @property {(what: "prepare" | "token") => Promise<any>} ask  prepare: runs before each attempt; if it fails, the
+ *   attempt fails. token: gets a new token; undefined: connect without one
  * @property {() => void} changed  the state, the user or the error has changed
  * @property {() => void} opened  runs before waiting commands are sent
  * @property {(channel: string, push: any) => void} pushed
@@ -23,7 +23,7 @@ import { LONGEST, MaruError, backoff, comeBack, disconnected, passes, plain } fr
  *
  * @typedef {object} Command
  * @property {string} name
- * @property {object} body
+ * @property {string} body  JSON
  * @property {boolean} retry  whether it may be sent again on the next connection
  * @property {boolean} sent
  * @property {(reply: any) => void} resolve
@@ -136,15 +136,15 @@ export class Connection {
    * message that follows the reply is processed.
    *
    * @param {string} name
-   * @param {object} body
+   * @param {object | string} body  a string is JSON already
    * @param {(error?: MaruError, reply?: any) => void} done
    */
   ask(name, body, done) {
     if (!this.#socket || (this.state !== "open" && name !== "connect")) return done(disconnected());
     const id = ++this.#id;
-    const text = JSON.stringify({ id, [name]: body });
+    const text = `{"id":${id},"${name}":${typeof body === "string" ? body : JSON.stringify(body)}}`;
     if (text.length * 3 > this.#maxMessage && new TextEncoder().encode(text).length > this.#maxMessage) {
-      return done(new MaruError({ code: "too_large", message: `the message is longer than the limit of ${this.#maxMessage} bytes` }));
+      return done(new MaruError({ code: "too_large", message: `the limit is ${this.#maxMessage} bytes` }));
     }
     this.#asked.set(id, done);
     this.#socket.send(text);
@@ -155,19 +155,19 @@ export class Connection {
    * with the connection is sent again on the next one.
    *
    * @param {string} name
-   * @param {object} body
+   * @param {string} body  JSON
    * @param {{retry: boolean, wait: boolean, timeout: number}} options  wait: wait for a connection; timeout in ms
    * @returns {Promise<any>}
    */
   async command(name, body, { retry, wait, timeout }) {
     if (this.state === "closed") throw this.error ?? disconnected();
     if (!wait && this.state !== "open") throw disconnected();
-    if (this.#commands.size >= MOST) throw new MaruError({ code: "slow", message: `${MOST} commands wait already`, temporary: true });
+    if (this.#commands.size >= MOST) throw passing("slow", `${MOST} commands wait already`);
     /** @type {any} */
     const command = { name, body, retry, sent: false };
     const reply = new Promise((resolve, reject) => Object.assign(command, { resolve, reject }));
-    const late = `no reply within ${timeout / 1000} s; it is unknown whether the server did the ${name}`;
-    const timer = this.#env.after(() => command.reject(new MaruError({ code: "timeout", message: late, temporary: true })), timeout);
+    const late = `no reply within ${timeout} ms: the outcome is unknown`;
+    const timer = this.#env.after(() => command.reject(passing("timeout", late)), timeout);
     this.#commands.add(command);
     if (this.state === "open") this.#carryOut(command);
     try {
@@ -194,11 +194,11 @@ export class Connection {
     const stale = () => run !== this.#run;
     this.#set("connecting");
     try {
-      await this.#hooks.prepare();
+      await this.#hooks.ask("prepare");
       if (stale()) return;
       if (this.#expires - this.#env.now() < TICK) this.#token = undefined;
       if (!this.#token) {
-        const token = await this.#hooks.token();
+        const token = await this.#hooks.ask("token");
         if (stale()) return;
         if (token) this.#keep(token);
       }
@@ -218,11 +218,11 @@ export class Connection {
     socket.onopen = () => {
       if (stale()) return;
       if (socket.protocol !== "maru.v1") {
-        return this.stop(new MaruError({ code: "bad_request", message: `${this.url} does not speak maru.v1` }));
+        return this.#lost(1006, "bad_request", `${this.url} does not speak maru.v1`); // perhaps another server, for now
       }
       this.ask("connect", { token: this.#token, secret: this.#secret }, (error, welcome) => {
         if (welcome) this.#opened(welcome);
-        else if (error && error.code !== "disconnected") this.#lost(passes(error) ? 1013 : 4500, error.code);
+        else if (error && error.code !== "disconnected") this.#lost(error.temporary ? 1013 : 4500, error.code);
       });
     };
     socket.onmessage = ({ data }) => stale() || this.#take(data);
@@ -244,7 +244,7 @@ export class Connection {
     this.#tokenIsNew = false;
     this.#pingEvery = ping ?? this.#pingEvery;
     this.#maxMessage = max_message ?? Infinity;
-    this.maxChannels = max_channels ?? Infinity;
+    this.maxChannels = max_channels || Infinity;
     this.#openedAt = this.#env.now();
     this.#set("open");
     this.#refreshBefore(expires);
@@ -301,46 +301,40 @@ export class Connection {
     const left = this.#expires - this.#env.now();
     // If the clocks differ by more than that, the server closes with token_expired and we reconnect.
     if (left === Infinity || left < 1000) return;
-    this.#refresher = this.#env.after(
-      async () => {
-        const run = this.#run;
-        /** @param {any} error */
-        const failed = (error) => {
-          this.#hooks.troubled(new MaruError(plain(error)));
-          this.#refreshBefore(expires);
-        };
-        try {
-          const token = await this.#hooks.token();
-          if (!token || run !== this.#run) return;
-          this.ask("refresh", { token }, (error, reply) => {
-            if (run !== this.#run) return;
-            if (error) return failed(error);
-            this.#token = token;
-            this.#refreshBefore(reply.expires);
-          });
-        } catch (error) {
-          if (run === this.#run) failed(error);
-        }
-      },
-      Math.min(left - Math.min(left / 4, 30_000), FAR),
-    );
+    const refresh = async () => {
+      const run = this.#run;
+      const stale = () => run !== this.#run;
+      try {
+        const token = await this.#hooks.ask("token");
+        if (!token || stale()) return;
+        const reply = await this.command("refresh", JSON.stringify({ token }), { retry: false, wait: false, timeout: PATIENCE });
+        if (stale()) return;
+        this.#token = token;
+        expires = reply.expires;
+      } catch (error) {
+        if (stale()) return;
+        this.#hooks.troubled(new MaruError(plain(error)));
+      }
+      this.#refreshBefore(expires);
+    };
+    this.#refresher = this.#env.after(refresh, Math.min(left - Math.min(left / 4, 30_000), FAR));
   }
 
   /**
    * @param {number} code the close code
    * @param {string} [reason] the server's error code
+   * @param {string} [message]
    */
-  #lost(code, reason) {
+  #lost(code, reason, message) {
     const word = reason || (code === 1006 ? "disconnected" : String(code));
-    const error = new MaruError({ code: word, temporary: true });
+    const error = passing(word, message);
     if (this.#env.now() - this.#openedAt >= (code === 4205 ? 1000 : STEADY)) this.#attempt = 0;
     const hadNewToken = this.#tokenIsNew;
     if (code === 1007 || code === 1009) this.#fault = error; // too large, or invalid text: not sent again
     this.#drop();
     let back = comeBack(code);
-    if (code === 4205) this.#token = undefined; // the next one may have other rights
-    if (code === 4401 || (code === 4501 && !hadNewToken)) {
-      back = this.#token !== undefined; // a new token may help
+    if (code === 4205 || code === 4401 || (code === 4501 && !hadNewToken)) {
+      back ||= this.#token !== undefined; // a new token may help, or have other rights
       this.#token = undefined;
     }
     if (!back) return this.stop(new MaruError({ code: word }));
@@ -373,6 +367,11 @@ export class Connection {
     this.#asked.clear();
     for (const done of asked) done(disconnected());
     this.#fault = undefined;
+  }
+
+  /** What the tabs are told of the state. @returns {any[]} */
+  news() {
+    return [this.state, this.user, this.error && plain(this.error)];
   }
 
   /**

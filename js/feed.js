@@ -6,10 +6,10 @@
  * wait for it meanwhile, so that it misses none and gets none twice. After a reconnect
  * all listeners continue from the position of the feed.
  */
-import { MaruError, backoff, passes } from "./codes.js";
+import { MaruError, backoff, passing } from "./codes.js";
 
 /**
- * @typedef {import("./connection.js").Connection} Connection
+ * @typedef {import("./host.js").Link} Link
  * @typedef {import("./surroundings.js").Surroundings} Surroundings
  * @typedef {{epoch: string, offset: number}} Position
  * @typedef {{version: number, count: number, anonymous: number, users?: string[]}} Presence  without users if there are more than the server lists
@@ -34,7 +34,8 @@ export class Feed {
   listeners = new Set();
   channel;
   way;
-  #connection;
+  /** @type {Link} set by the host, which moves the feed while it is not subscribed */
+  link = /** @type {any} */ (undefined);
   #env;
   #ended;
   /** @type {Position | undefined} */
@@ -59,14 +60,12 @@ export class Feed {
   /**
    * @param {string} channel
    * @param {Way} way
-   * @param {Connection} connection
    * @param {Surroundings} env
-   * @param {() => void} ended  runs when the server has ended the subscription for good
+   * @param {(feed: Feed) => void} ended  runs when the server has ended the subscription for good
    */
-  constructor(channel, way, connection, env, ended) {
+  constructor(channel, way, env, ended) {
     this.channel = channel;
     this.way = way;
-    this.#connection = connection;
     this.#env = env;
     this.#ended = ended;
   }
@@ -96,14 +95,14 @@ export class Feed {
     this.#presenceAsked = false;
     this.#env.cancel(this.#timer);
     for (const listener of this.listeners) listener.asking = undefined;
-    if (this.#connection.state === "open") this.#subscribe(++this.#run);
+    if (this.link.connection.state === "open") this.#subscribe(++this.#run);
   }
 
   /** The last listener has left. */
   close() {
     this.#run++;
     this.#env.cancel(this.#timer);
-    this.#connection.ask("unsubscribe", { channel: this.channel }, () => {});
+    this.link.connection.ask("unsubscribe", { channel: this.channel }, () => {});
   }
 
   /** @param {number} run */
@@ -114,7 +113,7 @@ export class Feed {
     try {
       if (asking) token = await asking.token?.();
     } catch (error) {
-      if (run === this.#run) this.#failed(new MaruError({ code: "unavailable", message: String(error), temporary: true }));
+      if (run === this.#run) this.#failed(passing("unavailable", String(error)));
       return;
     }
     if (run !== this.#run) return;
@@ -122,7 +121,7 @@ export class Feed {
     const since = known ? `${known.epoch}:${known.offset}` : this.#first?.since;
     const last = since ? undefined : this.#first?.last;
     const body = { channel: this.channel, since: this.#mayRecover ? since : undefined, last, deliver, max_hz, presence, token };
-    this.#connection.ask("subscribe", body, (error, reply) => {
+    this.link.connection.ask("subscribe", body, (error, reply) => {
       if (run !== this.#run) return;
       if (error?.code === "not_allowed" && body.since) {
         this.#mayRecover = false;
@@ -157,7 +156,12 @@ export class Feed {
    */
   #failed(error) {
     this.#on = false;
-    if (passes(error) || (error.code === "token_expired" && [...this.listeners].some((listener) => listener.token))) {
+    const renew = error.code === "token_expired" && [...this.listeners].some((listener) => listener.token);
+    if (renew && !this.#attempt) {
+      this.#attempt++;
+      return this.open(); // a new token is no trouble
+    }
+    if (renew || error.temporary) {
       this.#tell("error", error);
       this.#timer = this.#env.after(() => this.open(), backoff(this.#attempt++, this.#env.random));
       return;
@@ -165,7 +169,7 @@ export class Feed {
     for (const listener of this.listeners) listener.tell("unsubscribed", error);
     this.listeners.clear();
     this.#run++;
-    this.#ended();
+    this.#ended(this);
   }
 
   /**
@@ -218,7 +222,7 @@ export class Feed {
     let gap;
     /** @param {string | undefined} from */
     const page = (from) =>
-      this.#connection.ask("history", { channel: this.channel, since: from, limit: from ? PAGE : last }, (error, reply) => {
+      this.link.connection.ask("history", { channel: this.channel, since: from, limit: from ? PAGE : last }, (error, reply) => {
         if (listener.asking !== asking) return;
         if (error?.code === "disconnected") return; // repeated when the feed is open again
         if (error?.code === "not_allowed" && since) {
@@ -226,8 +230,10 @@ export class Feed {
           return this.#goLive(listener, { ...position, publications: [], gap: missed(since, position) });
         }
         if (error) {
-          this.remove(listener);
-          return listener.tell("unsubscribed", error);
+          listener.tell(error.temporary ? "error" : "unsubscribed", error);
+          if (!error.temporary) return this.remove(listener);
+          const again = () => listener.asking === asking && page(from);
+          return this.#env.after(again, backoff(this.#attempt++, this.#env.random));
         }
         gap ??= reply.gap;
         publications.push(...reply.publications);
@@ -266,37 +272,26 @@ export class Feed {
     if (!known || version <= known.version) return;
     const named = joined || left;
     if (known.version !== prev || (named && !known.users)) return this.#askWhole();
-    const gone = new Set(left);
-    const users = named && [...new Set([...(known.users ?? []).filter((user) => !gone.has(user)), ...(joined ?? [])])].sort();
-    this.#show({ version, count, anonymous, users }, joined ?? [], left ?? []);
+    const users = named && [...new Set([...without(known.users, left), ...(joined ?? [])])].sort();
+    this.#show({ version, count, anonymous, users });
   }
 
   /** @param {any} presence */
   #whole({ version, count, users, anonymous = 0 }) {
-    /** @type {string[] | undefined} */
-    const now = users?.map((/** @type {any} */ { user }) => user);
-    const before = this.#presence?.users;
-    this.#show(
-      { version, count, anonymous, users: now },
-      (before && now?.filter((user) => !before.includes(user))) ?? [],
-      (now && before?.filter((user) => !now.includes(user))) ?? [],
-    );
+    this.#show({ version, count, anonymous, users: users?.map((/** @type {any} */ { user }) => user) });
   }
 
-  /**
-   * @param {Presence} presence
-   * @param {string[]} joined
-   * @param {string[]} left
-   */
-  #show(presence, joined, left) {
-    this.#presence = presence;
-    this.#tell("presence", { ...presence, joined, left });
+  /** @param {Presence} now */
+  #show(now) {
+    const before = this.#presence?.users;
+    this.#presence = now;
+    this.#tell("presence", { ...now, joined: before ? without(now.users, before) : [], left: now.users ? without(before, now.users) : [] });
   }
 
   #askWhole() {
     if (this.#presenceAsked) return;
     this.#presenceAsked = true;
-    this.#connection.ask("presence", { channel: this.channel }, (error, reply) => {
+    this.link.connection.ask("presence", { channel: this.channel }, (error, reply) => {
       this.#presenceAsked = false;
       if (error) return;
       this.#whole(reply);
@@ -316,6 +311,14 @@ function missed(since, { epoch, offset }) {
   if (was !== epoch) return { reason: "epoch" };
   return Number(digits) < offset ? { reason: "expired", from: Number(digits) + 1, to: offset } : undefined;
 }
+
+/**
+ * Those of the users who are not among the others.
+ *
+ * @param {string[]} [users]
+ * @param {string[]} [others]
+ */
+const without = (users = [], others = []) => users.filter((user) => !others.includes(user));
 
 /**
  * The newest publication of each key, in order.

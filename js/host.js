@@ -13,7 +13,7 @@
  * options (deliver, maxHz, presence), or to more channels than the server allows on one
  * connection, gets a second link.
  */
-import { MaruError, disconnected, plain } from "./codes.js";
+import { MaruError, passing, plain } from "./codes.js";
 import { Connection } from "./connection.js";
 import { Feed } from "./feed.js";
 import { hold, surroundings } from "./surroundings.js";
@@ -61,9 +61,9 @@ export class Host {
     this.secret ??= secret;
     this.#tabs.add(tab);
     const [main] = this.#links;
-    if (!main) this.#open(url).connection.start(token);
+    if (!main) this.#open(url, Infinity, token);
     else if (main.connection.state === "closed") this.start(token);
-    else tab.state(main.connection);
+    else tab.tell("state", ...main.connection.news());
   }
 
   /** @param {Tab} tab */
@@ -102,32 +102,33 @@ export class Host {
   listen(channel, { deliver, maxHz, presence, token }, listener) {
     const way = { deliver, maxHz, presence, token: token === true ? undefined : token };
     const same = JSON.stringify(way);
-    const fits = this.#links.find(({ connection, feeds }) => {
-      const feed = feeds.get(channel);
-      return feed ? JSON.stringify(feed.way) === same : feeds.size < connection.maxChannels;
-    });
-    const link = fits ?? this.#open(this.connection.url);
-    let feed = link.feeds.get(channel);
-    if (!feed) {
-      feed = new Feed(channel, way, link.connection, this.env, () => this.#empty(link, channel));
-      link.feeds.set(channel, feed);
-    }
+    const known = this.#links.map(({ feeds }) => feeds.get(channel)).find((feed) => JSON.stringify(feed?.way) === same);
+    const feed = known ?? this.#place(new Feed(channel, way, this.env, (ended) => this.#remove(ended)));
     feed.add(listener);
-    if (!fits) link.connection.start();
-    const joined = feed;
     return () => {
-      joined.remove(listener);
-      if (joined.listeners.size || link.feeds.get(channel) !== joined) return;
-      joined.close();
-      this.#empty(link, channel);
+      feed.remove(listener);
+      if (feed.listeners.size || feed.link.feeds.get(channel) !== feed) return;
+      feed.close();
+      this.#remove(feed);
     };
   }
 
   /**
-   * @param {Link} link
-   * @param {string} channel
+   * Gives the feed a link that has room for it.
+   *
+   * @param {Feed} feed
    */
-  #empty(link, channel) {
+  #place(feed) {
+    const { channel } = feed;
+    const { url, maxChannels } = this.connection;
+    const free = this.#links.find(({ connection, feeds }) => !feeds.has(channel) && feeds.size < connection.maxChannels);
+    feed.link = free ?? this.#open(url, maxChannels);
+    feed.link.feeds.set(channel, feed);
+    return feed;
+  }
+
+  /** @param {Feed} feed */
+  #remove({ link, channel }) {
     link.feeds.delete(channel);
     if (link.feeds.size || link === this.#links[0]) return;
     link.connection.stop();
@@ -135,34 +136,51 @@ export class Host {
   }
 
   /**
+   * The connection of this link is open: it now says how many channels it takes. Feeds beyond
+   * that move to other links.
+   *
+   * @param {Link} link
+   */
+  #opened({ connection, feeds }) {
+    for (const feed of [...feeds.values()].slice(connection.maxChannels)) {
+      feeds.delete(feed.channel);
+      this.#place(feed).open();
+    }
+    for (const feed of feeds.values()) feed.open();
+  }
+
+  /**
    * @param {string} url
+   * @param {number} maxChannels  as far as it is known
+   * @param {string} [token]
    * @returns {Link}
    */
-  #open(url) {
+  #open(url, maxChannels, token) {
     const isMain = !this.#links.length;
     /** @type {Map<string, Feed>} */
     const feeds = new Map();
     const connection = new Connection(
       url,
       {
-        prepare: () => this.#ask("prepare"),
-        token: () => this.#ask("token"),
-        changed: () => isMain && this.#each((tab) => tab.state(connection)),
-        opened: () => feeds.forEach((feed) => feed.open()),
+        ask: (what) => this.#ask(what),
+        changed: () => isMain && this.#each("state", ...connection.news()),
+        opened: () => this.#opened(link),
         pushed: (channel, push) => feeds.get(channel)?.pushed(push),
-        troubled: (error) => this.#each((tab) => tab.trouble(error)),
+        troubled: (error) => this.#each("trouble", plain(error)),
       },
       this.env,
       this.secret,
     );
+    connection.maxChannels = maxChannels;
     const link = { connection, feeds };
     this.#links.push(link);
+    connection.start(token);
     return link;
   }
 
-  /** @param {(tab: Tab) => void} tell */
-  #each(tell) {
-    for (const tab of this.#tabs) tell(tab);
+  /** @param {[string, ...any]} message */
+  #each(...message) {
+    for (const tab of this.#tabs) tab.tell(...message);
   }
 
   /**
@@ -212,7 +230,7 @@ class Tab {
     this.can = can;
     this.#host.enter(this, url, token, secret);
     if (lock) this.#host.env.locks?.request(lock, () => this.leave());
-    this.#tell("welcome", this.#host.secret, lock && (await this.#host.lock()));
+    this.tell("welcome", this.#host.secret, lock && (await this.#host.lock()));
   }
 
   leave() {
@@ -231,7 +249,7 @@ class Tab {
     const listener = {
       since: wish.since,
       last: wish.last,
-      tell: (type, detail) => this.#tell("event", sub, type, detail instanceof MaruError ? plain(detail) : detail),
+      tell: (type, detail) => this.tell("event", sub, type, detail instanceof MaruError ? plain(detail) : detail),
       token: wish.token === true ? () => this.ask("channelToken", sub) : undefined,
     };
     this.#leaves.set(sub, this.#host.listen(channel, wish, listener));
@@ -246,19 +264,14 @@ class Tab {
   /**
    * @param {number} call
    * @param {string} name
-   * @param {object} body
+   * @param {string} body  JSON
    * @param {{retry: boolean, wait: boolean, timeout: number}} options
    */
   command(call, name, body, options) {
     this.#host.connection.command(name, body, options).then(
-      (reply) => this.#tell("result", call, reply),
-      (error) => this.#tell("result", call, undefined, plain(error)),
+      (reply) => this.tell("result", call, reply),
+      (error) => this.tell("result", call, undefined, plain(error)),
     );
-  }
-
-  /** Connects again, unless another tab has done so. */
-  connect() {
-    if (this.#host.connection.state === "closed") this.#host.start();
   }
 
   /** @param {string} [token] the current one */
@@ -267,7 +280,7 @@ class Tab {
   }
 
   wake() {
-    this.#tell("alive");
+    this.tell("alive");
     this.#host.wake();
   }
 
@@ -291,32 +304,22 @@ class Tab {
   ask(what, sub) {
     const question = ++this.#question;
     return new Promise((resolve, reject) => {
-      const late = () => this.answer(question, undefined, disconnected(`the page did not answer: ${what}`));
+      const late = () => this.answer(question, undefined, passing("disconnected", `the page did not answer: ${what}`));
       const timer = this.#host.env.after(late, PATIENCE);
       this.#questions.set(question, (value, error) => {
         this.#host.env.cancel(timer);
         if (error) reject(new MaruError(error));
         else resolve(value);
       });
-      this.#tell("ask", question, what, sub);
+      this.tell("ask", question, what, sub);
     });
-  }
-
-  /** @param {Connection} connection */
-  state({ state, user, error }) {
-    this.#tell("state", state, user, error && plain(error));
-  }
-
-  /** @param {MaruError} error */
-  trouble(error) {
-    this.#tell("trouble", plain(error));
   }
 
   /**
    * @param {string} method
    * @param {...any} rest
    */
-  #tell(method, ...rest) {
+  tell(method, ...rest) {
     this.#port.postMessage([method, ...rest]);
   }
 }

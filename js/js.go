@@ -6,8 +6,8 @@
 //	page:   maru.js, subscription.js ──port──┤ one for each tab
 //	worker: worker.js → host.js, feed.js, connection.js ──→ WebSocket, maru.v1
 //
-// There is no build step: browsers run these files. Only the comments are removed from
-// the files that a server serves.
+// There is no build step: browsers run these files. Only the comments and the indentation
+// are removed from the files that a server serves.
 package js
 
 import (
@@ -24,8 +24,11 @@ var files embed.FS
 // code. The last may contain no quotation mark, so that it cannot be the end of a string.
 var comment = regexp.MustCompile("(?s) */\\*\\*.*?\\*/|(?m:^ *// [^\\n]*$| *// [^\\n\"'`]*$)")
 
-// Files returns the modules by name, without their comments. Line numbers stay the
-// same, so that stack traces fit the sources.
+// indentation is that of code, since no text of a module goes over several lines.
+var indentation = regexp.MustCompile("(?m)^ +")
+
+// Files returns the modules by name, without their comments and indentation. Line numbers
+// stay the same, so that stack traces fit the sources.
 func Files() map[string][]byte {
 	all := map[string][]byte{}
 	names, err := fs.Glob(files, "*.js")
@@ -34,9 +37,10 @@ func Files() map[string][]byte {
 		if source, err = files.ReadFile(name); err != nil {
 			break
 		}
-		all[name] = comment.ReplaceAllFunc(source, func(c []byte) []byte {
+		code := comment.ReplaceAllFunc(source, func(c []byte) []byte {
 			return []byte(strings.Repeat("\n", strings.Count(string(c), "\n")))
 		})
+		all[name] = indentation.ReplaceAll(code, nil)
 	}
 	if err != nil {
 		panic("js: " + err.Error()) // embedded: cannot fail

@@ -43,7 +43,7 @@ func compressed(b []byte) int {
 	return out.Len()
 }
 
-func TestOnlyCommentsAreLeftOut(t *testing.T) {
+func TestOnlyCommentsAndIndentationAreLeftOut(t *testing.T) {
 	t.Parallel()
 	for name, module := range js.Files() {
 		source, err := os.ReadFile(name)
@@ -60,7 +60,7 @@ func TestOnlyCommentsAreLeftOut(t *testing.T) {
 				t.Errorf("%s: this comment after code may be part of a string: %s", name, line)
 			}
 			comment := behind || strings.HasPrefix(strings.TrimSpace(line), "*") || strings.HasPrefix(strings.TrimSpace(line), "//")
-			rest, found := strings.CutPrefix(line, kept[i])
+			rest, found := strings.CutPrefix(strings.TrimLeft(line, " "), kept[i])
 			afterCode := strings.HasPrefix(strings.TrimLeft(rest, " "), "// ") && !strings.ContainsAny(rest, "\"'`")
 			if !comment && (!found || rest != "" && !afterCode) {
 				t.Errorf("%s: %q became %q", name, line, kept[i])

@@ -16,7 +16,7 @@
 import { MaruError, backoff, disconnected, plain } from "./codes.js";
 import { Host } from "./host.js";
 import { Subscription, readable } from "./subscription.js";
-import { hold, pair, surroundings, unique } from "./surroundings.js";
+import { emit, hold, pair, surroundings, unique } from "./surroundings.js";
 
 export { MaruError, Subscription };
 
@@ -34,7 +34,7 @@ export { MaruError, Subscription };
 /** How long the worker may take to answer before the page connects without it, in ms. */
 const PATIENCE = 5_000;
 /** The version of the messages on the port. A running worker can be older than the page: raise this with each change. */
-const PORT = "maru/1";
+const PORT = "maru/2";
 
 /** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").MaruEvents>} */
 const Target = EventTarget;
@@ -67,13 +67,13 @@ export class Maru extends Target {
   #detached = new AbortController();
   /** @type {AbortController | undefined} */
   #closed;
-  /** @type {any} */ #timer;
-  /** @type {any} */ #alive;
+  /** @type {any} until the next attempt, or for any message of the host */
+  #timer;
   #id = 0;
   #unique = unique();
   /** @type {Map<number, Subscription>} */
   #subscriptions = new Map();
-  /** @type {Map<number, {command: [string, object, CommandOptions], resolve: (reply: any) => void, reject: (error: MaruError) => void}>} */
+  /** @type {Map<number, {command: [string, string, CommandOptions], resolve: (reply: any) => void, reject: (error: MaruError) => void}>} */
   #calls = new Map();
 
   /**
@@ -94,7 +94,7 @@ export class Maru extends Target {
   connect() {
     this.#listen();
     if (!this.#port) this.#attach();
-    else if (this.state === "closed") this.#post("connect");
+    else if (this.state === "closed") this.#post("restart");
     else this.#wake();
   }
 
@@ -110,7 +110,7 @@ export class Maru extends Target {
   async reconnect() {
     if (!this.#port) return this.connect();
     const run = this.#run;
-    const token = await this.#options.token?.();
+    const token = text(await this.#options.token?.());
     if (run !== this.#run) return;
     if (this.#nameOf(token) === this.#name) this.#post("restart", token);
     else this.#attach(token);
@@ -121,13 +121,21 @@ export class Maru extends Target {
    * @param {SubscribeOptions} [options]
    */
   subscribe(channel, options = {}) {
-    const sub = ++this.#id;
-    const subscription = new Subscription(channel, options, () => {
-      this.#subscriptions.delete(sub);
-      this.#post("unsubscribe", sub);
+    /** @type {number} */
+    let sub;
+    const join = () => {
+      this.#subscriptions.set((sub = ++this.#id), subscription);
+      this.#join(sub, subscription);
+    };
+    // What a port or JSON cannot carry is an error here.
+    const copy = JSON.parse(JSON.stringify([channel, options]));
+    const subscription = new Subscription(copy[0], { ...copy[1], token: options.token }, (again) => {
+      const left = sub;
+      if (again) join();
+      this.#subscriptions.delete(left);
+      this.#post("unsubscribe", left);
     });
-    this.#subscriptions.set(sub, subscription);
-    this.#join(sub, subscription);
+    join();
     return subscription;
   }
 
@@ -137,14 +145,13 @@ export class Maru extends Target {
    * @param {PublishOptions} [options]
    */
   async publish(channel, data, { key, kind, idempotencyKey, version, transient, timeout } = {}) {
-    if (data === undefined) throw new TypeError("publish: data is undefined");
-    if (data instanceof ArrayBuffer) data = new Uint8Array(data);
-    if (data instanceof Uint8Array) {
+    if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
       kind = "binary";
-      data = btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
+      const { buffer = data, byteOffset, byteLength } = /** @type {any} */ (data);
+      data = btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), (byte) => String.fromCharCode(byte)).join(""));
     }
     const idempotency_key = idempotencyKey ?? (transient ? undefined : `${this.#unique}-${++this.#id}`);
-    const body = { channel, data, kind, key, idempotency_key, version, transient };
+    const body = { data, channel, kind, key, idempotency_key, version, transient };
     return this.#command("publish", body, { retry: !transient, wait: !transient, timeout });
   }
 
@@ -171,7 +178,8 @@ export class Maru extends Target {
    * @param {{timeout?: number}} [options]
    */
   async rpc(method, data, options) {
-    return (await this.#command("rpc", { method, data }, { ...options, retry: false })).data;
+    const body = data === undefined ? { method } : { data, method };
+    return (await this.#command("rpc", body, { ...options, retry: false })).data;
   }
 
   /**
@@ -180,11 +188,12 @@ export class Maru extends Target {
    * @param {Partial<CommandOptions>} [options]
    * @returns {Promise<any>}
    */
-  #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
-    if (this.state === "closed") return Promise.reject(this.error ?? disconnected());
+  async #command(name, body, { retry = true, wait = true, timeout = this.#options.timeout ?? 30_000 } = {}) {
+    /** @type {[string, string, CommandOptions]} */
+    const command = [name, JSON.stringify(body), { retry, wait, timeout }]; // at once: the values may change later
+    if ("data" in body && !command[1].startsWith('{"data":')) throw new TypeError(`${name}: the data is not JSON`);
+    if (this.state === "closed") throw this.error ?? disconnected();
     const call = ++this.#id;
-    /** @type {[string, object, CommandOptions]} */
-    const command = [name, body, { retry, wait, timeout }];
     return new Promise((resolve, reject) => {
       this.#calls.set(call, { command, resolve, reject });
       this.#post("command", call, ...command);
@@ -219,7 +228,7 @@ export class Maru extends Target {
   #wake() {
     if (!this.#port) return;
     this.#post("wake");
-    this.#alive ??= this.#env.after(() => this.#alone(), PATIENCE); // a worker can end without an event
+    this.#timer ??= this.#env.after(() => this.#alone(), PATIENCE); // a worker can end without an event
   }
 
   /** Gives up on the worker: this page gets a connection of its own. */
@@ -239,7 +248,7 @@ export class Maru extends Target {
     const { token: ask, prepare } = this.#options;
     this.#set("connecting");
     try {
-      token ??= await ask?.();
+      token ??= text(await ask?.());
     } catch (error) {
       if (run !== this.#run) return;
       this.#timer = this.#env.after(() => this.#attach(), backoff(this.#attempt++, this.#env.random));
@@ -252,8 +261,12 @@ export class Maru extends Target {
     this.#name = name;
     const port = (this.#port = this.#reach(name));
     const handlers = /** @type {any} */ (this.#handlers());
-    port.onmessage = ({ data: [method, ...rest] }) => run === this.#run && handlers[method](...rest);
-    this.#post("enter", { url: this.#url, token, can: { token: Boolean(ask), prepare: Boolean(prepare) }, lock, secret: this.#secret });
+    port.onmessage = ({ data: [method, ...rest] }) => {
+      if (run !== this.#run) return;
+      this.#stopTimer();
+      handlers[method](...rest);
+    };
+    this.#post("enter", { url: this.#url, token, can: { token: !!ask, prepare: !!prepare }, lock, secret: this.#secret });
     for (const [sub, subscription] of this.#subscriptions) this.#join(sub, subscription);
     for (const [call, { command, reject }] of this.#calls) {
       if (command[2].retry) this.#post("command", call, ...command);
@@ -273,7 +286,7 @@ export class Maru extends Target {
         const port = /** @type {any} */ (this.#env).share(`${PORT} ${this.#url} ${name}`, failed);
         return port;
       } catch {
-        this.#env.cancel(this.#timer); // the script is of another origin, or a policy forbids workers
+        this.#stopTimer(); // the script is of another origin, or a policy forbids workers
         this.#mayShare = false;
         this.#name = undefined;
       }
@@ -287,11 +300,14 @@ export class Maru extends Target {
     this.#run++;
     this.#detached.abort();
     this.#detached = new AbortController();
-    this.#env.cancel(this.#timer);
-    this.#env.cancel(this.#alive);
-    this.#alive = undefined;
+    this.#stopTimer();
     this.#post("leave");
     this.#port = undefined;
+  }
+
+  #stopTimer() {
+    this.#env.cancel(this.#timer);
+    this.#timer = undefined;
   }
 
   /**
@@ -317,18 +333,14 @@ export class Maru extends Target {
       /** @param {string} secret @param {string} [lock] is released when the worker ends */
       welcome: (secret, lock) => {
         this.#secret = secret;
-        this.#env.cancel(this.#timer);
         const { signal } = this.#detached;
         if (lock) this.#env.locks?.request(lock, { signal }, () => signal.aborted || this.#alone()).catch(() => {});
       },
-      alive: () => {
-        this.#env.cancel(this.#alive);
-        this.#alive = undefined;
-      },
+      alive: () => {}, // as any message
       /** @param {import("./types.d.ts").State} state @param {string} [user] @param {any} [error] */
       state: (state, user, error) => this.#set(state, user, error),
       /** @param {any} error */
-      trouble: (error) => this.#dispatch("error", new MaruError(error)),
+      trouble: (error) => emit(this, "error", new MaruError(error)),
       /** @param {number} sub @param {string} type @param {any} detail */
       event: (sub, type, detail) => this.#subscriptions.get(sub)?.take(type, detail),
       /** @param {number} call @param {any} reply @param {any} [error] */
@@ -344,12 +356,13 @@ export class Maru extends Target {
         /** @param {any} value @param {any} [error] */
         const answer = (value, error) => run === this.#run && this.#post("answer", question, value, error);
         try {
-          const token = /** @type {any} */ (this.#subscriptions.get(sub)?.options.token);
-          const value = await (what === "channelToken" ? token() : this.#options[what]?.());
+          const { options } = /** @type {any} */ (this.#subscriptions.get(sub) ?? {});
+          const value = await (what === "channelToken" ? options.token() : this.#options[what]?.());
           if (what === "prepare") return answer(undefined);
-          if (what === "channelToken" || this.#nameOf(value) === this.#name) return answer(value);
+          const token = text(value);
+          if (what === "channelToken" || this.#nameOf(token) === this.#name) return answer(token);
           answer(undefined, disconnected());
-          if (run === this.#run) this.#attach(value);
+          if (run === this.#run) this.#attach(token);
         } catch (error) {
           answer(undefined, plain(error));
         }
@@ -361,9 +374,9 @@ export class Maru extends Target {
    * @param {number} sub
    * @param {Subscription} subscription
    */
-  #join(sub, { channel, options: { since, last, deliver, maxHz, presence, token }, position }) {
-    const wish = { since: written(position ?? since), last, deliver, maxHz, presence, token: typeof token === "function" || token };
-    this.#post("subscribe", sub, channel, wish);
+  #join(sub, { channel, options, position }) {
+    const { since, token } = options;
+    this.#post("subscribe", sub, channel, { ...options, since: written(position ?? since), token: typeof token === "function" || text(token) });
   }
 
   /**
@@ -383,17 +396,12 @@ export class Maru extends Target {
     this.state = state;
     this.user = user;
     this.error = error && new MaruError(error);
-    this.#dispatch("state", { state, user, error: this.error });
-  }
-
-  /**
-   * @param {string} type
-   * @param {any} detail
-   */
-  #dispatch(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+    emit(this, "state", { state, user, error: this.error });
   }
 }
+
+/** What a function of the program returned as a token. @param {any} token */
+const text = (token) => token && String(token);
 
 /**
  * A position in the form of the protocol.

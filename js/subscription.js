@@ -1,7 +1,8 @@
 /**
  * A subscription of one tab to a channel.
  */
-import { MaruError } from "./codes.js";
+import { MaruError, passing } from "./codes.js";
+import { emit } from "./surroundings.js";
 
 /**
  * @typedef {import("./types.d.ts").SubscribeOptions} SubscribeOptions
@@ -9,6 +10,7 @@ import { MaruError } from "./codes.js";
  * @typedef {import("./types.d.ts").Position} Position
  * @typedef {import("./types.d.ts").Presence} Presence
  * @typedef {import("./types.d.ts").Item} Item
+ * @typedef {import("./types.d.ts").SubscriptionEvents} SubscriptionEvents
  */
 
 /**
@@ -17,7 +19,7 @@ import { MaruError } from "./codes.js";
  */
 const MOST = 10_000;
 
-/** @type {new () => import("./types.d.ts").Target<import("./types.d.ts").SubscriptionEvents>} */
+/** @type {new () => import("./types.d.ts").Target<SubscriptionEvents>} */
 const Target = EventTarget;
 
 export class Subscription extends Target {
@@ -30,13 +32,16 @@ export class Subscription extends Target {
   /** @type {Presence | undefined} */
   presence;
   #leave;
+  /** Whether publications have, or had, a listener. Until then the position stays where it began. */
+  #heard = false;
+  #missed = false;
   /** @type {Map<string | undefined, number>} the newest offset of each key, with deliver "latest" */
   #newest = new Map();
 
   /**
    * @param {string} channel
    * @param {SubscribeOptions} options
-   * @param {() => void} leave
+   * @param {(again: boolean) => void} leave  again: joins at the position, then leaves
    */
   constructor(channel, options, leave) {
     super();
@@ -45,12 +50,40 @@ export class Subscription extends Target {
     this.#leave = leave;
   }
 
+  /**
+   * The first listener for publications that comes late gets what it missed.
+   *
+   * @template {keyof SubscriptionEvents} K
+   * @overload
+   * @param {K} type
+   * @param {import("./types.d.ts").Handler<SubscriptionEvents[K]>} listener
+   * @param {import("./types.d.ts").ListenerOptions} [options]
+   * @returns {void}
+   *
+   * @overload
+   * @param {string} type
+   * @param {import("./types.d.ts").Handler<import("./types.d.ts").AnyEvent>} listener
+   * @param {import("./types.d.ts").ListenerOptions} [options]
+   * @returns {void}
+   *
+   * @param {any} type
+   * @param {any} listener
+   * @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    if (type !== "publication") return;
+    this.#heard = true;
+    if (this.#missed && this.state !== "ended") this.#leave(true);
+    this.#missed = false;
+  }
+
   /** Ends the subscription. No events follow but "unsubscribed". */
   unsubscribe() {
     if (this.state === "ended") return;
     this.state = "ended";
-    this.#leave();
-    this.#dispatch("unsubscribed", undefined);
+    this.#leave(false);
+    emit(this, "unsubscribed", undefined);
   }
 
   /**
@@ -65,9 +98,11 @@ export class Subscription extends Target {
       case "subscribed":
         this.state = "subscribed";
         if (this.position?.epoch !== detail.epoch) this.#newest.clear();
-        this.position = { epoch: detail.epoch, offset: detail.offset };
+        if (this.#heard || !(this.position ?? this.options.since)) this.position = { epoch: detail.epoch, offset: detail.offset };
+        else this.#missed ||= detail.gap;
         break;
       case "publication":
+        if (!this.#heard) return void (this.#missed = true);
         if (this.#known(detail)) return;
         detail = readable(detail);
         break;
@@ -76,10 +111,10 @@ export class Subscription extends Target {
         break;
       case "unsubscribed":
         this.state = "ended";
-        this.#leave();
+        this.#leave(false);
     }
-    this.#dispatch(type, type === "error" || type === "unsubscribed" ? new MaruError(detail) : detail);
-    if (type === "subscribed" && detail.gap) this.#dispatch("gap", detail.gap);
+    emit(this, type, type === "error" || type === "unsubscribed" ? new MaruError(detail) : detail);
+    if (type === "subscribed" && detail.gap) emit(this, "gap", detail.gap);
   }
 
   /**
@@ -101,51 +136,35 @@ export class Subscription extends Target {
   }
 
   /**
-   * @param {string} type
-   * @param {any} detail
-   */
-  #dispatch(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-
-  /**
-   * Yields publications and gaps until the subscription or the loop ends.
+   * Yields publications and gaps until the subscription ends. Leaving the loop ends the subscription.
    *
    * @returns {AsyncGenerator<Item, void, void>}
    */
   async *[Symbol.asyncIterator]() {
     /** @type {any[]} */
-    let waiting = [];
+    const waiting = [];
     let over = this.state === "ended";
     /** @type {any} */
     let failure;
     let more = () => {};
     const take = (/** @type {any} */ { type, detail }) => {
-      if (type === "unsubscribed") {
-        over = true;
-        failure = detail;
-      } else if (waiting.length < MOST) {
-        waiting.push(type === "gap" ? { gap: detail } : detail);
-      } else {
-        over = true;
-        failure = new MaruError({ code: "slow", message: `the loop is too slow: ${MOST} publications wait for it` });
-      }
+      over ||= type === "unsubscribed" || waiting.length >= MOST;
+      if (type === "unsubscribed") failure ??= detail;
+      else if (over) failure = passing("slow", `${MOST} publications wait for the loop`);
+      else waiting.push(type === "gap" ? { gap: detail } : detail);
       more();
     };
     const types = ["publication", "gap", "unsubscribed"];
     for (const type of types) this.addEventListener(type, take);
     try {
-      for (;;) {
-        const items = waiting;
-        waiting = [];
-        yield* items;
-        if (waiting.length) continue;
-        if (failure) throw failure;
-        if (over) return;
-        await new Promise((/** @type {(value?: any) => void} */ resolve) => (more = resolve));
+      while (!over || waiting.length) {
+        if (!waiting.length) await new Promise((/** @type {(value?: any) => void} */ resolve) => (more = resolve));
+        yield* waiting.splice(0);
       }
+      if (failure) throw failure;
     } finally {
       for (const type of types) this.removeEventListener(type, take);
+      this.unsubscribe();
     }
   }
 }

@@ -24,7 +24,7 @@ const page = typeof document === "object";
 /** @type {Surroundings} */
 export const surroundings = {
   open: (url, protocol) => {
-    if (!globalThis.WebSocket) throw "there is no WebSocket here; pass one: new Maru(url, { WebSocket })"; // Node.js before 22
+    if (!globalThis.WebSocket) throw "no WebSocket class: use new Maru(url, { WebSocket })"; // Node.js before 22
     return new WebSocket(url, protocol);
   },
   random: Math.random,
@@ -72,12 +72,32 @@ export function pair() {
   return ends;
 }
 
-/** A unique name that nobody can guess: 16 random bytes, each in one or two characters. */
-export const unique = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(36)).join("");
+/**
+ * A unique name: 16 random bytes, each in one or two characters. Nobody can guess it; in Node.js 18,
+ * which has no global crypto, nobody can who has seen no other one.
+ */
+export const unique = () => {
+  const bytes = new Uint8Array(16);
+  return [...(globalThis.crypto?.getRandomValues(bytes) ?? bytes.map(() => Math.random() * 256))].map((byte) => byte.toString(36)).join("");
+};
+
+/**
+ * Dispatches a CustomEvent, which Node.js 18 has only under another name: an Event with a detail.
+ *
+ * @param {any} target
+ * @param {string} type
+ * @param {any} [detail]
+ */
+export function emit(target, type, detail) {
+  const event = new (globalThis.CustomEvent ?? Event)(type, { detail });
+  if (!("detail" in event)) Object.assign(event, { detail });
+  target.dispatchEvent(event);
+}
 
 /**
  * Takes a lock and returns its name. The lock is released by the signal, or when the tab or
- * worker that holds it ends in any way. Returns undefined where locks are not available.
+ * worker that holds it ends in any way. Returns undefined where there are no locks, or a page
+ * may not have them, as in a sandboxed frame.
  *
  * @param {Surroundings} env
  * @param {AbortSignal} [signal]
@@ -86,11 +106,11 @@ export const unique = () => [...crypto.getRandomValues(new Uint8Array(16))].map(
 export async function hold({ locks }, signal) {
   if (!locks) return;
   const name = `maru ${unique()}`;
-  await new Promise((/** @type {(value?: any) => void} */ held) => {
-    locks.request(name, () => {
-      held();
+  return new Promise((/** @type {(name?: string) => void} */ held) => {
+    const until = () => {
+      held(name);
       return new Promise((/** @type {(value?: any) => void} */ release) => signal?.addEventListener("abort", release));
-    });
+    };
+    locks.request(name, until).catch(() => held());
   });
-  return name;
 }

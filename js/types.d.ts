@@ -100,7 +100,7 @@ export interface SubscribeOptions {
 
 export interface PublishOptions {
   key?: string;
-  /** Default: text for a string, binary for a Uint8Array, json for anything else. */
+  /** Default: text for a string, json for anything else. Bytes are always binary. */
   kind?: "text" | "json" | "binary";
   /** Default: a unique key, so that it is safe to send the publication again after a lost connection. */
   idempotencyKey?: string;
@@ -191,13 +191,19 @@ export class Subscription extends SubscriptionTarget {
   readonly channel: string;
   readonly options: SubscribeOptions;
   readonly state: "pending" | "subscribed" | "ended";
-  /** The position after the last publication received. */
+  /**
+   * The position after the last publication received. Before "publication" has a listener it does not move:
+   * the first listener gets everything since then, however late it comes.
+   */
   readonly position: Position | undefined;
   /** The users in the channel, with the option `presence`. */
   readonly presence: Presence | undefined;
   /** Ends the subscription. No events follow but "unsubscribed". */
   unsubscribe(): void;
-  /** Yields publications and gaps. Ends with the subscription, and throws its error if it has one. */
+  /**
+   * Yields publications and gaps. Ends with the subscription, and throws its error if it has one. Leaving the
+   * loop in any way ends the subscription. Fails with `slow` if 10,000 items wait for the loop.
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Item, void, void>;
 }
 
@@ -205,7 +211,8 @@ export class Subscription extends SubscriptionTarget {
 export class Maru extends MaruTarget {
   /**
    * @param url The server: http, https, ws or wss, with the path under which it is mounted.
-   * Default: the root of the page's origin. Outside of browsers there is no default.
+   * Default: the root of the page's origin. Outside of browsers there is no default. Throws a TypeError if it is
+   * no URL. If no WebSocket can be made for it, the client is closed, with the reason as its error.
    */
   constructor(url?: string | { readonly href: string }, options?: Options);
   readonly state: State;
@@ -214,9 +221,13 @@ export class Maru extends MaruTarget {
   /** Why the client is waiting or closed. */
   readonly error: MaruError | undefined;
 
+  /** Any number of channels, at any time. Throws a TypeError for options that JSON cannot carry. */
   subscribe(channel: string, options?: SubscribeOptions): Subscription;
   /**
    * Resolves when the server has stored the publication. Without a connection it waits, up to the timeout.
+   * A typed array, a DataView or an ArrayBuffer is sent as its bytes, anything else but a string as JSON, in the
+   * state that it has at the time of the call. What JSON cannot carry (undefined, a function, a BigInt, a cycle)
+   * rejects at once, with a TypeError or what its toJSON throws, and has no effect on other calls.
    * Half a surrogate pair in channel, key or text is an error of the server.
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"maru.example/maru/internal/api"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/gateway/raw"
 	"maru.example/maru/internal/gateway/sse"
@@ -32,11 +33,19 @@ func (s *Server) mount() http.Handler {
 	return api.New(api.Options{
 		Env: env, Routes: s.routes,
 		History: s.broker.History, Publish: s.publish,
-		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath}),
+		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath, Access: s.shown}),
 		Ready:        s.ready,
 		Backup:       s.broker.backup(),
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 		Bodies:       shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	})
+}
+
+// shown is what a page shows of the rules of a channel.
+func (s *Server) shown(channel string) web.Access {
+	return web.Access{
+		Publish: s.rules.Of(auth.Publish, channel), History: s.rules.Of(auth.History, channel),
+		Presence: s.rules.Of(auth.Presence, channel), Nicknames: s.authenticator.Nicknames(),
+	}
 }

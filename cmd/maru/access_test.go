@@ -126,8 +126,10 @@ history_bytes = "1MiB"
 		t.Fatalf("%+v", got)
 	}
 	golden(t, "check.golden", strings.ReplaceAll(got.stdout, path, "maru.toml"))
-	if again := call(t, "", []string{"MARU_CONFIG=" + path, "MARU_HISTORY=many"}, "check"); again.stdout != got.stdout {
-		t.Errorf("by environment: %+v", again)
+	for _, again := range []result{call(t, "", []string{"MARU_CONFIG=" + path}, "check"), call(t, "", nil, "check", "--config", path)} {
+		if again.stdout != got.stdout {
+			t.Errorf("%+v", again)
+		}
 	}
 	open := call(t, "", nil, "check", file(t, "open.toml", "history = 5"))
 	if open.code != exitOK || !strings.Contains(open.stdout, "open mode") {
@@ -158,10 +160,45 @@ func TestCheckRefuses(t *testing.T) {
 		}
 	}
 	if got := call(t, "", nil, "check"); got.code != exitUsage {
-		t.Errorf("without a file: %+v", got)
+		t.Errorf("without anything: %+v", got)
 	}
 	if got := call(t, "", nil, "check", filepath.Join(t.TempDir(), "none")); got.code != exitFailure {
 		t.Errorf("no such file: %+v", got)
+	}
+}
+
+// check decides about the flags and the environment as serve does.
+func TestCheckKnowsFlagsAndEnvironment(t *testing.T) {
+	t.Parallel()
+	path := file(t, "maru.toml", "history = 7\n[namespaces.inbox]\nsubscribe = 'anyone'\nhistory = 'anyone'\ndurability = 'sync'\n")
+	open := file(t, "open.toml", "history = 7")
+	for name, tt := range map[string]struct {
+		env  []string
+		args []string
+		code int
+		want string
+	}{
+		"only the file":           {nil, []string{path}, exitFailure, path + ":5: namespaces.inbox.durability"},
+		"a flag repairs it":       {nil, []string{path, "--data", "/none"}, exitOK, "valid together with --data"},
+		"a variable repairs it":   {[]string{"MARU_DATA=/none"}, []string{path}, exitOK, "valid together with MARU_DATA"},
+		"a flag over the file":    {nil, []string{path, "--data", "/none", "--history", "8"}, exitOK, "8 for 24h"},
+		"a flag before the file":  {nil, []string{"--data", "/none", path}, exitOK, "7 for 24h"},
+		"a variable over it":      {[]string{"MARU_HISTORY=9"}, []string{path, "--data", "/none"}, exitOK, "9 for 24h"},
+		"a flag over a variable":  {[]string{"MARU_HISTORY=9"}, []string{path, "--data", "/none", "--history", "8"}, exitOK, "8 for 24h"},
+		"a bad variable":          {[]string{"MARU_HISTORY=many"}, []string{open}, exitFailure, "MARU_HISTORY"},
+		"an unknown variable":     {[]string{"MARU_PLING=1"}, []string{open}, exitFailure, "MARU_PLING"},
+		"one of Kubernetes":       {[]string{"MARU_PORT=tcp://10.0.0.7:3000"}, []string{open}, exitOK, "valid"},
+		"an unknown flag":         {nil, []string{open, "--pling"}, exitUsage, "--pling"},
+		"a port":                  {nil, []string{open, "--port", "3000"}, exitUsage, "--listen"},
+		"a flag opens it to all":  {nil, []string{open, "--listen", ":3000"}, exitFailure, "--open"},
+		"a flag without a file":   {nil, []string{"--listen", ":3000", "--open"}, exitOK, "Without a configuration file, --listen, --open is valid"},
+		"a key that is not there": {nil, []string{open, "--token-key", "/none"}, exitFailure, "/none"},
+		"two files":               {nil, []string{open, "--config", path}, exitUsage, "FILE or --config"},
+	} {
+		got := call(t, "", tt.env, append([]string{"check"}, tt.args...)...)
+		if got.code != tt.code || !strings.Contains(got.stdout+got.stderr, tt.want) {
+			t.Errorf("%s: %+v, want %q", name, got, tt.want)
+		}
 	}
 }
 

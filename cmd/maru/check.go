@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,37 +11,68 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/server"
 )
 
 type checkCmd struct {
-	File string `arg:"" optional:"" placeholder:"FILE" help:"Configuration file (default: the file in MARU_CONFIG)."`
+	File string `arg:"" optional:"" placeholder:"FILE" help:"Configuration file (default: --config, or the file in MARU_CONFIG)."`
+	config.Serve
+
+	beside []string // flags and variables that are set beside the file
+	wrong  error    // what the file or the environment has
 }
 
 // Help is the text of --help beside the flags.
 func (*checkCmd) Help() string {
 	return `Prints every mistake with file and line, and exits with 1; or else prints what each namespace allows. ` +
-		`Environment and flags are ignored.`
+		`The flags and the environment are those of maru serve, so maru check FILE --listen :3000 answers what maru serve would do with them.`
+}
+
+// BeforeResolve is called between the defaults and the flags.
+func (c *checkCmd) BeforeResolve(line *kong.Context, s *surroundings) error {
+	for _, option := range config.Options() {
+		if option.InFile && s.getenv(option.Env) != "" {
+			c.beside = append(c.beside, option.Env)
+		}
+	}
+	files := 0
+	for _, word := range line.Path {
+		switch {
+		case word.Positional != nil, word.Flag != nil && word.Flag.Name == "config":
+			files++
+		case word.Flag != nil && !slices.Contains(c.beside, "--"+word.Flag.Name):
+			c.beside = append(c.beside, "--"+word.Flag.Name)
+		}
+	}
+	if files > 1 {
+		return usagef("more than one file: give FILE or --config")
+	}
+	c.wrong = load(&c.Serve, line, s.env)
+	return nil
 }
 
 func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
-	path := cmp.Or(c.File, s.getenv(config.EnvPrefix+"CONFIG"))
-	if path == "" {
-		return usagef("no file given: maru check FILE, or set MARU_CONFIG")
+	switch {
+	case c.wrong != nil:
+		return c.wrong
+	case c.Config == "" && len(c.beside) == 0:
+		return usagef("nothing to check: maru check FILE, or set MARU_CONFIG, or give flags of maru serve")
 	}
-	serve := serveCmd{Serve: *config.Defaults()}
-	if err := serve.Load(path, nil); err != nil {
-		return err
-	}
+	serve := serveCmd{Serve: c.Serve}
 	if err := serve.Check(); err != nil {
 		return err
 	}
 	if err := try(ctx, &serve); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		if c.Config != "" {
+			err = fmt.Errorf("%s: %w", c.Config, err)
+		}
+		return err
 	}
-	return describe(s.stdout, &serve.Serve)
+	return describe(s.stdout, &serve.Serve, c.beside)
 }
 
 // try creates the server without a port and shuts it down: some mistakes are found only
@@ -70,8 +100,15 @@ func try(ctx context.Context, c *serveCmd) error {
 	return live.Shutdown(ctx)
 }
 
-func describe(w io.Writer, c *config.Serve) error {
-	fmt.Fprintf(w, "%s is valid.\n\n", c.Config)
+func describe(w io.Writer, c *config.Serve, beside []string) error {
+	switch {
+	case c.Config == "":
+		fmt.Fprintf(w, "Without a configuration file, %s is valid.\n\n", strings.Join(beside, ", "))
+	case len(beside) > 0:
+		fmt.Fprintf(w, "%s is valid together with %s, which the file does not decide.\n\n", c.Config, strings.Join(beside, ", "))
+	default:
+		fmt.Fprintf(w, "%s is valid.\n\n", c.Config)
+	}
 	if c.Namespaces == nil {
 		_, err := fmt.Fprintln(w, "There are no namespaces: everybody who may connect may do everything (open mode).")
 		return err
@@ -95,12 +132,25 @@ func describe(w io.Writer, c *config.Serve) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if example := exampleOf(c); example != "" {
+		fmt.Fprintf(w, "\nA namespace has the channels and methods with its name and a colon: %[1]s:1 is in %[1]s, and the channel %[1]s is in default.\n", example)
+	}
 	for _, doubt := range doubts(c) {
 		if _, err := fmt.Fprintf(w, "\nnote: %s\n", doubt); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// exampleOf is the first listed namespace that is not the default one, or "".
+func exampleOf(c *config.Serve) string {
+	for _, name := range slices.Sorted(maps.Keys(c.Namespaces)) {
+		if name != maru.DefaultNamespace {
+			return name
+		}
+	}
+	return ""
 }
 
 // doubts are notes about settings that are valid but probably not intended.

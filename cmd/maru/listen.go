@@ -6,14 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"maru.example/maru/internal/config"
 )
 
-// listen binds every address or none. With the default addresses a machine without IPv6 is
-// not an error.
-func listen(addresses []string, log *slog.Logger) ([]net.Listener, error) {
+// listen binds every address of a flag, or none. With the default addresses a machine
+// without IPv6 is not an error.
+func listen(flag string, addresses []string, log *slog.Logger) ([]net.Listener, error) {
 	optional := slices.Equal(addresses, config.Defaults().Listen)
 	var listeners []net.Listener
 	for _, address := range addresses {
@@ -25,10 +26,25 @@ func listen(addresses []string, log *slog.Logger) ([]net.Listener, error) {
 			log.Info("not listening on IPv6: this machine has none", "address", address)
 		default:
 			closeAll(listeners)
-			return nil, fmt.Errorf("cannot listen on %s: %w; choose another address", address, reason(err))
+			return nil, fmt.Errorf("cannot listen on %s: %w; %s", address, reason(err), remedy(err, flag, address))
 		}
 	}
 	return listeners, nil
+}
+
+// remedy says what to do about an address that cannot be listened on. Where a program has
+// the port already, the suggestion is the next one.
+func remedy(err error, flag, address string) string {
+	host, text, _ := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(text)
+	switch {
+	case errors.Is(err, syscall.EACCES) && port > 0 && port < 1024:
+		return fmt.Sprintf("ports below 1024 need a right of the system: choose another, such as --%s %s", flag, net.JoinHostPort(host, "3000"))
+	case errors.Is(err, syscall.EADDRINUSE) && port > 0:
+		next := strconv.Itoa(port%(1<<16-1) + 1)
+		return fmt.Sprintf("another program listens there: stop it, or choose another port, such as --%s %s", flag, net.JoinHostPort(host, next))
+	}
+	return "choose another address with --" + flag
 }
 
 func noSuchFamily(err error) bool {

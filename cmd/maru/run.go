@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"maru.example/maru/internal/config"
 )
 
 // Exit codes.
@@ -37,16 +40,17 @@ func (s *surroundings) getenv(name string) string {
 
 // commandLine is the whole grammar.
 type commandLine struct {
-	Serve     serveCmd         `cmd:"" help:"Run the server. Plain maru, without a command, does this too."`
-	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
-	Subscribe subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
-	Token     tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
-	Check     checkCmd         `cmd:"" help:"Check a configuration file and print what it allows."`
-	Backup    backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
-	Restore   restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
-	Verify    verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
-	Bench     benchCmd         `cmd:"" help:"Put load on a server and measure it."`
-	Version   kong.VersionFlag `help:"Print the version and exit."`
+	Serve       serveCmd         `cmd:"" help:"Run the server. Plain maru, without a command, does this too."`
+	Publish     publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
+	Subscribe   subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
+	Token       tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
+	Check       checkCmd         `cmd:"" help:"Check a configuration file, flags and environment, and print what they allow."`
+	Healthcheck healthcheckCmd   `cmd:"" help:"Exit with 0 if a server works; for images without a shell."`
+	Backup      backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
+	Restore     restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
+	Verify      verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
+	Bench       benchCmd         `cmd:"" help:"Put load on a server and measure it."`
+	Version     kong.VersionFlag `help:"Print the version and exit."`
 }
 
 const description = `A realtime push server for the web: a channel is a URL.
@@ -105,9 +109,24 @@ func parse(ctx context.Context, cli *commandLine, words []string, s *surrounding
 	}
 	var wrong *kong.ParseError
 	if errors.As(err, &wrong) {
-		return wrong.Context, usageError{err}
+		return wrong.Context, usageError{meant(wrong)}
 	}
 	return line, err
+}
+
+var unknownFlag = regexp.MustCompile(`^unknown flag --?([\w-]+)`)
+
+// meant replaces the parser's guess, by letters, at the flag of serve that a caller means.
+func meant(err *kong.ParseError) error {
+	flag := unknownFlag.FindStringSubmatch(err.Error())
+	if flag == nil || config.Meant(flag[1]) == "" || err.Context.Selected() == nil || !hasFlag(err.Context.Selected(), config.Meant(flag[1])) {
+		return err
+	}
+	return fmt.Errorf("%s, did you mean --%s 127.0.0.1:PORT?", flag[0], config.Meant(flag[1]))
+}
+
+func hasFlag(command *kong.Node, name string) bool {
+	return slices.ContainsFunc(command.Flags, func(f *kong.Flag) bool { return f.Name == name })
 }
 
 // name is the command that was called, as a user types it.

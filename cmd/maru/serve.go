@@ -47,18 +47,24 @@ func (*serveCmd) Help() string {
 // BeforeResolve is called between the defaults and the flags.
 func (c *serveCmd) BeforeResolve(line *kong.Context, s *surroundings) error {
 	c.Demo = c.plain
+	return load(&c.Serve, line, s.env)
+}
+
+// load applies the configuration file that the words of a command name, and the environment.
+// The flags among the words are applied after it.
+func load(to *config.Serve, line *kong.Context, env []string) error {
 	file := ""
 	for _, word := range line.Path {
-		if word.Flag != nil && word.Flag.Name == "config" {
-			file, _ = line.FlagValue(word.Flag).(string)
+		if word.Flag != nil && word.Flag.Name == "config" || word.Positional != nil && word.Positional.Name == "file" {
+			file = line.Value(word).String()
 		}
 	}
-	if err := c.Load(file, s.env); err != nil {
+	if err := to.Load(file, env); err != nil {
 		return err
 	}
 	for _, word := range line.Path {
 		if word.Flag != nil {
-			c.Overruled(word.Flag.Name)
+			to.Overruled(word.Flag.Name)
 		}
 	}
 	return nil
@@ -71,14 +77,15 @@ func (c *serveCmd) AfterApply() error { return c.Check() }
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
-	listeners, err := listen(c.Listen, log)
+	started := c.Serve // as configured
+	listeners, err := listen("listen", c.Listen, log)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
 	var status net.Listener
 	if c.MetricsListen != "" {
-		l, err := listen([]string{c.MetricsListen}, log)
+		l, err := listen("metrics-listen", []string{c.MetricsListen}, log)
 		if err != nil {
 			return err
 		}
@@ -109,14 +116,15 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if c.Config != "" {
+		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
+		defer r.reloading()()
+	}
 	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
 		return err
 	}
 	if status != nil {
 		defer serveStatus(live, status, log)()
-	}
-	if c.Config != "" {
-		defer c.reloading(live, s, log)()
 	}
 	s.notify(ready, log)
 	return c.serve(ctx, live, listeners, s, log)

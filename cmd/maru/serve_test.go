@@ -290,7 +290,7 @@ func TestPortInUse(t *testing.T) {
 	for _, order := range [][]string{{taken.Addr().String(), free.Addr().String()}, {free.Addr().String(), taken.Addr().String()}} {
 		// The certificate is not even looked at: the ports come first.
 		got := call(t, "", nil, "serve", "--listen", order[0], "--listen", order[1], "--tls-cert", "none", "--tls-key", "none")
-		if got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, taken.Addr().String()) || strings.Contains(got.stderr, free.Addr().String()) {
+		if got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, "cannot listen on "+taken.Addr().String()) {
 			t.Errorf("%v: %+v", order, got)
 		}
 		again, err := net.Listen("tcp", free.Addr().String())
@@ -298,6 +298,34 @@ func TestPortInUse(t *testing.T) {
 			t.Fatalf("the free port was kept: %v", err)
 		}
 		again.Close()
+	}
+}
+
+// A taken port is answered with the flag that chooses another, and with a port that may be
+// free.
+func TestPortInUseNamesTheFlag(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	at := taken.Addr().String()
+	for _, tt := range []struct{ flag, args string }{
+		{"listen", "serve --listen " + at},
+		{"metrics-listen", "serve --listen 127.0.0.1:0 --metrics-listen " + at},
+	} {
+		got := call(t, "", nil, strings.Fields(tt.args)...)
+		if got.code != exitFailure || !strings.Contains(got.stderr, at) || !strings.Contains(got.stderr, "such as --"+tt.flag+" 127.0.0.1:") {
+			t.Errorf("%s: %+v", tt.args, got)
+		}
+	}
+	for address, want := range map[string]string{
+		"127.0.0.1:3000": "--listen 127.0.0.1:3001", "[::1]:3000": "--listen [::1]:3001", ":65535": "--listen :1",
+	} {
+		if got := remedy(syscall.EADDRINUSE, "listen", address); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %s", address, got)
+		}
 	}
 }
 
@@ -314,7 +342,7 @@ func TestNoIPv6(t *testing.T) {
 		}
 	}
 	// An address of --listen must exist (RFC 5737 §3: for documentation only).
-	if _, err := listen([]string{"127.0.0.1:0", "192.0.2.1:0"}, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if _, err := listen("listen", []string{"127.0.0.1:0", "192.0.2.1:0"}, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("listening on nobody's address: %v", err)
 	}
 }

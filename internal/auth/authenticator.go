@@ -52,6 +52,9 @@ func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
 	return p
 }
 
+// Nicknames reports whether people may sign in under a name of their choice.
+func (p *Authenticator) Nicknames() bool { return !p.proofs.Load().NoNicknames }
+
 // Set replaces the proofs, for all requests to come. What live connections rest on is asked
 // again by Connections.Review, which the caller calls afterwards.
 func (p *Authenticator) Set(proofs Proofs) { p.proofs.Store(&proofs) }

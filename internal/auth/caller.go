@@ -50,6 +50,21 @@ func (c Caller) Holder(who Identity) shares.Holder {
 // CountRefusal counts that the request was refused with this code. WriteError does so by itself.
 func (c Caller) CountRefusal(code maru.Code) { c.refusals.Count(code) }
 
+// PeerHolder returns the holder of what the peer at an address has before it sends a request, such
+// as a connection. Trusted proxies are exempt, because they speak for many.
+func (g *RequestFilter) PeerHolder(addr netip.Addr) shares.Holder {
+	addr = plain(addr)
+	if g.trusted(addr) {
+		return 0
+	}
+	return Caller{Addr: addr, local: g.local(addr)}.Holder(Identity{})
+}
+
+// local reports whether the address tells no callers apart: see Caller.local.
+func (g *RequestFilter) local(addr netip.Addr) bool {
+	return len(g.proxies) == 0 && (!addr.IsValid() || addr.IsLoopback())
+}
+
 // Check decides whether the request may be answered at all, for WebSocket, POST,
 // server-sent events, polls and pages:
 //

@@ -10,7 +10,7 @@ import (
 // trusted proxies only.
 func (g *RequestFilter) sender(r *http.Request) Caller {
 	c := Caller{Addr: peer(r), Secure: r.TLS != nil}
-	c.local = len(g.proxies) == 0 && (!c.Addr.IsValid() || c.Addr.IsLoopback())
+	c.local = g.local(c.Addr)
 	if !g.trusted(c.Addr) {
 		return c
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -71,18 +72,41 @@ func (r *Rules) Permit(who Identity, do Action, channel string) error {
 	if do != Call && maru.Reserved(channel) {
 		return errReserved
 	}
+	if rule := r.Of(do, channel); !who.meets(rule, channel) {
+		return r.refusal(do, rule, channel)
+	}
+	return nil
+}
+
+// Of returns the rule of an action in a channel that is not reserved; maru.Anyone in open mode.
+func (r *Rules) Of(do Action, channel string) maru.Rule {
 	table := r.table.Load()
 	if table == nil {
-		return nil
+		return maru.Anyone
 	}
 	allowed, listed := (*table)[maru.Namespace(channel)]
 	if !listed {
 		allowed = (*table)[maru.DefaultNamespace]
 	}
-	if rule := allowed[do]; !who.meets(rule, channel) {
-		return refusals[do][min(rule, maru.ServerOnly)]
+	return allowed[do]
+}
+
+// refusal says what the rule requires. The author of the rules may believe that [namespaces.news]
+// is about the channel news too: the refusal of that channel says where it is.
+func (r *Rules) refusal(do Action, rule maru.Rule, channel string) error {
+	plain, table := refusals[do][min(rule, maru.ServerOnly)], r.table.Load()
+	if table == nil || channel == maru.DefaultNamespace {
+		return plain
 	}
-	return nil
+	if _, listed := (*table)[channel]; !listed {
+		return plain
+	}
+	thing := "channel"
+	if do == Call {
+		thing = "method"
+	}
+	return maru.NewError(maru.CodeNotAllowed, maru.ErrorOf(plain).Message+fmt.Sprintf(
+		"; the %[1]s %[2]s is in the namespace default, and the rules of the namespace %[2]s are for names with a colon, such as %[2]s:1", thing, channel))
 }
 
 // meets reports whether the rule is met for that channel.

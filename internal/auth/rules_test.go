@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"maru.example/maru"
@@ -104,6 +106,41 @@ func TestNamespacesThatAreNotListed(t *testing.T) {
 }
 
 // A decision is made for each message of a raw connection.
+// [namespaces.news] is not about the channel news, and the refusal of that channel says so. Other
+// refusals do not speak of it.
+func TestChannelWithTheNameOfANamespace(t *testing.T) {
+	t.Parallel()
+	var rules auth.Rules
+	rules.Set(map[string]auth.Allowed{
+		"news":                {auth.Subscribe: maru.Anyone, auth.Call: maru.Anyone},
+		maru.DefaultNamespace: {auth.History: maru.SignedIn},
+	})
+	for _, tt := range []struct {
+		do    auth.Action
+		name  string
+		hints bool
+	}{
+		{auth.Subscribe, "news", true},
+		{auth.History, "news", true},
+		{auth.Call, "news", true},
+		{auth.Publish, "news:1", false},
+		{auth.Subscribe, "other", false},
+		{auth.Subscribe, maru.DefaultNamespace, false},
+	} {
+		err := rules.Permit(auth.Identity{}, tt.do, tt.name)
+		if !errors.Is(err, &maru.Error{Code: maru.CodeNotAllowed}) {
+			t.Errorf("%v %s: %v", tt.do, tt.name, err)
+			continue
+		}
+		if hints := strings.Contains(err.Error(), "news:1"); hints != tt.hints {
+			t.Errorf("%v %s: %v", tt.do, tt.name, err)
+		}
+	}
+	if err := rules.Permit(auth.Identity{}, auth.Subscribe, "news:1"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAllowAllocatesNothing(t *testing.T) {
 	var rules auth.Rules
 	ctx := t.Context()

@@ -6,7 +6,8 @@
 //
 // An option has one name, which is its flag, its key in the file and, in
 // capitals with MARU_ before it, its environment variable. Unknown names are
-// errors: a typing mistake must not silently leave a limit at its default.
+// errors: a typing mistake must not silently leave a limit at its default. Only the
+// variables that Kubernetes makes for a Service called maru are ignored.
 //
 // The package reads a file and nothing else. It opens no socket and imports only
 // the root package of maru. Flags belong to the program: cmd/maru passes a Serve to

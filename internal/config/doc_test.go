@@ -39,6 +39,7 @@ func optionsDocument() string {
 
 Each option has one name for flag, environment and configuration file (TOML, ` + "`--config FILE`" + `). A flag wins over the
 environment, and the environment over the file. Unknown keys in the file and unknown ` + "`MARU_…`" + ` variables are errors.
+The variables that Kubernetes makes for a Service called maru, such as ` + "`MARU_SERVICE_HOST`" + `, are ignored.
 
 - An option that repeats is a list in the file, and is separated by commas in the environment.
 - Sizes are bytes, or numbers followed by KiB, MiB or GiB.

@@ -19,12 +19,6 @@ import (
 // MaxFileBytes is the longest configuration file that is read.
 const MaxFileBytes = 1 << 20
 
-// otherEnv are the MARU_ variables that are not options of serve.
-var otherEnv = []string{
-	"MARU_SERVER", // of publish and subscribe
-	"MARU_TOKEN",  // the same
-}
-
 // Load applies the values of the file, and then those of the environment, to s, which
 // holds the defaults. The file is path or, if that is empty, MARU_CONFIG; without both
 // there is no file. An empty environment variable counts as not set.
@@ -71,7 +65,11 @@ func (s *Serve) loadFile(path string) error {
 		var all []error
 		for _, e := range unknown.Errors {
 			line, _ := e.Position()
-			all = append(all, fmt.Errorf("%s:%d: unknown option %q (docs/options.md lists the options)", path, line, strings.Join(e.Key(), ".")))
+			hint := "docs/options.md lists the options"
+			if len(e.Key()) == 1 && Meant(e.Key()[0]) != "" {
+				hint = "write " + Meant(e.Key()[0]) + ` = ["127.0.0.1:3000"]`
+			}
+			all = append(all, fmt.Errorf("%s:%d: unknown option %q (%s)", path, line, strings.Join(e.Key(), "."), hint))
 		}
 		return errors.Join(all...)
 	case errors.As(err, &wrong):
@@ -170,11 +168,16 @@ func (s *Serve) loadEnv(env map[string]string) error {
 	for _, name := range otherEnv {
 		delete(env, name)
 	}
-	if len(env) > 0 {
-		unknown := slices.Sorted(maps.Keys(env))
-		return fmt.Errorf("unknown environment variable %s (docs/options.md lists the variables)", strings.Join(unknown, ", "))
+	maps.DeleteFunc(env, ofKubernetes)
+	var unknown []error
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		hint := "docs/options.md lists the variables"
+		if meant := Meant(strings.TrimPrefix(name, EnvPrefix)); meant != "" {
+			hint = "write " + EnvPrefix + strings.ToUpper(meant) + "=127.0.0.1:3000"
+		}
+		unknown = append(unknown, fmt.Errorf("unknown environment variable %s (%s)", name, hint))
 	}
-	return nil
+	return errors.Join(unknown...)
 }
 
 // Overruled records that an option no longer has its value from the file. Errors about it

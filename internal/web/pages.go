@@ -20,8 +20,29 @@ var templateFiles embed.FS
 type Options struct {
 	// Demo makes /quotes say that its prices are sample data.
 	Demo bool
+	// Access says who may do what in a channel; it is asked for each page. nil: everybody may do
+	// everything, under a name of their choice.
+	Access func(channel string) Access
 	// CookiePath is the Path of the cookie that remembers the language. Default "/".
 	CookiePath string
+}
+
+// Access is what a page must know of the rules: it offers nothing that they forbid.
+type Access struct {
+	Publish, History, Presence maru.Rule
+	// Nicknames means that people sign in under a name of their choice, which proves nothing.
+	// Otherwise a name comes from a token or from the site's own sign-in.
+	Nicknames bool
+}
+
+// Everybody reports whether a plain curl may publish.
+func (a Access) Everybody() bool { return a.Publish == maru.Anyone }
+
+// Writable reports whether people may publish, some at least, and not only programs.
+func (a Access) Writable() bool { return a.Publish != maru.Nobody && a.Publish != maru.ServerOnly }
+
+func open(string) Access {
+	return Access{Publish: maru.Anyone, History: maru.Anyone, Presence: maru.Anyone, Nicknames: true}
 }
 
 // Pages answers requests of browsers for pages.
@@ -35,6 +56,9 @@ type Pages struct {
 // New reads the embedded templates, words and assets.
 func New(o Options) *Pages {
 	o.CookiePath = cmp.Or(o.CookiePath, "/")
+	if o.Access == nil {
+		o.Access = open
+	}
 	p := &Pages{options: o, assets: allAssets(), pages: map[string]*template.Template{}, words: readWords()}
 	for _, name := range []string{"hall", "channel", "quotes"} {
 		// A missing word is an error, which TestPages finds, and not an empty place on the page.
@@ -95,12 +119,16 @@ type view struct {
 	Text      map[string]string
 	Channel   string
 	Demo      bool
+	Access    Access
 	Script    script
 }
 
 // script is the data of the page's module, embedded in the page as JSON.
 type script struct {
-	Lang    string            `json:"lang"`
+	Lang   string            `json:"lang"`
+	Access map[string]string `json:"access"` // the rules of publish, history and presence
+	// Proven means that the name of a signed-in person is more than a choice of their own.
+	Proven  bool              `json:"proven"`
 	URL     string            `json:"url"` // of the channel, relative to the server's root
 	Channel string            `json:"channel"`
 	Text    map[string]string `json:"text"`
@@ -109,7 +137,8 @@ type script struct {
 // render writes a page. Its URLs are relative, so that it works under any prefix.
 func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, root, channel string) {
 	lang := p.pickLanguage(w, r)
-	words := p.words[lang]
+	words, access := p.words[lang], p.options.Access(channel)
+	rules := map[string]string{"publish": access.Publish.String(), "history": access.History.String(), "presence": access.Presence.String()}
 	var body bytes.Buffer
 	err := p.pages[page].Execute(&body, view{
 		Page:      page,
@@ -119,7 +148,9 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, root, chann
 		Text:      words.Page,
 		Channel:   channel,
 		Demo:      p.options.Demo,
-		Script:    script{Lang: lang, URL: "channels/" + url.PathEscape(channel), Channel: channel, Text: words.Script},
+		Access:    access,
+		Script: script{Lang: lang, Access: rules, Proven: !access.Nicknames,
+			URL: "channels/" + url.PathEscape(channel), Channel: channel, Text: words.Script},
 	})
 	if err != nil { // a mistake in a template, which the tests find
 		http.Error(w, "internal error", http.StatusInternalServerError)

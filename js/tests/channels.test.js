@@ -218,8 +218,8 @@ test("a subscription that is refused is over; one that fails for now is tried ag
   assert.deepEqual(refused.seen, ["over not_allowed"]);
   assert.equal(refused.subscription.state, "ended");
 
-  for (const error of [{ code: "unavailable" }, { code: "slow" }, { code: "not_found", temporary: true }]) {
-    server.errors.set("subscribe", { message: "", ...error });
+  for (const error of [{ code: "unavailable" }, { code: "slow" }, { code: "not_found" }]) {
+    server.errors.set("subscribe", { message: "", temporary: true, ...error });
     const { seen, subscription } = page.on(`chat ${error.code}`);
     const errors = [];
     subscription.addEventListener("error", ({ detail }) => errors.push(detail.code));
@@ -238,17 +238,37 @@ test("the server ends a subscription: for good, or until there is a new token", 
   };
   const lost = page.on("a");
   let made = 0;
-  const kept = page.on("b", { token: async () => `t${++made}` });
+  let away = false;
+  const token = async () => {
+    if (away) throw new Error("away");
+    return `t${++made}`;
+  };
+  const kept = page.on("b", { token });
+  const errors = [];
+  kept.subscription.addEventListener("error", ({ detail }) => errors.push(detail.code));
   await settle();
   end("a", "not_allowed");
   await server.publish("b", "one");
   end("b", "token_expired");
   await server.publish("b", "two");
-  await world.pass(250);
+  await settle();
+  assert.deepEqual(server.asked("subscribe").map(({ token }) => token), [undefined, "t1", "t2"], "at once");
   await server.publish("b", "three");
   assert.deepEqual(lost.seen, ["over not_allowed"]);
   assert.deepEqual(kept.seen, ["one", "two", "three"]);
-  assert.deepEqual(server.asked("subscribe").map(({ token }) => token), [undefined, "t1", "t2"]);
+  assert.deepEqual(errors, [], "a renewed token is no error (issue 15 §14)");
+
+  server.errors.set("subscribe", { code: "token_expired", message: "" }); // the new token is of no use
+  end("b", "token_expired");
+  await settle();
+  assert.deepEqual([made, errors], [3, ["token_expired"]]);
+  away = true;
+  await world.pass(500);
+  assert.deepEqual(errors, ["token_expired", "unavailable"]);
+  away = false;
+  await world.pass(2_000);
+  await server.publish("b", "four");
+  assert.equal(kept.seen.at(-1), "four");
 });
 
 test("presence: whole, then changes; what does not fit is asked for", async () => {
@@ -295,7 +315,6 @@ test("publishing: acks, keys, kinds", async () => {
   assert.deepEqual([c.kind, c.data], ["binary", "AP8="]);
   assert.deepEqual(d, { channel: "chat", data: "now", transient: true });
   assert.notEqual(a.idempotency_key, c.idempotency_key);
-  await assert.rejects(maru.publish("chat", undefined), TypeError);
   await assert.rejects(maru.publish("chat", "x".repeat(10_000)), { code: "too_large" });
   server.errors.set("publish", { code: "rate_limited", message: "slow down", temporary: true });
   await assert.rejects(maru.publish("chat", "x"), { code: "rate_limited", message: "slow down", temporary: true });
@@ -517,18 +536,158 @@ test("subscriptions to a channel with other options do not change each other", a
   assert.equal(server.sockets.length, 1);
 });
 
-test("more channels than one connection takes", async () => {
-  const { server, page } = await connected();
-  server.sockets[0].deliver({}); // nothing that a client knows
-  server.welcome.max_channels = 2;
-  server.end();
+// Issue 15 §14: the limit is known when the connection is open, and may be another one each time.
+test("more channels than one connection takes, whenever they are subscribed", async () => {
+  const names = Array.from({ length: 300 }, (_, i) => `c${i}`);
+  const sockets = (server) => server.sockets.map(({ subscribed }) => subscribed.size).sort((a, b) => b - a);
+  for (const when of ["before the connection is open", "afterwards"]) {
+    const world = new World();
+    const { server } = world;
+    const page = world.open();
+    if (when === "afterwards") await settle();
+    const channels = names.map((name) => page.on(name));
+    await settle();
+    assert.deepEqual(sockets(server), [128, 128, 44], when);
+    for (const name of names) server.put(name, "a");
+    await settle();
+    server.welcome.max_channels = 200;
+    server.end();
+    for (const name of names) server.put(name, "missed");
+    await world.pass(250);
+    assert.ok(sockets(server).every((n) => n <= 200));
+    server.welcome.max_channels = 50;
+    server.end();
+    await world.pass(500);
+    assert.deepEqual(sockets(server), [50, 50, 50, 50, 50, 50], when);
+    for (const name of names) server.put(name, "b");
+    await settle();
+    for (const { seen } of channels) assert.deepEqual(seen, ["a", "missed", "b"], when);
+    for (const { subscription } of channels.slice(1)) subscription.unsubscribe();
+    await settle();
+    assert.ok(server.sockets.length <= 2, "connections without channels are closed");
+    page.maru.close();
+    await settle();
+    assert.equal(server.sockets.length, 0);
+  }
+});
+
+test("moving to another connection keeps what each listener asked for", async () => {
+  const world = new World();
+  const { server } = world;
+  server.welcome.max_channels = 1;
+  for (const word of ["a", "b", "c"]) server.put("chat", word);
+  const page = world.open();
+  page.on("first");
+  const [one, two] = [page.on("chat", { last: 1 }), page.on("chat", { last: 2 })];
+  const other = page.on("chat", { deliver: "latest" });
+  two.subscription.unsubscribe();
+  const three = page.on("chat", { since: "one:0" });
   await settle();
-  page.maru.connect();
+  await server.publish("chat", "d");
+  assert.deepEqual([one.seen, two.seen, three.seen, other.seen], [["c", "d"], ["over undefined"], ["a", "b", "c", "d"], ["d"]]);
+  assert.equal(server.sockets.length, 3);
+});
+
+// Issue 15 §5: "not now" is never "never".
+test("a later listener whose past cannot be had now gets it afterwards", async () => {
+  const { world, server, page } = await connected();
+  await server.publish("chat", "a");
+  page.on("chat");
   await settle();
-  const channels = ["a", "b", "c", "d", "e"].map((name) => page.on(name));
+  server.errors.set("history", { code: "unavailable", message: "", temporary: true });
+  const { subscription, seen } = page.on("chat", { last: 5 });
+  const errors = [];
+  subscription.addEventListener("error", ({ detail }) => errors.push(detail.code));
   await settle();
-  for (const name of ["a", "b", "c", "d", "e"]) await server.publish(name, name);
-  assert.deepEqual(channels.map(({ seen }) => seen), [["a"], ["b"], ["c"], ["d"], ["e"]]);
+  await server.publish("chat", "b");
+  await world.pass(250);
+  await server.publish("chat", "c");
+  assert.deepEqual([seen, errors], [["a", "b", "c"], ["unavailable"]]);
+});
+
+// Issue 15 §14: delivery begins with the first listener.
+test("a listener that comes late gets what came before", async () => {
+  const late = async (options, word) => {
+    const { world, server, maru } = await connected();
+    for (const data of ["1", "2", "3"]) await server.publish("chat", data);
+    const subscription = maru.subscribe("chat", options);
+    await settle();
+    await server.publish("chat", "4");
+    if (word) await word(world, server);
+    const { seen } = watch(subscription);
+    await settle();
+    const second = watch(subscription);
+    await server.publish("chat", "5");
+    assert.deepEqual(second.seen, ["5"], "only the first one");
+    return { seen, server };
+  };
+  const drop = async (world, server) => {
+    server.end();
+    await world.pass(250);
+  };
+  const lose = async (world, server) => {
+    server.keep = 1;
+    await server.publish("chat", "4b");
+  };
+  for (const [options, word, want] of [
+    [{}, undefined, "4 5"],
+    [{ last: 2 }, undefined, "2 3 4 5"],
+    [{ since: "one:3" }, undefined, "2 3 4 5"],
+    [{ last: 2 }, drop, "2 3 4 5"],
+    [{ last: 2 }, lose, "gap 6-12 4b 5"],
+    [{ since: "two:3" }, undefined, "gap 1 2 3 4 5"],
+  ]) {
+    const { seen } = await late(options, word);
+    assert.equal(seen.join(" "), want, JSON.stringify([options, word?.name]));
+  }
+  const { server, maru } = await connected();
+  const quiet = maru.subscribe("chat", { presence: true });
+  await settle();
+  watch(quiet);
+  await settle();
+  assert.equal(server.asked("history").length, 0, "nothing was missed");
+});
+
+test("leaving a loop ends the subscription, however it is left", async () => {
+  for (const leave of ["break", "throw", "return"]) {
+    const { server, maru } = await connected();
+    const chat = maru.subscribe("chat", { last: 2 });
+    await server.publish("chat", "a");
+    await server.publish("chat", "b");
+    const got = [];
+    const loop = async () => {
+      for await (const { data } of chat) {
+        got.push(data);
+        if (leave === "break") break;
+        if (leave === "throw") throw new Error("left");
+        return;
+      }
+    };
+    await loop().catch(({ message }) => assert.equal(message, "left"));
+    await settle();
+    assert.deepEqual([got, chat.state], [["a"], "ended"], leave);
+    assert.deepEqual(server.asked("unsubscribe"), [{ channel: "chat" }]);
+    for await (const item of chat) assert.fail(`${item.data} of an ended subscription`);
+  }
+});
+
+test("a loop that is too slow fails, and its subscription ends", async () => {
+  const { server, maru } = await connected();
+  const chat = maru.subscribe("chat");
+  const got = [];
+  const loop = (async () => {
+    for await (const { data } of chat) {
+      got.push(data);
+      if (got.length === 1) for (let i = 1; i <= 10_001; i++) server.put("chat", i);
+      await settle();
+    }
+  })();
+  const failed = assert.rejects(loop, { code: "slow" });
+  await settle();
+  server.put("chat", 0);
+  await failed;
+  assert.equal(got.length, 10_001);
+  assert.equal(chat.state, "ended");
 });
 
 // Issue 14 §14: what is sent is what the program has said, so that the server can refuse it.

@@ -122,7 +122,7 @@ test("the server says when to come back, and nothing is earlier", async () => {
 });
 
 test("refused for good: it stops, says why, and begins again only by hand", async () => {
-  for (const [code, reason, word] of [[1008, "not_allowed", "not_allowed"], [4503, "revoked", "revoked"], [4500, "", "4500"], [4501, "bad_token", "bad_token"], [4401, "token_expired", "token_expired"]]) {
+  for (const [code, reason, word] of [[1008, "not_allowed", "not_allowed"], [4503, "revoked", "revoked"], [4500, "", "4500"], [4501, "bad_token", "bad_token"]]) {
     const world = new World();
     const tab = world.open();
     await settle();
@@ -139,14 +139,18 @@ test("refused for good: it stops, says why, and begins again only by hand", asyn
   }
 });
 
-test("a server that does not speak maru.v1 gets no command", async () => {
+test("a server that does not speak maru.v1 gets no command, and may be replaced by one that does", async () => {
   const world = new World();
   world.server.subprotocol = "";
   const { maru } = world.open();
   await settle();
-  assert.equal(maru.state, "closed");
+  assert.equal(maru.state, "waiting");
   assert.equal(maru.error.code, "bad_request");
+  assert.match(maru.error.message, /ws:\/\/host\/ does not speak maru\.v1/);
   assert.deepEqual(world.server.log, []);
+  world.server.subprotocol = "maru.v1";
+  await world.pass(250);
+  assert.equal(maru.state, "open");
 });
 
 test("silence is met with a ping, and a ping without an answer with a new connection", async () => {

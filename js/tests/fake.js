@@ -286,6 +286,10 @@ export class World {
       share: (name, failed) => {
         if (this.sharing === "throws") throw new Error("SecurityError");
         const [mine, other] = pair();
+        for (const port of [mine, other]) {
+          const { postMessage } = port;
+          port.postMessage = (message) => postMessage(structuredClone(message)); // as between threads
+        }
         if (this.sharing === "fails") queueMicrotask(failed);
         if (this.sharing !== "works") return mine;
         this.ports.push(mine, other);

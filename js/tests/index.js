@@ -2,3 +2,5 @@
 import "./connection.test.js";
 import "./channels.test.js";
 import "./tabs.test.js";
+import "./values.test.js";
+import "./codes.test.js";

@@ -116,9 +116,10 @@ test("a token is asked of a tab that answers", async () => {
 });
 
 test("without a worker that works, the page does by itself", async () => {
-  for (const sharing of ["throws", "fails", "silent"]) {
+  for (const sharing of ["throws", "fails", "silent", "sandboxed"]) {
     const world = new World();
-    world.sharing = sharing;
+    world.sharing = sharing === "sandboxed" ? "throws" : sharing;
+    if (sharing === "sandboxed") world.locks.request = async () => { throw new DOMException("sandboxed", "SecurityError"); };
     const { maru, on } = world.tab();
     const { seen } = on("chat", { last: 1 });
     const ack = maru.publish("chat", "a");

@@ -93,7 +93,7 @@ func TestWithoutSharedWorker(t *testing.T) {
 	p.live(t)
 	p.signIn(t, "kim")
 	p.say(t, "alone")
-	p.shows(t, said{"kim", "alone", "verified"})
+	p.shows(t, said{"kim", "alone", "signed"})
 	p.here(t, "kim")
 	if statuses := p.upgraded(); len(statuses) == 0 {
 		t.Error("the page has opened no socket")

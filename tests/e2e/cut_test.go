@@ -59,7 +59,7 @@ func TestCutConnections(t *testing.T) {
 	for _, p := range people {
 		p.texts(t, want)
 		p.markers(t, 0)
-		p.await(t, `[...document.querySelectorAll("#log .message")].at(-1).classList.contains("verified")`)
+		p.await(t, `[...document.querySelectorAll("#log .message")].at(-1).classList.contains("signed")`)
 	}
 }
 
@@ -110,9 +110,9 @@ func testRestart(t *testing.T, stop func(*program.Process)) {
 	people[0].say(t, "by my name")
 	for _, p := range people {
 		p.shows(t,
-			said{"kim", "in the old life", "verified"},
+			said{"kim", "in the old life", "signed"},
 			said{"park", "in the new life", "unverified"},
-			said{"kim", "by my name", "verified"})
+			said{"kim", "by my name", "signed"})
 		p.markers(t, 1)
 		p.await(t, `document.querySelector("#log .marker").previousElementSibling.textContent.includes("in the old life")`)
 	}

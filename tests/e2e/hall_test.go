@@ -23,7 +23,7 @@ func curl(t testing.TB, url string, data ...string) {
 	}
 }
 
-// Two people chat, and each sees the other's verified name; a third talks from a shell.
+// Two people chat, and each sees that the other is signed in; a third talks from a shell.
 func TestTwoPeopleAndCurl(t *testing.T) {
 	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
@@ -36,20 +36,20 @@ func TestTwoPeopleAndCurl(t *testing.T) {
 	}
 
 	kim.say(t, "hello")
-	both := []said{{"kim", "hello", "verified"}}
+	both := []said{{"kim", "hello", "signed"}}
 	kim.shows(t, both...)
 	lee.shows(t, both...)
 
 	lee.write(t, "#message", "안녕하세요 => 반가워요")
 	lee.click(t, "#send")
-	both = append(both, said{"이순신", "안녕하세요 => 반가워요", "verified"})
+	both = append(both, said{"이순신", "안녕하세요 => 반가워요", "signed"})
 	kim.shows(t, both...)
 	lee.shows(t, both...)
 
 	curl(t, server.URL, "park => hello from a shell", "kim => I am not kim", "no name at all")
 	both = append(both,
 		said{"park", "hello from a shell", "unverified"},
-		said{"kim", "I am not kim", "unverified"})
+		said{"kim", "I am not kim", "impostor"})
 	kim.shows(t, append(both, said{text(t, "en", "unnamed"), "no name at all", "unnamed"})...)
 	lee.shows(t, append(both, said{text(t, "ko", "unnamed"), "no name at all", "unnamed"})...)
 
@@ -85,7 +85,7 @@ func TestHallWithoutPresence(t *testing.T) {
 	p := openPage(t, server.URL, look{})
 	p.say(t, "hello")
 	p.texts(t, []string{"hello"})
-	p.await(t, `document.querySelector("aside").hidden`)
+	p.await(t, `document.querySelector("#people").hidden`)
 }
 
 // Messages are shown as text, even if they look like markup.
@@ -127,11 +127,11 @@ func TestSignOut(t *testing.T) {
 		p.live(t)
 	}
 	other.click(t, "#sign-in")
-	other.await(t, `!document.querySelector("#verified").hidden`)
+	other.await(t, `!document.querySelector("#signed").hidden`)
 	other.live(t)
 	other.say(t, "I am kim now")
 	first.say(t, "and I was")
-	want := []said{{"kim", "I am kim now", "verified"}, {"kim", "and I was", "unverified"}}
+	want := []said{{"kim", "I am kim now", "signed"}, {"kim", "and I was", "impostor"}}
 	for _, p := range []*tab{first, second, other} {
 		p.shows(t, want...)
 	}

@@ -84,7 +84,7 @@ func walkUnder(t *testing.T, name, address string) {
 	first.say(t, "hello")
 	curl(t, address+"/", "park => from a shell")
 	for _, p := range []*tab{first, second} {
-		p.shows(t, said{"kim", "hello", "verified"}, said{"park", "from a shell", "unverified"})
+		p.shows(t, said{"kim", "hello", "signed"}, said{"park", "from a shell", "unverified"})
 	}
 	first.eventually(t, `document.querySelector("[data-snippet=curl]").textContent`, "curl -d 'me => hello' '"+address+"/'")
 	first.photograph(t, "prefix-"+name+"-dark")

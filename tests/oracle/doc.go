@@ -14,10 +14,19 @@
 // nothing: channels that had one publication at the beginning have no gap, still retain it,
 // and their idempotency keys are still known.
 //
-// The seed decides who is cut when, but not how the system schedules. A failure prints it, and
-// usually happens again with
+//   - TestOracle kills the server again and again.
+//   - TestFullDisk fills a small disk and frees it, with kills while it is full. It mounts a
+//     file system, so it needs Linux and the rights of root.
+//   - TestDamage damages one file of a directory, in a server that was killed or stopped, and
+//     compares what subscribers receive from each position. No acknowledged publication is lost
+//     without a gap or a new epoch, nothing is changed, no number is given twice, no start is
+//     refused, and a second start changes nothing.
+//   - TestRemoved removes files, or all of them, while the server uses them.
 //
-//	go test ./tests/oracle -kills 100 -clients 200 -seed N
+// The seed decides what happens, but not how the system schedules. A failure prints it, with
+// the command that usually makes it happen again. The directory that was damaged is kept with
 //
-// which `make soak` does with a new seed. Without flags it is a short run.
+//	go test ./tests/oracle -run TestDamage -damages 1 -seed N -artifacts -outputdir DIR
+//
+// Without flags it is a short run. `make soak` is a long one, with a new seed.
 package oracle

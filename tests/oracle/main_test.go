@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 
 	"maru.example/maru/tests/e2e/program"
@@ -36,7 +37,27 @@ func TestMain(m *testing.M) {
 	maru = dir + "/maru"
 	code := m.Run()
 	os.RemoveAll(dir)
+	for _, line := range figures.lines {
+		fmt.Println(line)
+	}
+	if code != 0 {
+		fmt.Println("seed", *seed)
+	}
 	os.Exit(code)
+}
+
+// figures are what the tests have done. They are printed at the end.
+var figures struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func state(t *testing.T, format string, args ...any) {
+	t.Helper()
+	t.Logf(format, args...)
+	figures.mu.Lock()
+	defer figures.mu.Unlock()
+	figures.lines = append(figures.lines, t.Name()+": "+fmt.Sprintf(format, args...))
 }
 
 // again prints how to repeat a test that has failed.

@@ -19,5 +19,5 @@ func TestOracle(t *testing.T) {
 		s.quiet[chance.IntN(len(s.quiet))].check(s.ctx, t)
 	}
 	s.end()
-	t.Logf("%d kills, %s", *kills, s.figures())
+	state(t, "%d kills, %s", *kills, s.figures())
 }

@@ -67,7 +67,11 @@ func publish(ctx context.Context, t *testing.T, tr *truth, addr string, number i
 		}
 		payload, to := fmt.Sprintf("%d.%d", number, i), channel(number+i)
 		for ctx.Err() == nil {
+			began := time.Now()
 			g, err := post(ctx, client, "http://"+addr+"/channels/"+to, payload)
+			if err == nil {
+				tr.took(time.Since(began))
+			}
 			if err == nil && g.status == http.StatusOK {
 				tr.add(t, to, g.Epoch, g.Offset, payload)
 				if n := (number + i) % channels; g.Offset <= last[n] {

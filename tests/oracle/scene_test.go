@@ -36,6 +36,7 @@ type scene struct {
 	quiet     []quietChannel
 	followers []*follower
 	accepted  atomic.Int64 // of the strangers
+	probes    int
 
 	publishing, following sync.WaitGroup
 	stop                  chan struct{} // ends the publishing

@@ -97,6 +97,10 @@ type history struct {
 	Gap          *gap
 }
 
+func (h history) String() string {
+	return fmt.Sprintf("epoch %s, gap %+v: %s", h.Epoch, h.Gap, show(h.Publications))
+}
+
 func get(ctx context.Context, t *testing.T, url string, answer any) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -30,7 +30,7 @@ type trial struct {
 	kept    map[string]*kept  // by channel
 	numbers map[string]string // the payloads by namespace, epoch and offset
 	sent    map[string]string // the channels by payload; without those that are stale
-	unsure  []posting         // the server ended before the answer
+	unsure  []posting         // the server ended before the answer, or it was a refusal
 }
 
 // A kept channel is what it has been given in its epoch.
@@ -146,8 +146,7 @@ func (w *trial) publish(p posting) bool {
 	defer w.mu.Unlock()
 	switch {
 	case err != nil:
-		w.unsure = append(w.unsure, p)
-		w.sent[p.payload] = p.channel
+		w.isUnsure(p)
 		return false
 	case g.status != http.StatusOK:
 		w.Errorf("POST: %d %s", g.status, g.code)
@@ -155,6 +154,12 @@ func (w *trial) publish(p posting) bool {
 		w.given(p, g)
 	}
 	return true
+}
+
+// isUnsure records a publication that may appear, once.
+func (w *trial) isUnsure(p posting) {
+	w.unsure = append(w.unsure, p)
+	w.sent[p.payload] = p.channel
 }
 
 func (w *trial) url(p posting) string {

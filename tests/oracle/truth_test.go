@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // truth holds the acknowledged publications.
@@ -13,10 +14,12 @@ type truth struct {
 	acked map[string]map[uint64]string // by channel and offset: the payload
 	epoch string
 	count int
-	more  chan struct{} // closed at the next acknowledgement
-	ended atomic.Bool   // nothing more is published
-	over  context.Context
-	stop  func() // ends over
+
+	longest time.Duration // that a publisher waited for an answer
+	more    chan struct{} // closed at the next acknowledgement
+	ended   atomic.Bool   // nothing more is published
+	over    context.Context
+	stop    func() // ends over
 
 	refusals map[string]bool // error codes that publishers expect
 }
@@ -48,6 +51,12 @@ func (tr *truth) add(t *testing.T, channel, epoch string, offset uint64, payload
 	tr.acked[channel][offset] = payload
 	tr.count++
 	tr.wake()
+}
+
+func (tr *truth) took(d time.Duration) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.longest = max(tr.longest, d)
 }
 
 func (tr *truth) wake() {

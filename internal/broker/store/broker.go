@@ -68,9 +68,10 @@ type Broker struct {
 	last      *lastFile  // nil: nothing can be written
 	unsettled *unsettled // what is to be written when something can be
 
-	held     map[string]os.FileInfo // files of the directory that must stay
-	flushing atomic.Bool
-	sweptAt  time.Time // of the tender
+	held               map[string]os.FileInfo // files of the directory that must stay
+	flushing           atomic.Bool
+	early              atomic.Uint64 // heads that were forgotten because there were too many
+	sweptAt, cleanedAt time.Time     // of the tender
 
 	mu         sync.RWMutex
 	meta       meta
@@ -81,8 +82,8 @@ type Broker struct {
 	kept    record
 	mark    mark // of kept
 
-	writers sync.WaitGroup // goroutines of namespaces
-	tending sync.WaitGroup // everything that is done at intervals
+	writers sync.WaitGroup // goroutines that write or read; they may be stuck
+	tending sync.WaitGroup // the tender
 	ending  chan struct{}  // closed when Close begins
 	closing chan struct{}  // closed when the writers have ended
 }
@@ -91,6 +92,7 @@ var (
 	_ maru.Broker         = (*Broker)(nil)
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
+	_ maru.Shrinker       = (*Broker)(nil)
 	_ maru.Keeper         = (*Broker)(nil)
 	_ maru.Archiver       = (*Broker)(nil)
 )
@@ -120,6 +122,9 @@ func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptio
 		return
 	}
 	s := submission{channel: strings.Clone(channel), publication: p, options: o, done: done, err: cmp.Or(p.Check(), o.Check())}
+	if p == nil {
+		s.publication = new(maru.Publication) // it fails in its turn, with s.err
+	}
 	if s.err == nil && len(p.Data) > maxData {
 		s.err = errTooLarge
 	}
@@ -197,18 +202,6 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, b.unreadable(err)
 	}
 	return h, nil
-}
-
-// Held implements maru.HeldReporter. Publications are counted until about a second after
-// they became too old.
-func (b *Broker) Held() (held maru.Held) {
-	for _, ns := range b.all() {
-		ns.mu.Lock()
-		held = held.Plus(ns.index.held())
-		ns.mu.Unlock()
-	}
-	held.Memory += b.cache.held()
-	return held
 }
 
 func (b *Broker) all() []*namespace {

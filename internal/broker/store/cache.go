@@ -83,3 +83,15 @@ func (c *cache) held() int64 {
 func cacheSize(p *maru.Publication) int64 {
 	return cachedBytes + int64(cap(p.Data)+len(p.Key)+len(p.User))
 }
+
+// shrink removes what was used longest ago until it has freed so many bytes, and returns how
+// many it has freed.
+func (c *cache) shrink(bytes int64) (freed int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.bytes
+	for c.order.Len() > 0 && before-c.bytes < bytes {
+		c.drop(c.order.Back())
+	}
+	return before - c.bytes
+}

@@ -2,8 +2,10 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -172,32 +174,33 @@ func (x *examiner) readNamespaces() error {
 	return nil
 }
 
-// readRepeats compares the idempotency keys that are not too old with their tallies.
+// readRepeats compares the idempotency keys that are not too old with their tallies, which
+// are then those of what is there: a record that is lost or old has others.
 func (x *examiner) readRepeats() error {
 	type owner struct{ period, id uint32 }
-	tallies := make(map[owner]*tally)
-	oldest := periodOf(x.now) - 1
+	tallies := make(map[owner]tally)
+	oldest := max(periodOf(x.now)-1, x.found.meta.swept)
 	err := x.scan(repeatsFrom(oldest), []byte{repeatPrefix + 1}, func(key, value []byte) {
 		period, id, ok := ownerOf(key)
 		if _, err := parseRepeat(key, value); err != nil || !ok {
 			return
 		}
-		at := owner{period, id}
-		if tallies[at] == nil {
-			tallies[at] = new(tally)
-		}
-		tallies[at].add(sumOf(value))
+		got := tallies[owner{period, id}]
+		got.add(sumOf(value))
+		tallies[owner{period, id}] = got
 	})
 	for id, ns := range x.found.namespaces {
-		for i, want := range ns.repeats {
-			got := tallies[owner{want.period, id}]
-			if got == nil {
-				got = new(tally)
-			}
-			if want.period >= oldest && *got != want.tally && ns.renew == "" {
+		for _, want := range ns.repeats {
+			if want.period >= oldest && tallies[owner{want.period, id}] != want.tally && ns.renew == "" {
 				ns.renew = "idempotency keys are missing"
 			}
-			ns.repeats[i].tally = *got
+		}
+		ns.repeats = [2]periods{}
+	}
+	owners := slices.SortedFunc(maps.Keys(tallies), func(a, b owner) int { return cmp.Compare(a.period, b.period) })
+	for _, at := range owners {
+		if ns := x.found.namespaces[at.id]; ns != nil {
+			*ns.tallyOf(at.period) = tallies[at]
 		}
 	}
 	return err

@@ -13,6 +13,11 @@ func (b *Broker) Compact() error {
 	return b.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false)
 }
 
+// LoseRecord removes the record of a namespace.
+func (b *Broker) LoseRecord(name string) error {
+	return b.db.Delete(recordKey(b.namespaces[name].id), nil)
+}
+
 // On runs the broker on another file system.
 func (o Options) On(fs vfs.FS) Options { o.fs = fs; return o }
 

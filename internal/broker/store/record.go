@@ -8,17 +8,19 @@ import (
 
 // meta is what is known of the store as a whole.
 //
-//	format 1 · epoch · next id · check (8)
+//	format 1 · epoch · next id · swept · check (8)
 type meta struct {
 	epoch string // of namespaces that have no record yet
 	next  uint32 // the id of the next namespace
+	swept uint32 // idempotency keys of earlier periods are deleted
 }
 
 const metaFormat = 1
 
 func (m meta) append() []byte {
 	dst := appendString([]byte{metaFormat}, m.epoch)
-	return seal(metaKey, binary.AppendUvarint(dst, uint64(m.next)))
+	dst = binary.AppendUvarint(dst, uint64(m.next))
+	return seal(metaKey, binary.AppendUvarint(dst, uint64(m.swept)))
 }
 
 func parseMeta(value []byte) (m meta, err error) {
@@ -29,7 +31,7 @@ func parseMeta(value []byte) (m meta, err error) {
 	r := reader{rest: value}
 	format := r.byte()
 	m.epoch = r.string()
-	m.next = uint32(r.uvarint())
+	m.next, m.swept = uint32(r.uvarint()), uint32(r.uvarint())
 	if format != metaFormat || r.failed || len(r.rest) > 0 || m.epoch == "" {
 		return meta{}, errDamaged
 	}
@@ -47,7 +49,7 @@ type record struct {
 	first     uint64     // publications below it are removed
 	forgotten uint64     // the highest offset of the channels whose heads are no longer stored
 	heads     tally      // of the stored heads
-	repeats   [2]periods // of the stored idempotency keys: this period and the one before
+	repeats   [2]periods // of the stored idempotency keys, in the last two periods that have some
 }
 
 // A tally says how many values a set has, and the sum of their checks.

@@ -70,9 +70,19 @@ func parseRepeat(key, value []byte) (f repeat, err error) {
 }
 
 // count adds a key to the tally of its period.
-func (n *record) count(period uint32, check uint64) {
-	if n.repeats[0].period != period {
-		n.repeats[1], n.repeats[0] = n.repeats[0], periods{period: period}
+func (n *record) count(period uint32, check uint64) { n.tallyOf(period).add(check) }
+
+// tallyOf returns the tally of a period. A new one takes the place of the older one.
+func (n *record) tallyOf(period uint32) *tally {
+	for i := range n.repeats {
+		if n.repeats[i].period == period {
+			return &n.repeats[i].tally
+		}
 	}
-	n.repeats[0].add(check)
+	older := &n.repeats[0]
+	if n.repeats[1].period < older.period {
+		older = &n.repeats[1]
+	}
+	*older = periods{period: period}
+	return &older.tally
 }

@@ -152,3 +152,26 @@ func TestManyPublishers(t *testing.T) {
 		t.Errorf("%d of %d are there", n, publishers*each)
 	}
 }
+
+// A namespace whose record is lost begins a new epoch, once: the idempotency keys that it had
+// before are counted again.
+func TestRecordLost(t *testing.T) {
+	t.Parallel()
+	o := in(t.TempDir(), kept(3, maru.Sync))
+	b := open(t, o)
+	first := publish(t, b, "a:x", "early", maru.PublishOptions{IdempotencyKey: "k"})
+	if err := b.LoseRecord("a"); err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+	b = open(t, o)
+	second := publish(t, b, "a:x", "late", maru.PublishOptions{IdempotencyKey: "l"})
+	if second.Epoch == first.Epoch {
+		t.Errorf("%v follows %v", second, first)
+	}
+	b.Close()
+	b = open(t, o)
+	if third := publish(t, b, "a:x", "last"); third.Epoch != second.Epoch {
+		t.Errorf("%v follows %v", third, second)
+	}
+}

@@ -1,21 +1,24 @@
 /**
  * The form in which the user writes a message.
  */
-import { addMarker, toEnd } from "./log.js";
-import { channel, find, notice, number, say } from "./page.js";
+import { access, allows, channel, find, notice, number, proven, say, storage } from "./page.js";
 
 /** The size limit of a message, in bytes. It is the default of the server. */
 const MAX_MESSAGE_BYTES = 1 << 20;
-
-const waits = say("notConnected");
+/** How long a phone's page stays folded after the field has lost the focus: a tap must not miss its target, in ms. */
+const UNFOLD = 300;
+const DRAFT = `maru.draft:${channel}`;
 
 /**
- * Publishes the message on Enter or by the button. Shift+Enter is a new line.
+ * Publishes the message on Enter or by the button. Shift+Enter is a new line. Where nobody may
+ * write, the page has no form.
  *
  * @param {import("./maru.js").Maru} maru
+ * @param {import("./outbox.js").Outbox} outbox
  * @param {(message: string) => string} wire makes the text to publish
  */
-export function compose(maru, wire) {
+export function compose(maru, outbox, wire) {
+  if (!document.getElementById("compose")) return;
   const form = /** @type {HTMLFormElement} */ (find("compose"));
   const field = /** @type {HTMLTextAreaElement} */ (find("message"));
 
@@ -31,21 +34,48 @@ export function compose(maru, wire) {
     const message = wire(written);
     const bytes = new TextEncoder().encode(message).length;
     if (bytes > MAX_MESSAGE_BYTES) return notice(say("tooLarge", { n: number(bytes) }));
-    if (!document.body.classList.contains("ready")) return notice(waits);
-    maru.publish(channel, message).catch((error) => {
-      // Unknown whether it was published, or not published: then the user may send it again.
-      if (error.code === "disconnected" || error.code === "timeout") return addMarker(say("lost", { text: written }));
-      notice(say("refused", { reason: error.message }));
-      field.value ||= written;
-    });
+    if (!outbox.add(written, message)) return;
     notice("");
     field.value = "";
+    field.dispatchEvent(new Event("sent"));
     field.focus();
-    toEnd();
   });
-  maru.addEventListener("state", () => {
-    if (maru.state === "open" && find("notice").textContent === waits) notice(""); // the message can be sent now
+  keepDraft(field, outbox);
+  foldWhileWriting(field);
+  const permit = () => {
+    const may = maru.state !== "open" || allows(access.publish, maru.user);
+    form.hidden = !may;
+    find("reader").hidden = may;
+    find("reader").textContent = say(access.publish === "own" ? "ownersOnly" : proven ? "membersOnly" : "signInFirst");
+  };
+  maru.addEventListener("state", permit);
+  permit();
+  if (!matchMedia("(pointer: coarse)").matches && document.activeElement === document.body) field.focus();
+}
+
+/**
+ * What was written, and not sent yet, is there again after a reload.
+ *
+ * @param {HTMLTextAreaElement} field
+ * @param {import("./outbox.js").Outbox} outbox
+ */
+function keepDraft(field, outbox) {
+  field.value ||= storage(() => sessionStorage.getItem(DRAFT)) ?? "";
+  addEventListener("pagehide", () => {
+    const draft = [...outbox.unsent, field.value].filter(Boolean).join("\n");
+    storage(() => (draft ? sessionStorage.setItem(DRAFT, draft) : sessionStorage.removeItem(DRAFT)));
   });
+}
+
+/**
+ * The style sheet folds away what a small screen has no room for beside its keyboard.
+ *
+ * @param {HTMLElement} field
+ */
+function foldWhileWriting(field) {
+  const { classList } = document.body;
+  field.addEventListener("focus", () => classList.add("writing"));
+  field.addEventListener("blur", () => setTimeout(() => document.activeElement !== field && classList.remove("writing"), UNFOLD));
 }
 
 /**

@@ -2,11 +2,12 @@
  * Subscribes to the page's channel, and shows the state of the connection with its two
  * buttons.
  */
-import { find, say } from "./page.js";
+import { find, reason, say } from "./page.js";
 
 /**
  * @typedef {import("./maru.js").Maru} Maru
  * @typedef {import("./maru.js").Subscription} Subscription
+ * @typedef {import("./types.d.ts").SubscribeOptions} SubscribeOptions
  */
 
 const line = find("state");
@@ -17,11 +18,13 @@ const words = { connecting: "stateConnecting", open: "stateOpen", waiting: "stat
 
 /**
  * @param {Maru["state"]} state
- * @param {string} [reason] why the server has closed the connection for good
+ * @param {string} [why] why the server has closed the connection for good
  */
-function show(state, reason) {
+function show(state, why) {
   line.dataset.state = state;
-  line.textContent = reason ? say("stateRefused", { reason }) : say(words[state]);
+  const text = why ? say("stateRefused", { reason: why }) : say(words[state]);
+  // A screen reader would read it again.
+  if (line.textContent !== text) line.textContent = text;
   document.body.classList.toggle("ready", state === "open");
   connect.textContent = say(state === "waiting" ? "connectNow" : "connect");
   const focused = document.activeElement;
@@ -33,42 +36,59 @@ function show(state, reason) {
 }
 
 /**
- * Subscribes to the channel. The state is "open" when the subscription is.
+ * Subscribes to the channel. The state is "open" when the subscription is. The rules may allow
+ * less than the page wishes for, and other things to another user: the first of the wishes that
+ * is allowed is used.
  *
  * @param {Maru} maru
- * @param {() => Subscription} subscribe  called now, and again by the button if the server has ended it
- * @returns {() => void} subscribes again
+ * @param {SubscribeOptions[]} wishes
+ * @param {(wish: SubscribeOptions) => Subscription} subscribe
  */
-export function hold(maru, subscribe) {
+export function hold(maru, wishes, subscribe) {
   let subscribed = false;
+  let wish = 0;
+  let user = maru.user;
   /** @type {Subscription} */
   let subscription;
   const begin = () => {
     subscribed = false;
-    subscription = subscribe();
-    subscription.addEventListener("subscribed", () => {
+    // Not the history again of which the page shows a part already.
+    const since = subscription?.position;
+    const mine = (subscription = subscribe({ ...wishes[wish], ...(since && wishes[wish].last && { since }) }));
+    mine.addEventListener("subscribed", () => {
       subscribed = true;
       show("open");
     });
-    subscription.addEventListener("unsubscribed", ({ detail }) => show("closed", detail?.message));
+    mine.addEventListener("unsubscribed", ({ detail }) => {
+      if (mine !== subscription) return;
+      if (detail?.code !== "not_allowed" || wish + 1 === wishes.length) return show("closed", detail && reason(detail));
+      wish++;
+      setTimeout(begin); // this one must end first
+    });
   };
   const tell = () => {
     const { state, error } = maru;
     subscribed &&= state === "open";
+    if (state === "open" && maru.user !== user) {
+      user = maru.user;
+      if (wish || subscription.state === "ended") again();
+    }
     if (subscription.state === "ended") return;
-    show(state === "open" && !subscribed ? "connecting" : state, state === "closed" ? error?.message : undefined);
+    show(state === "open" && !subscribed ? "connecting" : state, state === "closed" && error ? reason(error) : undefined);
+  };
+  const again = () => {
+    const before = subscription;
+    wish = 0;
+    begin();
+    before.unsubscribe();
   };
   connect.addEventListener("click", () => {
-    if (subscription.state === "ended") begin();
+    if (subscription.state === "ended") again();
     maru.connect();
     tell();
   });
   disconnect.addEventListener("click", () => maru.close());
   maru.addEventListener("state", tell);
-  const again = () => {
-    begin();
-    tell();
-  };
-  again();
-  return again;
+  begin();
+  tell();
 }

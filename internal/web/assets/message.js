@@ -1,5 +1,5 @@
 /**
- * Splits messages of the hall, and checks the name of the sender.
+ * Splits messages of the hall.
  */
 
 const ARROW = " => ";
@@ -23,18 +23,4 @@ export function splitMessage(text, user) {
   const name = text.slice(0, Math.max(at, 0)).trim();
   if (!name || name.includes("\n") || [...name].length > LONGEST_NAME) return { name: "", text };
   return { name, text: text.slice(at + ARROW.length) };
-}
-
-/**
- * Compares the name in the message with the user that the server has identified:
- * "verified" (the same), "unverified" (the sender is anonymous), "claims" (another
- * user), "unnamed" (no name, and the sender is anonymous).
- *
- * @param {string} name
- * @param {string} [user]
- * @returns {"verified"|"unverified"|"claims"|"unnamed"}
- */
-export function nameVerdict(name, user) {
-  if (!user) return name ? "unverified" : "unnamed";
-  return !name || name === user ? "verified" : "claims";
 }

@@ -2,11 +2,17 @@
  * The data that the server has embedded in this page, and helpers for its elements.
  */
 
-/** @type {{lang: string, url: string, channel: string, text: Record<string, string>}} */
+/** @typedef {"anyone"|"user"|"own"|"token"|"server"|"nobody"} Rule  see docs/rules.md */
+
+/** @type {{lang: string, url: string, channel: string, proven: boolean, access: Record<"publish"|"history"|"presence", Rule>, text: Record<string, string>}} */
 const handed = JSON.parse(find("page").textContent ?? "");
 
 export const lang = handed.lang;
 export const channel = handed.channel;
+/** The rules of the channel. */
+export const access = handed.access;
+/** Whether the names of signed-in people are more than a choice of their own. */
+export const proven = handed.proven;
 /** The address of the server. This module is below it at assets/page.js, under any prefix. */
 export const server = new URL("..", import.meta.url);
 /** The address for programs: without the slash at the end, unless there is a prefix. */
@@ -26,6 +32,15 @@ export function say(key, values = {}) {
 }
 
 /**
+ * An error in the page's language, or as the server has written it.
+ *
+ * @param {{code: string, message: string}} error
+ */
+export function reason({ code, message }) {
+  return handed.text[`because_${code}`] ?? message;
+}
+
+/**
  * The element with that id.
  *
  * @param {string} id
@@ -36,6 +51,25 @@ export function find(id) {
   if (!element) throw new Error(`the page has no element #${id}`);
   return element;
 }
+
+/**
+ * Reports whether a rule may allow something to this user. Only the server knows about tokens.
+ *
+ * @param {Rule} rule
+ * @param {string} [user]
+ */
+export function allows(rule, user) {
+  if (rule === "user") return user !== undefined;
+  if (rule === "own") return user !== undefined && user === channel.split(":")[1];
+  return rule === "anyone" || rule === "token";
+}
+
+/**
+ * Reports whether a rule is closed to people, whoever they are.
+ *
+ * @param {Rule} rule
+ */
+export const closed = (rule) => rule === "nobody" || rule === "server";
 
 /** @param {string} id */
 export const input = (id) => /** @type {HTMLInputElement} */ (find(id));
@@ -55,6 +89,22 @@ export function make(tag, className, ...content) {
 }
 
 const numbers = new Intl.NumberFormat(lang);
+/**
+ * Uses localStorage or sessionStorage. They throw where storage is full or forbidden: then
+ * nothing is remembered.
+ *
+ * @template T
+ * @param {() => T} use
+ * @returns {T | undefined}
+ */
+export function storage(use) {
+  try {
+    return use();
+  } catch {
+    return undefined;
+  }
+}
+
 /** @param {number} n */
 export const number = (n) => numbers.format(n);
 

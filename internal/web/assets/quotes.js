@@ -10,7 +10,7 @@ import { channel, find, lang, make, say, server, snippet } from "./page.js";
  * @typedef {{symbol: string, name: string, price: number, change: number, volume: number}} Quote
  * @typedef {{row: HTMLElement, price: HTMLElement, change: HTMLElement, volume: HTMLElement,
  *   draw: (redraw?: boolean) => void, add: (quote: Quote) => void, before: (quotes: Quote[]) => void,
- *   quote: Quote, since: number}} Row  since: the offset of its first price
+ *   quote: Quote, since: number, time: number, asOf: HTMLElement}} Row  since: the offset of its first price; time: of its last one
  */
 
 /** The maximum number of rows. Anyone may publish, and the page must not grow without bound. */
@@ -18,6 +18,11 @@ const MOST_SYMBOLS = 100;
 /** How often a price may change per second. More cannot be read. */
 const MOST_CHANGES = 10;
 
+/** A price is old after this time, in ms. Without a connection every price is. */
+const OLD = 60_000;
+
+const clock = new Intl.DateTimeFormat(lang, { timeStyle: "medium" });
+const dated = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
 const price = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const signed = new Intl.NumberFormat(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
 const percent = new Intl.NumberFormat(lang, { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" });
@@ -43,7 +48,7 @@ async function remember() {
     const quote = publication.kind === "json" ? read(publication.data) : undefined;
     if (!quote) continue;
     const row = rows.get(quote.symbol);
-    if (!row) update(quote, publication.offset); // published without a key: not the newest price
+    if (!row) update(quote, publication); // published without a key: not the newest price
     else if ((publication.offset ?? 0) < row.since) past.set(quote.symbol, [...(past.get(quote.symbol) ?? []), quote]);
   }
   for (const [symbol, quotes] of past) rows.get(symbol)?.before(quotes);
@@ -64,15 +69,16 @@ function read(data) {
 
 /**
  * @param {Quote} quote
- * @param {number} [offset]
+ * @param {import("./types.d.ts").Publication} publication
  */
-function update(quote, offset = 0) {
+function update(quote, { offset = 0, time }) {
   let row = rows.get(quote.symbol);
   if (!row) {
     if (rows.size >= MOST_SYMBOLS) return;
     row = addRow(quote, offset);
   }
   row.quote = quote;
+  row.time = Date.parse(time);
   row.add(quote);
   if (!changed.size) requestAnimationFrame(paintAll);
   changed.add(row);
@@ -85,7 +91,8 @@ function update(quote, offset = 0) {
  */
 function addRow(quote, since) {
   const cell = { price: make("span", ""), change: make("td", "number change"), volume: make("td", "number volume") };
-  const head = make("th", "", make("span", "symbol", quote.symbol), make("span", "company", quote.name));
+  const asOf = make("span", "as-of");
+  const head = make("th", "", make("span", "symbol", quote.symbol), make("span", "company", quote.name), asOf);
   /** @type {HTMLTableCellElement} */ (head).scope = "row";
   const canvas = make("div", "spark");
   const row = make("tr", "", head, make("td", "chart", canvas), make("td", "number price", cell.price), cell.change, cell.volume);
@@ -95,12 +102,26 @@ function addRow(quote, since) {
   body.insertBefore(row, rows.get(next)?.row ?? null);
   find("board").hidden = false;
   find("empty").hidden = true;
-  const added = { row, ...cell, quote, since, ...chart(canvas) };
+  const added = { row, ...cell, quote, since, time: 0, asOf, ...chart(canvas) };
   rows.set(quote.symbol, added);
   return added;
 }
 
+/** Dims the prices that may have changed since, and says of when they are. */
+function age() {
+  const now = Date.now();
+  const live = document.body.classList.contains("ready");
+  for (const { row, time, asOf } of rows.values()) {
+    const stale = !live || now - time > OLD;
+    row.classList.toggle("stale", stale);
+    const of = now - time > 20 * 60 * OLD ? dated : clock; // 20 hours
+    const text = stale ? say("asOf", { time: of.format(time) }) : "";
+    if (asOf.textContent !== text) asOf.textContent = text;
+  }
+}
+
 function paintAll() {
+  age();
   for (const row of changed) paint(row);
   changed.clear();
 }
@@ -141,11 +162,13 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const { draw } of rows.values()) draw(true);
 });
 snippet("feed", `go run ./examples/quotes --server ${server.href.replace(/\/$/, "")}`);
-hold(maru, () => {
-  const quotes = maru.subscribe(channel, { last: 1000, deliver: "latest", maxHz: MOST_CHANGES });
-  quotes.addEventListener("publication", ({ detail: { kind, data, offset } }) => {
-    const quote = kind === "json" ? read(data) : undefined;
-    if (quote) update(quote, offset);
+setInterval(age, 5_000);
+new MutationObserver(age).observe(document.body, { attributeFilter: ["class"] });
+hold(maru, [{ last: 1000 }, {}], (wish) => {
+  const quotes = maru.subscribe(channel, { ...wish, deliver: "latest", maxHz: MOST_CHANGES });
+  quotes.addEventListener("publication", ({ detail }) => {
+    const quote = detail.kind === "json" ? read(detail.data) : undefined;
+    if (quote) update(quote, detail);
   });
   quotes.addEventListener("subscribed", ({ detail: { replay } }) => (find("empty").hidden = replay > 0 || rows.size > 0));
   quotes.addEventListener("subscribed", () => remember().catch(() => {}), { once: true });

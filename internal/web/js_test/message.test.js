@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameVerdict, splitMessage } from "../assets/message.js";
+import { splitMessage } from "../assets/message.js";
 
 const cases = {
   "the lecture's form": ["kim => hello", "", "kim", "hello"],
@@ -23,11 +23,3 @@ const cases = {
 for (const [situation, [text, user, name, message]] of Object.entries(cases)) {
   test(`splitting: ${situation}`, () => assert.deepEqual(splitMessage(text, user), { name, text: message }));
 }
-
-test("the server's word decides", () => {
-  assert.equal(nameVerdict("kim", "kim"), "verified");
-  assert.equal(nameVerdict("", "kim"), "verified");
-  assert.equal(nameVerdict("kim", "lee"), "claims");
-  assert.equal(nameVerdict("kim", undefined), "unverified");
-  assert.equal(nameVerdict("", undefined), "unnamed");
-});

@@ -1,0 +1,65 @@
+/**
+ * Loads older messages when the user scrolls up, page by page, to the beginning.
+ */
+import { addPast, firstPosition } from "./log.js";
+import { access, allows, channel, find, reason, say } from "./page.js";
+
+/** How many messages one page of the history has. */
+const PAGE = 50;
+/** How near to the top the next page is loaded, in pixels. */
+const NEAR = 400;
+
+/**
+ * @typedef {import("./types.d.ts").Publication} Publication
+ * @typedef {[HTMLElement, import("./log.js").Facts]} Shown
+ */
+
+const log = find("log");
+const past = find("past");
+const older = find("older");
+const beginning = find("beginning");
+
+/**
+ * @param {import("./maru.js").Maru} maru
+ * @param {(publication: Publication, position: string | undefined) => Shown} render
+ */
+export function loadPast(maru, render) {
+  let busy = false;
+  let done = false;
+  /** Loads one page, and shows what is before it. */
+  const load = async () => {
+    const before = firstPosition();
+    if (busy || done || !before || !allows(access.history, maru.user)) return;
+    busy = true;
+    show(say("loading"), false);
+    try {
+      const { epoch, publications, gap } = await maru.history(channel, { before, limit: PAGE });
+      done = publications.length < PAGE;
+      addPast(publications.map((/** @type {Publication} */ publication) => render(publication, `${epoch}:${publication.offset}`)));
+      show(done ? say(gap ? "olderGone" : "beginning") : "", !done);
+      busy = false;
+      requestAnimationFrame(() => log.scrollTop < NEAR && load()); // the screen is not full yet
+    } catch (error) {
+      busy = false;
+      show(say("olderFailed", { reason: reason(/** @type {any} */ (error)) }), true);
+    }
+  };
+  log.addEventListener("scroll", () => log.scrollTop < NEAR && load());
+  // In the next frame the list is at its end.
+  log.addEventListener("settled", () => requestAnimationFrame(() => requestAnimationFrame(() => log.scrollTop < NEAR && load())));
+  log.addEventListener("trimmed", () => {
+    done = false;
+    show("", true);
+  });
+  older.addEventListener("click", load);
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} more whether the button is shown
+ */
+function show(text, more) {
+  past.hidden = false;
+  beginning.textContent = text;
+  older.hidden = !more;
+}

@@ -1,0 +1,76 @@
+/**
+ * What is new: a line in the list before the first message that the user has not seen, the
+ * number of unread messages in the title, and a button that leads to those below the screen.
+ */
+import { find, make, say } from "./page.js";
+
+const newer = find("newer");
+const title = document.title;
+
+/** The line before what is new. */
+const divider = make("div", "divider", make("span", "", say("new")));
+/** The user has seen what follows the line, so the next absence moves it. */
+let old = true;
+let below = 0;
+let unread = 0;
+
+/** Reports whether the user looks at this page. */
+export const looking = () => !document.hidden && document.hasFocus();
+
+/**
+ * A new message arrives, and is not in the list yet.
+ *
+ * @param {HTMLElement} message
+ * @param {boolean} atEnd whether the user will see it at once
+ */
+export function arrived(message, atEnd) {
+  if (!atEnd) below++;
+  if (!looking()) unread++;
+  if (old && !(atEnd && looking())) {
+    old = false;
+    // It stands before the message, once that is in the list.
+    queueMicrotask(() => message.isConnected && message.before(divider));
+  }
+  tell();
+}
+
+/** The user has reached the end of the list. */
+export function left() {
+  below = 0;
+  if (looking()) seen();
+  tell();
+}
+
+/** The user has seen everything. */
+export function seen() {
+  old = true;
+  unread = 0;
+  tell();
+}
+
+/**
+ * Calls back whenever the user returns to this page.
+ *
+ * @param {() => void} back
+ */
+export function look(back) {
+  const check = () => {
+    if (!looking()) return;
+    unread = 0;
+    tell();
+    back();
+  };
+  document.addEventListener("visibilitychange", check);
+  addEventListener("focus", check);
+}
+
+/** The user has answered: nothing is new. */
+export function clearDivider() {
+  divider.remove();
+}
+
+function tell() {
+  newer.hidden = below === 0;
+  newer.textContent = say("newer", { n: below });
+  document.title = unread ? `(${unread}) ${title}` : title;
+}

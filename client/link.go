@@ -324,7 +324,11 @@ func (l *link) hangUp(ctx context.Context, conn *connection, wire wire, end endi
 // next decides after the end of a connection whether to connect again, and how long to wait
 // before that.
 func (l *link) next(end ending) (wait time.Duration, back bool) {
-	if !l.openedAt.IsZero() && time.Since(l.openedAt) >= steadyTime {
+	steady := steadyTime
+	if end.code == maru.CloseReconnect {
+		steady = time.Second // the end says nothing against the server
+	}
+	if !l.openedAt.IsZero() && time.Since(l.openedAt) >= steady {
 		l.attempt = 0
 	}
 	back = end.comeBack()

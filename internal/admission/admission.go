@@ -116,6 +116,12 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	auth.WriteError(w, r, err)
 }
 
+// Refused counts and logs a refusal that the caller answers.
+func (a *Admission) Refused(r *http.Request, err error) {
+	a.logRefused(r, err)
+	auth.CallerFrom(r.Context()).CountRefusal(maru.ErrorOf(err).Code)
+}
+
 // logRefused logs the reason, unless the Authenticator has done so.
 func (a *Admission) logRefused(r *http.Request, err error) {
 	var token *auth.TokenError

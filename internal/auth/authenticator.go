@@ -22,11 +22,13 @@ type Authenticator struct {
 	// CodeOverloaded. nil: never.
 	Overloaded func() bool
 
-	log      *slog.Logger
-	proofs   atomic.Pointer[Proofs]
-	tickets  tickets
-	expiries expiries
-	revoked  revoked
+	log     *slog.Logger
+	proofs  atomic.Pointer[Proofs]
+	tickets tickets
+
+	reopenable reopenable
+	expiries   expiries
+	revoked    revoked
 }
 
 // Proofs are the ways in which people and back ends prove their identity, beside the
@@ -95,7 +97,7 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 		return Identity{}, err
 	}
 	if q.Has(ticketParameter) {
-		return p.tickets.redeem(q.Get(ticketParameter))
+		return p.byTicket(r, q.Get(ticketParameter))
 	}
 	switch {
 	case proofs.Program != nil:

@@ -13,7 +13,7 @@ import (
 // reloadable are the options that SIGHUP applies. Of a namespace it applies the rules, and all
 // but the retention. Everything else needs a restart.
 var reloadable = []string{
-	"nicknames", "token-key", "token-key-set", "token-issuer", "token-audience", "api-key",
+	"nicknames", "token-key", "token-key-set", "token-issuer", "token-audience", "token-leeway", "api-key",
 	"connect-webhook", "connect-webhook-header", "connect-webhook-timeout",
 	"publish-rate", "publish-rate-per-connection", "rpc-rate", "connect-rate",
 	"subscribe", "publish", "history", "presence", "rpc", "key_from", "max_hz",

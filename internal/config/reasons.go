@@ -57,7 +57,7 @@ var reasons = map[string]struct{ why, example string }{
 	"history":       {why: "So that a page that was away for a moment gets the publications it missed, and a chat opens with its last messages."},
 	"history-age":   {why: "A client that comes back after a day gets older news from elsewhere."},
 	"history-bytes": {why: "In memory each namespace can take this many bytes, and on disk about twice as many."},
-	"data":          {why: "Without it a restart loses all publications. With it they survive kill -9; a namespace's durability can ask for more, or less.", example: "/var/lib/maru"},
+	"data":          {why: "Without it a restart loses all publications. With it they survive a loss of power; the durability of a namespace can ask for less.", example: "/var/lib/maru"},
 
 	"log-format": {why: "text is for people, json for log collectors."},
 	"log-level":  {why: "Shows refusals and faults. debug also logs each connect and disconnect, two lines for each connection."},

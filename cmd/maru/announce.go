@@ -10,9 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/config"
 )
 
-// announce prints the addresses that can be opened.
+// announce prints the addresses that can be opened, and how the rules let one use them: nothing
+// that it prints is refused.
 func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
 	if certificate != nil {
@@ -37,8 +41,13 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	if c.Demo {
 		fmt.Fprintf(t, "  Quotes (sample data)\t%s://%s%s/quotes\n", scheme, first, base)
 	}
-	fmt.Fprintf(t, "  From a program\tnew WebSocket(\"%s://%s%s\")\n", socket, first, socketPath)
-	fmt.Fprintf(t, "  From a shell\t%s -d hello %s://%s%s/\n", curl, scheme, first, base)
+	hall := c.hall()
+	if offer, ok := c.withToken(hall.Subscribe, "", `, ["maru.raw", "maru.token." + token]`); ok {
+		fmt.Fprintf(t, "  From a program\tnew WebSocket(\"%s://%s%s\"%s)\n", socket, first, socketPath, offer)
+	}
+	if header, ok := c.withToken(hall.Publish, "", ` -H "Authorization: Bearer $MARU_TOKEN"`); ok {
+		fmt.Fprintf(t, "  From a shell\t%s%s -d hello %s://%s%s/\n", curl, header, scheme, first, base)
+	}
 	if c.TLSSelfSigned {
 		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
 	}
@@ -47,6 +56,27 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
+}
+
+// hall returns the rules of the hall.
+func (c *serveCmd) hall() config.Namespace {
+	if c.Namespaces == nil {
+		return config.Namespace{Subscribe: maru.Anyone, Publish: maru.Anyone}
+	}
+	return c.Namespaces[maru.DefaultNamespace]
+}
+
+// withToken chooses between the words for everybody and those for holders of a token or key. ok
+// reports whether the rule lets in either.
+func (c *serveCmd) withToken(rule maru.Rule, everybody, holders string) (words string, ok bool) {
+	tokens := len(c.TokenKey) > 0 || c.TokenKeySet != "" || len(c.APIKey) > 0
+	switch {
+	case rule == maru.Anyone:
+		return everybody, true
+	case rule == maru.ServerOnly:
+		return holders, len(c.APIKey) > 0
+	}
+	return holders, tokens && rule != maru.Nobody && rule != maru.Own // the hall is nobody's own
 }
 
 // authorities are host and port for URLs, without repeats: localhost if both loopback

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/config"
 )
 
@@ -66,6 +68,44 @@ func TestAnnounce(t *testing.T) {
 		}
 	}
 	golden(t, "announce.golden", out.String())
+}
+
+// The start message has no line that the rules refuse.
+func TestAnnounceFollowsRules(t *testing.T) {
+	t.Parallel()
+	plain, token := `new WebSocket("ws://localhost:3000")`, `"maru.token." + token]`
+	for name, tt := range map[string]struct {
+		rules    *config.Namespace // of the namespace default; nil: no such table
+		keys     []string
+		has, not []string
+	}{
+		"everybody":        {&config.Namespace{Subscribe: maru.Anyone, Publish: maru.Anyone}, nil, []string{plain, "curl -d hello"}, []string{"Bearer"}},
+		"only readers":     {&config.Namespace{Subscribe: maru.Anyone, Publish: maru.Nobody}, []string{"k"}, []string{plain}, []string{"curl"}},
+		"back ends write":  {&config.Namespace{Subscribe: maru.Anyone, Publish: maru.ServerOnly}, []string{"k"}, []string{plain, `curl -H "Authorization: Bearer $MARU_TOKEN" -d hello`}, nil},
+		"no key to write":  {&config.Namespace{Subscribe: maru.Anyone, Publish: maru.ServerOnly}, nil, []string{plain}, []string{"curl"}},
+		"tokens":           {&config.Namespace{Subscribe: maru.SignedIn, Publish: maru.ByToken}, []string{"k"}, []string{token, "Bearer"}, nil},
+		"nicknames only":   {&config.Namespace{Subscribe: maru.SignedIn, Publish: maru.SignedIn}, nil, nil, []string{"WebSocket", "curl"}},
+		"no default table": {nil, []string{"k"}, nil, []string{"WebSocket", "curl"}},
+	} {
+		c := &serveCmd{Serve: config.Serve{APIKey: tt.keys, Namespaces: map[string]config.Namespace{"other": {}}}}
+		if tt.rules != nil {
+			c.Namespaces[maru.DefaultNamespace] = *tt.rules
+		}
+		var out bytes.Buffer
+		if err := c.announce(&out, []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range tt.has {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: without %q:\n%s", name, want, &out)
+			}
+		}
+		for _, refused := range tt.not {
+			if strings.Contains(out.String(), refused) {
+				t.Errorf("%s: with %q:\n%s", name, refused, &out)
+			}
+		}
+	}
 }
 
 // writeCertificate makes a certificate for localhost and its key, as files.

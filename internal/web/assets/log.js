@@ -4,7 +4,7 @@
  * bounded.
  */
 import { find, lang, make, say } from "./page.js";
-import { arrived, left, look, seen } from "./unread.js";
+import { arrived, left, look, noted, seen } from "./unread.js";
 
 /** How many messages, days and markers are on the page while the user is at its end. */
 const LONGEST = 500;
@@ -51,6 +51,7 @@ let scrolling = false;
 export function addMessage(message, fact, first) {
   facts.set(message, fact);
   if (fact.own && !first) toEnd();
+  if (fact.position) noted(message, fact.position, first);
   if (!first && !fact.own) arrived(message, atEnd);
   append(message);
 }
@@ -65,14 +66,25 @@ export function addMarker(text) {
 }
 
 /**
- * Adds older messages in front of all others, in ascending order. What is on the screen stays
- * where it is.
+ * Changes something above what is on the screen, which stays where it is.
+ *
+ * @param {() => void} change
+ */
+export function above(change) {
+  const bottom = log.scrollHeight - log.scrollTop;
+  log.ariaBusy = "true"; // nothing of it is new
+  change();
+  if (atEnd) follow();
+  else log.scrollTop = log.scrollHeight - bottom;
+  log.ariaBusy = "false";
+}
+
+/**
+ * Adds older messages in front of all others, in ascending order. Called by above.
  *
  * @param {[HTMLElement, Facts][]} messages
  */
 export function addPast(messages) {
-  const bottom = log.scrollHeight - log.scrollTop;
-  log.ariaBusy = "true"; // nothing of it is new
   const next = past.nextElementSibling;
   for (const [message, fact] of messages) {
     facts.set(message, fact);
@@ -81,10 +93,6 @@ export function addPast(messages) {
   }
   const following = nearest(next, "nextElementSibling");
   if (following) arrange(following);
-  if (atEnd) follow();
-  else log.scrollTop = log.scrollHeight - bottom;
-  log.ariaBusy = "false";
-  empty.hidden ||= messages.length > 0;
 }
 
 /** The position of the first message on the page. */
@@ -212,6 +220,7 @@ export function follow() {
     trim();
     log.scrollTop = log.scrollHeight;
     endTop = log.scrollTop;
+    left(); // the end is on the screen
   });
 }
 

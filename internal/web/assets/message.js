@@ -3,6 +3,8 @@
  */
 
 const ARROW = " => ";
+/** Characters that turn the direction of text: "\u202emik" would be read as "kim". */
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 /** The maximum length of a nickname, in characters. */
 const LONGEST_NAME = 32;
 
@@ -20,7 +22,7 @@ export function splitMessage(text, user) {
     return { name: user, text: text.slice(user.length + ARROW.length) };
   }
   const at = text.indexOf(ARROW);
-  const name = text.slice(0, Math.max(at, 0)).trim();
+  const name = text.slice(0, Math.max(at, 0)).replace(TURNS, "").trim();
   if (!name || name.includes("\n") || [...name].length > LONGEST_NAME) return { name: "", text };
   return { name, text: text.slice(at + ARROW.length) };
 }

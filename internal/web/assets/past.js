@@ -1,7 +1,7 @@
 /**
  * Loads older messages when the user scrolls up, page by page, to the beginning.
  */
-import { addPast, firstPosition } from "./log.js";
+import { above, addPast, firstPosition } from "./log.js";
 import { access, allows, channel, find, reason, say } from "./page.js";
 
 /** How many messages one page of the history has. */
@@ -35,8 +35,8 @@ export function loadPast(maru, render) {
     try {
       const { epoch, publications, gap } = await maru.history(channel, { before, limit: PAGE });
       done = publications.length < PAGE;
-      addPast(publications.map((/** @type {Publication} */ publication) => render(publication, `${epoch}:${publication.offset}`)));
-      show(done ? say(gap ? "olderGone" : "beginning") : "", !done);
+      const messages = publications.map((/** @type {Publication} */ publication) => render(publication, `${epoch}:${publication.offset}`));
+      show(done ? say(gap ? "olderGone" : "beginning") : "", !done, messages);
       busy = false;
       requestAnimationFrame(() => log.scrollTop < NEAR && load()); // the screen is not full yet
     } catch (error) {
@@ -57,9 +57,15 @@ export function loadPast(maru, render) {
 /**
  * @param {string} text
  * @param {boolean} more whether the button is shown
+ * @param {Shown[]} [messages] that were loaded
  */
-function show(text, more) {
-  past.hidden = false;
-  beginning.textContent = text;
-  older.hidden = !more;
+function show(text, more, messages = []) {
+  above(() => {
+    past.hidden = false;
+    beginning.textContent = text;
+    // A button that disappears loses the focus.
+    if (!more && document.activeElement === older) log.focus();
+    older.hidden = !more;
+    addPast(messages);
+  });
 }

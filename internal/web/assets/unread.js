@@ -2,7 +2,7 @@
  * What is new: a line in the list before the first message that the user has not seen, the
  * number of unread messages in the title, and a button that leads to those below the screen.
  */
-import { find, make, say } from "./page.js";
+import { channel, find, make, say, storage } from "./page.js";
 
 const newer = find("newer");
 const title = document.title;
@@ -13,6 +13,14 @@ const divider = make("div", "divider", make("span", "", say("new")));
 let old = true;
 let below = 0;
 let unread = 0;
+
+/** The position of the newest message that the user has seen, kept for the next visit. */
+const READ = `maru.read:${channel}`;
+/** @type {string | null | undefined} that of the last visit, until a later message has arrived */
+let before = storage(() => localStorage.getItem(READ));
+/** @type {string | undefined} */
+let newest;
+let read = before;
 
 /** Reports whether the user looks at this page. */
 export const looking = () => !document.hidden && document.hasFocus();
@@ -28,10 +36,44 @@ export function arrived(message, atEnd) {
   if (!looking()) unread++;
   if (old && !(atEnd && looking())) {
     old = false;
-    // It stands before the message, once that is in the list.
-    queueMicrotask(() => message.isConnected && message.before(divider));
+    put(message);
   }
   tell();
+}
+
+/**
+ * Notes the position of a message that arrives.
+ *
+ * @param {HTMLElement} message  not in the list yet
+ * @param {string} position
+ * @param {boolean} first it comes from the history when the page opens
+ */
+export function noted(message, position, first) {
+  newest = position;
+  if (first && before && isLater(position, before)) {
+    before = undefined;
+    put(message);
+  } else if (!first) before = undefined;
+}
+
+/**
+ * Reports whether a position is after another one of the same history.
+ *
+ * @param {string} position
+ * @param {string} other
+ */
+function isLater(position, other) {
+  const [[epoch, offset], [otherEpoch, otherOffset]] = [position.split(":"), other.split(":")];
+  return epoch === otherEpoch && Number(offset) > Number(otherOffset);
+}
+
+/**
+ * The line stands before the message, once that is in the list.
+ *
+ * @param {HTMLElement} message
+ */
+function put(message) {
+  queueMicrotask(() => message.isConnected && message.before(divider));
 }
 
 /** The user has reached the end of the list. */
@@ -45,6 +87,7 @@ export function left() {
 export function seen() {
   old = true;
   unread = 0;
+  read = newest ?? read;
   tell();
 }
 
@@ -63,6 +106,8 @@ export function look(back) {
   document.addEventListener("visibilitychange", check);
   addEventListener("focus", check);
 }
+
+addEventListener("pagehide", () => read && storage(() => localStorage.setItem(READ, read ?? "")));
 
 /** The user has answered: nothing is new. */
 export function clearDivider() {

@@ -17,6 +17,7 @@ const cases = {
   "32 characters, not bytes": ["마".repeat(32) + " => 안녕", "", "마".repeat(32), "안녕"],
   "too long to be a name": ["x".repeat(33) + " => y", "", "", "x".repeat(33) + " => y"],
   "characters outside the BMP": ["😀".repeat(32) + " => y", "", "😀".repeat(32), "y"],
+  "characters that turn the direction": ["\u202ekim\u2067 => \u202ehi", "", "kim", "\u202ehi"],
   "empty": ["", "", "", ""],
 };
 

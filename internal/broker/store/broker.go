@@ -162,7 +162,7 @@ func (b *Broker) enter(name string) (*namespace, error) {
 		return nil, errShuttingDown
 	}
 	if ns = b.namespaces[name]; ns == nil {
-		ns = newNamespace(b, name, retention, b.meta.epoch)
+		ns = newNamespace(b, name, retention, b.meta.of(name))
 		b.namespaces[ns.name] = ns
 	}
 	b.writers.Add(1)
@@ -188,8 +188,9 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	if err := ctx.Err(); err != nil {
 		return maru.History{}, err
 	}
+	name := b.pool(maru.Namespace(channel))
 	b.mu.RLock()
-	ns, closed, epoch := b.namespaces[b.pool(maru.Namespace(channel))], b.closed, b.meta.epoch
+	ns, closed, epoch := b.namespaces[name], b.closed, b.meta.of(name)
 	b.mu.RUnlock()
 	if closed {
 		return maru.History{}, errShuttingDown

@@ -32,8 +32,13 @@ func (b *Broker) Err() error {
 	return nil
 }
 
-// trouble is called for each write that has failed and will be tried again.
+// trouble is called for each write that has failed and will be tried again, and for a sync that
+// will not.
 func (b *Broker) trouble(err error) {
+	if why := b.files.fenced.Load(); why != nil {
+		b.broken(*why) // a sync has failed, and is not tried again
+		return
+	}
 	refusal := errNotAvailable
 	if noRoom(err) {
 		refusal = errStorageFull

@@ -17,6 +17,15 @@ type meta struct {
 
 const metaFormat = 1
 
+// of returns the epoch of a namespace that has no record yet. That of the pool differs from all
+// others: a position in the pool means nothing in a namespace that is listed later.
+func (m meta) of(name string) string {
+	if name == "" {
+		return m.epoch + "u"
+	}
+	return m.epoch
+}
+
 func (m meta) append() []byte {
 	dst := appendString([]byte{metaFormat}, m.epoch)
 	dst = binary.AppendUvarint(dst, uint64(m.next))

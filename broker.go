@@ -44,8 +44,8 @@ import (
 //     data or publication key differ, the error is CodeIdempotencyConflict.
 //   - Versions. A publication is stale if it has a version and that is not above the
 //     highest version the channel has. It then returns the channel's head and
-//     delivers nothing. A broker may forget a channel's version once it retains no
-//     publication of the channel.
+//     delivers nothing. The highest version is part of the head: it is known for as long
+//     as the head is, also when the publication that had it is no longer retained.
 //   - Transients. A transient publication has no number and is not retained. It is
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
@@ -56,8 +56,8 @@ type Broker interface {
 	// and then calls done once, before Submit returns or later from another
 	// goroutine. done must not block and must not call the broker. Submit does not
 	// block either; the caller limits how many submissions are in progress. Submit
-	// takes ownership of p, which is not nil, and p.Data. A caller that can block uses
-	// Publish.
+	// takes ownership of p and p.Data. A nil p is an error, CodeBadRequest: Publication.Check
+	// reports it. A caller that can block uses Publish.
 	Submit(channel string, p *Publication, o PublishOptions, done func(Published, error))
 
 	// History returns the retained publications of the channel that q asks for, in

@@ -121,6 +121,47 @@ func TestTextThatIsNotUTF8IsNotSent(t *testing.T) {
 	})
 }
 
+type cycle struct{ Me *cycle }
+
+type failing struct{}
+
+func (failing) MarshalJSON() ([]byte, error) { return nil, errors.New("no") }
+
+// Issue 15 §14: a value that JSON cannot carry is an error of that call, and of nothing else.
+func TestAValueThatJSONCannotCarryIsAnErrorOfItsCall(t *testing.T) {
+	round := new(cycle)
+	round.Me = round
+	for name, value := range map[string]any{
+		"function": func() {}, "Go channel": make(chan int), "NaN": math.NaN(), "cycle": round, "MarshalJSON": failing{}, "no JSON": json.RawMessage("{"),
+	} {
+		for _, down := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, down), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, f *fake) {
+					f.down = down
+					c := f.client(client.Options{})
+					w := on(t, c, "chat", client.SubscribeOptions{})
+					if err := c.RPC(t.Context(), "move", value, nil); err == nil {
+						t.Error("sent") // at once: this test has no other goroutine that could answer
+					}
+					bad := &maru.Publication{Kind: maru.JSON, Data: []byte("{")}
+					if _, err := c.Publish(t.Context(), "chat", bad); !isCode(err, maru.CodeBadJSON) {
+						t.Error(err)
+					}
+					f.set(func() { f.down = false })
+					pass(time.Minute)
+					if _, err := c.Publish(t.Context(), "chat", text("good")); err != nil {
+						t.Error(err)
+					}
+					w.saw(t, "good")
+					if got := f.asked("rpc"); len(got) > 0 || f.opened() > 2 {
+						t.Error(got, f.opened())
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestATokenThatIsNotUTF8IsNotSent(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		tokens := []string{"a", "\xff"}

@@ -206,7 +206,7 @@ func TestARefusedHandshakeSaysWhenToComeBack(t *testing.T) {
 	for header, after := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "soon": 0, "99999999": time.Hour} {
 		t.Run(header, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fake) {
-				f.refuse = refusedHandshake(header)
+				f.refuse = refusedHandshake(maru.CodeShuttingDown, header)
 				c := f.client(client.Options{})
 				if pass(after + 250*time.Millisecond - 1); c.State() != client.Waiting || !isCode(c.Err(), maru.CodeShuttingDown) {
 					t.Error(c.State(), c.Err())
@@ -219,9 +219,9 @@ func TestARefusedHandshakeSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
-func refusedHandshake(retryAfter string) error {
-	body := io.NopCloser(strings.NewReader(`{"error":{"code":"shutting_down","message":""}}`))
-	return &ws.HandshakeError{Response: &http.Response{Header: http.Header{"Retry-After": {retryAfter}}, Body: body}, Err: errors.New("503")}
+func refusedHandshake(code maru.Code, retryAfter string) error {
+	body := io.NopCloser(strings.NewReader(fmt.Sprintf(`{"error":{"code":%q,"message":""}}`, code)))
+	return &ws.HandshakeError{Response: &http.Response{Header: http.Header{"Retry-After": {retryAfter}}, Body: body}, Err: errors.New("refused")}
 }
 
 // The server's advice on reconnecting is used once.
@@ -229,7 +229,7 @@ func TestComingBackTooEarlyAllTheSame(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})
 		f.socket().push(`{"reconnect":{"after":7000}}`)
-		f.set(func() { f.refuse = refusedHandshake("") })
+		f.set(func() { f.refuse = refusedHandshake(maru.CodeShuttingDown, "") })
 		f.end(1001, "shutting_down")
 		if pass(7*time.Second + 250*time.Millisecond - 1); c.State() != client.Waiting || f.opened() != 2 {
 			t.Error(c.State(), f.opened())
@@ -242,7 +242,7 @@ func TestComingBackTooEarlyAllTheSame(t *testing.T) {
 
 func TestRefusedForGood(t *testing.T) {
 	for _, end := range []ending{
-		{1008, "not_allowed"}, {4503, "revoked"}, {4500, "bad_request"}, {4500, ""}, {4999, ""}, {4501, "bad_token"}, {4401, "token_expired"},
+		{1008, "not_allowed"}, {4503, "revoked"}, {4500, "bad_request"}, {4500, ""}, {4999, ""}, {4501, "bad_token"},
 	} {
 		t.Run(fmt.Sprint(end.code, end.reason), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fake) {

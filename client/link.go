@@ -36,7 +36,8 @@ type link struct {
 }
 
 var (
-	errSilent  = errors.New("the server does not answer pings")
+	errSilent = errors.New("the server does not answer pings")
+	// errNotMaru is no reason to end: another server may have the address for now.
 	errNotMaru = maru.NewError(maru.CodeBadRequest, "the server does not speak "+subprotocol+" (is it a maru server, and the address right?)")
 )
 
@@ -87,9 +88,6 @@ func (l *link) connect(ctx context.Context) (end ending) {
 	defer cancel()
 	conn := newConnection(l)
 	wire, err := l.c.dial(within, header, conn)
-	if errors.Is(err, errNotMaru) {
-		return ending{code: maru.CloseBadRequest, word: maru.CodeBadRequest, err: err}
-	}
 	if err != nil {
 		return refused(err)
 	}
@@ -326,18 +324,27 @@ func (l *link) hangUp(ctx context.Context, conn *connection, wire wire, end endi
 // next decides after the end of a connection whether to connect again, and how long to wait
 // before that.
 func (l *link) next(end ending) (wait time.Duration, back bool) {
-	if !l.openedAt.IsZero() && time.Since(l.openedAt) >= steadyTime {
+	steady := steadyTime
+	if end.code == maru.CloseReconnect {
+		steady = time.Second // the end says nothing against the server
+	}
+	if !l.openedAt.IsZero() && time.Since(l.openedAt) >= steady {
 		l.attempt = 0
 	}
-	l.openedAt = time.Time{}
 	back = end.comeBack()
-	if end.code == maru.CloseReconnect {
+	switch {
+	case end.code == maru.CloseReconnect:
 		l.token = "" // the next one may have other rights
-	}
-	if end.code == maru.CloseTokenExpired || end.code == maru.CloseBadToken && !l.tokenIsNew {
+	case end.code == maru.CloseTokenExpired:
+		// Without a token the identity was that of the handshake. The next handshake says
+		// whether it may still come; only an answer to that is final.
+		back = l.token != "" || !l.openedAt.IsZero() || l.c.o.Prepare != nil
+		l.token = ""
+	case end.code == maru.CloseBadToken && !l.tokenIsNew:
 		back = l.token != "" // get a new one
 		l.token = ""
 	}
+	l.openedAt = time.Time{}
 	l.c.mu.Lock()
 	after := l.comeBackAfter
 	l.comeBackAfter = nil

@@ -599,9 +599,8 @@ func TestRefusedByHTTP(t *testing.T) {
 func TestWhatIsNoMaru(t *testing.T) {
 	t.Parallel()
 	raw := webSockets(t, &ws.Server{})
-	if _, err := client.Dial(t.Context(), raw, client.Options{}); !isCode(err, maru.CodeBadRequest) {
-		t.Error(err)
-	}
+	other := dial(t, raw, client.Options{}) // another server that has the address for now
+	until(t, "it waits, and says why", func() bool { return other.State() == client.Waiting && isCode(other.Err(), maru.CodeBadRequest) })
 	page := httptest.NewServer(http.NotFoundHandler())
 	defer page.Close()
 	c := dial(t, page.URL, client.Options{}) // a proxy whose server is being replaced says that, too

@@ -111,9 +111,11 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 }
 
 // All iterates over the events from now on. It ends with Unsubscribe; any other error of Next
-// is its last item. Leaving the loop does not unsubscribe.
+// is its last item. The end of the loop, however it is left, is the end of the subscription:
+// a program that reads a few events and goes on later uses Next.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		defer s.Unsubscribe()
 		for {
 			event, err := s.Next(ctx)
 			if errors.Is(err, ErrUnsubscribed) || !yield(event, err) || err != nil {

@@ -696,6 +696,79 @@ func TestOneChannelManyTimesAndManyChannels(t *testing.T) {
 	})
 }
 
+// Issue 15 §14: the limit is known when the connection is open, and may be another one each time.
+func TestAnyNumberOfChannelsWheneverTheyAreSubscribed(t *testing.T) {
+	for _, when := range []string{"before the connection is open", "afterwards"} {
+		t.Run(when, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake) {
+				f.welcome["max_channels"] = 128
+				f.down = true
+				c := f.client(client.Options{})
+				open := func() { f.set(func() { f.down = false }); pass(20 * time.Second) }
+				if when == "afterwards" {
+					open()
+				}
+				watches := make([]*watch, 300)
+				for i := range watches {
+					watches[i] = on(t, c, fmt.Sprint("c", i), client.SubscribeOptions{})
+				}
+				open()
+				f.set(func() { f.welcome["max_channels"] = 50 })
+				f.end(1006, "")
+				pass(20 * time.Second)
+				for i, w := range watches {
+					f.publish(fmt.Sprint("c", i), "a")
+					w.saw(t, "a")
+				}
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				for _, s := range f.sockets {
+					if n := len(s.subscribed); s.live && n > 50 {
+						t.Error(n, "channels on one connection")
+					}
+				}
+			})
+		})
+	}
+}
+
+// Issue 15 §14: leaving the loop ends the subscription, as in the client for browsers.
+func TestLeavingTheLoopUnsubscribes(t *testing.T) {
+	for _, how := range []string{"break", "context", "panic"} {
+		t.Run(how, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake) {
+				c := f.client(client.Options{})
+				s, err := c.Subscribe("chat", client.SubscribeOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				func() {
+					defer func() { recover() }()
+					for range s.All(ctx) {
+						switch how {
+						case "break":
+							return
+						case "context":
+							cancel()
+						case "panic":
+							panic(how)
+						}
+					}
+				}()
+				synctest.Wait()
+				if got := f.asked("unsubscribe"); len(got) != 1 {
+					t.Error(got)
+				}
+				if _, err := s.Next(t.Context()); !errors.Is(err, client.ErrUnsubscribed) {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // A connection that is let go is not given to anybody else.
 func TestSecondSubscriptionsThatComeAndGo(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {

@@ -217,3 +217,23 @@ func TestUnitVerified(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// The texts to copy hold what one process needs: Kubernetes starts one, and ends it before the
+// next; and an image without a shell has a health check.
+func TestOneProcessWithAHealthCheck(t *testing.T) {
+	t.Parallel()
+	for name, wants := range map[string][]string{
+		"../docs/operating.md": {"maru is one process", "\nreplicas: 1 ", "\nstrategy: {type: Recreate}", "maru healthcheck"},
+		"Dockerfile":           {"\nFROM scratch\n", `CMD ["/maru", "healthcheck"]`},
+	} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: no %q", name, want)
+			}
+		}
+	}
+}

@@ -96,6 +96,12 @@ func TestContainer(t *testing.T) {
 			t.Errorf("/%s: %s", path, answer.Status)
 		}
 	}
+	// The image's health check, which has no shell either.
+	check := exec.CommandContext(t.Context(), "/maru", "healthcheck", "--server", strings.TrimSuffix(url, "/"))
+	check.Env, check.Dir, check.SysProcAttr = []string{}, "/", cmd.SysProcAttr
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("healthcheck: %v, %s", err, out)
+	}
 	answer, err := http.Post(url, "text/plain", strings.NewReader("on disk"))
 	if err != nil {
 		t.Fatal(err)

@@ -328,7 +328,7 @@ export class Connection {
   #lost(code, reason, message) {
     const word = reason || (code === 1006 ? "disconnected" : String(code));
     const error = passing(word, message);
-    if (this.#env.now() - this.#openedAt >= STEADY) this.#attempt = 0;
+    if (this.#env.now() - this.#openedAt >= (code === 4205 ? 1000 : STEADY)) this.#attempt = 0;
     const hadNewToken = this.#tokenIsNew;
     if (code === 1007 || code === 1009) this.#fault = error; // too large, or invalid text: not sent again
     this.#drop();

@@ -24,7 +24,7 @@ const page = typeof document === "object";
 /** @type {Surroundings} */
 export const surroundings = {
   open: (url, protocol) => {
-    if (!globalThis.WebSocket) throw "pass one: new Maru(url, { WebSocket })"; // Node.js before 22
+    if (!globalThis.WebSocket) throw "no WebSocket class: use new Maru(url, { WebSocket })"; // Node.js before 22
     return new WebSocket(url, protocol);
   },
   random: Math.random,

@@ -27,18 +27,23 @@ type Access struct {
 	// TokenKeys are the contents of key files, which verify JSON Web Tokens. Each is a public
 	// key in PEM (RS256, ES256, EdDSA) or a secret of 32 bytes or more (HS256).
 	TokenKeys [][]byte
-	// TokenKeySet is the URL of a JSON Web Key Set. It is read again every five minutes, by
-	// Server.Reload, and when a token names an unknown key.
+	// TokenKeySet is the URL of a JSON Web Key Set. It is read again every five minutes, within
+	// seconds after a failure, by Server.Reload, and when a token needs a key that is not in it.
+	// A token whose key cannot be looked up is refused with unavailable, not with bad_token.
 	TokenKeySet string
 	// TokenIssuer must equal a token's iss, and TokenAudience must be in its aud; empty: any.
 	TokenIssuer, TokenAudience string
+	// TokenLeeway is how much the clock of the server that makes tokens may differ: a token is
+	// accepted so long after its exp and before its nbf. Default 30 s; negative: none.
+	TokenLeeway time.Duration
 	// APIKeys are the hashes of the back ends' keys, as printed by maru token --api-key.
 	APIKeys []string
 
 	// ConnectWebhook is the URL of the back end that identifies requests without a token,
 	// ticket or API key; session cookies are then ignored. Empty: no webhook. It receives the
 	// headers in ConnectWebhookHeaders, by default Cookie, and must answer within
-	// ConnectWebhookTimeout, by default 3 s.
+	// ConnectWebhookTimeout, by default 3 s. A request with none of them is anonymous. When the
+	// time in its answer has passed, connections end with reconnect, and it is asked again.
 	ConnectWebhook        string
 	ConnectWebhookHeaders []string
 	ConnectWebhookTimeout time.Duration
@@ -125,7 +130,7 @@ func (s *Server) prepare(a Access, old *access) (*access, error) {
 // prepareTokens opens the key set last, so that nothing is left open after an error. It goes on
 // with the set of old if that has the same URL: its keys stay valid while it cannot be read.
 func (s *Server) prepareTokens(x, old *access) (err error) {
-	o := auth.TokenOptions{Issuer: x.TokenIssuer, Audience: x.TokenAudience}
+	o := auth.TokenOptions{Issuer: x.TokenIssuer, Audience: x.TokenAudience, Leeway: x.TokenLeeway}
 	for i, file := range x.TokenKeys {
 		key, err := auth.ParseKey(file)
 		if err != nil {

@@ -28,7 +28,7 @@ var (
 // guarded are options with rules, a token key and an API key.
 func guarded() server.Options {
 	o := ruled
-	o.TokenKeys, o.APIKeys = [][]byte{secret}, []string{keyHash}
+	o.TokenKeys, o.APIKeys, o.TokenLeeway = [][]byte{secret}, []string{keyHash}, -1
 	o.Namespaces = map[string]server.Namespace{
 		"inbox": {Subscribe: maru.Own, History: maru.Own, Publish: maru.SignedIn},
 		"chat":  {Subscribe: maru.ByToken, History: maru.ByToken, Publish: maru.ByToken},

@@ -28,7 +28,7 @@ func (w *world) admin(path, body string) (name string, n int) {
 	return name, n
 }
 
-// Back ends end connections and subscriptions of every kind, by every kind of name, and only
+// Issue 14, 18: back ends end connections and subscriptions of every kind, by every kind of name, and only
 // those that they mean.
 func TestBackEndsActOnTheLiving(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,8 @@ type Caller struct {
 	// Channels are those that the person's token names, for the rule maru.ByToken: NAME, or
 	// PREFIX:* for all channels with that prefix.
 	Channels []string
-	// Expires is when the client's live connections are closed with token_expired; zero: never.
+	// Expires is when this ends; zero: never. Live connections that Hooks.Identify has
+	// identified are then closed with reconnect: they come back, and it is called again.
 	Expires time.Time
 	// BackEnd reports a back end with an API key.
 	BackEnd bool

@@ -51,6 +51,9 @@ func slowHTTP(request string) func(w *world) asking {
 			if err != nil {
 				return err.Error()
 			}
+			if code, _ := refusal(answer); code != "" {
+				return "refused " + string(code)
+			}
 			return fmt.Sprint(answer.StatusCode)
 		}}
 	}
@@ -94,15 +97,15 @@ var everyHook = map[string]hooked{
 	"maru.v1 presence":    {"Allow", server.ReadPresence, slowCommand(`"presence":{"channel":"slow"}`), "internal", "ok", false},
 	"maru.v1 rpc, Allow":  {"Allow", server.Call, slowCommand(`"rpc":{"method":"slow"}`), "internal", "ok", false},
 	"maru.v1 rpc":         {"RPC", 0, slowCommand(`"rpc":{"method":"slow"}`), "internal", "ok", false},
-	"event stream":        {"Allow", server.Subscribe, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\nAccept: text/event-stream\n\n"), "500", "200", false},
-	"stream of presence":  {"Allow", server.ReadPresence, slowHTTP("GET /channels/slow/presence HTTP/1.1\nHost: %s\nAccept: text/event-stream\n\n"), "500", "200", false},
+	"event stream":        {"Allow", server.Subscribe, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\nAccept: text/event-stream\n\n"), "refused internal", "200", false},
+	"stream of presence":  {"Allow", server.ReadPresence, slowHTTP("GET /channels/slow/presence HTTP/1.1\nHost: %s\nAccept: text/event-stream\n\n"), "refused internal", "200", false},
 	"poll":                {"Allow", server.ReadHistory, slowHTTP("GET /channels/slow?wait=1ms HTTP/1.1\nHost: %s\n\n"), "500", "200", false},
 	"history":             {"Allow", server.ReadHistory, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\n\n"), "500", "200", false},
 	"presence":            {"Allow", server.ReadPresence, slowHTTP("GET /channels/slow/presence HTTP/1.1\nHost: %s\n\n"), "500", "200", false},
 	"POST":                {"Allow", server.Publish, slowHTTP("POST /channels/slow HTTP/1.1\nHost: %s\nContent-Length: 1\n\nx"), "500", "200", true},
 	"websocket, Identify": {"Identify", 0, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\n" + strings.ReplaceAll(upgrade, "\r", "") + "\n"), "500", "101", false},
 	"history, Identify":   {"Identify", 0, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\n\n"), "500", "200", false},
-	"stream, Identify":    {"Identify", 0, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\nAccept: text/event-stream\n\n"), "500", "200", false},
+	"stream, Identify":    {"Identify", 0, slowHTTP("GET /channels/slow HTTP/1.1\nHost: %s\nAccept: text/event-stream\n\n"), "refused internal", "200", false},
 	"POST, Identify":      {"Identify", 0, slowHTTP("POST /channels/slow HTTP/1.1\nHost: %s\nContent-Length: 1\n\nx"), "500", "200", true},
 }
 

@@ -52,7 +52,7 @@ func (k keeping) Kept(_ context.Context, kind string, each func(key string, valu
 	return nil
 }
 
-// With a broker that keeps records, a restart changes nothing in who is refused and who is signed
+// Issue 14, 19: with a broker that keeps records, a restart changes nothing in who is refused and who is signed
 // in.
 func TestRevocationsAndSessionsSurviveARestart(t *testing.T) {
 	t.Parallel()

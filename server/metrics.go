@@ -157,8 +157,11 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 }
 
 // Status answers /metrics, /healthz and /readyz and nothing else, without authentication: for
-// an address that only operators can reach. It still answers after Shutdown.
-func (s *Server) Status() http.Handler {
+// an address that only operators can reach. Host names are checked as Options.Hosts says; IP
+// addresses are always accepted. It still answers after Shutdown.
+func (s *Server) Status() http.Handler { return s.status }
+
+func (s *Server) statusPages() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics)
 	mux.Handle("GET /healthz", s.api)

@@ -234,3 +234,33 @@ func metricsTable(t *testing.T, s *server.Server) string {
 	}
 	return "| metric | |\n|---|---|\n" + strings.Join(rows, "")
 }
+
+// Issue 14 §15: an address of its own checks host names as all others do, also behind a proxy on
+// loopback.
+func TestStatusHost(t *testing.T) {
+	t.Parallel()
+	named := guarded()
+	named.Hosts = []string{"live.example"}
+	for name, tt := range map[string]struct {
+		options server.Options
+		host    string
+		want    int
+	}{
+		"without rules, a name":      {server.Options{Open: true}, "evil.example:9090", 421},
+		"without rules, an address":  {server.Options{Open: true, Loopback: true}, "10.0.0.1:9090", 200},
+		"with Hosts, another name":   {named, "evil.example", 421},
+		"with Hosts, one of them":    {named, "live.example:9090", 200},
+		"with rules and without any": {guarded(), "maru:9090", 200},
+		"AnyHost":                    {server.Options{Open: true, AnyHost: true}, "maru:9090", 200},
+	} {
+		status := newWorld(t, tt.options).server.Status()
+		for _, path := range []string{"/metrics", "/healthz"} {
+			request := httptest.NewRequest("GET", path, nil)
+			request.Host = tt.host
+			answer := httptest.NewRecorder()
+			if status.ServeHTTP(answer, request); answer.Code != tt.want {
+				t.Errorf("%s: GET %s: %d, want %d", name, path, answer.Code, tt.want)
+			}
+		}
+	}
+}

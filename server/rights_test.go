@@ -91,7 +91,7 @@ func lastWord(answer *http.Response) string {
 	return closed.Code
 }
 
-// What is withdrawn ends what rested on it, on every transport, before Reload returns; a right
+// Issue 14, 17: what is withdrawn ends what rested on it, on every transport, before Reload returns; a right
 // that is not touched stays.
 func TestReloadWithdrawsRights(t *testing.T) {
 	t.Parallel()
@@ -138,7 +138,7 @@ func TestReloadWithdrawsRights(t *testing.T) {
 
 func kimsToken(t *testing.T) string { return token(t, "kim", "J", time.Hour, "room:1") }
 
-// A removed API key publishes nothing more, also by its open connections and by tickets that
+// Issue 14, 17: a removed API key publishes nothing more, also by its open connections and by tickets that
 // were made with it.
 func TestRemovedAPIKey(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestRemovedAPIKey(t *testing.T) {
 	}
 }
 
-// A key that has left the key set ends what lived by its tokens: when the set is read again, by
+// Issue 14, 17: a key that has left the key set ends what lived by its tokens: when the set is read again, by
 // Reload or because a token names an unknown key.
 func TestWithdrawnKeyOfASet(t *testing.T) {
 	t.Parallel()
@@ -247,7 +247,7 @@ func (s signing) token(t *testing.T) string {
 	return text
 }
 
-// A refresh with fewer channels ends the others; a subscription with a token of its own stays.
+// Issue 14, 17: a refresh with fewer channels ends the others; a subscription with a token of its own stays.
 func TestRefreshWithFewerChannels(t *testing.T) {
 	over(t, guarded(), func(t *testing.T, w *world) {
 		s := w.dialAs("/", "maru.v1")
@@ -278,7 +278,7 @@ func TestRefreshWithFewerChannels(t *testing.T) {
 	})
 }
 
-// A right that is withdrawn while the program decides about a publication is gone, on every way to
+// Issue 14, 16: a right that is withdrawn while the program decides about a publication is gone, on every way to
 // publish.
 func TestRevokedWhileAHookDecides(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,7 @@ type Server struct {
 	routes        []gateway.Route
 	api           http.Handler
 	handler       http.Handler // api behind the request filter
+	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
 
@@ -71,6 +72,11 @@ func New(o Options) (*Server, error) {
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	policy.Loopback = false // whatever the server listens on, Status may be elsewhere
+	statusFilter, err := auth.NewRequestFilter(policy)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
@@ -107,6 +113,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
+	s.status = statusFilter.Handler(s.statusPages())
 	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
 	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}

@@ -148,11 +148,13 @@ func TestTooManyConnections(t *testing.T) {
 	over(t, server.Options{MaxConnections: 3, MaxConnectionsPerAddress: 2}, func(t *testing.T, w *world) {
 		w.dial("/")
 		events := w.events("/")
-		for _, header := range []string{"Accept: text/event-stream", "Accept: application/json"} {
-			answer := w.request("GET", "/?wait=1s", "", header)
-			if answer.StatusCode != 503 || code(answer) != maru.CodeTooManyConnections || answer.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: %s", header, answer.Status)
-			}
+		answer := w.request("GET", "/?wait=1s", "")
+		if answer.StatusCode != 503 || code(answer) != maru.CodeTooManyConnections || answer.Header.Get("Retry-After") == "" {
+			t.Errorf("the poll: %s", answer.Status)
+		}
+		answer = w.request("GET", "/", "", "Accept: text/event-stream")
+		if code, after := refusal(answer); answer.StatusCode != 200 || code != maru.CodeTooManyConnections || after < 5*time.Second || after > 10*time.Second {
+			t.Errorf("the stream: %s, %s, %s", answer.Status, code, after)
 		}
 		if answer := w.request("GET", "/", ""); answer.StatusCode != 200 {
 			t.Errorf("a plain request: %s", answer.Status)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -153,6 +154,24 @@ func code(answer *http.Response) maru.Code {
 	}
 	json.NewDecoder(answer.Body).Decode(&body)
 	return body.Error.Code
+}
+
+// refusal is the code of an event stream that was refused for now, with status 200, and when it
+// may come back.
+func refusal(answer *http.Response) (code maru.Code, after time.Duration) {
+	if answer.ContentLength <= 0 || answer.Header.Get("Content-Type") != "text/event-stream" {
+		return "", 0
+	}
+	body, _ := io.ReadAll(answer.Body)
+	var ms int
+	var data string
+	if _, err := fmt.Sscanf(string(body), "retry: %d\nevent: refused\ndata: %s", &ms, &data); err != nil {
+		return "", 0
+	}
+	_, text, _ := strings.Cut(string(body), "data: ")
+	var e struct{ Code maru.Code }
+	json.Unmarshal([]byte(strings.TrimSpace(text)), &e)
+	return e.Code, time.Duration(ms) * time.Millisecond
 }
 
 // stream is an event stream being read.

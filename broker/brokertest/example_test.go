@@ -18,7 +18,11 @@ type audited struct {
 }
 
 func (b *audited) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
-	user, size := p.User, len(p.Data)
+	if err := p.Check(); err != nil {
+		done(maru.Published{}, err) // p may be nil
+		return
+	}
+	user, size := p.User, len(p.Data) // which belong to the broker below as soon as it has them
 	b.Broker.Submit(channel, p, o, func(at maru.Published, err error) {
 		b.log.Info("published", "channel", channel, "user", user, "bytes", size, "offset", at.Offset, "err", err)
 		done(at, err)

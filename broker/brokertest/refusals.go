@@ -10,6 +10,7 @@ import (
 var refusalRules = []rule{
 	{"text that is not UTF-8 is refused", ample, badText},
 	{"a key that is not UTF-8 is refused", ample, badKeys},
+	{"a nil publication is refused", ample, nilPublication},
 	{"an ended context is refused", ample, endedContext},
 	{"after Close everything fails with shutting_down", ample, closed},
 }
@@ -32,6 +33,17 @@ func badKeys(r *rig) {
 	r.wantCode(err, maru.CodeBadRequest)
 	_, err = maru.Publish(context.Background(), r.broker, "a", &maru.Publication{}, maru.PublishOptions{IdempotencyKey: "k\xff"})
 	r.wantCode(err, maru.CodeBadRequest)
+	r.wantUntouched("a", before)
+}
+
+// maru.Publish refuses a nil publication itself. A gateway of its own may call Submit.
+func nilPublication(r *rig) {
+	before := r.publish("a", "x")
+	for _, o := range []maru.PublishOptions{{}, {IdempotencyKey: "k", Version: 1}, {Transient: true}} {
+		failed := make(chan error, 1)
+		r.broker.Submit("a", nil, o, func(_ maru.Published, err error) { failed <- err })
+		r.wantCode(<-failed, maru.CodeBadRequest)
+	}
 	r.wantUntouched("a", before)
 }
 

@@ -18,6 +18,8 @@ var repeatRules = []rule{
 	{"of many publications with one key at once one is delivered", ample, repeatsAtOnce},
 	{"a key has a limited length", ample, longKey},
 	{"a version that is not new is stale", ample, versions},
+	{"a version outlives its publication", with(func(l *limits) { l.publications = 1 }), versionOfEvicted},
+	{"a version is known where nothing is retained", with(func(l *limits) { l.publications = -1 }), versionOfEvicted},
 	{"a transient publication is delivered and leaves no trace", ample, transients},
 	{"submissions keep their order", ample, submissions},
 }
@@ -159,6 +161,24 @@ func versions(r *rig) {
 	}
 	if want := []string{"5", "bare", "6"}; !slices.Equal(data, want) {
 		r.Errorf("delivered %q, want %q", data, want)
+	}
+}
+
+// The highest version belongs to the channel's head, and not to a publication.
+func versionOfEvicted(r *rig) {
+	r.publishWith("a", text("5"), maru.PublishOptions{Version: 5})
+	var head maru.Position
+	for range 3 {
+		head = r.publish("a", "bare")
+		r.publish("b", "busy")
+	}
+	for _, n := range []uint64{5, 4} {
+		if done := r.publishWith("a", text("old"), maru.PublishOptions{Version: n}); !done.Stale || done.Position != head {
+			r.Errorf("version %d after 5: %+v, want it stale at %v", n, done, head)
+		}
+	}
+	if done := r.publishWith("a", text("6"), maru.PublishOptions{Version: 6}); done.Stale {
+		r.Errorf("version 6 after 5 is stale")
 	}
 }
 

@@ -126,7 +126,7 @@ func TestAskingCostsNothing(t *testing.T) {
 	}
 }
 
-// Expired publications and keys leave memory although nobody asks.
+// Issue 14, 8: expired publications and keys leave memory although nobody asks.
 func TestMemoryIsFreed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestForgottenChannels(t *testing.T) {
 	}
 }
 
-// Issue of listed namespaces: clients that invent names can neither evict, fill nor slow one
+// Issue 14, 7: clients that invent names can neither evict, fill nor slow one
 // that is listed.
 func TestUnlistedShareAPool(t *testing.T) {
 	t.Parallel()
@@ -253,7 +253,7 @@ func TestListedLater(t *testing.T) {
 	}
 }
 
-// Within ten minutes a key is never forgotten, however many others there are: beyond its
+// Issue 14, 4: within ten minutes a key is never forgotten, however many others there are: beyond its
 // share a publisher's new keys are refused.
 func TestKeysHaveShares(t *testing.T) {
 	t.Parallel()
@@ -305,7 +305,7 @@ func TestKeysHaveShares(t *testing.T) {
 	})
 }
 
-// The version is part of a channel's head: it does not go backwards when the versioned
+// Issue 14, 3: the version is part of a channel's head: it does not go backwards when the versioned
 // publication is removed, nor when the channel is quiet and many others are busy.
 func TestVersionsAreNotForgotten(t *testing.T) {
 	t.Parallel()
@@ -329,7 +329,7 @@ func TestVersionsAreNotForgotten(t *testing.T) {
 	}
 }
 
-// A client that returns to a quiet channel misses nothing, however busy others are.
+// Issue 14, 2: a client that returns to a quiet channel misses nothing, however busy others are.
 func TestNoFalseGap(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Options{Retention: memory.Everywhere(maru.Retention{Publications: -1})})

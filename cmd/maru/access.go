@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"maru.example/maru/internal/config"
@@ -21,6 +18,7 @@ func accessOf(c *config.Serve) (server.Access, error) {
 	a := server.Access{
 		Nicknames:   c.Nicknames,
 		TokenKeySet: c.TokenKeySet, TokenIssuer: c.TokenIssuer, TokenAudience: c.TokenAudience,
+		TokenLeeway:    cmp.Or(time.Duration(c.TokenLeeway), -1), // 0s: none
 		APIKeys:        c.APIKey,
 		ConnectWebhook: c.ConnectWebhook, ConnectWebhookHeaders: c.ConnectWebhookHeader, ConnectWebhookTimeout: time.Duration(c.ConnectWebhookTimeout),
 		PublishRate: c.PublishRate, PublishRatePerConnection: c.PublishRatePerConnection, ConnectRate: c.ConnectRate, RPCRate: c.RPCRate,
@@ -58,44 +56,4 @@ func readKeyFile(path string) ([]byte, error) {
 		err = fmt.Errorf("%s is too large for a key file (at most 64 KiB)", path)
 	}
 	return key, err
-}
-
-// reloading applies the access part of the configuration file again at each SIGHUP, until
-// stop is called. It is not used without a file: SIGHUP then ends the program, as when its
-// terminal is closed.
-func (c *serveCmd) reloading(live *server.Server, s *surroundings, log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range hangups {
-			if err := reload(live, s); err != nil {
-				log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", c.Config, "err", err)
-				continue
-			}
-			log.Info("configuration file reloaded: namespaces, keys and limits", "file", c.Config)
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(hangups)
-		<-done
-	}
-}
-
-// reload reads the whole command line again, so that flags and environment still win over
-// the file.
-func reload(live *server.Server, s *surroundings) error {
-	var cli commandLine
-	args, plain := words(s.args)
-	cli.Serve.plain = plain
-	if _, err := parse(context.Background(), &cli, args, s); err != nil {
-		return err
-	}
-	access, err := cli.Serve.access()
-	if err != nil {
-		return err
-	}
-	return live.Reload(access)
 }

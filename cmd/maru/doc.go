@@ -4,6 +4,7 @@
 //	maru serve --config maru.toml     the same, with options
 //	maru publish hall hello           POST one publication
 //	maru subscribe hall               print a channel live, across reconnects
+//	maru healthcheck                  exit with 0 if the server works
 //
 // Results go to stdout, logs and errors to stderr. The exit status is 0 for success, 1
 // for a failure while it ran, and 2 for a mistake in the call: an unknown flag, a value

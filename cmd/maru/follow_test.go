@@ -160,6 +160,26 @@ func TestStreamComesBackAfterADrain(t *testing.T) {
 	})
 }
 
+// A stream that cannot be served now is asked for again when the server says; its ids may have
+// the secret of a ticket.
+func TestStreamRefusedForNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr := &transport{answers: []answer{
+			{status: 200, body: "retry: 7000\nid: k:1:SECRET\nevent: position\ndata: {}\n\nid: k:2:SECRET\ndata: two\n\n"},
+			{status: 200, body: "retry: 6000\nevent: refused\ndata: {\"code\":\"overloaded\",\"message\":\"…\"}\n\n"},
+			{status: 200, body: "id: k:2:SECRET\n\n"},
+		}}
+		got := follow(t, tr, "")
+		if len(got.why) != 3 || !errors.Is(got.why[1], &maru.Error{Code: maru.CodeOverloaded}) || got.waits[1] != 6*time.Second {
+			t.Errorf("lost with %v, came back after %v", got.why, got.waits)
+		}
+		if !reflect.DeepEqual(got.lines, []string{"two"}) || tr.asked[2] != "k:2:SECRET" {
+			t.Errorf("%q, asked from %q", got.lines, tr.asked)
+		}
+	})
+}
+
 // A connection on which not even comments come is dead after 45 s; one on which
 // comments come is not.
 func TestStreamQuiet(t *testing.T) {

@@ -98,9 +98,13 @@ func TestHangupReloads(t *testing.T) {
 		text, log string
 		code      int
 	}{
-		{"[namespaces.default]\nsubscribe = \"anyone\"", "reloaded: namespaces", exitFailure},
+		{"[namespaces.default]\nsubscribe = \"anyone\"", "namespaces.default.subscribe: nobody → anyone; namespaces.default.publish: anyone → nobody", exitFailure},
 		{"[namespaces.default]\npublish = \"everybody\"", ":2: namespaces.default.publish", exitFailure},
-		{"[namespaces.default]\npublish = \"anyone\"\n# again", "reloaded: namespaces", exitOK},
+		{"[namespaces.default]\npublish = \"anyone\"\n# again", "namespaces.default.publish: nobody → anyone", exitOK},
+		{"[namespaces.default]\npublish = \"anyone\"\n", "changed=nothing", exitOK},
+		{"ping-interval = '9s'\n[namespaces.default]\npublish = \"anyone\"", "restart were not applied\" settings=\"ping-interval: 25s → 9s\"", exitOK},
+		{"ping-interval = '9s'\n[namespaces.default]\npublish = \"nobody\"", "restart were not applied\" settings=\"ping-interval: 25s → 9s\"", exitFailure},
+		{"[namespaces.default]\npublish = \"anyone\"", "publish: nobody → anyone", exitOK},
 	} {
 		before := len(stderr.String())
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
@@ -112,6 +116,24 @@ func TestHangupReloads(t *testing.T) {
 			t.Errorf("after %q: %d, %s", tt.text, got, stderr)
 		}
 	}
+	cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); exitCode(err) != exitOK {
+		t.Errorf("%v, stderr %q", err, stderr)
+	}
+}
+
+// Another key in the same file is a change too.
+func TestHangupReadsKeyFiles(t *testing.T) {
+	t.Parallel()
+	key := file(t, "token.key", secretText)
+	path := file(t, "maru.toml", "token-key = ['"+key+"']\n[namespaces.default]\npublish = \"token\"")
+	cmd, stdout, stderr := program(t, "--config", path, "--listen", "127.0.0.1:0")
+	stdout.wait(t, "curl")
+	if err := os.WriteFile(key, []byte("another "+secretText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGHUP)
+	stderr.wait(t, "token-key: other keys in the files")
 	cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); exitCode(err) != exitOK {
 		t.Errorf("%v, stderr %q", err, stderr)

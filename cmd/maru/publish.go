@@ -12,13 +12,18 @@ import (
 	"net/url"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
+	"maru.example/maru/ws"
 )
 
 const (
 	maxDataBytes   = 64 << 20         // of one publication from stdin; the server's own limit is usually lower
 	publishTimeout = 30 * time.Second // for one publication
+
+	binary = "application/octet-stream"
+	hall   = "hall" // the channel at the server's own address (docs/contract.md §1)
 )
 
 type publishCmd struct {
@@ -26,7 +31,7 @@ type publishCmd struct {
 	Data    *string `arg:"" optional:"" help:"Data to publish; without it, or with -, standard input is read to its end."`
 
 	remote
-	JSON   bool   `xor:"kind" help:"The data is JSON."`
+	JSON   bool   `xor:"kind" help:"The data is JSON. Without --json and --binary it is text, also if it looks like JSON."`
 	Binary bool   `xor:"kind" help:"The data is binary."`
 	Key    string `help:"Key of the value: a newer value of the same key replaces it for slow readers."`
 
@@ -37,7 +42,8 @@ type publishCmd struct {
 
 // Help is the text of --help beside the flags.
 func (*publishCmd) Help() string {
-	return `Prints the position of each publication, EPOCH:OFFSET.`
+	return `Prints the position of each publication, EPOCH:OFFSET. The data is text, also where it looks like JSON: JSON needs --json. ` +
+		`Any other WebSocket server takes messages too, without positions; the channel hall is its own address.`
 }
 
 // Run posts the data and prints the positions in the server's answers.
@@ -58,7 +64,13 @@ func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 	}
 	defer client.CloseIdleConnections()
 
-	p := &publisher{client: client, url: address, contentType: c.contentType(), idempotencyKey: c.IdempotencyKey, out: s.stdout}
+	p := &publisher{client: client, url: address, contentType: c.contentType(), idempotencyKey: c.IdempotencyKey, out: s.stdout, dial: c.dial}
+	defer p.close()
+	if c.isPlain() {
+		if p.plain, err = c.dial(ctx); err != nil {
+			return err
+		}
+	}
 	query := make(url.Values)
 	if c.Key != "" {
 		query.Set("key", c.Key)
@@ -85,12 +97,32 @@ func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 	return p.publish(ctx, data)
 }
 
+// dial connects to a plain WebSocket server.
+func (c *publishCmd) dial(ctx context.Context) (*plainPublisher, error) {
+	for flag, given := range map[string]bool{"--key": c.Key != "", "--idempotency-key": c.IdempotencyKey != "", "--transient": c.Transient} {
+		if given {
+			return nil, usagef("%s is for maru over HTTP, and %s is a plain WebSocket server: remove %[1]s", flag, c.Server)
+		}
+	}
+	address, err := c.plainURL(c.Channel)
+	if err != nil {
+		return nil, err
+	}
+	options, err := c.plainOptions()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	return newPlainPublisher(ctx, address, options)
+}
+
 func (c *publishCmd) contentType() string {
 	switch {
 	case c.JSON:
 		return "application/json"
 	case c.Binary:
-		return "application/octet-stream"
+		return binary
 	}
 	return "text/plain; charset=utf-8"
 }
@@ -116,6 +148,15 @@ type publisher struct {
 	contentType    string
 	idempotencyKey string
 	out            io.Writer
+
+	plain *plainPublisher                                // nil: the server speaks HTTP, as far as is known
+	dial  func(context.Context) (*plainPublisher, error) // makes it
+}
+
+func (p *publisher) close() {
+	if p.plain != nil {
+		p.plain.close()
+	}
 }
 
 // lines publishes each line, without its line end, before it reads the next one.
@@ -135,9 +176,30 @@ func (p *publisher) lines(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
+// publish posts the data, or sends it to a server that speaks WebSocket only. Such a server
+// gives no position to print.
 func (p *publisher) publish(ctx context.Context, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
+	if p.plain == nil {
+		err := p.post(ctx, data)
+		if !onlyWebSocket(err) {
+			return err
+		}
+		if p.plain, err = p.dial(ctx); err != nil {
+			return err
+		}
+	}
+	m := ws.Message{Type: ws.TextMessage, Data: data}
+	if p.contentType == binary {
+		m.Type = ws.BinaryMessage
+	} else if !utf8.Valid(data) {
+		return errors.New("the data is not UTF-8: give --binary")
+	}
+	return p.plain.send(ctx, m)
+}
+
+func (p *publisher) post(ctx context.Context, data []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(data))
 	if err != nil {
 		return err

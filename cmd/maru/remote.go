@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -9,14 +10,15 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"maru.example/maru"
 )
 
-// remote is the server that publish and subscribe connect to.
+// remote is the server that the commands for clients connect to.
 type remote struct {
-	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER)."`
+	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER); ws://… for any WebSocket server."`
 	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) in addition to the system's."`
 	Token    string `placeholder:"TOKEN" help:"Token or API key to send (better in MARU_TOKEN, which a list of processes does not show)."`
 	Insecure bool   `help:"Trust any certificate; for a server with a self-signed certificate on your own machine."`
@@ -31,48 +33,64 @@ func serverURL(s *surroundings) string {
 	return "http://localhost:3000"
 }
 
+// base is the server's address for HTTP, without a slash at the end.
+func (r *remote) base() (string, error) {
+	u, err := url.Parse(r.Server)
+	if err != nil || !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", usagef("--server: must be a URL such as http://localhost:3000, not %q", r.Server)
+	}
+	u.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
 // channelURL is the channel's address (docs/contract.md §1).
 func (r *remote) channelURL(channel string) (string, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return "", usageError{err}
 	}
-	u, err := url.Parse(r.Server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", usagef("--server: must be a URL such as http://localhost:3000, not %q", r.Server)
-	}
-	return strings.TrimRight(r.Server, "/") + "/channels/" + url.PathEscape(channel), nil
+	base, err := r.base()
+	return base + "/channels/" + url.PathEscape(channel), err
 }
 
 // client is an HTTP client with the certificates and token of the flags.
 func (r *remote) client() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: r.Insecure}
-	if r.CA != "" {
-		pem, err := os.ReadFile(r.CA)
-		if err != nil {
-			return nil, usagef("--ca: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, usagef("--ca: %s has no certificate in PEM", r.CA)
-		}
-		transport.TLSClientConfig.RootCAs = pool
+	var err error
+	if transport.TLSClientConfig, err = r.tls(); err != nil || r.bearer() == "" {
+		return &http.Client{Transport: transport}, err
 	}
-	if r.Token == "" {
-		r.Token = r.token
+	base, err := r.base()
+	if err != nil {
+		return nil, err
 	}
-	if r.Token == "" {
-		return &http.Client{Transport: transport}, nil
-	}
-	server, err := url.Parse(r.Server)
+	server, err := url.Parse(base)
 	if err != nil {
 		return nil, usagef("--server: %w", err)
 	}
-	return &http.Client{Transport: &bearer{transport, server.Scheme, server.Host, r.Token}}, nil
+	return &http.Client{Transport: &bearer{transport, server.Scheme, server.Host, r.bearer()}}, nil
 }
+
+// tls is the configuration with the certificates of the flags.
+func (r *remote) tls() (*tls.Config, error) {
+	config := &tls.Config{InsecureSkipVerify: r.Insecure}
+	if r.CA == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(r.CA)
+	if err != nil {
+		return nil, usagef("--ca: %w", err)
+	}
+	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
+		config.RootCAs = x509.NewCertPool()
+	}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, usagef("--ca: %s has no certificate in PEM", r.CA)
+	}
+	return config, nil
+}
+
+// bearer is the token to send, or "".
+func (r *remote) bearer() string { return cmp.Or(r.Token, r.token) }
 
 // BeforeResolve reads the token from the environment.
 func (r *remote) BeforeResolve(s *surroundings) error {

@@ -40,16 +40,17 @@ func (s *surroundings) getenv(name string) string {
 
 // commandLine is the whole grammar.
 type commandLine struct {
-	Serve     serveCmd         `cmd:"" help:"Run the server. Plain maru, without a command, does this too."`
-	Publish   publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
-	Subscribe subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
-	Token     tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
-	Check     checkCmd         `cmd:"" help:"Check a configuration file, flags and environment, and print what they allow."`
-	Backup    backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
-	Restore   restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
-	Verify    verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
-	Bench     benchCmd         `cmd:"" help:"Put load on a server and measure it."`
-	Version   kong.VersionFlag `help:"Print the version and exit."`
+	Serve       serveCmd         `cmd:"" help:"Run the server. Plain maru, without a command, does this too."`
+	Publish     publishCmd       `cmd:"" help:"Publish to a channel of a running server."`
+	Subscribe   subscribeCmd     `cmd:"" help:"Print the publications of channels as they come."`
+	Token       tokenCmd         `cmd:"" help:"Make a token for a person, or an API key for a back end."`
+	Check       checkCmd         `cmd:"" help:"Check a configuration file, flags and environment, and print what they allow."`
+	Healthcheck healthcheckCmd   `cmd:"" help:"Exit with 0 if a server works; for images without a shell."`
+	Backup      backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
+	Restore     restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
+	Verify      verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
+	Bench       benchCmd         `cmd:"" help:"Put load on a server and measure it."`
+	Version     kong.VersionFlag `help:"Print the version and exit."`
 }
 
 const description = `A realtime push server for the web: a channel is a URL.

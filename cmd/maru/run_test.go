@@ -102,7 +102,7 @@ func TestUsageErrors(t *testing.T) {
 		{"publish: two kinds", nil, "publish hall x --json --binary", "--binary"},
 		{"publish: lines and data", nil, "publish hall x --lines", "--lines"},
 		{"publish: server", nil, "publish hall x --server localhost:3000", "--server"},
-		{"publish: server by environment", []string{"MARU_SERVER=ws://localhost"}, "publish hall x", "ws://localhost"},
+		{"publish: server by environment", []string{"MARU_SERVER=ftp://localhost"}, "publish hall x", "ftp://localhost"},
 		{"publish: certificate", nil, "publish hall x --ca " + file + ".none", file + ".none"},
 		{"publish: no certificate", nil, "publish hall x --ca " + file, file},
 		{"subscribe: no channel", nil, "subscribe", "channel"},
@@ -114,6 +114,9 @@ func TestUsageErrors(t *testing.T) {
 		{"subscribe: last", nil, "subscribe hall --last 0", "--last"},
 		{"subscribe: too many", nil, "subscribe hall --last 1001", "--last"},
 		{"subscribe: count", nil, "subscribe hall --count 0", "--count"},
+		{"publish: key over a plain WebSocket", nil, "publish hall x --key k --server ws://localhost:1", "--key"},
+		{"subscribe: last over a plain WebSocket", nil, "subscribe hall --last 1 --server ws://localhost:1", "--last"},
+		{"subscribe: json over a plain WebSocket", nil, "subscribe hall --json --server ws://localhost:1", "--json"},
 		{"subscribe: server", nil, "subscribe hall --server http://", "--server"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

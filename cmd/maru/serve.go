@@ -77,6 +77,7 @@ func (c *serveCmd) AfterApply() error { return c.Check() }
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
+	started := c.Serve // as configured
 	listeners, err := listen("listen", c.Listen, log)
 	if err != nil {
 		return err
@@ -115,14 +116,15 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if c.Config != "" {
+		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
+		defer r.reloading()()
+	}
 	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
 		return err
 	}
 	if status != nil {
 		defer serveStatus(live, status, log)()
-	}
-	if c.Config != "" {
-		defer c.reloading(live, s, log)()
 	}
 	s.notify(ready, log)
 	return c.serve(ctx, live, listeners, s, log)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"maru.example/maru"
@@ -79,6 +80,10 @@ func (w *watched) Read(p []byte) (int, error) {
 
 // printEvent processes one event. It ignores events with unknown names.
 func (s *stream) printEvent(e event) error {
+	if e.name == "refused" { // for now
+		s.backoff.after = min(e.retry, longestDrain)
+		return refusedLater(e.data)
+	}
 	s.backoff.good()
 	switch {
 	case e.retry > 0 && !e.hasID && e.data == nil: // the last block of a draining server
@@ -117,8 +122,26 @@ func (s *stream) takeGap(data []byte) error {
 	return nil
 }
 
+// withoutSecret is the position in an id, which has three parts in the stream of a ticket.
+func withoutSecret(id string) string {
+	parts := strings.SplitN(id, ":", 3)
+	return strings.Join(parts[:min(2, len(parts))], ":")
+}
+
+// refusedLater is the error in a stream that cannot be served now (docs/contract.md §6).
+func refusedLater(data []byte) error {
+	var e struct {
+		Code    maru.Code `json:"code"`
+		Message string    `json:"message"`
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return fmt.Errorf("read the refusal: %w", err)
+	}
+	return &refusal{http.StatusServiceUnavailable, maru.NewError(e.Code, e.Message)}
+}
+
 func (s *stream) takePublication(id string, data []byte) error {
-	at, err := maru.ParsePosition(id)
+	at, err := maru.ParsePosition(withoutSecret(id))
 	if err != nil {
 		return err
 	}

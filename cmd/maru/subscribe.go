@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
@@ -27,7 +28,8 @@ type subscribeCmd struct {
 // Help is the text of --help beside the flags.
 func (*subscribeCmd) Help() string {
 	return `Prints the data of each publication on a line, after the channel's name and a tab where there are several channels. ` +
-		`When the connection is lost it reconnects and continues where it was. Publications that the server no longer has are reported on stderr.`
+		`When the connection is lost it reconnects and continues where it was. Publications that the server no longer has are reported on stderr. ` +
+		`Any other WebSocket server can be followed too; the channel hall is its own address.`
 }
 
 // errEnough ends following when Count publications were printed.
@@ -38,13 +40,6 @@ func (c *subscribeCmd) Run(ctx context.Context, s *surroundings) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	addresses := make([]string, len(c.Channels))
-	for i, channel := range c.Channels {
-		var err error
-		if addresses[i], err = c.channelURL(channel); err != nil {
-			return err
-		}
-	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -54,15 +49,18 @@ func (c *subscribeCmd) Run(ctx context.Context, s *surroundings) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	out := &printer{s: s, names: len(c.Channels) > 1 && !c.JSON, left: c.Count}
+	var follows []func() error
+	for _, channel := range c.Channels {
+		follow, err := c.follow(ctx, out, client, channel)
+		if err != nil {
+			return err
+		}
+		follows = append(follows, follow)
+	}
 	var channels sync.WaitGroup
 	for i, channel := range c.Channels {
-		f := out.follower(channel)
-		connect := (&stream{follower: f, client: client, url: addresses[i], query: c.query()}).connect
-		if c.JSON {
-			connect = (&poll{follower: f, client: client, url: addresses[i], channel: channel, last: c.last(), since: c.Since}).connect
-		}
 		channels.Go(func() {
-			if err := f.follow(ctx, connect); err != nil {
+			if err := follows[i](); err != nil {
 				cancel(fmt.Errorf("%s: %w", channel, err))
 			}
 		})
@@ -74,9 +72,64 @@ func (c *subscribeCmd) Run(ctx context.Context, s *surroundings) error {
 	return nil
 }
 
+// follow returns what follows one channel to its end.
+func (c *subscribeCmd) follow(ctx context.Context, out *printer, client *http.Client, channel string) (func() error, error) {
+	address, err := c.channelURL(channel)
+	if err != nil {
+		return nil, err
+	}
+	socket, err := c.plainURL(channel)
+	if err != nil {
+		return nil, err
+	}
+	options, err := c.plainOptions()
+	if err != nil {
+		return nil, err
+	}
+	f := out.follower(channel)
+	plain := &plainStream{follower: f, url: socket, options: options}
+	if c.isPlain() {
+		return func() error { return f.follow(ctx, plain.connect) }, nil
+	}
+	connect := (&stream{follower: f, client: client, url: address, query: c.query()}).connect
+	if c.JSON {
+		connect = (&poll{follower: f, client: client, url: address, channel: channel, last: c.last(), since: c.Since}).connect
+	}
+	return func() error {
+		err := f.follow(ctx, connect)
+		if !onlyWebSocket(err) {
+			return err
+		}
+		if flag := c.onlyOfMaru(); flag != "" {
+			return fmt.Errorf("%s is for maru, and %s is a plain WebSocket server: remove %[1]s", flag, c.Server)
+		}
+		out.note(plainNote, socket)
+		return f.follow(ctx, plain.connect)
+	}, nil
+}
+
+// onlyOfMaru is the first flag that a plain WebSocket server cannot fulfil, or "".
+func (c *subscribeCmd) onlyOfMaru() string {
+	switch {
+	case c.JSON:
+		return "--json"
+	case c.Since != "":
+		return "--since"
+	case c.Last != nil:
+		return "--last"
+	case c.Latest:
+		return "--latest"
+	case c.MaxHz != 0:
+		return "--max-hz"
+	}
+	return ""
+}
+
 // check validates numbers and the position, which the command line parser does not.
 func (c *subscribeCmd) check() error {
 	switch {
+	case c.isPlain() && c.onlyOfMaru() != "":
+		return usagef("%s: is for maru over HTTP, not for a plain WebSocket (%s)", c.onlyOfMaru(), c.Server)
 	case c.Count != nil && *c.Count < 1:
 		return usagef("--count: must be a number from 1, not %d", *c.Count)
 	case c.Last != nil && (*c.Last < 1 || *c.Last > maru.MaxHistoryPublications):

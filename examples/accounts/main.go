@@ -15,9 +15,11 @@ import (
 	"flag"
 	"html/template"
 	"log"
+	"net"
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru"
 	"maru.example/maru/server"
@@ -90,8 +92,8 @@ func (s *site) handler() http.Handler {
 func (s *site) enter(w http.ResponseWriter, r *http.Request) {
 	name, password := strings.TrimSpace(strings.ToValidUTF8(r.PostFormValue("name"), "")), r.PostFormValue("password")
 	salt, token, want := []byte(rand.Text()), rand.Text(), []byte(nil)
-	var err error = maru.NewError(maru.CodeBadRequest, "A name must have 1 to 32 bytes, and a password 8 or more.")
-	if name != "" && len(name) <= 32 && len(password) >= 8 {
+	var err error = maru.NewError(maru.CodeBadRequest, "A name must have 1 to 32 letters, and a password 8 or more.")
+	if name != "" && utf8.RuneCountInString(name) <= 32 && utf8.RuneCountInString(password) >= 8 {
 		err = s.db.QueryRow(`INSERT INTO people VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = name RETURNING salt, hash`,
 			name, salt, hash(password, salt)).Scan(&salt, &want)
 	}
@@ -146,6 +148,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("chat on http://%s", *listen)
-	log.Fatal(http.ListenAndServe(*listen, s.handler()))
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err, "; choose another address with --listen")
+	}
+	log.Printf("chat on http://%s", listener.Addr())
+	log.Fatal(http.Serve(listener, s.handler()))
 }

@@ -66,8 +66,13 @@ func TestWhoIsRefused(t *testing.T) {
 	b.signIn(t, "kim", password, 200, "Sign out")
 	b.post(t, "/sign-out", nil, 200, "")
 	b.signIn(t, "kim", "wrong horse", 409, "the password is wrong")
-	for name, word := range map[string]string{"": password, " ": password, "\xff": password, strings.Repeat("a", 33): password, "lee": "short"} {
+	for name, word := range map[string]string{"": password, " ": password, "\xff": password, strings.Repeat("a", 33): password, strings.Repeat("가", 33): password, "lee": "short", "이": "짧은 암호"} {
 		b.signIn(t, name, word, 400, `role="alert"`)
+	}
+	korean := strings.Repeat("가", 32) // letters are counted, not bytes
+	b.signIn(t, korean, "여덟 글자의 암호", 200, "Sign out")
+	if user := b.live(t).User(); user != korean {
+		t.Errorf("the live connection is %q's", user)
 	}
 	b.signIn(t, "<b>", password, 200, "&lt;b&gt;")
 

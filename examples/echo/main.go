@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -28,7 +29,7 @@ func main() {
 		os.Exit(2)
 	}
 
-	server := newServer(*listen, *goroutines, *takeover)
+	server := newServer(*goroutines, *takeover)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	go func() {
@@ -37,15 +38,18 @@ func main() {
 		defer cancel()
 		server.Shutdown(ctx)
 	}()
-	fmt.Println("echo on ws://" + *listen)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err, "; choose another address with --listen")
+	}
+	fmt.Printf("echo on ws://%s\n", listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}
 }
 
-func newServer(addr string, goroutines, takeover bool) *ws.Server {
+func newServer(goroutines, takeover bool) *ws.Server {
 	return &ws.Server{
-		Addr:             addr,
 		CheckOrigin:      ws.AnyOrigin, // an echo has nothing to protect
 		Inline:           !goroutines,
 		CompressMinBytes: -1,

@@ -17,7 +17,7 @@ func TestEveryMessageComesBackAsItWas(t *testing.T) {
 		goroutines, takeover := i&1 > 0, i&2 > 0
 		t.Run(fmt.Sprint("goroutines ", goroutines, ", takeover ", takeover), func(t *testing.T) {
 			t.Parallel()
-			server := newServer("", goroutines, takeover)
+			server := newServer(goroutines, takeover)
 			site := httptest.NewServer(server)
 			t.Cleanup(func() { server.Shutdown(context.Background()); site.Close() })
 			back := make(chan ws.Message, 1)

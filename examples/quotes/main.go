@@ -19,6 +19,7 @@ import (
 	"log"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -134,8 +135,12 @@ func main() {
 		if send, screen, _, err = embedded(); err != nil {
 			log.Fatal(err)
 		}
-		go func() { log.Fatal(http.ListenAndServe(*listen, screen)) }()
-		log.Printf("prices on http://%s, Ctrl-C to stop", *listen)
+		listener, err := net.Listen("tcp", *listen)
+		if err != nil {
+			log.Fatal(err, "; choose another address with --listen")
+		}
+		log.Printf("prices on http://%s, Ctrl-C to stop", listener.Addr())
+		go func() { log.Fatal(http.Serve(listener, screen)) }()
 	} else {
 		log.Printf("posting prices to %s/channels/quotes, Ctrl-C to stop", *elsewhere)
 	}

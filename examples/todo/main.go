@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"flag"
 	"log"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -122,6 +123,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("to-do list on http://%s", *listen)
-	log.Fatal(http.ListenAndServe(*listen, t.handler()))
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err, "; choose another address with --listen")
+	}
+	log.Printf("to-do list on http://%s", listener.Addr())
+	log.Fatal(http.Serve(listener, t.handler()))
 }

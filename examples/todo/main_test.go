@@ -108,7 +108,8 @@ func follow(t *testing.T, c *client.Client) lists {
 
 func (l lists) next(t *testing.T, want string) {
 	t.Helper()
-	for event, err := range l.All(t.Context()) {
+	for { // not All, whose end is the end of the subscription
+		event, err := l.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

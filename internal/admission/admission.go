@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
@@ -107,6 +108,26 @@ func (a *Admission) MayCall(ctx context.Context, who auth.Identity, addr netip.A
 // Refuse answers a request for a live connection with err, and logs the reason. The log leaves
 // out the query, which may hold a secret.
 func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	a.logRefused(r, err)
+	e := maru.ErrorOf(err)
+	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
+	}
+	auth.WriteError(w, r, err)
+}
+
+// Refused counts and logs a refusal that the caller answers.
+func (a *Admission) Refused(r *http.Request, err error) {
+	a.logRefused(r, err)
+	auth.CallerFrom(r.Context()).CountRefusal(maru.ErrorOf(err).Code)
+}
+
+// logRefused logs the reason, unless the Authenticator has done so.
+func (a *Admission) logRefused(r *http.Request, err error) {
+	var token *auth.TokenError
+	if errors.As(err, &token) {
+		return
+	}
 	e := maru.ErrorOf(err)
 	level, reason := slog.LevelWarn, e.Message
 	if e.Code == maru.CodeInternal {
@@ -116,10 +137,6 @@ func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		slog.String("code", string(e.Code)), slog.String("reason", reason),
 		slog.String("addr", auth.CallerFrom(r.Context()).Addr.String()),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path))
-	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
-	}
-	auth.WriteError(w, r, err)
 }
 
 // Opened counts and logs that a live connection was opened.

@@ -26,7 +26,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return b.rest.Read(p)
 }
 
-// Who may publish is asked when the publication is made: after the body has arrived.
+// Issue 14, 16: who may publish is asked when the publication is made: after the body has arrived.
 func TestPublishAfterTheRightWasWithdrawn(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -21,11 +22,13 @@ type Authenticator struct {
 	// CodeOverloaded. nil: never.
 	Overloaded func() bool
 
-	log      *slog.Logger
-	proofs   atomic.Pointer[Proofs]
-	tickets  tickets
-	expiries expiries
-	revoked  revoked
+	log     *slog.Logger
+	proofs  atomic.Pointer[Proofs]
+	tickets tickets
+
+	reopenable reopenable
+	expiries   expiries
+	revoked    revoked
 }
 
 // Proofs are the ways in which people and back ends prove their identity, beside the
@@ -65,12 +68,13 @@ const (
 // of: a token or an API key in Authorization: Bearer, which is ignored where none can be
 // valid; a token or key among the subprotocols, after maru.token.; a ticket in the query;
 // the program or the webhook, if there is one; the session's cookie. An invalid proof is an
-// error, never an anonymous identity: CodeBadToken, CodeTokenExpired, CodeRevoked; of the
-// webhook CodeNotAllowed, CodeUnavailable; of a malformed query CodeBadRequest. It may wait,
-// unless Immediate.
+// error, never an anonymous identity: CodeBadToken, CodeTokenExpired, CodeRevoked,
+// CodeUnavailable; of the webhook CodeNotAllowed, CodeReconnect; of a malformed query
+// CodeBadRequest. A *TokenError is logged here. It may wait, unless Immediate.
 func (p *Authenticator) Identify(r *http.Request, channel string) (Identity, error) {
 	who, err := p.identify(r, channel)
 	if err != nil || who == (Identity{}) {
+		p.logRefused(r.Context(), err, slog.String("method", r.Method), slog.String("path", r.URL.Path))
 		return Identity{}, err
 	}
 	if err := p.Check(who); err != nil {
@@ -93,7 +97,7 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 		return Identity{}, err
 	}
 	if q.Has(ticketParameter) {
-		return p.tickets.redeem(q.Get(ticketParameter))
+		return p.byTicket(r, q.Get(ticketParameter))
 	}
 	switch {
 	case proofs.Program != nil:
@@ -123,7 +127,7 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 			continue
 		}
 		if found {
-			return "", false, errBadToken
+			return "", false, badToken("more than one was sent")
 		}
 		token, found = strings.TrimSpace(value), true
 	}
@@ -137,7 +141,7 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 				continue
 			}
 			if found {
-				return "", false, errBadToken
+				return "", false, badToken("more than one was sent")
 			}
 			token, found = value, true
 		}
@@ -146,9 +150,10 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 }
 
 // Verify returns the identity of a token or an API key. It may wait for the key set.
-// Errors: CodeBadToken, CodeTokenExpired, CodeRevoked.
+// Errors: CodeBadToken, CodeTokenExpired, CodeRevoked, CodeUnavailable.
 func (p *Authenticator) Verify(ctx context.Context, token string) (Identity, error) {
 	who, err := p.verify(ctx, token)
+	p.logRefused(ctx, err)
 	if err == nil {
 		err = p.Check(who)
 	}
@@ -164,25 +169,39 @@ func (p *Authenticator) verify(ctx context.Context, token string) (Identity, err
 		if id := proofs.APIKeys.find(token); id != "" {
 			return Identity{Grant: &Grant{Key: id}}, nil
 		}
-		return Identity{}, errBadToken
+		return Identity{}, badToken("there is no such API key")
 	}
 	if proofs.Tokens == nil {
-		return Identity{}, errBadToken
+		return Identity{}, badToken("this server accepts no tokens", "token-key and token-key-set are not set")
 	}
 	return proofs.Tokens.Verify(ctx, token)
 }
 
+// logRefused logs why a token was refused. It stands in the log once, where it is found, since
+// only a *TokenError has the reason.
+func (p *Authenticator) logRefused(ctx context.Context, err error, more ...slog.Attr) {
+	var e *TokenError
+	if !errors.As(err, &e) {
+		return
+	}
+	all := e.attrs()
+	if addr := CallerFrom(ctx).Addr; addr.IsValid() {
+		all = append(all, slog.String("addr", addr.String()))
+	}
+	p.log.LogAttrs(ctx, slog.LevelWarn, "refused", append(all, more...)...)
+}
+
 // Attach closes a live connection when the grant of the identity at its other end expires, or
 // its session ends. who is not changed from then on. live is closed once, from any goroutine,
-// maybe before Attach has returned, with CodeTokenExpired or CodeRevoked. Close should not
-// block. The errors are those of Check. An identity that cannot end by itself has no
+// maybe before Attach has returned, with CodeTokenExpired, CodeReconnect or CodeRevoked. Close
+// should not block. The errors are those of Check. An identity that cannot end by itself has no
 // Revocation, nil: everything else that can be withdrawn is asked again by Connections.Review,
 // so the connection must be listed there with this identity before Attach is called.
 func (p *Authenticator) Attach(who *Identity, live Live) (*Revocation, error) {
 	if err := p.Check(*who); err != nil {
 		return nil, err
 	}
-	if who.Session == "" && who.expires().IsZero() {
+	if who.Session == "" && who.ends().IsZero() {
 		return nil, nil
 	}
 	t := p.expiries.watch(who, live)

@@ -56,7 +56,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	x.apiKey = key
-	x.proofs = auth.Proofs{Tokens: newTokens(t, auth.TokenOptions{}, secretFile), APIKeys: keys}
+	x.proofs = auth.Proofs{Tokens: newTokens(t, auth.TokenOptions{Leeway: -1}, secretFile), APIKeys: keys}
 	x.Set(x.proofs)
 	w := httptest.NewRecorder()
 	x.ServeSession(w, httptest.NewRequest("POST", "/session", strings.NewReader(`{"nickname":"kim"}`)))
@@ -331,8 +331,8 @@ func TestConnectionsEndWithTheirToken(t *testing.T) {
 		if got := renewed.ended(); got != maru.CodeTokenExpired {
 			t.Errorf("at the new one's end: %q", got)
 		}
-		if _, err := x.Attach(&auth.Identity{Grant: &auth.Grant{Expires: time.Now()}}, nil); code(err) != maru.CodeTokenExpired {
-			t.Errorf("attached with an expired token: %v", err)
+		if _, err := x.Attach(&auth.Identity{Grant: &auth.Grant{Expires: time.Now()}}, nil); code(err) != maru.CodeReconnect {
+			t.Errorf("attached with an identity of the program that has expired: %v", err)
 		}
 		if revocation, err := x.Attach(&auth.Identity{}, nil); revocation != nil || err != nil {
 			t.Error("an anonymous connection has a revocation")
@@ -528,7 +528,7 @@ func TestWebhook(t *testing.T) {
 		"identified":      {200, `{"user":"lee"}`, "lee", ""},
 		"anonymous":       {200, `{}`, "", ""},
 		"with channels":   {200, `{"user":"lee","channels":["a"],"expires":"` + until.Format(time.RFC3339) + `"}`, "lee", ""},
-		"expired":         {200, `{"user":"lee","expires":"2000-01-01T00:00:00Z"}`, "", maru.CodeTokenExpired},
+		"expired":         {200, `{"user":"lee","expires":"2000-01-01T00:00:00Z"}`, "", maru.CodeReconnect},
 		"refused":         {403, ``, "", maru.CodeNotAllowed},
 		"not known":       {401, `{"user":"lee"}`, "", maru.CodeNotAllowed},
 		"failed":          {500, `{"user":"lee"}`, "", maru.CodeUnavailable},
@@ -555,8 +555,11 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("asked with %v", h.asked)
 	}
 	h.Close()
-	if _, err := x.Identify(request("GET", "/", ""), ""); code(err) != maru.CodeUnavailable {
+	if _, err := x.Identify(request("GET", "/", "", "X-Device: phone"), ""); code(err) != maru.CodeUnavailable {
 		t.Errorf("without a back end: %v", err)
+	}
+	if who, err := x.Identify(request("GET", "/", "", "X-Other: x"), ""); err != nil || who != (auth.Identity{}) {
+		t.Errorf("without a header to judge by: %+v, %v", who, err)
 	}
 	for _, url := range []string{"", "x", "ftp://x/", "http://", "/who"} {
 		if _, err := auth.NewWebhook(auth.WebhookOptions{URL: url}); err == nil {
@@ -577,7 +580,7 @@ func TestWebhookTimeout(t *testing.T) {
 	defer asking.Close()
 	x := newFixture(t)
 	x.Set(auth.Proofs{Webhook: asking})
-	if _, err := x.Identify(request("GET", "/", ""), ""); code(err) != maru.CodeUnavailable {
+	if _, err := x.Identify(request("GET", "/", "", "Cookie: sid=1"), ""); code(err) != maru.CodeUnavailable {
 		t.Error(err)
 	}
 }

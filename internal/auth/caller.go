@@ -47,6 +47,9 @@ func (c Caller) Holder(who Identity) shares.Holder {
 	return shares.Address(c.Addr)
 }
 
+// CountRefusal counts that the request was refused with this code. WriteError does so by itself.
+func (c Caller) CountRefusal(code maru.Code) { c.refusals.Count(code) }
+
 // PeerHolder returns the holder of what the peer at an address has before it sends a request, such
 // as a connection. Trusted proxies are exempt, because they speak for many.
 func (g *RequestFilter) PeerHolder(addr netip.Addr) shares.Holder {

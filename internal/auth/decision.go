@@ -20,12 +20,15 @@ type proof struct {
 	Issuer   string   `json:"issuer,omitempty"`  // the token's iss
 	Audience []string `json:"audience,omitempty"`
 	Webhook  string   `json:"webhook,omitempty"` // its URL
+
+	Leeway int64 `json:"leeway,omitzero"` // of the token: by how many nanoseconds it may outlive its exp
 }
 
 // Check reports whether who is still who they were found to be: their grant has not expired,
 // nobody has revoked them, their session has not ended, and what they proved it with would be
 // accepted today. It does not wait. Errors: CodeTokenExpired, CodeRevoked; CodeBadToken if the
-// API key or the token's key is no longer known; CodeReconnect if somebody else says now who
+// API key or the token's key is no longer known; CodeUnavailable if that cannot be known yet;
+// CodeReconnect if a webhook or program has to be asked again, or if somebody else says now who
 // people are.
 func (p *Authenticator) Check(who Identity) error {
 	if who == (Identity{}) {
@@ -52,19 +55,28 @@ func (p *Proofs) check(who Identity) error {
 	switch {
 	case g.Key != "" && !p.APIKeys.has(g.Key), g.proof.APIKey != "" && !p.APIKeys.has(g.proof.APIKey):
 		return errBadToken
-	case g.proof.Signer != (signer{}) && (p.Tokens == nil || !p.Tokens.accepts(&g.proof)):
-		return errBadToken
+	case g.proof.Signer != (signer{}):
+		return p.Tokens.accepts(&g.proof)
 	case g.proof.Webhook != "" && (p.Webhook == nil || p.Webhook.options.URL != g.proof.Webhook):
 		return errOtherAuthority
 	}
 	return nil
 }
 
-// accepts reports whether a token that rests on x would be accepted now.
-func (t *Tokens) accepts(x *proof) bool {
+// accepts checks that a token that rests on x would be accepted now. No token is by nil.
+func (t *Tokens) accepts(x *proof) error {
+	if t == nil {
+		return errBadToken
+	}
 	o := &t.options
 	if o.Issuer != "" && o.Issuer != x.Issuer || o.Audience != "" && !slices.Contains(x.Audience, o.Audience) {
-		return false
+		return errBadToken
 	}
-	return slices.ContainsFunc(o.Keys, func(k Key) bool { return k.id == x.Signer }) || o.KeySet.has(x.Signer)
+	switch {
+	case slices.ContainsFunc(o.Keys, func(k Key) bool { return k.id == x.Signer }), o.KeySet.has(x.Signer):
+		return nil
+	case o.KeySet.unread():
+		return errNoKeySet
+	}
+	return errBadToken
 }

@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 	asked := x.proofs
 	asked.Webhook = webhook(h.URL)
 	x.Set(asked)
-	byWebhook := must(x.Identify(request("GET", "/", ""), ""))
+	byWebhook := must(x.Identify(request("GET", "/", "", "Cookie: sid=1"), ""))
 	byToken, byKey := x.verify(x.token("kim", "J", time.Hour)), x.verify(x.apiKey)
 
 	without := func(change func(p *auth.Proofs)) auth.Proofs {

@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"context"
+	"log/slog"
 	"reflect"
 
 	"maru.example/maru/internal/shares"
@@ -23,6 +25,17 @@ type Codec = codec
 func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool) {
 	o, ok := parseOrigin(s)
 	return o.String(), o.host, o.port, o.loopback(), ok
+}
+
+// NewKeySetFrom is NewKeySet with a function in the place of HTTP.
+func NewKeySetFrom(fetch func(context.Context) ([]byte, error), log *slog.Logger) *KeySet {
+	return newKeySet("test", log, nil, fetch)
+}
+
+// ReadKeySet parses a key set, and counts the keys that it gives and leaves out.
+func ReadKeySet(data []byte) (keys, odd int, err error) {
+	good, bad, err := parseKeySet(data)
+	return len(good), len(bad), err
 }
 
 // ReadWebhook reads an answer of the connect webhook.

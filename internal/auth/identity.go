@@ -20,7 +20,7 @@ type Grant struct {
 	Key      string    // which API key a back end has; empty for people. See Server
 	ID       string    // name of the token, for revoking it: its jti, or a fingerprint
 	Channels []string  // channels that the token names, for maru.ByToken: NAME, or PREFIX:* for all that begin so
-	Expires  time.Time // when it ends, with all connections that depend on it; zero: never
+	Expires  time.Time // when it ends, with all connections that depend on it; zero: never. A token's leeway comes on top
 
 	proof proof // what it rests on
 }
@@ -49,10 +49,19 @@ func (who Identity) Publisher(secret string, addr netip.Addr, everybody bool) (o
 	return "\x00address:" + shares.Block(addr).String(), share
 }
 
-// expires is when the grant ends; zero: never.
-func (who Identity) expires() time.Time {
-	if who.Grant == nil {
+// ends is when the grant is no longer accepted; zero: never.
+func (who Identity) ends() time.Time {
+	if who.Grant == nil || who.Grant.Expires.IsZero() {
 		return time.Time{}
 	}
-	return who.Grant.Expires
+	return who.Grant.Expires.Add(time.Duration(who.Grant.proof.Leeway))
+}
+
+// expired is the error for a grant that has ended. The client can get a new token or ticket. What
+// a webhook or the program has said, the server itself asks for again when the client comes back.
+func (who Identity) expired() error {
+	if p := &who.Grant.proof; p.Signer == (signer{}) && p.APIKey == "" {
+		return errAskAgain
+	}
+	return errExpired
 }

@@ -88,7 +88,7 @@ func keptFixture(t *testing.T, k *keeper, before *fixture) *fixture {
 	return x
 }
 
-// Revocations survive a restart, for as long as they are given for, and so does taking them
+// Issue 14, 19: revocations survive a restart, for as long as they are given for, and so does taking them
 // back.
 func TestRevocationsSurviveARestart(t *testing.T) {
 	t.Parallel()

@@ -2,94 +2,230 @@ package auth
 
 import (
 	"context"
-	"crypto"
-	"errors"
 	"log/slog"
-	"net/http"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/jwkset"
-	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/time/rate"
+
+	"maru.example/maru"
 )
 
 const (
-	keySetTimeout   = 5 * time.Second // for an answer, and to look for a key
-	keySetEvery     = 5 * time.Minute // between two readings of the key set
-	keySetUnknown   = 10 * time.Second
-	maxKeySetAnswer = 1 << 20
+	keySetTimeout = 5 * time.Second // of one reading
+	keySetEvery   = 5 * time.Minute // between two readings that succeed
+	keySetUnknown = 5 * time.Second // between two readings that tokens with unknown keys ask for
+	keySetFirst   = time.Second     // after a reading that failed; doubled with each, up to keySetLongest
+	keySetLongest = 30 * time.Second
+
+	// maxKeySetWaits is how many tokens may wait for a reading at once; beyond, CodeUnavailable.
+	maxKeySetWaits = 1000
 )
 
-// KeySet is a JSON Web Key Set (RFC 7517) at a URL. It is read every five minutes, when Read
-// is called, and when a token names a key that is not in it, then every 10 s at most. A
-// failure is logged, and the keys of the last reading stay.
+// KeySet is a JSON Web Key Set (RFC 7517) at a URL. It is read every five minutes, when Read is
+// called, within seconds after a reading that failed, and when a token needs a key that is not in
+// it, then every 5 s at most:
+//
+//	token ─→ a key of the last reading fits ─→ verified
+//	           │ none
+//	           └→ waits for one reading ─→ none either: CodeBadToken; it fails: CodeUnavailable
+//
+// A failure is logged, and the keys of the last reading stay.
 type KeySet struct {
-	find  keyfunc.Keyfunc
-	keys  *keyStore
-	log   *slog.Logger
-	url   string
-	read  *http.Client
-	close context.CancelFunc
-	one   sync.Mutex // held while Read runs
+	url       string
+	log       *slog.Logger
+	withdrawn func()
+	fetch     func(ctx context.Context) ([]byte, error)
+
+	ctx  context.Context // ends with Close
+	end  context.CancelFunc
+	one  sync.Mutex    // held while the set is read
+	wake chan struct{} // has a token while somebody waits for a reading
+
+	keys atomic.Pointer[[]jwk] // of the last reading that succeeded; nil: there was none
+
+	mu       sync.Mutex
+	next     *reading  // the one that begins next
+	began    time.Time // the last one
+	asked    time.Time // when the last one that a token asked for began
+	failures int       // in a row
+	waiting  int
 }
+
+// reading is one attempt to read the set. err is set before done is closed.
+type reading struct {
+	done chan struct{}
+	err  error
+}
+
+func newReading() *reading { return &reading{done: make(chan struct{})} }
 
 // NewKeySet reads the key set, for 5 s at most. withdrawn is called when a key that was in the
 // set is no longer in it, in any goroutine; nil: nobody wants to know. The error is about the
 // URL.
 func NewKeySet(url string, log *slog.Logger, withdrawn func()) (*KeySet, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &KeySet{
-		keys: &keyStore{Storage: jwkset.NewMemoryStorage(), withdrawn: withdrawn}, log: log, url: url, close: cancel,
-		read: &http.Client{Transport: short{}, Timeout: keySetTimeout, CheckRedirect: secureRedirect},
-	}
-	store, err := jwkset.NewStorageFromHTTP(url, jwkset.HTTPClientStorageOptions{
-		Client: s.read, Ctx: ctx, HTTPTimeout: keySetTimeout, NoErrorReturnFirstHTTPReq: true,
-		RefreshInterval: keySetEvery, RefreshErrorHandler: s.failed, Storage: s.keys,
-	})
-	if err == nil {
-		store, err = jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
-			HTTPURLs: map[string]jwkset.Storage{url: store}, RateLimitWaitMax: keySetTimeout,
-			RefreshUnknownKID: rate.NewLimiter(rate.Every(keySetUnknown), 1),
-		})
-	}
-	if err == nil {
-		s.find, err = keyfunc.New(keyfunc.Options{Ctx: ctx, Storage: store})
-	}
+	fetch, err := keySetAt(url)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	return s, nil
+	return newKeySet(url, log, withdrawn, fetch), nil
+}
+
+func newKeySet(url string, log *slog.Logger, withdrawn func(), fetch func(context.Context) ([]byte, error)) *KeySet {
+	s := &KeySet{url: url, log: log, withdrawn: withdrawn, fetch: fetch, wake: make(chan struct{}, 1), next: newReading()}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	s.Read()
+	go s.run()
+	return s
 }
 
 // URL is where the set is read from.
 func (s *KeySet) URL() string { return s.url }
 
+// Close stops the readings. Tokens that wait for one get CodeUnavailable.
+func (s *KeySet) Close() { s.end() }
+
+// run reads the set again and again, until Close.
+func (s *KeySet) run() {
+	for {
+		pause := time.NewTimer(s.pause())
+		select {
+		case <-s.wake:
+			pause.Reset(s.turn())
+			select {
+			case <-pause.C:
+			case <-s.ctx.Done():
+			}
+		case <-pause.C:
+		case <-s.ctx.Done():
+		}
+		pause.Stop()
+		if s.ctx.Err() != nil {
+			return
+		}
+		s.Read()
+	}
+}
+
+// pause is the time from the last reading to the next one that nobody asks for.
+func (s *KeySet) pause() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == 0 {
+		return keySetEvery
+	}
+	wait := min(keySetFirst<<min(s.failures-1, 5), keySetLongest)
+	return wait/2 + rand.N(wait/2) // many servers may wait for one provider
+}
+
+// turn is the time until the next reading that tokens ask for, which it counts.
+func (s *KeySet) turn() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wait := max(0, time.Until(s.asked.Add(keySetUnknown)))
+	s.asked = time.Now().Add(wait)
+	return wait
+}
+
 // Read reads the set now, for 5 s at most, and logs a failure.
 func (s *KeySet) Read() {
 	s.one.Lock()
 	defer s.one.Unlock()
-	again, err := jwkset.NewStorageFromHTTP(s.url, jwkset.HTTPClientStorageOptions{Client: s.read, HTTPTimeout: keySetTimeout})
-	if err != nil {
-		s.failed(context.Background(), err)
-		return
+	s.mu.Lock()
+	now := s.next
+	s.next, s.began = newReading(), time.Now()
+	select {
+	case <-s.wake: // for this reading
+	default:
 	}
-	keys, err := again.KeyReadAll(context.Background())
+	s.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(s.ctx, keySetTimeout)
+	defer cancel()
+	var odd []error
+	data, err := s.fetch(ctx)
 	if err == nil {
-		s.keys.KeyReplaceAll(context.Background(), keys)
+		var keys []jwk
+		if keys, odd, err = parseKeySet(data); err == nil {
+			s.replace(keys)
+		}
+	}
+	s.ended(now, err, odd)
+}
+
+// ended notes how a reading went, and continues those who wait for it.
+func (s *KeySet) ended(now *reading, err error, odd []error) {
+	s.mu.Lock()
+	failed := s.failures > 0
+	s.failures++
+	if err == nil {
+		s.failures = 0
+	}
+	s.mu.Unlock()
+	now.err = err
+	close(now.done)
+	at := slog.String("url", s.url)
+	switch {
+	case s.ctx.Err() != nil: // by Close
+	case err != nil:
+		s.log.Error("cannot read token-key-set; the keys of the last reading stay", at, slog.Any("err", err))
+	case failed:
+		s.log.Info("token-key-set was read again", at)
+	}
+	for _, err := range odd {
+		s.log.Debug("token-key-set", at, slog.Any("err", err))
 	}
 }
 
-// Close stops the updates of the set.
-func (s *KeySet) Close() { s.close() }
-
-func (s *KeySet) failed(ctx context.Context, err error) {
-	if !errors.Is(ctx.Err(), context.Canceled) { // by Close
-		s.log.Error("cannot read token-key-set; the keys of the last reading stay", slog.String("url", s.url), slog.Any("err", err))
+// replace sets the keys, and says if one of before is gone.
+func (s *KeySet) replace(keys []jwk) {
+	before := s.keys.Swap(&keys)
+	if before == nil || s.withdrawn == nil {
+		return
 	}
+	for _, old := range *before {
+		if !s.has(old.id) {
+			s.withdrawn()
+			return
+		}
+	}
+}
+
+// await waits for a reading that begins from now on, unless the last one has just failed. Errors:
+// CodeUnavailable.
+func (s *KeySet) await(ctx context.Context) error {
+	s.mu.Lock()
+	if s.failures > 0 && time.Since(s.began) < keySetUnknown || s.waiting >= maxKeySetWaits {
+		s.mu.Unlock()
+		return errNoKeySet
+	}
+	s.waiting++
+	next := s.next
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.waiting--
+		s.mu.Unlock()
+	}()
+	select {
+	case <-next.done:
+		if next.err == nil {
+			return nil
+		}
+	case <-ctx.Done():
+	case <-s.ctx.Done():
+	}
+	return errNoKeySet
+}
+
+var errNoKeySet = &maru.Error{
+	Code: maru.CodeUnavailable, Message: "the keys that verify tokens cannot be read now: try again", RetryAfter: keySetUnknown,
 }
 
 // has reports whether a key is in the set. A nil set is empty.
@@ -97,87 +233,42 @@ func (s *KeySet) has(id signer) bool {
 	if s == nil {
 		return false
 	}
-	ids := s.keys.ids.Load()
-	return ids != nil && (*ids)[id]
-}
-
-// candidates are the keys of the set that a token may be signed with. It may wait for a
-// reading.
-func (s *KeySet) candidates(ctx context.Context, token *jwt.Token) (keys []Key) {
-	found, err := s.find.KeyfuncCtx(ctx)(token)
-	if err != nil {
-		return nil
+	keys := s.keys.Load()
+	if keys == nil {
+		return false
 	}
-	all, several := found.(jwt.VerificationKeySet)
-	if !several {
-		all.Keys = []jwt.VerificationKey{found}
-	}
-	for _, key := range all.Keys {
-		if k, err := publicKey(key); err == nil {
-			keys = append(keys, k)
+	for _, k := range *keys {
+		if k.id == id {
+			return true
 		}
 	}
-	return keys
+	return false
 }
 
-// keyStore holds the keys of the last reading, and notices which of them are gone.
-type keyStore struct {
-	jwkset.Storage
-	withdrawn func()
-	ids       atomic.Pointer[map[signer]bool]
-	mu        sync.Mutex // held while the keys are replaced
-}
+// unread reports whether the set was never read, so that has says nothing. A nil set is read.
+func (s *KeySet) unread() bool { return s != nil && s.keys.Load() == nil }
 
-// KeyReplaceAll is called after each reading.
-func (s *keyStore) KeyReplaceAll(ctx context.Context, keys []jwkset.JWK) error {
-	gone, err := s.replace(ctx, keys)
-	if gone && s.withdrawn != nil {
-		s.withdrawn()
+// candidates are the keys of the last reading that a token may be signed with: those that it
+// names, else those without a name. named reports whether the set has the key that it names. A
+// token that names none may be signed with any.
+func (s *KeySet) candidates(token *jwt.Token) (keys []Key, named bool) {
+	all := s.keys.Load()
+	if all == nil {
+		return nil, false
 	}
-	return err
-}
-
-// replace reports whether a key of before is gone.
-func (s *keyStore) replace(ctx context.Context, keys []jwkset.JWK) (gone bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.Storage.KeyReplaceAll(ctx, keys); err != nil {
-		return false, err
-	}
-	now := make(map[signer]bool, len(keys))
-	for _, jwk := range keys {
-		key := jwk.Key()
-		if private, is := key.(interface{ Public() crypto.PublicKey }); is {
-			key = private.Public()
-		}
-		if k, err := publicKey(key); err == nil {
-			now[k.id] = true
+	kid, names := token.Header["kid"].(string)
+	var nameless []Key
+	for _, k := range *all {
+		switch {
+		case !names || k.kid == kid:
+			keys = append(keys, k.Key)
+			named = named || names
+		case k.kid == "":
+			nameless = append(nameless, k.Key)
 		}
 	}
-	if before := s.ids.Swap(&now); before != nil {
-		for id := range *before {
-			gone = gone || !now[id]
-		}
+	if !named && names {
+		keys = nameless
 	}
-	return gone, nil
-}
-
-// secureRedirect follows no redirect to another scheme: over plain http anybody on the way
-// could change the answer.
-func secureRedirect(r *http.Request, via []*http.Request) error {
-	if len(via) >= 3 || via[0].URL.Scheme != r.URL.Scheme {
-		return errors.New("redirected more than three times, or to another scheme")
-	}
-	return nil
-}
-
-// short is the standard transport with a bound on the size of answers, which are key sets.
-type short struct{}
-
-func (short) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil {
-		err = strictKeySet(answer)
-	}
-	return answer, err
+	return keys, named
 }

@@ -46,6 +46,7 @@ func (p *Authenticator) Keep(ctx context.Context, k maru.Keeper) error {
 	r := records{k, p.log}
 	for kind, load := range map[string]func(context.Context, records) error{
 		kindRevoked: p.revoked.load, kindSession: p.Sessions.load, kindTicket: p.tickets.load,
+		kindStream: p.reopenable.load,
 	} {
 		if err := load(ctx, r); err != nil {
 			return fmt.Errorf("read the kept records of kind %s: %w", kind, err)

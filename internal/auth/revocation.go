@@ -94,7 +94,7 @@ func (t *Revocation) stop() bool {
 // schedule has the connection end with its grant.
 func (t *Revocation) schedule() {
 	t.unschedule()
-	if t.expires().IsZero() {
+	if t.ends().IsZero() {
 		return
 	}
 	heap.Push(&t.of.heap, t)
@@ -109,14 +109,14 @@ func (t *Revocation) unschedule() {
 	}
 }
 
-func (t *Revocation) expires() time.Time { return t.who.expires() }
+func (t *Revocation) ends() time.Time { return t.who.ends() }
 
 // wake sets the timer for the first that ends. It may ring for nobody.
 func (l *expiries) wake() {
 	if len(l.heap) == 0 {
 		return
 	}
-	in := time.Until(l.heap[0].expires())
+	in := time.Until(l.heap[0].ends())
 	if l.timer == nil {
 		l.timer = time.AfterFunc(in, l.expire)
 	} else {
@@ -126,16 +126,21 @@ func (l *expiries) wake() {
 
 // expire ends the connections whose time has come.
 func (l *expiries) expire() {
-	var over []*Revocation
+	type end struct {
+		of  *Revocation
+		why error
+	}
+	var over []end
 	now := time.Now()
 	l.mu.Lock()
-	for len(l.heap) > 0 && !now.Before(l.heap[0].expires()) {
-		over = append(over, heap.Pop(&l.heap).(*Revocation))
+	for len(l.heap) > 0 && !now.Before(l.heap[0].ends()) {
+		t := heap.Pop(&l.heap).(*Revocation)
+		over = append(over, end{t, t.who.expired()}) // Renew may change who
 	}
 	l.wake()
 	l.mu.Unlock()
-	for _, t := range over {
-		t.fire(errExpired)
+	for _, end := range over {
+		end.of.fire(end.why)
 	}
 }
 
@@ -143,7 +148,7 @@ func (l *expiries) expire() {
 type expiring []*Revocation
 
 func (e expiring) Len() int           { return len(e) }
-func (e expiring) Less(i, j int) bool { return e[i].expires().Before(e[j].expires()) }
+func (e expiring) Less(i, j int) bool { return e[i].ends().Before(e[j].ends()) }
 
 func (e expiring) Swap(i, j int) {
 	e[i], e[j] = e[j], e[i]

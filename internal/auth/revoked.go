@@ -30,8 +30,8 @@ var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token, the ses
 
 // check reports whether who is on the list, or has expired.
 func (l *revoked) check(who Identity) error {
-	if end := who.expires(); !end.IsZero() && !time.Now().Before(end) {
-		return errExpired
+	if end := who.ends(); !end.IsZero() && !time.Now().Before(end) {
+		return who.expired()
 	}
 	if !l.any.Load() {
 		return nil

@@ -80,8 +80,12 @@ func (p *Authenticator) resolveToken(ctx context.Context, x *Target) (until time
 	text := x.Token
 	x.Token = fingerprint(text)
 	if tokens := p.proofs.Load().Tokens; tokens != nil {
-		if who, err := tokens.Verify(ctx, text); err == nil {
-			x.Token, until = who.Grant.ID, who.Grant.Expires
+		who, err := tokens.Verify(ctx, text)
+		switch {
+		case err == nil:
+			x.Token, until = who.Grant.ID, who.ends()
+		case maru.ErrorOf(err).Code == maru.CodeUnavailable: // its jti is not known, so it would not be found
+			return until, err
 		}
 	}
 	return until, nil

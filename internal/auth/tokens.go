@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"maru.example/maru"
 )
 
 const (
@@ -21,12 +21,16 @@ const (
 	maxUserBytes  = 255
 )
 
+// DefaultLeeway is how much the clocks of maru and of the server that makes tokens may differ.
+const DefaultLeeway = 30 * time.Second
+
 // TokenOptions decide which tokens are accepted.
 type TokenOptions struct {
-	Keys     []Key   // any of them
-	KeySet   *KeySet // or any of its keys; nil: none
-	Issuer   string  // iss must be; empty: any
-	Audience string  // aud must contain; empty: any
+	Keys     []Key         // any of them
+	KeySet   *KeySet       // or any of its keys; nil: none
+	Issuer   string        // iss must be; empty: any
+	Audience string        // aud must contain; empty: any
+	Leeway   time.Duration // by which exp and nbf may be missed; default 30 s, negative: none
 }
 
 // Tokens verifies JSON Web Tokens (RFC 7519) signed with HS256, RS256, ES256 or
@@ -39,82 +43,114 @@ type Tokens struct {
 
 // NewTokens makes Tokens.
 func NewTokens(o TokenOptions) *Tokens {
-	parsing := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(),
-	}
-	if o.Issuer != "" {
-		parsing = append(parsing, jwt.WithIssuer(o.Issuer))
-	}
-	if o.Audience != "" {
-		parsing = append(parsing, jwt.WithAudience(o.Audience))
-	}
-	return &Tokens{options: o, parser: jwt.NewParser(parsing...)}
+	o.Leeway = max(cmp.Or(o.Leeway, DefaultLeeway), 0)
+	return &Tokens{options: o, parser: jwt.NewParser(jwt.WithStrictDecoding())}
 }
 
-var (
-	errBadToken = maru.NewError(maru.CodeBadToken, "the token or API key is not valid here: its key, signature, iss, aud or sub is wrong")
-	errExpired  = maru.NewError(maru.CodeTokenExpired, "the token has expired: get a new one")
-)
-
-// Verify returns the identity of a token. It may wait for the key set. Errors: CodeBadToken,
-// CodeTokenExpired; neither reveals more about the token.
+// Verify returns the identity of a token. It may wait for the key set. Errors: *TokenError, whose
+// code is CodeBadToken or CodeTokenExpired; CodeUnavailable if the key set cannot be read.
 func (t *Tokens) Verify(ctx context.Context, token string) (Identity, error) {
 	if len(token) > maxTokenBytes || strings.ContainsAny(token, "\r\n") { // base64 ignores line ends
-		return Identity{}, errBadToken
+		return Identity{}, badToken("it is longer than 8 KiB, or has line ends")
 	}
 	var c claims
-	var keys []Key
-	parsed, err := t.parser.ParseWithClaims(token, &c, func(parsed *jwt.Token) (any, error) {
-		if err := checkJSON(parsed); err != nil {
-			return nil, err
-		}
-		keys = t.keys(ctx, parsed)
-		return verificationKeys(keys), nil
-	})
-	switch {
-	case err == nil:
-	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return Identity{}, errExpired
-	default:
-		return Identity{}, errBadToken
+	parsed, _, err := t.parser.ParseUnverified(token, &c)
+	if err == nil {
+		err = checkJSON(parsed)
 	}
-	if !validUser(c.Subject) {
-		return Identity{}, errBadToken
+	if err != nil {
+		return Identity{}, malformed(parsed, &c, err)
+	}
+	key, err := t.signer(ctx, parsed)
+	if err == nil {
+		err = t.checkClaims(&c, time.Now())
+	}
+	if err != nil {
+		return Identity{}, of(parsed, &c, err)
 	}
 	if c.ID == "" {
 		c.ID = fingerprint(token)
 	}
 	return Identity{User: c.Subject, Grant: &Grant{ID: c.ID, Channels: c.Channels, Expires: c.ExpiresAt.Time,
-		proof: proof{Signer: signerOf(parsed, keys), Issuer: c.Issuer, Audience: c.Audience}}}, nil
+		proof: proof{Signer: key, Issuer: c.Issuer, Audience: c.Audience, Leeway: int64(t.options.Leeway)}}}, nil
 }
 
-// keys are the keys that a token may be signed with. Their kind belongs to its algorithm, so
-// that a public key is never used as a secret (RFC 8725 §3.1). A key set has no secrets.
-func (t *Tokens) keys(ctx context.Context, token *jwt.Token) (keys []Key) {
-	keys = slices.Clone(t.options.Keys)
-	if t.options.KeySet != nil && token.Method != jwt.SigningMethodHS256 {
-		keys = append(keys, t.options.KeySet.candidates(ctx, token)...)
+// checkClaims checks the claims of a token whose signature is right. Errors: *TokenError.
+func (t *Tokens) checkClaims(c *claims, now time.Time) error {
+	o := &t.options
+	switch {
+	case c.ExpiresAt == nil:
+		return badToken("its claim exp is missing")
+	case !now.Before(c.ExpiresAt.Add(o.Leeway)):
+		ago := now.Sub(c.ExpiresAt.Time).Round(time.Second)
+		return &TokenError{public: errExpired, Reason: fmt.Sprintf("the token expired %s ago; the leeway is %s", ago, o.Leeway)}
+	case c.NotBefore != nil && now.Before(c.NotBefore.Add(-o.Leeway)):
+		ahead := c.NotBefore.Sub(now).Round(time.Second)
+		return badToken("it is not valid yet (nbf)", fmt.Sprintf("its nbf is %s ahead; the leeway is %s", ahead, o.Leeway))
+	case o.Issuer != "" && c.Issuer != o.Issuer:
+		return badToken("its issuer (iss) is not the one of this server", fmt.Sprintf("its iss is %s, not token-issuer, %q", quote(c.Issuer), o.Issuer))
+	case o.Audience != "" && !slices.Contains(c.Audience, o.Audience):
+		return badToken("its audience (aud) is not this server", fmt.Sprintf("its aud is %s, without token-audience, %q", quote(strings.Join(c.Audience, " ")), o.Audience))
+	case !validUser(c.Subject):
+		return badToken("its claim sub is not UTF-8 of at most 255 bytes without control characters")
 	}
-	return slices.DeleteFunc(keys, func(k Key) bool { return k.method != token.Method })
+	return nil
 }
 
-func verificationKeys(keys []Key) (set jwt.VerificationKeySet) {
-	for _, k := range keys {
-		set.Keys = append(set.Keys, k.verify)
+// signer finds the key that has signed a token. If no known key has, the key set may have a new
+// one: then it waits for one reading. Errors: *TokenError, CodeUnavailable.
+func (t *Tokens) signer(ctx context.Context, token *jwt.Token) (signer, error) {
+	if _, is := token.Header["kid"].(string); !is && token.Header["kid"] != nil {
+		return signer{}, badToken("the kid of its header is not a string")
 	}
-	return set
+	if key, found := verified(token, t.options.Keys); found {
+		return key, nil
+	}
+	set := t.options.KeySet
+	if set == nil || token.Method == jwt.SigningMethodHS256 { // a key set has no secrets
+		return signer{}, t.unsigned(token, false)
+	}
+	keys, named := set.candidates(token)
+	key, found := verified(token, keys)
+	if !found && !named {
+		if err := set.await(ctx); err != nil {
+			return signer{}, err
+		}
+		keys, named = set.candidates(token)
+		key, found = verified(token, keys)
+	}
+	if !found {
+		return signer{}, t.unsigned(token, named)
+	}
+	return key, nil
 }
 
-// signerOf finds the key that has signed a valid token. The parser does not tell which of
-// several it was.
-func signerOf(token *jwt.Token, keys []Key) signer {
+// unsigned is the error for a token that none of the keys has signed. The client does not receive
+// which of the reasons it is. named says that the key set has the key that the token names.
+func (t *Tokens) unsigned(token *jwt.Token, named bool) error {
+	reason := "its signature is of none of the keys for its algorithm"
+	kid, names := token.Header["kid"].(string)
+	switch {
+	case named:
+		reason = "its signature is wrong: it names a key that has not signed it"
+	case names && t.options.KeySet != nil && token.Method != jwt.SigningMethodHS256:
+		reason = "its key " + quote(kid) + " is not in the key set, and no other key has signed it"
+	case t.options.KeySet == nil && !slices.ContainsFunc(t.options.Keys, func(k Key) bool { return k.method == token.Method }):
+		reason = "there is no key for its algorithm, " + token.Method.Alg()
+	}
+	return badToken("it is not signed with a key of this server", reason)
+}
+
+// verified returns which of the keys has signed a token. Their kind belongs to its algorithm, so
+// that a public key is never used as a secret (RFC 8725 §3.1).
+func verified(token *jwt.Token, keys []Key) (by signer, found bool) {
 	text := token.Raw[:strings.LastIndexByte(token.Raw, '.')]
-	for _, k := range keys[1:] {
-		if k.method.Verify(text, token.Signature, k.verify) == nil {
-			return k.id
+	for _, k := range keys {
+		if k.method == token.Method && k.method.Verify(text, token.Signature, k.verify) == nil {
+			return k.id, true
 		}
 	}
-	return keys[0].id
+	return signer{}, false
 }
 
 // fingerprint names a token without a jti, by its signed part. The signature is left out,

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,7 +40,8 @@ type WebhookOptions struct {
 //	200  {"user":"kim","channels":["chat:1"],"expires":"2026-11-27T12:00:00Z"}   all may be left out
 //	401, 403                                                                     CodeNotAllowed
 //
-// Any other answer, and no answer in time, is CodeUnavailable: the client is refused.
+// Any other answer, and no answer in time, is CodeUnavailable: the client is refused. A request
+// with none of the headers is anonymous, and nobody is asked.
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client
@@ -96,6 +98,9 @@ var (
 
 // ask waits for the back end's answer about the sender of a request.
 func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
+	if !slices.ContainsFunc(h.options.Headers, func(name string) bool { return len(r.Header.Values(name)) > 0 }) {
+		return Identity{}, nil
+	}
 	caller := CallerFrom(r.Context())
 	holder := caller.Holder(Identity{})
 	if err := h.asking.Take(holder, 1); err != nil {

@@ -150,8 +150,13 @@ func (s *Serve) checkNumbers() error {
 			wrong = append(wrong, fmt.Errorf(`%s: is %v, but must be at least 1ms; write it with its unit, as in "25s"`, d.name, d.value))
 		}
 	}
-	if d := time.Duration(s.Drain); d != 0 && d < time.Millisecond {
-		wrong = append(wrong, fmt.Errorf(`drain: is %v, but must be 0s (none) or at least 1ms; write it with its unit, as in "5s"`, s.Drain))
+	for _, d := range []struct {
+		name  string
+		value Duration
+	}{{"drain", s.Drain}, {"token-leeway", s.TokenLeeway}} {
+		if d.value != 0 && time.Duration(d.value) < time.Millisecond {
+			wrong = append(wrong, fmt.Errorf(`%s: is %v, but must be 0s (none) or at least 1ms; write it with its unit, as in "5s"`, d.name, d.value))
+		}
 	}
 	return errors.Join(wrong...)
 }

@@ -43,6 +43,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
 		LogFormat:        "text",
+		TokenLeeway:      config.Duration(30 * time.Second),
 
 		ConnectWebhookHeader:  []string{"Cookie"},
 		ConnectWebhookTimeout: config.Duration(3 * time.Second),
@@ -146,6 +147,7 @@ token-key = ["a.pem", "b.key"]
 token-key-set = "https://id.example.com/keys"
 token-issuer = "id.example.com"
 token-audience = "maru"
+token-leeway = "11s"
 api-key = ["sha256:00"]
 connect-webhook = "http://localhost:1/who"
 connect-webhook-header = ["Cookie", "User-Agent"]
@@ -196,6 +198,7 @@ MARU_TOKEN_KEY=a.pem,b.key
 MARU_TOKEN_KEY_SET=https://id.example.com/keys
 MARU_TOKEN_ISSUER=id.example.com
 MARU_TOKEN_AUDIENCE=maru
+MARU_TOKEN_LEEWAY=11s
 MARU_API_KEY=sha256:00
 MARU_CONNECT_WEBHOOK=http://localhost:1/who
 MARU_CONNECT_WEBHOOK_HEADER=Cookie, User-Agent
@@ -246,6 +249,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		TokenKeySet:              "https://id.example.com/keys",
 		TokenIssuer:              "id.example.com",
 		TokenAudience:            "maru",
+		TokenLeeway:              config.Duration(11 * time.Second),
 		APIKey:                   []string{"sha256:00"},
 		ConnectWebhook:           "http://localhost:1/who",
 		ConnectWebhookHeader:     []string{"Cookie", "User-Agent"},

@@ -104,7 +104,7 @@ var namespaceKeys = []struct{ key, help, example string }{
 	{"history_count", "Like history, history-age and history-bytes above, which are the defaults.", "1000"},
 	{"history_age", "", `"168h"`},
 	{"history_bytes", "", `"256MiB"`},
-	{"durability", "\"memory\" survives no restart. With data, \"interval\" survives kill -9, and \"sync\" also a loss of power.", `"memory"`},
+	{"durability", "\"memory\" survives no restart. With data, \"interval\" survives kill -9, and \"sync\", the default with data, also a loss of power.", `"memory"`},
 	{"key_from", "Place of the key in JSON data, for publications without a key: a JSON pointer (RFC 6901).", `"/symbol"`},
 	{"max_hz", "Most publications of each key a second for a subscription, 0.1 to 1000; 0 is no limit.", "0"},
 }

@@ -20,6 +20,7 @@ var reasons = map[string]struct{ why, example string }{
 	"token-key-set":           {why: "For a login service that publishes its keys and changes them by itself.", example: "https://login.example.com/.well-known/jwks.json"},
 	"token-issuer":            {why: "Set it where one login service has several issuers, so that tokens of the others are refused here.", example: "https://login.example.com/"},
 	"token-audience":          {why: "Set it where the same login service makes tokens for other services, which somebody could try here.", example: "maru"},
+	"token-leeway":            {why: "As JWT libraries have it: clocks of servers differ by seconds, and a refused token looks like a fault of the person."},
 	"api-key":                 {why: "The file has only the hash, which does not reveal the key. List the old and the new key while you replace one.", example: "sha256:0000000000000000000000000000000000000000000000000000000000000000"},
 	"connect-webhook":         {why: "For people who are signed in to your own site with a cookie that only that site can read.", example: "http://127.0.0.1:8080/maru"},
 	"connect-webhook-header":  {why: "The header that carries a sign-in. Other headers of the request are not passed on."},
@@ -55,8 +56,8 @@ var reasons = map[string]struct{ why, example string }{
 
 	"history":       {why: "So that a page that was away for a moment gets the publications it missed, and a chat opens with its last messages."},
 	"history-age":   {why: "A client that comes back after a day gets older news from elsewhere."},
-	"history-bytes": {why: "Histories are in memory, also those on disk. They can take this many bytes for each namespace."},
-	"data":          {why: "Without it a restart loses all publications. With it they survive kill -9; a namespace's durability can ask for more, or less.", example: "/var/lib/maru"},
+	"history-bytes": {why: "In memory each namespace can take this many bytes, and on disk about twice as many."},
+	"data":          {why: "Without it a restart loses all publications. With it they survive a loss of power; the durability of a namespace can ask for less.", example: "/var/lib/maru"},
 
 	"log-format": {why: "text is for people, json for log collectors."},
 	"log-level":  {why: "Shows refusals and faults. debug also logs each connect and disconnect, two lines for each connection."},

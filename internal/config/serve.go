@@ -23,11 +23,12 @@ type Serve struct {
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
 	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
-	TokenKeySet           string   `toml:"token-key-set" group:"Identity:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read again every five minutes and when a token names an unknown key."`
+	TokenKeySet           string   `toml:"token-key-set" group:"Identity:" placeholder:"URL" help:"JSON Web Key Set with keys for tokens, read again every five minutes, at SIGHUP, and when a token needs another key."`
 	TokenIssuer           string   `toml:"token-issuer" group:"Identity:" placeholder:"TEXT" help:"The iss that tokens must have."`
 	TokenAudience         string   `toml:"token-audience" group:"Identity:" placeholder:"TEXT" help:"The aud that tokens must contain."`
+	TokenLeeway           Duration `toml:"token-leeway" group:"Identity:" default:"30s" help:"How much the clock of the server that makes tokens may differ: exp and nbf may be missed by it."`
 	APIKey                []string `toml:"api-key" group:"Identity:" placeholder:"HASH" help:"Hash of a back end's API key, as maru token --api-key prints it (repeatable)."`
-	ConnectWebhook        string   `toml:"connect-webhook" group:"Identity:" placeholder:"URL" help:"URL of the back end that identifies clients without a token, ticket or API key."`
+	ConnectWebhook        string   `toml:"connect-webhook" group:"Identity:" placeholder:"URL" help:"URL of the back end that identifies clients by a cookie or another header, if they have no token, ticket or API key."`
 	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Identity:" default:"Cookie" placeholder:"NAME" help:"Header of the client's request that is passed on to the connect webhook (default Cookie; repeatable)."`
 	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Identity:" default:"3s" help:"How long to wait for the connect webhook before the client is refused."`
 

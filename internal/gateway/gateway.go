@@ -80,6 +80,10 @@ type Endpoint struct {
 	// LastWord is the message before the server closes a connection with err, for a transport
 	// without close codes. It is set before the first request; nil: there is none.
 	LastWord func(err *maru.Error) *loop.Message
+
+	// Later answers a GET that may succeed later, for a client that would take an error's status
+	// as final. It is set before the first request; nil: it is answered as an error.
+	Later func(w http.ResponseWriter, r *http.Request, err *maru.Error)
 }
 
 // Endpoint makes an endpoint; the name is that of its connections in logs, metrics and the
@@ -90,6 +94,11 @@ func (env *Env) Endpoint(name string) *Endpoint {
 
 // Refuse answers a request for a live connection with err, and logs it.
 func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if public := maru.ErrorOf(err); e.Later != nil && r.Method == http.MethodGet && public.Code.Temporary() {
+		e.Admission.Refused(r, err)
+		e.Later(w, r, public)
+		return
+	}
 	e.Admission.Refuse(w, r, err)
 }
 

@@ -51,7 +51,7 @@ func TestTable(t *testing.T) {
 	})
 }
 
-// However many there are, a quiet channel takes at most HeadBytes on average, and all are found.
+// Issue 14, 2: however many there are, a quiet channel takes at most HeadBytes on average, and all are found.
 func TestHeadBytes(t *testing.T) {
 	t.Parallel()
 	var quiets table

@@ -86,7 +86,7 @@ func (all assets) add(name string, body []byte) {
 
 func (all assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	secure(h)
+	secure(h, r)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		auth.WriteError(w, r, maru.NewError(maru.CodeMethodNotAllowed, r.Method+" is not allowed here; use GET"))

@@ -90,7 +90,7 @@ func redirectToSlash(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.RawQuery != "" {
 		location += "?" + r.URL.RawQuery
 	}
-	secure(w.Header())
+	secure(w.Header(), r)
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusPermanentRedirect)
 	return true
@@ -157,20 +157,9 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, root, chann
 		return
 	}
 	h := w.Header()
-	secure(h)
+	secure(h, r)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	h.Add("Vary", "Accept-Language, Cookie, Accept")
 	w.Write(body.Bytes())
-}
-
-// policy allows a page to load files of its own origin only. 'self'
-// in connect-src covers ws and wss of the same host and port (CSP Level 3 §6.7.2.8).
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
-func secure(h http.Header) {
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
 }

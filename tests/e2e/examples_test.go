@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -84,6 +85,22 @@ func TestExampleTodo(t *testing.T) {
 		p.await(t, `document.querySelectorAll("li").length === 4`)
 		p.fits(t, "todo", l)
 	}
+}
+
+// After a lost connection the page says again what is to do, also if nothing has changed.
+func TestExampleTodoComesBack(t *testing.T) {
+	program.InOwnStep(t)
+	relay := program.NewRelay(t, strings.TrimPrefix(example(t, "todo"), "http://"))
+	p := openExample(t, "http://"+relay.Addr, look{})
+	const status = `document.querySelector("[role=status]").textContent`
+	p.eventually(t, status, "Nothing to do.")
+	p.write(t, "#text", "tea")
+	p.enter(t)
+	p.eventually(t, status, "1 of 1 to do.")
+	relay.Cut()
+	p.eventually(t, status, "Offline. It comes back by itself.")
+	relay.Mend()
+	p.eventually(t, status, "1 of 1 to do.")
 }
 
 func TestExampleQuotes(t *testing.T) {

@@ -1,11 +1,12 @@
 package e2e_test
 
 import (
-	_ "embed"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,9 +14,6 @@ import (
 
 	"maru.example/maru/tests/e2e/program"
 )
-
-//go:embed testdata/lecture.html
-var lecturePage string
 
 // elsewhere serves the page on a port of its own, as another web server does.
 func elsewhere(t testing.TB, page string) string {
@@ -28,15 +26,17 @@ func elsewhere(t testing.TB, page string) string {
 	return web.URL
 }
 
-// The lecture's client page, served by another server, talks in the hall.
+// The lecture's client page, examples/lecture, served by another server, talks in the hall.
 func TestLecturePage(t *testing.T) {
 	program.InOwnStep(t)
 	server := program.Serve(t, maruPath)
 	_, port, err := net.SplitHostPort(server.Addr)
 	must(t, err)
+	page, err := os.ReadFile("../../examples/lecture/index.html")
+	must(t, err)
 	lecture := openTab(t, look{})
-	lecture.do(t, chromedp.Navigate(elsewhere(t, strings.Replace(lecturePage, "PORT", port, 1))))
-	lecture.await(t, `document.body.classList.contains("connected")`)
+	lecture.do(t, chromedp.Navigate(elsewhere(t, string(page))+"/?server=ws://localhost:"+port))
+	lecture.await(t, `!document.querySelector("#send").disabled`)
 	hall := openPage(t, server.URL, look{})
 	hall.signIn(t, "lee")
 
@@ -45,13 +45,36 @@ func TestLecturePage(t *testing.T) {
 	lecture.click(t, "#send")
 	hall.shows(t, said{"kim", "hello, 마루", "unverified"})
 	hall.say(t, "welcome")
-	lecture.eventually(t, `[...document.querySelectorAll("#heard li")].map((li) => li.textContent)`,
+	lecture.eventually(t, `[...document.querySelectorAll("li")].map((li) => li.textContent)`,
 		[]string{"kim => hello, 마루", "lee => welcome"})
 	lecture.click(t, "#close")
-	lecture.eventually(t, `document.body.dataset.closed`, "1005")
+	lecture.await(t, `document.querySelector("[role=status]").textContent.includes("1005")`)
 	hall.say(t, "bye")
 	hall.texts(t, []string{"hello, 마루", "welcome", "bye"})
 	hall.neverOffline(t)
+}
+
+// README's first lines work in the console of maru's own page, under each of its names.
+func TestReadmeInTheConsole(t *testing.T) {
+	program.InOwnStep(t)
+	server := program.Serve(t, maruPath)
+	_, port, err := net.SplitHostPort(server.Addr)
+	must(t, err)
+	for _, readme := range []string{"../../README.md", "../../README.ko.md"} {
+		text, err := os.ReadFile(readme)
+		must(t, err)
+		snippet := regexp.MustCompile("(?s)```js\n(.*?)```").FindSubmatch(text)
+		if snippet == nil {
+			t.Fatal("no snippet in", readme)
+		}
+		for _, name := range []string{"127.0.0.1", "localhost"} {
+			p := openTab(t, look{})
+			p.do(t, chromedp.Navigate("http://"+name+":"+port))
+			p.do(t, chromedp.Evaluate[chromedp.Void](strings.ReplaceAll(string(snippet[1]), "localhost:3000", "localhost:"+port)))
+			p.do(t, chromedp.Evaluate[chromedp.Void](`heard = ""; webSocket.addEventListener("message", ({ data }) => heard = data)`))
+			p.await(t, `heard.startsWith("kim => ")`)
+		}
+	}
 }
 
 // Chromium with examples/echo: compression is agreed, messages of all kinds and sizes return

@@ -52,6 +52,27 @@ func TestPublishAndSubscribe(t *testing.T) {
 	}
 }
 
+// The commands work at the lecture's server too, which knows only WebSocket, with each of its
+// settings of compression.
+func TestPublishAndSubscribeAtLectureServer(t *testing.T) {
+	t.Parallel()
+	for _, options := range []string{`{}`, `{"perMessageDeflate":{"threshold":0}}`, `{"perMessageDeflate":{"serverNoContextTakeover":false,"threshold":0}}`, `{"path":"/"}`} {
+		server := program.Start(t, "node", "lecture-server.js", options)
+		url := "http://127.0.0.1:" + strings.TrimPrefix(server.Stdout.Await(t, "listening on "), "listening on ")
+		p := program.Start(t, maruPath, "subscribe", "hall", "--server", url, "--count", "2")
+		server.Stdout.Await(t, "New client connected!")
+		for _, text := range []string{"kim => hello", "이 => 안녕"} {
+			if said := maruPublish(t, "hall", text, "--server", url); said != "" {
+				t.Errorf("%s: publish said %q", options, said)
+			}
+			hear(t, p, text)
+		}
+		if code := p.Wait(t); code != 0 {
+			t.Errorf("%s: maru subscribe ended with %d, want 0", options, code)
+		}
+	}
+}
+
 // The same with all fields of each publication, and from several channels.
 func TestSubscribeJSON(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -31,7 +30,9 @@ func TestLectureClientInTheHall(t *testing.T) {
 func TestLectureClientWithChat(t *testing.T) {
 	t.Parallel()
 	addr := program.FreeAddr(t)
-	chat := program.Start(t, buildChat(t, addr))
+	dir := t.TempDir()
+	must(t, program.Build("../..", dir, "./examples/chat"))
+	chat := program.Start(t, filepath.Join(dir, "chat"), "--listen", addr)
 	program.AwaitPort(t, chat, addr)
 	lecture(t, "ws://"+addr)
 }
@@ -65,25 +66,6 @@ func hear(t testing.TB, p *program.Process, want string) {
 	if got := p.Stdout.Next(t); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
-}
-
-// buildChat builds examples/chat as it stands, but for its address.
-func buildChat(t *testing.T, addr string) string {
-	t.Helper()
-	dir := t.TempDir()
-	original, err := filepath.Abs("../../examples/chat/main.go")
-	must(t, err)
-	source, err := os.ReadFile(original)
-	must(t, err)
-	changed := strings.Replace(string(source), `"localhost:3000"`, `"`+addr+`"`, 1)
-	if changed == string(source) {
-		t.Fatal("examples/chat does not listen on localhost:3000")
-	}
-	replacement := write(t, dir, "main.go", []byte(changed))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
-	must(t, err)
-	must(t, program.Build("../..", dir, "-overlay", write(t, dir, "overlay.json", overlay), "./examples/chat"))
-	return filepath.Join(dir, "chat")
 }
 
 // ws.Dial with a server like the lecture's, with all compression options of npm ws.

@@ -5,46 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-)
 
-// kinds are what happens to one file: its content becomes another one, or nil if it is
-// removed. older is what it was some time before; nil if it was not there.
-var kinds = []struct {
-	name   string
-	change func(chance *rand.Rand, now, older []byte) []byte
-}{
-	{"nothing", func(_ *rand.Rand, now, _ []byte) []byte { return now }},
-	{"bit", func(chance *rand.Rand, now, _ []byte) []byte {
-		if len(now) > 0 {
-			now[chance.IntN(len(now))] ^= 1 << chance.IntN(8)
-		}
-		return now
-	}},
-	{"cut", func(chance *rand.Rand, now, _ []byte) []byte { return now[:chance.IntN(len(now)+1)] }},
-	{"zeroes", func(chance *rand.Rand, now, _ []byte) []byte {
-		from := chance.IntN(len(now) + 1)
-		clear(now[from:min(len(now), from+1+chance.IntN(5000))])
-		return now
-	}},
-	{"missing", func(*rand.Rand, []byte, []byte) []byte { return nil }},
-	{"appended", func(chance *rand.Rand, now, _ []byte) []byte {
-		return append(now, bytes.Repeat([]byte{byte(chance.Uint32())}, 1+chance.IntN(5000))...)
-	}},
-	{"older", func(_ *rand.Rand, now, older []byte) []byte {
-		if older == nil {
-			return now
-		}
-		return older
-	}},
-}
+	"maru.example/maru/tests/e2e/program"
+)
 
 // Issue 14, 1: whatever happens to one file of a directory, each acknowledged publication is there
 // unchanged or covered by a gap, no start is refused, and a second start changes nothing.
@@ -109,9 +77,13 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 	var what string
 	o.kind, o.file, what = w.damage(older)
 	damaged := w.copied()
+	well := w.verified(what)
 
 	w.start()
 	o.verdict = w.check(what, o.kind == "nothing")
+	if well != o.harmless() && (well || o.kind == "nothing") {
+		t.Errorf("%s: verify finds it well %t, and the start: %+v", what, well, o.verdict)
+	}
 	if !o.harmless() && !strings.Contains(w.server.Stderr.String(), w.dir) {
 		t.Errorf("%s: the log does not say that something is missing: %+v", what, o.verdict)
 	}
@@ -131,6 +103,24 @@ func damageOnce(t *testing.T, seed uint64) (o outcome) {
 	}
 	o.acked = w.acked
 	return o
+}
+
+// verified asks maru verify, which changes nothing, whether all is well.
+func (w *trial) verified(what string) bool {
+	w.Helper()
+	before := w.files()
+	before["lock"] = nil // it is made where it is missing
+	p := program.Start(w, maru, "verify", w.dir)
+	code := p.Wait(w)
+	if code != 0 && (code != 1 || p.Stderr.String() == "") {
+		w.Errorf("%s: verify: exit code %d, %s", what, code, p.Stderr)
+	}
+	after := w.files()
+	after["lock"] = nil
+	if !maps.EqualFunc(before, after, bytes.Equal) {
+		w.Errorf("%s: verify has changed the directory", what)
+	}
+	return code == 0
 }
 
 // copied copies the directory, without the ballast.
@@ -162,80 +152,4 @@ func (w *trial) files() map[string][]byte {
 		return nil
 	})
 	return all
-}
-
-// damage changes one file. older is an earlier state of the directory.
-func (w *trial) damage(older string) (kind, file, what string) {
-	w.Helper()
-	all := w.files()
-	names := slices.Sorted(maps.Keys(all))
-	if w.chance.IntN(2) == 0 { // those that have something of maru
-		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains([]string{"log", "sst", "last"}, kindOf(name)) })
-	}
-	for {
-		name, kind := names[w.chance.IntN(len(names))], kinds[w.chance.IntN(len(kinds))]
-		before, _ := os.ReadFile(filepath.Join(older, name))
-		now := all[name]
-		changed := kind.change(w.chance, bytes.Clone(now), before)
-		path := filepath.Join(w.dir, name)
-		var err error
-		switch {
-		case changed == nil:
-			err = os.Remove(path)
-		case !bytes.Equal(changed, now):
-			err = os.WriteFile(path, changed, 0o600)
-		case kind.name != "nothing":
-			continue // another file, or another kind
-		}
-		if err != nil {
-			w.Fatal(err)
-		}
-		return kind.name, kindOf(name), fmt.Sprintf("%s in %s (%d bytes, then %d)", kind.name, name, len(now), len(changed))
-	}
-}
-
-// kindOf is the name of a file without its numbers.
-func kindOf(name string) string {
-	name, _, _ = strings.Cut(filepath.Base(name), ".0")
-	return strings.Trim(name, ".-0123456789")
-}
-
-// A tally is of many outcomes. It is safe for concurrent use.
-type tally struct {
-	mu                                                    sync.Mutex
-	kinds, files                                          map[string]int
-	acked, kills, trials, harmless, epochs, gaps, missing int
-}
-
-func (a *tally) add(o outcome) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.kinds == nil {
-		a.kinds, a.files = make(map[string]int), make(map[string]int)
-	}
-	a.kinds[o.kind]++
-	a.files[o.file]++
-	a.trials++
-	a.acked += o.acked
-	a.kills += o.kills
-	a.missing += o.missing
-	switch {
-	case o.harmless():
-		a.harmless++
-	case o.epochs > 0:
-		a.epochs++
-	default:
-		a.gaps++
-	}
-}
-
-func (a *tally) String() string {
-	list := func(counts map[string]int) (s string) {
-		for _, name := range slices.Sorted(maps.Keys(counts)) {
-			s += fmt.Sprintf(" %s %d,", name, counts[name])
-		}
-		return strings.TrimSuffix(s, ",")
-	}
-	return fmt.Sprintf("%d directories damaged (%s; in%s), %d kills, %d acknowledged: %d harmless, %d with gaps, %d with a new epoch; "+
-		"%d publications missing that should be retained", a.trials, list(a.kinds)[1:], list(a.files), a.kills, a.acked, a.harmless, a.gaps, a.epochs, a.missing)
 }

@@ -206,6 +206,9 @@ func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptio
 		return
 	}
 	s := submission{channel: strings.Clone(channel), publication: p, options: o, done: done, err: cmp.Or(p.Check(), o.Check())}
+	if p == nil {
+		s.publication = new(maru.Publication) // it fails in its turn, with s.err
+	}
 	if s.err == nil && len(p.Data) > maxData {
 		s.err = errTooLarge
 	}

@@ -38,13 +38,7 @@ var errBackup = errors.New("it is not a whole backup of maru: it is cut or damag
 // Backup implements maru.Archiver. The copy is consistent: it has what was stored when Backup
 // began. It reads at most 64 MiB a second.
 func (b *Broker) Backup(ctx context.Context, w io.Writer) error {
-	b.mu.RLock()
-	closed := b.closed
-	if !closed {
-		b.writers.Add(1)
-	}
-	b.mu.RUnlock()
-	if closed {
+	if !b.count() {
 		return errShuttingDown
 	}
 	defer b.writers.Done()

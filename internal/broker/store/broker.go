@@ -68,9 +68,10 @@ type Broker struct {
 	last      *lastFile  // nil: nothing can be written
 	unsettled *unsettled // what is to be written when something can be
 
-	held     map[string]os.FileInfo // files of the directory that must stay
-	flushing atomic.Bool
-	sweptAt  time.Time // of the tender
+	held               map[string]os.FileInfo // files of the directory that must stay
+	flushing           atomic.Bool
+	early              atomic.Uint64 // heads that were forgotten because there were too many
+	sweptAt, cleanedAt time.Time     // of the tender
 
 	mu         sync.RWMutex
 	meta       meta
@@ -81,8 +82,8 @@ type Broker struct {
 	kept    record
 	mark    mark // of kept
 
-	writers sync.WaitGroup // goroutines of namespaces
-	tending sync.WaitGroup // everything that is done at intervals
+	writers sync.WaitGroup // goroutines that write or read; they may be stuck
+	tending sync.WaitGroup // the tender
 	ending  chan struct{}  // closed when Close begins
 	closing chan struct{}  // closed when the writers have ended
 }
@@ -121,6 +122,9 @@ func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptio
 		return
 	}
 	s := submission{channel: strings.Clone(channel), publication: p, options: o, done: done, err: cmp.Or(p.Check(), o.Check())}
+	if p == nil {
+		s.publication = new(maru.Publication) // it fails in its turn, with s.err
+	}
 	if s.err == nil && len(p.Data) > maxData {
 		s.err = errTooLarge
 	}
@@ -158,7 +162,7 @@ func (b *Broker) enter(name string) (*namespace, error) {
 		return nil, errShuttingDown
 	}
 	if ns = b.namespaces[name]; ns == nil {
-		ns = newNamespace(b, name, retention, b.meta.epoch)
+		ns = newNamespace(b, name, retention, b.meta.of(name))
 		b.namespaces[ns.name] = ns
 	}
 	b.writers.Add(1)
@@ -184,8 +188,9 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	if err := ctx.Err(); err != nil {
 		return maru.History{}, err
 	}
+	name := b.pool(maru.Namespace(channel))
 	b.mu.RLock()
-	ns, closed, epoch := b.namespaces[b.pool(maru.Namespace(channel))], b.closed, b.meta.epoch
+	ns, closed, epoch := b.namespaces[name], b.closed, b.meta.of(name)
 	b.mu.RUnlock()
 	if closed {
 		return maru.History{}, errShuttingDown
@@ -198,18 +203,6 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, b.unreadable(err)
 	}
 	return h, nil
-}
-
-// Held implements maru.HeldReporter. Publications are counted until about a second after
-// they became too old.
-func (b *Broker) Held() (held maru.Held) {
-	for _, ns := range b.all() {
-		ns.mu.Lock()
-		held = held.Plus(ns.index.held())
-		ns.mu.Unlock()
-	}
-	held.Memory += b.cache.held()
-	return held
 }
 
 func (b *Broker) all() []*namespace {

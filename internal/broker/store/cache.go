@@ -80,21 +80,18 @@ func (c *cache) held() int64 {
 	return c.bytes
 }
 
-// shrink drops publications until so many bytes are free, those first that were not used for
-// longest. It returns how many were freed.
+func cacheSize(p *maru.Publication) int64 {
+	return cachedBytes + int64(cap(p.Data)+len(p.Key)+len(p.User))
+}
+
+// shrink removes what was used longest ago until it has freed so many bytes, and returns how
+// many it has freed.
 func (c *cache) shrink(bytes int64) (freed int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.bytes
-	for before-c.bytes < bytes && c.order.Len() > 0 {
+	for c.order.Len() > 0 && before-c.bytes < bytes {
 		c.drop(c.order.Back())
 	}
 	return before - c.bytes
-}
-
-// Shrink implements maru.Shrinker: the cache gives way, and what is on disk stays there.
-func (b *Broker) Shrink(bytes int64) (freed int64) { return b.cache.shrink(bytes) }
-
-func cacheSize(p *maru.Publication) int64 {
-	return cachedBytes + int64(cap(p.Data)+len(p.Key)+len(p.User))
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // closePatience is how long Close waits for writes that do not end.
 const closePatience = 2 * time.Second
@@ -31,18 +28,22 @@ func (b *Broker) Close() error {
 }
 
 // drained waits for the writers. It reports false if they cannot end.
-func (b *Broker) drained() bool {
+func (b *Broker) drained() bool { return b.ends(b.writers.Wait) && b.files.fenced.Load() == nil }
+
+// ends calls wait and reports whether it has returned. It gives up when writes have not succeeded
+// for closePatience.
+func (b *Broker) ends(wait func()) bool {
 	done := make(chan struct{})
 	go func() {
-		b.writers.Wait()
-		close(done)
+		defer close(done)
+		wait()
 	}()
 	tick := time.NewTicker(retryInterval)
 	defer tick.Stop()
 	for stuck := time.Duration(0); ; {
 		select {
 		case <-done:
-			return b.files.fenced.Load() == nil
+			return true
 		case <-tick.C:
 			if stuck += retryInterval; !b.stuck() {
 				stuck = 0
@@ -57,26 +58,22 @@ func (b *Broker) drained() bool {
 // end closes the store, and records a clean end.
 func (b *Broker) end() error {
 	b.opening.Lock()
-	defer b.opening.Unlock()
-	var shut sync.WaitGroup
-	closed := make(chan struct{})
-	shut.Go(func() {
-		if b.db != nil {
-			closeDB(b.db)
+	db, last := b.db, b.last
+	b.db = nil
+	b.opening.Unlock()
+	ended := b.ends(func() {
+		if db != nil {
+			closeDB(db)
 		}
-		if b.last != nil {
-			b.last.sync()
-			b.last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir), clean: true})
-			b.last.sync()
-			b.last.close()
+		if last != nil {
+			last.sync()
+			last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir), clean: true})
+			last.sync()
+			last.close()
 		}
-		close(closed)
 	})
-	select {
-	case <-closed:
-	case <-time.After(5 * closePatience):
+	if !ended {
 		b.files.fence("the server ends")
 	}
-	b.db = nil
 	return b.lock.Unlock()
 }

@@ -179,7 +179,7 @@ func (x *examiner) readNamespaces() error {
 func (x *examiner) readRepeats() error {
 	type owner struct{ period, id uint32 }
 	tallies := make(map[owner]tally)
-	oldest := periodOf(x.now) - 1
+	oldest := max(periodOf(x.now)-1, x.found.meta.swept)
 	err := x.scan(repeatsFrom(oldest), []byte{repeatPrefix + 1}, func(key, value []byte) {
 		period, id, ok := ownerOf(key)
 		if _, err := parseRepeat(key, value); err != nil || !ok {

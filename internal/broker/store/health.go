@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
 )
 
@@ -31,8 +32,13 @@ func (b *Broker) Err() error {
 	return nil
 }
 
-// trouble is called for each write that has failed and will be tried again.
+// trouble is called for each write that has failed and will be tried again, and for a sync that
+// will not.
 func (b *Broker) trouble(err error) {
+	if why := b.files.fenced.Load(); why != nil {
+		b.broken(*why) // a sync has failed, and is not tried again
+		return
+	}
 	refusal := errNotAvailable
 	if noRoom(err) {
 		refusal = errStorageFull
@@ -161,26 +167,42 @@ func (b *Broker) tick() {
 		b.recover()
 		return
 	}
-	if b.flushing.CompareAndSwap(false, true) {
-		b.tending.Go(func() {
-			defer b.flushing.Store(false)
-			b.files.flush()
-			b.last.sync()
-		})
+	now := time.Now()
+	clean := now.Sub(b.cleanedAt) >= maru.IdempotencyAge
+	if clean {
+		b.cleanedAt = now
+	}
+	if b.flushing.CompareAndSwap(false, true) && b.count() {
+		go b.flush(now, clean)
 	}
 	chores := b.sweepDue()
 	for _, ns := range b.all() {
-		b.mu.RLock()
-		closed := b.closed
-		if !closed {
-			b.writers.Add(1)
-		}
-		b.mu.RUnlock()
-		if closed {
+		if !b.count() {
 			return
 		}
 		b.run(ns, ns.stir(b.now(), chores))
 	}
+}
+
+// flush syncs what Interval has written, and with clean deletes what is over.
+func (b *Broker) flush(now time.Time, clean bool) {
+	defer b.writers.Done()
+	defer b.flushing.Store(false)
+	b.files.flush()
+	b.last.sync()
+	if clean {
+		b.sweepStore(now)
+	}
+}
+
+// count adds one to writers, unless the broker is closed.
+func (b *Broker) count() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if !b.closed {
+		b.writers.Add(1)
+	}
+	return !b.closed
 }
 
 // recover ends the refusal of publications when the directory can be written again.

@@ -203,7 +203,10 @@ func TestSyncFails(t *testing.T) {
 	disk.syncs.Store(&broken)
 	refused(t, b, maru.CodeUnavailable)
 	disk.syncs.Store(nil)
-	refused(t, b, maru.CodeUnavailable)
+	time.Sleep(1500 * time.Millisecond) // the disk is looked at every second
+	if took := refused(t, b, maru.CodeUnavailable); took > time.Second {
+		t.Errorf("the second time it took %v", took)
+	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}

@@ -41,8 +41,9 @@ func (ns *namespace) look(name string, q maru.HistoryQuery) (maru.History, []uin
 	if c == nil {
 		// It has no publications in progress, so the head on disk is the one that subscribers
 		// know, unless it comes into the index while it is read.
+		id := ns.id
 		ns.mu.Unlock()
-		h, _, err := ns.head(name)
+		h, _, err := ns.broker.head(id, name)
 		ns.mu.Lock()
 		if err != nil {
 			return maru.History{}, nil, err

@@ -37,13 +37,7 @@ func (b *Broker) keep(ctx context.Context, change func(*pebble.Batch)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	b.mu.RLock()
-	closed := b.closed
-	if !closed {
-		b.writers.Add(1)
-	}
-	b.mu.RUnlock()
-	if closed {
+	if !b.count() {
 		return errShuttingDown
 	}
 	done := make(chan error, 1)

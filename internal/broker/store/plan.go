@@ -148,7 +148,7 @@ func (ns *namespace) replay(s *submission, first repeat, err error) {
 func (ns *namespace) open(name string, b *batch) (*channel, error) {
 	c := ns.index.channels[name]
 	if c == nil {
-		h, sum, err := ns.head(name)
+		h, sum, err := ns.broker.head(ns.id, name)
 		if err != nil {
 			return nil, err
 		}
@@ -172,13 +172,14 @@ func (ns *namespace) open(name string, b *batch) (*channel, error) {
 	return c, nil
 }
 
-// head reads the head of a channel that is not in the index. It is empty if there is none.
-func (ns *namespace) head(name string) (h head, sum uint64, err error) {
-	if ns.id == 0 {
+// head reads the head of a channel that is not in the index of its namespace. It is empty if
+// there is none.
+func (b *Broker) head(id uint32, name string) (h head, sum uint64, err error) {
+	if id == 0 {
 		return head{}, 0, nil
 	}
-	key := headKey(make([]byte, 0, 64), ns.id, name)
-	err = ns.broker.get(key, func(value []byte) (err error) {
+	key := headKey(make([]byte, 0, 64), id, name)
+	err = b.get(key, func(value []byte) (err error) {
 		if h, err = parseHead(key, value); err == nil {
 			sum = sumOf(value)
 		}

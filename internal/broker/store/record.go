@@ -8,17 +8,28 @@ import (
 
 // meta is what is known of the store as a whole.
 //
-//	format 1 · epoch · next id · check (8)
+//	format 1 · epoch · next id · swept · check (8)
 type meta struct {
 	epoch string // of namespaces that have no record yet
 	next  uint32 // the id of the next namespace
+	swept uint32 // idempotency keys of earlier periods are deleted
 }
 
 const metaFormat = 1
 
+// of returns the epoch of a namespace that has no record yet. That of the pool differs from all
+// others: a position in the pool means nothing in a namespace that is listed later.
+func (m meta) of(name string) string {
+	if name == "" {
+		return m.epoch + "u"
+	}
+	return m.epoch
+}
+
 func (m meta) append() []byte {
 	dst := appendString([]byte{metaFormat}, m.epoch)
-	return seal(metaKey, binary.AppendUvarint(dst, uint64(m.next)))
+	dst = binary.AppendUvarint(dst, uint64(m.next))
+	return seal(metaKey, binary.AppendUvarint(dst, uint64(m.swept)))
 }
 
 func parseMeta(value []byte) (m meta, err error) {
@@ -29,7 +40,7 @@ func parseMeta(value []byte) (m meta, err error) {
 	r := reader{rest: value}
 	format := r.byte()
 	m.epoch = r.string()
-	m.next = uint32(r.uvarint())
+	m.next, m.swept = uint32(r.uvarint()), uint32(r.uvarint())
 	if format != metaFormat || r.failed || len(r.rest) > 0 || m.epoch == "" {
 		return meta{}, errDamaged
 	}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +105,36 @@ func TestMove(t *testing.T) {
 		publish(t, b, "a", "x")
 		at = publish(t, b, "a", "x").Position
 		b.Close()
+	}
+}
+
+// Issue 14, 1: a namespace that is listed later, or no longer, begins another epoch: a number is
+// never given twice in one, and who comes back receives a gap.
+func TestListedLater(t *testing.T) {
+	t.Parallel()
+	for _, first := range []bool{false, true} {
+		var listed atomic.Bool
+		listed.Store(first)
+		o := in(t.TempDir(), kept(100, maru.Sync))
+		o.Listed = func(string) bool { return listed.Load() }
+		b := open(t, o)
+		publish(t, b, "un:a", "x")
+		before := publish(t, b, "un:a", "y")
+
+		listed.Store(!first)
+		if h := history(t, b, "un:a", before.Position); h.Gap == nil {
+			t.Errorf("listed first: %v: moved without a gap: %+v", first, h)
+		}
+		after := publish(t, b, "un:a", "z")
+		if h := history(t, b, "un:a", before.Position); after.Epoch == before.Epoch || h.Gap == nil {
+			t.Errorf("listed first: %v: %v, then %v in the same epoch, gap %v", first, before, after, h.Gap)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if h := history(t, open(t, o), "un:a", after.Position); h.Gap != nil || h.Epoch != after.Epoch {
+			t.Errorf("listed first: %v: after a restart %+v, want epoch %s and no gap", first, h, after.Epoch)
+		}
 	}
 }
 

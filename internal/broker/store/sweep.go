@@ -58,6 +58,9 @@ func (ns *namespace) sweepHeads(b *batch, now time.Time) {
 			b.writes.Delete(append([]byte(nil), key...), nil)
 			ns.planned.heads.remove(sumOf(value))
 			forgotten = max(forgotten, h.last)
+			if ns.swept.age < ns.index.retention.Age {
+				ns.broker.early.Add(1)
+			}
 		}
 		return true
 	})
@@ -99,6 +102,10 @@ func (b *Broker) sweepStore(now time.Time) {
 	if writes == nil {
 		return
 	}
+	b.mu.Lock()
+	b.meta.swept = max(b.meta.swept, periodOf(now)-1) // the clock may be set back later
+	writes.Set(metaKey, b.meta.append(), nil)
+	b.mu.Unlock()
 	writes.DeleteRange(repeatsFrom(0), repeatsFrom(periodOf(now)-1), nil)
 	err := b.scan([]byte{keptPrefix}, []byte{keptPrefix + 1}, func(_ int, key, value []byte) bool {
 		if _, until, err := parseKept(key, value); err == nil && !until.After(now) {

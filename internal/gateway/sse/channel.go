@@ -3,9 +3,10 @@ package sse
 import (
 	"context"
 	"net/http"
-	"net/url"
+	"strings"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/request"
@@ -13,25 +14,28 @@ import (
 
 // serveChannel streams a channel's publications. Parameters are since and last as in
 // request.Replay, and deliver and max_hz as in request.Delivery. Last-Event-ID, which a browser
-// sends when it reconnects, wins over both. Errors: 400 bad_request, bad_position; 403
-// not_allowed; 503 too_many_connections, shutting_down.
+// sends when it reconnects, wins over both; one that is not of this server is a gap. Errors: 400
+// bad_request, bad_position; 403 not_allowed. Errors that may pass are answered by later.
 func (s *streams) serveChannel(w http.ResponseWriter, r *http.Request, channel string) {
 	query, mode, err := parse(r)
 	if err != nil {
 		s.channels.Refuse(w, r, err)
 		return
 	}
-	if s.channels.CanTake(w, r) {
+	// All streams that the engine serves get the same bytes, but the ids of a ticket's stream have
+	// a secret.
+	if s.channels.CanTake(w, r) && !auth.HasTicket(r) {
 		s.takeOver(w, r, channel, query, mode)
 		return
 	}
 	s.serve(w, r, s.channels, channel, gateway.ReplayActions(query),
-		func(ctx context.Context, user string) (feed, func(), error) {
+		func(ctx context.Context, user, secret string) (feed, func(), error) {
 			queue, history, err := s.channels.Hub.Subscribe(ctx, channel, hub.Reader{User: user, Mode: mode}, query)
 			if err != nil {
 				return nil, nil, err
 			}
-			return channelFeed(queue, query, history), queue.Close, nil
+			f := channelFeed{queue: queue, channel: channel, query: query, history: history, secret: secret}
+			return f.next, queue.Close, nil
 		})
 }
 
@@ -43,11 +47,24 @@ func parse(r *http.Request) (query maru.HistoryQuery, mode hub.Mode, err error) 
 	if mode.Latest, mode.MaxHz, err = request.Delivery(q); err != nil {
 		return query, mode, err
 	}
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		q = url.Values{"since": {id}}
+	if id := r.Header.Get("Last-Event-ID"); id != "" && !strings.HasPrefix(id, ":") { // else a secret without a position
+		at := positionOf(id)
+		return maru.HistoryQuery{Since: &at, Limit: -1}, mode, nil
 	}
 	query, err = request.Replay(q)
 	return query, mode, err
+}
+
+// positionOf reads an id of a stream, EPOCH:OFFSET or EPOCH:OFFSET:SECRET. Any other id is of
+// another server, whose place this one may have taken: a position of no epoch that there is.
+func positionOf(id string) maru.Position {
+	epoch, rest, _ := strings.Cut(id, ":")
+	offset, _, _ := strings.Cut(rest, ":")
+	at, err := maru.ParsePosition(epoch + ":" + offset)
+	if err != nil {
+		return maru.Position{Epoch: "foreign"}
+	}
+	return at
 }
 
 // replayBytes is about the size of one write of a replay. A history may be large, and many
@@ -55,37 +72,45 @@ func parse(r *http.Request) (query maru.HistoryQuery, mode hub.Mode, err error) 
 const replayBytes = 64 << 10
 
 // channelFeed sends the history and then the queue.
-func channelFeed(queue *hub.Queue, query maru.HistoryQuery, history maru.History) feed {
-	begun := false
-	return func(ctx context.Context, dst []byte) ([]byte, error) {
-		if begun && len(history.Publications) == 0 {
-			batch, err := queue.Next(ctx)
-			for _, d := range batch {
-				dst = appendPublication(dst, d.At.Epoch, d.Publication)
-			}
-			return dst, err
-		}
-		if ctx.Err() != nil {
-			return dst, context.Cause(ctx)
-		}
-		if !begun {
-			begun = true
-			dst = appendBeginning(dst, query, history)
-		}
-		for len(history.Publications) > 0 && len(dst) < replayBytes {
-			dst = appendPublication(dst, history.Epoch, history.Publications[0])
-			history.Publications = history.Publications[1:]
-		}
-		return dst, nil
-	}
+type channelFeed struct {
+	queue   *hub.Queue
+	channel string
+	query   maru.HistoryQuery
+	history maru.History // what is left of it
+	secret  string       // in the ids; empty: none
+	begun   bool
 }
 
-func appendBeginning(dst []byte, query maru.HistoryQuery, h maru.History) []byte {
-	dst = appendRetry(dst, retry)
-	dst = appendID(dst, standing(query, h))
-	dst = append(dst, '\n')
+// next is a feed.
+func (f *channelFeed) next(ctx context.Context, dst []byte) ([]byte, error) {
+	if f.begun && len(f.history.Publications) == 0 {
+		batch, err := f.queue.Next(ctx)
+		for _, d := range batch {
+			dst = appendPublication(dst, d.At.Epoch, d.Publication, f.secret)
+		}
+		return dst, err
+	}
+	if ctx.Err() != nil {
+		return dst, context.Cause(ctx)
+	}
+	if !f.begun {
+		f.begun = true
+		dst = appendBeginning(dst, f.channel, f.query, f.history, f.secret)
+	}
+	for len(f.history.Publications) > 0 && len(dst) < replayBytes {
+		dst = appendPublication(dst, f.history.Epoch, f.history.Publications[0], f.secret)
+		f.history.Publications = f.history.Publications[1:]
+	}
+	return dst, nil
+}
+
+func appendBeginning(dst []byte, channel string, query maru.HistoryQuery, h maru.History, secret string) []byte {
+	at := standing(query, h)
+	dst = appendRetry(dst, retry(0))
+	dst = appendID(dst, at, secret)
+	dst = appendPosition(dst, channel, at)
 	if h.Gap != nil {
-		dst = appendGap(dst, h)
+		dst = appendGap(dst, h, secret)
 	}
 	return dst
 }

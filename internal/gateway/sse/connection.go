@@ -33,7 +33,7 @@ func (s *streams) takeOver(w http.ResponseWriter, r *http.Request, channel strin
 		},
 		Cancel: func() { j.Cancel() },
 		Enter: func(ctx context.Context) error {
-			return c.Attach(ctx, &j, loop.NewBareMessage(appendBeginning(nil, query, j.History), ""))
+			return c.Attach(ctx, &j, loop.NewBareMessage(appendBeginning(nil, channel, query, j.History, ""), ""))
 		},
 	}, head)
 }
@@ -70,7 +70,7 @@ func (c *connection) Farewell() *loop.Message {
 	if after == 0 {
 		return nil
 	}
-	return loop.NewBareMessage(append(appendRetry(nil, after), '\n'), "")
+	return loop.NewBareMessage(comeBack(after), "")
 }
 
 // Closed handles the end of the connection.

@@ -1,9 +1,10 @@
 // Package sse is the gateway for server-sent events: a channel, or a channel's
 // presence, as an endless text/event-stream.
 //
-//	retry: 2000
-//	id: k3f9:811            a block without data: the client's position, so that
-//	                        a drop before the first message recovers
+//	retry: 7312
+//	id: k3f9:811            the client's position, so that a drop before the first
+//	event: position         message recovers; with data, for clients that ignore an
+//	data: {"epoch":…}       id without data
 //	id: k3f9:812
 //	data: kim => hello      one data line for each line of the text
 //
@@ -17,6 +18,12 @@
 //	:                       a comment every 15 s: proof of life for proxies
 //
 //	retry: 4200             the last block of a draining server: reconnect then
+//
+//	retry: 7312             all of a stream that cannot be served now: EventSource
+//	event: refused          takes any status but 200 as final
+//	data: {"code":…}
+//
+// The ids of a stream that was opened with a ticket end in :SECRET, which opens it again.
 //
 // A gap has an id only if no retained publication follows it: with an id, a client that is cut
 // off right after the gap would skip what follows.
@@ -34,7 +41,7 @@
 //	                                                  │ head, history, join
 //	socket ←─ loop ←─ the channel's group, form ←─────┘
 //
-// A stream in HTTP/2, on a connection that cannot be taken over, or of presence is served by
+// A stream in HTTP/2, with a ticket, on a connection that cannot be taken over, or of presence is served by
 // the goroutine of its request (stream.go).
 //
 // # Concurrency

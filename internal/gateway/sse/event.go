@@ -20,19 +20,34 @@ func appendRetry(dst []byte, after time.Duration) []byte {
 	return append(dst, '\n')
 }
 
-// appendID appends the client's position.
-func appendID(dst []byte, at maru.Position) []byte {
+// appendID appends the client's position, and after it the secret that reopens the stream of a
+// ticket; empty: none.
+func appendID(dst []byte, at maru.Position, secret string) []byte {
 	dst = append(append(append(dst, "id: "...), at.Epoch...), ':')
 	dst = strconv.AppendUint(dst, at.Offset, 10)
+	if secret != "" {
+		dst = append(append(dst, ':'), secret...)
+	}
 	return append(dst, '\n')
+}
+
+// appendPosition appends where the client stands. It has data, since some clients ignore an id
+// without data (npm eventsource).
+func appendPosition(dst []byte, channel string, at maru.Position) []byte {
+	position, _ := json.Marshal(struct { // two strings and a number
+		Channel string `json:"channel"`
+		Epoch   string `json:"epoch"`
+		Offset  uint64 `json:"offset"`
+	}{channel, at.Epoch, at.Offset})
+	return appendData(append(dst, "event: position\n"...), position)
 }
 
 // appendPublication appends one event. Lines end at LF, CR or both (HTML, "Parsing an event
 // stream"). Only text without CR can therefore be sent line by line and arrive unchanged. JSON
 // is compacted: it has neither.
-func appendPublication(dst []byte, epoch string, p *maru.Publication) []byte {
+func appendPublication(dst []byte, epoch string, p *maru.Publication, secret string) []byte {
 	if p.Offset != 0 { // a transient publication does not change the client's position
-		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset})
+		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset}, secret)
 	}
 	if p.Kind == maru.Binary || bytes.IndexByte(p.Data, '\r') >= 0 {
 		dst = append(dst, "event: base64\ndata: "...)
@@ -52,10 +67,10 @@ func appendData(dst, data []byte) []byte {
 
 // appendGap appends a gap. It has an id only if no retained publication follows: with an id, a
 // client that is cut off right after it would skip what follows.
-func appendGap(dst []byte, h maru.History) []byte {
+func appendGap(dst []byte, h maru.History, secret string) []byte {
 	dst = append(dst, "event: gap\n"...)
 	if len(h.Publications) == 0 {
-		dst = appendID(dst, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+		dst = appendID(dst, maru.Position{Epoch: h.Epoch, Offset: h.Head}, secret)
 	}
 	gap, _ := json.Marshal(h.Gap) // a word and two numbers
 	return appendData(dst, gap)
@@ -64,9 +79,19 @@ func appendGap(dst []byte, h maru.History) []byte {
 // appendClosed appends the last block of a stream that the server closes: the error in the shape
 // of docs/contract.md §3. The browser reconnects all the same; its request then gets the error.
 func appendClosed(dst []byte, e *maru.Error) []byte {
-	closed, _ := json.Marshal(struct {
+	return appendError(append(dst, "event: closed\n"...), e)
+}
+
+// appendRefused appends all of a stream that cannot be served now: when to come back, and why.
+// The event's name is not error, since EventSource would take that for a lost connection.
+func appendRefused(dst []byte, e *maru.Error, after time.Duration) []byte {
+	return appendError(append(appendRetry(dst, after), "event: refused\n"...), e)
+}
+
+func appendError(dst []byte, e *maru.Error) []byte {
+	public, _ := json.Marshal(struct {
 		Code    maru.Code `json:"code"`
 		Message string    `json:"message"`
 	}{e.Code, e.Message}) // two strings
-	return appendData(append(dst, "event: closed\n"...), closed)
+	return appendData(dst, public)
 }

@@ -54,7 +54,7 @@ func FuzzPublication(f *testing.F) {
 			p.Kind = maru.Binary
 		}
 		before := "data: before\n\n"
-		blocks, rest := parseBlock(string(appendPublication([]byte(before), "e", p)))
+		blocks, rest := parseBlock(string(appendPublication([]byte(before), "e", p, "")))
 		if len(blocks) != 2 || rest != "" || blocks[0].data[0] != "before" {
 			t.Fatalf("blocks %q, rest %q", blocks, rest)
 		}
@@ -83,10 +83,13 @@ func TestBlocks(t *testing.T) {
 	gap := &maru.Gap{Reason: "epoch"}
 	kept := maru.History{Epoch: "e", Head: 9, Gap: gap, Publications: []*maru.Publication{{Offset: 9}}}
 	for name, tt := range map[string]struct{ got, want string }{
-		"retry":              {string(appendRetry(nil, 4200*time.Millisecond)), "retry: 4200\n"},
-		"id":                 {string(appendID(nil, maru.Position{Epoch: "e", Offset: 7})), "id: e:7\n"},
-		"gap":                {string(appendGap(nil, kept)), "event: gap\ndata: {\"reason\":\"epoch\"}\n\n"},
-		"gap before nothing": {string(appendGap(nil, maru.History{Epoch: "e", Head: 9, Gap: gap})), "event: gap\nid: e:9\ndata: {\"reason\":\"epoch\"}\n\n"},
+		"retry":            {string(appendRetry(nil, 4200*time.Millisecond)), "retry: 4200\n"},
+		"id":               {string(appendID(nil, maru.Position{Epoch: "e", Offset: 7}, "")), "id: e:7\n"},
+		"id with a secret": {string(appendID(nil, maru.Position{Epoch: "e", Offset: 7}, "S")), "id: e:7:S\n"},
+		"refused": {string(appendRefused(nil, maru.NewError(maru.CodeUnavailable, "later"), 7*time.Second)),
+			"retry: 7000\nevent: refused\ndata: {\"code\":\"unavailable\",\"message\":\"later\"}\n\n"},
+		"gap":                {string(appendGap(nil, kept, "")), "event: gap\ndata: {\"reason\":\"epoch\"}\n\n"},
+		"gap before nothing": {string(appendGap(nil, maru.History{Epoch: "e", Head: 9, Gap: gap}, "")), "event: gap\nid: e:9\ndata: {\"reason\":\"epoch\"}\n\n"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: got %q, want %q", name, tt.got, tt.want)

@@ -3,6 +3,7 @@ package sse
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -17,13 +18,18 @@ import (
 const (
 	commentEvery = 15 * time.Second
 
-	// retry is how long a browser waits before it reconnects, unless a drain sets another time.
-	retry = 2 * time.Second
+	// restartTime is how long a server may be away for a restart.
+	restartTime = 5 * time.Second
 )
+
+// retry is how long a browser waits before it reconnects, at least so long, at random. EventSource
+// tries once: if a proxy answers 502 then, because the server is not back yet, it gives up for
+// good.
+func retry(after time.Duration) time.Duration { return after + restartTime + rand.N(restartTime) }
 
 // form encodes publications for streams.
 var form = hub.Form{Name: "sse", Publication: func(_, epoch string, p *maru.Publication) *loop.Message {
-	return loop.NewBareMessage(appendPublication(make([]byte, 0, len(p.Data)+len(epoch)+40), epoch, p), p.Key)
+	return loop.NewBareMessage(appendPublication(make([]byte, 0, len(p.Data)+len(epoch)+40), epoch, p, ""), p.Key)
 }}
 
 // Mount adds the gateway to the server: GET with Accept: text/event-stream, of a channel and of
@@ -34,6 +40,8 @@ func Mount(env *gateway.Env) []gateway.Route {
 		form: env.Hub.Register(form), timeout: env.WriteTimeout,
 	}
 	s.channels.LastWord = func(err *maru.Error) *loop.Message { return loop.NewBareMessage(appendClosed(nil, err), "") }
+	s.channels.Later = s.later
+	s.presence.Later = s.later
 	if s.timeout == 0 {
 		s.timeout = maru.DefaultBacklogAge
 	}
@@ -57,10 +65,28 @@ type streams struct {
 // feed waits for the next bytes of a stream and appends them.
 type feed func(ctx context.Context, dst []byte) ([]byte, error)
 
+// later answers a request that may succeed later, with a stream that ends at once. EventSource
+// never comes back after any status but 200.
+func (s *streams) later(w http.ResponseWriter, r *http.Request, e *maru.Error) {
+	describe(w.Header())
+	var b []byte
+	if secret := s.channels.Admission.Authenticator.UsedTicket(r); secret != "" {
+		b = appendID(b, maru.Position{}, secret)
+	}
+	after := e.RetryAfter
+	if e.Code == maru.CodeShuttingDown {
+		after = s.channels.Admission.Drain.Left()
+	}
+	w.Write(appendRefused(b, e, retry(after))) // fails only if the client has gone
+}
+
+// comeBack is the last block of a stream that ends in a drain.
+func comeBack(after time.Duration) []byte { return append(appendRetry(nil, retry(after)), '\n') }
+
 // serve streams open's feed in the request's goroutine until either side ends it, if all of the
 // actions are allowed. A HEAD is answered with the headers alone.
 func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint, channel string, actions []auth.Action,
-	open func(ctx context.Context, user string) (next feed, done func(), err error)) {
+	open func(ctx context.Context, user, secret string) (next feed, done func(), err error)) {
 
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
@@ -70,7 +96,9 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 		return
 	}
 	defer h.Release()
-	next, done, err := open(ctx, h.Identity().User)
+	secret, end := e.Admission.Authenticator.Reopenable(r, h.Identity())
+	defer end()
+	next, done, err := open(ctx, h.Identity().User, secret)
 	if err != nil {
 		e.Refuse(w, r, cmp.Or(context.Cause(ctx), err))
 		return

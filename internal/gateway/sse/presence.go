@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
@@ -14,7 +15,7 @@ import (
 // too_many_connections, shutting_down.
 func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	s.serve(w, r, s.presence, channel, []auth.Action{auth.Presence},
-		func(context.Context, string) (feed, func(), error) {
+		func(_ context.Context, _, secret string) (feed, func(), error) {
 			watch := s.presence.Hub.Watch(channel)
 			begun := false
 			next := func(ctx context.Context, dst []byte) ([]byte, error) {
@@ -24,7 +25,10 @@ func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel 
 				}
 				if !begun {
 					begun = true
-					dst = appendRetry(dst, retry)
+					dst = appendRetry(dst, retry(0))
+					if secret != "" {
+						dst = appendID(dst, maru.Position{}, secret) // presence has no positions
+					}
 				}
 				var data bytes.Buffer
 				encoder := json.NewEncoder(&data)

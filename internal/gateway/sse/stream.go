@@ -72,11 +72,11 @@ func (s *stream) until(ctx context.Context, due time.Time, next feed) error {
 
 // end writes the last block: when to reconnect, in a drain, or why the server has closed the
 // stream.
-func (s *stream) end(ctx context.Context, err error, comeBack time.Duration) {
+func (s *stream) end(ctx context.Context, err error, after time.Duration) {
 	e := maru.ErrorOf(err)
 	switch {
-	case e.Code == maru.CodeShuttingDown && comeBack > 0:
-		s.write(append(appendRetry(s.buf, comeBack), '\n'))
+	case e.Code == maru.CodeShuttingDown && after > 0:
+		s.write(comeBack(after))
 	case e.Code != maru.CodeShuttingDown && e.Code != maru.CodeInternal && context.Cause(ctx) == err: // not a slow or lost client
 		s.write(appendClosed(s.buf, e))
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -264,6 +265,9 @@ func (w *world) open(t *testing.T, serve func(http.ResponseWriter, *http.Request
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, strings.ReplaceAll(value, "EPOCH", w.epoch))
 	}
+	if r.Header.Get("Accept") == "" {
+		r.Header.Set("Accept", "text/event-stream")
+	}
 	s := &stream{cancel: cancel, done: make(chan struct{}), header: make(http.Header), free: make(chan struct{}, 1)}
 	s.free <- struct{}{}
 	s.stuck = strings.Contains(query, "stuck")
@@ -287,12 +291,29 @@ func (w *world) open(t *testing.T, serve func(http.ResponseWriter, *http.Request
 	return s
 }
 
-// text is what came and was flushed, with the epoch made readable.
+// text is raw, with the epoch and the time before a reconnect made readable.
 func (s *stream) text(w *world) string {
+	return retries.ReplaceAllString(strings.ReplaceAll(s.raw(), w.epoch, "EPOCH"), "retry: N")
+}
+
+var retries = regexp.MustCompile(`(?m)^retry: ([5-9]\d{3}|1\d{4})$`)
+
+// refused reports whether the answer is a stream that says only that it cannot be served now, and
+// when to come back: for EventSource any other status is final (issue 15 §4).
+func (s *stream) refused(w *world, code maru.Code) bool {
+	if !s.ended() || s.status != 0 || s.header.Get("Content-Type") != "text/event-stream" { // 0: 200 by the first Write
+		return false
+	}
+	body := retries.ReplaceAllString(s.body.String(), "retry: N")
+	return strings.HasPrefix(body, "retry: N\nevent: refused\ndata: {") && strings.HasSuffix(body, "}\n\n") && isCode(body, code)
+}
+
+// raw is what came and was flushed.
+func (s *stream) raw() string {
 	synctest.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strings.ReplaceAll(s.body.String()[:s.flushed], w.epoch, "EPOCH")
+	return s.body.String()[:s.flushed]
 }
 
 // idle reports whether no write deadline stands.

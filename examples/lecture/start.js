@@ -1,0 +1,3 @@
+'use strict'
+require('./server.js')
+require('./page.js')

@@ -32,6 +32,7 @@ func TestIssue15Firefox(t *testing.T) {
 	lee.eventually(t, last, "hello")
 	f.photograph(t, "firefox-hall")
 
+	f.await(t, isAtEnd)
 	// What is on the screen stays when older messages are loaded above it.
 	f.run(t, `place0 = () => [...document.querySelectorAll("#log .message")].find((m) => m.textContent.endsWith("message 85")).getBoundingClientRect().top`)
 	f.run(t, `document.querySelector("#log").scrollTop = 300, place = place0()`)

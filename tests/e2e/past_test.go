@@ -33,6 +33,7 @@ func (p *tab) run(t testing.TB, script string) {
 const (
 	shown     = `document.querySelectorAll("#log [data-offset]").length`
 	firstText = `document.querySelector("#log [data-offset] .text").textContent`
+	isAtEnd   = `(({ scrollHeight, scrollTop, clientHeight }) => scrollTop > 0 && scrollHeight - scrollTop - clientHeight < 2)(document.querySelector("#log"))`
 	beginning = `document.querySelector("#beginning").textContent`
 	scrollUp  = `document.querySelector("#log").scrollTop = 0`
 )
@@ -54,6 +55,7 @@ func TestIssue15ScrollingUp(t *testing.T) {
 		many(t, server.URL+path, 1, 230)
 		p := openPage(t, server.URL+path, look{})
 		p.eventually(t, shown, 50)
+		p.await(t, isAtEnd)
 		p.run(t, `top0 = () => [...document.querySelectorAll("#log [data-offset]")].find((m) => m.querySelector(".text").textContent.endsWith("message 185")).getBoundingClientRect().top`)
 		p.run(t, `document.querySelector("#log").scrollTop = 300; place = top0()`)
 		p.eventually(t, shown, 100)
@@ -70,7 +72,7 @@ func TestIssue15ScrollingUp(t *testing.T) {
 		p.await(t, `document.querySelectorAll("#log .day").length === 1 && document.querySelector("#older").hidden`)
 		p.photograph(t, "beginning"+strings.ReplaceAll(path, "/", "-"))
 		p.click(t, "#newer")
-		p.await(t, `(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight < 2)(document.querySelector("#log"))`)
+		p.await(t, isAtEnd)
 		p.neverOffline(t)
 	}
 }
@@ -81,6 +83,7 @@ func TestIssue15OlderIsGone(t *testing.T) {
 	server := program.Serve(t, maruPath, "--history", "70")
 	many(t, server.URL, 1, 90)
 	p := openPage(t, server.URL, look{language: "ko"})
+	p.await(t, isAtEnd)
 	p.toBeginning(t, "ko", "olderGone")
 	p.eventually(t, shown, 70)
 	p.await(t, firstText+` === "message 21"`)
@@ -93,6 +96,7 @@ func TestIssue15ReadingIsNotTrimmed(t *testing.T) {
 	server := program.Serve(t, maruPath, "--history", "900")
 	many(t, server.URL, 1, 520)
 	p := openPage(t, server.URL, look{})
+	p.await(t, isAtEnd)
 	p.toBeginning(t, "en", "beginning")
 	many(t, server.URL, 521, 150)
 	p.eventually(t, shown, 670)

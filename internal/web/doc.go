@@ -15,7 +15,11 @@
 // and keeps every request on the server's own origin.
 //
 // hall.js, channel.js and quotes.js are the pages. live.js subscribes for each of them
-// and shows the state of the connection.
+// and shows the state of the connection. log.js is the list of messages: past.js puts older ones
+// in front of it, unread.js marks what is new, and outbox.js has at its end what is not sent yet.
+//
+// A page receives the rules of its channel (Access), so that it offers nothing that they forbid.
+// The server decides all the same.
 //
 // A Pages is safe for concurrent use. The package opens no connection, knows nothing about
 // the content of channels, and makes no decisions about permissions.

@@ -1,5 +1,6 @@
-// Package e2e tests maru in a real browser: headless Chromium, the program that users run, and
-// between the two, if a test asks for it, a network that can be cut (package program).
+// Package e2e tests maru in real browsers: headless Chromium, and Firefox for the pages; the
+// program that users run; and between the two, if a test asks for it, a network that can be cut
+// (package program).
 //
 //	E2E=1 go test ./tests/e2e
 //
@@ -10,5 +11,6 @@
 // its origin, have a Content-Security-Policy, and log no error to the console; see tab_test.go.
 //
 // Pictures of the pages, on a phone and on a desktop, light and dark, in English and Korean,
-// are left in shots/ for a person to look at.
+// are left in shots/ for a person to look at. axe-core checks that screen readers and keyboards
+// can use them.
 package e2e

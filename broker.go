@@ -152,7 +152,7 @@ type Shrinker interface {
 	// that are not listed (BrokerOptions.Listed), then the oldest of all. It returns how many
 	// bytes it has freed. A removed publication is a gap for those that miss it, as one that
 	// is removed because of Retention.Bytes; heads, versions and idempotency keys stay. A broker
-	// that has publications on disk frees only their copies in memory.
+	// on disk frees its copies in memory before anything else.
 	//
 	// bytes is above 0. Shrink may hold up publishing for milliseconds, and not for seconds:
 	// it may return early, and is called again. It is safe for concurrent use; after Close it

@@ -152,6 +152,9 @@ func (b *Broker) add(name string) *namespace {
 	ns := b.namespaces[name]
 	if ns == nil {
 		ns = b.newNamespace(name, floor, b.heads)
+		if floor > 0 {
+			ns.pool = b.pool
+		}
 		// The name is part of a channel's name, which may be part of a larger string.
 		b.namespaces[strings.Clone(name)] = ns
 	}

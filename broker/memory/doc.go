@@ -45,7 +45,7 @@
 // # Concurrency
 //
 // All methods are safe for concurrent use. Lock order: Broker.mu, then
-// namespace.mu. The Sink is called under namespace.mu; publishers to different
+// namespace.mu, then that of the pool. The Sink is called under namespace.mu; publishers to different
 // namespaces do not wait for each other.
 //
 // # What it does not do

@@ -238,8 +238,19 @@ func TestListedLater(t *testing.T) {
 	t.Parallel()
 	var listed atomic.Bool
 	b := memory.New(memory.Options{Listed: func(string) bool { return listed.Load() }})
+	keyed := maru.PublishOptions{IdempotencyKey: "k", Version: 7}
+	first, err := maru.Publish(t.Context(), b, "east:a", &maru.Publication{}, keyed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	before := publish(t, b, "east:a", "x")
 	listed.Store(true)
+	if again, err := maru.Publish(t.Context(), b, "east:a", &maru.Publication{}, keyed); err != nil || !again.Replayed || again.Position != first.Position {
+		t.Errorf("the key again: %+v, %v, want %+v", again, err, first)
+	}
+	if old, err := maru.Publish(t.Context(), b, "east:a", &maru.Publication{}, maru.PublishOptions{Version: 3}); err != nil || !old.Stale {
+		t.Errorf("version 3 after 7: %+v, %v", old, err)
+	}
 	after := publish(t, b, "east:a", "y")
 	if after.Epoch != before.Epoch || after.Offset <= before.Offset {
 		t.Errorf("%v follows %v", after, before)

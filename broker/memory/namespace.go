@@ -10,7 +10,8 @@ import (
 
 // A namespace is a history with its lock, which the caller of a method holds.
 type namespace struct {
-	age time.Duration // for which it retains publications
+	age  time.Duration // for which it retains publications
+	pool *namespace    // where its publications were before it was listed; nil: nowhere
 
 	mu      sync.Mutex
 	closed  bool
@@ -36,7 +37,7 @@ func (ns *namespace) accept(name string, p *maru.Publication, o maru.PublishOpti
 			Key: history.RepeatKey{Channel: name, Publisher: o.Publisher, Key: o.IdempotencyKey},
 			Sum: history.SumOf(p), At: now, Share: o.Share,
 		}
-		if offset, known, err := ns.repeats.Find(first.Key, first.Sum, now); known {
+		if offset, known, err := ns.find(first.Key, first.Sum, now); known {
 			done = ns.published(offset)
 			done.Replayed = err == nil
 			return done, false, err
@@ -61,12 +62,33 @@ func (ns *namespace) decide(name string, p *maru.Publication, o maru.PublishOpti
 		return ns.published(0), true
 	}
 	ns.history.Expire(now)
-	if ns.history.Stale(name, o.Version) {
+	if ns.history.Stale(name, o.Version) || o.Version != 0 && o.Version <= ns.versionBefore(name) {
 		done = ns.published(ns.history.Head(name))
 		done.Stale = true
 		return done, false
 	}
 	return ns.published(ns.history.Number() + 1), true
+}
+
+// find looks for an idempotency key, also in the pool.
+func (ns *namespace) find(key history.RepeatKey, sum history.Sum, now time.Duration) (offset uint64, known bool, err error) {
+	offset, known, err = ns.repeats.Find(key, sum, now)
+	if known || ns.pool == nil {
+		return offset, known, err
+	}
+	ns.pool.mu.Lock()
+	defer ns.pool.mu.Unlock()
+	return ns.pool.repeats.Find(key, sum, now)
+}
+
+// versionBefore is the channel's highest version in the pool.
+func (ns *namespace) versionBefore(name string) uint64 {
+	if ns.pool == nil {
+		return 0
+	}
+	ns.pool.mu.Lock()
+	defer ns.pool.mu.Unlock()
+	return ns.pool.history.Version(name)
 }
 
 func (ns *namespace) published(offset uint64) maru.Published {

@@ -174,12 +174,31 @@ func (b *Broker) retention(name string) maru.Retention {
 }
 
 // pool is the namespace in which the publications of a namespace are: all that are not
-// listed share one.
+// listed share one. One that was listed once keeps its own, so that what was published in
+// between cannot be missed when it is listed again.
 func (b *Broker) pool(name string) string {
 	if b.options.Listed(name) {
 		return name
 	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.namespaces[name] != nil {
+		return name
+	}
 	return ""
+}
+
+// poolID is the id of the pool; 0 if nothing was stored in it.
+func (b *Broker) poolID() uint32 {
+	b.mu.RLock()
+	pool := b.namespaces[""]
+	b.mu.RUnlock()
+	if pool == nil {
+		return 0
+	}
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	return pool.id
 }
 
 // History implements maru.Broker. It fails with CodeShuttingDown after Close, with

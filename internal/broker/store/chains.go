@@ -65,7 +65,7 @@ func (x *examiner) readEntries(ns *loaded) (map[string]*chain, error) {
 		if c == nil {
 			c = &chain{channel: &channel{name: string(e.channel)}}
 			chains[c.name] = c
-			ns.index.channels[c.name] = c.channel
+			ns.index.know(c.channel)
 			c.links = append(c.links, link{offset, e.prev})
 		} else if e.prev != c.kept[len(c.kept)-1] {
 			c.links = append(c.links, link{offset, e.prev})

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"maru.example/maru"
@@ -15,6 +17,8 @@ type index struct {
 	channels  map[string]*channel
 	order     queue // every retained publication, oldest first
 	bytes     int64
+	names     int64         // bytes of the channels' names
+	before    time.Duration // what was published before is to be removed: see Broker.Shrink
 }
 
 // A channel is what the index knows of one channel.
@@ -27,7 +31,7 @@ type channel struct {
 }
 
 func newIndex(r maru.Retention) index {
-	return index{retention: r, channels: make(map[string]*channel)}
+	return index{retention: r, channels: make(map[string]*channel), before: math.MinInt64}
 }
 
 // add adds a publication that the channel does not have yet, and removes what exceeds the
@@ -63,17 +67,17 @@ func (x *index) empty(c *channel) (removed []uint64) {
 	return removed
 }
 
-// expire removes what is too old.
+// expire removes what is too old, and what is to be removed because memory is short.
 func (x *index) expire(now time.Duration) {
-	for n := x.order.front(); n != nil && now-n.at >= x.retention.Age; n = x.order.front() {
-		x.drop(n)
+	for x.expired(now) {
+		x.drop(x.order.front())
 	}
 }
 
 // expired reports whether expire would remove something.
 func (x *index) expired(now time.Duration) bool {
 	n := x.order.front()
-	return n != nil && now-n.at >= x.retention.Age
+	return n != nil && (now-n.at >= x.retention.Age || n.at < x.before)
 }
 
 // drop removes a publication, which is the oldest of its channel.
@@ -89,10 +93,19 @@ func (x *index) drop(n *item) {
 	}
 }
 
+// know adds a channel, unless it is there.
+func (x *index) know(c *channel) {
+	if x.channels[c.name] == nil {
+		x.channels[c.name] = c
+		x.names += int64(len(c.name))
+	}
+}
+
 // release forgets a channel of which only the head is left, which is on disk.
 func (x *index) release(c *channel) {
-	if len(c.kept) == 0 && c.plan == nil {
+	if len(c.kept) == 0 && c.plan == nil && x.channels[c.name] == c {
 		delete(x.channels, c.name)
+		x.names -= int64(len(c.name))
 	}
 }
 
@@ -142,6 +155,12 @@ func (q *queue) front() *item {
 		return nil
 	}
 	return &q.items[q.start]
+}
+
+// before returns how many items, removed ones too, were published before a time.
+func (q *queue) before(t time.Duration) int {
+	live := q.items[q.start:]
+	return sort.Search(len(live), func(i int) bool { return live[i].at >= t })
 }
 
 func (q *queue) find(offset uint64) *item {
@@ -198,6 +217,6 @@ const (
 )
 
 func (x *index) held() maru.Held {
-	memory := int64(cap(x.order.items))*32 + int64(x.order.length())*(itemBytes-32) + int64(len(x.channels))*channelBytes
+	memory := int64(cap(x.order.items))*32 + int64(x.order.length())*(itemBytes-32) + int64(len(x.channels))*channelBytes + x.names
 	return maru.Held{Channels: len(x.channels), Publications: x.order.length(), Bytes: x.bytes, Memory: memory}
 }

@@ -72,9 +72,9 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Time) {
 	if s.options.IdempotencyKey != "" {
 		s.hash = hashOf(s.channel, s.options.Publisher, s.options.IdempotencyKey)
 		s.sum = history.SumOf(s.publication)
-		first, known, err := ns.find(s.hash, now)
+		first, epoch, known, err := ns.find(s.hash, now)
 		if err != nil || known {
-			ns.replay(s, first, err)
+			ns.replay(s, first, epoch, err)
 			return
 		}
 	}
@@ -106,16 +106,29 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Time) {
 	}
 }
 
-// find looks for an idempotency key.
-func (ns *namespace) find(hash repeatHash, now time.Time) (first repeat, known bool, err error) {
-	if first, known = ns.repeats[hash]; known || ns.id == 0 {
-		return first, known, nil
+// find looks for an idempotency key, also in the pool, where the namespace may have been before
+// it was listed.
+func (ns *namespace) find(hash repeatHash, now time.Time) (first repeat, epoch string, known bool, err error) {
+	if first, known = ns.repeats[hash]; known {
+		return first, ns.epoch, true, nil
+	}
+	if first, known, err = ns.broker.findStored(ns.id, hash, now); known || err != nil || ns.name == "" {
+		return first, ns.epoch, known, err
+	}
+	first, known, err = ns.broker.findStored(ns.broker.poolID(), hash, now)
+	return first, ns.broker.meta.of(""), known, err
+}
+
+// findStored looks for an idempotency key among those of a namespace that are stored.
+func (b *Broker) findStored(id uint32, hash repeatHash, now time.Time) (first repeat, known bool, err error) {
+	if id == 0 {
+		return repeat{}, false, nil
 	}
 	period := periodOf(now)
 	var buf [32]byte
 	for _, p := range []uint32{period, period - 1} {
-		key := repeatKey(buf[:], p, ns.id, hash)
-		err := ns.broker.get(key, func(value []byte) (err error) {
+		key := repeatKey(buf[:], p, id, hash)
+		err := b.get(key, func(value []byte) (err error) {
 			first, err = parseRepeat(key, value)
 			return err
 		})
@@ -132,14 +145,14 @@ func (ns *namespace) find(hash repeatHash, now time.Time) (first repeat, known b
 
 var errConflict = maru.NewError(maru.CodeIdempotencyConflict, "the idempotency key was already used for a different publication; use a new key")
 
-func (ns *namespace) replay(s *submission, first repeat, err error) {
+func (ns *namespace) replay(s *submission, first repeat, epoch string, err error) {
 	switch {
 	case err != nil:
 		s.err = ns.broker.unreadable(err)
 	case first.sum != s.sum:
 		s.err = errConflict
 	default:
-		s.published = ns.at(first.offset)
+		s.published = maru.Published{Position: maru.Position{Epoch: epoch, Offset: first.offset}}
 		s.published.Replayed = true
 	}
 }
@@ -152,6 +165,14 @@ func (ns *namespace) open(name string, b *batch) (*channel, error) {
 		if err != nil {
 			return nil, err
 		}
+		if sum == 0 && ns.name != "" {
+			// It may have been in the pool before the namespace was listed.
+			old, _, err := ns.broker.head(ns.broker.poolID(), name)
+			if err != nil {
+				return nil, err
+			}
+			h.version = old.version
+		}
 		h.removed = max(h.last, ns.forgotten)
 		c = &channel{name: name, head: h, stored: sum}
 	}
@@ -159,7 +180,7 @@ func (ns *namespace) open(name string, b *batch) (*channel, error) {
 		p := &plan{head: c.head, stored: c.stored}
 		ns.mu.Lock()
 		c.plan = p
-		ns.index.channels[c.name] = c
+		ns.index.know(c)
 		ns.mu.Unlock()
 	}
 	if c.plan.current != b {

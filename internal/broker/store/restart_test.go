@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,33 +110,76 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// Issue 14, 1: a namespace that is listed later, or no longer, begins another epoch: a number is
-// never given twice in one, and who comes back receives a gap.
+// Issue 14 §7: a namespace that is listed later begins an epoch of its own. Its keys and versions
+// of the pool still count. One that was listed once keeps its history.
 func TestListedLater(t *testing.T) {
 	t.Parallel()
-	for _, first := range []bool{false, true} {
-		var listed atomic.Bool
-		listed.Store(first)
-		o := in(t.TempDir(), kept(100, maru.Sync))
-		o.Listed = func(string) bool { return listed.Load() }
-		b := open(t, o)
-		publish(t, b, "un:a", "x")
-		before := publish(t, b, "un:a", "y")
+	var listed atomic.Bool
+	o := in(t.TempDir(), kept(100, maru.Sync))
+	o.Listed = func(string) bool { return listed.Load() }
+	b := open(t, o)
+	keyed := maru.PublishOptions{IdempotencyKey: "k", Version: 7}
+	first := publish(t, b, "un:a", "x", keyed)
+	before := publish(t, b, "un:a", "y")
 
-		listed.Store(!first)
-		if h := history(t, b, "un:a", before.Position); h.Gap == nil {
-			t.Errorf("listed first: %v: moved without a gap: %+v", first, h)
+	listed.Store(true)
+	if h := history(t, b, "un:a", before.Position); h.Gap == nil {
+		t.Errorf("moved without a gap: %+v", h)
+	}
+	if again := publish(t, b, "un:a", "x", keyed); !again.Replayed || again.Position != first.Position {
+		t.Errorf("the key again: %+v, want %+v", again, first)
+	}
+	if old := publish(t, b, "un:a", "old", maru.PublishOptions{Version: 3}); !old.Stale {
+		t.Errorf("version 3 after 7: %+v", old)
+	}
+	after := publish(t, b, "un:a", "z")
+	if h := history(t, b, "un:a", before.Position); after.Epoch == before.Epoch || h.Gap == nil {
+		t.Errorf("%v, then %v in the same epoch, gap %v", before, after, h.Gap)
+	}
+
+	listed.Store(false)
+	for range 2 { // in this life and in the next
+		next := publish(t, b, "un:a", "more")
+		if h := history(t, b, "un:a", after.Position); h.Gap != nil || len(h.Publications) != 1 || next.Epoch != after.Epoch {
+			t.Errorf("no longer listed: %+v, then %v", h, next)
 		}
-		after := publish(t, b, "un:a", "z")
-		if h := history(t, b, "un:a", before.Position); after.Epoch == before.Epoch || h.Gap == nil {
-			t.Errorf("listed first: %v: %v, then %v in the same epoch, gap %v", first, before, after, h.Gap)
-		}
+		after = next
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if h := history(t, open(t, o), "un:a", after.Position); h.Gap != nil || h.Epoch != after.Epoch {
-			t.Errorf("listed first: %v: after a restart %+v, want epoch %s and no gap", first, h, after.Epoch)
+		b = open(t, o)
+	}
+}
+
+// Issue 14 §10: while memory is short the oldest publications go, those of the pool first.
+func TestShrink(t *testing.T) {
+	t.Parallel()
+	o := in(t.TempDir(), kept(1000, maru.Interval))
+	o.Listed = func(namespace string) bool { return namespace != "pool" }
+	o.CacheBytes = 1 // nothing is in it
+	b := open(t, o)
+	for i := range 300 {
+		for _, channel := range []string{"pool:" + strings.Repeat("n", 100) + strconv.Itoa(i), "old:a", "new:a"} {
+			if channel != "new:a" || i > 200 {
+				publish(t, b, channel, "x")
+			}
 		}
+	}
+	left := func() (pool, old, young int) {
+		for i := range 300 {
+			pool += len(history(t, b, "pool:"+strings.Repeat("n", 100)+strconv.Itoa(i), maru.Position{}).Publications)
+		}
+		return pool, len(history(t, b, "old:a", maru.Position{}).Publications), len(history(t, b, "new:a", maru.Position{}).Publications)
+	}
+	before := b.Held().Memory
+	if freed := b.Shrink(before * 9 / 10); freed < before*9/10 {
+		t.Errorf("freed %d of %d", freed, before)
+	}
+	publish(t, b, "pool:last", "x") // behind what the writers do
+	publish(t, b, "old:a", "x")
+	pool, old, young := left()
+	if pool != 0 || old > 250 || young != 99 {
+		t.Errorf("left %d of the pool, %d and %d of the listed ones", pool, old, young)
 	}
 }
 

@@ -155,6 +155,9 @@ func readEvents(ctx context.Context, f *follower) error {
 			}
 			f.sawGap(g)
 			f.offset = max(f.offset, g.To)
+		case event == "position":
+			f.at(epoch, max(offset, f.offset))
+		case event != "": // refused or closed: the stream ends
 		case len(data) > 0:
 			f.epoch = epoch
 			if err := f.see(ctx, offset, strings.Join(data, "\n")); err != nil {

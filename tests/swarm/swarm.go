@@ -214,13 +214,15 @@ func openStream(r *received, address, name string) error {
 	go func() {
 		defer nc.Close()
 		m := &client{received: r, next: -1}
+		named := false // not a publication
 		for {
 			line, err := lines.ReadSlice('\n')
 			if err != nil {
 				m.Closed(0, "", err)
 				return
 			}
-			if data, is := bytes.CutPrefix(line, []byte("data: ")); is {
+			named = len(line) > 1 && (named || bytes.HasPrefix(line, []byte("event: ")))
+			if data, is := bytes.CutPrefix(line, []byte("data: ")); is && !named {
 				m.Message(frame.Text, bytes.TrimSuffix(data, []byte("\n")))
 			}
 		}

@@ -178,14 +178,15 @@ func TestRemoved(t *testing.T) {
 			b := open(t, o)
 			publish(t, b, "a", "x")
 			remove(t, o.Dir)
-			if took := refused(t, b, maru.CodeUnavailable); took > time.Second {
+			// The store looks every 250 ms; the rest is what a busy machine adds.
+			if took := refused(t, b, maru.CodeUnavailable); took > 10*time.Second {
 				t.Errorf("it took %v", took)
-			}
-			if log.String() == "" {
-				t.Error("the log says nothing")
 			}
 			if err := b.Close(); err != nil {
 				t.Error(err)
+			}
+			if log.String() == "" {
+				t.Error("the log says nothing")
 			}
 		})
 	}

@@ -16,7 +16,7 @@ const comment = ":\n\n"
 // appendRetry appends how long a browser waits before it reconnects.
 func appendRetry(dst []byte, after time.Duration) []byte {
 	dst = append(dst, "retry: "...)
-	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
+	dst = strconv.AppendInt(dst, (after + time.Millisecond - 1).Milliseconds(), 10) // not before
 	return append(dst, '\n')
 }
 

@@ -1,6 +1,8 @@
 package v1
 
 import (
+	"time"
+
 	"maru.example/maru"
 	"maru.example/maru/internal/session"
 )
@@ -33,7 +35,7 @@ func EncodePush(p session.Push) []byte {
 	case session.SubscriptionEnded:
 		out = push{Channel: p.Channel, Unsubscribed: failureOf(p.Err)}
 	case session.ComeBack:
-		out.Reconnect = &reconnect{p.After.Milliseconds()}
+		out.Reconnect = &reconnect{(p.After + time.Millisecond - 1).Milliseconds()} // not before
 	}
 	return mustEncode(out)
 }

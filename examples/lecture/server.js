@@ -1,6 +1,6 @@
 'use strict'
 // 강의의 WebSocket 서버: 한 사람이 보낸 메시지를 접속한 모두에게 보낸다.
-// The lecture's WebSocket server: each message goes to everybody who is connected.
+// The lecture's WebSocket server: each message goes to every connection.
 const { WebSocketServer } = require('ws')
 
 const port = Number(process.env.PORT || 3000)

@@ -16,8 +16,8 @@ import (
 // Whichever comes first, a connection that was admitted by what is no longer in force is found:
 // by the change if it was listed before, else by itself.
 
-// May decides whether who may do that in a channel, or with a method, now: who is still who they
-// were found to be, and the rules allow it. If the rules wait, it asks again what may have changed
+// May returns nil if the identity is still valid and the rules allow it the action in a channel,
+// or with a method. If the rules wait, it asks again what may have changed
 // meanwhile. Errors: those of auth.Authenticator.Check and of auth.Rules.Allow.
 func (a *Admission) May(ctx context.Context, who auth.Identity, do auth.Action, channel string) error {
 	err := a.Authenticator.Check(who)

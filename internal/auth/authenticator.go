@@ -191,8 +191,8 @@ func (p *Authenticator) logRefused(ctx context.Context, err error, more ...slog.
 	p.log.LogAttrs(ctx, slog.LevelWarn, "refused", append(all, more...)...)
 }
 
-// Attach closes a live connection when the grant of the identity at its other end expires, or
-// its session ends. who is not changed from then on. live is closed once, from any goroutine,
+// Attach closes a live connection when the grant of its identity expires, or when its session
+// ends. The caller does not change the identity afterwards. live is closed once, from any goroutine,
 // maybe before Attach has returned, with CodeTokenExpired, CodeReconnect or CodeRevoked. Close
 // should not block. The errors are those of Check. An identity that cannot end by itself has no
 // Revocation, nil: everything else that can be withdrawn is asked again by Connections.Review,

@@ -24,12 +24,11 @@ type proof struct {
 	Leeway int64 `json:"leeway,omitzero"` // of the token: by how many nanoseconds it may outlive its exp
 }
 
-// Check reports whether who is still who they were found to be: their grant has not expired,
-// nobody has revoked them, their session has not ended, and what they proved it with would be
-// accepted today. It does not wait. Errors: CodeTokenExpired, CodeRevoked; CodeBadToken if the
-// API key or the token's key is no longer known; CodeUnavailable if that cannot be known yet;
-// CodeReconnect if a webhook or program has to be asked again, or if somebody else says now who
-// people are.
+// Check reports whether the identity is still valid: its grant has not expired, it is not
+// revoked, its session has not ended, and its proof would be accepted today. It does not wait.
+// Errors: CodeTokenExpired, CodeRevoked; CodeBadToken if the API key or the token's key is no
+// longer known; CodeUnavailable if that cannot be known yet; CodeReconnect if the webhook or the
+// program must be asked again, or if another one identifies users now.
 func (p *Authenticator) Check(who Identity) error {
 	if who == (Identity{}) {
 		return nil

@@ -301,7 +301,7 @@ func TestTicketsSurviveARestart(t *testing.T) {
 	})
 }
 
-// What cannot be kept works until the server ends.
+// Sessions and tickets that the store cannot keep work until the server ends.
 func TestSessionsAndTicketsThatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	k := newKeeper()

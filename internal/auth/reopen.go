@@ -97,8 +97,8 @@ func (p *Authenticator) byTicket(r *http.Request, ticket string) (Identity, erro
 	return x.who, nil
 }
 
-// Reopenable returns the secret for the ids of an event stream that was opened with a ticket: with
-// it, and with it alone, the stream can be opened again. who is the identity that Identify has
+// Reopenable returns the secret for the ids of an event stream that was opened with a ticket: only
+// with it the stream can be opened again. The identity is the one that Identify has
 // returned for the request. secret is empty for other streams, and beyond 100,000 of them. end is
 // called at the end of the stream.
 func (p *Authenticator) Reopenable(r *http.Request, who Identity) (secret string, end func()) {

@@ -28,7 +28,7 @@ const (
 
 var errRevoked = maru.NewError(maru.CodeRevoked, "the person, the token, the session or the subscription was ended")
 
-// check reports whether who is on the list, or has expired.
+// check returns an error if the identity is revoked, or has expired.
 func (l *revoked) check(who Identity) error {
 	if end := who.ends(); !end.IsZero() && !time.Now().Before(end) {
 		return who.expired()

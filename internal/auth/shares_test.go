@@ -217,6 +217,6 @@ func TestNewcomersWhileMemoryIsShort(t *testing.T) {
 		t.Errorf("a ticket: %d", status)
 	}
 	if got := c.use(cookie); got.User != "kim" {
-		t.Errorf("somebody who is signed in is %+v", got)
+		t.Errorf("the signed-in person is %+v", got)
 	}
 }

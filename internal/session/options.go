@@ -21,8 +21,8 @@ type Options struct {
 	// Identify returns the identity of a token. It may wait. Errors: CodeBadToken,
 	// CodeTokenExpired, CodeRevoked, CodeUnavailable.
 	Identify func(ctx context.Context, token string) (auth.Identity, error)
-	// Allow checks whether who is still who they were found to be, and may perform the action in
-	// a channel: auth.Subscribe, auth.History or auth.Presence. (Connection.MayPublish is for
+	// Allow checks that the identity is still valid, and that it may perform the action in a
+	// channel: auth.Subscribe, auth.History or auth.Presence. (Connection.MayPublish is for
 	// auth.Publish, and MayCall for auth.Call.) ctx ends with the session. Errors: usually
 	// CodeNotAllowed; CodeTokenExpired, CodeRevoked, CodeBadToken, CodeReconnect.
 	Allow func(ctx context.Context, who auth.Identity, do auth.Action, channel string) error
@@ -31,9 +31,9 @@ type Options struct {
 	AllowWaits bool
 	// Changes counts the changes by which a decision of Allow may fall that still stands.
 	Changes func() uint64
-	// Watch calls end once when who expires, unless release was called before. end is called
-	// from any goroutine, maybe before Watch has returned, with the reason. If who has ended
-	// already, Watch returns the reason. A session watches the tokens of single subscriptions;
+	// Watch calls end once when the identity expires, unless release was called before. end is
+	// called from any goroutine, maybe before Watch has returned, with the reason. If the identity
+	// has ended already, Watch returns the reason. A session watches the tokens of single subscriptions;
 	// Connection.Attach watches the connection's.
 	Watch func(who *auth.Identity, end func(error)) (release func(), err error)
 	// RPC answers a remote call. ctx ends with the session. It is called in a goroutine of its

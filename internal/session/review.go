@@ -6,9 +6,9 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Review asks about each decision that a subscription lives by, and ends the subscriptions for
-// which ask returns an error. who is the client's identity, by which those live that have no
-// token of their own. It returns how many have ended. It may be called by any goroutine, and
+// Review asks about each decision on which a subscription rests, and ends the subscription if ask
+// returns an error. A subscription without a token of its own rests on the client's identity, who.
+// Review returns how many have ended. It may be called by any goroutine, and
 // before Begin.
 func (s *Session) Review(who auth.Identity, ask func(auth.Decision) error) (n int) {
 	s.mu.Lock()

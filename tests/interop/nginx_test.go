@@ -82,7 +82,7 @@ func nginxSnippet(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, found := strings.Cut(string(text), "### Event streams behind a proxy")
+	_, after, found := strings.Cut(string(text), "\n## Event streams behind a proxy\n")
 	_, after, found2 := strings.Cut(after, "```nginx\n")
 	snippet, _, found3 := strings.Cut(after, "```")
 	if !found || !found2 || !found3 {

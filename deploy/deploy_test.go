@@ -73,7 +73,7 @@ func dockerfile() (all []instruction) {
 	return all
 }
 
-// The image is nothing but the program, its certificates and a user who is nobody.
+// The image is nothing but the program, its certificates and a user id without an account.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	var last []instruction

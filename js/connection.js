@@ -369,7 +369,7 @@ export class Connection {
     this.#fault = undefined;
   }
 
-  /** What the tabs are told of the state. @returns {any[]} */
+  /** The state, for the tabs. @returns {any[]} */
   news() {
     return [this.state, this.user, this.error && plain(this.error)];
   }

@@ -73,8 +73,8 @@ export function pair() {
 }
 
 /**
- * A unique name: 16 random bytes, each in one or two characters. Nobody can guess it; in Node.js 18,
- * which has no global crypto, nobody can who has seen no other one.
+ * A unique name: 16 random bytes, each in one or two characters. It cannot be guessed; in Node.js 18,
+ * which has no global crypto, it can be guessed from other names of the same process.
  */
 export const unique = () => {
   const bytes = new Uint8Array(16);

@@ -99,7 +99,7 @@ func limitCommand(_ programs, s scenario, listen string) []string {
 	return []string{"limit/limit", "--listen", listen, "--mode", mode}
 }
 
-// uwebsockets is built by whoever wants it measured: peers/uwebsockets says how.
+// uwebsockets is a program that the user builds: see bench/README.md.
 func uwebsockets() contender {
 	program, missing := installed("UWEBSOCKETS_PEER", "uwebsockets-peer")
 	return contender{

@@ -71,8 +71,7 @@ func load(dir string) (*record, error) {
 	return r, nil
 }
 
-// save replaces the file at once, so that one who is interrupted has the old one or
-// the new one.
+// save replaces the file at once: an interruption leaves the old one or the new one.
 func (r *record) save(dir string) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -29,7 +29,7 @@ func TestAListForAll(t *testing.T) {
 	seen.next(t, `1 tea true, 2 rice false`)
 	ask(t, kim, "remove", item{ID: 1}, "")
 	seen.next(t, `2 rice false`)
-	follow(t, kim).next(t, `2 rice false`) // who comes later sees the same
+	follow(t, kim).next(t, `2 rice false`) // a later subscriber receives the same
 }
 
 func TestWhatIsRefused(t *testing.T) {

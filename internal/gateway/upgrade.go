@@ -114,8 +114,8 @@ func (e *Endpoint) TakeOver(w http.ResponseWriter, r *http.Request, o Opening, h
 	enter(r.Context(), m, &o, changes)
 }
 
-// CanTake reports whether Take can take over the request's connection: in HTTP/1, without other
-// requests on it.
+// CanTake reports whether TakeOver can take over the request's connection: in HTTP/1, without
+// other requests on it.
 func (e *Endpoint) CanTake(w http.ResponseWriter, r *http.Request) bool {
 	return e.Engine != nil && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ContentLength == 0 && canHijack(w)
 }

@@ -19,7 +19,7 @@ type listed struct {
 	block block
 }
 
-// writeListed sends all listed bytes, and calls written for each connection with the number
+// writeListed sends all listed bytes, and calls sent for each connection with the number
 // that its socket has taken. Nothing may happen to the connections between listing and
 // writing.
 func (l *Loop) writeListed(sent func(c *listed, s *slot, n int, err error) outcome) {

@@ -72,7 +72,7 @@ func TestLatest(t *testing.T) {
 			got := readNewer(t, readerPeer, fmt.Sprintf("k%d:%d:", keys-1, round))
 			for k := range keys {
 				if got[fmt.Sprint("k", k)] != round {
-					t.Fatalf("who reads is at %v in round %d", got, round)
+					t.Fatalf("the reader is at %v in round %d", got, round)
 				}
 			}
 			round++
@@ -134,7 +134,7 @@ func TestLatestIsFresh(t *testing.T) {
 			return r.engine.Stats().Conflated > 500
 		})
 		if n := r.engine.Stats().Written; n > 1<<20 {
-			t.Errorf("%d bytes have left for who reads nothing", n)
+			t.Errorf("%d bytes have left for a connection that reads nothing", n)
 		}
 	})
 }

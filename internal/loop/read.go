@@ -50,8 +50,8 @@ func (l *Loop) readable(id connID, more bool) {
 	}
 }
 
-// goneWhilePaused notifies whoever decides about the connection, or handles it, that the peer has
-// gone. ended says that the poller reported an end of the stream, or an error. A client whose
+// goneWhilePaused notifies the Handshaker that decides about the connection, or its handler, that
+// the peer has gone. ended says that the poller reported an end of the stream, or an error. A client whose
 // handshake is being decided has gone with its first end. Later it may have sent messages before
 // that, so only a connection that is closed in both directions counts.
 func (l *Loop) goneWhilePaused(id connID, s *slot, ended bool) {

@@ -39,7 +39,7 @@ type outbox struct {
 	drains   []drain // of which each waits for the entries before it
 }
 
-// drain is somebody who waits until so many entries of a queue have left.
+// drain is a call of Conn.Drain, which waits until so many entries of a queue have left.
 type drain struct {
 	done  chan struct{} // closed then, or when the connection ends
 	after uint64

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// An event is a line of `go test -json` (go doc test2json).
+// event is a line of `go test -json` (go doc test2json).
 type event struct {
 	Action      string
 	Package     string
@@ -21,8 +21,8 @@ type event struct {
 	FailedBuild string
 }
 
-// A reader of the output of `go test -json` counts its tests. It prints a line for each
-// package, and whatever is not JSON.
+// goTests counts the tests in the output of `go test -json`. It prints a line for each
+// package, and every line that is not JSON.
 type goTests struct {
 	out     io.Writer
 	count   *tally
@@ -112,7 +112,7 @@ func (g *goTests) pkg(e event) {
 	}
 }
 
-// quiet lines of a package say nothing that the line at its end does not.
+// quiet reports whether the line at the end of the package says the same.
 func quiet(line string) bool {
 	line = strings.TrimSpace(line)
 	return line == "PASS" || line == "FAIL" || strings.Contains(line, "[no test files]")

@@ -11,8 +11,8 @@ import (
 )
 
 // servePresence streams the presence of a channel: at once, then at each change, at most once a
-// second. Its client is not counted as present. Errors: 403 not_allowed; 503
-// too_many_connections, shutting_down.
+// second. Its client is not counted as present. Errors: 403 not_allowed. Errors that may pass are
+// answered by later.
 func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	s.serve(w, r, s.presence, channel, []auth.Action{auth.Presence},
 		func(_ context.Context, _, secret string) (feed, func(), error) {

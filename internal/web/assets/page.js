@@ -88,7 +88,6 @@ export function make(tag, className, ...content) {
   return element;
 }
 
-const numbers = new Intl.NumberFormat(lang);
 /**
  * Uses localStorage or sessionStorage. They throw where storage is full or forbidden: then
  * nothing is remembered.
@@ -105,6 +104,7 @@ export function storage(use) {
   }
 }
 
+const numbers = new Intl.NumberFormat(lang);
 /** @param {number} n */
 export const number = (n) => numbers.format(n);
 

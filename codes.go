@@ -13,7 +13,7 @@ const (
 	CodeBadChannel          Code = "bad_channel"          // an invalid channel name
 	CodeBadJSON             Code = "bad_json"             // a JSON body that is not JSON
 	CodeBadText             Code = "bad_text"             // text that is not UTF-8
-	CodeBadPosition         Code = "bad_position"         // a malformed since or Last-Event-ID
+	CodeBadPosition         Code = "bad_position"         // a malformed since or before
 	CodeBadNickname         Code = "bad_nickname"         // see docs/contract.md §7
 	CodeNotSignedIn         Code = "not_signed_in"        // no session
 	CodeNotAllowed          Code = "not_allowed"          // refused by the rules: origin, reserved channel

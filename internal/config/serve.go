@@ -65,7 +65,7 @@ type Serve struct {
 	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`
 	HistoryBytes Bytes    `toml:"history-bytes" group:"History:" default:"64MiB" help:"Bytes kept in each namespace."`
 
-	Data string `toml:"data" group:"History:" placeholder:"DIR" help:"Directory that keeps histories and idempotency keys, so that they survive a restart."`
+	Data string `toml:"data" group:"History:" placeholder:"DIR" help:"Directory that keeps histories, idempotency keys, revocations, sessions and tickets, so that they survive a restart."`
 
 	LogFormat string `toml:"log-format" group:"Logging:" default:"text" placeholder:"text" help:"Format of the log on stderr: text or json."`
 	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Lowest severity to log: debug, info, warn or error."`

@@ -30,16 +30,18 @@ var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w*)\(`)
 // of its package. Commit it with the repair: it is a test from then on.
 func fuzz(j *job) error {
 	targets := make(map[string][]string) // by directory
+	var unread error
 	err := walk(func(path string, d fs.DirEntry) {
 		if !strings.HasSuffix(path, "_test.go") {
 			return
 		}
-		b, _ := os.ReadFile(path)
+		b, err := os.ReadFile(path)
+		unread = errors.Join(unread, err)
 		for _, m := range fuzzTarget.FindAllSubmatch(b, -1) {
 			targets[filepath.Dir(path)] = append(targets[filepath.Dir(path)], string(m[1]))
 		}
 	})
-	if err != nil {
+	if err := errors.Join(err, unread); err != nil {
 		return err
 	}
 	if len(targets) == 0 {

@@ -1,6 +1,6 @@
-// Package jetstream is the broker that keeps history on disk: a maru.Broker whose log is
-// an embedded NATS server with JetStream, in this process, with no port open. Package
-// broker/disk makes it public, without naming it.
+// Package jetstream is the beginning of a broker for many machines: a maru.Broker whose log is
+// an embedded NATS server with JetStream, in this process, with no port open. No program links
+// it; it is held to the shared suite of brokers (docs/design/0021-pebble.md).
 //
 // What is retained is in memory too, as package history holds it, and is answered
 // from there. The disk is written as a log and read only at the start. So the

@@ -179,11 +179,12 @@ func (s *reopenable) end(key string) {
 	s.mu.Lock()
 	x := s.byKey[key]
 	x.live--
-	x.ends = time.Now().Add(reopenAge)
+	ends := time.Now().Add(reopenAge)
+	x.ends = ends
 	last := x.live == 0
 	s.mu.Unlock()
 	if last {
-		s.save(key, x.who, x.ends)
+		s.save(key, x.who, ends)
 	}
 }
 

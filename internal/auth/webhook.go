@@ -41,7 +41,7 @@ type WebhookOptions struct {
 //	401, 403                                                                     CodeNotAllowed
 //
 // Any other answer, and no answer in time, is CodeUnavailable: the client is refused. A request
-// with none of the headers is anonymous, and nobody is asked.
+// with none of the headers is anonymous, and the back end is not asked.
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client

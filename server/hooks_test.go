@@ -329,6 +329,9 @@ func TestHookRefuses(t *testing.T) {
 	if code, reason := s.closed(); code != maru.CodeNotAllowed.CloseCode() || reason != string(maru.CodeNotAllowed) {
 		t.Errorf("closed with %d %s", code, reason)
 	}
+	if h, err := w.server.History(t.Context(), "a", maru.HistoryQuery{Limit: 1}); err != nil || h.Head != 0 {
+		t.Errorf("published: head %d, %v", h.Head, err)
+	}
 }
 
 // Shutdown waits for hooks in progress, whose contexts end, within its own time.

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
 	"unicode/utf8"
 )
 
@@ -64,8 +63,8 @@ func New(address string, o Options) (*Client, error) {
 }
 
 // Dial is New, and waits for the first connection. It fails if the server refuses the client
-// for good. Anything else, such as a wrong address, is tried again until ctx ends. If ctx ends first, the error also has the failure of the last attempt. After an
-// error there is no client.
+// for good. Anything else, such as a wrong address, is tried again until ctx ends; the error then
+// also has the failure of the last attempt. After an error there is no client.
 func Dial(ctx context.Context, address string, o Options) (*Client, error) {
 	c, err := New(address, o)
 	if err != nil {

@@ -72,8 +72,8 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 
 // History reads the retained publications of a channel: those after q.Since, the newest before
 // q.Before, or the newest. To read backwards, ask again with Before at the first publication of
-// each answer; an answer with fewer than Limit publications is the last. A Limit of 0 is the server's default, 100. The maximum is 1,000; a negative Limit means
-// the maximum.
+// each answer; an answer with fewer than Limit publications is the last. A Limit of 0 is the
+// server's default, 100. The maximum is 1,000; a negative Limit means the maximum.
 func (c *Client) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	if err := maru.CheckChannel(channel); err != nil {
 		return maru.History{}, fmt.Errorf("client: history: %w", err)

@@ -16,9 +16,9 @@ type Options struct {
 	// Token returns a token: a JWT or an API key; "" means that there is none. It is called
 	// before the first connection, in time before a token expires, and when the server says
 	// that a token has expired or is not valid, or that the client's rights have changed. A
-	// client may have several connections, so it
-	// may be called by several goroutines at once. Its ctx ends after 15 s. If it fails, the
-	// attempt to connect fails too, and the next attempt calls it again.
+	// client may have several connections, so it may be called by several goroutines at once.
+	// Its ctx ends after 15 s. If it fails, the attempt to connect fails too, and the next
+	// attempt calls it again.
 	Token func(ctx context.Context) (string, error)
 	// Prepare runs before each attempt to connect, for instance to sign in again, and may
 	// change the headers of the handshake. Its ctx ends after 15 s. If it fails, the attempt

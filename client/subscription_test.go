@@ -405,7 +405,7 @@ func TestPresenceIsToldOnceToWhoIsSlow(t *testing.T) {
 			return word(event, nil)
 		}
 		if next(); next() != "here 1 kim" {
-			t.Error("the first was not told")
+			t.Error("the first change of presence was not received")
 		}
 		for i := range 5000 {
 			f.socket().push(`{"channel":"chat","presence":{"version":%d,"prev":%d,"joined":["u%d"],"left":["u%d"],"count":2}}`, i+2, i+1, i, i-1)

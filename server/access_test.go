@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -428,22 +427,10 @@ func TestConnectWebhook(t *testing.T) {
 	})
 }
 
-// lines is a log that a test reads.
-type lines struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Buffer.Write(p)
-}
-
 // Secrets are never logged, even at debug level.
 func TestSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
-	var log lines
+	var log syncBuffer
 	o := guarded()
 	o.Nicknames = true
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))

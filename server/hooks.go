@@ -41,8 +41,8 @@ const (
 
 // Hooks let the program that embeds the server decide about clients.
 //
-// All hooks, and Options.RPC, may wait, for up to 30 s: each runs in a goroutine, and holds up only the request or
-// the connection that it is about. Its context ends with that request or connection, and after
+// All hooks, and Options.RPC, may wait, for up to 30 s: each runs in a goroutine, and holds up only
+// the request or the connection that it is about. Its context ends with that request or connection, and after
 // 30 s. A connection that is not read, because too much of it is in progress, ends unnoticed until
 // then; so does a POST whose body has not been read yet. An error that is a *maru.Error reaches
 // the client as it is; any other is logged, and reaches the client as internal. A panic counts as
@@ -56,15 +56,16 @@ type Hooks struct {
 	// Allow may refuse what Namespaces allow (without Namespaces: everything). It is called for
 	// each subscription, publication, history, presence and RPC, but not for Server.Publish. It
 	// refuses with a *maru.Error, usually of CodeNotAllowed. It is not asked again while a
-	// subscription lives: see Server.Unsubscribe and Server.Reconnect. Publications of one connection are
-	// asked about one after another, also those that were received just before its end.
+	// subscription lives: see Server.Unsubscribe and Server.Reconnect. Publications of one
+	// connection are asked about one after another, also those that were received just before
+	// its end.
 	Allow func(ctx context.Context, who Caller, do Action, channel string) error
 }
 
 // hookTimeout is how long a hook may take. A hook that ignores its context may take longer.
 const hookTimeout = 30 * time.Second
 
-// errGone is for nobody: the client whose request it answers is not there any more.
+// errGone answers a request whose client is not there any more, so it is never seen.
 var errGone = maru.NewError(maru.CodeUnavailable, "the client went away before the program had decided")
 
 // call calls a hook: with a limited time, unless the server is shutting down, and so that a

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,24 +218,6 @@ func TestHookContext(t *testing.T) {
 	}
 }
 
-// syncBuffer is a bytes.Buffer for several goroutines.
-type syncBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) Bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.Buffer.Bytes())
-}
-
 // Issue 14 §13: a panic in a hook ends its request with internal, and nothing else. The log has
 // the stack.
 func TestHookPanics(t *testing.T) {
@@ -328,6 +309,9 @@ func TestHookRefuses(t *testing.T) {
 	}
 	if code, reason := s.closed(); code != maru.CodeNotAllowed.CloseCode() || reason != string(maru.CodeNotAllowed) {
 		t.Errorf("closed with %d %s", code, reason)
+	}
+	if h, err := w.server.History(t.Context(), "a", maru.HistoryQuery{Limit: 1}); err != nil || h.Head != 0 {
+		t.Errorf("published: head %d, %v", h.Head, err)
 	}
 }
 

@@ -20,23 +20,14 @@ const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Vers
 // listening serves o on a port of its own until the test ends.
 func listening(t *testing.T, o server.Options) (addr string) {
 	t.Helper()
-	live, err := server.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- live.Serve(l) }()
+	live, served, addr := serve(t, o)
 	t.Cleanup(func() {
 		cut, cancel := context.WithCancel(context.Background())
 		cancel() // what the test has left open need not say goodbye
 		live.Shutdown(cut)
 		<-served
 	})
-	return l.Addr().String()
+	return addr
 }
 
 // send sends a request as it is and returns the status and the error code of the answer.

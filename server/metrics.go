@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"runtime/debug"
+	"slices"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/hub"
@@ -10,24 +11,28 @@ import (
 	"maru.example/maru/internal/metrics"
 )
 
-// allMetrics are the metrics of /metrics besides those of the Go runtime.
+// allMetrics are the metrics of /metrics besides those of the Go runtime, in the order of the
+// answer.
 func (s *Server) allMetrics() []metrics.Metric {
-	one := func(read func() float64) func(metrics.Emit) {
-		return func(emit metrics.Emit) { emit(read()) }
-	}
-	engine := func(read func(loop.Stats) uint64) func(metrics.Emit) {
-		return one(func() float64 { return float64(read(s.engine.Stats())) })
-	}
-	channels := func(read func(hub.Stats) uint64) func(metrics.Emit) {
-		return one(func() float64 { return float64(read(s.hub.Stats())) })
-	}
-	codes := func(of func(maru.Code) uint64) func(metrics.Emit) {
-		return func(emit metrics.Emit) {
-			for _, code := range maru.Codes() {
-				emit(float64(of(code)), string(code))
-			}
+	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.socketMetrics(), s.memoryMetrics(), s.historyMetrics())
+}
+
+// one reads a metric that has one value and no labels.
+func one(read func() float64) func(metrics.Emit) {
+	return func(emit metrics.Emit) { emit(read()) }
+}
+
+// codes reads a metric that has one value for each error code.
+func codes(of func(maru.Code) uint64) func(metrics.Emit) {
+	return func(emit metrics.Emit) {
+		for _, code := range maru.Codes() {
+			emit(float64(of(code)), string(code))
 		}
 	}
+}
+
+// connectionMetrics are about the server, live connections and requests.
+func (s *Server) connectionMetrics() []metrics.Metric {
 	return []metrics.Metric{
 		{Name: "maru_build_info", Help: "Always 1; the labels are the versions of maru and Go.", Labels: []string{"version", "goversion"},
 			Read: func(emit metrics.Emit) { emit(1, buildInfo()...) }},
@@ -60,15 +65,23 @@ func (s *Server) allMetrics() []metrics.Metric {
 					emit(float64(n), bound)
 				}
 			}},
+	}
+}
 
+// channelMetrics are about channels and their publications.
+func (s *Server) channelMetrics() []metrics.Metric {
+	count := func(read func(hub.Stats) uint64) func(metrics.Emit) {
+		return one(func() float64 { return float64(read(s.hub.Stats())) })
+	}
+	return []metrics.Metric{
 		{Name: "maru_channels", Help: "Channels with at least one subscriber.",
 			Read: one(func() float64 { n, _ := s.hub.Size(); return float64(n) })},
 		{Name: "maru_subscriptions", Help: "Subscriptions of all connections to all channels; polls and presence streams are included.",
 			Read: one(func() float64 { _, n := s.hub.Size(); return float64(n) })},
 		{Name: "maru_publications_total", Help: "Publications delivered to their channels.", Rises: true,
-			Read: channels(func(h hub.Stats) uint64 { return h.Publications })},
+			Read: count(func(h hub.Stats) uint64 { return h.Publications })},
 		{Name: "maru_publication_bytes_total", Help: "Bytes of data in delivered publications.", Rises: true,
-			Read: channels(func(h hub.Stats) uint64 { return h.Bytes })},
+			Read: count(func(h hub.Stats) uint64 { return h.Bytes })},
 		{Name: "maru_publications_repeated_total", Help: "Publications that were not delivered, because the idempotency key was known (replayed) or the version was not new (stale).",
 			Labels: []string{"reason"}, Rises: true,
 			Read: func(emit metrics.Emit) {
@@ -83,16 +96,29 @@ func (s *Server) allMetrics() []metrics.Metric {
 					emit(float64(n), place)
 				}
 			}},
+	}
+}
 
+// socketMetrics are about what is written to and read from sockets.
+func (s *Server) socketMetrics() []metrics.Metric {
+	count := func(read func(loop.Stats) uint64) func(metrics.Emit) {
+		return one(func() float64 { return float64(read(s.engine.Stats())) })
+	}
+	return []metrics.Metric{
 		{Name: "maru_socket_deliveries_total", Help: "Messages written to sockets.", Rises: true,
-			Read: engine(func(e loop.Stats) uint64 { return e.Deliveries })},
+			Read: count(func(e loop.Stats) uint64 { return e.Deliveries })},
 		{Name: "maru_socket_writes_total", Help: "System calls that wrote messages to sockets.", Rises: true,
-			Read: engine(func(e loop.Stats) uint64 { return e.Writes })},
+			Read: count(func(e loop.Stats) uint64 { return e.Writes })},
 		{Name: "maru_socket_sent_bytes_total", Help: "Bytes written to sockets, before TLS.", Rises: true,
-			Read: engine(func(e loop.Stats) uint64 { return e.Written })},
+			Read: count(func(e loop.Stats) uint64 { return e.Written })},
 		{Name: "maru_socket_received_bytes_total", Help: "Bytes read from sockets, after the handshake and TLS.", Rises: true,
-			Read: engine(func(e loop.Stats) uint64 { return e.Read })},
+			Read: count(func(e loop.Stats) uint64 { return e.Read })},
+	}
+}
 
+// memoryMetrics are about memory, and whether the server takes newcomers.
+func (s *Server) memoryMetrics() []metrics.Metric {
+	return []metrics.Metric{
 		{Name: "maru_memory_used_bytes", Help: "Memory of the process by Go's own count, which --max-memory uses.",
 			Read: one(func() float64 { return float64(memoryUsed()) })},
 		{Name: "maru_memory_limit_bytes", Help: "The memory ceiling; 0: none.",
@@ -101,7 +127,12 @@ func (s *Server) allMetrics() []metrics.Metric {
 			Read: one(func() float64 { return truth(s.registry.Overloaded()) })},
 		{Name: "maru_draining", Help: "1 since a drain has begun.",
 			Read: one(func() float64 { return truth(s.admission.Drain.Begun()) })},
+	}
+}
 
+// historyMetrics are about what is retained.
+func (s *Server) historyMetrics() []metrics.Metric {
+	return []metrics.Metric{
 		{Name: "maru_history_publications", Help: "Publications retained in all histories.",
 			Read: one(func() float64 { return float64(s.broker.Held().Publications) })},
 		{Name: "maru_history_bytes", Help: "Bytes of retained publications, including their overhead.",

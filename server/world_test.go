@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -61,8 +62,10 @@ func certified() *tls.Config {
 	return &tls.Config{Certificates: s.TLS.Certificates}
 }
 
-func newWorld(t *testing.T, o server.Options) *world {
-	o.Open, o.Loopback = true, true
+// serve serves o on a port of its own; served gets the error of Serve. The caller shuts the server
+// down.
+func serve(t *testing.T, o server.Options) (s *server.Server, served chan error, addr string) {
+	t.Helper()
 	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +74,15 @@ func newWorld(t *testing.T, o server.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, server: s, served: make(chan error, 1), addr: l.Addr().String()}
+	served = make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	return s, served, l.Addr().String()
+}
+
+func newWorld(t *testing.T, o server.Options) *world {
+	o.Open, o.Loopback = true, true
+	s, served, addr := serve(t, o)
+	w := &world{t: t, server: s, served: served, addr: addr}
 	w.url = "http://" + w.addr
 	transport, leave := newTransport()
 	if o.TLSConfig != nil {
@@ -80,7 +91,6 @@ func newWorld(t *testing.T, o server.Options) *world {
 		transport.TLSClientConfig, transport.ForceAttemptHTTP2 = w.tls.Clone(), true
 	}
 	w.http = &http.Client{Transport: transport, Timeout: patience}
-	go func() { w.served <- s.Serve(l) }()
 	t.Cleanup(func() {
 		leave() // the server would wait a second for a client of HTTP/2
 		w.shutdown()
@@ -285,3 +295,21 @@ func history(t *testing.T, answer *http.Response) (h struct{ Publications []maru
 }
 
 func contains(data []byte, part string) bool { return strings.Contains(string(data), part) }
+
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *syncBuffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.Buffer.Bytes())
+}

@@ -98,22 +98,22 @@ func TestTerminationDrains(t *testing.T) {
 		t.Errorf("alive: %d", live)
 	}
 	if _, err := ws.Dial(t.Context(), strings.Replace(url, "http", "ws", 1), ws.DialOptions{}); err == nil {
-		t.Error("somebody new came in")
+		t.Error("a new connection was accepted")
 	}
-	told := make(map[int64]bool)
+	after := make(map[int64]bool)
 	for _, received := range full {
 		var push struct{ Reconnect struct{ After int64 } }
 		text := next(t, received)
 		if err := json.Unmarshal([]byte(text), &push); err != nil || push.Reconnect.After < 1 || push.Reconnect.After > drain.Milliseconds() {
-			t.Errorf("told %s", text)
+			t.Errorf("the push is %s", text)
 		}
-		told[push.Reconnect.After] = true
+		after[push.Reconnect.After] = true
 		if end := next(t, received); end != "1001 shutting_down" {
 			t.Errorf("closed with %s", end)
 		}
 	}
-	if len(told) < 2 {
-		t.Errorf("everybody is told the same: %v", told)
+	if len(after) < 2 {
+		t.Errorf("all clients got the same time: %v", after)
 	}
 	if end := next(t, raw); end != "1001 shutting_down" {
 		t.Errorf("the raw one was closed with %s", end)
@@ -164,7 +164,7 @@ func TestSecondSignalEndsADrain(t *testing.T) {
 		case <-one:
 		case <-other:
 		case <-time.After(drainPatience):
-			t.Error("nobody has left")
+			t.Error("no connection was closed")
 		}
 		cmd.Process.Signal(second)
 		if err := cmd.Wait(); exitCode(err) != exitFailure {

@@ -137,7 +137,7 @@ func TestStreamTriesAgain(t *testing.T) {
 		}
 		for i, wait := range got.waits {
 			if pause := tr.at[i+1].Sub(tr.at[i]); pause != wait {
-				t.Errorf("pause %d is %v, told %v", i, pause, wait)
+				t.Errorf("pause %d is %v, want %v", i, pause, wait)
 			}
 		}
 	})

@@ -28,7 +28,7 @@ func TestNotify(t *testing.T) { // not parallel: it sets the environment
 	}
 	defer l.Close()
 	l.SetReadDeadline(time.Now().Add(drainPatience))
-	told := func() string {
+	received := func() string {
 		b := make([]byte, 1000)
 		n, err := l.Read(b)
 		if err != nil {
@@ -38,13 +38,13 @@ func TestNotify(t *testing.T) { // not parallel: it sets the environment
 	}
 	t.Setenv("NOTIFY_SOCKET", socket)
 	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--drain", "40s")
-	if got := told(); got != "READY=1" {
-		t.Errorf("told %q", got)
+	if got := received(); got != "READY=1" {
+		t.Errorf("systemd received %q", got)
 	}
 	stdout.wait(t, "curl")
 	cmd.Process.Signal(syscall.SIGTERM)
-	if got := told(); got != "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000" {
-		t.Errorf("told %q", got)
+	if got := received(); got != "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000" {
+		t.Errorf("systemd received %q", got)
 	}
 	if err := cmd.Wait(); exitCode(err) != exitOK {
 		t.Errorf("%v, stderr %q", err, stderr)

@@ -6,9 +6,9 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// A subscription is a standing decision, and so is a connection: somebody was allowed
-// something, and goes on doing it. May makes the decision; Review makes those that stand again,
-// after something that they may rest on has changed.
+// A subscription is a standing decision, and so is a connection: an identity was allowed an action,
+// and continues it. May makes the decision. Review makes those that stand again, after one of the
+// things that they may rest on has changed.
 //
 //	opening:   read Changes ─→ decide ─→ list the connection ─→ Changed? then Review it
 //	a change:  replace rules, keys, … ─→ Registry.changes + 1 ─→ Review all that are listed

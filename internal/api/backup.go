@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 )
 
 // backupWrite is how long a client may take to receive a part of a backup.
 const backupWrite = 30 * time.Second
 
 var (
-	errBackEndsOnly = maru.NewError(maru.CodeNotAllowed, "this address is for back ends: send an API key in Authorization: Bearer")
-	errNoBackup     = maru.NewError(maru.CodeNotFound, "this server stores no history that could be backed up (docs/operating.md)")
-	errBackupBusy   = maru.NewError(maru.CodeUnavailable, "another backup is being made; try again when it has ended")
+	errNoBackup   = maru.NewError(maru.CodeNotFound, "this server stores no history that could be backed up (docs/operating.md)")
+	errBackupBusy = maru.NewError(maru.CodeUnavailable, "another backup is being made; try again when it has ended")
 )
 
 // serveBackup answers POST /admin/backup with everything that the broker stores. It needs an
@@ -29,7 +29,7 @@ func (a *API) serveBackup(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case !who.Server():
-		err = errBackEndsOnly
+		err = auth.ErrBackEndsOnly
 	case a.Backup == nil:
 		err = errNoBackup
 	case !a.backups.TryLock():

@@ -68,7 +68,7 @@ func (a *AdminAPI) ServeRevoke(w http.ResponseWriter, r *http.Request) {
 func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request, said any, name string, do func(context.Context) (int, Target, error)) {
 	who, err := a.authenticator.identifyPost(w, r)
 	if err == nil && !who.Server() {
-		err = maru.NewError(maru.CodeNotAllowed, "this address is for back ends: send an API key in Authorization: Bearer")
+		err = ErrBackEndsOnly
 	}
 	if err == nil {
 		err = readPost(w, r, said)
@@ -87,6 +87,9 @@ func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request, said any, name 
 	}
 	writeJSON(w, http.StatusOK, map[string]int{name: n})
 }
+
+// ErrBackEndsOnly is the error of /admin/… for a sender without an API key.
+var ErrBackEndsOnly = maru.NewError(maru.CodeNotAllowed, "this address is for back ends: send an API key in Authorization: Bearer")
 
 // parseFor reads the time of a revocation; nil: none was given.
 func parseFor(s string) (*time.Duration, error) {

@@ -47,7 +47,7 @@ type Proofs struct {
 // NewAuthenticator makes an Authenticator with these sessions. The log gets a line for each
 // request by which a back end ends connections.
 func NewAuthenticator(sessions *Sessions, log *slog.Logger) *Authenticator {
-	p := &Authenticator{Sessions: sessions, log: log, tickets: newTickets(maxTickets, log)}
+	p := &Authenticator{Sessions: sessions, log: log, tickets: newTickets(maxTickets, log), reopenable: newReopenable(log)}
 	p.proofs.Store(new(Proofs))
 	return p
 }

@@ -20,7 +20,7 @@ func BenchmarkCheck(b *testing.B) {
 			"Origin": {"https://example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"198.51.100.1"}}},
 	} {
 		b.Run(name, func(b *testing.B) {
-			g, r := newGuard(b, c.policy), c.request()
+			g, r := newFilter(b, c.policy), c.request()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := g.Check(r); err != nil {

@@ -52,7 +52,7 @@ func runChecks(t *testing.T, cases map[string]check) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := c.request()
-			got, err := newGuard(t, c.policy).Check(r)
+			got, err := newFilter(t, c.policy).Check(r)
 			if code(err) != c.code {
 				t.Fatalf("got %v, want code %q", err, c.code)
 			}
@@ -294,7 +294,7 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
 		"--trusted-proxy":                 {header: from("https://example.com:3000")},
 	} {
-		_, err := newGuard(t, c.policy).Check(c.request())
+		_, err := newFilter(t, c.policy).Check(c.request())
 		if err == nil || !strings.Contains(err.Error(), remedy) {
 			t.Errorf("%v does not say %s", err, remedy)
 		}
@@ -304,7 +304,7 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 // Untrusted text is escaped and cut in messages, which reach logs.
 func TestRefusalIsFitForLogs(t *testing.T) {
 	t.Parallel()
-	g := newGuard(t, auth.Policy{Loopback: true})
+	g := newFilter(t, auth.Policy{Loopback: true})
 	for _, c := range []check{
 		{host: "a\x1b[31m\n" + strings.Repeat("x", 5000)},
 		{host: "localhost", header: from("\x1b[31m\u202e" + strings.Repeat("x", 5000))},
@@ -316,7 +316,7 @@ func TestRefusalIsFitForLogs(t *testing.T) {
 	}
 }
 
-func TestNewGuardRefusesMalformed(t *testing.T) {
+func TestNewRequestFilterRefusesMalformed(t *testing.T) {
 	t.Parallel()
 	for named, p := range map[string]auth.Policy{
 		"https://example.org/":      {Origins: []string{"https://fine.example", "https://example.org/"}},

@@ -2,10 +2,9 @@ package auth
 
 import "slices"
 
-// A Decision is one that stands: somebody was allowed to do something in a channel, and goes on
-// doing it. What it rests on can be withdrawn: the rule, the person's standing, a session, an
-// API key, the key that signed a token. Then it is made again, by the same function as the
-// first time.
+// A Decision is one that stands: an identity was allowed an action in a channel, and continues it.
+// Its reasons can be withdrawn: the rule, the person's standing, a session, an API key, the key
+// that signed a token. Then it is made again, by the same function as the first time.
 type Decision struct {
 	Who     Identity
 	Do      Action

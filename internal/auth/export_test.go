@@ -52,3 +52,8 @@ func KeptTickets(p *Authenticator) int {
 func LimitTickets(p *Authenticator, most int) {
 	p.tickets.shares = shares.New(int64(most), "tickets", nil)
 }
+
+// LimitStreams changes the most streams of tickets that can be opened again.
+func LimitStreams(p *Authenticator, most int) {
+	p.reopenable.shares = shares.New(int64(most), "event streams of tickets", nil)
+}

@@ -93,7 +93,7 @@ func FuzzForwardedFor(f *testing.F) {
 	for _, s := range []string{"", "1.2.3.4", "1.2.3.4, 10.0.0.1", ",", "[::1]:80", "unknown", "1.2.3.4:5:6", ", ,10.0.0.1"} {
 		f.Add(s, s)
 	}
-	g := newGuard(f, auth.Policy{TrustedProxies: prefixes("10.0.0.0/8")})
+	g := newFilter(f, auth.Policy{TrustedProxies: prefixes("10.0.0.0/8")})
 	f.Fuzz(func(t *testing.T, one, two string) {
 		ask := func(remote string, lines ...string) netip.Addr {
 			c, err := g.Check(&http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": lines}})

@@ -63,7 +63,7 @@ func TestHandlerAnswersAndLogsRefusals(t *testing.T) {
 			c.policy.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			r := c.request()
 			r.URL = &url.URL{Path: "/channels/x", RawQuery: "ticket=hidden"}
-			w, _, reached := serve(newGuard(t, c.policy), r)
+			w, _, reached := serve(newFilter(t, c.policy), r)
 			if reached {
 				t.Error("it reached the next handler")
 			}
@@ -90,7 +90,7 @@ func TestHandlerPassesCaller(t *testing.T) {
 	t.Parallel()
 	c := check{policy: auth.Policy{Origins: []string{"https://example.org"}, TrustedProxies: prefixes("203.0.113.9/32")},
 		header: http.Header{"Origin": {"https://example.org"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"198.51.100.1"}}}
-	_, got, reached := serve(newGuard(t, c.policy), c.request())
+	_, got, reached := serve(newFilter(t, c.policy), c.request())
 	if !reached || got.Addr.String() != "198.51.100.1" || !got.Secure || got.Origin != "https://example.org" || !got.CrossOrigin {
 		t.Errorf("got %+v, reached %v", got, reached)
 	}
@@ -103,7 +103,7 @@ func TestHandlerPassesCaller(t *testing.T) {
 func TestHandlerDoesNotWrapTheWriter(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	newGuard(t, auth.Policy{}).Handler(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+	newFilter(t, auth.Policy{}).Handler(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
 		if got != http.ResponseWriter(w) {
 			t.Errorf("got a %T", got)
 		}
@@ -132,7 +132,7 @@ func TestHandlerCORS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, _, reached := serve(newGuard(t, c.policy), c.request())
+			w, _, reached := serve(newFilter(t, c.policy), c.request())
 			h := w.Result().Header
 			got := want{h.Get("Access-Control-Allow-Origin"), h.Get("Access-Control-Allow-Credentials"), h.Get("Access-Control-Expose-Headers")}
 			if !reached || got != c.want {
@@ -155,7 +155,7 @@ func TestHandlerPreflight(t *testing.T) {
 	ask := func(c check) (*httptest.ResponseRecorder, bool) {
 		r := c.request()
 		r.Method = "OPTIONS"
-		w, _, reached := serve(newGuard(t, c.policy), r)
+		w, _, reached := serve(newFilter(t, c.policy), r)
 		return w, reached
 	}
 	for name, c := range map[string]check{
@@ -243,7 +243,7 @@ func TestHandlerCrossOriginProtection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGuard(t, c.policy)
+			g := newFilter(t, c.policy)
 			for _, method := range []string{"POST", "DELETE", "PUT", "PATCH"} {
 				r := c.request()
 				r.Method = method
@@ -298,11 +298,11 @@ func TestWriteError(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	refusals := auth.NewRefusals()
-	guard, err := auth.NewRequestFilter(auth.Policy{Refusals: refusals})
+	filter, err := auth.NewRequestFilter(auth.Policy{Refusals: refusals})
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := filter.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(w, r, maru.NewError(maru.Code(r.URL.RawQuery), ""))
 	}))
 	for _, said := range []string{"slow", "slow", "a_word_of_a_program"} {

@@ -75,11 +75,11 @@ func TestProbesWithoutHost(t *testing.T) {
 		tt.policy.Probes = []string{"/healthz", "/readyz"}
 		r := check{}.request()
 		r.Host, r.URL.Path = "", tt.path
-		if _, err := newGuard(t, tt.policy).Check(r); code(err) != tt.want {
+		if _, err := newFilter(t, tt.policy).Check(r); code(err) != tt.want {
 			t.Errorf("%s without Host by %+v: %v, want %q", tt.path, tt.policy, err, tt.want)
 		}
 		r.Host = "evil.example"
-		if _, err := newGuard(t, tt.policy).Check(r); tt.policy.KnownHosts && code(err) != maru.CodeWrongHost {
+		if _, err := newFilter(t, tt.policy).Check(r); tt.policy.KnownHosts && code(err) != maru.CodeWrongHost {
 			t.Errorf("%s of a foreign name: %v, want %s", tt.path, err, maru.CodeWrongHost)
 		}
 	}

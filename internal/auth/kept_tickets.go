@@ -70,7 +70,7 @@ func (t *tickets) load(ctx context.Context, r records) error {
 	err := r.each(ctx, kindTicket, func(key string, value []byte, until time.Time) {
 		var kept keptIdentity
 		if strict.Decode(value, &kept) == nil && t.shares.Take(0, 1) == nil {
-			t.add(key, 0, kept.identity(), until) // of whom is not kept for half a minute
+			t.add(key, 0, kept.identity(), until) // of which caller is not kept for half a minute
 		}
 	})
 	slices.SortFunc(t.issued, func(a, b issued) int { return a.expires.Compare(b.expires) })

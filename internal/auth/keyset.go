@@ -42,7 +42,7 @@ type KeySet struct {
 	ctx  context.Context // ends with Close
 	end  context.CancelFunc
 	one  sync.Mutex    // held while the set is read
-	wake chan struct{} // has a token while somebody waits for a reading
+	wake chan struct{} // has a token while a caller waits for a reading
 
 	keys atomic.Pointer[[]jwk] // of the last reading that succeeded; nil: there was none
 
@@ -63,8 +63,7 @@ type reading struct {
 func newReading() *reading { return &reading{done: make(chan struct{})} }
 
 // NewKeySet reads the key set, for 5 s at most. withdrawn is called when a key that was in the
-// set is no longer in it, in any goroutine; nil: nobody wants to know. The error is about the
-// URL.
+// set is no longer in it, in any goroutine; nil: it is not needed. The error is about the URL.
 func NewKeySet(url string, log *slog.Logger, withdrawn func()) (*KeySet, error) {
 	fetch, err := keySetAt(url)
 	if err != nil {
@@ -109,7 +108,7 @@ func (s *KeySet) run() {
 	}
 }
 
-// pause is the time from the last reading to the next one that nobody asks for.
+// pause is the time from the last reading to the next one, if no token needs one before.
 func (s *KeySet) pause() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +154,7 @@ func (s *KeySet) Read() {
 	s.ended(now, err, odd)
 }
 
-// ended notes how a reading went, and continues those who wait for it.
+// ended notes the result of a reading, and wakes the callers that wait for it.
 func (s *KeySet) ended(now *reading, err error, odd []error) {
 	s.mu.Lock()
 	failed := s.failures > 0

@@ -14,9 +14,8 @@ const maxKeySetAnswer = 1 << 20
 
 // keySetAt returns a function that fetches the key set at a URL. The error is about the URL.
 func keySetAt(at string) (func(ctx context.Context) ([]byte, error), error) {
-	u, err := url.Parse(at)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("auth: the URL of the key set must begin with http:// or https:// and have a host")
+	if err := checkURL("key set", at); err != nil {
+		return nil, err
 	}
 	client := &http.Client{CheckRedirect: secureRedirect}
 	return func(ctx context.Context) ([]byte, error) {
@@ -38,6 +37,15 @@ func keySetAt(at string) (func(ctx context.Context) ([]byte, error), error) {
 		}
 		return data, err
 	}, nil
+}
+
+// checkURL reports a URL of something that cannot be asked over HTTP.
+func checkURL(of, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return errors.New("auth: the URL of the " + of + " must begin with http:// or https:// and have a host")
+	}
+	return nil
 }
 
 // secureRedirect follows no redirect to another scheme: over plain http anybody on the way

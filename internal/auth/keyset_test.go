@@ -247,7 +247,7 @@ func TestWaitsForAKeySetAreBounded(t *testing.T) {
 	})
 }
 
-// Connections that rest on a key set that was never read are told to come back, not to stay away.
+// Connections that rest on a key set that was never read end with a code after which clients come back.
 func TestIdentityOfAnUnreadKeySet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newGuard(t testing.TB, p auth.Policy) *auth.RequestFilter {
+func newFilter(t testing.TB, p auth.Policy) *auth.RequestFilter {
 	t.Helper()
 	g, err := auth.NewRequestFilter(p)
 	if err != nil {

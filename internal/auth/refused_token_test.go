@@ -35,7 +35,7 @@ func TestLeeway(t *testing.T) {
 	}
 }
 
-// A connection ends at exp and the leeway. What the client is told stays exp.
+// A connection ends at exp and the leeway. The expiry in answers stays exp.
 func TestConnectionsEndAfterTheLeeway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

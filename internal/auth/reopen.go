@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/shares"
 	"maru.example/maru/internal/strict"
 )
 
@@ -22,7 +23,7 @@ const (
 
 	reopenAge     = 5 * time.Minute     // after the end of a stream, and after a restart
 	reopenKept    = 30 * 24 * time.Hour // of a stream that is open, in case the server is killed
-	maxReopenable = 100_000
+	maxReopenable = 100_000             // at most half of them of one caller, see Caller.Holder
 	sweepStreams  = time.Minute
 )
 
@@ -33,8 +34,11 @@ const (
 //	?ticket=T  Last-Event-ID: …:…:SECRET       opened again, up to 5 min after the end
 //	?ticket=T                                  401: an address alone, which is logged, opens nothing
 //
-// The zero value is ready; with a keeper the streams survive a restart.
+// Beyond the bound, and beyond the half of one caller, a stream opens and cannot be opened again.
+// With a keeper the streams survive a restart.
 type reopenable struct {
+	shares *shares.Shares
+
 	mu     sync.Mutex
 	byKey  map[string]*ticketStream // by storeKey of the ticket and the secret
 	swept  time.Time
@@ -44,9 +48,17 @@ type reopenable struct {
 }
 
 type ticketStream struct {
-	who  Identity
-	live int       // streams
-	ends time.Time // while there is none
+	who    Identity
+	holder shares.Holder
+	live   int       // streams
+	ends   time.Time // while there is none
+}
+
+func newReopenable(log *slog.Logger) reopenable {
+	return reopenable{
+		shares: shares.New(maxReopenable, "event streams of tickets", log),
+		byKey:  make(map[string]*ticketStream),
+	}
 }
 
 // HasTicket reports whether a request has a ticket in its query.
@@ -84,7 +96,7 @@ func (p *Authenticator) byTicket(r *http.Request, ticket string) (Identity, erro
 	if secret == "" {
 		who, err := p.tickets.redeem(ticket)
 		if err == nil && wantsStream(r) {
-			s.begin(storeKey(ticket+s.secretFor(ticket)), who)
+			s.begin(storeKey(ticket+s.secretFor(ticket)), CallerFrom(r.Context()).Holder(who), who)
 		}
 		return who, err
 	}
@@ -99,8 +111,8 @@ func (p *Authenticator) byTicket(r *http.Request, ticket string) (Identity, erro
 
 // Reopenable returns the secret for the ids of an event stream that was opened with a ticket: only
 // with it the stream can be opened again. The identity is the one that Identify has
-// returned for the request. secret is empty for other streams, and beyond 100,000 of them. end is
-// called at the end of the stream.
+// returned for the request. secret is empty for other streams, beyond 100,000 of them, and beyond
+// half of that for one caller. end is called at the end of the stream.
 func (p *Authenticator) Reopenable(r *http.Request, who Identity) (secret string, end func()) {
 	s := &p.reopenable
 	secret, key := p.secret(r)
@@ -142,14 +154,12 @@ func (p *Authenticator) secret(r *http.Request) (secret, key string) {
 }
 
 // begin notes that a stream may be opened with a ticket that was used.
-func (s *reopenable) begin(key string, who Identity) {
+func (s *reopenable) begin(key string, h shares.Holder, who Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	s.sweep(now)
-	if len(s.byKey) < maxReopenable {
-		s.add(key, &ticketStream{who: who, ends: now.Add(reopenAge)})
-	}
+	s.add(key, &ticketStream{who: who, holder: h, ends: now.Add(reopenAge)})
 }
 
 // open counts one more stream.
@@ -169,21 +179,22 @@ func (s *reopenable) end(key string) {
 	s.mu.Lock()
 	x := s.byKey[key]
 	x.live--
-	x.ends = time.Now().Add(reopenAge)
+	ends := time.Now().Add(reopenAge)
+	x.ends = ends
 	last := x.live == 0
 	s.mu.Unlock()
 	if last {
-		s.save(key, x.who, x.ends)
+		s.save(key, x.who, ends)
 	}
 }
 
 // The methods below need reopenable.mu.
 
+// add adds a stream, if there is room for one more of its holder.
 func (s *reopenable) add(key string, x *ticketStream) {
-	if s.byKey == nil {
-		s.byKey = make(map[string]*ticketStream)
+	if s.shares.Take(x.holder, 1) == nil {
+		s.byKey[key] = x
 	}
-	s.byKey[key] = x
 }
 
 // sweep forgets streams that are over, now and then.
@@ -195,6 +206,7 @@ func (s *reopenable) sweep(now time.Time) {
 	for key, x := range s.byKey {
 		if x.over(now) {
 			delete(s.byKey, key)
+			s.shares.Give(x.holder, 1)
 		}
 	}
 }
@@ -220,8 +232,8 @@ func (s *reopenable) load(ctx context.Context, r records) error {
 	ends := time.Now().Add(reopenAge)
 	return r.each(ctx, kindStream, func(key string, value []byte, until time.Time) {
 		var kept keptIdentity
-		if strict.Decode(value, &kept) == nil && len(s.byKey) < maxReopenable {
-			s.add(key, &ticketStream{who: kept.identity(), ends: ends})
+		if strict.Decode(value, &kept) == nil {
+			s.add(key, &ticketStream{who: kept.identity(), ends: ends}) // of which caller is not kept
 		}
 	})
 }

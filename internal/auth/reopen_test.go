@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,4 +77,47 @@ func TestReopenableIsOfTicketsOnly(t *testing.T) {
 			t.Errorf("%s: %s", name, secret)
 		}
 	}
+}
+
+// Streams of one caller, with any number of tickets, leave half to others.
+func TestTicketStreamsOfOneCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x := newFixture(t)
+		auth.LimitStreams(x.Authenticator, 6)
+		filter := newFilter(t, auth.Policy{})
+		// flood opens streams and returns how many of them can be opened again.
+		flood := func(addr string) (kept int) {
+			for range 5 {
+				_, got := answer(t, x.ServeTickets, request("POST", "/tickets", "", "Cookie: maru_session="+x.cookie))
+				r := request("GET", "/?ticket="+got.Ticket, "", "Accept: text/event-stream")
+				r.RemoteAddr = addr + ":1234"
+				filter.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					who, err := x.Identify(r, "a")
+					if err != nil || who.User != "kim" {
+						t.Fatal(who, err)
+					}
+					secret, end := x.Reopenable(r, who)
+					end()
+					if secret != "" {
+						kept++
+					}
+				})).ServeHTTP(httptest.NewRecorder(), r)
+			}
+			return kept
+		}
+		if n := flood("192.0.2.1"); n != 3 {
+			t.Errorf("one address has %d of 6 streams, want 3", n)
+		}
+		if n := flood("192.0.2.2"); n != 3 {
+			t.Errorf("another one has %d, want 3", n)
+		}
+		if n := flood("192.0.2.3"); n != 0 {
+			t.Errorf("with all taken a third one has %d", n)
+		}
+		time.Sleep(5 * time.Minute)
+		if n := flood("192.0.2.1"); n != 3 {
+			t.Errorf("after 5 min one address has %d, want 3", n)
+		}
+	})
 }

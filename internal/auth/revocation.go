@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A Revocation ends a live connection, or a part of one, when the grant of whoever is at its
-// other end expires or their session ends. All methods may be called on nil, which watches
-// nothing, and do nothing then.
+// A Revocation ends a live connection, or a part of one, when the grant of its identity expires or
+// its session ends. All methods may be called on nil, which watches nothing, and do nothing then.
+// They are safe for concurrent use.
 type Revocation struct {
 	of     *expiries
 	live   Live
@@ -44,8 +44,8 @@ func (l *expiries) watch(who *Identity, live Live) *Revocation {
 	return t
 }
 
-// Renew says that the connection is somebody else's now, or still theirs with another token.
-// The caller has checked who: see Authenticator.Check.
+// Renew replaces the identity of the connection, or the token of the same one. The caller has
+// checked who: see Authenticator.Check.
 func (t *Revocation) Renew(who Identity) {
 	if t == nil {
 		return
@@ -111,7 +111,7 @@ func (t *Revocation) unschedule() {
 
 func (t *Revocation) ends() time.Time { return t.who.ends() }
 
-// wake sets the timer for the first that ends. It may ring for nobody.
+// wake sets the timer for the first that ends. The timer may fire when none has ended.
 func (l *expiries) wake() {
 	if len(l.heap) == 0 {
 		return
@@ -144,7 +144,7 @@ func (l *expiries) expire() {
 	}
 }
 
-// expiring is a heap of ties (container/heap), the first to end on top.
+// expiring is a heap of revocations (container/heap), the first to end on top.
 type expiring []*Revocation
 
 func (e expiring) Len() int           { return len(e) }

@@ -12,7 +12,7 @@ import (
 // revoked are the people and the tokens that are refused for a time. The zero value is ready;
 // with a keeper the list survives a restart.
 type revoked struct {
-	any    atomic.Bool // somebody may be on the list: most servers never ask it
+	any    atomic.Bool // the list may not be empty; most servers never read it
 	mu     sync.RWMutex
 	until  map[string]time.Time // of people with u before the name, of tokens with t
 	one    sync.Mutex           // held while the list and the keeper are changed, so that they agree

@@ -56,8 +56,8 @@ func (r *Rules) Set(table map[string]Allowed) {
 // Open reports whether there are no rules.
 func (r *Rules) Open() bool { return r.table.Load() == nil }
 
-// Allow decides whether who may do that in a channel, whose name is valid, or by Call with a
-// method. The namespace of a method is the part of its name before the first ":", as that of a
+// Allow decides whether an identity may perform an action in a channel, whose name is valid, or by
+// Call with a method. The namespace of a method is the part of its name before the first ":", as that of a
 // channel. The error's code is CodeNotAllowed, and its message says what the rule requires; or it
 // is an error of Program.
 func (r *Rules) Allow(ctx context.Context, who Identity, do Action, channel string) error {

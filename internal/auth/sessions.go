@@ -65,7 +65,7 @@ type Sessions struct {
 type session struct {
 	id, user string
 	key      string     // in the store: a hash of the cookie's token, which the server does not keep
-	addr     netip.Addr // of whoever signed in, if they are counted by it
+	addr     netip.Addr // of the caller that signed in, if it is counted by its address
 	holder   shares.Holder
 	deadline time.Time     // by lifetime
 	unused   *list.Element // its place in Sessions.unused; nil: it was used, or has ended

@@ -29,8 +29,8 @@ func newBrowser(t testing.TB, s *auth.Sessions, base string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard := newGuard(t, auth.Policy{Open: true})
-	return &browser{t, http.Client{Transport: direct{guard.Handler(s)}, Jar: jar}, base}
+	filter := newFilter(t, auth.Policy{Open: true})
+	return &browser{t, http.Client{Transport: direct{filter.Handler(s)}, Jar: jar}, base}
 }
 
 func (b *browser) do(method, body string, edit ...func(*http.Request)) *http.Response {
@@ -178,8 +178,8 @@ func TestSessionCookieBehindProxy(t *testing.T) {
 	t.Parallel()
 	s := newSessions(t)
 	b := newBrowser(t, s, site)
-	guard := newGuard(t, auth.Policy{TrustedProxies: prefixes("127.0.0.1/32")})
-	b.http.Transport = direct{guard.Handler(s)}
+	filter := newFilter(t, auth.Policy{TrustedProxies: prefixes("127.0.0.1/32")})
+	b.http.Transport = direct{filter.Handler(s)}
 	res := b.do("POST", `{"nickname":"kim"}`, func(r *http.Request) { r.Header.Set("X-Forwarded-Proto", "https") })
 	if c := res.Cookies(); len(c) != 1 || !c[0].Secure {
 		t.Errorf("cookies are %v", c)

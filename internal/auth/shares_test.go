@@ -24,7 +24,7 @@ type callers struct {
 func newCallers(t *testing.T, o auth.SessionOptions, p auth.Policy) *callers {
 	x := newFixture(t)
 	x.Authenticator.Sessions = auth.NewSessions(o)
-	g := newGuard(t, p)
+	g := newFilter(t, p)
 	return &callers{t, x, map[string]http.Handler{
 		"/session": g.Handler(http.HandlerFunc(x.ServeSession)), "/tickets": g.Handler(http.HandlerFunc(x.ServeTickets))}}
 }

@@ -138,7 +138,7 @@ func (t *tickets) add(key string, h shares.Holder, who Identity, expires time.Ti
 	t.of[ownerOf(who)]++
 }
 
-// ownerOf is whose bound a ticket counts for.
+// ownerOf is the person, or the token without one, whose bound a ticket counts for.
 func ownerOf(who Identity) string {
 	if who.User == "" && who.Grant != nil {
 		return "t" + who.Grant.ID

@@ -10,8 +10,8 @@ import (
 )
 
 // TokenError is why a token or an API key was refused. It wraps the *maru.Error that the client
-// gets, which says nothing about the server's keys and settings, and nothing that somebody who
-// has only made up a token could not know.
+// gets, which says nothing about the server's keys and settings, and nothing that the sender of an
+// invented token does not know.
 type TokenError struct {
 	public *maru.Error
 	Reason string // in full, for the operator

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ type WebhookOptions struct {
 //	401, 403                                                                     CodeNotAllowed
 //
 // Any other answer, and no answer in time, is CodeUnavailable: the client is refused. A request
-// with none of the headers is anonymous, and nobody is asked.
+// with none of the headers is anonymous, and the back end is not asked.
 type Webhook struct {
 	options WebhookOptions
 	client  *http.Client
@@ -50,9 +49,8 @@ type Webhook struct {
 
 // NewWebhook makes a Webhook. The error is about the URL.
 func NewWebhook(o WebhookOptions) (*Webhook, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("auth: the URL of the connect webhook must begin with http:// or https:// and have a host")
+	if err := checkURL("connect webhook", o.URL); err != nil {
+		return nil, err
 	}
 	if o.Headers == nil {
 		o.Headers = []string{"Cookie"}

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -45,7 +46,7 @@ func TestReview(t *testing.T) {
 				t.Errorf("without %v: %d ended, want %d", tt.gone, n, tt.n)
 			}
 			w.want(tt.want...)
-			if len(asked) != len(tt.asked) {
+			if !slices.Equal(asked, tt.asked) {
 				t.Errorf("asked %q, want %q", asked, tt.asked)
 			}
 		}

@@ -18,7 +18,8 @@
 //
 // The decoder is github.com/go-json-experiment/json, which is encoding/json/v2 for this version
 // of Go (docs/design/0024-strict-json.md). No other package of the module imports it, and none
-// that reads outside input uses the decoder of encoding/json; deps_test.go checks both.
+// that reads outside input uses the decoder of encoding/json, except for those in
+// decoders_test.go; deps_test.go and decoders_test.go check that.
 //
 // Functions are safe for concurrent use.
 package strict

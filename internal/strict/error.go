@@ -62,7 +62,7 @@ func errorOf(data []byte, err error) *Error {
 	return &Error{Problem: problemOf(data, err)} // io.EOF of an empty value; of AppendUnquote
 }
 
-// problemOf tells what is no JSON at all from what is JSON, but not strict.
+// problemOf distinguishes data that is not JSON from JSON that is not strict.
 func problemOf(data []byte, err error) Problem {
 	switch {
 	case TooDeep(data):

@@ -1,7 +1,7 @@
 // Package history is what a namespace retains: the window of its newest
 // publications, channel by channel, and what is known of those that were removed. It only
-// computes with the values that it receives, including the time. The brokers that use it
-// have the locks, the clock and, if there is one, the disk.
+// computes with the values that it receives, including the time; NewEpoch alone takes random
+// ones. The brokers that use it have the locks, the clock and, if there is one, the disk.
 //
 //	namespace "stock", number 812, removed 790
 //

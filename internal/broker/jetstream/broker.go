@@ -114,7 +114,7 @@ func (b *Broker) load() error {
 	b.epoch = r.Epoch
 	survived := r.Clean || r.Boot != "" && r.Boot == b.boot
 	if !survived {
-		b.epoch = newEpoch()
+		b.epoch = history.NewEpoch()
 	}
 	for _, sync := range []bool{false, true} {
 		d := b.disks[sync]
@@ -191,7 +191,7 @@ func (b *Broker) loadNamespace(name string, known Namespace, survived bool) (ns 
 
 // renew begins a new epoch and logs why.
 func (b *Broker) renew(ns *namespace, known Namespace, why string, reached uint64) {
-	ns.history.Renew(newEpoch())
+	ns.history.Renew(history.NewEpoch())
 	b.options.Logger.Warn("a history begins a new epoch: "+why, "dir", b.options.Dir, "namespace", ns.name,
 		"acknowledged", known.Last, "stored", reached, "epoch", ns.history.Epoch())
 }

@@ -13,6 +13,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
+	"maru.example/maru/internal/history"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -187,7 +188,7 @@ func (b *Broker) openForReading(l ledger, cause error) error {
 	}
 	if err != nil {
 		b.options.Logger.Error("the history cannot be read; it is looked at again when the directory can be written", "dir", b.options.Dir, "err", err)
-		b.meta = meta{epoch: newEpoch(), next: keptID + 1}
+		b.meta = meta{epoch: history.NewEpoch(), next: keptID + 1}
 		return nil
 	}
 	b.db, b.unsettled = db, &unsettled{found, l}
@@ -253,7 +254,7 @@ func (b *Broker) settle(found *found, l ledger) {
 	}
 	fresh := !l.there && len(found.namespaces) == 0
 	if found.metaLost || !fresh && (!l.survived(bootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
-		found.meta.epoch = newEpoch()
+		found.meta.epoch = history.NewEpoch()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -261,7 +262,7 @@ func (b *Broker) settle(found *found, l ledger) {
 	b.kept = found.kept
 	for id, ns := range found.namespaces {
 		if ns.renew != "" {
-			ns.epoch = newEpoch()
+			ns.epoch = history.NewEpoch()
 			b.options.Logger.Warn("a history begins a new epoch: "+ns.renew, "dir", b.options.Dir, "file", fileOf(b.options.Dir),
 				"namespace", ns.name, "number", ns.number, "epoch", ns.epoch)
 		}

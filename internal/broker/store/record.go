@@ -1,9 +1,7 @@
 package store
 
 import (
-	"crypto/rand"
 	"encoding/binary"
-	"strings"
 
 	"maru.example/maru/internal/fields"
 )
@@ -114,8 +112,3 @@ func parseRecord(key, value []byte) (n record, err error) {
 	}
 	return n, nil
 }
-
-// epochLength gives 50 random bits and is short, because the epoch is part of each position.
-const epochLength = 10
-
-func newEpoch() string { return strings.ToLower(rand.Text()[:epochLength]) }

@@ -40,7 +40,7 @@ var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
-	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock"},
+	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},

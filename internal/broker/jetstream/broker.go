@@ -9,17 +9,16 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
 	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/machine"
 )
 
 const (
@@ -90,7 +89,7 @@ func Open(o Options) (*Broker, error) {
 		return fail(err)
 	}
 	b := &Broker{
-		options: o, boot: bootID(), start: time.Now(), lock: held,
+		options: o, boot: machine.BootID(), start: time.Now(), lock: held,
 		namespaces: make(map[string]*namespace), keys: history.NewKeys(math.MaxInt, math.MaxInt), closing: make(chan struct{}),
 	}
 	b.disks = map[bool]*disk{
@@ -429,7 +428,7 @@ func (d *disk) failed(s *store, err error) error {
 		return errNotAvailable // it has been repaired in the meantime
 	}
 	var refusal error = errNotAvailable
-	if noRoom(probe(d.dir)) {
+	if machine.NoRoom(probe(d.dir)) {
 		refusal = errStorageFull
 	}
 	d.why.Store(&refusal)
@@ -437,12 +436,6 @@ func (d *disk) failed(s *store, err error) error {
 	d.broker.options.Logger.Error("publishing fails: the history cannot be written; free some space or repair the disk", "dir", d.dir, "err", err, "code", maru.ErrorOf(refusal).Code)
 	d.broker.tending.Go(func() { d.repair(s) })
 	return refusal
-}
-
-// noRoom reports whether err says that the disk is full.
-func noRoom(err error) bool {
-	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }
 
 // repair opens the store again once a file can be written to the disk.

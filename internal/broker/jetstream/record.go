@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"maru.example/maru/internal/history"
 )
@@ -71,10 +70,4 @@ func (r Record) write(dir string, sync bool) error {
 		err = os.Rename(f.Name(), filepath.Join(dir, "record.json"))
 	}
 	return err
-}
-
-// bootID identifies this boot of the machine; empty where there is no such file.
-func bootID() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b))
 }

@@ -17,6 +17,7 @@ import (
 
 	"maru.example/maru/internal/dirlock"
 	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/machine"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -248,7 +249,7 @@ func restore(r io.Reader, dir string) error {
 		err = db.Apply(writes, pebble.Sync)
 	}
 	if err == nil {
-		err = last.setHeader(header{boot: bootID(), identity: identityOf(dir), clean: true})
+		err = last.setHeader(header{boot: machine.BootID(), identity: identityOf(dir), clean: true})
 	}
 	if err == nil {
 		err = last.sync()

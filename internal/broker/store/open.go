@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
 	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/machine"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -120,7 +120,7 @@ func environmental(err error) bool {
 			return true
 		}
 	}
-	return noRoom(err)
+	return machine.NoRoom(err)
 }
 
 // openStore opens the store for writing and reads it. A damaged one is replaced by what can
@@ -161,7 +161,7 @@ func (b *Broker) examine(db pebble.Reader, l ledger) (found *found, err error) {
 		}
 	}()
 	x := examiner{
-		db: db, ledger: l, boot: bootID(), identity: b.options.identity(b.options.Dir),
+		db: db, ledger: l, boot: machine.BootID(), identity: b.options.identity(b.options.Dir),
 		retention: b.retention, when: b.when, now: time.Now(),
 	}
 	return x.examine()
@@ -170,7 +170,7 @@ func (b *Broker) examine(db pebble.Reader, l ledger) (found *found, err error) {
 // openForReading serves what there is until the directory can be written.
 func (b *Broker) openForReading(l ledger, cause error) error {
 	var refusal error = errNotAvailable
-	if noRoom(cause) {
+	if machine.NoRoom(cause) {
 		refusal = errStorageFull
 	}
 	if errors.Is(cause, syscall.EROFS) || errors.Is(cause, fs.ErrPermission) {
@@ -253,7 +253,7 @@ func (b *Broker) settle(found *found, l ledger) {
 			"what", f.What, "from", f.From, "to", f.To, "new epoch", f.NewEpoch)
 	}
 	fresh := !l.there && len(found.namespaces) == 0
-	if found.metaLost || !fresh && (!l.survived(bootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
+	if found.metaLost || !fresh && (!l.survived(machine.BootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
 		found.meta.epoch = history.NewEpoch()
 	}
 	b.mu.Lock()
@@ -346,7 +346,7 @@ func (b *Broker) openLast(l ledger) error {
 	if err := last.sync(); err != nil {
 		return err
 	}
-	if err := last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir)}); err != nil {
+	if err := last.setHeader(header{boot: machine.BootID(), identity: b.options.identity(b.options.Dir)}); err != nil {
 		return err
 	}
 	if err := last.sync(); err != nil {
@@ -367,10 +367,4 @@ func (b *Broker) openLast(l ledger) error {
 func closeDB(db *pebble.DB) {
 	defer func() { recover() }()
 	db.Close()
-}
-
-// bootID identifies this boot of the machine; empty where there is no such file.
-func bootID() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b))
 }

@@ -32,7 +32,7 @@ var layers = [][]string{
 // packages for tests, which may import everything.
 var (
 	examples = []string{"maru/examples/*"}
-	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/scripts/*", "maru/broker/brokertest"}
+	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/scripts/*", "maru/broker/brokertest", "maru/internal/broker/disktest"}
 )
 
 // only lists all packages of this module that a package may import.

@@ -86,7 +86,7 @@ func damageOnce(t *testing.T, seed uint64) string {
 		t.Fatal(err)
 	}
 	told := w.log.String()
-	w.log.reset()
+	w.log.Reset()
 	b = w.start()
 	w.check(b, before, what+", second start")
 	if again := w.log.String(); again != "" {
@@ -339,28 +339,4 @@ func (w *witness) damage(older string) string {
 		return say("older (%d bytes of %d)", len(old), len(content))
 	}
 	return w.damage(older) // this file has not changed
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lines) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
 }

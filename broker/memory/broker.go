@@ -89,9 +89,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, err
 	}
 	defer ns.mu.Unlock()
-	h, entries := ns.history.History(channel, q, time.Since(b.start))
-	h.Publications = history.Publications(entries)
-	return h, nil
+	return ns.history.History(channel, q, time.Since(b.start)), nil
 }
 
 // Close implements maru.Broker: it drops all history.

@@ -13,7 +13,7 @@
 // What a channel retains is the newest part of what was published in it, so one offset says
 // what is missing: removed, the channel's offset before the first retained publication. A
 // publication that cannot be retained (larger than the namespace's bytes) therefore removes
-// what its channel retained. Only a damaged store makes holes after that: ranges that it lost.
+// what its channel retained. Only a damaged log makes holes after that: see Restore.
 //
 // # Limits
 //

@@ -270,14 +270,11 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, errShuttingDown
 	}
 	if ns == nil {
-		h, _ := history.New(maru.Retention{}.WithDefaults(), b.epoch, 0, history.NewHeads(0)).History(channel, q, 0)
-		return h, nil
+		return history.New(maru.Retention{}.WithDefaults(), b.epoch, 0, history.NewHeads(0)).History(channel, q, 0), nil
 	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	h, entries := ns.history.History(channel, q, b.now())
-	h.Publications = history.Publications(entries)
-	return h, nil
+	return ns.history.History(channel, q, b.now()), nil
 }
 
 // Held implements maru.HeldReporter. Publications that are too old count until their

@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -32,7 +32,7 @@ var layers = [][]string{
 // packages for tests, which may import everything.
 var (
 	examples = []string{"maru/examples/*"}
-	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/scripts/*", "maru/broker/brokertest"}
+	forTests = []string{"maru/tests/*", "maru/tests/*/*", "maru/scripts/*", "maru/broker/brokertest", "maru/internal/broker/disktest"}
 )
 
 // only lists all packages of this module that a package may import.
@@ -40,13 +40,14 @@ var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
-	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/dirlock"},
+	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
 		"maru/internal/hub", "maru/internal/loop", "maru/internal/pieces", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history": {"maru"},
+	"maru/internal/fields":  {},
 	"maru/internal/request": {"maru", "maru/internal/strict"},
 	"maru/internal/pieces":  {"maru"},
 	"maru/internal/shares":  {},
@@ -77,6 +78,7 @@ var (
 		"maru/internal/strict":  outside,
 		"maru/internal/request": outside,
 		"maru/internal/history": outside,
+		"maru/internal/fields":  outside,
 		"maru/internal/pieces":  outside,
 		"maru/internal/shares":  outside,
 		"maru/internal/session": append([]string{"encoding/*"}, outside...),

@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"strings"
 	"sync"
 	"time"
@@ -11,10 +10,6 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/history"
 )
-
-// epochLength gives 50 random bits: enough that no two starts of a server share an
-// epoch, and short, because the epoch is part of each id of server-sent events.
-const epochLength = 10
 
 // Broker is a maru.Broker in memory. Make one with New.
 type Broker struct {
@@ -43,7 +38,7 @@ func New(o Options) *Broker {
 	o = o.withDefaults()
 	b := &Broker{
 		options:    o,
-		epoch:      strings.ToLower(rand.Text()[:epochLength]),
+		epoch:      history.NewEpoch(),
 		start:      time.Now(),
 		heads:      history.NewHeads(o.EmptyChannels),
 		poolHeads:  history.NewHeads(o.EmptyChannels),
@@ -94,9 +89,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, err
 	}
 	defer ns.mu.Unlock()
-	h, entries := ns.history.History(channel, q, time.Since(b.start))
-	h.Publications = history.Publications(entries)
-	return h, nil
+	return ns.history.History(channel, q, time.Since(b.start)), nil
 }
 
 // Close implements maru.Broker: it drops all history.

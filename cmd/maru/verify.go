@@ -13,7 +13,7 @@ type verifyCmd struct {
 // Help is the text of --help beside the flags.
 func (*verifyCmd) Help() string {
 	return `Compares everything as a start would, and changes nothing. Exits with 0 if nothing is missing or changed, and with 1 otherwise. ` +
-		`A server that starts keeps what can be read, and tells its clients what is missing.`
+		`A server that starts keeps what can be read, and reports to its clients what is missing.`
 }
 
 func (c *verifyCmd) Run(s *surroundings) error {

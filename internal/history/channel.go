@@ -15,19 +15,15 @@ type channel struct {
 	version uint64       // the highest version that was published
 	removed uint64       // its offset before the first retained publication: a lower position has a gap
 	kept    deque[Entry] // retained, ascending
-	holes   *[]hole      // lost among kept or after it, ascending; nil: none
+	holes   *[]hole      // lost among kept, ascending; nil: none
 }
 
 // head returns the highest offset that the channel ever had.
 func (c *channel) head() uint64 {
-	head := c.removed
 	if kept := c.kept.all(); len(kept) > 0 {
-		head = max(head, kept[len(kept)-1].Offset)
+		return kept[len(kept)-1].Offset
 	}
-	if c.holes != nil {
-		head = max(head, (*c.holes)[len(*c.holes)-1].to)
-	}
-	return head
+	return c.removed
 }
 
 // shift removes the oldest retained publication, and the holes before the next one.
@@ -53,9 +49,10 @@ func (c *channel) shift() {
 
 func (c *channel) raise(removed uint64) { c.removed = max(c.removed, removed) }
 
-// lose records that what was published from one offset to another may be missing.
+// lose records that what was published from one offset to another may be missing. A publication
+// after it must follow.
 func (c *channel) lose(from, to uint64) {
-	if c.kept.len() == 0 || to < c.kept.front().Offset {
+	if c.kept.len() == 0 {
 		c.raise(to)
 		return
 	}
@@ -63,7 +60,6 @@ func (c *channel) lose(from, to uint64) {
 		c.holes = new([]hole)
 	}
 	*c.holes = append(*c.holes, hole{from, to})
-	slices.SortFunc(*c.holes, func(a, b hole) int { return cmp.Compare(a.from, b.from) })
 }
 
 // missing returns the range of offsets after since and before another one in which something

@@ -1,7 +1,7 @@
 // Package history is what a namespace retains: the window of its newest
 // publications, channel by channel, and what is known of those that were removed. It only
-// computes with the values that it receives, including the time. The brokers that use it
-// have the locks, the clock and, if there is one, the disk.
+// computes with the values that it receives, including the time; NewEpoch alone takes random
+// ones. The brokers that use it have the locks, the clock and, if there is one, the disk.
 //
 //	namespace "stock", number 812, removed 790
 //
@@ -13,7 +13,7 @@
 // What a channel retains is the newest part of what was published in it, so one offset says
 // what is missing: removed, the channel's offset before the first retained publication. A
 // publication that cannot be retained (larger than the namespace's bytes) therefore removes
-// what its channel retained. Only a damaged store makes holes after that: ranges that it lost.
+// what its channel retained. Only a damaged log makes holes after that: see Restore.
 //
 // # Limits
 //

@@ -16,13 +16,12 @@ func Size(channel string, p *maru.Publication) int64 {
 	return Overhead + int64(len(channel)+len(p.Data)+len(p.Key)+len(p.User))
 }
 
-// An Entry is a retained publication: 40 bytes beside the publication itself.
+// An Entry is a retained publication: 32 bytes beside the publication itself.
 type Entry struct {
 	Offset      uint64
-	At          time.Duration     // when it was published, on the broker's clock
-	Size        int64             // what it counts towards Retention.Bytes
-	Publication *maru.Publication // nil if the broker has it elsewhere, such as on a disk
-	Check       uint64            // for the broker's use: a check of the stored bytes
+	At          time.Duration // when it was published, on the broker's clock
+	Size        int64         // what it counts towards Retention.Bytes
+	Publication *maru.Publication
 }
 
 // A hole is a range of a channel's offsets that a damaged store has lost.

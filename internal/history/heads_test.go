@@ -84,8 +84,8 @@ func TestHeadsBound(t *testing.T) {
 	for n := uint64(1); n <= 5; n++ {
 		ns.Add(strconv.FormatUint(n, 10), Entry{Offset: n, Size: 1}, 0)
 	}
-	if heads.Forgotten() != 2 || heads.Held() != 3 || ns.Removed() != 2 {
-		t.Errorf("%d forgotten, %d held, removed %d", heads.Forgotten(), heads.Held(), ns.Removed())
+	if heads.Forgotten() != 2 || heads.Held() != 3 || ns.removed != 2 {
+		t.Errorf("%d forgotten, %d held, removed %d", heads.Forgotten(), heads.Held(), ns.removed)
 	}
 	if ns.Head("1") != 2 || ns.Head("3") != 3 {
 		t.Errorf("heads %d and %d", ns.Head("1"), ns.Head("3"))

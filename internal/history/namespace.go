@@ -53,9 +53,6 @@ func (ns *Namespace) Renew(epoch string) { ns.epoch = epoch }
 // Number returns the highest offset given so far.
 func (ns *Namespace) Number() uint64 { return ns.number }
 
-// Removed returns the highest offset that forgotten channels had.
-func (ns *Namespace) Removed() uint64 { return ns.removed }
-
 // Head returns the channel's highest offset ever; of a channel no longer known, the
 // highest offset removed from any such channel.
 func (ns *Namespace) Head(name string) uint64 {
@@ -107,28 +104,6 @@ func (ns *Namespace) Restore(name string, e Entry, prev, version uint64, passed 
 		c.lose(head+1, prev)
 	}
 	ns.add(name, e, version, passed || !ns.retention.Retains(e.Size))
-}
-
-// Know records the head and the version of a channel from an earlier process, after its
-// publications were restored: what lies between them and the head is missing.
-func (ns *Namespace) Know(name string, head, version uint64) {
-	c := ns.channel(name)
-	c.version = max(c.version, version)
-	if had := c.head(); had < head && c.kept.len() > 0 {
-		c.lose(had+1, head)
-	} else if c.kept.len() == 0 {
-		c.raise(head)
-		ns.rest(c)
-	}
-}
-
-// Lose records that offsets of the channel up to this one, from another one, may be missing.
-func (ns *Namespace) Lose(name string, from, to uint64) {
-	c := ns.channel(name)
-	c.lose(from, to)
-	if c.kept.len() == 0 {
-		ns.rest(c)
-	}
 }
 
 // Lost records that offsets up to this one were given to channels that are not known.
@@ -275,8 +250,7 @@ func (ns *Namespace) rest(c *channel) {
 }
 
 // History answers a query by the rules of maru.Broker, after removing what is too old.
-// Publications is empty: the entries are valid until the next change of the namespace.
-func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) (maru.History, []Entry) {
+func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration) maru.History {
 	ns.Expire(now)
 	h := maru.History{Epoch: ns.epoch}
 	last := ns.number // no position of this channel is after it
@@ -292,12 +266,12 @@ func (ns *Namespace) History(name string, q maru.HistoryQuery, now time.Duration
 		last = h.Head
 	}
 	entries, gap := c.part(q, ns.epoch, last)
-	h.Gap = gap
-	return h, entries
+	h.Publications, h.Gap = publications(entries), gap
+	return h
 }
 
-// Publications returns the publications of entries that have them in memory.
-func Publications(entries []Entry) []*maru.Publication {
+// publications returns a copy, since entries change with the next publication.
+func publications(entries []Entry) []*maru.Publication {
 	if len(entries) == 0 {
 		return nil
 	}

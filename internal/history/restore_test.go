@@ -112,7 +112,5 @@ func entry(channel string, p *maru.Publication) history.Entry {
 }
 
 func ask(ns *history.Namespace, channel string, q maru.HistoryQuery) maru.History {
-	h, entries := ns.History(channel, q, 0)
-	h.Publications = history.Publications(entries)
-	return h
+	return ns.History(channel, q, 0)
 }

@@ -7,6 +7,8 @@
 //	→ the least of memory.max and memory.high in /sys/fs/cgroup/system.slice/maru.service, and in
 //	  each directory above it
 //
+// It also tells one boot of the machine from another, and an error of a full disk from others.
+//
 // The parsing is pure: it reads an fs.FS, and ignores what is missing or malformed.
 //
 // Everything is safe for concurrent use.

@@ -9,17 +9,16 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
 	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/machine"
 )
 
 const (
@@ -90,7 +89,7 @@ func Open(o Options) (*Broker, error) {
 		return fail(err)
 	}
 	b := &Broker{
-		options: o, boot: bootID(), start: time.Now(), lock: held,
+		options: o, boot: machine.BootID(), start: time.Now(), lock: held,
 		namespaces: make(map[string]*namespace), keys: history.NewKeys(math.MaxInt, math.MaxInt), closing: make(chan struct{}),
 	}
 	b.disks = map[bool]*disk{
@@ -114,7 +113,7 @@ func (b *Broker) load() error {
 	b.epoch = r.Epoch
 	survived := r.Clean || r.Boot != "" && r.Boot == b.boot
 	if !survived {
-		b.epoch = newEpoch()
+		b.epoch = history.NewEpoch()
 	}
 	for _, sync := range []bool{false, true} {
 		d := b.disks[sync]
@@ -191,7 +190,7 @@ func (b *Broker) loadNamespace(name string, known Namespace, survived bool) (ns 
 
 // renew begins a new epoch and logs why.
 func (b *Broker) renew(ns *namespace, known Namespace, why string, reached uint64) {
-	ns.history.Renew(newEpoch())
+	ns.history.Renew(history.NewEpoch())
 	b.options.Logger.Warn("a history begins a new epoch: "+why, "dir", b.options.Dir, "namespace", ns.name,
 		"acknowledged", known.Last, "stored", reached, "epoch", ns.history.Epoch())
 }
@@ -271,14 +270,11 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		return maru.History{}, errShuttingDown
 	}
 	if ns == nil {
-		h, _ := history.New(maru.Retention{}.WithDefaults(), b.epoch, 0, history.NewHeads(0)).History(channel, q, 0)
-		return h, nil
+		return history.New(maru.Retention{}.WithDefaults(), b.epoch, 0, history.NewHeads(0)).History(channel, q, 0), nil
 	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	h, entries := ns.history.History(channel, q, b.now())
-	h.Publications = history.Publications(entries)
-	return h, nil
+	return ns.history.History(channel, q, b.now()), nil
 }
 
 // Held implements maru.HeldReporter. Publications that are too old count until their
@@ -429,7 +425,7 @@ func (d *disk) failed(s *store, err error) error {
 		return errNotAvailable // it has been repaired in the meantime
 	}
 	var refusal error = errNotAvailable
-	if noRoom(probe(d.dir)) {
+	if machine.NoRoom(probe(d.dir)) {
 		refusal = errStorageFull
 	}
 	d.why.Store(&refusal)
@@ -437,12 +433,6 @@ func (d *disk) failed(s *store, err error) error {
 	d.broker.options.Logger.Error("publishing fails: the history cannot be written; free some space or repair the disk", "dir", d.dir, "err", err, "code", maru.ErrorOf(refusal).Code)
 	d.broker.tending.Go(func() { d.repair(s) })
 	return refusal
-}
-
-// noRoom reports whether err says that the disk is full.
-func noRoom(err error) bool {
-	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }
 
 // repair opens the store again once a file can be written to the disk.

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/broker/brokertest"
+	"maru.example/maru/internal/broker/disktest"
 	"maru.example/maru/internal/broker/jetstream"
 )
 
@@ -25,6 +25,11 @@ func open(t testing.TB, o jetstream.Options) *jetstream.Broker {
 	t.Cleanup(func() { b.Close() })
 	return b
 }
+
+// What the tests of both brokers on disk have in common.
+var publish, history, texts = disktest.Publish, disktest.History, disktest.Texts
+
+type lines = disktest.Log
 
 func TestBroker(t *testing.T) {
 	t.Parallel()
@@ -41,6 +46,13 @@ func TestBroker(t *testing.T) {
 	}
 }
 
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	disktest.Run(t, func(t testing.TB, dir string, o maru.BrokerOptions) maru.Broker {
+		return open(t, jetstream.Options{BrokerOptions: o, Dir: dir})
+	})
+}
+
 // in are the options of a broker in a directory that keeps the same in every namespace.
 func in(dir string, r maru.Retention) jetstream.Options {
 	return jetstream.Options{Dir: dir, BrokerOptions: maru.BrokerOptions{Retention: func(string) maru.Retention { return r }}}
@@ -48,134 +60,6 @@ func in(dir string, r maru.Retention) jetstream.Options {
 
 func kept(publications int, d maru.Durability) maru.Retention {
 	return maru.Retention{Publications: publications, Durability: d}
-}
-
-func publish(t testing.TB, b maru.Broker, channel, text string, o ...maru.PublishOptions) maru.Published {
-	t.Helper()
-	done, err := maru.Publish(context.Background(), b, channel, &maru.Publication{Data: []byte(text)}, append(o, maru.PublishOptions{})[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return done
-}
-
-func history(t testing.TB, b maru.Broker, channel string, since ...maru.Position) maru.History {
-	t.Helper()
-	q := maru.HistoryQuery{Limit: -1}
-	if len(since) > 0 {
-		q.Since = &since[0]
-	}
-	h, err := b.History(context.Background(), channel, q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-func texts(h maru.History) string {
-	var all []string
-	for _, p := range h.Publications {
-		all = append(all, string(p.Data))
-	}
-	return strings.Join(all, " ")
-}
-
-// A restart changes nothing: not the epoch, publications, gaps, versions or keys, and not the
-// answer for a namespace without publications.
-func TestRestart(t *testing.T) {
-	t.Parallel()
-	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
-		t.Run(durability.String(), func(t *testing.T) {
-			t.Parallel()
-			o := in(t.TempDir(), kept(3, durability))
-			b := open(t, o)
-			keyed := maru.PublishOptions{IdempotencyKey: "k", Publisher: "kim"}
-			early := publish(t, b, "a:x", "early", keyed)
-			for i := range 5 {
-				publish(t, b, "a:x", fmt.Sprint(i))
-			}
-			y := publish(t, b, "a:y", "y", maru.PublishOptions{Version: 7})
-			typing := publish(t, b, "a:x", "typing", maru.PublishOptions{Transient: true, IdempotencyKey: "t"})
-			last := publish(t, b, "a:x", "last")
-			before, quiet := history(t, b, "a:x", early.Position), history(t, b, "quiet")
-			if err := b.Close(); err != nil {
-				t.Fatal(err)
-			}
-
-			b = open(t, o)
-			after := history(t, b, "a:x", early.Position)
-			if texts(after) != "3 4 last" || after.Epoch != before.Epoch || after.Head != last.Offset || *after.Gap != *before.Gap {
-				t.Errorf("before %+v %v, after %+v %v", before, before.Gap, after, after.Gap)
-			}
-			if h := history(t, b, "a:x", last.Position); h.Gap != nil || len(h.Publications) > 0 {
-				t.Errorf("from the head: %+v", h)
-			}
-			if h := history(t, b, "a:never", y.Position); h.Gap != nil {
-				t.Errorf("a channel that never had anything: %+v", h.Gap)
-			}
-			if h := history(t, b, "quiet", maru.Position{Epoch: quiet.Epoch, Offset: quiet.Head}); h.Gap != nil {
-				t.Errorf("a namespace that never had anything: %+v", h.Gap)
-			}
-			if again := publish(t, b, "a:x", "early", keyed); !again.Replayed || again.Position != early.Position {
-				t.Errorf("the key of %v, whose publication is gone: %+v", early, again)
-			}
-			if again := publish(t, b, "a:x", "typing", maru.PublishOptions{Transient: true, IdempotencyKey: "t"}); !again.Replayed || again.Position != typing.Position {
-				t.Errorf("the key of what was not retained: %+v", again)
-			}
-			if stale := publish(t, b, "a:y", "old", maru.PublishOptions{Version: 7}); !stale.Stale || stale.Position != y.Position {
-				t.Errorf("version 7 again: %+v", stale)
-			}
-			if next := publish(t, b, "a:x", "next"); next.Offset <= last.Offset || next.Epoch != last.Epoch {
-				t.Errorf("%v follows %v", next, last)
-			}
-		})
-	}
-}
-
-// What became too old while no process ran is reported as a gap, and its numbers are not
-// given again.
-func TestAgedMeanwhile(t *testing.T) {
-	t.Parallel()
-	o := in(t.TempDir(), maru.Retention{Age: time.Second})
-	b := open(t, o)
-	first := publish(t, b, "a", "x")
-	last := publish(t, b, "a", "y")
-	b.Close()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		b = open(t, o)
-		h := history(t, b, "a", first.Position)
-		if len(h.Publications) == 0 {
-			if h.Gap == nil || h.Gap.To != last.Offset || h.Head != last.Offset {
-				t.Errorf("%+v, gap %+v", h, h.Gap)
-			}
-			if next := publish(t, b, "a", "z"); next.Offset <= last.Offset || next.Epoch != last.Epoch {
-				t.Errorf("%v follows %v", next, last)
-			}
-			return
-		}
-		b.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("20 s later publications of at most 1 s are still there")
-		}
-	}
-}
-
-// A namespace can be moved to another durability, and back.
-func TestMove(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	var at maru.Position
-	for i, durability := range []maru.Durability{maru.Interval, maru.Sync, maru.Interval} {
-		b := open(t, in(dir, kept(10, durability)))
-		if i > 0 {
-			if h := history(t, b, "a", at); h.Gap != nil || len(h.Publications) != 0 || len(history(t, b, "a").Publications) != 2*i {
-				t.Errorf("%v: %+v", durability, h)
-			}
-		}
-		publish(t, b, "a", "x")
-		at = publish(t, b, "a", "x").Position
-		b.Close()
-	}
 }
 
 type record struct{ path, text string }
@@ -280,52 +164,6 @@ func TestLostTail(t *testing.T) {
 	}
 }
 
-// Many publish at once: nothing is lost, doubled or out of order, and it is all there
-// after a restart.
-func TestManyPublishers(t *testing.T) {
-	t.Parallel()
-	const publishers, each = 20, 100
-	var mu sync.Mutex
-	last, delivered := map[string]uint64{}, 0
-	o := in(t.TempDir(), kept(publishers*each, maru.Interval))
-	o.Sink = func(channel string, at maru.Position, p *maru.Publication) {
-		mu.Lock()
-		defer mu.Unlock()
-		if at.Offset <= last[channel] {
-			t.Errorf("%d after %d", at.Offset, last[channel])
-		}
-		last[channel] = at.Offset
-		delivered++
-	}
-	b := open(t, o)
-	var wg sync.WaitGroup
-	for i := range publishers {
-		wg.Go(func() {
-			var before uint64
-			for j := range each {
-				at := publish(t, b, fmt.Sprint("c", i%3), fmt.Sprintf("%d.%d", i, j), maru.PublishOptions{IdempotencyKey: fmt.Sprintf("%d.%d", i, j)})
-				if at.Offset <= before {
-					t.Errorf("%d after %d", at.Offset, before)
-				}
-				before = at.Offset
-			}
-		})
-	}
-	wg.Wait()
-	b.Close()
-	if delivered != publishers*each {
-		t.Errorf("%d delivered", delivered)
-	}
-	b = open(t, o)
-	n := 0
-	for i := range 3 {
-		n += len(history(t, b, fmt.Sprint("c", i)).Publications)
-	}
-	if n != publishers*each {
-		t.Errorf("%d of %d are there", n, publishers*each)
-	}
-}
-
 // The error for a directory that cannot be used names it and the reason.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
@@ -377,23 +215,6 @@ func TestNamespaces(t *testing.T) {
 		t.Errorf("one too many: %v", failed)
 	}
 	publish(t, b, "n0:y", "x")
-}
-
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // BenchmarkPublish has 100 publishers that wait for each acknowledgement.

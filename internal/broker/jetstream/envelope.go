@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/fields"
 	"maru.example/maru/internal/history"
 )
 
@@ -48,11 +49,11 @@ func (e *envelope) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, e.prev)
 	dst = binary.AppendUvarint(dst, e.version)
 	dst = binary.AppendVarint(dst, p.Time.UnixNano())
-	dst = appendString(dst, p.Key)
-	dst = appendString(dst, p.User)
+	dst = fields.AppendString(dst, p.Key)
+	dst = fields.AppendString(dst, p.User)
 	if e.keyed {
-		dst = appendString(dst, e.publisher)
-		dst = appendString(dst, e.key)
+		dst = fields.AppendString(dst, e.publisher)
+		dst = fields.AppendString(dst, e.key)
 		dst = append(dst, e.sum[:]...)
 	}
 	if e.passed {
@@ -65,82 +66,25 @@ var errEnvelope = errors.New("it is no entry of maru's log; the file is damaged 
 
 // parseEnvelope reads what append wrote. The publication's data is a part of b.
 func parseEnvelope(b []byte) (*envelope, error) {
-	r := reader{rest: b}
-	format, kind, flags := r.byte(), r.byte(), r.byte()
+	r := fields.Reader{Rest: b}
+	format, kind, flags := r.Byte(), r.Byte(), r.Byte()
 	if format != envelopeFormat || kind > byte(maru.Binary) || flags&^(flagPassed|flagKeyed) != 0 {
 		return nil, errEnvelope
 	}
 	e := &envelope{passed: flags&flagPassed != 0, keyed: flags&flagKeyed != 0}
-	p := &maru.Publication{Kind: maru.Kind(kind), Offset: r.uvarint()}
-	e.publication, e.prev, e.version = p, r.uvarint(), r.uvarint()
-	p.Time = time.Unix(0, r.varint()).UTC()
-	p.Key, p.User = r.string(), r.string()
+	p := &maru.Publication{Kind: maru.Kind(kind), Offset: r.Uvarint()}
+	e.publication, e.prev, e.version = p, r.Uvarint(), r.Uvarint()
+	p.Time = time.Unix(0, r.Varint()).UTC()
+	p.Key, p.User = r.String(), r.String()
 	if e.keyed {
-		e.publisher, e.key = r.string(), r.string()
-		copy(e.sum[:], r.bytes(len(e.sum)))
+		e.publisher, e.key = r.String(), r.String()
+		copy(e.sum[:], r.Bytes(len(e.sum)))
 	}
-	if r.failed || p.Offset == 0 || e.prev >= p.Offset || e.passed && len(r.rest) > 0 {
+	if r.Failed || p.Offset == 0 || e.prev >= p.Offset || e.passed && len(r.Rest) > 0 {
 		return nil, errEnvelope
 	}
-	p.Data = r.rest
+	p.Data = r.Rest
 	return e, nil
-}
-
-func appendString(dst []byte, s string) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
-}
-
-// reader takes values off the front of rest. After a value that is missing all that follow
-// are empty.
-type reader struct {
-	rest   []byte
-	failed bool
-}
-
-func (r *reader) byte() byte {
-	if b := r.bytes(1); len(b) == 1 {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) bytes(n int) []byte {
-	if n > len(r.rest) {
-		r.failed, r.rest = true, nil
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	r.skip(n)
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	r.skip(n)
-	return v
-}
-
-func (r *reader) skip(n int) {
-	if n <= 0 {
-		r.failed, r.rest = true, nil
-		return
-	}
-	r.rest = r.rest[n:]
-}
-
-func (r *reader) string() string {
-	n := r.uvarint()
-	if n > uint64(len(r.rest)) {
-		r.failed, r.rest = true, nil
-		return ""
-	}
-	return string(r.bytes(int(n)))
 }
 
 // token encodes a channel's name as one token of a subject.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"maru.example/maru/internal/fields"
 	"maru.example/maru/internal/history"
 )
 
@@ -23,9 +24,9 @@ const keysFormat = 1
 func appendKeys(dst []byte, records []keyRecord) []byte {
 	dst = append(dst, keysFormat)
 	for _, k := range records {
-		dst = appendString(dst, k.key.Channel)
-		dst = appendString(dst, k.key.Publisher)
-		dst = appendString(dst, k.key.Key)
+		dst = fields.AppendString(dst, k.key.Channel)
+		dst = fields.AppendString(dst, k.key.Publisher)
+		dst = fields.AppendString(dst, k.key.Key)
 		dst = append(dst, k.sum[:]...)
 		dst = binary.AppendUvarint(dst, k.offset)
 		dst = binary.AppendVarint(dst, k.time.UnixNano())
@@ -34,16 +35,16 @@ func appendKeys(dst []byte, records []keyRecord) []byte {
 }
 
 func parseKeys(b []byte) (records []keyRecord, err error) {
-	r := reader{rest: b}
-	if r.byte() != keysFormat {
+	r := fields.Reader{Rest: b}
+	if r.Byte() != keysFormat {
 		return nil, errEnvelope
 	}
-	for len(r.rest) > 0 {
+	for len(r.Rest) > 0 {
 		var k keyRecord
-		k.key.Channel, k.key.Publisher, k.key.Key = r.string(), r.string(), r.string()
-		copy(k.sum[:], r.bytes(len(k.sum)))
-		k.offset, k.time = r.uvarint(), time.Unix(0, r.varint())
-		if r.failed {
+		k.key.Channel, k.key.Publisher, k.key.Key = r.String(), r.String(), r.String()
+		copy(k.sum[:], r.Bytes(len(k.sum)))
+		k.offset, k.time = r.Uvarint(), time.Unix(0, r.Varint())
+		if r.Failed {
 			return nil, errEnvelope
 		}
 		records = append(records, k)

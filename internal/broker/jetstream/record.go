@@ -1,14 +1,14 @@
 package jetstream
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"maru.example/maru/internal/history"
 )
 
 // Record is what is known apart from the store, to compare the store with. It is written
@@ -35,7 +35,7 @@ func readRecord(dir string) (Record, error) {
 	path := filepath.Join(dir, "record.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Record{Format: recordFormat, Clean: true, Epoch: newEpoch(), Namespaces: map[string]Namespace{}}, nil
+		return Record{Format: recordFormat, Clean: true, Epoch: history.NewEpoch(), Namespaces: map[string]Namespace{}}, nil
 	}
 	if err != nil {
 		return Record{}, err
@@ -71,14 +71,3 @@ func (r Record) write(dir string, sync bool) error {
 	}
 	return err
 }
-
-// bootID identifies this boot of the machine; empty where there is no such file.
-func bootID() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b))
-}
-
-// epochLength gives 50 random bits and is short, because the epoch is part of each position.
-const epochLength = 10
-
-func newEpoch() string { return strings.ToLower(rand.Text()[:epochLength]) }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"maru.example/maru/internal/dirlock"
+	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/machine"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -247,7 +249,7 @@ func restore(r io.Reader, dir string) error {
 		err = db.Apply(writes, pebble.Sync)
 	}
 	if err == nil {
-		err = last.setHeader(header{boot: bootID(), identity: identityOf(dir), clean: true})
+		err = last.setHeader(header{boot: machine.BootID(), identity: identityOf(dir), clean: true})
 	}
 	if err == nil {
 		err = last.sync()
@@ -263,7 +265,7 @@ func renewed(key, value []byte, last *lastFile) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.epoch = newEpoch()
+		m.epoch = history.NewEpoch()
 		return m.append(), nil
 	case len(key) == 5 && key[0] == recordPrefix:
 		n, err := parseRecord(key, value)
@@ -272,7 +274,7 @@ func renewed(key, value []byte, last *lastFile) ([]byte, error) {
 		}
 		id := binary.BigEndian.Uint32(key[1:])
 		if id != keptID {
-			n.number, n.epoch = n.number+1, newEpoch()
+			n.number, n.epoch = n.number+1, history.NewEpoch()
 		}
 		m := mark{name: n.name, epoch: n.epoch, sync: true, acked: n.number, pending: n.number}
 		return n.append(nil, key), last.set(id, m)

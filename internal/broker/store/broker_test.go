@@ -1,12 +1,11 @@
 package store_test
 
 import (
-	"context"
-	"strings"
 	"testing"
 
 	"maru.example/maru"
 	"maru.example/maru/broker/brokertest"
+	"maru.example/maru/internal/broker/disktest"
 	"maru.example/maru/internal/broker/store"
 )
 
@@ -32,35 +31,10 @@ func kept(publications int, d maru.Durability) maru.Retention {
 	return maru.Retention{Publications: publications, Durability: d}
 }
 
-func publish(t testing.TB, b maru.Broker, channel, text string, o ...maru.PublishOptions) maru.Published {
-	t.Helper()
-	done, err := maru.Publish(context.Background(), b, channel, &maru.Publication{Data: []byte(text)}, append(o, maru.PublishOptions{})[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return done
-}
+// What the tests of both brokers on disk have in common.
+var publish, history, texts = disktest.Publish, disktest.History, disktest.Texts
 
-func history(t testing.TB, b maru.Broker, channel string, since ...maru.Position) maru.History {
-	t.Helper()
-	q := maru.HistoryQuery{Limit: -1}
-	if len(since) > 0 {
-		q.Since = &since[0]
-	}
-	h, err := b.History(context.Background(), channel, q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-func texts(h maru.History) string {
-	var all []string
-	for _, p := range h.Publications {
-		all = append(all, string(p.Data))
-	}
-	return strings.Join(all, " ")
-}
+type lines = disktest.Log
 
 func TestBroker(t *testing.T) {
 	t.Parallel()
@@ -75,4 +49,11 @@ func TestBroker(t *testing.T) {
 			}, brokertest.RealTime())
 		})
 	}
+}
+
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	disktest.Run(t, func(t testing.TB, dir string, o maru.BrokerOptions) maru.Broker {
+		return open(t, store.Options{BrokerOptions: o, Dir: dir, BallastBytes: -1})
+	})
 }

@@ -107,7 +107,7 @@ func (x *examiner) readHeads(ns *loaded, chains map[string]*chain) error {
 }
 
 // mend removes from the index what the head says is removed, and everything before a hole:
-// what a channel retains has none, so that a gap can be told by one number.
+// what a channel retains has none, so that one number describes a gap.
 func (x *examiner) mend(ns *loaded, c *chain) {
 	removed := c.removed
 	for len(c.kept) > 0 && c.kept[0] <= removed {

@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"maru.example/maru/internal/machine"
+)
 
 // closePatience is how long Close waits for writes that do not end.
 const closePatience = 2 * time.Second
@@ -67,7 +71,7 @@ func (b *Broker) end() error {
 		}
 		if last != nil {
 			last.sync()
-			last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir), clean: true})
+			last.setHeader(header{boot: machine.BootID(), identity: b.options.identity(b.options.Dir), clean: true})
 			last.sync()
 			last.close()
 		}

@@ -85,19 +85,19 @@ func damageOnce(t *testing.T, seed uint64) string {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	told := w.log.String()
-	w.log.reset()
+	logged := w.log.String()
+	w.log.Reset()
 	b = w.start()
 	w.check(b, before, what+", second start")
 	if again := w.log.String(); again != "" {
-		t.Errorf("%s: the second start says %s; the first one %s", what, again, told)
+		t.Errorf("%s: the second start says %s; the first one %s", what, again, logged)
 	}
 	b.Close()
 	file, _, _ := strings.Cut(what, ":")
 	switch {
-	case strings.Contains(told, "new epoch="+"true") || strings.Contains(told, "begins a new epoch"):
+	case strings.Contains(logged, "new epoch="+"true") || strings.Contains(logged, "begins a new epoch"):
 		return file + ": new epoch"
-	case told != "":
+	case logged != "":
 		return file + ": gaps or a line in the log"
 	}
 	return file + ": harmless"
@@ -194,10 +194,10 @@ func (w *witness) answers(b *store.Broker) map[string]maru.History {
 // with the answers before.
 func (w *witness) check(b *store.Broker, before map[string]maru.History, what string) {
 	w.Helper()
-	told := w.log.String() != ""
+	logged := w.log.String() != ""
 	for key, now := range w.answers(b) {
 		channel, from, _ := strings.Cut(key, " ")
-		if !told && !sameAnswer(now, before[key]) {
+		if !logged && !sameAnswer(now, before[key]) {
 			w.Errorf("%s: %s: nothing is said, but %s became %s", what, key, show(before[key]), show(now))
 		}
 		w.checkData(channel, now, what)
@@ -339,28 +339,4 @@ func (w *witness) damage(older string) string {
 		return say("older (%d bytes of %d)", len(old), len(content))
 	}
 	return w.damage(older) // this file has not changed
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lines) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
 }

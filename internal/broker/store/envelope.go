@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/fields"
 	"maru.example/maru/internal/history"
 )
 
@@ -31,9 +32,9 @@ func (e *envelope) append(dst, key []byte) []byte {
 	dst = binary.AppendUvarint(dst, p.Offset-e.prev)
 	dst = binary.AppendUvarint(dst, e.version)
 	dst = binary.AppendVarint(dst, p.Time.UnixNano())
-	dst = appendString(dst, e.channel)
-	dst = appendString(dst, p.Key)
-	dst = appendString(dst, p.User)
+	dst = fields.AppendString(dst, e.channel)
+	dst = fields.AppendString(dst, p.Key)
+	dst = fields.AppendString(dst, p.User)
 	return seal(key, append(dst, p.Data...))
 }
 
@@ -44,20 +45,20 @@ func parseEnvelope(key, value []byte) (*envelope, error) {
 	if err != nil || !ok {
 		return nil, errDamaged
 	}
-	r := reader{rest: value}
-	format, kind, flags := r.byte(), r.byte(), r.byte()
+	r := fields.Reader{Rest: value}
+	format, kind, flags := r.Byte(), r.Byte(), r.Byte()
 	if format != envelopeFormat || kind > byte(maru.Binary) || flags != 0 {
 		return nil, errDamaged
 	}
-	before, prev := r.uvarint(), r.uvarint()
-	e := &envelope{before: offset - before, prev: offset - prev, version: r.uvarint()}
-	p := &maru.Publication{Kind: maru.Kind(kind), Offset: offset, Time: time.Unix(0, r.varint()).UTC()}
-	e.channel = r.string()
-	p.Key, p.User = r.string(), r.string()
-	if r.failed || before == 0 || before > offset || prev == 0 || prev > offset {
+	before, prev := r.Uvarint(), r.Uvarint()
+	e := &envelope{before: offset - before, prev: offset - prev, version: r.Uvarint()}
+	p := &maru.Publication{Kind: maru.Kind(kind), Offset: offset, Time: time.Unix(0, r.Varint()).UTC()}
+	e.channel = r.String()
+	p.Key, p.User = r.String(), r.String()
+	if r.Failed || before == 0 || before > offset || prev == 0 || prev > offset {
 		return nil, errDamaged
 	}
-	p.Data = r.rest
+	p.Data = r.Rest
 	e.publication = p
 	return e, nil
 }
@@ -77,20 +78,20 @@ func skimEnvelope(key, value []byte) (s skimmed, err error) {
 	if err != nil || !ok {
 		return skimmed{}, errDamaged
 	}
-	r := reader{rest: value}
-	if r.byte() != envelopeFormat {
+	r := fields.Reader{Rest: value}
+	if r.Byte() != envelopeFormat {
 		return skimmed{}, errDamaged
 	}
-	r.bytes(2)
-	before, prev := r.uvarint(), r.uvarint()
-	r.uvarint()
-	s.time = r.varint()
-	s.channel = r.stretch()
-	names := len(s.channel) + len(r.stretch()) + len(r.stretch())
-	if r.failed || before == 0 || before > offset || prev == 0 || prev > offset {
+	r.Bytes(2)
+	before, prev := r.Uvarint(), r.Uvarint()
+	r.Uvarint()
+	s.time = r.Varint()
+	s.channel = r.Stretch()
+	names := len(s.channel) + len(r.Stretch()) + len(r.Stretch())
+	if r.Failed || before == 0 || before > offset || prev == 0 || prev > offset {
 		return skimmed{}, errDamaged
 	}
 	s.prev = offset - prev
-	s.size = history.Overhead + int64(names+len(r.rest))
+	s.size = history.Overhead + int64(names+len(r.Rest))
 	return s, nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A faulty file system changes nothing while mu is locked, and fails as it is told.
+// A faulty file system changes nothing while mu is locked, and fails as its fields say.
 type faulty struct {
 	vfs.FS
 	mu     sync.RWMutex

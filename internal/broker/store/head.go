@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 	"time"
+
+	"maru.example/maru/internal/fields"
 )
 
 // A head is what is known of a channel beside its publications. It is on disk as long as a
@@ -32,12 +34,12 @@ func parseHead(key, value []byte) (h head, err error) {
 	if err != nil {
 		return head{}, err
 	}
-	r := reader{rest: value}
-	format := r.byte()
-	h.last = r.uvarint()
-	behind := r.uvarint()
-	h.version, h.time = r.uvarint(), r.varint()
-	if format != headFormat || r.failed || len(r.rest) > 0 || behind > h.last {
+	r := fields.Reader{Rest: value}
+	format := r.Byte()
+	h.last = r.Uvarint()
+	behind := r.Uvarint()
+	h.version, h.time = r.Uvarint(), r.Varint()
+	if format != headFormat || r.Failed || len(r.Rest) > 0 || behind > h.last {
 		return head{}, errDamaged
 	}
 	h.removed = h.last - behind

@@ -6,14 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
+	"maru.example/maru/internal/machine"
 )
 
 // health is whether the broker can take publications. It is safe for concurrent use.
@@ -40,7 +39,7 @@ func (b *Broker) trouble(err error) {
 		return
 	}
 	refusal := errNotAvailable
-	if noRoom(err) {
+	if machine.NoRoom(err) {
 		refusal = errStorageFull
 		b.freeBallast()
 	}
@@ -226,10 +225,4 @@ func (b *Broker) recover() {
 		b.refusal.Store(nil)
 		b.options.Logger.Info("the history is written again", "dir", b.options.Dir)
 	}
-}
-
-// noRoom reports whether err says that the disk is full.
-func noRoom(err error) bool {
-	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }

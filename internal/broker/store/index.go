@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -165,12 +166,7 @@ func (q *queue) before(t time.Duration) int {
 
 func (q *queue) find(offset uint64) *item {
 	i, _ := slices.BinarySearchFunc(q.items[q.start:], offset, func(i item, offset uint64) int {
-		if i.offset < offset {
-			return -1
-		} else if i.offset > offset {
-			return 1
-		}
-		return 0
+		return cmp.Compare(i.offset, offset)
 	})
 	return &q.items[q.start+i]
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"maru.example/maru/internal/fields"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -67,14 +69,14 @@ func openLast(f *files, dir string) (*lastFile, error) {
 func placeOf(id uint32) int64 { return placesFrom + int64(id)*2*copyBytes }
 
 // write writes the next copy at a place.
-func (l *lastFile) write(place int64, fields []byte) error {
+func (l *lastFile) write(place int64, content []byte) error {
 	l.mu.Lock()
 	l.seqs[place]++
 	seq := l.seqs[place]
 	l.mu.Unlock()
 	var b [copyBytes]byte
 	binary.BigEndian.PutUint64(b[2:], seq)
-	n := 10 + copy(b[10:copyBytes-8], fields)
+	n := 10 + copy(b[10:copyBytes-8], content)
 	binary.BigEndian.PutUint16(b[:], uint16(n))
 	binary.BigEndian.PutUint64(b[n:], checkAt(place, b[:n]))
 	_, err := l.file.WriteAt(b[:], place+int64(seq%2)*copyBytes)
@@ -86,16 +88,16 @@ func checkAt(place int64, b []byte) uint64 {
 }
 
 func (l *lastFile) setHeader(h header) error {
-	b := appendString([]byte{lastFormat, flag(h.clean)}, h.boot)
-	return l.write(0, appendString(b, h.identity))
+	b := fields.AppendString([]byte{lastFormat, flag(h.clean)}, h.boot)
+	return l.write(0, fields.AppendString(b, h.identity))
 }
 
 func (l *lastFile) set(id uint32, m mark) error {
 	b := make([]byte, 0, copyBytes)
 	b = binary.AppendUvarint(append(b, flag(m.sync)), m.acked)
 	b = binary.AppendUvarint(b, m.pending)
-	b = appendString(b, m.epoch)
-	return l.write(placeOf(id), appendString(b, m.name))
+	b = fields.AppendString(b, m.epoch)
+	return l.write(placeOf(id), fields.AppendString(b, m.name))
 }
 
 func flag(set bool) byte {
@@ -148,25 +150,25 @@ func readLast(f vfs.FS, dir string) (ledger, error) {
 		return l, err
 	}
 	l.there = true
-	if fields := l.newest(b, 0); fields != nil {
-		if fields[0] > lastFormat {
+	if content := l.newest(b, 0); content != nil {
+		if content[0] > lastFormat {
 			return l, fmt.Errorf("%s: %w", filepath.Join(dir, lastName), errNewer)
 		}
-		r := reader{rest: fields[1:]}
-		h := header{clean: r.byte() == 1, boot: r.string(), identity: r.string()}
-		if !r.failed {
+		r := fields.Reader{Rest: content[1:]}
+		h := header{clean: r.Byte() == 1, boot: r.String(), identity: r.String()}
+		if !r.Failed {
 			l.header = &h
 		}
 	}
 	for id := uint32(0); placeOf(id) < int64(len(b)); id++ {
-		fields := l.newest(b, placeOf(id))
-		if fields == nil {
+		content := l.newest(b, placeOf(id))
+		if content == nil {
 			l.torn[id] = true
 			continue
 		}
-		r := reader{rest: fields}
-		m := mark{sync: r.byte() == 1, acked: r.uvarint(), pending: r.uvarint(), epoch: r.string(), name: r.string()}
-		if r.failed {
+		r := fields.Reader{Rest: content}
+		m := mark{sync: r.Byte() == 1, acked: r.Uvarint(), pending: r.Uvarint(), epoch: r.String(), name: r.String()}
+		if r.Failed {
 			l.torn[id] = true
 			continue
 		}
@@ -175,8 +177,8 @@ func readLast(f vfs.FS, dir string) (ledger, error) {
 	return l, nil
 }
 
-// newest returns the fields of the newer copy at a place; nil if neither is right.
-func (l *ledger) newest(b []byte, place int64) (fields []byte) {
+// newest returns the content of the newer copy at a place; nil if neither is right.
+func (l *ledger) newest(b []byte, place int64) (content []byte) {
 	var best uint64
 	for i := range int64(2) {
 		from := place + i*copyBytes
@@ -189,13 +191,13 @@ func (l *ledger) newest(b []byte, place int64) (fields []byte) {
 			continue
 		}
 		if seq := binary.BigEndian.Uint64(one[2:]); seq > best {
-			best, fields = seq, one[10:n]
+			best, content = seq, one[10:n]
 		}
 	}
-	if fields != nil {
+	if content != nil {
 		l.seqs[place] = best
 	}
-	return fields
+	return content
 }
 
 func readAll(f vfs.FS, path string) ([]byte, error) {

@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
+	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/machine"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -119,7 +120,7 @@ func environmental(err error) bool {
 			return true
 		}
 	}
-	return noRoom(err)
+	return machine.NoRoom(err)
 }
 
 // openStore opens the store for writing and reads it. A damaged one is replaced by what can
@@ -160,7 +161,7 @@ func (b *Broker) examine(db pebble.Reader, l ledger) (found *found, err error) {
 		}
 	}()
 	x := examiner{
-		db: db, ledger: l, boot: bootID(), identity: b.options.identity(b.options.Dir),
+		db: db, ledger: l, boot: machine.BootID(), identity: b.options.identity(b.options.Dir),
 		retention: b.retention, when: b.when, now: time.Now(),
 	}
 	return x.examine()
@@ -169,7 +170,7 @@ func (b *Broker) examine(db pebble.Reader, l ledger) (found *found, err error) {
 // openForReading serves what there is until the directory can be written.
 func (b *Broker) openForReading(l ledger, cause error) error {
 	var refusal error = errNotAvailable
-	if noRoom(cause) {
+	if machine.NoRoom(cause) {
 		refusal = errStorageFull
 	}
 	if errors.Is(cause, syscall.EROFS) || errors.Is(cause, fs.ErrPermission) {
@@ -187,7 +188,7 @@ func (b *Broker) openForReading(l ledger, cause error) error {
 	}
 	if err != nil {
 		b.options.Logger.Error("the history cannot be read; it is looked at again when the directory can be written", "dir", b.options.Dir, "err", err)
-		b.meta = meta{epoch: newEpoch(), next: keptID + 1}
+		b.meta = meta{epoch: history.NewEpoch(), next: keptID + 1}
 		return nil
 	}
 	b.db, b.unsettled = db, &unsettled{found, l}
@@ -252,8 +253,8 @@ func (b *Broker) settle(found *found, l ledger) {
 			"what", f.What, "from", f.From, "to", f.To, "new epoch", f.NewEpoch)
 	}
 	fresh := !l.there && len(found.namespaces) == 0
-	if found.metaLost || !fresh && (!l.survived(bootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
-		found.meta.epoch = newEpoch()
+	if found.metaLost || !fresh && (!l.survived(machine.BootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
+		found.meta.epoch = history.NewEpoch()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -261,7 +262,7 @@ func (b *Broker) settle(found *found, l ledger) {
 	b.kept = found.kept
 	for id, ns := range found.namespaces {
 		if ns.renew != "" {
-			ns.epoch = newEpoch()
+			ns.epoch = history.NewEpoch()
 			b.options.Logger.Warn("a history begins a new epoch: "+ns.renew, "dir", b.options.Dir, "file", fileOf(b.options.Dir),
 				"namespace", ns.name, "number", ns.number, "epoch", ns.epoch)
 		}
@@ -345,7 +346,7 @@ func (b *Broker) openLast(l ledger) error {
 	if err := last.sync(); err != nil {
 		return err
 	}
-	if err := last.setHeader(header{boot: bootID(), identity: b.options.identity(b.options.Dir)}); err != nil {
+	if err := last.setHeader(header{boot: machine.BootID(), identity: b.options.identity(b.options.Dir)}); err != nil {
 		return err
 	}
 	if err := last.sync(); err != nil {
@@ -366,10 +367,4 @@ func (b *Broker) openLast(l ledger) error {
 func closeDB(db *pebble.DB) {
 	defer func() { recover() }()
 	db.Close()
-}
-
-// bootID identifies this boot of the machine; empty where there is no such file.
-func bootID() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b))
 }

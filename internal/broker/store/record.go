@@ -1,9 +1,9 @@
 package store
 
 import (
-	"crypto/rand"
 	"encoding/binary"
-	"strings"
+
+	"maru.example/maru/internal/fields"
 )
 
 // meta is what is known of the store as a whole.
@@ -27,7 +27,7 @@ func (m meta) of(name string) string {
 }
 
 func (m meta) append() []byte {
-	dst := appendString([]byte{metaFormat}, m.epoch)
+	dst := fields.AppendString([]byte{metaFormat}, m.epoch)
 	dst = binary.AppendUvarint(dst, uint64(m.next))
 	return seal(metaKey, binary.AppendUvarint(dst, uint64(m.swept)))
 }
@@ -37,11 +37,11 @@ func parseMeta(value []byte) (m meta, err error) {
 	if err != nil {
 		return meta{}, err
 	}
-	r := reader{rest: value}
-	format := r.byte()
-	m.epoch = r.string()
-	m.next, m.swept = uint32(r.uvarint()), uint32(r.uvarint())
-	if format != metaFormat || r.failed || len(r.rest) > 0 || m.epoch == "" {
+	r := fields.Reader{Rest: value}
+	format := r.Byte()
+	m.epoch = r.String()
+	m.next, m.swept = uint32(r.Uvarint()), uint32(r.Uvarint())
+	if format != metaFormat || r.Failed || len(r.Rest) > 0 || m.epoch == "" {
 		return meta{}, errDamaged
 	}
 	return m, nil
@@ -79,8 +79,8 @@ type periods struct {
 const recordFormat = 1
 
 func (n *record) append(dst, key []byte) []byte {
-	dst = appendString(append(dst, recordFormat), n.name)
-	dst = appendString(dst, n.epoch)
+	dst = fields.AppendString(append(dst, recordFormat), n.name)
+	dst = fields.AppendString(dst, n.epoch)
 	for _, v := range []uint64{n.number, n.first, n.forgotten, n.heads.count} {
 		dst = binary.AppendUvarint(dst, v)
 	}
@@ -98,22 +98,17 @@ func parseRecord(key, value []byte) (n record, err error) {
 	if err != nil {
 		return record{}, err
 	}
-	r := reader{rest: value}
-	format := r.byte()
-	n.name, n.epoch = r.string(), r.string()
-	n.number, n.first, n.forgotten = r.uvarint(), r.uvarint(), r.uvarint()
-	n.heads = tally{count: r.uvarint(), sum: r.uint64()}
+	r := fields.Reader{Rest: value}
+	format := r.Byte()
+	n.name, n.epoch = r.String(), r.String()
+	n.number, n.first, n.forgotten = r.Uvarint(), r.Uvarint(), r.Uvarint()
+	n.heads = tally{count: r.Uvarint(), sum: r.Uint64()}
 	for i := range n.repeats {
-		n.repeats[i].period = uint32(r.uvarint())
-		n.repeats[i].tally = tally{count: r.uvarint(), sum: r.uint64()}
+		n.repeats[i].period = uint32(r.Uvarint())
+		n.repeats[i].tally = tally{count: r.Uvarint(), sum: r.Uint64()}
 	}
-	if format != recordFormat || r.failed || len(r.rest) > 0 || n.epoch == "" {
+	if format != recordFormat || r.Failed || len(r.Rest) > 0 || n.epoch == "" {
 		return record{}, errDamaged
 	}
 	return n, nil
 }
-
-// epochLength gives 50 random bits and is short, because the epoch is part of each position.
-const epochLength = 10
-
-func newEpoch() string { return strings.ToLower(rand.Text()[:epochLength]) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/fields"
 	"maru.example/maru/internal/history"
 )
 
@@ -26,7 +27,7 @@ type repeatHash [16]byte
 
 func hashOf(channel, publisher, key string) (hash repeatHash) {
 	b := make([]byte, 0, 128)
-	b = appendString(appendString(appendString(b, channel), publisher), key)
+	b = fields.AppendString(fields.AppendString(fields.AppendString(b, channel), publisher), key)
 	sum := sha256.Sum256(b)
 	copy(hash[:], sum[:])
 	return hash
@@ -60,10 +61,10 @@ func parseRepeat(key, value []byte) (f repeat, err error) {
 	if err != nil {
 		return repeat{}, err
 	}
-	r := reader{rest: value}
-	copy(f.sum[:], r.bytes(len(f.sum)))
-	f.offset, f.time = r.uvarint(), time.Unix(0, r.varint())
-	if r.failed || len(r.rest) > 0 {
+	r := fields.Reader{Rest: value}
+	copy(f.sum[:], r.Bytes(len(f.sum)))
+	f.offset, f.time = r.Uvarint(), time.Unix(0, r.Varint())
+	if r.Failed || len(r.Rest) > 0 {
 		return repeat{}, errDamaged
 	}
 	return f, nil

@@ -1,114 +1,13 @@
 package store_test
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"maru.example/maru"
 )
-
-// A restart changes nothing: not the epoch, publications, gaps, versions or keys, and not the
-// answer for a namespace without publications.
-func TestRestart(t *testing.T) {
-	t.Parallel()
-	for _, durability := range []maru.Durability{maru.Interval, maru.Sync} {
-		t.Run(durability.String(), func(t *testing.T) {
-			t.Parallel()
-			o := in(t.TempDir(), kept(3, durability))
-			b := open(t, o)
-			keyed := maru.PublishOptions{IdempotencyKey: "k", Publisher: "kim"}
-			early := publish(t, b, "a:x", "early", keyed)
-			for i := range 5 {
-				publish(t, b, "a:x", fmt.Sprint(i))
-			}
-			y := publish(t, b, "a:y", "y", maru.PublishOptions{Version: 7})
-			typing := publish(t, b, "a:x", "typing", maru.PublishOptions{Transient: true, IdempotencyKey: "t"})
-			last := publish(t, b, "a:x", "last")
-			before, quiet := history(t, b, "a:x", early.Position), history(t, b, "quiet")
-			if err := b.Close(); err != nil {
-				t.Fatal(err)
-			}
-
-			b = open(t, o)
-			after := history(t, b, "a:x", early.Position)
-			if texts(after) != "3 4 last" || after.Epoch != before.Epoch || after.Head != last.Offset || *after.Gap != *before.Gap {
-				t.Errorf("before %+v %v, after %+v %v", before, before.Gap, after, after.Gap)
-			}
-			if h := history(t, b, "a:x", last.Position); h.Gap != nil || len(h.Publications) > 0 {
-				t.Errorf("from the head: %+v", h)
-			}
-			if h := history(t, b, "a:never", y.Position); h.Gap != nil {
-				t.Errorf("a channel that never had anything: %+v", h.Gap)
-			}
-			if h := history(t, b, "quiet", maru.Position{Epoch: quiet.Epoch, Offset: quiet.Head}); h.Gap != nil {
-				t.Errorf("a namespace that never had anything: %+v", h.Gap)
-			}
-			if again := publish(t, b, "a:x", "early", keyed); !again.Replayed || again.Position != early.Position {
-				t.Errorf("the key of %v, whose publication is gone: %+v", early, again)
-			}
-			if again := publish(t, b, "a:x", "typing", maru.PublishOptions{Transient: true, IdempotencyKey: "t"}); !again.Replayed || again.Position != typing.Position {
-				t.Errorf("the key of what was not retained: %+v", again)
-			}
-			if stale := publish(t, b, "a:y", "old", maru.PublishOptions{Version: 7}); !stale.Stale || stale.Position != y.Position {
-				t.Errorf("version 7 again: %+v", stale)
-			}
-			if next := publish(t, b, "a:x", "next"); next.Offset <= last.Offset || next.Epoch != last.Epoch {
-				t.Errorf("%v follows %v", next, last)
-			}
-		})
-	}
-}
-
-// What became too old while no process ran is reported as a gap, and its numbers are not
-// given again.
-func TestAgedMeanwhile(t *testing.T) {
-	t.Parallel()
-	o := in(t.TempDir(), maru.Retention{Age: time.Second})
-	b := open(t, o)
-	first := publish(t, b, "a", "x")
-	last := publish(t, b, "a", "y")
-	b.Close()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		b = open(t, o)
-		h := history(t, b, "a", first.Position)
-		if len(h.Publications) == 0 {
-			if h.Gap == nil || h.Gap.To != last.Offset || h.Head != last.Offset {
-				t.Errorf("%+v, gap %+v", h, h.Gap)
-			}
-			if next := publish(t, b, "a", "z"); next.Offset <= last.Offset || next.Epoch != last.Epoch {
-				t.Errorf("%v follows %v", next, last)
-			}
-			return
-		}
-		b.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("20 s later publications of at most 1 s are still there")
-		}
-	}
-}
-
-// A namespace can be moved to another durability, and back.
-func TestMove(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	var at maru.Position
-	for i, durability := range []maru.Durability{maru.Interval, maru.Sync, maru.Interval} {
-		b := open(t, in(dir, kept(10, durability)))
-		if i > 0 {
-			if h := history(t, b, "a", at); h.Gap != nil || len(h.Publications) != 0 || len(history(t, b, "a").Publications) != 2*i {
-				t.Errorf("%v: %+v", durability, h)
-			}
-		}
-		publish(t, b, "a", "x")
-		at = publish(t, b, "a", "x").Position
-		b.Close()
-	}
-}
 
 // Issue 14 §7: a namespace that is listed later begins an epoch of its own. Its keys and versions
 // of the pool still count. One that was listed once keeps its history.
@@ -180,52 +79,6 @@ func TestShrink(t *testing.T) {
 	pool, old, young := left()
 	if pool != 0 || old > 250 || young != 99 {
 		t.Errorf("left %d of the pool, %d and %d of the listed ones", pool, old, young)
-	}
-}
-
-// Many publish at once: nothing is lost, doubled or out of order, and it is all there
-// after a restart.
-func TestManyPublishers(t *testing.T) {
-	t.Parallel()
-	const publishers, each = 20, 100
-	var mu sync.Mutex
-	last, delivered := map[string]uint64{}, 0
-	o := in(t.TempDir(), kept(publishers*each, maru.Interval))
-	o.Sink = func(channel string, at maru.Position, p *maru.Publication) {
-		mu.Lock()
-		defer mu.Unlock()
-		if at.Offset <= last[channel] {
-			t.Errorf("%d after %d", at.Offset, last[channel])
-		}
-		last[channel] = at.Offset
-		delivered++
-	}
-	b := open(t, o)
-	var wg sync.WaitGroup
-	for i := range publishers {
-		wg.Go(func() {
-			var before uint64
-			for j := range each {
-				at := publish(t, b, fmt.Sprint("c", i%3), fmt.Sprintf("%d.%d", i, j), maru.PublishOptions{IdempotencyKey: fmt.Sprintf("%d.%d", i, j)})
-				if at.Offset <= before {
-					t.Errorf("%d after %d", at.Offset, before)
-				}
-				before = at.Offset
-			}
-		})
-	}
-	wg.Wait()
-	b.Close()
-	if delivered != publishers*each {
-		t.Errorf("%d delivered", delivered)
-	}
-	b = open(t, o)
-	n := 0
-	for i := range 3 {
-		n += len(history(t, b, fmt.Sprint("c", i)).Publications)
-	}
-	if n != publishers*each {
-		t.Errorf("%d of %d are there", n, publishers*each)
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/broker/store"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // Issue 14, 7: a start with 1,000 small namespaces takes under a second, and at most 40 files are
@@ -39,10 +41,22 @@ func TestManyNamespaces(t *testing.T) {
 	if testing.Short() {
 		return
 	}
-	before, began := openFiles(t, o.Dir), time.Now()
-	b = open(t, o)
-	if took := time.Since(began); took > 30*time.Second { // under 1 s on a machine with nothing else to do; this one may be busy
-		t.Errorf("the start took %v", took)
+	// A busy machine makes each start slow, also one of Pebble alone, which takes 5 to 20 ms on a
+	// machine with nothing else to do.
+	const attempts, slower = 3, 30
+	before := openFiles(t, o.Dir)
+	for attempt := 1; ; attempt++ {
+		control, began := startPebble(t), time.Now()
+		b = open(t, o)
+		took := time.Since(began)
+		if took <= max(time.Second, slower*control) {
+			break
+		}
+		if t.Logf("the start took %v, one of Pebble alone %v", took, control); attempt == attempts {
+			t.Errorf("%d starts took more than a second", attempts)
+			break
+		}
+		b.Close()
 	}
 	if files := openFiles(t, o.Dir) - before; files > 40 {
 		t.Errorf("%d files are open", files)
@@ -59,6 +73,25 @@ func TestManyNamespaces(t *testing.T) {
 		t.Errorf("%+v", held)
 	}
 }
+
+// startPebble returns how long Pebble takes to open a new directory.
+func startPebble(t *testing.T) time.Duration {
+	t.Helper()
+	began := time.Now()
+	db, err := pebble.Open(t.TempDir(), &pebble.Options{Logger: noLog{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
+	db.Close()
+	return took
+}
+
+type noLog struct{}
+
+func (noLog) Infof(string, ...any)  {}
+func (noLog) Errorf(string, ...any) {}
+func (noLog) Fatalf(string, ...any) {}
 
 // openFiles counts the files of a directory that this process has open.
 func openFiles(t *testing.T, dir string) (n int) {

@@ -12,6 +12,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/dirlock"
+	"maru.example/maru/internal/machine"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -74,7 +75,7 @@ func verify(dir string, l ledger) (*found, error) {
 	}
 	start := time.Now()
 	x := examiner{
-		db: db, ledger: l, boot: bootID(), identity: identityOf(dir),
+		db: db, ledger: l, boot: machine.BootID(), identity: identityOf(dir),
 		retention: func(string) maru.Retention {
 			return maru.Retention{Publications: math.MaxInt, Age: math.MaxInt64, Bytes: math.MaxInt64}
 		},

@@ -239,6 +239,19 @@ func (r *rig) upgraded(change ...string) *raw {
 	return c
 }
 
+// receiveBuffer sets the size of the peer's receive buffer. A few messages fill a small one,
+// however slow the machine is.
+func (c *raw) receiveBuffer(bytes int) {
+	c.t.Helper()
+	nc := c.nc
+	if t, is := nc.(*tls.Conn); is {
+		nc = t.NetConn()
+	}
+	if err := nc.(*net.TCPConn).SetReadBuffer(bytes); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func (c *raw) write(b []byte) {
 	c.t.Helper()
 	c.nc.SetWriteDeadline(time.Now().Add(patience))

@@ -17,10 +17,12 @@ func TestPeerThatNeverReads(t *testing.T) {
 		server := r.ends()
 		r.BacklogBytes = bound
 		r.NoCompression = true
+		r.CloseTimeout = patience // it reads on once it is closed
 		conns := make(chan *ws.Conn, 2)
 		r.OnConnection = func(c *ws.Conn, _ *http.Request) { conns <- c }
 		r.start()
 		slow := r.upgraded()
+		slow.receiveBuffer(16 << 10)
 		s := next(t, conns)
 		other := r.dial(ws.DialOptions{})
 		m := ws.Binary(make([]byte, size))
@@ -35,6 +37,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 		if most > 17*bound {
 			t.Errorf("%d bytes buffered", most)
 		}
+		slow.receiveBuffer(4 << 20)
 		slow.wantClose(1013)
 		slow.wantEnd()
 		slow.nc.Close()

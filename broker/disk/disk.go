@@ -13,7 +13,7 @@
 // # Limits
 //
 // A directory belongs to one process at a time. A publication has at most 63 MiB; a larger one
-// fails with CodeTooLarge. Memory holds some 40 bytes for each retained publication, and a cache
+// fails with CodeTooLarge. Memory holds some 56 bytes for each retained publication, and a cache
 // of 32 MiB of those that were used last. The directory takes about twice as much room as
 // what is retained, 64 MiB for the log, and 32 MiB that are given up when the disk is full.
 //

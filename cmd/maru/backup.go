@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"maru.example/maru/broker/disk"
@@ -27,7 +28,7 @@ func (*backupCmd) Help() string {
 // Run writes to a file beside the one that was asked for, so that a backup that breaks off is
 // not taken for a whole one.
 func (c *backupCmd) Run(ctx context.Context, s *surroundings) error {
-	if _, err := os.Lstat(c.File); err == nil {
+	if exists(c.File) {
 		return usagef("%s exists; give another name", c.File)
 	}
 	client, err := c.client()
@@ -54,23 +55,29 @@ func (c *backupCmd) Run(ctx context.Context, s *surroundings) error {
 	return err
 }
 
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// saveBackup writes a file, which has its name only when it is complete. It replaces none.
 func saveBackup(path string, from io.Reader) (int64, error) {
-	partial := path + ".partial"
-	file, err := os.OpenFile(partial, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".partial-*")
 	if err != nil {
 		return 0, err
 	}
+	defer os.Remove(file.Name())
 	n, err := io.Copy(file, from)
 	if err == nil {
 		err = file.Sync()
 	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(partial, path)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return n, err
 	}
-	if err != nil {
-		os.Remove(partial)
+	if exists(path) {
+		return n, fmt.Errorf("%s was made by another process in the meantime", path)
 	}
-	return n, err
+	return n, os.Rename(file.Name(), path)
 }
 
 type restoreCmd struct {

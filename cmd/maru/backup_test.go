@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,3 +69,32 @@ func TestBackupRestoreVerify(t *testing.T) {
 		t.Errorf("verify of a damaged directory: %+v", got)
 	}
 }
+
+// A file that is made while the backup arrives is not replaced, and one that breaks off leaves
+// nothing.
+func TestBackupReplacesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "backup")
+	if _, err := saveBackup(path, readerFunc(func([]byte) (int, error) {
+		if err := os.WriteFile(path, []byte("another's"), 0o600); err != nil {
+			t.Error(err)
+		}
+		return 0, io.EOF
+	})); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v, want one that names the file", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "another's" {
+		t.Errorf("the file is %q, %v", b, err)
+	}
+	if _, err := saveBackup(filepath.Join(dir, "broken"), readerFunc(func([]byte) (int, error) { return 0, io.ErrUnexpectedEOF })); err == nil {
+		t.Error("a backup that broke off is no error")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }

@@ -99,9 +99,12 @@ func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 
 // dial connects to a plain WebSocket server.
 func (c *publishCmd) dial(ctx context.Context) (*plainPublisher, error) {
-	for flag, given := range map[string]bool{"--key": c.Key != "", "--idempotency-key": c.IdempotencyKey != "", "--transient": c.Transient} {
-		if given {
-			return nil, usagef("%s is for maru over HTTP, and %s is a plain WebSocket server: remove %[1]s", flag, c.Server)
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"--key", c.Key != ""}, {"--idempotency-key", c.IdempotencyKey != ""}, {"--transient", c.Transient}} {
+		if flag.given {
+			return nil, usagef("%s is for maru over HTTP, and %s is a plain WebSocket server: remove %[1]s", flag.name, c.Server)
 		}
 	}
 	address, err := c.plainURL(c.Channel)

@@ -9,7 +9,7 @@
 // batches of up to 256. So a single publisher waits for one write, and many publishers
 // share one. While a batch is written the next one is decided.
 //
-// What is retained is known in memory (see index), some 40 bytes for a publication. The
+// What is retained is known in memory (see index), some 56 bytes for a publication. The
 // publications themselves, the heads of quiet channels and the idempotency keys are on disk,
 // behind a cache.
 //

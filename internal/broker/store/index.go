@@ -10,7 +10,7 @@ import (
 	"maru.example/maru"
 )
 
-// An index says what a namespace retains, without the data: some 40 bytes for each
+// An index says what a namespace retains, without the data: some 56 bytes for each
 // publication. Only channels that retain something, or have publications in progress, are
 // in it; the heads of all others are on disk only. Its owner locks it.
 type index struct {

@@ -68,8 +68,11 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	lines := logs.New(o.Logger.Handler())
-	o.Logger = slog.New(lines)
+	lines, limited := o.Logger.Handler().(*logs.Handler)
+	if !limited {
+		lines = logs.New(o.Logger.Handler())
+		o.Logger = slog.New(lines)
+	}
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {

@@ -49,6 +49,8 @@ func (r *reloader) reload() {
 	to, access, err := configured(r.s)
 	if err == nil {
 		err = r.live.Reload(access)
+	} else {
+		r.live.ReloadFailed(err)
 	}
 	if err != nil {
 		r.log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", slog.String("file", r.started.Config), slog.Any("err", err))

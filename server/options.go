@@ -38,8 +38,8 @@ type Options struct {
 	// AnyHost accepts requests for every name. It is for a program that checks names itself,
 	// and contradicts Hosts.
 	AnyHost bool
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
-	// are trusted.
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
+	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
 
 	// BasePath is the path under which the server answers, such as "/live": everything

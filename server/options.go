@@ -41,6 +41,11 @@ type Options struct {
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
 	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
+	// ProxyProtocol says that connections of TrustedProxies to Serve's listeners begin with a
+	// header of the PROXY protocol, version 1 or 2, which has the client's address. Version 2
+	// also says whether the client uses TLS. Connections without a valid header are refused.
+	// Those of other addresses have no header. New fails if there are no TrustedProxies.
+	ProxyProtocol bool
 
 	// BasePath is the path under which the server answers, such as "/live": everything
 	// is below it, and other paths answer 404 not_found. Probes and metrics (/healthz,

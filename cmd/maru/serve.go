@@ -146,6 +146,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
+		ProxyProtocol:  c.ProxyProtocol,
 		BasePath:       c.BasePath,
 
 		Logger: log,

@@ -2,12 +2,14 @@ package auth
 
 import (
 	"iter"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/proxyproto"
 )
 
 // sender finds the address of the client and whether it used TLS. It uses the headers of
@@ -16,7 +18,7 @@ import (
 // Most proxies write X-Forwarded-For and X-Forwarded-Proto and pass a Forwarded of their client
 // on. So Forwarded (RFC 7239) counts only without these two.
 func (g *RequestFilter) sender(r *http.Request) (Caller, error) {
-	c := Caller{Addr: peer(r), Secure: r.TLS != nil}
+	c := Caller{Addr: peer(r), Secure: r.TLS != nil || proxyproto.TLS(r.Context())}
 	c.local = g.local(c.Addr)
 	if !g.trusted(c.Addr) {
 		return c, nil
@@ -94,6 +96,12 @@ func tlsBefore(lines []string, trusted, addrs int) bool {
 // node-http-proxy), of other requests https.
 func overTLS(scheme string) bool {
 	return strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss")
+}
+
+// TrustsPeer reports whether the peer of a connection is a trusted proxy.
+func (g *RequestFilter) TrustsPeer(nc net.Conn) bool {
+	at, err := netip.ParseAddrPort(nc.RemoteAddr().String())
+	return err == nil && g.trusted(plain(at.Addr()))
 }
 
 func (g *RequestFilter) trusted(addr netip.Addr) bool {

@@ -69,6 +69,9 @@ func (s *Serve) checkHosts() error {
 	if s.AnyHost && len(s.Host) > 0 {
 		return errors.New("any-host: accepts every name and contradicts host; remove one of them")
 	}
+	if s.ProxyProtocol && len(s.TrustedProxy) == 0 {
+		return errors.New("proxy-protocol: needs trusted-proxy, the address of the proxy; a header counts only from there")
+	}
 	return nil
 }
 

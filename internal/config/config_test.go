@@ -116,6 +116,7 @@ origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
 any-host = true
 trusted-proxy = ["10.1.2.3/8", "fd00::1"]
+proxy-protocol = true
 demo = true
 max-message = "2MiB"
 max-header = 4096
@@ -167,6 +168,7 @@ MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
 MARU_ANY_HOST=true
 MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
+MARU_PROXY_PROTOCOL=true
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
 MARU_MAX_HEADER=4KiB
@@ -219,6 +221,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Host:                     []string{"chat.example.com"},
 		AnyHost:                  true,
 		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
+		ProxyProtocol:            true,
 		Demo:                     true,
 		MaxMessage:               2 << 20,
 		MaxHeader:                4 << 10,

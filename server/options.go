@@ -81,6 +81,13 @@ type Options struct {
 	// PingTimeout is how long a connection may take to answer a ping. Default 10 s.
 	PingTimeout time.Duration
 
+	// EventInterval is how often a quiet event stream gets a comment, which clients do not see.
+	// It keeps proxies from closing the stream. Default 15 s.
+	EventInterval time.Duration
+	// EventPadding is the least size of such a comment, in bytes, for a proxy that holds back a
+	// response until so much of it has come. Default: as short as can be, 3 bytes.
+	EventPadding int
+
 	// BacklogBytes, BacklogMessages and BacklogAge bound the messages that wait for a slow
 	// connection. Default 1 MiB, 1,000 and 30 s. Beyond any of them a socket is
 	// closed with 1013 slow and an event stream ends.
@@ -156,6 +163,7 @@ type Options struct {
 const (
 	defaultHeaderBytes      = 16 << 10
 	defaultHandshakeTimeout = 10 * time.Second
+	defaultEventInterval    = 15 * time.Second
 	defaultChannels         = 128
 
 	// deflateMinBytes: below it compression costs more than it saves.
@@ -167,6 +175,7 @@ func (o Options) withDefaults() Options {
 	o.MaxHeaderBytes = cmp.Or(max(o.MaxHeaderBytes, 0), defaultHeaderBytes)
 	o.HandshakeTimeout = cmp.Or(max(o.HandshakeTimeout, 0), defaultHandshakeTimeout)
 	o.PingInterval = cmp.Or(o.PingInterval, maru.DefaultPingInterval)
+	o.EventInterval = cmp.Or(max(o.EventInterval, 0), defaultEventInterval)
 	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
 	o.MaxMemory = cmp.Or(o.MaxMemory, machine.Ceiling())
@@ -191,12 +200,13 @@ func (o Options) takeover() frame.Takeover {
 
 func (o Options) loop() loop.Options {
 	return loop.Options{
-		MaxMessageBytes: o.MaxMessageBytes,
-		DeflateMinBytes: deflateMinBytes,
-		PingInterval:    o.PingInterval,
-		PingTimeout:     o.PingTimeout,
-		BacklogBytes:    o.BacklogBytes,
-		BacklogMessages: o.BacklogMessages,
-		BacklogAge:      o.BacklogAge,
+		MaxMessageBytes:   o.MaxMessageBytes,
+		DeflateMinBytes:   deflateMinBytes,
+		PingInterval:      o.PingInterval,
+		PingTimeout:       o.PingTimeout,
+		HeartbeatInterval: o.EventInterval,
+		BacklogBytes:      o.BacklogBytes,
+		BacklogMessages:   o.BacklogMessages,
+		BacklogAge:        o.BacklogAge,
 	}
 }

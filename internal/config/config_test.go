@@ -32,6 +32,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HandshakeTimeout: config.Duration(10 * time.Second),
 		PingInterval:     config.Duration(25 * time.Second),
 		PingTimeout:      config.Duration(10 * time.Second),
+		EventInterval:    config.Duration(15 * time.Second),
 		Backlog:          1 << 20,
 		BacklogMessages:  1000,
 		BacklogAge:       config.Duration(30 * time.Second),
@@ -123,6 +124,8 @@ max-header = 4096
 handshake-timeout = "1s"
 ping-interval = "2s"
 ping-timeout = "3s"
+event-interval = "12s"
+event-padding = "4KiB"
 backlog = "512KiB"
 backlog-messages = 4
 backlog-age = "5s"
@@ -175,6 +178,8 @@ MARU_MAX_HEADER=4KiB
 MARU_HANDSHAKE_TIMEOUT=1000ms
 MARU_PING_INTERVAL=2s
 MARU_PING_TIMEOUT=3s
+MARU_EVENT_INTERVAL=12s
+MARU_EVENT_PADDING=4096
 MARU_BACKLOG=524288
 MARU_BACKLOG_MESSAGES=4
 MARU_BACKLOG_AGE=5s
@@ -228,6 +233,8 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		HandshakeTimeout:         config.Duration(time.Second),
 		PingInterval:             config.Duration(2 * time.Second),
 		PingTimeout:              config.Duration(3 * time.Second),
+		EventInterval:            config.Duration(12 * time.Second),
+		EventPadding:             4096,
 		Backlog:                  512 << 10,
 		BacklogMessages:          4,
 		BacklogAge:               config.Duration(5 * time.Second),

@@ -36,6 +36,8 @@ var reasons = map[string]struct{ why, example string }{
 	"handshake-timeout":           {why: "Enough for a slow phone. A silent connection is closed after it."},
 	"ping-interval":               {why: "Shorter than the 30 to 60 s after which proxies and mobile networks forget a quiet connection."},
 	"ping-timeout":                {why: "Longer than any network takes. A peer that vanished is noticed within 35 s."},
+	"event-interval":              {why: "Shorter than the 30 to 60 s after which proxies close a quiet response."},
+	"event-padding":               {why: "None: most proxies pass on what comes, and the first block of a stream has 2 KiB anyway. 4KiB fills the buffer of a proxy that cannot be configured, at this price for every stream and interval."},
 	"backlog":                     {why: "Enough to survive a moment of bad network. A connection that does not read at all costs no more than this."},
 	"backlog-messages":            {why: "The same for many small messages."},
 	"backlog-age":                 {why: "A message that waited longer is better recovered from the history than sent late."},

@@ -42,6 +42,8 @@ type Serve struct {
 	HandshakeTimeout         Duration `toml:"handshake-timeout" group:"Limits:" default:"10s" help:"How long a connection may take to complete its first request."`
 	PingInterval             Duration `toml:"ping-interval" group:"Limits:" default:"25s" help:"How often a quiet WebSocket connection is pinged."`
 	PingTimeout              Duration `toml:"ping-timeout" group:"Limits:" default:"10s" help:"How long to wait for the answer to a ping before the connection counts as lost."`
+	EventInterval            Duration `toml:"event-interval" group:"Limits:" default:"15s" help:"How often a quiet event stream gets a comment."`
+	EventPadding             Bytes    `toml:"event-padding" group:"Limits:" default:"0" help:"Least size of such a comment, up to 64KiB, for a proxy that holds back smaller responses."`
 	Backlog                  Bytes    `toml:"backlog" group:"Limits:" default:"1MiB" help:"Bytes that may wait for one slow connection."`
 	BacklogMessages          int      `toml:"backlog-messages" group:"Limits:" default:"1000" help:"Messages that may wait for one slow connection."`
 	BacklogAge               Duration `toml:"backlog-age" group:"Limits:" default:"30s" help:"How long a message may wait for a slow connection."`

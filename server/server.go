@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
@@ -39,7 +41,8 @@ type Server struct {
 	admission     *admission.Admission
 	routes        []gateway.Route
 	api           http.Handler
-	handler       http.Handler // api behind the request filter
+	filter        *auth.RequestFilter
+	handler       http.Handler // api behind the filter
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
@@ -69,6 +72,9 @@ func New(o Options) (*Server, error) {
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
+		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
+	}
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
@@ -81,7 +87,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
+	s := &Server{options: o, filter: filter, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
@@ -125,6 +131,7 @@ func New(o Options) (*Server, error) {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
 		ConnState:         plain.changed,
+		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())

@@ -43,6 +43,6 @@ func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value str
 		MaxAge:   maxAge,
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
-		Secure:   CallerFrom(r.Context()).Secure || r.TLS != nil,
+		Secure:   OverTLS(r),
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// OwnStep reports whether this process is to run the tests that take a browser or
-// bundlers, and minutes. They are a step of their own of make test, which sets E2E in the
+// OwnStep reports whether this process is to run the tests that take a browser,
+// bundlers or proxies, and minutes. They are a step of their own of make test, which sets E2E in the
 // environment.
 func OwnStep() bool { return os.Getenv("E2E") != "" }
 
@@ -14,7 +14,7 @@ func OwnStep() bool { return os.Getenv("E2E") != "" }
 func InOwnStep(t *testing.T) {
 	t.Helper()
 	if !OwnStep() {
-		t.Skip("it takes a browser and minutes: make e2e runs it, and so does E2E=1 go test ./tests/e2e ./tests/npm")
+		t.Skip("it takes browsers or proxies, and minutes: make e2e runs it, and so does E2E=1 go test ./tests/e2e ./tests/npm ./tests/proxies")
 	}
 	t.Parallel()
 }

@@ -17,58 +17,66 @@ import (
 // the body of a request when it tries again.)
 var holds = map[string]string{"haproxy": http.MethodPost, "caddy": http.MethodGet}
 
-// maru is killed and started again behind a proxy. While it is away, an event stream is never
-// answered with a status at which EventSource gives up. Afterwards the client continues without
-// a gap.
+// maru is killed, and then ended in good order, and started again behind a proxy. While it is away,
+// an event stream is never answered with a status at which EventSource gives up. Afterwards the
+// client continues without a gap.
 func TestIssue15RestartBehindProxies(t *testing.T) {
 	program.InOwnStep(t)
 	for _, name := range ofDebian {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testRestart(t, name)
+			args := []string{"--data", t.TempDir(), "--drain", "1s"}
+			s := before(t, serve(t, args...), name)
+			args = append(args, "--listen", s.maru.Addr)
+			channel := s.URL + "/channels/restart"
+			subscription, err := s.dial(t).Subscribe("restart", client.SubscribeOptions{})
+			must(t, err)
+			_, err = subscription.Next(t.Context()) // subscribed
+			must(t, err)
+			for _, end := range []func(){
+				func() { s.maru.Kill(t) },
+				func() { s.maru.Terminate(); s.maru.Wait(t) },
+			} {
+				publishSoon(t, s, channel, "before")
+				expect(t, subscription, "before")
+				end()
+				askForStream(t, s, channel)
+				start := func() { s.maru = serve(t, args...) }
+				if method := holds[name]; method == "" {
+					start()
+				} else {
+					testHeld(t, s, method, channel, start)
+				}
+				if holds[name] == http.MethodPost {
+					expect(t, subscription, "held")
+				}
+				publishSoon(t, s, channel, "after")
+				expect(t, subscription, "after")
+			}
 		})
 	}
 }
 
-func testRestart(t *testing.T, name string) {
-	data := t.TempDir()
-	s := before(t, serve(t, "--data", data), name)
-	subscription, err := s.dial(t).Subscribe("restart", client.SubscribeOptions{})
-	must(t, err)
-	if _, err := subscription.Next(t.Context()); err != nil { // subscribed
-		t.Fatal(err)
+func expect(t *testing.T, s *client.Subscription, want string) {
+	t.Helper()
+	if got := next(t, s); got != want {
+		t.Fatalf("got %q, want %q", got, want)
 	}
-	channel := s.URL + "/channels/restart"
-	mustPublish(t, s.http, channel, "one")
-	if got := next(t, subscription); got != "one" {
-		t.Fatalf("got %q, want one", got)
-	}
+}
 
-	s.maru.Kill(t)
-	askForStream(t, s, channel)
+// testHeld sends a request while maru is away, which must be answered when maru has started.
+func testHeld(t *testing.T, s *site, method, channel string, start func()) {
+	t.Helper()
 	held := make(chan int, 1)
-	if method := holds[name]; method != "" {
-		go func() { held <- statusOf(t, s, method, channel) }()
-		select {
-		case status := <-held:
-			t.Fatalf("a %s is answered with %d while maru is away", method, status)
-		case <-time.After(200 * time.Millisecond): // it has reached the proxy
-		}
+	go func() { held <- statusOf(t, s, method, channel) }()
+	select {
+	case status := <-held:
+		t.Fatalf("a %s is answered with %d while maru is away", method, status)
+	case <-time.After(200 * time.Millisecond): // it has reached the proxy
 	}
-	s.maru = serve(t, "--data", data, "--listen", s.maru.Addr)
-	if method := holds[name]; method != "" {
-		if status := <-held; status != http.StatusOK {
-			t.Fatalf("a %s that waited for maru is answered with %d, want 200", method, status)
-		}
-		if method == http.MethodPost {
-			if got := next(t, subscription); got != "two" {
-				t.Fatalf("got %q, want two", got)
-			}
-		}
-	}
-	publishSoon(t, s, channel, "three")
-	if got := next(t, subscription); got != "three" {
-		t.Errorf("got %q, want three", got)
+	start()
+	if status := <-held; status != http.StatusOK {
+		t.Fatalf("a %s that waited for maru is answered with %d, want 200", method, status)
 	}
 }
 
@@ -91,7 +99,7 @@ func publishSoon(t *testing.T, s *site, channel, text string) {
 func statusOf(t testing.TB, s *site, method, channel string) int {
 	var text io.Reader
 	if method == http.MethodPost {
-		text = strings.NewReader("two")
+		text = strings.NewReader("held")
 	}
 	r, err := http.NewRequestWithContext(t.Context(), method, channel, text)
 	if err != nil {

@@ -72,8 +72,8 @@ func foreign(j *job) error {
 // race detector.
 var withoutRace = []string{"tests", "examples", "deploy", "scripts"}
 
-// ofE2E are those of them that take a browser or bundlers, and minutes.
-var ofE2E = []string{"tests/e2e", "tests/npm"}
+// ofE2E are those of them that take a browser, bundlers or proxies, and minutes.
+var ofE2E = []string{"tests/e2e", "tests/npm", "tests/proxies"}
 
 func race(j *job) error {
 	list, err := units()

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// OwnStep reports whether this process is to run the tests that take a browser, bundlers or
-// whole builds, and minutes. Only make test runs them, which sets E2E in the environment.
+// OwnStep reports whether this process is to run the tests that take a browser, bundlers, proxies
+// or whole builds, and minutes. Only make test runs them, which sets E2E in the environment.
 func OwnStep() bool { return os.Getenv("E2E") != "" }
 
 // OnlyInOwnStep skips such a test where it is not to run.
 func OnlyInOwnStep(t *testing.T) {
 	t.Helper()
 	if !OwnStep() {
-		t.Skip("it takes a browser, bundlers or whole builds: make test runs it, and so does go test with E2E=1 in the environment")
+		t.Skip("it takes a browser, bundlers, proxies or whole builds: make test runs it, and so does go test with E2E=1 in the environment")
 	}
 }
 

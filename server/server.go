@@ -75,6 +75,9 @@ func New(o Options) (*Server, error) {
 	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
 		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
 	}
+	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
+		return nil, fmt.Errorf("server: CookieSameSite is %d, but must be a constant of net/http", o.CookieSameSite)
+	}
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
@@ -93,7 +96,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
 		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,

@@ -18,6 +18,11 @@ import (
 // 8441). A stream is served by goroutines and costs some 14 KB instead of 8, and 45 KB for each
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
+	if s.options.ProxyProtocol {
+		l = front.NewProxyListener(l, front.ProxyOptions{
+			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
+		})
+	}
 	if s.options.TLSConfig != nil {
 		return front.ServeTLS(s.http, l, s.options.TLSConfig, s.options.Logger)
 	}
@@ -55,5 +60,7 @@ func (s *Server) end(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, s.broker.Close())
+	err = errors.Join(err, s.broker.Close())
+	s.logs.Flush()
+	return err
 }

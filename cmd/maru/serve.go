@@ -150,6 +150,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
+		ProxyProtocol:  c.ProxyProtocol,
 		BasePath:       c.BasePath,
 
 		Logger: log,
@@ -160,6 +161,8 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HandshakeTimeout: time.Duration(c.HandshakeTimeout),
 		PingInterval:     time.Duration(c.PingInterval),
 		PingTimeout:      time.Duration(c.PingTimeout),
+		EventInterval:    time.Duration(c.EventInterval),
+		EventPadding:     int(c.EventPadding),
 
 		ServerContextTakeover: c.ServerContextTakeover,
 		ClientContextTakeover: c.ClientContextTakeover,

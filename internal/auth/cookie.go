@@ -46,11 +46,9 @@ func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value str
 		MaxAge:   maxAge,
 		HttpOnly: true,
 		SameSite: s.sameSite,
-		Secure:   isSecure(r) || s.sameSite == http.SameSiteNoneMode,
+		Secure:   OverTLS(r) || s.sameSite == http.SameSiteNoneMode,
 	})
 }
-
-func isSecure(r *http.Request) bool { return CallerFrom(r.Context()).Secure || r.TLS != nil }
 
 // errInsecure: browsers drop a cookie with SameSite=None that is not Secure, and most drop a
 // Secure one without https. The person would be signed in and at once anonymous again.

@@ -63,7 +63,7 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, maru.NewError(maru.CodeNotAllowed, "a page with Origin null cannot sign in: open the page over http or https"))
 		return
 	}
-	if s.sameSite == http.SameSiteNoneMode && !isSecure(r) {
+	if s.sameSite == http.SameSiteNoneMode && !OverTLS(r) {
 		WriteError(w, r, errInsecure)
 		return
 	}

@@ -117,3 +117,29 @@ func FuzzForwardedFor(f *testing.F) {
 		}
 	})
 }
+
+// Whatever a client sends in Forwarded before its proxy appends an element, in the same line or
+// another one, its address is the one that the proxy saw, or the request is refused.
+func FuzzForwarded(f *testing.F) {
+	for _, s := range []string{"", "for=1.2.3.4", `for="[::1]:80";proto=https`, `for="`, `ext="a\`, ",", ";;", "for=10.0.0.2", `for=1;for=2`, `a="b, c";for=unknown`} {
+		f.Add(s)
+	}
+	g := newFilter(f, auth.Policy{TrustedProxies: prefixes("10.0.0.0/8")})
+	f.Fuzz(func(t *testing.T, s string) {
+		const saw = "for=198.51.100.7;proto=http"
+		for _, lines := range [][]string{{s + ", " + saw}, {s + "," + saw}, {s, saw}, {s + `, for="198.51.100.7:80";by="[::1]"`}} {
+			c, err := g.Check(&http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"Forwarded": lines}})
+			if err != nil {
+				if code(err) != maru.CodeBadRequest {
+					t.Errorf("%q: %v", lines, err)
+				}
+			} else if c.Addr != netip.MustParseAddr("198.51.100.7") || c.Secure {
+				t.Errorf("%q: %+v", lines, c)
+			}
+		}
+		c, err := g.Check(&http.Request{RemoteAddr: "203.0.113.9:1", Header: http.Header{"Forwarded": {s}}})
+		if err != nil || c.Addr != netip.MustParseAddr("203.0.113.9") {
+			t.Errorf("%q from a stranger: %+v, %v", s, c, err)
+		}
+	})
+}

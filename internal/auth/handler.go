@@ -90,3 +90,9 @@ func CallerFrom(ctx context.Context) Caller {
 	}
 	return Caller{}
 }
+
+// OverTLS reports whether the client of a request used TLS: see Caller.Secure. It also works for
+// requests that did not pass through RequestFilter.Handler, which have no proxies.
+func OverTLS(r *http.Request) bool {
+	return r.TLS != nil || CallerFrom(r.Context()).Secure
+}

@@ -35,8 +35,8 @@ type Policy struct {
 	AnyHost bool
 	// Probes are paths that are answered without a Host too, as health checks in HTTP/1.0 ask.
 	Probes []string
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto are
-	// trusted.
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
+	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
 	// Log gets one warning per refused request; nil discards them.
 	Log *slog.Logger

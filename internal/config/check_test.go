@@ -32,6 +32,13 @@ func TestCheck(t *testing.T) {
 		{"listen = [\":3000\"]\nopen = true\nany-host = true", nil},
 		{"any-host = true\nhost = [\"intranet.example\"]", []string{"any-host", "host", "remove"}},
 
+		{"trusted-proxy = [\"10.0.0.7\"]\nproxy-protocol = true", nil},
+		{`event-padding = "64KiB"`, nil},
+		{`event-padding = "65KiB"`, []string{"event-padding", "64KiB"}},
+		{`event-padding = -1`, []string{"event-padding", "at least 0"}},
+		{`event-interval = "0s"`, []string{"event-interval"}},
+		{"proxy-protocol = true", []string{"proxy-protocol", "trusted-proxy"}},
+
 		{`listen = []`, []string{"listen"}},
 		{`listen = ["127.0.0.1"]`, []string{"listen", `"127.0.0.1"`}},
 		{`listen = ["127.0.0.1:http"]`, []string{"listen", `"127.0.0.1:http"`}},

@@ -16,6 +16,7 @@ var reasons = map[string]struct{ why, example string }{
 	"host":             {why: "Needed where people use a name, on loopback (behind a proxy) and in open mode. Other names are refused, so that no site can point its own name to this server and have its pages pass as yours.", example: "push.example.com"},
 	"any-host":         {why: "Off: with it any site can read and publish from the browsers of people who can reach this server."},
 	"trusted-proxy":    {why: "None: a trusted proxy can claim any client address, and limits count by address.", example: "10.0.0.0/8"},
+	"proxy-protocol":   {why: "Off: the receiver may not guess. With it a trusted proxy must begin each connection with a header, also for health checks (send-proxy-v2-ssl and check-send-proxy in haproxy)."},
 
 	"nicknames":               {why: "Off: anybody can take a nickname that is free, so it proves nothing."},
 	"token-key":               {why: "Your login service signs tokens and maru only checks them: give maru public keys. List the old and the new key while you replace one.", example: "/etc/maru/login.pem"},
@@ -37,6 +38,8 @@ var reasons = map[string]struct{ why, example string }{
 	"handshake-timeout":           {why: "Enough for a slow phone. A silent connection is closed after it."},
 	"ping-interval":               {why: "Shorter than the 30 to 60 s after which proxies and mobile networks forget a quiet connection."},
 	"ping-timeout":                {why: "Longer than any network takes. A peer that vanished is noticed within 35 s."},
+	"event-interval":              {why: "Shorter than the 30 to 60 s after which proxies close a quiet response."},
+	"event-padding":               {why: "None: most proxies pass on what comes, and the first block of a stream has 2 KiB anyway. 4KiB fills the buffer of a proxy that cannot be configured, at this price for every stream and interval."},
 	"backlog":                     {why: "Enough to survive a moment of bad network. A connection that does not read at all costs no more than this."},
 	"backlog-messages":            {why: "The same for many small messages."},
 	"backlog-age":                 {why: "A message that waited longer is better recovered from the history than sent late."},

@@ -37,8 +37,8 @@ type Options struct {
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Proxy returns the proxy for a handshake, whose URL has http or https; nil is a direct
 	// connection. The schemes of proxies are http, https, socks5 and socks5h. Default:
-	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment (http.ProxyFromEnvironment), or
-	// none if NetDial is set. A proxy that does not connect is tried again; the reason, in
+	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment, by the rules of
+	// http.ProxyFromEnvironment; none if NetDial is set. A proxy that does not connect is tried again; the reason, in
 	// OnState and Err, is a *ws.ProxyError.
 	Proxy func(*http.Request) (*url.URL, error)
 	// HandshakeTimeout bounds an attempt to connect, from the look-up of the name to the reply

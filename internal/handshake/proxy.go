@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/proxy"
 )
 
@@ -32,7 +33,8 @@ func (o DialOptions) proxy(r *http.Request) (*url.URL, error) {
 	case o.NetDial != nil: // the program has found its own way
 		return nil, nil
 	}
-	return http.ProxyFromEnvironment(r)
+	// As http.ProxyFromEnvironment, which keeps for good what the first request of a process found.
+	return httpproxy.FromEnvironment().ProxyFunc()(r.URL)
 }
 
 // Through connects to an address through a proxy: http, https, socks5 or socks5h. Of the options

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,12 @@ import (
 	"maru.example/maru/ws"
 )
 
-var ofDebian = []string{"nginx", "haproxy", "caddy", "apache", "varnish"}
+var ofDebian = []string{"nginx", "haproxy", "haproxy-tcp", "caddy", "apache", "varnish"}
+
+var ofNPM = []string{"http-proxy", "express", "webpack-dev-server"}
+
+// options are those of maru that only one proxy needs.
+var options = map[string][]string{"haproxy-tcp": {"--proxy-protocol"}}
 
 // passes is what must come through every proxy.
 var passes = map[string]func(t *testing.T, s *site){
@@ -34,10 +40,10 @@ var passes = map[string]func(t *testing.T, s *site){
 
 func TestIssue15Proxies(t *testing.T) {
 	program.InOwnStep(t)
-	for _, name := range ofDebian {
+	for _, name := range slices.Concat(ofDebian, ofNPM) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := before(t, serve(t), name)
+			s := before(t, serve(t, options[name]...), name)
 			for what, test := range passes {
 				t.Run(what, func(t *testing.T) {
 					t.Parallel()

@@ -25,7 +25,7 @@ func TestIssue15RestartBehindProxies(t *testing.T) {
 	for _, name := range ofDebian {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--data", t.TempDir(), "--drain", "1s"}
+			args := append([]string{"--data", t.TempDir(), "--drain", "1s"}, options[name]...)
 			s := before(t, serve(t, args...), name)
 			args = append(args, "--listen", s.maru.Addr)
 			channel := s.URL + "/channels/restart"

@@ -22,6 +22,7 @@ type kind struct {
 var kinds = map[string]kind{
 	"nginx":              {program: "nginx", secure: true, configure: nginx},
 	"haproxy":            {program: "haproxy", secure: true, configure: haproxy},
+	"haproxy-tcp":        {program: "haproxy", secure: true, configure: haproxyTCP}, // to a maru with --proxy-protocol
 	"caddy":              {program: "caddy", secure: true, configure: caddy},
 	"apache":             {program: "apache2", secure: true, configure: apache},
 	"varnish":            {program: "varnishd", configure: varnish},
@@ -57,6 +58,11 @@ func haproxy(t testing.TB, s *site) []string {
 		text = fill(t, text, "  server maru "+upstream+"\n", snippets(t, "Health checks")[0])
 	}
 	return []string{"-db", "-f", s.write(t, "haproxy.cfg", "global\n  maxconn 1000\n"+fill(t, text, upstream, s.maru))}
+}
+
+func haproxyTCP(t testing.TB, s *site) []string {
+	text := fill(t, snippets(t, "The PROXY protocol")[0], "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both, upstream, s.maru)
+	return []string{"-db", "-f", s.write(t, "haproxy.cfg", "global\n  maxconn 1000\n"+text)}
 }
 
 func caddy(t testing.TB, s *site) []string {

@@ -58,8 +58,11 @@ func start(t testing.TB, name string, s *site) *Proxy {
 		t.Fatalf("no proxy is called %q", name)
 	}
 	path, err := find(k.program)
+	if err == nil && k.program == "node" {
+		_, err = os.Stat("node_modules") // beside node.js
+	}
 	if err != nil {
-		t.Skip(k.program + " is not installed: scripts/install.sh")
+		t.Skip(name + " is not installed: scripts/install.sh")
 	}
 	s.open(t)
 	p := &Proxy{Addr: s.addr, roots: s.roots}

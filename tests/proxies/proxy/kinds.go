@@ -8,6 +8,15 @@ import (
 	"testing"
 )
 
+// Debian and NPM are the names of the proxies that are installed from there.
+var (
+	Debian = []string{"nginx", "haproxy", "haproxy-tcp", "caddy", "apache", "varnish"}
+	NPM    = []string{"http-proxy", "express", "webpack-dev-server"}
+)
+
+// Options are those of maru that only one proxy needs.
+var Options = map[string][]string{"haproxy-tcp": {"--proxy-protocol"}}
+
 // kind is a kind of proxy.
 type kind struct {
 	program   string
@@ -85,7 +94,7 @@ func apache(t testing.TB, s *site) []string {
 	for _, name := range []string{"mpm_event", "authz_core", "alias", "filter", "deflate", "proxy", "proxy_http", "headers", "ssl", "http2", "asis"} {
 		fmt.Fprintf(&modules, "LoadModule %[1]s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", name)
 	}
-	file := s.write(t, "apache.conf", fmt.Sprintf("ServerRoot %[1]s\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nServerName %[2]s\n%[3]sListen %[4]s\nThreadsPerChild 64\n%[5]s",
+	file := s.write(t, "apache.conf", fmt.Sprintf("ServerRoot %[1]s\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nServerName %[2]s\n%[3]sListen %[4]s\nThreadsPerChild 64\nMaxRequestWorkers 64\n%[5]s",
 		s.dir, Name, modules.String(), s.addr, host))
 	return []string{"-X", "-f", file} // in one process, which ends by a signal
 }

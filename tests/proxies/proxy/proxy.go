@@ -42,8 +42,8 @@ type site struct {
 	roots           *x509.CertPool
 }
 
-// Start starts a proxy before the maru at the address, until the test ends. Names are those of
-// kinds.
+// Start starts a proxy before the maru at the address, until the test ends. The names are those of
+// Debian and NPM.
 func Start(t testing.TB, name, maru string) *Proxy { return start(t, name, &site{maru: maru}) }
 
 // StartWithChecks starts it with the health check of the page.

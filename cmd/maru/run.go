@@ -27,6 +27,8 @@ type surroundings struct {
 	env            []string // NAME=value
 	stdin          io.Reader
 	stdout, stderr io.Writer
+
+	sockets *sockets // see fromSystemd
 }
 
 func (s *surroundings) getenv(name string) string {

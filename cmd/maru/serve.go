@@ -71,26 +71,25 @@ func load(to *config.Serve, line *kong.Context, env []string) error {
 }
 
 // AfterApply is called after the flags were applied.
-func (c *serveCmd) AfterApply() error { return c.Check() }
+func (c *serveCmd) AfterApply(s *surroundings) error {
+	if err := c.adopt(s.fromSystemd()); err != nil {
+		return err
+	}
+	return c.Check()
+}
 
 // Run serves until ctx ends. It opens the ports first, so that a port in use has no side
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
 	started := c.Serve // as configured
-	listeners, err := listen("listen", c.Listen, log)
+	listeners, status, err := c.open(s.fromSystemd(), log)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
-	var status net.Listener
-	if c.MetricsListen != "" {
-		l, err := listen("metrics-listen", []string{c.MetricsListen}, log)
-		if err != nil {
-			return err
-		}
-		defer closeAll(l)
-		status = l[0]
+	if status != nil {
+		defer status.Close()
 	}
 	certificate, err := c.certificate()
 	if err != nil {

@@ -12,7 +12,9 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
@@ -43,6 +45,9 @@ type Server struct {
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
+	plain         *plain // its connections
+
+	accepting front.Accepting
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -116,7 +121,7 @@ func New(o Options) (*Server, error) {
 	s.status = statusFilter.Handler(s.statusPages())
 	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
-	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
+	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -124,7 +129,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
-		ConnState:         plain.changed,
+		ConnState:         s.plain.changed,
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())
@@ -145,6 +150,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.end()
+	if s.admission.Drain.Begun() && !handshake.IsUpgrade(r) {
+		w.Header().Set("Connection", "close") // the next request goes to another connection; in HTTP/2 it is a GOAWAY
+	}
 	if r.ContentLength != 0 {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
@@ -170,7 +178,7 @@ func (h handler) Inline(r *http.Request) bool {
 	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
-var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
 
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress

@@ -25,10 +25,11 @@ import (
 )
 
 // shutdownTimeout is how long clients have to complete the closing handshake. After a drain
-// they have had their time, so drainedTimeout is shorter.
+// they have had some time, and the next process waits for this one's end, so drainedTimeout is
+// shorter: a client whose network is gone must not keep all others waiting.
 const (
 	shutdownTimeout = 10 * time.Second
-	drainedTimeout  = time.Second
+	drainedTimeout  = 700 * time.Millisecond
 )
 
 type serveCmd struct {
@@ -106,6 +107,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	options := c.options(log, certificate)
+	options.SocketsStay = len(s.fromSystemd().ordinary) > 0
 	options.Access = access
 	live, err := server.New(options)
 	var unusable *server.BrokerError
@@ -188,7 +190,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 }
 
 // serve serves all listeners until ctx ends or one of them fails, and then closes all
-// connections: one by one after SIGTERM, at once after Ctrl-C.
+// connections: after a drain if SIGTERM came, at once after Ctrl-C.
 func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, s *surroundings, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -214,9 +216,9 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	s.notify(stopping(time.Duration(c.Drain)+2*shutdownTimeout), log)
 	cause := context.Cause(ctx)
 	patience := shutdownTimeout
-	drains := c.Drain > 0 && errors.Is(cause, errTerminated)
+	drains := errors.Is(cause, errTerminated)
 	if drains {
-		log.Info("draining: no new connections are accepted; existing ones are closed one by one", "drain", c.Drain)
+		log.Info("draining: not ready any more; everything is served until the end", "drain", c.Drain)
 		live.Drain(context.Background(), time.Duration(c.Drain))
 		patience = drainedTimeout
 	}

@@ -79,9 +79,9 @@ func serveHandler(t *testing.T, e *loop.Engine, config *tls.Config, handler http
 	ended := make(chan error, 1)
 	go func() {
 		if config != nil {
-			ended <- front.ServeTLS(h, l, config, silent)
+			ended <- front.ServeTLS(nil, h, l, config, silent)
 		} else {
-			ended <- front.Serve(e, h, l, silent)
+			ended <- front.Serve(nil, e, h, l, silent)
 		}
 	}()
 	t.Cleanup(func() {

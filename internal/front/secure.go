@@ -22,12 +22,13 @@ const handshakesPerCore = 4
 
 // ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and with
 // connections that move to the loops when they become WebSockets. h.TLSConfig is not used.
-// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed.
-func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
+// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed. When accepting
+// ends, no more connections are accepted, as with Serve.
+func ServeTLS(accepting *Accepting, h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := newHandoff(newRetryListener(l, cannotAccept(log)), cancel)
+	w := newHandoff(newRetryListener(accepting, l, cannotAccept(log)), cancel)
 	s := &secured{
-		handoff: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
+		handoff: w, accepting: accepting, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)), log: log,
 	}
 	withTurns(s.config)
@@ -50,18 +51,23 @@ func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
 // secured accepts connections and does their TLS handshakes.
 type secured struct {
 	*handoff
-	ctx     context.Context // ends with the listener
-	timeout time.Duration   // 0: none
-	config  *tls.Config
-	places  chan struct{}
-	log     *slog.Logger
+	accepting *Accepting
+	ctx       context.Context // ends with the listener
+	timeout   time.Duration   // 0: none
+	config    *tls.Config
+	places    chan struct{}
+	log       *slog.Logger
 }
 
 func (s *secured) accept() {
 	for {
 		nc, err := s.handoff.Listener.Accept()
 		if err == nil {
-			go s.shakeHands(nc)
+			left := s.accepting.arrives()
+			go func() {
+				defer left()
+				s.shakeHands(nc)
+			}()
 		} else if !s.fail(err) {
 			return
 		}

@@ -18,6 +18,8 @@ missing=()
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has firefox-esr || has firefox || missing+=(firefox-esr)
 has nginx || missing+=(nginx-light)
+has haproxy || missing+=(haproxy)
+has systemd-socket-activate || missing+=(systemd)
 has curl || missing+=(curl)
 has gcc || has clang || missing+=(gcc libc6-dev) # for the race detector
 

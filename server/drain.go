@@ -19,8 +19,8 @@ const (
 // shutting_down at once, so that balancers send clients elsewhere. Everything that comes here
 // nevertheless is served, new live connections too, and answers carry Connection: close.
 //
-// The connections of the beginning are closed one by one, spread over the time; 0: none. The rest is
-// closed at its end, after a quarter of a second at least. New live connections are refused from then
+// In the second half of the time the connections of then are closed one by one; with 0 none are. The
+// rest is closed at its end, after a quarter of a second at least. New live connections are refused from then
 // on, with shutting_down; with Options.SocketsStay they wait for the next process.
 //
 // WebSockets are closed with 1001 shutting_down, event streams end, polls are answered. Clients of
@@ -37,9 +37,13 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, max(over, leastDrain))
 	defer cancel()
 	if over > 0 {
-		s.registry.Leave(limit, over/10*9) // those that come back here have some time until the end
+		select {
+		case <-time.After(over / 2): // until balancers have noticed
+			s.registry.Leave(limit, over/10*4)
+		case <-limit.Done():
+		}
 	}
-	<-limit.Done()
+	<-limit.Done() // those that have come back here have some time
 	s.admission.Drain.End(s.Connections(), s.options.SocketsStay)
 	if s.options.SocketsStay {
 		s.accepting.End()

@@ -68,9 +68,9 @@ func foreign(j *job) error {
 // race detector.
 var withoutRace = []string{"tests", "examples", "deploy", "scripts"}
 
-// ofE2E are those of them that take a browser or bundlers, and minutes. Only
+// ofE2E are those of them that take a browser, bundlers or servers of others, and minutes. Only
 // this step runs them: without E2E in the environment they are skipped.
-var ofE2E = []string{"tests/e2e", "tests/npm"}
+var ofE2E = []string{"tests/e2e", "tests/npm", "tests/restart"}
 
 func race(j *job) error {
 	list, err := units()

@@ -19,6 +19,11 @@ import (
 // 8441). A stream is served by goroutines and costs some 14 KB instead of 8, and 45 KB for each
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
+	if s.options.ProxyProtocol {
+		l = front.NewProxyListener(&s.accepting, l, front.ProxyOptions{
+			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
+		})
+	}
 	if s.options.TLSConfig != nil {
 		return front.ServeTLS(&s.accepting, s.http, l, s.options.TLSConfig, s.options.Logger)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -41,7 +42,8 @@ type Server struct {
 	admission     *admission.Admission
 	routes        []gateway.Route
 	api           http.Handler
-	handler       http.Handler // api behind the request filter
+	filter        *auth.RequestFilter
+	handler       http.Handler // api behind the filter
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
@@ -74,6 +76,12 @@ func New(o Options) (*Server, error) {
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
+		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
+	}
+	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
+		return nil, fmt.Errorf("server: CookieSameSite is %d, but must be a constant of net/http", o.CookieSameSite)
+	}
 	policy := o.policy()
 	policy.Refusals = refusals
 	filter, err := auth.NewRequestFilter(policy)
@@ -86,13 +94,13 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
+	s := &Server{options: o, filter: filter, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
 	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
 		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
@@ -130,6 +138,7 @@ func New(o Options) (*Server, error) {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
 		ConnState:         s.plain.changed,
+		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())

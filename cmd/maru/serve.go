@@ -139,14 +139,19 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
+var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
+
 func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
+		CORSHeaders:    c.CORSHeader,
+		CookieSameSite: sameSites[c.CookieSameSite],
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
+		ProxyProtocol:  c.ProxyProtocol,
 		BasePath:       c.BasePath,
 
 		Logger: log,
@@ -157,6 +162,8 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HandshakeTimeout: time.Duration(c.HandshakeTimeout),
 		PingInterval:     time.Duration(c.PingInterval),
 		PingTimeout:      time.Duration(c.PingTimeout),
+		EventInterval:    time.Duration(c.EventInterval),
+		EventPadding:     int(c.EventPadding),
 
 		ServerContextTakeover: c.ServerContextTakeover,
 		ClientContextTakeover: c.ClientContextTakeover,

@@ -32,6 +32,13 @@ func TestCheck(t *testing.T) {
 		{"listen = [\":3000\"]\nopen = true\nany-host = true", nil},
 		{"any-host = true\nhost = [\"intranet.example\"]", []string{"any-host", "host", "remove"}},
 
+		{"trusted-proxy = [\"10.0.0.7\"]\nproxy-protocol = true", nil},
+		{`event-padding = "64KiB"`, nil},
+		{`event-padding = "65KiB"`, []string{"event-padding", "64KiB"}},
+		{`event-padding = -1`, []string{"event-padding", "at least 0"}},
+		{`event-interval = "0s"`, []string{"event-interval"}},
+		{"proxy-protocol = true", []string{"proxy-protocol", "trusted-proxy"}},
+
 		{`listen = []`, []string{"listen"}},
 		{`listen = ["127.0.0.1"]`, []string{"listen", `"127.0.0.1"`}},
 		{`listen = ["127.0.0.1:http"]`, []string{"listen", `"127.0.0.1:http"`}},
@@ -45,6 +52,14 @@ func TestCheck(t *testing.T) {
 		{`tls-cert = "c"`, []string{"tls-cert", "tls-key"}},
 		{`tls-key = "k"`, []string{"tls-cert", "tls-key"}},
 		{"tls-self-signed = true\ntls-cert = \"c\"\ntls-key = \"k\"", []string{"tls-self-signed"}},
+
+		{`cookie-same-site = "strict"`, nil},
+		{"cookie-same-site = \"none\"\ntls-self-signed = true", nil},
+		{"cookie-same-site = \"none\"\ntls-cert = \"c\"\ntls-key = \"k\"", nil},
+		{"cookie-same-site = \"none\"\ntrusted-proxy = [\"127.0.0.1\"]", nil},
+		{`cookie-same-site = "none"`, []string{":1: cookie-same-site", "https", "tls-cert", "trusted-proxy"}},
+		{`cookie-same-site = "None"`, []string{":1: cookie-same-site", `"None"`, "lax, strict or none"}},
+		{`cookie-same-site = ""`, []string{":1: cookie-same-site"}},
 
 		{`max-message = 0`, []string{"max-message"}},
 		{`max-header = -1`, []string{"max-header"}},

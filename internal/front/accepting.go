@@ -9,7 +9,7 @@ import (
 // socket stays open after the process, the others wait for the next one. The zero Accepting goes on;
 // nil always does. Its methods are safe for concurrent use.
 type Accepting struct {
-	arriving atomic.Int64 // TLS handshakes
+	arriving atomic.Int64 // connections that goroutines of ours have
 
 	mu    sync.Mutex
 	ended bool
@@ -29,7 +29,8 @@ func (a *Accepting) End() {
 	}
 }
 
-// Arriving returns how many connections were accepted by ServeTLS and are in their TLS handshake.
+// Arriving returns how many accepted connections are in their TLS handshake, or have a PROXY header to
+// come.
 func (a *Accepting) Arriving() int { return int(a.arriving.Load()) }
 
 // add adds a listener. stop ends its accepting, and returns when that has ended.
@@ -48,8 +49,8 @@ func (a *Accepting) add(stop func()) {
 	}
 }
 
-// arrives counts a connection until left is called.
-func (a *Accepting) arrives() (left func()) {
+// arrives counts a connection until it has arrived.
+func (a *Accepting) arrives() (arrived func()) {
 	if a == nil {
 		return func() {}
 	}

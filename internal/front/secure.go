@@ -28,11 +28,11 @@ func ServeTLS(accepting *Accepting, h *http.Server, l net.Listener, config *tls.
 	ctx, cancel := context.WithCancel(context.Background())
 	w := newHandoff(newRetryListener(accepting, l, cannotAccept(log)), cancel)
 	s := &secured{
-		handoff: w, accepting: accepting, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
+		handoff: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)), log: log,
 	}
 	withTurns(s.config)
-	go s.accept()
+	go s.accept(accepting, s.shakeHands)
 	return h.Serve(w)
 }
 
@@ -48,30 +48,14 @@ func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
 	return config
 }
 
-// secured accepts connections and does their TLS handshakes.
+// secured does the TLS handshakes of connections.
 type secured struct {
 	*handoff
-	accepting *Accepting
-	ctx       context.Context // ends with the listener
-	timeout   time.Duration   // 0: none
-	config    *tls.Config
-	places    chan struct{}
-	log       *slog.Logger
-}
-
-func (s *secured) accept() {
-	for {
-		nc, err := s.handoff.Listener.Accept()
-		if err == nil {
-			left := s.accepting.arrives()
-			go func() {
-				defer left()
-				s.shakeHands(nc)
-			}()
-		} else if !s.fail(err) {
-			return
-		}
-	}
+	ctx     context.Context // ends with the listener
+	timeout time.Duration   // 0: none
+	config  *tls.Config
+	places  chan struct{}
+	log     *slog.Logger
 }
 
 // shakeHands passes the connection on also if the handshake has failed: net/http
@@ -99,7 +83,14 @@ func (s *secured) shakeHands(nc net.Conn) {
 		nc.Close() // the timeout, or the end of the server
 		return
 	}
-	s.put(tc)
+	switch tc.ConnectionState().NegotiatedProtocol {
+	case "", "http/1.1", "http/1.0":
+		if err == nil {
+			s.put(peekedTLS{&peekedConn{Conn: tc, before: true}})
+			return
+		}
+	}
+	s.put(tc) // net/http finds HTTP/2, and other protocols, by its type
 }
 
 // inTurn is a connection in its handshake. It holds a place while it computes, from its

@@ -106,9 +106,10 @@ func (f *channelFeed) next(ctx context.Context, dst []byte) ([]byte, error) {
 
 func appendBeginning(dst []byte, channel string, query maru.HistoryQuery, h maru.History, secret string) []byte {
 	at := standing(query, h)
-	dst = appendRetry(dst, retry(0))
-	dst = appendID(dst, at, secret)
-	dst = appendPosition(dst, channel, at)
+	first := appendRetry(nil, retry(0))
+	first = appendID(first, at, secret)
+	first = appendPosition(first, channel, at)
+	dst = append(dst, padded(first, firstBytes)...)
 	if h.Gap != nil {
 		dst = appendGap(dst, h, secret)
 	}

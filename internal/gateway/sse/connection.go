@@ -58,11 +58,8 @@ type connection struct{ gateway.Subscriber }
 // Message is never called: the client of a stream sends nothing.
 func (*connection) Message(frame.Opcode, []byte) {}
 
-// commentMessage is Heartbeat's answer, for all connections.
-var commentMessage = loop.NewBareMessage([]byte(comment), "")
-
 // Heartbeat is a loop.HeartbeatHandler's.
-func (*connection) Heartbeat() *loop.Message { return commentMessage }
+func (c *connection) Heartbeat() *loop.Message { return c.Endpoint().Heartbeat }
 
 // Farewell is sent in a drain: when to reconnect.
 func (c *connection) Farewell() *loop.Message {

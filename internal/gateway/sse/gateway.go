@@ -16,12 +16,11 @@ import (
 	"maru.example/maru/internal/request"
 )
 
-const (
-	commentEvery = 15 * time.Second
+// commentEvery is the default of Env.EventInterval.
+const commentEvery = 15 * time.Second
 
-	// restartTime is how long a server may be away for a restart.
-	restartTime = 5 * time.Second
-)
+// restartTime is how long a server may be away for a restart.
+const restartTime = 5 * time.Second
 
 // retry is how long a browser waits before it reconnects, at least so long, at random. EventSource
 // tries once: if a proxy answers 502 then, because the server is not back yet, it gives up for
@@ -38,14 +37,13 @@ var form = hub.Form{Name: "sse", Publication: func(_, epoch string, p *maru.Publ
 func Mount(env *gateway.Env) []gateway.Route {
 	s := &streams{
 		channels: env.Endpoint("sse"), presence: env.Endpoint("sse presence"),
-		form: env.Hub.Register(form), timeout: env.WriteTimeout,
+		form: env.Hub.Register(form), timeout: cmp.Or(env.WriteTimeout, maru.DefaultBacklogAge),
+		comment: comment(env.EventPadding), every: cmp.Or(env.EventInterval, commentEvery),
 	}
+	s.channels.Heartbeat = loop.NewBareMessage(s.comment, "")
 	s.channels.LastWord = func(err *maru.Error) *loop.Message { return loop.NewBareMessage(appendClosed(nil, err), "") }
 	s.channels.Later = s.later
 	s.presence.Later = s.later
-	if s.timeout == 0 {
-		s.timeout = maru.DefaultBacklogAge
-	}
 	return []gateway.Route{
 		{Channel: true, Takes: wantsEvents, Serve: s.serveChannel},
 		{Presence: true, Takes: wantsEvents, Serve: s.servePresence},
@@ -61,6 +59,8 @@ type streams struct {
 	channels, presence *gateway.Endpoint
 	form               hub.FormID
 	timeout            time.Duration // of one write of a stream that a goroutine serves
+	comment            []byte
+	every              time.Duration // between two comments
 }
 
 // feed waits for the next bytes of a stream and appends them.
@@ -116,7 +116,7 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	}
 	defer done()
 
-	out := newStream(w, s.timeout)
+	out := s.newStream(w)
 	if r.Method == http.MethodHead {
 		return
 	}

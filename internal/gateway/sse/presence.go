@@ -23,20 +23,22 @@ func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel 
 				if err != nil {
 					return dst, err
 				}
-				if !begun {
-					begun = true
-					dst = appendRetry(dst, retry(0))
-					if secret != "" {
-						dst = appendID(dst, maru.Position{}, secret) // presence has no positions
-					}
-				}
 				var data bytes.Buffer
 				encoder := json.NewEncoder(&data)
 				encoder.SetEscapeHTML(false)
 				if err := encoder.Encode(presence); err != nil {
 					return dst, err
 				}
-				return appendData(dst, bytes.TrimRight(data.Bytes(), "\n")), nil
+				text := bytes.TrimRight(data.Bytes(), "\n")
+				if begun {
+					return appendData(dst, text), nil
+				}
+				begun = true
+				first := appendRetry(nil, retry(0))
+				if secret != "" {
+					first = appendID(first, maru.Position{}, secret) // presence has no positions
+				}
+				return append(dst, padded(appendData(first, text), firstBytes)...), nil
 			}
 			return next, watch.Close, nil
 		})

@@ -25,8 +25,8 @@ const (
 //
 // WebSockets are closed with 1001 shutting_down, event streams end, polls are answered. Clients of
 // maru.v1 and of event streams are sent a time to reconnect: within a second before the end,
-// when this server or another one serves them; at the end after a restart, spread over 0.4 s, and
-// over more with more than 8,000 connections.
+// when this server or another one serves them; at the end after a restart, spread over 0.4 s (event
+// streams 5 s, Options.SocketsStay 0.1 s), and over more with many connections.
 //
 // Drain returns when all connections are closed, or shortly after the time, or with ctx's error;
 // call Shutdown next. A second call returns at once.
@@ -39,7 +39,7 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	if over > 0 {
 		select {
 		case <-time.After(over / 2): // until balancers have noticed
-			s.registry.Leave(limit, over/10*4)
+			s.registry.Leave(limit, over/10*3)
 		case <-limit.Done():
 		}
 	}

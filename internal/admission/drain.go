@@ -35,8 +35,10 @@ const (
 	atTurn = time.Second
 	// restartTime is about how long a small server takes to end and to start.
 	restartTime = 100 * time.Millisecond
-	// leastSpread is the spread of a client's first attempt after a lost connection.
-	leastSpread = 400 * time.Millisecond
+	// leastSpread is the spread of a client's first attempt after a lost connection, and
+	// queuedSpread where those who come early wait in the queue of the socket.
+	leastSpread  = 400 * time.Millisecond
+	queuedSpread = 100 * time.Millisecond
 	// handshakesPerSecond is how many reconnects a next server should get.
 	handshakesPerSecond = 20_000
 )
@@ -53,10 +55,11 @@ func (d *Drain) Begun() bool { return d.turns.Load() != nil }
 // End refuses new live connections from now on, while the last n leave. queued says that the
 // sockets stay open when the process ends, so that clients are never refused.
 func (d *Drain) End(n int, queued bool) {
-	e := &ending{least: restartTime, spread: max(leastSpread, time.Duration(n)*time.Second/handshakesPerSecond), queued: queued}
+	e := &ending{least: restartTime, spread: leastSpread, queued: queued}
 	if queued {
-		e.least = 0
+		e.least, e.spread = 0, queuedSpread
 	}
+	e.spread = max(e.spread, time.Duration(n)*time.Second/handshakesPerSecond)
 	d.last.CompareAndSwap(nil, e)
 }
 

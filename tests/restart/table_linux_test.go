@@ -83,7 +83,7 @@ func (s *sums) absences(names ...string) string {
 			}
 		}
 	}
-	text := fmt.Sprintf("%.1f s, %.1f s", (away / time.Duration(max(share*s.rounds, 1))).Seconds(), longest.Seconds())
+	text := fmt.Sprintf("%.2f s, %.2f s", (away / time.Duration(max(share*s.rounds, 1))).Seconds(), longest.Seconds())
 	if gaveUp > 0 {
 		text += fmt.Sprintf("; %d gave up", gaveUp)
 	}

@@ -86,7 +86,7 @@ func (s *streams) later(w http.ResponseWriter, r *http.Request, e *maru.Error) {
 func comeBack(d *admission.Drain) time.Duration {
 	after, away := d.ComeBack()
 	if away {
-		return retry(after)
+		return max(after, retry(0)) // as if the server had crashed
 	}
 	return after
 }

@@ -194,9 +194,6 @@ func (o Options) withDefaults() Options {
 	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
 	o.MaxMemory = cmp.Or(o.MaxMemory, machine.Ceiling())
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	return o
 }
 

@@ -17,6 +17,7 @@ import (
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
@@ -60,8 +61,8 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
-	faults, panics  sparse         // of commands, of hooks
-	replayed, stale atomic.Uint64  // publications
+	logs            *logs.Handler
+	replayed, stale atomic.Uint64 // publications
 	took            metrics.Histogram
 
 	shutdown    sync.Once
@@ -71,6 +72,11 @@ type Server struct {
 // New makes a Server. The error names the option that is malformed: an origin,
 // a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	lines := logs.New(o.Logger.Handler())
+	o.Logger = slog.New(lines)
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
@@ -97,13 +103,13 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, filter: filter, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
+		logs:         lines,
 	}
-	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
-		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger, Failures: s.failures,
 	}
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
@@ -136,7 +142,7 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
+		ErrorLog:          logs.ErrorLog(o.Logger),
 		ConnState:         s.plain.changed,
 		ConnContext:       front.ConnContext,
 	}

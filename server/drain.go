@@ -20,8 +20,8 @@ const (
 // nevertheless is served, new live connections too, and answers carry Connection: close.
 //
 // In the second half of the time the connections of then are closed one by one; with 0 none are. The
-// rest is closed at its end, after a quarter of a second at least. New live connections are refused from then
-// on, with shutting_down; with Options.SocketsStay they wait for the next process.
+// rest is closed at its end, after a quarter of a second at least. From then on new live connections
+// are refused with shutting_down; with Options.SocketsStay they wait for the next process.
 //
 // WebSockets are closed with 1001 shutting_down, event streams end, polls are answered. Clients of
 // maru.v1 and of event streams are sent a time to reconnect: within a second before the end,
@@ -44,10 +44,10 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 		}
 	}
 	<-limit.Done() // those that have come back here have some time
-	s.admission.Drain.End(s.Connections(), s.options.SocketsStay)
 	if s.options.SocketsStay {
 		s.accepting.End()
 	}
+	s.admission.Drain.End(s.Connections(), s.options.SocketsStay)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

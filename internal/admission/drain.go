@@ -52,8 +52,9 @@ func (d *Drain) Begin(over time.Duration) bool {
 // Begun reports whether the drain has begun.
 func (d *Drain) Begun() bool { return d.turns.Load() != nil }
 
-// End refuses new live connections from now on, while the last n leave. queued says that the
-// sockets stay open when the process ends, so that clients are never refused.
+// End is called before the last n connections leave. New ones are refused from now on, unless queued
+// says that the sockets stay open when the process ends: then hardly any come, and the few that were
+// accepted already leave with the Shutdown.
 func (d *Drain) End(n int, queued bool) {
 	e := &ending{least: restartTime, spread: leastSpread, queued: queued}
 	if queued {
@@ -65,6 +66,12 @@ func (d *Drain) End(n int, queued bool) {
 
 // Ended reports whether End was called.
 func (d *Drain) Ended() bool { return d.last.Load() != nil }
+
+// refuses reports whether new live connections are refused.
+func (d *Drain) refuses() bool {
+	e := d.last.Load()
+	return e != nil && !e.queued
+}
 
 // ComeBack returns how long a client whose connection is closed now should wait, at random; 0: the
 // drain has not begun. away says that nobody may listen then, because the server restarts.

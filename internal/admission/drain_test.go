@@ -59,18 +59,29 @@ func TestDrain(t *testing.T) {
 
 func TestNoAdmissionAtTheEnd(t *testing.T) {
 	t.Parallel()
-	a, _ := newAdmission(0, slog.LevelError)
 	r := httptest.NewRequest("GET", "/", nil)
-	a.Drain.Begin(10 * time.Second)
-	in, err := a.Admit(r, "a", auth.Subscribe)
-	if err != nil {
-		t.Fatalf("in a drain: %v", err)
+	enter := func(a *admission.Admission) error {
+		in, err := a.Admit(r, "a", auth.Subscribe)
+		if err == nil {
+			var e admission.Entry
+			e.Open(in.Reservation)
+			a.Registry.Remove(&e)
+		}
+		return err
 	}
-	var e admission.Entry
-	e.Open(in.Reservation)
-	a.Registry.Remove(&e)
+	queued, _ := newAdmission(0, slog.LevelError)
+	queued.Drain.Begin(0)
+	queued.Drain.End(0, true)
+	if err := enter(queued); err != nil {
+		t.Errorf("where the next process takes what comes: %v", err)
+	}
+	a, _ := newAdmission(0, slog.LevelError)
+	a.Drain.Begin(10 * time.Second)
+	if err := enter(a); err != nil {
+		t.Errorf("in a drain: %v", err)
+	}
 	a.Drain.End(0, false)
-	_, err = a.Admit(r, "a", auth.Subscribe)
+	err := enter(a)
 	w := httptest.NewRecorder()
 	a.Refuse(w, r, err)
 	if w.Code != 503 || w.Header().Get("Retry-After") != "1" || maru.ErrorOf(err).Code != maru.CodeShuttingDown {

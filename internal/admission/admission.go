@@ -68,7 +68,7 @@ type Admitted struct {
 // CodeShuttingDown, those of Allow, CodeRateLimited, CodeTooManyConnections, CodeOverloaded.
 func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Action) (in Admitted, err error) {
 	in.Changes = a.Registry.Changes()
-	if a.Drain.Begun() {
+	if a.Drain.refuses() {
 		return in, errShuttingDown
 	}
 	if in.Who, err = a.Allow(r, channel, actions...); err != nil {

@@ -3,9 +3,7 @@ package admission
 import (
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
-	"strconv"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -41,10 +39,6 @@ func decides(code maru.Code) bool {
 // out the query, which may hold a secret.
 func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.logRefused(r, err)
-	e := maru.ErrorOf(err)
-	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
-	}
 	auth.WriteError(w, r, err)
 }
 

@@ -66,7 +66,7 @@ func TestWhyTheConnectionEnded(t *testing.T) {
 				w.t.Error(err)
 			}
 		}, "not_allowed", "not allowed"},
-		"a drain": {func(w *world) { w.server.Drain(w.t.Context(), time.Second) }, "shutting_down", ""},
+		"a drain": {func(w *world) { w.server.Drain(w.t.Context(), time.Second) }, "shutting_down", "is shutting down"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -78,7 +78,10 @@ func (a *Admission) Failed(live Live, command, channel string, err error) {
 
 // text is the reason for people.
 func (e *End) text() string {
-	if e.Err == nil || e.Reason == ClientWent {
+	switch {
+	case e.Reason == string(maru.CodeShuttingDown) && !e.ByClient:
+		return errShuttingDown.Message
+	case e.Err == nil, e.Reason == ClientWent:
 		return e.Reason
 	}
 	if public := maru.ErrorOf(e.Err); public.Code != maru.CodeInternal {

@@ -37,8 +37,9 @@ type Options struct {
 	CORSHeaders []string
 	// CookieSameSite is the SameSite of the session cookie: http.SameSiteLaxMode (the
 	// default), http.SameSiteStrictMode, or http.SameSiteNoneMode for pages of other sites in
-	// Origins. With None the cookie is always Secure, and sign-in without https is 403
-	// not_allowed. The check of Origin does not depend on it.
+	// Origins. With None the cookie is always Secure and Partitioned: browsers keep one for each
+	// site in the address bar, and sign-in without https is 403 not_allowed. The check of Origin
+	// does not depend on it.
 	CookieSameSite http.SameSite
 	// Hosts are the names of this server beside localhost: "example.org" with any port,
 	// "example.org:8080" with this one. Requests for other names are refused (421 wrong_host),

@@ -12,7 +12,7 @@ var reasons = map[string]struct{ why, example string }{
 	"open":             {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},
 	"origin":           {why: "Only the server's own origin: a browser sends cookies with a WebSocket that any site opens.", example: "https://www.example.com"},
 	"cors-header":      {why: "maru's own headers, and those of common libraries and tracing tools, are allowed already. A page that sends another one fails without it.", example: "X-CSRF-Token"},
-	"cookie-same-site": {why: "Pages of other sites cannot use the cookie. none is for pages of other sites that embed yours; list their origins too, because only those may use it."},
+	"cookie-same-site": {why: "Pages of other sites cannot use the cookie. none is for pages of other sites that embed yours; list their origins too, because only those may use it. Browsers then keep one cookie for each site."},
 	"host":             {why: "Needed where people use a name, on loopback (behind a proxy) and in open mode. Other names are refused, so that no site can point its own name to this server and have its pages pass as yours.", example: "push.example.com"},
 	"any-host":         {why: "Off: with it any site can read and publish from the browsers of people who can reach this server."},
 	"trusted-proxy":    {why: "None: a trusted proxy can claim any client address, and limits count by address.", example: "10.0.0.0/8"},

@@ -16,6 +16,7 @@ import (
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
@@ -63,7 +64,12 @@ type Server struct {
 	failures        *auth.Refusals // commands of maru.v1
 	logs            *logs.Handler
 	replayed, stale atomic.Uint64 // publications
-	took            metrics.Histogram
+	took            took
+	spaces          spaces
+	reloads         outcomes // of Reload
+	connectWebhook  auth.WebhookStats
+	keySets         auth.KeySetStats
+	called          histogram.Histogram // how long Options.RPC took
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -75,8 +81,11 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	lines := logs.New(o.Logger.Handler())
-	o.Logger = slog.New(lines)
+	lines, limited := o.Logger.Handler().(*logs.Handler)
+	if !limited {
+		lines = logs.New(o.Logger.Handler())
+		o.Logger = slog.New(lines)
+	}
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
@@ -105,6 +114,7 @@ func New(o Options) (*Server, error) {
 		stopWatching: make(chan struct{}),
 		logs:         lines,
 	}
+	s.spaces.listed = s.listed
 	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
@@ -120,6 +130,7 @@ func New(o Options) (*Server, error) {
 	var brokerErr error
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		MaxHz:         s.maxHz,
+		Space:         s.spaces.space,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
 			s.broker, brokerErr = s.openBroker(sink)
@@ -133,7 +144,6 @@ func New(o Options) (*Server, error) {
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
-	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
 	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
@@ -227,12 +237,12 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, channel, p, o, func() error { return nil })
+	return s.publish(ctx, byProgram, channel, p, o, func() error { return nil })
 }
 
 // publish waits for room before it publishes, as every goroutine must. may is called after the
 // wait.
-func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
+func (s *Server) publish(ctx context.Context, by way, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
 	start := time.Now()
 	if err := s.engine.Wait(ctx); err != nil {
 		return maru.Published{}, err
@@ -243,7 +253,7 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 	s.complete(channel, p)
 	done, err := maru.Publish(ctx, s.broker, channel, p, o)
 	if err == nil {
-		s.took.Took(time.Since(start))
+		s.took[by].Observe(time.Since(start))
 		s.count(done)
 	}
 	return done, err

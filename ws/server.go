@@ -241,7 +241,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handsha
 		return handler{made}
 	}); err != nil {
 		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
-			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "err", err)
+			s.events.log.Error("ws: connection lost", slog.String("remote", made.remote.String()), slog.Any("err", err))
 		}
 		return nil, nil
 	}

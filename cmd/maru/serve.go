@@ -20,6 +20,7 @@ import (
 	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/machine"
 	"maru.example/maru/server"
 )
@@ -83,6 +84,13 @@ func (c *serveCmd) AfterApply(s *surroundings) error {
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
+	if s.process {
+		slog.SetDefault(log) // what libraries write by package log, too
+	}
+	return c.ended(log, c.run(ctx, s, log))
+}
+
+func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) error {
 	started := c.Serve // as configured
 	listeners, status, err := c.open(s.fromSystemd(), log)
 	if err != nil {
@@ -121,7 +129,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
-	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
+	if err := c.started(s, log, listeners, status, certificate); err != nil {
 		return err
 	}
 	if status != nil {
@@ -134,9 +142,9 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(logs.New(slog.NewJSONHandler(w, options)))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(logs.New(slog.NewTextHandler(w, options)))
 }
 
 var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
@@ -215,7 +223,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	if c.Demo {
 		running.Go(func() {
 			if err := demo.Run(content, 0, quotes(live)); err != nil {
-				log.Error("cannot publish sample prices", "err", err)
+				log.Error("cannot publish sample prices", slog.Any("err", err))
 			}
 		})
 	}
@@ -225,7 +233,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	patience := shutdownTimeout
 	drains := errors.Is(cause, errTerminated)
 	if drains {
-		log.Info("draining: not ready any more; everything is served until the end", "drain", c.Drain)
+		log.Info("draining: not ready any more; everything is served until the end", slog.Float64("drain_seconds", time.Duration(c.Drain).Seconds()))
 		live.Drain(context.Background(), time.Duration(c.Drain))
 		patience = drainedTimeout
 	}

@@ -82,7 +82,7 @@ func addresses(listeners []net.Listener) (all []string) {
 // open opens the listeners of the options, or takes those of systemd.
 func (c *serveCmd) open(from *sockets, log *slog.Logger) (ordinary []net.Listener, status net.Listener, err error) {
 	if from.err != nil {
-		log.Warn("not listening on the sockets of systemd", "reason", from.err)
+		log.Warn("not listening on the sockets of systemd", slog.Any("err", from.err))
 	}
 	if ordinary = from.ordinary; ordinary == nil {
 		if ordinary, err = listenAll("listen", c.Listen, log); err != nil {

@@ -41,6 +41,9 @@ type Options struct {
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
 	// are trusted.
 	TrustedProxies []netip.Prefix
+	// TrustUnix trusts the peers of unix sockets likewise. Their listeners can be made with
+	// Listen.
+	TrustUnix bool
 
 	// BasePath is the path under which the server answers, such as "/live": everything
 	// is below it, and other paths answer 404 not_found. Probes and metrics (/healthz,
@@ -176,7 +179,7 @@ func (o Options) policy() auth.Policy {
 		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, Hosts: o.Hosts,
 		KnownHosts: o.Namespaces == nil, AnyHost: o.AnyHost,
 		Probes:         []string{"/healthz", "/readyz", o.BasePath + "/healthz", o.BasePath + "/readyz"},
-		TrustedProxies: o.TrustedProxies, Log: o.Logger,
+		TrustedProxies: o.TrustedProxies, TrustUnix: o.TrustUnix, Log: o.Logger,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
+	"maru.example/maru/internal/listen"
 	"maru.example/maru/internal/machine"
 	"maru.example/maru/server"
 )
@@ -78,18 +79,18 @@ func (c *serveCmd) AfterApply() error { return c.Check() }
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
 	started := c.Serve // as configured
-	listeners, err := listen("listen", c.Listen, log)
+	listeners, err := c.listen(log)
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
+	defer listen.Close(listeners)
 	var status net.Listener
 	if c.MetricsListen != "" {
-		l, err := listen("metrics-listen", []string{c.MetricsListen}, log)
+		l, err := listen.All("metrics-listen", []string{c.MetricsListen}, c.sockets(), nil)
 		if err != nil {
 			return err
 		}
-		defer closeAll(l)
+		defer listen.Close(l)
 		status = l[0]
 	}
 	certificate, err := c.certificate()
@@ -146,6 +147,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
+		TrustUnix:      c.TrustUnix(),
 		BasePath:       c.BasePath,
 
 		Logger: log,

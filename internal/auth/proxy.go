@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -11,7 +12,7 @@ import (
 func (g *RequestFilter) sender(r *http.Request) Caller {
 	c := Caller{Addr: peer(r), Secure: r.TLS != nil}
 	c.local = g.local(c.Addr)
-	if !g.trusted(c.Addr) {
+	if !g.trusted(c.Addr) && !(g.unix && onUnix(r)) {
 		return c
 	}
 	c.Secure = c.Secure || strings.EqualFold(last(r.Header["X-Forwarded-Proto"]), "https")
@@ -48,6 +49,12 @@ func (g *RequestFilter) trusted(addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// onUnix reports whether the request came by a unix socket, whose peer has no address.
+func onUnix(r *http.Request) bool {
+	_, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return ok
 }
 
 func peer(r *http.Request) netip.Addr {

@@ -50,7 +50,7 @@ func (s *Serve) checkListen() error {
 	}
 	for i, addr := range s.Listen {
 		if !isAddress(addr) {
-			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000", addr)
+			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000, or unix:PATH", addr)
 		}
 		if slices.Contains(s.Listen[:i], addr) && !strings.HasSuffix(addr, ":0") {
 			return fmt.Errorf("listen: %s is given twice; remove one of them", addr)
@@ -72,12 +72,15 @@ func (s *Serve) checkHosts() error {
 	return nil
 }
 
-// Loopback reports whether all listeners can be reached from this machine only.
+// Loopback reports whether all listeners can be reached from this machine only, as unix sockets can.
 func (s *Serve) Loopback() bool {
 	return !slices.ContainsFunc(s.Listen, func(addr string) bool { return !loopback(addr) })
 }
 
 func loopback(addr string) bool {
+	if isUnix(addr) {
+		return true
+	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
@@ -198,7 +201,7 @@ func (s *Serve) checkMetrics() error {
 	switch at := s.MetricsListen; {
 	case at == "":
 	case !isAddress(at):
-		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090", at)
+		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090, or unix:PATH", at)
 	case slices.Contains(s.Listen, at) && !strings.HasSuffix(at, ":0"):
 		return fmt.Errorf("metrics-listen: %s is also in listen; choose another port, or remove metrics-listen and read /metrics there with an API key", at)
 	}
@@ -212,7 +215,12 @@ func (s *Serve) checkLog() error {
 	return nil
 }
 
+func isUnix(addr string) bool { return strings.HasPrefix(addr, "unix:") }
+
 func isAddress(addr string) bool {
+	if isUnix(addr) {
+		return true // package listen looks at the path
+	}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

@@ -32,6 +32,10 @@ func TestCheck(t *testing.T) {
 		{"listen = [\":3000\"]\nopen = true\nany-host = true", nil},
 		{"any-host = true\nhost = [\"intranet.example\"]", []string{"any-host", "host", "remove"}},
 
+		{`listen = ["unix:/run/maru.sock", "127.0.0.1:0"]`, nil},
+		{`metrics-listen = "unix:/run/metrics.sock"`, nil},
+		{`listen = ["unix:/s", "unix:/s"]`, []string{"listen", "twice"}},
+
 		{`listen = []`, []string{"listen"}},
 		{`listen = ["127.0.0.1"]`, []string{"listen", `"127.0.0.1"`}},
 		{`listen = ["127.0.0.1:http"]`, []string{"listen", `"127.0.0.1:http"`}},

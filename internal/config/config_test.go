@@ -27,6 +27,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 	t.Parallel()
 	want := &config.Serve{
 		Listen:           []string{"127.0.0.1:3000", "[::1]:3000"},
+		SocketMode:       0o660,
 		MaxMessage:       1 << 20,
 		MaxHeader:        16 << 10,
 		HandshakeTimeout: config.Duration(10 * time.Second),
@@ -106,7 +107,9 @@ func TestLoadFindsTheFileByEnvironment(t *testing.T) {
 func TestEveryOptionFromFileAndEnvironment(t *testing.T) {
 	t.Parallel()
 	const file = `
-listen = ["localhost:1", ":2"]
+listen = ["localhost:1", ":2", "unix:/run/maru.sock"]
+socket-mode = "0600"
+socket-owner = "maru:www-data"
 base-path = "/live"
 tls-cert = "c.pem"
 tls-key = "k.pem"
@@ -115,7 +118,7 @@ open = true
 origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
 any-host = true
-trusted-proxy = ["10.1.2.3/8", "fd00::1"]
+trusted-proxy = ["10.1.2.3/8", "fd00::1", "unix"]
 demo = true
 max-message = "2MiB"
 max-header = 4096
@@ -157,7 +160,9 @@ publish-rate-per-connection = 2.5
 rpc-rate = 8
 connect-rate = 0.5
 `
-	env := strings.Split(`MARU_LISTEN=localhost:1, :2
+	env := strings.Split(`MARU_LISTEN=localhost:1, :2, unix:/run/maru.sock
+MARU_SOCKET_MODE=0600
+MARU_SOCKET_OWNER=maru:www-data
 MARU_BASE_PATH=/live
 MARU_TLS_CERT=c.pem
 MARU_TLS_KEY=k.pem
@@ -166,7 +171,7 @@ MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
 MARU_ANY_HOST=true
-MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
+MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128,unix
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
 MARU_MAX_HEADER=4KiB
@@ -209,7 +214,9 @@ MARU_RPC_RATE=8
 MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
-		Listen:                   []string{"localhost:1", ":2"},
+		Listen:                   []string{"localhost:1", ":2", "unix:/run/maru.sock"},
+		SocketMode:               0o600,
+		SocketOwner:              "maru:www-data",
 		BasePath:                 "/live",
 		TLSCert:                  "c.pem",
 		TLSKey:                   "k.pem",
@@ -218,7 +225,7 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Origin:                   []string{"https://example.com", "null"},
 		Host:                     []string{"chat.example.com"},
 		AnyHost:                  true,
-		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
+		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}, {Unix: true}},
 		Demo:                     true,
 		MaxMessage:               2 << 20,
 		MaxHeader:                4 << 10,
@@ -306,6 +313,7 @@ func TestBadFile(t *testing.T) {
 		{"rate", `publish-rate = "fast"`, []string{":1:", "publish-rate", "number"}},
 		{"size", `backlog = "1MB"`, []string{":1:", "backlog", "1MiB"}},
 		{"network", "trusted-proxy = [\"10.0.0.1\",\n\"home\"]", []string{":2:", "trusted-proxy", `"home"`}},
+		{"mode", `socket-mode = "rw"`, []string{":1:", "socket-mode", "0660"}},
 		{"level", `log-level = "loud"`, []string{":1:", "log-level", "debug"}},
 		{"namespace's unknown key", "[namespaces.a]\nsubscribe = \"anyone\"\nsubscribed = \"anyone\"", []string{":3:", `"namespaces.a.subscribed"`}},
 		{"namespace's rule", "[namespaces.a]\nsubscribe = \"everybody\"", []string{":2:", "namespaces.a.subscribe", "anyone, user, own"}},

@@ -4,6 +4,8 @@ package config
 // an option has an example value. deploy/maru.toml prints both with the option's help.
 var reasons = map[string]struct{ why, example string }{
 	"listen":          {why: "Loopback only, so that a first try exposes nothing to other machines. There are two addresses because localhost can mean either."},
+	"socket-mode":     {why: "A proxy in the group of the file may connect, and nobody else."},
+	"socket-owner":    {why: "Set it to the group of the proxy, of which maru's user must be a member.", example: ":www-data"},
 	"base-path":       {why: "Set it where a proxy passes a prefix on without removing it. Where a proxy removes the prefix, leave it out.", example: "/live"},
 	"tls-cert":        {why: "Browsers open wss only with a certificate that they trust. Leave it out where a proxy ends TLS.", example: "/etc/maru/tls.crt"},
 	"tls-key":         {why: "The file should be readable by maru's user alone.", example: "/etc/maru/tls.key"},

@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Serve is every option of `maru serve`. Its tags are the only list of options: toml is
 // the option's name; default and help are printed by the command line.
@@ -9,7 +12,9 @@ import "net/netip"
 type Serve struct {
 	Config string `toml:"-" name:"config" placeholder:"FILE" help:"Read options from this TOML file."`
 
-	Listen        []string `toml:"listen" group:"Addresses:" default:"127.0.0.1:3000,[::1]:3000" placeholder:"ADDR" help:"Address to listen on, HOST:PORT (default 127.0.0.1:3000 and [::1]:3000; repeatable)."`
+	Listen        []string `toml:"listen" group:"Addresses:" default:"127.0.0.1:3000,[::1]:3000" placeholder:"ADDR" help:"Address to listen on, HOST:PORT or unix:PATH (default 127.0.0.1:3000 and [::1]:3000; repeatable)."`
+	SocketMode    Mode     `toml:"socket-mode" group:"Addresses:" default:"0660" help:"Permissions of the files of unix sockets: who may write to the file may connect."`
+	SocketOwner   string   `toml:"socket-owner" group:"Addresses:" placeholder:"USER:GROUP" help:"Owner of the files of unix sockets, USER:GROUP or :GROUP."`
 	BasePath      string   `toml:"base-path" group:"Addresses:" placeholder:"PATH" help:"Path under which the server answers, such as /live. /healthz, /readyz and /metrics are answered at the root too."`
 	TLSCert       string   `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM; turns on https and wss."`
 	TLSKey        string   `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
@@ -19,7 +24,7 @@ type Serve struct {
 	Origin       []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another web origin whose pages may connect, https://HOST[:PORT] or null (repeatable)."`
 	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
 	AnyHost      bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
-	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted (repeatable)."`
+	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted, or unix for those on unix sockets (repeatable)."`
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
 	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
@@ -80,7 +85,14 @@ type Serve struct {
 func (s *Serve) TrustedProxies() []netip.Prefix {
 	var networks []netip.Prefix
 	for _, n := range s.TrustedProxy {
-		networks = append(networks, n.Prefix)
+		if !n.Unix {
+			networks = append(networks, n.Prefix)
+		}
 	}
 	return networks
+}
+
+// TrustUnix reports whether proxies on unix sockets are trusted.
+func (s *Serve) TrustUnix() bool {
+	return slices.ContainsFunc(s.TrustedProxy, func(n Network) bool { return n.Unix })
 }

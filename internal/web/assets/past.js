@@ -44,9 +44,19 @@ export function loadPast(maru, render) {
       show(say("olderFailed", { reason: reason(/** @type {any} */ (error)) }), true);
     }
   };
-  log.addEventListener("scroll", () => log.scrollTop < NEAR && load());
+  // While the first messages come in, the list grows and follows its end: that is no scrolling up.
+  let settled = false;
+  const near = () => settled && log.scrollTop < NEAR && load();
+  log.addEventListener("scroll", near);
   // In the next frame the list is at its end.
-  log.addEventListener("settled", () => requestAnimationFrame(() => requestAnimationFrame(() => log.scrollTop < NEAR && load())));
+  log.addEventListener("settled", () => {
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        settled = true;
+        near();
+      }),
+    );
+  });
   log.addEventListener("trimmed", () => {
     done = false;
     show("", true);

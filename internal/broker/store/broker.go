@@ -188,17 +188,17 @@ func (b *Broker) pool(name string) string {
 	return ""
 }
 
-// poolID is the id of the pool; 0 if nothing was stored in it.
-func (b *Broker) poolID() uint32 {
+// poolOf returns the epoch of the pool, and its id: 0 if nothing was stored in it.
+func (b *Broker) poolOf() (id uint32, epoch string) {
 	b.mu.RLock()
-	pool := b.namespaces[""]
+	pool, epoch := b.namespaces[""], b.meta.of("")
 	b.mu.RUnlock()
 	if pool == nil {
-		return 0
+		return 0, epoch
 	}
 	pool.mu.Lock()
 	defer pool.mu.Unlock()
-	return pool.id
+	return pool.id, pool.epoch
 }
 
 // History implements maru.Broker. It fails with CodeShuttingDown after Close, with

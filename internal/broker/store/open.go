@@ -253,7 +253,7 @@ func (b *Broker) settle(found *found, l ledger) {
 			"what", f.What, "from", f.From, "to", f.To, "new epoch", f.NewEpoch)
 	}
 	fresh := !l.there && len(found.namespaces) == 0
-	if found.metaLost || !fresh && (!l.survived(machine.BootID()) || x(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
+	if found.metaLost || !fresh && (!l.survived(machine.BootID()) || anyRenewed(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {
 		found.meta.epoch = history.NewEpoch()
 	}
 	b.mu.Lock()
@@ -273,7 +273,8 @@ func (b *Broker) settle(found *found, l ledger) {
 	}
 }
 
-func x(f *found) bool {
+// anyRenewed reports whether a namespace begins a new epoch.
+func anyRenewed(f *found) bool {
 	for _, ns := range f.namespaces {
 		if ns.renew != "" {
 			return true

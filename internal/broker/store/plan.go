@@ -115,8 +115,9 @@ func (ns *namespace) find(hash repeatHash, now time.Time) (first repeat, epoch s
 	if first, known, err = ns.broker.findStored(ns.id, hash, now); known || err != nil || ns.name == "" {
 		return first, ns.epoch, known, err
 	}
-	first, known, err = ns.broker.findStored(ns.broker.poolID(), hash, now)
-	return first, ns.broker.meta.of(""), known, err
+	id, epoch := ns.broker.poolOf()
+	first, known, err = ns.broker.findStored(id, hash, now)
+	return first, epoch, known, err
 }
 
 // findStored looks for an idempotency key among those of a namespace that are stored.
@@ -167,7 +168,8 @@ func (ns *namespace) open(name string, b *batch) (*channel, error) {
 		}
 		if sum == 0 && ns.name != "" {
 			// It may have been in the pool before the namespace was listed.
-			old, _, err := ns.broker.head(ns.broker.poolID(), name)
+			pool, _ := ns.broker.poolOf()
+			old, _, err := ns.broker.head(pool, name)
 			if err != nil {
 				return nil, err
 			}

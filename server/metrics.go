@@ -14,7 +14,7 @@ import (
 // allMetrics are the metrics of /metrics besides those of the Go runtime, in the order of the
 // answer.
 func (s *Server) allMetrics() []metrics.Metric {
-	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.socketMetrics(), s.memoryMetrics(), s.historyMetrics())
+	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.socketMetrics(), s.memoryMetrics(), s.historyMetrics(), s.certificateMetrics())
 }
 
 // one reads a metric that has one value and no labels.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"net/netip"
@@ -61,8 +62,22 @@ type Options struct {
 	Logger *slog.Logger
 	// Demo makes the page of quotes show that its prices are sample data.
 	Demo bool
-	// TLSConfig makes Serve speak TLS. It needs a certificate. Default: plain.
+	// TLSConfig makes Serve speak TLS, except on unix sockets. It needs a certificate, or
+	// TLSFiles. Default: plain.
 	TLSConfig *tls.Config
+	// TLSFiles are certificates in files, and make Serve speak TLS. A connection gets the first
+	// one for the name that it asks for (SNI), and otherwise the first one; the certificates of
+	// TLSConfig.GetCertificate come before them, TLSConfig.Certificates after them. Replaced files are
+	// taken within a second, and by Reload; if they cannot be used, the log says so and the
+	// previous certificate stays.
+	TLSFiles []TLSFiles
+	// TLSClientCA are files with the certificates, in PEM, of authorities: clients then need a
+	// certificate of one of them. It admits a connection and says nothing of who uses it. The
+	// files are watched as TLSFiles are. It needs TLSFiles or TLSConfig.
+	TLSClientCA []string
+	// TLSLeaves returns the certificates that TLSConfig.GetCertificate has, so that their expiry is
+	// in the metrics and, two weeks before, in the log. It may be called from any goroutine.
+	TLSLeaves func() []*x509.Certificate
 
 	// MaxMessageBytes bounds a message and a published body, inflated. Default
 	// 1 MiB. Beyond: 1009 on a socket, 413 too_large by POST.

@@ -12,6 +12,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/certs"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
@@ -43,6 +44,7 @@ type Server struct {
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
+	certificates  *certs.Store // nil without TLS
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -62,7 +64,8 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
+// a host, a proxy, the base path or a part of Access; or it is a *BrokerError or a
+// *CertificateError.
 func New(o Options) (*Server, error) {
 	refusals := auth.NewRefusals()
 	var err error
@@ -81,7 +84,11 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
+	certificates, err := openCertificates(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, certificates: certificates, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 	}
@@ -133,6 +140,7 @@ func New(o Options) (*Server, error) {
 		return nil, brokerErr
 	}
 	s.watchMemory()
+	s.watchCertificates()
 	return s, nil
 }
 

@@ -19,7 +19,7 @@ import (
 // that it prints is refused.
 func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
-	if certificate != nil {
+	if c.TLS() {
 		scheme, socket = "https", "wss"
 	}
 	if c.TLSSelfSigned {
@@ -35,7 +35,7 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	if len(hosts) > 0 {
 		first = hosts[0]
 	} else {
-		curl += " --unix-socket " + sockets[0]
+		scheme, curl = "http", "curl --unix-socket "+sockets[0]
 	}
 
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)

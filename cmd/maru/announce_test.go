@@ -108,10 +108,13 @@ func TestAnnounceFollowsRules(t *testing.T) {
 	}
 }
 
-// writeCertificate makes a certificate for localhost and its key, as files.
-func writeCertificate(t *testing.T, dir, name string) (certFile, keyFile string) {
+// writeCertificate makes a certificate for names, or for localhost, and its key, as files.
+func writeCertificate(t *testing.T, dir, name string, names ...string) (certFile, keyFile string) {
 	t.Helper()
-	certificate, err := selfSigned([]string{"localhost", "127.0.0.1"}, time.Now())
+	if len(names) == 0 {
+		names = []string{"localhost", "127.0.0.1"}
+	}
+	certificate, err := selfSigned(names, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

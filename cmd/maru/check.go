@@ -79,7 +79,7 @@ func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
 // there.
 func try(ctx context.Context, c *serveCmd) error {
 	log := slog.New(slog.DiscardHandler)
-	certificate, err := c.certificate()
+	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		defer listen.Close(l)
 		status = l[0]
 	}
-	certificate, err := c.certificate()
+	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
 	}
@@ -111,13 +111,16 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	options.Access = access
 	live, err := server.New(options)
 	var unusable *server.BrokerError
-	if errors.As(err, &unusable) {
+	var unreadable *server.CertificateError
+	switch {
+	case errors.As(err, &unusable):
 		return unusable.Err
-	}
-	if err != nil {
+	case errors.As(err, &unreadable):
+		return unreadable
+	case err != nil:
 		return usageError{err}
 	}
-	if c.Config != "" {
+	if c.Config != "" || len(c.TLSCert) > 0 {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
@@ -184,6 +187,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}
+	o.TLSFiles, o.TLSClientCA = c.certificateFiles(), c.TLSClientCA
 	if certificate != nil {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
 	}

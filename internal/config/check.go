@@ -89,14 +89,19 @@ func loopback(addr string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
+// TLS reports whether the listeners use TLS.
+func (s *Serve) TLS() bool { return s.TLSSelfSigned || len(s.TLSCert) > 0 }
+
 func (s *Serve) checkTLS() error {
 	switch {
-	case s.TLSSelfSigned && (s.TLSCert != "" || s.TLSKey != ""):
+	case s.TLSSelfSigned && len(s.TLSCert)+len(s.TLSKey) > 0:
 		return errors.New("tls-self-signed: makes its own certificate, so it cannot be combined with tls-cert and tls-key; remove one or the other")
-	case s.TLSCert != "" && s.TLSKey == "":
-		return errors.New("tls-cert: is set without tls-key; set both")
-	case s.TLSKey != "" && s.TLSCert == "":
-		return errors.New("tls-key: is set without tls-cert; set both")
+	case len(s.TLSCert) > len(s.TLSKey):
+		return fmt.Errorf("tls-cert: %s has no tls-key; give one for each certificate, in the same order", s.TLSCert[len(s.TLSKey)])
+	case len(s.TLSKey) > len(s.TLSCert):
+		return fmt.Errorf("tls-key: %s has no tls-cert; give one for each key, in the same order", s.TLSKey[len(s.TLSCert)])
+	case len(s.TLSClientCA) > 0 && !s.TLS():
+		return errors.New("tls-client-ca: clients show a certificate only to a server with TLS; set tls-cert and tls-key")
 	}
 	return nil
 }

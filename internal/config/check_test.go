@@ -44,11 +44,14 @@ func TestCheck(t *testing.T) {
 		{`listen = ["http://localhost:3000"]`, []string{"listen"}},
 		{`listen = ["127.0.0.1:1", "127.0.0.1:1"]`, []string{"listen", "twice"}},
 
-		{"tls-cert = \"c\"\ntls-key = \"k\"", nil},
+		{"tls-cert = [\"c\"]\ntls-key = [\"k\"]\ntls-client-ca = [\"a\"]", nil},
+		{"tls-self-signed = true\ntls-client-ca = [\"a\"]", nil},
+		{`tls-client-ca = ["a"]`, []string{"tls-client-ca", "tls-cert"}},
+		{"tls-cert = [\"c\", \"d\"]\ntls-key = [\"k\"]", []string{"tls-cert", "d has no tls-key"}},
 		{`tls-self-signed = true`, nil},
-		{`tls-cert = "c"`, []string{"tls-cert", "tls-key"}},
-		{`tls-key = "k"`, []string{"tls-cert", "tls-key"}},
-		{"tls-self-signed = true\ntls-cert = \"c\"\ntls-key = \"k\"", []string{"tls-self-signed"}},
+		{`tls-cert = ["c"]`, []string{"tls-cert", "tls-key"}},
+		{`tls-key = ["k"]`, []string{"tls-cert", "tls-key"}},
+		{"tls-self-signed = true\ntls-cert = [\"c\"]\ntls-key = [\"k\"]", []string{"tls-self-signed"}},
 
 		{`max-message = 0`, []string{"max-message"}},
 		{`max-header = -1`, []string{"max-header"}},

@@ -111,8 +111,9 @@ listen = ["localhost:1", ":2", "unix:/run/maru.sock"]
 socket-mode = "0600"
 socket-owner = "maru:www-data"
 base-path = "/live"
-tls-cert = "c.pem"
-tls-key = "k.pem"
+tls-cert = ["c.pem", "d.pem"]
+tls-key = ["k.pem", "l.pem"]
+tls-client-ca = ["a.pem"]
 tls-self-signed = true
 open = true
 origin = ["https://example.com", "null"]
@@ -164,8 +165,9 @@ connect-rate = 0.5
 MARU_SOCKET_MODE=0600
 MARU_SOCKET_OWNER=maru:www-data
 MARU_BASE_PATH=/live
-MARU_TLS_CERT=c.pem
-MARU_TLS_KEY=k.pem
+MARU_TLS_CERT=c.pem,d.pem
+MARU_TLS_KEY=k.pem,l.pem
+MARU_TLS_CLIENT_CA=a.pem
 MARU_TLS_SELF_SIGNED=true
 MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
@@ -218,8 +220,9 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		SocketMode:               0o600,
 		SocketOwner:              "maru:www-data",
 		BasePath:                 "/live",
-		TLSCert:                  "c.pem",
-		TLSKey:                   "k.pem",
+		TLSCert:                  []string{"c.pem", "d.pem"},
+		TLSKey:                   []string{"k.pem", "l.pem"},
+		TLSClientCA:              []string{"a.pem"},
 		TLSSelfSigned:            true,
 		Open:                     true,
 		Origin:                   []string{"https://example.com", "null"},
@@ -306,7 +309,8 @@ func TestBadFile(t *testing.T) {
 		{"twice", "open = true\nopen = false", []string{":2:", "open"}},
 		{"bool as text", `open = "true"`, []string{":1:", "open", "true or false"}},
 		{"number as text", `history = "1"`, []string{":1:", "history", "whole number"}},
-		{"text as number", "tls-cert = 3", []string{":1:", "tls-cert", "text in quotes"}},
+		{"text as number", "base-path = 3", []string{":1:", "base-path", "text in quotes"}},
+		{"a certificate that is no list", `tls-cert = "c.pem"`, []string{":1:", "tls-cert", "list"}},
 		{"list as text", `listen = ":3000"`, []string{":1:", "listen", "list"}},
 		{"duration", `ping-interval = "25"`, []string{":1:", "ping-interval", "25s"}},
 		{"duration as list", `ping-interval = ["25s"]`, []string{":1:", "ping-interval", "quotes"}},

@@ -9,6 +9,7 @@ var reasons = map[string]struct{ why, example string }{
 	"base-path":       {why: "Set it where a proxy passes a prefix on without removing it. Where a proxy removes the prefix, leave it out.", example: "/live"},
 	"tls-cert":        {why: "Browsers open wss only with a certificate that they trust. Leave it out where a proxy ends TLS.", example: "/etc/maru/tls.crt"},
 	"tls-key":         {why: "The file should be readable by maru's user alone.", example: "/etc/maru/tls.key"},
+	"tls-client-ca":   {why: "For programs of your own. It admits a connection; tokens and rules decide what it may do.", example: "/etc/maru/clients.pem"},
 	"tls-self-signed": {why: "For trying out features that need https. No browser trusts it without asking."},
 
 	"open":          {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},

@@ -16,8 +16,9 @@ type Serve struct {
 	SocketMode    Mode     `toml:"socket-mode" group:"Addresses:" default:"0660" help:"Permissions of the files of unix sockets: who may write to the file may connect."`
 	SocketOwner   string   `toml:"socket-owner" group:"Addresses:" placeholder:"USER:GROUP" help:"Owner of the files of unix sockets, USER:GROUP or :GROUP."`
 	BasePath      string   `toml:"base-path" group:"Addresses:" placeholder:"PATH" help:"Path under which the server answers, such as /live. /healthz, /readyz and /metrics are answered at the root too."`
-	TLSCert       string   `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM; turns on https and wss."`
-	TLSKey        string   `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	TLSCert       []string `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM; turns on https and wss (repeatable: the name that a client asks for chooses)."`
+	TLSKey        []string `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate, in PEM (repeatable, in the order of tls-cert)."`
+	TLSClientCA   []string `toml:"tls-client-ca" group:"Addresses:" placeholder:"FILE" help:"Authority in PEM, of which clients need a certificate to connect (repeatable)."`
 	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a self-signed certificate at each start, for use on your own machine."`
 
 	Open         bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`

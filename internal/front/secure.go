@@ -93,6 +93,10 @@ func (s *secured) shakeHands(nc net.Conn) {
 		nc.Close() // the timeout, or the end of the server
 		return
 	}
+	if err == nil && tc.ConnectionState().NegotiatedProtocol == "acme-tls/1" {
+		tc.Close() // its purpose was the handshake (RFC 8737 §3)
+		return
+	}
 	s.put(tc)
 }
 

@@ -26,6 +26,7 @@ func (s *Server) mount() http.Handler {
 	env := &gateway.Env{
 		Engine: s.engine, Hub: s.hub, Admission: s.admission, Session: s.session(), Takeover: s.options.takeover(),
 		Submit: s.submit, WriteTimeout: s.options.BacklogAge,
+		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 	}
 	for _, mount := range append(s.options.Gateways[:len(s.options.Gateways):len(s.options.Gateways)], gateways...) {
 		s.routes = append(s.routes, mount(env)...)

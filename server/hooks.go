@@ -79,7 +79,8 @@ func (s *Server) call(ctx context.Context, hook string, do func(context.Context)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			s.panics.error("hook panicked", slog.String("hook", hook), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.options.Logger.LogAttrs(ctx, slog.LevelError, "hook panicked",
+				slog.String("hook", hook), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 			err = fmt.Errorf("Options.%s panicked: %v", hook, p)
 		}
 	}()

@@ -19,7 +19,13 @@ import (
 // 8441). A stream is served by goroutines and costs some 14 KB instead of 8, and 45 KB for each
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
-	if _, unix := l.Addr().(*net.UnixAddr); s.certificates != nil && !unix {
+	_, unix := l.Addr().(*net.UnixAddr)
+	if s.options.ProxyProtocol {
+		l = front.NewProxyListener(l, front.ProxyOptions{
+			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
+		})
+	}
+	if s.certificates != nil && !unix {
 		return front.ServeTLS(s.http, l, s.certificates.Config(), s.options.Logger)
 	}
 	return front.Serve(s.engine, s.http, l, s.options.Logger)
@@ -56,5 +62,7 @@ func (s *Server) end(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, s.broker.Close())
+	err = errors.Join(err, s.broker.Close())
+	s.logs.Flush()
+	return err
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/certs"
+	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
@@ -40,7 +43,8 @@ type Server struct {
 	admission     *admission.Admission
 	routes        []gateway.Route
 	api           http.Handler
-	handler       http.Handler // api behind the request filter
+	filter        *auth.RequestFilter
+	handler       http.Handler // api behind the filter
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
@@ -55,8 +59,8 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
-	faults, panics  sparse         // of commands, of hooks
-	replayed, stale atomic.Uint64  // publications
+	logs            *logs.Handler
+	replayed, stale atomic.Uint64 // publications
 	took            metrics.Histogram
 
 	shutdown    sync.Once
@@ -67,10 +71,21 @@ type Server struct {
 // a host, a proxy, the base path or a part of Access; or it is a *BrokerError or a
 // *CertificateError.
 func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	lines := logs.New(o.Logger.Handler())
+	o.Logger = slog.New(lines)
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
+	}
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 && !o.TrustUnix {
+		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
+	}
+	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
+		return nil, fmt.Errorf("server: CookieSameSite is %d, but must be a constant of net/http", o.CookieSameSite)
 	}
 	policy := o.policy()
 	policy.Refusals = refusals
@@ -88,16 +103,16 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, certificates: certificates, refusals: refusals, failures: auth.NewRefusals(),
+	s := &Server{options: o, filter: filter, certificates: certificates, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
+		logs:         lines,
 	}
-	s.faults.log, s.panics.log = o.Logger, o.Logger
 	s.rules.Program = s.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
-		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger, Failures: s.failures,
 	}
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
@@ -130,8 +145,10 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
+		ErrorLog:          logs.ErrorLog(o.Logger),
 		ConnState:         plain.changed,
+		Protocols:         o.protocols(),
+		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())

@@ -58,8 +58,8 @@ type Server struct {
 	Inline bool
 
 	// CheckOrigin reports whether a browser's page may connect. Nil allows requests without
-	// Origin, pages of the same host, and pages of this machine when the server is
-	// addressed as this machine. AnyOrigin allows all.
+	// Origin, pages of the same host and port (https://a is port 443 of a), and pages of this
+	// machine when the server is addressed as this machine. AnyOrigin allows all.
 	CheckOrigin func(r *http.Request) bool
 
 	// TLSConfig is for ServeTLS and ListenAndServeTLS; nil is the standard one.

@@ -17,7 +17,7 @@ import (
 
 // announce prints the addresses that can be opened, and how the rules let one use them: nothing
 // that it prints is refused.
-func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
+func (c *serveCmd) announce(w io.Writer, listeners, plain []net.Listener, status net.Listener, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
 	if c.TLS() {
 		scheme, socket = "https", "wss"
@@ -58,6 +58,9 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	}
 	if c.TLSSelfSigned {
 		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
+	}
+	for _, host := range authorities(plain) {
+		fmt.Fprintf(t, "  Plain HTTP\thttp://%s leads to https\n", host)
 	}
 	if status != nil {
 		for _, host := range authorities([]net.Listener{status}) {

@@ -29,3 +29,13 @@ func (c *serveCmd) listen(log *slog.Logger) ([]net.Listener, error) {
 func (c *serveCmd) sockets() listen.Options {
 	return listen.Options{SocketMode: fs.FileMode(c.SocketMode), SocketOwner: c.SocketOwner}
 }
+
+// portOf is the first port of the listeners; 443 if there are only unix sockets.
+func portOf(listeners []net.Listener) int {
+	for _, l := range listeners {
+		if addr, ok := l.Addr().(*net.TCPAddr); ok {
+			return addr.Port
+		}
+	}
+	return 443
+}

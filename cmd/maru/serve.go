@@ -93,6 +93,11 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		defer listen.Close(l)
 		status = l[0]
 	}
+	plain, err := listen.All("redirect-http", c.RedirectHTTP, c.sockets(), nil)
+	if err != nil {
+		return err
+	}
+	defer listen.Close(plain)
 	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
@@ -124,11 +129,14 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
-	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
+	if err := c.announce(s.stdout, listeners, plain, status, certificate); err != nil {
 		return err
 	}
 	if status != nil {
-		defer serveStatus(live, status, log)()
+		defer serveBeside("metrics-listen", status, live.Status(), log)()
+	}
+	for _, l := range plain {
+		defer serveBeside("redirect-http", l, server.RedirectHTTP(portOf(listeners)), log)()
 	}
 	s.notify(ready, log)
 	return c.serve(ctx, live, listeners, s, log)
@@ -142,15 +150,20 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
+var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
+
 func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
+		CORSHeaders:    c.CORSHeader,
+		CookieSameSite: sameSites[c.CookieSameSite],
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
 		TrustUnix:      c.TrustUnix(),
+		ProxyProtocol:  c.ProxyProtocol,
 		BasePath:       c.BasePath,
 
 		Logger: log,
@@ -161,6 +174,8 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HandshakeTimeout: time.Duration(c.HandshakeTimeout),
 		PingInterval:     time.Duration(c.PingInterval),
 		PingTimeout:      time.Duration(c.PingTimeout),
+		EventInterval:    time.Duration(c.EventInterval),
+		EventPadding:     int(c.EventPadding),
 
 		ServerContextTakeover: c.ServerContextTakeover,
 		ClientContextTakeover: c.ClientContextTakeover,
@@ -187,6 +202,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}
+	o.H2C = c.H2C
 	o.TLSFiles, o.TLSClientCA = c.certificateFiles(), c.TLSClientCA
 	if certificate != nil {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}

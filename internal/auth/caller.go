@@ -13,11 +13,11 @@ import (
 
 // Caller is the sender of a request, as RequestFilter.Check found it.
 type Caller struct {
-	// Addr is the client's address, X-Forwarded-For considered, without zone. It is
+	// Addr is the client's address, as trusted proxies report it, without zone. It is
 	// the zero Addr where the connection has none that netip can read.
 	Addr netip.Addr
-	// Secure says that the client's side is https: TLS here, or
-	// X-Forwarded-Proto: https from a trusted proxy.
+	// Secure says that the client used TLS: to this server, or to a trusted proxy that
+	// reports it.
 	Secure bool
 	// Origin is the Origin header as it came; "" when there was none.
 	Origin string
@@ -83,9 +83,13 @@ func (g *RequestFilter) local(addr netip.Addr) bool {
 //   - Everything else, malformed and repeated Origin headers too: refused.
 //
 // The error is a *maru.Error with CodeWrongHost or CodeNotAllowed, and its
-// message says what the operator can do. Caller has Addr and Secure even with an error.
+// message says what the operator can do; or CodeBadRequest for a malformed Forwarded header of a
+// trusted proxy. Caller has Addr and Secure even with an error.
 func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
-	c := g.sender(r)
+	c, err := g.sender(r)
+	if err != nil {
+		return c, err
+	}
 	host, ok := parseAuthority(r.Host)
 	if !g.anyHost && !(ok && g.ownHost(host)) && !(r.Host == "" && slices.Contains(g.probes, r.URL.Path)) {
 		return c, wrongHost(r.Host)

@@ -32,7 +32,7 @@ func (g *RequestFilter) Handler(next http.Handler) http.Handler {
 		if c.CrossOrigin {
 			g.allowCORS(w.Header(), c)
 			if isPreflight(r) {
-				answerPreflight(w)
+				g.answerPreflight(w)
 				return
 			}
 		}
@@ -89,4 +89,10 @@ func CallerFrom(ctx context.Context) Caller {
 		return *c
 	}
 	return Caller{}
+}
+
+// OverTLS reports whether the client of a request used TLS: see Caller.Secure. It also works for
+// requests that did not pass through RequestFilter.Handler, which have no proxies.
+func OverTLS(r *http.Request) bool {
+	return r.TLS != nil || CallerFrom(r.Context()).Secure
 }

@@ -20,6 +20,8 @@ func (s *Serve) Check() error {
 		s.checkListen(),
 		s.checkHosts(),
 		s.checkTLS(),
+		s.checkRedirect(),
+		s.checkCookie(),
 		s.checkNumbers(),
 		s.checkMetrics(),
 		s.checkLog(),
@@ -69,6 +71,9 @@ func (s *Serve) checkHosts() error {
 	if s.AnyHost && len(s.Host) > 0 {
 		return errors.New("any-host: accepts every name and contradicts host; remove one of them")
 	}
+	if s.ProxyProtocol && len(s.TrustedProxy) == 0 {
+		return errors.New("proxy-protocol: needs trusted-proxy, the address of the proxy; a header counts only from there")
+	}
 	return nil
 }
 
@@ -106,6 +111,37 @@ func (s *Serve) checkTLS() error {
 	return nil
 }
 
+// mostPadding is more than proxies hold back.
+const mostPadding = 64 << 10
+
+// checkCookie: browsers drop a cookie with SameSite=None that did not come over https.
+func (s *Serve) checkCookie() error {
+	switch s.CookieSameSite {
+	case "lax", "strict":
+		return nil
+	case "none":
+		if s.TLS() || len(s.TrustedProxy) > 0 {
+			return nil
+		}
+		return errors.New("cookie-same-site: none needs https, or browsers drop the cookie; set tls-cert and tls-key, or trusted-proxy for a proxy that ends TLS")
+	}
+	return fmt.Errorf("cookie-same-site: must be lax, strict or none, not %q", s.CookieSameSite)
+}
+
+func (s *Serve) checkRedirect() error {
+	for i, at := range s.RedirectHTTP {
+		switch {
+		case !isAddress(at):
+			return fmt.Errorf("redirect-http: %q is not an address; write HOST:PORT, such as :80, or unix:PATH", at)
+		case !s.TLS():
+			return errors.New("redirect-http: there is no https to redirect to; set tls-cert and tls-key")
+		case (slices.Contains(s.Listen, at) || slices.Contains(s.RedirectHTTP[:i], at) || at == s.MetricsListen) && !strings.HasSuffix(at, ":0"):
+			return fmt.Errorf("redirect-http: %s is given twice, or is also in listen or metrics-listen; choose another port", at)
+		}
+	}
+	return nil
+}
+
 func (s *Serve) checkNumbers() error {
 	var wrong []error
 	for _, n := range []struct {
@@ -119,6 +155,7 @@ func (s *Serve) checkNumbers() error {
 		{"max-channels", int64(s.MaxChannels), 1},
 		{"presence-max-list", int64(s.PresenceMaxList), 1},
 		{"max-memory", int64(s.MaxMemory), 0},
+		{"event-padding", int64(s.EventPadding), 0},
 		{"max-connections", int64(s.MaxConnections), 0},
 		{"max-connections-per-address", int64(s.MaxConnectionsPerAddress), 0},
 		{"history", int64(s.History), 0},
@@ -127,6 +164,9 @@ func (s *Serve) checkNumbers() error {
 		if n.value < n.least {
 			wrong = append(wrong, fmt.Errorf("%s: is %d, but must be at least %d", n.name, n.value, n.least))
 		}
+	}
+	if s.EventPadding > mostPadding {
+		wrong = append(wrong, fmt.Errorf("event-padding: is %v, but must be at most %v", s.EventPadding, Bytes(mostPadding)))
 	}
 	for _, n := range []struct {
 		name  string
@@ -148,6 +188,7 @@ func (s *Serve) checkNumbers() error {
 		{"handshake-timeout", s.HandshakeTimeout},
 		{"ping-interval", s.PingInterval},
 		{"ping-timeout", s.PingTimeout},
+		{"event-interval", s.EventInterval},
 		{"backlog-age", s.BacklogAge},
 		{"presence-grace", s.PresenceGrace},
 		{"history-age", s.HistoryAge},

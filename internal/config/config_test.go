@@ -33,6 +33,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HandshakeTimeout: config.Duration(10 * time.Second),
 		PingInterval:     config.Duration(25 * time.Second),
 		PingTimeout:      config.Duration(10 * time.Second),
+		EventInterval:    config.Duration(15 * time.Second),
 		Backlog:          1 << 20,
 		BacklogMessages:  1000,
 		BacklogAge:       config.Duration(30 * time.Second),
@@ -44,6 +45,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
 		LogFormat:        "text",
+		CookieSameSite:   "lax",
 		TokenLeeway:      config.Duration(30 * time.Second),
 
 		ConnectWebhookHeader:  []string{"Cookie"},
@@ -114,18 +116,23 @@ base-path = "/live"
 tls-cert = ["c.pem", "d.pem"]
 tls-key = ["k.pem", "l.pem"]
 tls-client-ca = ["a.pem"]
+redirect-http = [":80"]
+h2c = true
 tls-self-signed = true
 open = true
 origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
 any-host = true
 trusted-proxy = ["10.1.2.3/8", "fd00::1", "unix"]
+proxy-protocol = true
 demo = true
 max-message = "2MiB"
 max-header = 4096
 handshake-timeout = "1s"
 ping-interval = "2s"
 ping-timeout = "3s"
+event-interval = "12s"
+event-padding = "4KiB"
 backlog = "512KiB"
 backlog-messages = 4
 backlog-age = "5s"
@@ -144,6 +151,8 @@ history-age = "1h30m"
 history-bytes = "1GiB"
 data = "/var/lib/maru"
 rpc-webhook = "http://127.0.0.1:8080/rpc"
+cors-header = ["X-CSRF-Token"]
+cookie-same-site = "none"
 log-format = "json"
 log-level = "debug"
 nicknames = true
@@ -168,18 +177,23 @@ MARU_BASE_PATH=/live
 MARU_TLS_CERT=c.pem,d.pem
 MARU_TLS_KEY=k.pem,l.pem
 MARU_TLS_CLIENT_CA=a.pem
+MARU_REDIRECT_HTTP=:80
+MARU_H2C=true
 MARU_TLS_SELF_SIGNED=true
 MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
 MARU_ANY_HOST=true
 MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128,unix
+MARU_PROXY_PROTOCOL=true
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
 MARU_MAX_HEADER=4KiB
 MARU_HANDSHAKE_TIMEOUT=1000ms
 MARU_PING_INTERVAL=2s
 MARU_PING_TIMEOUT=3s
+MARU_EVENT_INTERVAL=12s
+MARU_EVENT_PADDING=4096
 MARU_BACKLOG=524288
 MARU_BACKLOG_MESSAGES=4
 MARU_BACKLOG_AGE=5s
@@ -199,6 +213,8 @@ MARU_HISTORY_BYTES=1024MiB
 MARU_DATA=/var/lib/maru
 MARU_RPC_WEBHOOK=http://127.0.0.1:8080/rpc
 MARU_LOG_FORMAT=json
+MARU_CORS_HEADER=X-CSRF-Token
+MARU_COOKIE_SAME_SITE=none
 MARU_LOG_LEVEL=DEBUG
 MARU_NICKNAMES=true
 MARU_TOKEN_KEY=a.pem,b.key
@@ -223,18 +239,23 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		TLSCert:                  []string{"c.pem", "d.pem"},
 		TLSKey:                   []string{"k.pem", "l.pem"},
 		TLSClientCA:              []string{"a.pem"},
+		RedirectHTTP:             []string{":80"},
+		H2C:                      true,
 		TLSSelfSigned:            true,
 		Open:                     true,
 		Origin:                   []string{"https://example.com", "null"},
 		Host:                     []string{"chat.example.com"},
 		AnyHost:                  true,
 		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}, {Unix: true}},
+		ProxyProtocol:            true,
 		Demo:                     true,
 		MaxMessage:               2 << 20,
 		MaxHeader:                4 << 10,
 		HandshakeTimeout:         config.Duration(time.Second),
 		PingInterval:             config.Duration(2 * time.Second),
 		PingTimeout:              config.Duration(3 * time.Second),
+		EventInterval:            config.Duration(12 * time.Second),
+		EventPadding:             4096,
 		Backlog:                  512 << 10,
 		BacklogMessages:          4,
 		BacklogAge:               config.Duration(5 * time.Second),
@@ -253,6 +274,8 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Data:                     "/var/lib/maru",
 		RPCWebhook:               "http://127.0.0.1:8080/rpc",
 		LogFormat:                "json",
+		CORSHeader:               []string{"X-CSRF-Token"},
+		CookieSameSite:           "none",
 		LogLevel:                 config.Level{Level: slog.LevelDebug},
 		Nicknames:                true,
 		TokenKey:                 []string{"a.pem", "b.key"},

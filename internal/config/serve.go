@@ -21,11 +21,17 @@ type Serve struct {
 	TLSClientCA   []string `toml:"tls-client-ca" group:"Addresses:" placeholder:"FILE" help:"Authority in PEM, of which clients need a certificate to connect (repeatable)."`
 	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a self-signed certificate at each start, for use on your own machine."`
 
-	Open         bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
-	Origin       []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another web origin whose pages may connect, https://HOST[:PORT] or null (repeatable)."`
-	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
-	AnyHost      bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
-	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted, or unix for those on unix sockets (repeatable)."`
+	RedirectHTTP []string `toml:"redirect-http" group:"Addresses:" placeholder:"ADDR" help:"Address, such as :80, where plain HTTP is redirected to https (repeatable)."`
+	H2C          bool     `toml:"h2c" name:"h2c" group:"Addresses:" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+
+	Open           bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
+	Origin         []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another origin whose pages may connect: https://HOST[:PORT], that of an app shell (capacitor://localhost, file://), or null (repeatable)."`
+	CORSHeader     []string  `toml:"cors-header" group:"Who may connect:" placeholder:"NAME" help:"Another request header that pages of other origins may send (repeatable)."`
+	CookieSameSite string    `toml:"cookie-same-site" group:"Who may connect:" default:"lax" help:"SameSite of the session cookie: lax, strict, or none for pages of other sites in --origin, which needs https."`
+	Host           []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
+	AnyHost        bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
+	TrustedProxy   []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto, or Forwarded, are trusted; unix: those on unix sockets (repeatable)."`
+	ProxyProtocol  bool      `toml:"proxy-protocol" group:"Who may connect:" help:"Connections of a --trusted-proxy begin with a PROXY protocol header, version 1 or 2, which has the client's address."`
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
 	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
@@ -47,6 +53,8 @@ type Serve struct {
 	HandshakeTimeout         Duration `toml:"handshake-timeout" group:"Limits:" default:"10s" help:"How long a connection may take to complete its first request."`
 	PingInterval             Duration `toml:"ping-interval" group:"Limits:" default:"25s" help:"How often a quiet WebSocket connection is pinged."`
 	PingTimeout              Duration `toml:"ping-timeout" group:"Limits:" default:"10s" help:"How long to wait for the answer to a ping before the connection counts as lost."`
+	EventInterval            Duration `toml:"event-interval" group:"Limits:" default:"15s" help:"How often a quiet event stream gets a comment."`
+	EventPadding             Bytes    `toml:"event-padding" group:"Limits:" default:"0" help:"Least size of such a comment, up to 64KiB, for a proxy that holds back smaller responses."`
 	Backlog                  Bytes    `toml:"backlog" group:"Limits:" default:"1MiB" help:"Bytes that may wait for one slow connection."`
 	BacklogMessages          int      `toml:"backlog-messages" group:"Limits:" default:"1000" help:"Messages that may wait for one slow connection."`
 	BacklogAge               Duration `toml:"backlog-age" group:"Limits:" default:"30s" help:"How long a message may wait for a slow connection."`

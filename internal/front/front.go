@@ -18,11 +18,11 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        newUpgrader(h, l, log).upgrade,
-		Other:          func(nc net.Conn, read []byte) { w.put(&peekedConn{nc, read}) },
+		Other:          func(nc net.Conn, read []byte) { w.put(&peekedConn{Conn: nc, read: read}) },
 		Failed:         failed,
 	})
 	if !ok {
-		return h.Serve(newRetryListener(l, failed))
+		return h.Serve(firstLines{newRetryListener(l, failed)})
 	}
 	w.stop = stop
 	return h.Serve(w)
@@ -44,6 +44,18 @@ type handoff struct {
 
 func newHandoff(l net.Listener, stop func()) *handoff {
 	return &handoff{Listener: l, conns: make(chan net.Conn), errs: make(chan error), stop: stop, done: make(chan struct{})}
+}
+
+// accept passes each connection to a goroutine of its own, until the listener is closed.
+func (h *handoff) accept(each func(net.Conn)) {
+	for {
+		nc, err := h.Listener.Accept()
+		if err == nil {
+			go each(nc)
+		} else if !h.fail(err) {
+			return
+		}
+	}
 }
 
 // put waits until net/http takes the connection.
@@ -85,29 +97,4 @@ func (h *handoff) Close() error {
 		err = h.Listener.Close()
 	})
 	return err
-}
-
-// peekedConn is a connection whose first bytes, read, were read already.
-type peekedConn struct {
-	net.Conn
-	read []byte
-}
-
-// Socket is the connection itself once the caller has read those first bytes, nil before.
-func (c *peekedConn) Socket() net.Conn {
-	if len(c.read) > 0 {
-		return nil
-	}
-	return c.Conn
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) {
-	if len(c.read) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.read)
-	if c.read = c.read[n:]; len(c.read) == 0 {
-		c.read = nil
-	}
-	return n, nil
 }

@@ -31,7 +31,7 @@ func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logg
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)), log: log,
 	}
 	withTurns(s.config)
-	go s.accept()
+	go s.accept(s.shakeHands)
 	return h.Serve(w)
 }
 
@@ -47,7 +47,7 @@ func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
 	return config
 }
 
-// secured accepts connections and does their TLS handshakes.
+// secured does the TLS handshakes of connections.
 type secured struct {
 	*handoff
 	ctx     context.Context // ends with the listener
@@ -55,17 +55,6 @@ type secured struct {
 	config  *tls.Config
 	places  chan struct{}
 	log     *slog.Logger
-}
-
-func (s *secured) accept() {
-	for {
-		nc, err := s.handoff.Listener.Accept()
-		if err == nil {
-			go s.shakeHands(nc)
-		} else if !s.fail(err) {
-			return
-		}
-	}
 }
 
 // shakeHands passes the connection on also if the handshake has failed: net/http
@@ -93,11 +82,17 @@ func (s *secured) shakeHands(nc net.Conn) {
 		nc.Close() // the timeout, or the end of the server
 		return
 	}
-	if err == nil && tc.ConnectionState().NegotiatedProtocol == "acme-tls/1" {
+	switch tc.ConnectionState().NegotiatedProtocol {
+	case "acme-tls/1":
 		tc.Close() // its purpose was the handshake (RFC 8737 §3)
 		return
+	case "", "http/1.1", "http/1.0":
+		if err == nil {
+			s.put(peekedTLS{&peekedConn{Conn: tc, before: true}})
+			return
+		}
 	}
-	s.put(tc)
+	s.put(tc) // net/http finds HTTP/2, and other protocols, by its type
 }
 
 // inTurn is a connection in its handshake. It holds a place while it computes, from its

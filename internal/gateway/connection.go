@@ -35,6 +35,7 @@ type more struct {
 // A ProtocolConn is a protocol's own type of connection, which embeds a Connection.
 type ProtocolConn interface {
 	loop.Handler
+	loop.EndHandler
 	admission.Live
 
 	// Exit releases what was taken when the connection was made and, if it entered, by Enter.
@@ -134,11 +135,10 @@ func (c *Connection) watch(m ProtocolConn, next *more) error {
 	return nil
 }
 
-// End handles the end of a connection, with its close code (0 if the transport has none) and
-// the reason. A ProtocolConn's Closed calls it.
-func End(m ProtocolConn, code int, reason string) {
+// Ended handles the end of a connection. A ProtocolConn's loop.EndHandler calls it.
+func Ended(m ProtocolConn, end admission.End) {
 	c := m.life()
-	c.endpoint.Admission.Closed(c.endpoint.transport, m, code, reason)
+	c.endpoint.Admission.Closed(c.endpoint.transport, m, end)
 	if mine, entered := c.entry.End(); mine {
 		release(m, entered)
 	}
@@ -159,6 +159,16 @@ func (c *Connection) info(channels ...string) admission.Info {
 	return c.endpoint.info(&c.entry, c.Identity(), channels)
 }
 
+// EndOf describes how the engine has ended the connection of a WebSocket.
+func EndOf(end loop.End) admission.End {
+	return admission.End{Reason: end.Reason, Err: end.Err, CloseCode: end.Code,
+		ByClient: end.ByPeer || errors.Is(end.Err, context.Canceled), // the client went before the connection was open
+		Bytes:    end.Bytes, Messages: end.Messages}
+}
+
+// Closed is never called: a ProtocolConn is a loop.EndHandler.
+func (c *Connection) Closed(int, string, error) {}
+
 // close closes the connection with the code of err, and its word as the reason. A slow
 // connection is closed with the close code slow.
 func (c *Connection) close(err error, slow int) {
@@ -169,17 +179,18 @@ func (c *Connection) close(err error, slow int) {
 	code := e.Code.CloseCode()
 	switch e.Code {
 	case maru.CodeInternal:
-		if errors.Is(err, context.Canceled) {
-			break // the client went before the connection was open
+		if !errors.Is(err, context.Canceled) { // else the client went before the connection was open
+			all := append(admission.Attrs(c.info()), slog.Any("err", err))
+			c.endpoint.Admission.Log.LogAttrs(context.Background(), slog.LevelError, "connection failed", all...)
 		}
-		c.endpoint.Admission.Log.Error("connection failed", slog.String("transport", c.endpoint.transport.Name()), slog.Any("err", err))
 	case maru.CodeSlow:
 		code = slow
 	}
+	var last *loop.Message
 	if word := c.endpoint.LastWord; word != nil && e.Code != maru.CodeSlow {
-		c.conn.Send(word(e)) // if it is still open
+		last = word(e)
 	}
-	c.conn.Close(code, string(e.Code))
+	c.conn.CloseFor(code, string(e.Code), err, last)
 }
 
 // Leave closes the connection because the server drains. The engine first asks the protocol for

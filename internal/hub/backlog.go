@@ -45,6 +45,7 @@ type backlog struct {
 	waiting []Delivery
 	bytes   int
 	full    bool
+	lost    int            // messages that it held when it became full
 	places  map[string]int // index in waiting, by key; nil without conflation
 }
 
@@ -62,7 +63,7 @@ func (b *backlog) push(d Delivery) {
 	case b.full:
 	case b.replaces(d):
 	case n > 0 && (n >= messages || b.bytes+size > bytes):
-		*b = backlog{full: true}
+		*b = backlog{full: true, bytes: b.bytes, lost: n}
 	default:
 		if b.places != nil {
 			b.places[d.Publication.Key] = n
@@ -71,6 +72,9 @@ func (b *backlog) push(d Delivery) {
 		b.bytes += size
 	}
 }
+
+// messages returns how many wait, or waited when it became full.
+func (b *backlog) messages() int { return len(b.waiting) + b.lost }
 
 // replaces puts d in the place of the publication that it makes stale, if there is one.
 func (b *backlog) replaces(d Delivery) bool {

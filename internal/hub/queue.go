@@ -76,6 +76,13 @@ func (q *Queue) collected() ([]Delivery, error) {
 	return q.backlog.empty(q.from), nil
 }
 
+// Waiting returns how much waits for the reader. Of a queue that was full it is what it held.
+func (q *Queue) Waiting() (bytes, messages int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.backlog.bytes, q.backlog.messages()
+}
+
 // Close ends the subscription and gives back the share in the channel. It is called once.
 func (q *Queue) Close() {
 	c := q.channel

@@ -199,8 +199,27 @@ func headEnd(b []byte, from int) int {
 	}
 }
 
-// mayBecomeGet reports whether the bytes so far can be the beginning of a GET.
+// WithoutEmptyLines removes empty lines before a request, which old clients send behind a body
+// (RFC 9112 §2.2). A CR alone may become one.
+func WithoutEmptyLines(b []byte) []byte {
+	for {
+		switch {
+		case bytes.HasPrefix(b, []byte("\r\n")):
+			b = b[2:]
+		case bytes.HasPrefix(b, []byte("\n")):
+			b = b[1:]
+		default:
+			return b
+		}
+	}
+}
+
+// mayBecomeGet reports whether the bytes so far can be the beginning of a GET. A CR may become an
+// empty line before it.
 func mayBecomeGet(b []byte) bool {
+	if len(b) == 1 && b[0] == '\r' {
+		return true
+	}
 	const get = "GET "
 	n := min(len(b), len(get))
 	return string(b[:n]) == get[:n]
@@ -216,6 +235,7 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 		awaiting.head = append(awaiting.head, p...)
 		head = awaiting.head
 	}
+	head = WithoutEmptyLines(head) // there are some only while from is 0
 	end := headEnd(head, from)
 	size := end
 	if end == 0 {
@@ -226,8 +246,9 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 		l.passOn(id, s, head)
 	case end == 0:
 		if awaiting.head == nil {
-			awaiting.head = append(make([]byte, 0, 2*len(p)), p...)
+			head = append(make([]byte, 0, 2*len(p)), head...)
 		}
+		awaiting.head = head
 	default:
 		awaiting.deciding = true
 		awaiting.head = nil

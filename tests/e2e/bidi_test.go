@@ -56,7 +56,9 @@ func startFirefox(t testing.TB) *firefox {
 		OnMessage:       func(_ *ws.Conn, m ws.Message) { f.replies <- append(json.RawMessage(nil), m.Data...) },
 	})
 	must(t, err)
-	f.call(t, "session.new", map[string]any{"capabilities": map[string]any{}}, nil)
+	f.call(t, "session.new", map[string]any{"capabilities": map[string]any{
+		"alwaysMatch": map[string]any{"acceptInsecureCerts": true}, // as Chromium here
+	}}, nil)
 	t.Cleanup(func() {
 		f.call(t, "browser.close", map[string]any{}, nil)
 		f.conn.Terminate()

@@ -12,9 +12,9 @@ import (
 
 // stream is the response of one request.
 type stream struct {
+	*streams
 	w       http.ResponseWriter
 	control *http.ResponseController
-	timeout time.Duration
 	buf     []byte // of one write, reused
 }
 
@@ -23,25 +23,26 @@ var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: one wri
 // maxKeptBuffer is the largest buffer that an idle stream keeps.
 const maxKeptBuffer = 4 << 10
 
-func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
+func (s *streams) newStream(w http.ResponseWriter) *stream {
 	describe(w.Header())
-	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout}
+	return &stream{streams: s, w: w, control: http.NewResponseController(w)}
 }
 
-// describe sets the headers of a stream.
+// describe sets the headers of a stream. A proxy that compresses it (no-transform is against that)
+// would hold events back until a block of its compression is full.
 func describe(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx otherwise holds events back
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// run writes what next returns, and a comment every 15 s, until an error.
+// run writes what next returns, and comments, until an error.
 func (s *stream) run(ctx context.Context, next feed) error {
 	for {
-		err := s.until(ctx, time.Now().Add(commentEvery), next)
+		err := s.until(ctx, time.Now().Add(s.every), next)
 		if err == nil {
-			err = s.write(append(s.buf, comment...))
+			err = s.write(append(s.buf, s.comment...))
 		}
 		if err != nil {
 			return err

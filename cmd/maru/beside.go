@@ -7,24 +7,24 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"maru.example/maru/server"
 )
 
-// serveStatus serves operators on a separate address until end is called, after everything
-// else has ended, so that they can watch a drain.
-func serveStatus(live *server.Server, l net.Listener, log *slog.Logger) (end func()) {
+// serveBeside serves a small handler on an address of its own until end is called. That is after
+// everything else has ended, so that operators can watch a drain.
+func serveBeside(option string, l net.Listener, handler http.Handler, log *slog.Logger) (end func()) {
 	h := &http.Server{
-		Handler:           live.Status(),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics-listen failed: metrics are no longer served", "err", err)
+			log.Error("an address is no longer served", "option", option, "err", err)
 		}
 	})
 	return func() {

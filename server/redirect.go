@@ -11,7 +11,7 @@ import (
 )
 
 // RedirectHTTP returns a handler for a port of plain HTTP. It redirects every request with 308 to
-// the same address at the server's port of https; 443 is not written. Where the port of plain HTTP
+// the same address at the server's port of https; 443, which 0 means too, is not written. Where the port of plain HTTP
 // is not 80 and the client names no port, another program has mapped 80 to it, and so 443 to that
 // of https.
 func RedirectHTTP(port int) http.Handler {
@@ -27,7 +27,7 @@ func RedirectHTTP(port int) http.Handler {
 		}
 		mapped := given == "" && localPort(r) != 80
 		switch {
-		case port != 443 && !mapped:
+		case port != 443 && port != 0 && !mapped:
 			host = net.JoinHostPort(host, strconv.Itoa(port))
 		case strings.Contains(host, ":"):
 			host = "[" + host + "]"

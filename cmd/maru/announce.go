@@ -17,7 +17,7 @@ import (
 
 // announce prints the addresses that can be opened, and how the rules let one use them: nothing
 // that it prints is refused.
-func (c *serveCmd) announce(w io.Writer, listeners, plain []net.Listener, status net.Listener, certificate *tls.Certificate) error {
+func (c *serveCmd) announce(w io.Writer, at *addresses, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
 	if c.TLS() {
 		scheme, socket = "https", "wss"
@@ -30,7 +30,7 @@ func (c *serveCmd) announce(w io.Writer, listeners, plain []net.Listener, status
 	if base != "" {
 		socketPath = base + "/"
 	}
-	hosts, sockets := authorities(listeners), socketFiles(listeners)
+	hosts, sockets := authorities(at.main), socketFiles(at.main)
 	first := "localhost"
 	if len(hosts) > 0 {
 		first = hosts[0]
@@ -42,6 +42,9 @@ func (c *serveCmd) announce(w io.Writer, listeners, plain []net.Listener, status
 	fmt.Fprintf(t, "maru is running. Press Ctrl-C to stop it.\n\n")
 	for _, host := range hosts {
 		fmt.Fprintf(t, "  The hall\t%s://%s%s/\n", scheme, host, base)
+	}
+	for _, name := range c.ACMEDomain {
+		fmt.Fprintf(t, "  By name\thttps://%s%s/\n", withPort(name, portOf(at.main)), base)
 	}
 	for _, path := range sockets {
 		fmt.Fprintf(t, "  Unix socket\t%s\n", path)
@@ -59,16 +62,14 @@ func (c *serveCmd) announce(w io.Writer, listeners, plain []net.Listener, status
 	if c.TLSSelfSigned {
 		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
 	}
-	for _, host := range authorities(plain) {
+	for _, host := range authorities(at.plain) {
 		fmt.Fprintf(t, "  Plain HTTP\thttp://%s leads to https\n", host)
 	}
-	if status != nil {
-		for _, host := range authorities([]net.Listener{status}) {
-			fmt.Fprintf(t, "  Metrics\thttp://%s/metrics\n", host)
-		}
-		for _, path := range socketFiles([]net.Listener{status}) {
-			fmt.Fprintf(t, "  Metrics\tcurl --unix-socket %s http://localhost/metrics\n", path)
-		}
+	for _, host := range authorities(at.status) {
+		fmt.Fprintf(t, "  Metrics\thttp://%s/metrics\n", host)
+	}
+	for _, path := range socketFiles(at.status) {
+		fmt.Fprintf(t, "  Metrics\tcurl --unix-socket %s http://localhost/metrics\n", path)
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
@@ -127,6 +128,14 @@ func authorities(listeners []net.Listener) []string {
 		}
 	}
 	return hosts
+}
+
+// withPort is a name for a URL of https.
+func withPort(name string, port int) string {
+	if port == 443 {
+		return name
+	}
+	return net.JoinHostPort(name, strconv.Itoa(port))
 }
 
 // socketFiles are the paths of the unix sockets.

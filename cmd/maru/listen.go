@@ -6,9 +6,54 @@ import (
 	"net"
 	"slices"
 
+	"maru.example/maru/internal/acme"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/listen"
+	"maru.example/maru/server"
 )
+
+// addresses are all listeners of the program.
+type addresses struct {
+	main   []net.Listener // --listen
+	plain  []net.Listener // --redirect-http
+	status []net.Listener // --metrics-listen
+}
+
+// open opens all addresses, or none.
+func (c *serveCmd) open(log *slog.Logger) (*addresses, error) {
+	var at addresses
+	var err error
+	if at.main, err = c.listen(log); err != nil {
+		return nil, err
+	}
+	at.plain, err = listen.All("redirect-http", c.RedirectHTTP, c.sockets(), nil)
+	if err == nil && c.MetricsListen != "" {
+		at.status, err = listen.All("metrics-listen", []string{c.MetricsListen}, c.sockets(), nil)
+	}
+	if err != nil {
+		at.close()
+		return nil, err
+	}
+	return &at, nil
+}
+
+func (a *addresses) close() { listen.Close(slices.Concat(a.main, a.plain, a.status)) }
+
+// serveBeside serves what is not the server itself, until end is called.
+func (a *addresses) serveBeside(live *server.Server, m *acme.Manager, log *slog.Logger) (end func()) {
+	var ends []func()
+	for _, l := range a.status {
+		ends = append(ends, serveBeside("metrics-listen", l, live.Status(), log))
+	}
+	for _, l := range a.plain {
+		ends = append(ends, serveBeside("redirect-http", l, onPlainHTTP(m, server.RedirectHTTP(portOf(a.main))), log))
+	}
+	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+}
 
 // listen opens every address of --listen, or none. With the default addresses a machine without
 // IPv6 is not an error.
@@ -30,12 +75,12 @@ func (c *serveCmd) sockets() listen.Options {
 	return listen.Options{SocketMode: fs.FileMode(c.SocketMode), SocketOwner: c.SocketOwner}
 }
 
-// portOf is the first port of the listeners; 443 if there are only unix sockets.
+// portOf is the first port of the listeners; 0 if there is none.
 func portOf(listeners []net.Listener) int {
 	for _, l := range listeners {
 		if addr, ok := l.Addr().(*net.TCPAddr); ok {
 			return addr.Port
 		}
 	}
-	return 443
+	return 0
 }

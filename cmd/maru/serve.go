@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
-	"maru.example/maru/internal/listen"
 	"maru.example/maru/internal/machine"
 	"maru.example/maru/server"
 )
@@ -79,25 +79,11 @@ func (c *serveCmd) AfterApply() error { return c.Check() }
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
 	started := c.Serve // as configured
-	listeners, err := c.listen(log)
+	at, err := c.open(log)
 	if err != nil {
 		return err
 	}
-	defer listen.Close(listeners)
-	var status net.Listener
-	if c.MetricsListen != "" {
-		l, err := listen.All("metrics-listen", []string{c.MetricsListen}, c.sockets(), nil)
-		if err != nil {
-			return err
-		}
-		defer listen.Close(l)
-		status = l[0]
-	}
-	plain, err := listen.All("redirect-http", c.RedirectHTTP, c.sockets(), nil)
-	if err != nil {
-		return err
-	}
-	defer listen.Close(plain)
+	defer at.close()
 	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
@@ -112,8 +98,16 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	options := c.options(log, certificate)
+	authority, err := c.authority(at, log)
+	if err != nil {
+		return err
+	}
+	options := c.options(log, tlsConfig(certificate, authority))
 	options.Access = access
+	if authority != nil {
+		options.TLSLeaves = authority.Leaves
+		defer authority.Stop()
+	}
 	live, err := server.New(options)
 	var unusable *server.BrokerError
 	var unreadable *server.CertificateError
@@ -129,17 +123,17 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
-	if err := c.announce(s.stdout, listeners, plain, status, certificate); err != nil {
+	if err := c.announce(s.stdout, at, certificate); err != nil {
 		return err
 	}
-	if status != nil {
-		defer serveBeside("metrics-listen", status, live.Status(), log)()
-	}
-	for _, l := range plain {
-		defer serveBeside("redirect-http", l, server.RedirectHTTP(portOf(listeners)), log)()
+	defer at.serveBeside(live, authority, log)()
+	if authority != nil {
+		if err := authority.Start(); err != nil {
+			return err
+		}
 	}
 	s.notify(ready, log)
-	return c.serve(ctx, live, listeners, s, log)
+	return c.serve(ctx, live, at.main, s, log)
 }
 
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
@@ -152,7 +146,7 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 
 var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
 
-func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
+func (c *serveCmd) options(log *slog.Logger, certificates *tls.Config) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
@@ -203,9 +197,9 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}
 	o.H2C = c.H2C
-	o.TLSFiles, o.TLSClientCA = c.certificateFiles(), c.TLSClientCA
-	if certificate != nil {
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	o.TLSConfig, o.TLSFiles, o.TLSClientCA = certificates, c.certificateFiles(), c.TLSClientCA
+	if c.Namespaces == nil && !c.AnyHost {
+		o.Hosts = slices.Concat(c.Host, c.ACMEDomain)
 	}
 	return o
 }

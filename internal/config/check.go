@@ -20,6 +20,7 @@ func (s *Serve) Check() error {
 		s.checkListen(),
 		s.checkHosts(),
 		s.checkTLS(),
+		s.checkACME(),
 		s.checkRedirect(),
 		s.checkCookie(),
 		s.checkNumbers(),
@@ -95,7 +96,7 @@ func loopback(addr string) bool {
 }
 
 // TLS reports whether the listeners use TLS.
-func (s *Serve) TLS() bool { return s.TLSSelfSigned || len(s.TLSCert) > 0 }
+func (s *Serve) TLS() bool { return s.TLSSelfSigned || len(s.TLSCert)+len(s.ACMEDomain) > 0 }
 
 func (s *Serve) checkTLS() error {
 	switch {
@@ -134,7 +135,7 @@ func (s *Serve) checkRedirect() error {
 		case !isAddress(at):
 			return fmt.Errorf("redirect-http: %q is not an address; write HOST:PORT, such as :80, or unix:PATH", at)
 		case !s.TLS():
-			return errors.New("redirect-http: there is no https to redirect to; set tls-cert and tls-key")
+			return errors.New("redirect-http: there is no https to redirect to; set tls-cert and tls-key, or acme-domain")
 		case (slices.Contains(s.Listen, at) || slices.Contains(s.RedirectHTTP[:i], at) || at == s.MetricsListen) && !strings.HasSuffix(at, ":0"):
 			return fmt.Errorf("redirect-http: %s is given twice, or is also in listen or metrics-listen; choose another port", at)
 		}

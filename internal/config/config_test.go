@@ -28,6 +28,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 	want := &config.Serve{
 		Listen:           []string{"127.0.0.1:3000", "[::1]:3000"},
 		SocketMode:       0o660,
+		ACMEDirectory:    "https://acme-v02.api.letsencrypt.org/directory",
 		MaxMessage:       1 << 20,
 		MaxHeader:        16 << 10,
 		HandshakeTimeout: config.Duration(10 * time.Second),
@@ -116,6 +117,10 @@ base-path = "/live"
 tls-cert = ["c.pem", "d.pem"]
 tls-key = ["k.pem", "l.pem"]
 tls-client-ca = ["a.pem"]
+acme-domain = ["push.example.com"]
+acme-email = "a@example.com"
+acme-directory = "https://ca.example/dir"
+acme-storage = "acme"
 redirect-http = [":80"]
 h2c = true
 tls-self-signed = true
@@ -177,6 +182,10 @@ MARU_BASE_PATH=/live
 MARU_TLS_CERT=c.pem,d.pem
 MARU_TLS_KEY=k.pem,l.pem
 MARU_TLS_CLIENT_CA=a.pem
+MARU_ACME_DOMAIN=push.example.com
+MARU_ACME_EMAIL=a@example.com
+MARU_ACME_DIRECTORY=https://ca.example/dir
+MARU_ACME_STORAGE=acme
 MARU_REDIRECT_HTTP=:80
 MARU_H2C=true
 MARU_TLS_SELF_SIGNED=true
@@ -239,6 +248,10 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		TLSCert:                  []string{"c.pem", "d.pem"},
 		TLSKey:                   []string{"k.pem", "l.pem"},
 		TLSClientCA:              []string{"a.pem"},
+		ACMEDomain:               []string{"push.example.com"},
+		ACMEEmail:                "a@example.com",
+		ACMEDirectory:            "https://ca.example/dir",
+		ACMEStorage:              "acme",
 		RedirectHTTP:             []string{":80"},
 		H2C:                      true,
 		TLSSelfSigned:            true,

@@ -21,6 +21,11 @@ type Serve struct {
 	TLSClientCA   []string `toml:"tls-client-ca" group:"Addresses:" placeholder:"FILE" help:"Authority in PEM, of which clients need a certificate to connect (repeatable)."`
 	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a self-signed certificate at each start, for use on your own machine."`
 
+	ACMEDomain    []string `toml:"acme-domain" group:"Addresses:" placeholder:"NAME" help:"Name of this server for which maru obtains a certificate by itself, and renews it (repeatable)."`
+	ACMEEmail     string   `toml:"acme-email" group:"Addresses:" placeholder:"ADDRESS" help:"Where the authority reports problems with certificates of acme-domain."`
+	ACMEDirectory string   `toml:"acme-directory" group:"Addresses:" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"Authority for acme-domain (default Let's Encrypt, whose terms are then accepted)."`
+	ACMEStorage   string   `toml:"acme-storage" group:"Addresses:" placeholder:"DIR" help:"Directory that keeps the certificates of acme-domain."`
+
 	RedirectHTTP []string `toml:"redirect-http" group:"Addresses:" placeholder:"ADDR" help:"Address, such as :80, where plain HTTP is redirected to https (repeatable)."`
 	H2C          bool     `toml:"h2c" name:"h2c" group:"Addresses:" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
 

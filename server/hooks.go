@@ -132,6 +132,7 @@ func (s *Server) rpc() func(context.Context, auth.Identity, string, []byte) ([]b
 		return nil
 	}
 	return func(ctx context.Context, who auth.Identity, method string, data []byte) (answer []byte, err error) {
+		defer func(start time.Time) { s.called.Observe(time.Since(start)) }(time.Now())
 		err = s.call(ctx, "RPC", func(ctx context.Context) error {
 			answer, err = hook(ctx, callerOf(who), method, data)
 			if err == nil && len(answer) > 0 && !(json.Valid(answer) && utf8.Valid(answer)) { // RFC 8259 §8.1

@@ -78,6 +78,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Demo makes the page of quotes show that its prices are sample data.
 	Demo bool
+	// SocketsStay says that the listeners of Serve stay open when the process ends, as those of
+	// systemd's socket activation do: connections wait for the next process. Drain then stops
+	// accepting at its end, and asks clients to come back sooner.
+	SocketsStay bool
 	// TLSConfig makes Serve speak TLS, except on unix sockets. It needs a certificate, or
 	// TLSFiles. Default: plain.
 	TLSConfig *tls.Config

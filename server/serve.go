@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/front"
@@ -21,14 +22,14 @@ import (
 func (s *Server) Serve(l net.Listener) error {
 	_, unix := l.Addr().(*net.UnixAddr)
 	if s.options.ProxyProtocol {
-		l = front.NewProxyListener(l, front.ProxyOptions{
+		l = front.NewProxyListener(&s.accepting, l, front.ProxyOptions{
 			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
 		})
 	}
 	if s.certificates != nil && !unix {
-		return front.ServeTLS(s.http, l, s.certificates.Config(), s.options.Logger)
+		return front.ServeTLS(&s.accepting, s.http, l, s.certificates.Config(), s.options.Logger)
 	}
-	return front.Serve(s.engine, s.http, l, s.options.Logger)
+	return front.Serve(&s.accepting, s.engine, s.http, l, s.options.Logger)
 }
 
 // Shutdown stops the server. It refuses new connections and requests, ends event streams and
@@ -45,13 +46,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) end(ctx context.Context) error {
 	close(s.stopWatching)
 	s.watching.Wait()
+	listeners := make(chan error, 1)
+	closeListeners := sync.OnceFunc(func() { listeners <- s.http.Shutdown(ctx) })
+	if s.admission.Drain.Ended() {
+		closeListeners() // first: a request that was sent before its client could know is answered
+	}
 	idle := s.requests.close()
 	s.hub.Close()
 	s.authenticator.Sessions.Close()
 	s.endAccess()
 
-	listeners := make(chan error, 1)
-	go func() { listeners <- s.http.Shutdown(ctx) }()
+	go closeListeners()
 	err := s.engine.Shutdown(ctx, maru.CloseGoingAway, string(maru.CodeShuttingDown))
 	err = errors.Join(err, <-listeners)
 	select {

@@ -16,6 +16,8 @@ import (
 	"maru.example/maru/internal/certs"
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
@@ -49,6 +51,9 @@ type Server struct {
 	requests      requests
 	http          *http.Server
 	certificates  *certs.Store // nil without TLS
+	plain         *plain       // its connections
+
+	accepting front.Accepting
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -61,7 +66,12 @@ type Server struct {
 	failures        *auth.Refusals // commands of maru.v1
 	logs            *logs.Handler
 	replayed, stale atomic.Uint64 // publications
-	took            metrics.Histogram
+	took            took
+	spaces          spaces
+	reloads         outcomes // of Reload
+	connectWebhook  auth.WebhookStats
+	keySets         auth.KeySetStats
+	called          histogram.Histogram // how long Options.RPC took
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -74,8 +84,11 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	lines := logs.New(o.Logger.Handler())
-	o.Logger = slog.New(lines)
+	lines, limited := o.Logger.Handler().(*logs.Handler)
+	if !limited {
+		lines = logs.New(o.Logger.Handler())
+		o.Logger = slog.New(lines)
+	}
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
@@ -108,6 +121,7 @@ func New(o Options) (*Server, error) {
 		stopWatching: make(chan struct{}),
 		logs:         lines,
 	}
+	s.spaces.listed = s.listed
 	s.rules.Program = s.allow()
 	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
@@ -123,6 +137,7 @@ func New(o Options) (*Server, error) {
 	var brokerErr error
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		MaxHz:         s.maxHz,
+		Space:         s.spaces.space,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
 			s.broker, brokerErr = s.openBroker(sink)
@@ -136,9 +151,8 @@ func New(o Options) (*Server, error) {
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
-	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
-	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
+	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -146,7 +160,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          logs.ErrorLog(o.Logger),
-		ConnState:         plain.changed,
+		ConnState:         s.plain.changed,
 		Protocols:         o.protocols(),
 		ConnContext:       front.ConnContext,
 	}
@@ -170,6 +184,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.end()
+	if s.admission.Drain.Begun() && !handshake.IsUpgrade(r) {
+		w.Header().Set("Connection", "close") // the next request goes to another connection; in HTTP/2 it is a GOAWAY
+	}
 	if r.ContentLength != 0 {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
@@ -195,7 +212,7 @@ func (h handler) Inline(r *http.Request) bool {
 	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
-var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
 
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress
@@ -229,12 +246,12 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, channel, p, o, func() error { return nil })
+	return s.publish(ctx, byProgram, channel, p, o, func() error { return nil })
 }
 
 // publish waits for room before it publishes, as every goroutine must. may is called after the
 // wait.
-func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
+func (s *Server) publish(ctx context.Context, by way, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
 	start := time.Now()
 	if err := s.engine.Wait(ctx); err != nil {
 		return maru.Published{}, err
@@ -245,7 +262,7 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 	s.complete(channel, p)
 	done, err := maru.Publish(ctx, s.broker, channel, p, o)
 	if err == nil {
-		s.took.Took(time.Since(start))
+		s.took[by].Observe(time.Since(start))
 		s.count(done)
 	}
 	return done, err

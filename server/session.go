@@ -9,7 +9,7 @@ import (
 // session returns the options that all sessions share.
 func (s *Server) session() session.Options {
 	return session.Options{
-		Submit:          s.submit,
+		Submit:          s.by(byV1),
 		History:         s.broker.History,
 		Presence:        s.hub.PresenceFollowed,
 		Allow:           s.admission.May,

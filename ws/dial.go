@@ -30,7 +30,8 @@ type DialOptions struct {
 	// connection. The URL of the request has http in place of ws, and https in place of wss,
 	// so that functions for an http.Transport can be used. The schemes of proxies are http,
 	// https, socks5 and socks5h. Default: HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the
-	// environment (http.ProxyFromEnvironment), or none if NetDial is set.
+	// environment at that time, by the rules of http.ProxyFromEnvironment; none if NetDial is
+	// set.
 	Proxy func(*http.Request) (*url.URL, error)
 	// HandshakeTimeout bounds Dial: connecting, the proxy, TLS and the answer. Default 30 s;
 	// negative: only ctx does.

@@ -281,7 +281,8 @@ func TestDialProxyOrNot(t *testing.T) {
 }
 
 // The proxy of the environment is used by default: HTTP_PROXY for ws and HTTPS_PROXY for wss, as
-// in net/http, and not for this machine. It is read once in a process, so another one dials.
+// in net/http, and not for this machine. Another process dials, because it has an environment of
+// its own.
 func TestDialProxyOfEnvironment(t *testing.T) {
 	t.Parallel()
 	if address := os.Getenv("TEST_DIAL"); address != "" {

@@ -9,7 +9,7 @@ import (
 )
 
 // authority obtains the certificates of --acme-domain; nil without it.
-func (c *serveCmd) authority(at *addresses, log *slog.Logger) (*acme.Manager, error) {
+func (c *serveCmd) authority(at *opened, log *slog.Logger) (*acme.Manager, error) {
 	if len(c.ACMEDomain) == 0 {
 		return nil, nil
 	}

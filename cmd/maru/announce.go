@@ -17,7 +17,7 @@ import (
 
 // announce prints the addresses that can be opened, and how the rules let one use them: nothing
 // that it prints is refused.
-func (c *serveCmd) announce(w io.Writer, at *addresses, certificate *tls.Certificate) error {
+func (c *serveCmd) announce(w io.Writer, at *opened, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
 	if c.TLS() {
 		scheme, socket = "https", "wss"

@@ -63,7 +63,7 @@ func TestAnnounce(t *testing.T) {
 		if c.plain {
 			status = []net.Listener{at{addr: "127.0.0.1:9090"}}
 		}
-		if err := c.announce(&out, &addresses{main: listeners, status: status}, nil); err != nil {
+		if err := c.announce(&out, &opened{main: listeners, status: status}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,7 +92,7 @@ func TestAnnounceFollowsRules(t *testing.T) {
 			c.Namespaces[maru.DefaultNamespace] = *tt.rules
 		}
 		var out bytes.Buffer
-		if err := c.announce(&out, &addresses{main: []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}}, nil); err != nil {
+		if err := c.announce(&out, &opened{main: []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range tt.has {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"maru.example/maru/internal/logs"
 )
 
 // serveBeside serves a small handler on an address of its own until end is called. That is after
@@ -19,12 +21,12 @@ func serveBeside(option string, l net.Listener, handler http.Handler, log *slog.
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          logs.ErrorLog(log),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("an address is no longer served", "option", option, "err", err)
+			log.Error("an address is no longer served", slog.String("option", option), slog.Any("err", err))
 		}
 	})
 	return func() {

@@ -12,35 +12,43 @@ import (
 	"maru.example/maru/server"
 )
 
-// addresses are all listeners of the program.
-type addresses struct {
-	main   []net.Listener // --listen
+// opened are all listeners of the program.
+type opened struct {
+	main   []net.Listener // --listen, or of systemd
 	plain  []net.Listener // --redirect-http
-	status []net.Listener // --metrics-listen
+	status []net.Listener // --metrics-listen, or of systemd; at most one
 }
 
-// open opens all addresses, or none.
-func (c *serveCmd) open(log *slog.Logger) (*addresses, error) {
-	var at addresses
-	var err error
-	if at.main, err = c.listen(log); err != nil {
-		return nil, err
+// open opens the listeners of the options, or takes those of systemd; all or none.
+func (c *serveCmd) open(from *sockets, log *slog.Logger) (*opened, error) {
+	if from.err != nil {
+		log.Warn("not listening on the sockets of systemd", slog.Any("err", from.err))
 	}
-	at.plain, err = listen.All("redirect-http", c.RedirectHTTP, c.sockets(), nil)
-	if err == nil && c.MetricsListen != "" {
+	at, err := &opened{main: from.ordinary}, error(nil)
+	if at.main == nil {
+		at.main, err = c.listen(log)
+	}
+	if err == nil {
+		at.plain, err = listen.All("redirect-http", c.RedirectHTTP, c.sockets(), nil)
+	}
+	switch {
+	case err != nil:
+	case from.metrics != nil:
+		at.status = []net.Listener{from.metrics}
+	case c.MetricsListen != "":
 		at.status, err = listen.All("metrics-listen", []string{c.MetricsListen}, c.sockets(), nil)
 	}
 	if err != nil {
 		at.close()
 		return nil, err
 	}
-	return &at, nil
+	return at, nil
 }
 
-func (a *addresses) close() { listen.Close(slices.Concat(a.main, a.plain, a.status)) }
+func (a *opened) close() { listen.Close(slices.Concat(a.main, a.plain, a.status)) }
 
 // serveBeside serves what is not the server itself, until end is called.
-func (a *addresses) serveBeside(live *server.Server, m *acme.Manager, log *slog.Logger) (end func()) {
+func (a *opened) serveBeside(live *server.Server, m *acme.Manager, log *slog.Logger) (end func()) {
 	var ends []func()
 	for _, l := range a.status {
 		ends = append(ends, serveBeside("metrics-listen", l, live.Status(), log))
@@ -64,7 +72,7 @@ func (c *serveCmd) listen(log *slog.Logger) ([]net.Listener, error) {
 			if !listen.NoSuchFamily(err) {
 				return false
 			}
-			log.Info("not listening on IPv6: this machine has none", "address", address)
+			log.Info("not listening on IPv6: this machine has none", slog.String("address", address))
 			return true
 		}
 	}

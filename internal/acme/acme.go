@@ -59,7 +59,7 @@ func New(o Options) (*Manager, error) {
 	if err := writable(o.Storage); err != nil {
 		return nil, fmt.Errorf("acme-storage: %w; make the directory, for maru's user", err)
 	}
-	logger := zap.New(core{o.Log.Handler()})
+	logger := zap.New(newCore(o.Log.Handler()))
 	m := &Manager{domains: o.Domains}
 	m.ctx, m.end = context.WithCancel(context.Background())
 	m.cache = certmagic.NewCache(certmagic.CacheOptions{

@@ -3,12 +3,16 @@ package acme
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 )
 
-// core writes certmagic's lines to a slog.Handler.
+// core writes certmagic's lines to a slog.Handler. Their fields are in a group, because they have
+// names and types of their own.
 type core struct{ to slog.Handler }
+
+func newCore(to slog.Handler) core { return core{to.WithGroup("acme")} }
 
 func level(l zapcore.Level) slog.Level {
 	switch {
@@ -43,8 +47,12 @@ func (c core) Sync() error { return nil }
 
 func attrs(fields []zapcore.Field) (all []slog.Attr) {
 	for _, f := range fields {
-		if f.Type == zapcore.ErrorType { // an error's text, without the structure beside it
-			all = append(all, slog.Any(f.Key, f.Interface))
+		switch f.Type {
+		case zapcore.ErrorType: // an error's text, without the structure beside it
+			all = append(all, slog.Any("err", f.Interface))
+			continue
+		case zapcore.DurationType:
+			all = append(all, slog.Float64(f.Key+"_seconds", time.Duration(f.Integer).Seconds()))
 			continue
 		}
 		values := zapcore.NewMapObjectEncoder()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -19,14 +20,14 @@ func TestLog(t *testing.T) {
 		}
 		return a
 	}})
-	log := zap.New(core{handler}).With(zap.String("name", "push.example"))
+	log := zap.New(newCore(handler)).With(zap.String("name", "push.example"))
 	log.Debug("not this")
-	log.Info("obtained", zap.Int("attempt", 2))
+	log.Info("obtained", zap.Int("attempt", 2), zap.Duration("took", 1500*time.Millisecond))
 	log.Warn("slow", zap.Strings("names", []string{"a", "b"}))
 	log.Error("failed", zap.Error(errors.New("no route")))
-	want := `level=INFO msg="acme: obtained" name=push.example attempt=2
-level=WARN msg="acme: slow" name=push.example names="[a b]"
-level=ERROR msg="acme: failed" name=push.example error="no route"
+	want := `level=INFO msg="acme: obtained" acme.name=push.example acme.attempt=2 acme.took_seconds=1.5
+level=WARN msg="acme: slow" acme.name=push.example acme.names="[a b]"
+level=ERROR msg="acme: failed" acme.name=push.example acme.err="no route"
 `
 	if out.String() != want {
 		t.Errorf("the log has\n%swant\n%s", &out, want)

@@ -15,6 +15,8 @@ type Transport struct {
 	name string
 	now  atomic.Int64
 
+	opened atomic.Uint64
+
 	mu    sync.Mutex
 	ended map[string]uint64 // by reason
 }
@@ -33,7 +35,13 @@ func (t *Transport) Ended() map[string]uint64 {
 	return maps.Clone(t.ended)
 }
 
-func (t *Transport) begin() { t.now.Add(1) }
+// Opened returns the number of connections that were ever open.
+func (t *Transport) Opened() uint64 { return t.opened.Load() }
+
+func (t *Transport) begin() {
+	t.opened.Add(1)
+	t.now.Add(1)
+}
 
 func (t *Transport) end(word string) {
 	t.now.Add(-1)

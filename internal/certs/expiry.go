@@ -83,6 +83,6 @@ func (s *Store) warnExpiry() {
 			level, message = slog.LevelError, "a certificate has expired, so browsers refuse it"
 		}
 		s.log.LogAttrs(context.Background(), level, message, slog.String("certificate", name), slog.String("names", strings.Join(leaf.DNSNames, ",")),
-			slog.Time("expires", leaf.NotAfter), slog.Float64("days", math.Round(left.Hours()/2.4)/10))
+			slog.String("expires", leaf.NotAfter.Format(time.RFC3339)), slog.Float64("left_seconds", math.Round(left.Seconds())))
 	}
 }

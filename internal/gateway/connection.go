@@ -43,9 +43,13 @@ type ProtocolConn interface {
 	Exit(entered bool)
 
 	life() *Connection
+	space() *hub.Space
 }
 
 func (c *Connection) life() *Connection { return c }
+
+// space is where a connection that lives in one channel is counted; nil: it has many.
+func (c *Connection) space() *hub.Space { return nil }
 
 // Entry is the connection's place in the registry.
 func (c *Connection) Entry() *admission.Entry { return &c.entry }
@@ -79,6 +83,9 @@ func enter(ctx context.Context, m ProtocolConn, o *Opening, changes uint64) {
 	c := m.life()
 	c.endpoint.Admission.Registry.Add(m)
 	c.endpoint.Admission.Opened(c.endpoint.transport, m)
+	if space := m.space(); space != nil {
+		space.Connections.Add(1)
+	}
 	err := attach(m, c.Identity())
 	switch {
 	case err == nil:
@@ -139,6 +146,16 @@ func (c *Connection) watch(m ProtocolConn, next *more) error {
 func Ended(m ProtocolConn, end admission.End) {
 	c := m.life()
 	c.endpoint.Admission.Closed(c.endpoint.transport, m, end)
+	space := m.space()
+	if space != nil {
+		space.Connections.Add(-1)
+	}
+	if end.Reason == string(maru.CodeSlow) && !end.ByClient {
+		if space == nil {
+			space = c.endpoint.Hub.Space(m.Info().Channels...)
+		}
+		space.Dropped.Add(uint64(end.Messages))
+	}
 	if mine, entered := c.entry.End(); mine {
 		release(m, entered)
 	}

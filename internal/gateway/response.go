@@ -21,6 +21,7 @@ type Response struct {
 	entry      admission.Entry
 	end        func(error)
 	queue      *hub.Queue // see Reads
+	space      *hub.Space // where it is counted
 }
 
 // Hold admits a request that wants to perform the actions in a channel: it lives by the first
@@ -32,7 +33,7 @@ func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), action
 	if err != nil {
 		return nil, err
 	}
-	h := &Response{endpoint: e, channel: channel, lives: actions[0], who: in.Who, end: end}
+	h := &Response{endpoint: e, channel: channel, lives: actions[0], who: in.Who, end: end, space: e.Hub.Space(channel)}
 	h.entry.Open(in.Reservation)
 	e.Admission.Registry.Add(h)
 	if h.who != (auth.Identity{}) {
@@ -48,6 +49,7 @@ func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), action
 // Opened counts and logs the beginning, once the request can no longer be refused.
 func (h *Response) Opened() {
 	h.endpoint.Admission.Opened(h.endpoint.transport, h)
+	h.space.Connections.Add(1)
 }
 
 // Reads sets the queue from which the response is served. Call it before Closed.
@@ -61,6 +63,7 @@ func (h *Response) Closed(client context.Context, err error) {
 		end.Bytes, end.Messages = h.queue.Waiting()
 	}
 	h.endpoint.Admission.Closed(h.endpoint.transport, h, end)
+	h.space.Connections.Add(-1)
 }
 
 // Release gives back what Hold took.

@@ -47,7 +47,7 @@ func connect(ctx context.Context, r *http.Request, o DialOptions) (net.Conn, err
 	addr := hostPort(r.URL)
 	var nc net.Conn
 	if proxy != nil {
-		nc, err = through(ctx, proxy, addr, o)
+		nc, err = Through(ctx, proxy, addr, o)
 	} else if nc, err = o.dial(ctx, "tcp", addr); err != nil {
 		err = fmt.Errorf("connect: %w", err)
 	}

@@ -31,8 +31,8 @@ type DialOptions struct {
 	// NetDial connects to the server or its proxy; nil is net.Dialer's DialContext.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Proxy returns the proxy for a request, or nil for none. The URL of the request has http
-	// in place of ws, and https in place of wss. nil: with NetDial none, else
-	// http.ProxyFromEnvironment.
+	// in place of ws, and https in place of wss. nil: with NetDial none, else that of the
+	// environment.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Timeout bounds all of Dial. Default 30 s; negative: no bound.
 	Timeout time.Duration

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/proxy"
 )
 
@@ -32,56 +33,61 @@ func (o DialOptions) proxy(r *http.Request) (*url.URL, error) {
 	case o.NetDial != nil: // the program has found its own way
 		return nil, nil
 	}
-	return http.ProxyFromEnvironment(r)
+	// As http.ProxyFromEnvironment, which keeps for good what the first request of a process found.
+	return httpproxy.FromEnvironment().ProxyFunc()(r.URL)
 }
 
-// through connects to an address through a proxy. Its errors are *ProxyError.
-func through(ctx context.Context, by *url.URL, addr string, o DialOptions) (nc net.Conn, err error) {
-	status := 0
+// Through connects to an address through a proxy: http, https, socks5 or socks5h. Of the options
+// it uses TLSConfig, NetDial and UnderTLS. Its errors are *ProxyError.
+func Through(ctx context.Context, by *url.URL, addr string, o DialOptions) (net.Conn, error) {
+	var nc net.Conn
+	var err error
 	switch {
 	case by.Hostname() == "":
 		err = errors.New("its URL has no host: write it like http://proxy.example:3128")
 	case by.Scheme == "http", by.Scheme == "https":
-		nc, status, err = tunnel(ctx, by, addr, o)
+		nc, err = tunnel(ctx, by, addr, o)
 	case by.Scheme == "socks5", by.Scheme == "socks5h":
 		nc, err = socks(ctx, by, addr, o)
 	default:
 		err = fmt.Errorf("its scheme is %q, but must be http, https, socks5 or socks5h", by.Scheme)
 	}
-	if err != nil {
-		return nil, &ProxyError{by.Redacted(), status, err}
+	if _, ok := errors.AsType[*ProxyError](err); err != nil && !ok {
+		err = &ProxyError{Proxy: by.Redacted(), Err: err}
 	}
-	return nc, nil
+	return nc, err
 }
 
 // tunnel asks an HTTP proxy for a connection, also for ws without TLS (RFC 6455 §4.1: CONNECT).
-func tunnel(ctx context.Context, by *url.URL, addr string, o DialOptions) (nc net.Conn, status int, err error) {
-	if nc, err = o.dial(ctx, "tcp", hostPort(by)); err != nil {
-		return nil, 0, fmt.Errorf("connect: %w", err)
+func tunnel(ctx context.Context, by *url.URL, addr string, o DialOptions) (net.Conn, error) {
+	nc, err := o.dial(ctx, "tcp", hostPort(by))
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
 	}
 	if by.Scheme == "https" {
 		config := o.tls("")
 		config.ServerName = by.Hostname() // the one of TLSConfig is the server's
 		if nc, err = secure(ctx, nc, config, o); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	resp, br, err := exchange(nc, connectRequest(by, addr))
+	if err == nil {
+		err = CheckProxyAnswer(resp, by, addr)
+	}
 	switch {
 	case err != nil:
-	case resp.StatusCode != http.StatusOK:
-		status, err = resp.StatusCode, declined(resp, by, addr)
 	case br.Buffered() > 0: // in both protocols that follow the client speaks first
 		err = errors.New("it sent data of its own behind its answer")
 	case !stop():
 		err = context.Cause(ctx)
 	default:
-		return nc, status, nil
+		return nc, nil
 	}
 	nc.Close()
-	return nil, status, err
+	return nil, err
 }
 
 // connectRequest is RFC 9110 §9.3.6, with the credentials in the proxy's URL (RFC 9110 §11.7).
@@ -94,15 +100,20 @@ func connectRequest(by *url.URL, addr string) *http.Request {
 	return r
 }
 
-// declined is the error for a proxy's answer other than 200.
-func declined(resp *http.Response, by *url.URL, addr string) error {
+// CheckProxyAnswer returns a *ProxyError unless a proxy has answered CONNECT with 200.
+func CheckProxyAnswer(resp *http.Response, by *url.URL, addr string) error {
+	var err error
 	switch {
+	case resp.StatusCode == http.StatusOK:
+		return nil
 	case resp.StatusCode != http.StatusProxyAuthRequired:
-		return fmt.Errorf("it does not connect to %s: it answered %s", addr, resp.Status)
+		err = fmt.Errorf("it does not connect to %s: it answered %s", addr, resp.Status)
 	case by.User != nil:
-		return fmt.Errorf("it does not accept the user and password in its URL: it answered %s", resp.Status)
+		err = fmt.Errorf("it does not accept the user and password in its URL: it answered %s", resp.Status)
+	default:
+		err = fmt.Errorf("it asks for a user and a password: it answered %s; write them into its URL, like http://USER:PASSWORD@proxy.example:3128", resp.Status)
 	}
-	return fmt.Errorf("it asks for a user and a password: it answered %s; write them into its URL, like http://USER:PASSWORD@proxy.example:3128", resp.Status)
+	return &ProxyError{by.Redacted(), resp.StatusCode, err}
 }
 
 // socks connects by SOCKS5 (RFC 1928, RFC 1929). The proxy looks up the host.

@@ -45,6 +45,7 @@ type backlog struct {
 	waiting []Delivery
 	bytes   int
 	full    bool
+	space   *Space         // counts what is lost; nil: nothing does
 	lost    int            // messages that it held when it became full
 	places  map[string]int // index in waiting, by key; nil without conflation
 }
@@ -63,6 +64,9 @@ func (b *backlog) push(d Delivery) {
 	case b.full:
 	case b.replaces(d):
 	case n > 0 && (n >= messages || b.bytes+size > bytes):
+		if b.space != nil {
+			b.space.Dropped.Add(uint64(n))
+		}
 		*b = backlog{full: true, bytes: b.bytes, lost: n}
 	default:
 		if b.places != nil {
@@ -84,6 +88,9 @@ func (b *backlog) replaces(d Delivery) bool {
 		b.waiting[i] = d
 		if b.limits.conflated != nil {
 			b.limits.conflated.Add(1)
+		}
+		if b.space != nil {
+			b.space.Conflated.Add(1)
 		}
 	}
 	return stale

@@ -46,7 +46,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.Hi
 
 // collect queues what is published from now on.
 func (c *Channel) collect(m Mode) *Queue {
-	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits}}
+	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits, space: c.space}}
 	if m.Latest {
 		q.backlog.conflate()
 	}

@@ -1,7 +1,9 @@
-// Package listen opens the listeners of the program: TCP ports and unix sockets.
+// Package listen opens the listeners of the program: TCP ports, unix sockets, and those with which
+// systemd has started it.
 //
 //	l, err := listen.Open("127.0.0.1:3000", listen.Options{})
 //	l, err := listen.Open("unix:/run/maru/maru.sock", listen.Options{SocketMode: 0o660, SocketOwner: ":www-data"})
+//	all, err := listen.Inherit(os.Getenv, os.Getpid())
 //
 // A socket file that a dead server has left is replaced; one that a living server has is an
 // error. The file is removed when the listener is closed. An error says what was wrong and what to

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log"
 	"log/slog"
 	"strings"
@@ -22,6 +23,6 @@ func (l errorLog) Write(line []byte) (int, error) {
 		l.to.LogAttrs(context.Background(), slog.LevelError, "handler panicked", slog.String("panic", what), slog.String("stack", stack))
 		return len(line), nil
 	}
-	l.to.LogAttrs(context.Background(), slog.LevelDebug, "net/http reports an error", slog.String("err", text))
+	l.to.LogAttrs(context.Background(), slog.LevelDebug, "net/http reports an error", slog.Any("err", errors.New(text)))
 	return len(line), nil
 }

@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"math/bits"
+	"time"
 
 	"maru.example/maru"
 )
@@ -182,6 +183,20 @@ func (l *Loop) flush() {
 	}
 	l.fanout.hot = l.fanout.hot[:0]
 	l.flushQueues()
+	l.observe()
+}
+
+// observe counts how long the publications of this batch took, once for each group: the oldest one's
+// time, to the end of the batch.
+func (l *Loop) observe() {
+	if len(l.fanout.births) == 0 {
+		return
+	}
+	now := sinceBorn()
+	for _, born := range l.fanout.births {
+		l.stats.latency.Observe(time.Duration(now - born))
+	}
+	l.fanout.births = l.fanout.births[:0]
 }
 
 // flushQueues writes each queue that is listed once.

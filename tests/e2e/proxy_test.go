@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"net"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -33,22 +32,54 @@ const receiveNews = `(globalThis.news ??= (() => {
 	return news
 })(), news.source.readyState === EventSource.OPEN && news.live)`
 
+// openBoth opens a page of maru that runs no script in Chromium and Firefox. They leave it when the
+// test ends, so that the proxy need not wait for them.
+func openBoth(t testing.TB, url string, chromium *tab, firefox *firefox) []viewer {
+	t.Helper()
+	open := func(url string) {
+		chromium.do(t, chromedp.Navigate(url))
+		firefox.call(t, "browsingContext.navigate", map[string]any{"context": firefox.page, "url": url, "wait": "complete"}, nil)
+	}
+	open(url + "/healthz")
+	t.Cleanup(func() { open("about:blank") })
+	return []viewer{chromium, firefox}
+}
+
+// A bare WebSocket, an EventSource and maru.js in Chromium and Firefox receive what a page posts, through
+// each proxy.
+func TestIssue15BrowsersBehindProxies(t *testing.T) {
+	program.InOwnStep(t)
+	chromium, firefox := openTab(t, look{}), startFirefox(t)
+	for _, name := range proxy.Debian {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"--host", proxy.Name, "--trusted-proxy", "127.0.0.1"}, proxy.Options[name]...)
+			server := program.Serve(t, maruPath, args...)
+			viewers := openBoth(t, proxy.Start(t, name, server.Addr).URL, chromium, firefox)
+			for _, v := range viewers {
+				v.await(t, receiveNews)
+				v.await(t, `(globalThis.bare ??= Object.assign(new WebSocket("/channels/news"), { got: [], onmessage: ({ data }) => bare.got.push(data) }),
+					bare.readyState === WebSocket.OPEN)`)
+			}
+			viewers[1].await(t, `!!(globalThis.posted ??= fetch("/channels/news", { method: "POST", body: "hello" }))`)
+			for _, v := range viewers {
+				for _, list := range []string{"news.stream", "news.client", "bare.got"} {
+					v.eventually(t, list, []string{"hello"})
+				}
+				v.eventually(t, `news.lost`, []string{})
+			}
+		})
+	}
+}
+
 // Chromium and Firefox behind nginx, with the snippet of docs/proxies.md. maru is killed, and then
 // ended in good order, for so long that nginx answers for it. EventSource and maru.js come back, and
 // receive each publication once.
 func TestIssue15RestartsBehindNginx(t *testing.T) {
 	program.InOwnStep(t)
-	args := []string{"--trusted-proxy", "127.0.0.1", "--drain", "1s", "--data", t.TempDir()}
+	args := []string{"--host", proxy.Name, "--trusted-proxy", "127.0.0.1", "--drain", "1s", "--data", t.TempDir()}
 	server := program.Serve(t, maruPath, args...)
 	args = append(args, "--listen", server.Addr)
-	_, port, err := net.SplitHostPort(proxy.Start(t, "nginx", server.Addr).Addr)
-	must(t, err)
-	page := "https://localhost:" + port + "/healthz"
-
-	chromium, firefox := openTab(t, look{}), startFirefox(t)
-	chromium.do(t, chromedp.Navigate(page))
-	firefox.call(t, "browsingContext.navigate", map[string]any{"context": firefox.page, "url": page, "wait": "complete"}, nil)
-	viewers := []viewer{chromium, firefox}
+	viewers := openBoth(t, proxy.Start(t, "nginx", server.Addr).URL, openTab(t, look{}), startFirefox(t))
 	for _, v := range viewers {
 		v.await(t, receiveNews)
 	}

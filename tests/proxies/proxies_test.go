@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +17,6 @@ import (
 	"maru.example/maru/tests/proxies/proxy"
 	"maru.example/maru/ws"
 )
-
-var ofDebian = []string{"nginx", "haproxy", "caddy", "apache", "varnish"}
 
 // passes is what must come through every proxy.
 var passes = map[string]func(t *testing.T, s *site){
@@ -34,10 +33,10 @@ var passes = map[string]func(t *testing.T, s *site){
 
 func TestIssue15Proxies(t *testing.T) {
 	program.InOwnStep(t)
-	for _, name := range ofDebian {
+	for _, name := range slices.Concat(proxy.Debian, proxy.NPM) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := before(t, serve(t), name)
+			s := before(t, serve(t, proxy.Options[name]...), name)
 			for what, test := range passes {
 				t.Run(what, func(t *testing.T) {
 					t.Parallel()
@@ -160,12 +159,12 @@ func testAddress(t *testing.T, s *site) {
 	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
 	defer cancel()
 	header := http.Header{"X-Forwarded-For": {"203.0.113.9"}, "Origin": {s.origin()}}
-	c, err := ws.Dial(ctx, s.socket("/channels/address"), ws.DialOptions{Header: header, TLSConfig: s.TLS(), NetDial: s.Dial})
+	c, err := ws.Dial(ctx, s.socket("/channels/where-from"), ws.DialOptions{Header: header, TLSConfig: s.TLS(), NetDial: s.Dial})
 	must(t, err)
 	defer c.Terminate()
 	for {
 		for line := range strings.SplitSeq(s.maru.Stderr.String(), "\n") {
-			if strings.Contains(line, "channel=address") {
+			if strings.Contains(line, "where-from") {
 				if !strings.Contains(line, proxy.ClientAddr) {
 					t.Errorf("it is logged with another address than %s: %s", proxy.ClientAddr, line)
 				}

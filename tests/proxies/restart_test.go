@@ -11,6 +11,7 @@ import (
 
 	"maru.example/maru/client"
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/proxies/proxy"
 )
 
 // holds are the proxies that hold requests while maru is away, and of which method. (Caddy 2.6 loses
@@ -22,10 +23,10 @@ var holds = map[string]string{"haproxy": http.MethodPost, "caddy": http.MethodGe
 // client continues without a gap.
 func TestIssue15RestartBehindProxies(t *testing.T) {
 	program.InOwnStep(t)
-	for _, name := range ofDebian {
+	for _, name := range proxy.Debian {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--data", t.TempDir(), "--drain", "1s"}
+			args := append([]string{"--data", t.TempDir(), "--drain", "1s"}, proxy.Options[name]...)
 			s := before(t, serve(t, args...), name)
 			args = append(args, "--listen", s.maru.Addr)
 			channel := s.URL + "/channels/restart"

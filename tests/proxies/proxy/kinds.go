@@ -8,6 +8,15 @@ import (
 	"testing"
 )
 
+// Debian and NPM are the names of the proxies that are installed from there.
+var (
+	Debian = []string{"nginx", "haproxy", "haproxy-tcp", "caddy", "apache", "varnish"}
+	NPM    = []string{"http-proxy", "express", "webpack-dev-server"}
+)
+
+// Options are those of maru that only one proxy needs.
+var Options = map[string][]string{"haproxy-tcp": {"--proxy-protocol"}}
+
 // kind is a kind of proxy.
 type kind struct {
 	program   string
@@ -22,6 +31,7 @@ type kind struct {
 var kinds = map[string]kind{
 	"nginx":              {program: "nginx", secure: true, configure: nginx},
 	"haproxy":            {program: "haproxy", secure: true, configure: haproxy},
+	"haproxy-tcp":        {program: "haproxy", secure: true, configure: haproxyTCP}, // to a maru with --proxy-protocol
 	"caddy":              {program: "caddy", secure: true, configure: caddy},
 	"apache":             {program: "apache2", secure: true, configure: apache},
 	"varnish":            {program: "varnishd", configure: varnish},
@@ -59,6 +69,11 @@ func haproxy(t testing.TB, s *site) []string {
 	return []string{"-db", "-f", s.write(t, "haproxy.cfg", "global\n  maxconn 1000\n"+fill(t, text, upstream, s.maru))}
 }
 
+func haproxyTCP(t testing.TB, s *site) []string {
+	text := fill(t, snippets(t, "The PROXY protocol")[0], "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both, upstream, s.maru)
+	return []string{"-db", "-f", s.write(t, "haproxy.cfg", "global\n  maxconn 1000\n"+text)}
+}
+
 func caddy(t testing.TB, s *site) []string {
 	text := snippets(t, "Caddy")[0]
 	if s.checks {
@@ -79,7 +94,7 @@ func apache(t testing.TB, s *site) []string {
 	for _, name := range []string{"mpm_event", "authz_core", "alias", "filter", "deflate", "proxy", "proxy_http", "headers", "ssl", "http2", "asis"} {
 		fmt.Fprintf(&modules, "LoadModule %[1]s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", name)
 	}
-	file := s.write(t, "apache.conf", fmt.Sprintf("ServerRoot %[1]s\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nServerName %[2]s\n%[3]sListen %[4]s\nThreadsPerChild 64\n%[5]s",
+	file := s.write(t, "apache.conf", fmt.Sprintf("ServerRoot %[1]s\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nServerName %[2]s\n%[3]sListen %[4]s\nThreadsPerChild 64\nMaxRequestWorkers 64\n%[5]s",
 		s.dir, Name, modules.String(), s.addr, host))
 	return []string{"-X", "-f", file} // in one process, which ends by a signal
 }

@@ -42,8 +42,8 @@ type site struct {
 	roots           *x509.CertPool
 }
 
-// Start starts a proxy before the maru at the address, until the test ends. Names are those of
-// kinds.
+// Start starts a proxy before the maru at the address, until the test ends. The names are those of
+// Debian and NPM.
 func Start(t testing.TB, name, maru string) *Proxy { return start(t, name, &site{maru: maru}) }
 
 // StartWithChecks starts it with the health check of the page.
@@ -58,8 +58,11 @@ func start(t testing.TB, name string, s *site) *Proxy {
 		t.Fatalf("no proxy is called %q", name)
 	}
 	path, err := find(k.program)
+	if err == nil && k.program == "node" {
+		_, err = os.Stat("node_modules") // beside node.js
+	}
 	if err != nil {
-		t.Skip(k.program + " is not installed: scripts/install.sh")
+		t.Skip(name + " is not installed: scripts/install.sh")
 	}
 	s.open(t)
 	p := &Proxy{Addr: s.addr, roots: s.roots}

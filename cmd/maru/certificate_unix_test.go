@@ -87,7 +87,7 @@ func TestSeveralCertificates(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := writeCertificate(t, dir, "one")
 	named, namedKey := writeCertificate(t, dir, "two", "push.example")
-	caller, pair := clientCertificate(t, dir)
+	caller, callerKey, pair := clientCertificate(t, dir)
 	live := start(t, nil, "serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--tls-cert", named, "--tls-key", namedKey, "--tls-client-ca", caller)
 	for name, want := range map[string]string{"push.example": "push.example", "localhost": "localhost"} {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
@@ -111,10 +111,16 @@ func TestSeveralCertificates(t *testing.T) {
 	if got := call(t, "", nil, "publish", "hall", "x", "--server", live.url, "--insecure"); got.code != exitFailure {
 		t.Errorf("a client without a certificate: %+v", got)
 	}
+	if got := call(t, "", nil, "publish", "hall", "x", "--server", live.url, "--insecure", "--client-cert", caller, "--client-key", callerKey); got.code != exitOK {
+		t.Errorf("a client with a certificate: %+v", got)
+	}
+	if got := call(t, "", nil, "publish", "hall", "x", "--server", live.url, "--client-cert", caller); got.code != exitUsage || !strings.Contains(got.stderr, "--client-key") {
+		t.Errorf("a certificate without its key: %+v", got)
+	}
 }
 
 // clientCertificate makes a certificate of a program, which is its own authority.
-func clientCertificate(t *testing.T, dir string) (authority string, pair tls.Certificate) {
+func clientCertificate(t *testing.T, dir string) (authority, keyFile string, pair tls.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -126,9 +132,15 @@ func clientCertificate(t *testing.T, dir string) (authority string, pair tls.Cer
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority = filepath.Join(dir, "clients.pem")
-	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	bare, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return authority, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	authority, keyFile = filepath.Join(dir, "clients.pem"), filepath.Join(dir, "client-key.pem")
+	for path, block := range map[string]*pem.Block{authority: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "EC PRIVATE KEY", Bytes: bare}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return authority, keyFile, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

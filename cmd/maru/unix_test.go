@@ -86,11 +86,17 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
-// A second server does not take the socket of a living one.
+// The commands reach a server on a unix socket, and a second server does not take the socket of a
+// living one.
 func TestUnixSocketInUse(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
 	start(t, nil, "serve", "--listen", "unix:"+path)
+	for _, args := range [][]string{{"publish", "hall", "hi"}, {"healthcheck"}, {"healthcheck", "--ready"}, {"subscribe", "hall", "--last", "1", "--count", "1"}} {
+		if got := call(t, "", []string{"MARU_SERVER=unix:" + path}, args...); got.code != exitOK {
+			t.Errorf("%v at the socket: %+v", args, got)
+		}
+	}
 	got := call(t, "", nil, "serve", "--listen", "unix:"+path)
 	if got.code != exitFailure || !strings.Contains(got.stderr, "another server listens there") {
 		t.Errorf("%+v", got)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -101,4 +102,25 @@ func TestUnixSocketInUse(t *testing.T) {
 	if got.code != exitFailure || !strings.Contains(got.stderr, "another server listens there") {
 		t.Errorf("%+v", got)
 	}
+}
+
+// A proxy on a unix socket may speak the PROXY protocol; then the address in the header is the
+// client's.
+func TestUnixSocketProxyProtocol(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	live := start(t, nil, "serve", "--listen", "unix:"+path, "--trusted-proxy", "unix", "--proxy-protocol", "--host", "push.example", "--log-level", "debug")
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err == nil {
+			_, err = io.WriteString(nc, "PROXY TCP4 203.0.113.9 192.0.2.1 50000 443\r\n")
+		}
+		return nc, err
+	}
+	c, err := ws.Dial(t.Context(), "ws://push.example/", ws.DialOptions{NetDial: dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live.stderr.wait(t, "addr=203.0.113.9")
+	c.Terminate()
 }

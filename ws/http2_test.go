@@ -102,6 +102,7 @@ func (c *streamConn) Write(p []byte) (int, error)      { return c.Writer.Write(p
 func (c *streamConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *streamConn) SetWriteDeadline(time.Time) error { return nil }
 func (c *streamConn) Close() error                     { return c.body.Close() } // ends our half
+func (c *streamConn) CloseWrite() error                { return c.body.Close() }
 
 // reset sends RST_STREAM.
 func (c *streamConn) reset() {

@@ -13,6 +13,7 @@ import (
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/response"
 )
 
 // commentEvery is the default of Env.EventInterval.
@@ -77,6 +78,7 @@ func (s *streams) later(w http.ResponseWriter, r *http.Request, e *maru.Error) {
 	if e.Code == maru.CodeShuttingDown {
 		after = s.channels.Admission.Drain.Left()
 	}
+	w.WriteHeader(http.StatusOK)
 	w.Write(appendRefused(b, e, retry(after))) // fails only if the client has gone
 }
 
@@ -88,6 +90,10 @@ func comeBack(after time.Duration) []byte { return append(appendRetry(nil, retry
 func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint, channel string, actions []auth.Action,
 	open func(ctx context.Context, user, secret string) (next feed, done func(), err error)) {
 
+	if r.Method != http.MethodHead && !response.CanFlush(w, r) {
+		e.Unsupported(w, r)
+		return
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	h, err := e.Hold(r, channel, cancel, actions...)
@@ -105,10 +111,12 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	}
 	defer done()
 
-	out := s.newStream(w)
+	describe(w.Header())
+	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return
 	}
+	out := s.newStream(w, r, e)
 	h.Opened()
 	err = out.run(ctx, next)
 	out.end(ctx, err, e.Admission.Drain.ComeBack())

@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/logs", "maru/internal/histogram", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -38,7 +38,7 @@ var (
 // only lists all packages of this module that a package may import.
 var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
-	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // of the root only the errors
+	"maru/internal/loop":      {"maru", "maru/internal/frame", "maru/internal/histogram"},                                      // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
 	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
 	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
@@ -52,9 +52,11 @@ var only = map[string][]string{
 	"maru/internal/pieces":     {"maru"},
 	"maru/internal/shares":     {},
 	"maru/internal/proxyproto": {},
+	"maru/internal/logs":       {},
+	"maru/internal/histogram":  {},
 	"maru/internal/machine":    {},
 	"maru/internal/demo":       {},
-	"maru/internal/metrics":    {},
+	"maru/internal/metrics":    {"maru/internal/histogram"},
 	"maru/internal/config":     {"maru"},
 	"maru/client":              {"maru", "maru/ws"}, // like a program outside
 	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/client"},

@@ -114,6 +114,7 @@ func (s *Server) prepare(a Access, old *access) (*access, error) {
 	if a.ConnectWebhook != "" {
 		x.proofs.Webhook, err = auth.NewWebhook(auth.WebhookOptions{
 			URL: a.ConnectWebhook, Headers: a.ConnectWebhookHeaders, Timeout: a.ConnectWebhookTimeout, Log: s.options.Logger,
+			Stats: &s.connectWebhook,
 		})
 		if err != nil {
 			return nil, err
@@ -143,7 +144,7 @@ func (s *Server) prepareTokens(x, old *access) (err error) {
 	case old != nil && old.TokenKeySet == x.TokenKeySet:
 		x.keySet = old.keySet
 	default:
-		if x.keySet, err = auth.NewKeySet(x.TokenKeySet, s.options.Logger, func() { s.admission.Review() }); err != nil {
+		if x.keySet, err = auth.NewKeySet(x.TokenKeySet, s.options.Logger, func() { s.admission.Review() }, &s.keySets); err != nil {
 			return err
 		}
 	}
@@ -223,7 +224,8 @@ func (x *access) close(next *access) {
 // The key set at TokenKeySet is read again, which may take 5 s. If a is not valid, the error
 // says why and the previous Access stays. Reload cannot switch between open mode and rules
 // (Options.Open). A namespace that has publications keeps its retention.
-func (s *Server) Reload(a Access) error {
+func (s *Server) Reload(a Access) (err error) {
+	defer func() { s.reloads.ended(err) }()
 	s.reload.Lock()
 	defer s.reload.Unlock()
 	if s.ended {

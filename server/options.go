@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -27,8 +28,18 @@ type Options struct {
 	// of loopback origins may then connect. The Host of a request must be localhost,
 	// 127.0.0.1, [::1] or one of Hosts.
 	Loopback bool
-	// Origins are other origins whose pages may connect: "https://example.org", or "null".
+	// Origins are other origins whose pages may connect: "https://example.org", those of app
+	// shells such as "capacitor://localhost" or "file://", or "null".
 	Origins []string
+	// CORSHeaders are request headers that pages of other Origins may send, such as
+	// "X-CSRF-Token". Those that maru reads, and those that libraries and tracing tools add to
+	// each request, are allowed in any case: docs/contract.md §7 lists them.
+	CORSHeaders []string
+	// CookieSameSite is the SameSite of the session cookie: http.SameSiteLaxMode (the
+	// default), http.SameSiteStrictMode, or http.SameSiteNoneMode for pages of other sites in
+	// Origins. With None the cookie is always Secure, and sign-in without https is 403
+	// not_allowed. The check of Origin does not depend on it.
+	CookieSameSite http.SameSite
 	// Hosts are the names of this server beside localhost: "example.org" with any port,
 	// "example.org:8080" with this one. Requests for other names are refused (421 wrong_host),
 	// which stops DNS rebinding: a site that points a name of its own to this server, so that
@@ -179,15 +190,12 @@ func (o Options) withDefaults() Options {
 	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
 	o.MaxMemory = cmp.Or(o.MaxMemory, machine.Ceiling())
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	return o
 }
 
 func (o Options) policy() auth.Policy {
 	return auth.Policy{
-		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, Hosts: o.Hosts,
+		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, CORSHeaders: o.CORSHeaders, Hosts: o.Hosts,
 		KnownHosts: o.Namespaces == nil, AnyHost: o.AnyHost,
 		Probes:         []string{"/healthz", "/readyz", o.BasePath + "/healthz", o.BasePath + "/readyz"},
 		TrustedProxies: o.TrustedProxies, Log: o.Logger,

@@ -31,7 +31,7 @@ func (p *plain) changed(nc net.Conn, state http.ConnState) {
 			p.refused.Store(nc, nil)
 			p.warned.Do(func() {
 				p.log.Warn("one address has half of all connections, or all are taken: more are closed; if it is a proxy, name it with --trusted-proxy",
-					"addr", nc.RemoteAddr().String())
+					slog.String("addr", nc.RemoteAddr().String()))
 			})
 			nc.Close() // net/http reports StateClosed
 		}

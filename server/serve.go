@@ -60,5 +60,7 @@ func (s *Server) end(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, s.broker.Close())
+	err = errors.Join(err, s.broker.Close())
+	s.logs.Flush()
+	return err
 }

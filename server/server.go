@@ -15,7 +15,9 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
@@ -57,9 +59,14 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
-	faults, panics  sparse         // of commands, of hooks
-	replayed, stale atomic.Uint64  // publications
-	took            metrics.Histogram
+	logs            *logs.Handler
+	replayed, stale atomic.Uint64 // publications
+	took            took
+	spaces          spaces
+	reloads         outcomes // of Reload
+	connectWebhook  auth.WebhookStats
+	keySets         auth.KeySetStats
+	called          histogram.Histogram // how long Options.RPC took
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -68,6 +75,14 @@ type Server struct {
 // New makes a Server. The error names the option that is malformed: an origin,
 // a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
 func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	lines, limited := o.Logger.Handler().(*logs.Handler)
+	if !limited {
+		lines = logs.New(o.Logger.Handler())
+		o.Logger = slog.New(lines)
+	}
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
@@ -75,6 +90,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
 		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
+	}
+	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
+		return nil, fmt.Errorf("server: CookieSameSite is %d, but must be a constant of net/http", o.CookieSameSite)
 	}
 	policy := o.policy()
 	policy.Refusals = refusals
@@ -91,13 +109,14 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, filter: filter, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
+		logs:         lines,
 	}
-	s.faults.log, s.panics.log = o.Logger, o.Logger
+	s.spaces.listed = s.listed
 	s.rules.Program = s.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
-		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger, Failures: s.failures,
 	}
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
@@ -108,6 +127,7 @@ func New(o Options) (*Server, error) {
 	var brokerErr error
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		MaxHz:         s.maxHz,
+		Space:         s.spaces.space,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
 			s.broker, brokerErr = s.openBroker(sink)
@@ -121,7 +141,6 @@ func New(o Options) (*Server, error) {
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
-	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
 	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
@@ -130,7 +149,7 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
+		ErrorLog:          logs.ErrorLog(o.Logger),
 		ConnState:         plain.changed,
 		ConnContext:       front.ConnContext,
 	}
@@ -212,12 +231,12 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, channel, p, o, func() error { return nil })
+	return s.publish(ctx, byProgram, channel, p, o, func() error { return nil })
 }
 
 // publish waits for room before it publishes, as every goroutine must. may is called after the
 // wait.
-func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
+func (s *Server) publish(ctx context.Context, by way, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
 	start := time.Now()
 	if err := s.engine.Wait(ctx); err != nil {
 		return maru.Published{}, err
@@ -228,7 +247,7 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 	s.complete(channel, p)
 	done, err := maru.Publish(ctx, s.broker, channel, p, o)
 	if err == nil {
-		s.took.Took(time.Since(start))
+		s.took[by].Observe(time.Since(start))
 		s.count(done)
 	}
 	return done, err

@@ -155,7 +155,7 @@ func (c *Conn) run(e *event) {
 // recovered must be deferred itself, for recover to work.
 func (c *Conn) recovered() {
 	if p := recover(); p != nil {
-		c.events.log.Error("ws: callback panicked", "remote", c.remote.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		c.events.log.Error("ws: callback panicked", slog.String("remote", c.remote.String()), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		c.Close(1011, "internal error")
 	}
 }

@@ -170,6 +170,9 @@ func doubts(c *config.Serve) (all []string) {
 	if callers := slices.ContainsFunc(slices.Collect(maps.Values(c.Namespaces)), func(n config.Namespace) bool { return n.RPC != maru.Nobody }); c.RPCWebhook != "" && !callers {
 		all = append(all, "rpc-webhook: nobody may call a method, because no namespace has a rule rpc (a method without : is in the namespace default)")
 	}
+	if c.CookieSameSite == "none" && len(c.Origin) == 0 {
+		all = append(all, "cookie-same-site: none changes nothing without origin, because pages of other sites may not connect")
+	}
 	tokens := len(c.TokenKey) > 0 || c.TokenKeySet != ""
 	backend := c.ConnectWebhook != "" || len(c.APIKey) > 0 // an API key can make tickets
 	if people := append(slices.Clone(named[maru.SignedIn]), named[maru.Own]...); len(people) > 0 && !tokens && !backend && !c.Nicknames {

@@ -23,7 +23,7 @@ func listen(flag string, addresses []string, log *slog.Logger) ([]net.Listener, 
 		case err == nil:
 			listeners = append(listeners, l)
 		case optional && len(listeners) > 0 && noSuchFamily(err):
-			log.Info("not listening on IPv6: this machine has none", "address", address)
+			log.Info("not listening on IPv6: this machine has none", slog.String("address", address))
 		default:
 			closeAll(listeners)
 			return nil, fmt.Errorf("cannot listen on %s: %w; %s", address, reason(err), remedy(err, flag, address))

@@ -29,6 +29,6 @@ func (s *surroundings) notify(state string, log *slog.Logger) {
 		_, err = io.WriteString(c, state)
 	}
 	if err != nil {
-		log.Warn("cannot notify systemd of the state of the service", "err", err)
+		log.Warn("cannot notify systemd of the state of the service", slog.Any("err", err))
 	}
 }

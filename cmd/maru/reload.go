@@ -49,9 +49,11 @@ func (r *reloader) reload() {
 	to, access, err := configured(r.s)
 	if err == nil {
 		err = r.live.Reload(access)
+	} else {
+		r.live.ReloadFailed(err)
 	}
 	if err != nil {
-		r.log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", r.started.Config, "err", err)
+		r.log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", slog.String("file", r.started.Config), slog.Any("err", err))
 		return
 	}
 	var changed, waiting []string
@@ -72,9 +74,9 @@ func (r *reloader) reload() {
 	if len(changed) == 0 {
 		changed = []string{"nothing"}
 	}
-	r.log.Info("configuration file reloaded", "file", to.Config, "changed", strings.Join(changed, "; "))
+	r.log.Info("configuration file reloaded", slog.String("file", to.Config), slog.String("changed", strings.Join(changed, "; ")))
 	if len(waiting) > 0 {
-		r.log.Warn("settings that need a restart were not applied", "settings", strings.Join(waiting, "; "))
+		r.log.Warn("settings that need a restart were not applied", slog.String("settings", strings.Join(waiting, "; ")))
 	}
 }
 

@@ -54,7 +54,8 @@ func (r *remote) channelURL(channel string) (string, error) {
 
 // client is an HTTP client with the certificates and token of the flags.
 func (r *remote) client() (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxy of the environment
+	transport.OnProxyConnectResponse = proxyAnswered
 	var err error
 	if transport.TLSClientConfig, err = r.tls(); err != nil || r.bearer() == "" {
 		return &http.Client{Transport: transport}, err
@@ -138,6 +139,9 @@ func refused(resp *http.Response) error {
 	}
 	err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body)
 	if err != nil || body.Error.Code == "" {
+		if err := byProxy(resp); err != nil {
+			return err
+		}
 		return &refusal{resp.StatusCode, fmt.Errorf("%s: answered %s, without an error of maru's (is it a maru server?)", resp.Request.URL.Redacted(), resp.Status)}
 	}
 	return &refusal{resp.StatusCode, maru.NewError(body.Error.Code, body.Error.Message)}

@@ -20,6 +20,7 @@ import (
 	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/machine"
 	"maru.example/maru/server"
 )
@@ -77,6 +78,13 @@ func (c *serveCmd) AfterApply() error { return c.Check() }
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
+	if s.process {
+		slog.SetDefault(log) // what libraries write by package log, too
+	}
+	return c.ended(log, c.run(ctx, s, log))
+}
+
+func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) error {
 	started := c.Serve // as configured
 	listeners, err := listen("listen", c.Listen, log)
 	if err != nil {
@@ -120,7 +128,7 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
-	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
+	if err := c.started(s, log, listeners, status, certificate); err != nil {
 		return err
 	}
 	if status != nil {
@@ -133,16 +141,20 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(logs.New(slog.NewJSONHandler(w, options)))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(logs.New(slog.NewTextHandler(w, options)))
 }
+
+var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
 
 func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
+		CORSHeaders:    c.CORSHeader,
+		CookieSameSite: sameSites[c.CookieSameSite],
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
@@ -210,7 +222,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	if c.Demo {
 		running.Go(func() {
 			if err := demo.Run(content, 0, quotes(live)); err != nil {
-				log.Error("cannot publish sample prices", "err", err)
+				log.Error("cannot publish sample prices", slog.Any("err", err))
 			}
 		})
 	}
@@ -220,7 +232,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	patience := shutdownTimeout
 	drains := c.Drain > 0 && errors.Is(cause, errTerminated)
 	if drains {
-		log.Info("draining: no new connections are accepted; existing ones are closed one by one", "drain", c.Drain)
+		log.Info("draining: no new connections are accepted; existing ones are closed one by one", slog.Float64("drain_seconds", time.Duration(c.Drain).Seconds()))
 		live.Drain(context.Background(), time.Duration(c.Drain))
 		patience = drainedTimeout
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/server"
 )
 
@@ -19,12 +20,12 @@ func serveStatus(live *server.Server, l net.Listener, log *slog.Logger) (end fun
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          logs.ErrorLog(log),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics-listen failed: metrics are no longer served", "err", err)
+			log.Error("metrics-listen failed: metrics are no longer served", slog.Any("err", err))
 		}
 	})
 	return func() {

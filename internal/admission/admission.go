@@ -10,14 +10,14 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
 // Admission admits live connections, lists them, and logs when they open and close. The
-// exported fields are set before use; all but Drain are needed.
+// exported fields are set before use; all but Drain and Failures
+// are needed.
 type Admission struct {
 	Registry      *Registry
 	Authenticator *auth.Authenticator
@@ -25,6 +25,7 @@ type Admission struct {
 	Rates         *Rates
 	Log           *slog.Logger
 	Drain         Drain
+	Failures      *auth.Refusals // counts commands that were answered with an error; nil: they are not counted
 
 	mu         sync.Mutex
 	transports []*Transport
@@ -137,46 +138,4 @@ func (a *Admission) logRefused(r *http.Request, err error) {
 		slog.String("code", string(e.Code)), slog.String("reason", reason),
 		slog.String("addr", auth.CallerFrom(r.Context()).Addr.String()),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path))
-}
-
-// Opened counts and logs that a live connection was opened.
-func (a *Admission) Opened(t *Transport, live Live) {
-	t.begin()
-	if a.logs() {
-		a.Log.LogAttrs(context.Background(), slog.LevelDebug, "connected", attrs(live)...)
-	}
-}
-
-// Closed counts and logs that a live connection was closed: its close code, 0 if the transport
-// has none, and the reason.
-func (a *Admission) Closed(t *Transport, live Live, code int, reason string) {
-	t.end(code, reason)
-	if !a.logs() {
-		return
-	}
-	all := attrs(live)
-	if code != 0 {
-		all = append(all, slog.Int("code", code))
-	}
-	all = append(all, slog.String("reason", reason), slog.Duration("duration", a.Registry.Age(live.Entry()).Truncate(time.Millisecond)))
-	a.Log.LogAttrs(context.Background(), slog.LevelDebug, "disconnected", all...)
-}
-
-// logs is checked first, so that a connection that is not logged costs nothing. Writing both
-// lines takes longer than the handshake, and they only help to find a fault.
-func (a *Admission) logs() bool { return a.Log.Enabled(context.Background(), slog.LevelDebug) }
-
-func attrs(live Live) []slog.Attr {
-	info := live.Info()
-	all := make([]slog.Attr, 0, 8)
-	channel := ""
-	if len(info.Channels) == 1 {
-		channel = info.Channels[0]
-	}
-	all = append(all, slog.Uint64("connection", info.ID), slog.String("transport", info.Transport),
-		slog.String("channel", channel), slog.String("addr", info.Addr.String()))
-	if info.User != "" {
-		all = append(all, slog.String("user", info.User))
-	}
-	return all
 }

@@ -40,8 +40,8 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 		deadlines.SetReadDeadline(time.Time{}) // it would cancel the request's context
 	}
 	h.Opened()
-	history, err := a.poll(ctx, channel, asked)
-	h.Closed(gateway.EndOf(r.Context(), err))
+	history, err := a.poll(ctx, h, channel, asked)
+	h.Closed(r.Context(), err)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -51,7 +51,7 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 
 // poll waits from when it has read the history, since the client may have to wait for that and
 // for its identification.
-func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History, error) {
+func (a *API) poll(ctx context.Context, at *gateway.Response, channel string, asked ask) (maru.History, error) {
 	q, limit := asked.query, asked.query.Limit
 	if q.Since == nil {
 		q.Limit = 0 // only publications from now on
@@ -61,6 +61,7 @@ func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History
 		return h, cmp.Or(context.Cause(ctx), err)
 	}
 	defer queue.Close()
+	at.Reads(queue)
 	if h.Gap != nil || len(h.Publications) > 0 {
 		return h, nil
 	}

@@ -91,7 +91,7 @@ func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
 		return c, err
 	}
 	host, ok := parseAuthority(r.Host)
-	if !g.anyHost && !(ok && g.ownHost(host)) && !(r.Host == "" && slices.Contains(g.probes, r.URL.Path)) {
+	if !g.anyHost && !(ok && g.ownHost(host)) && !g.probe(r) {
 		return c, wrongHost(r.Host)
 	}
 	values := r.Header["Origin"]
@@ -124,6 +124,12 @@ func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
 	return c, nil
 }
 
+// probe reports whether a request is a health check in HTTP/1.0, without a Host. haproxy's, if nothing
+// else is configured, is OPTIONS / HTTP/1.0, whose answer says nothing of the server.
+func (g *RequestFilter) probe(r *http.Request) bool {
+	return r.Host == "" && (r.Method == http.MethodOptions || slices.Contains(g.probes, r.URL.Path))
+}
+
 func (g *RequestFilter) ownHost(a authority) bool {
 	switch a.host {
 	case "localhost", "127.0.0.1", "::1":
@@ -144,7 +150,7 @@ func scheme(secure bool) string {
 
 func wrongHost(host string) error {
 	if host == "" {
-		return maru.NewError(maru.CodeWrongHost, "the request has no Host, which only /healthz and /readyz allow: send one (--any-host allows it everywhere)")
+		return maru.NewError(maru.CodeWrongHost, "the request has no Host, which only OPTIONS, /healthz and /readyz allow: send one (--any-host allows it everywhere)")
 	}
 	return maru.NewError(maru.CodeWrongHost, fmt.Sprintf(
 		"the host name %s is not one of this server's: --host NAME allows it (also needed behind a proxy that passes Host on), --any-host allows every name",

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -127,7 +128,7 @@ func TestCheckMalformedOrigin(t *testing.T) {
 		"http://example.com:65536", "http://example.com:3000:3000", "http://example.com:3000\x00",
 		"http://exam%70le.com:3000", "http://exämple.com:3000", "http://*.com", "http://[::1", "http://::1",
 		"http://[example.com]:3000", "http://[::1%25eth0]", "http://[127.0.0.1]", "http://[::1]3000", "http://x[::1]",
-		"http ://example.com:3000", "1http://example.com:3000", "://example.com:3000", "file://",
+		"http ://example.com:3000", "1http://example.com:3000", "://example.com:3000", "file:", "file:/", "file:///", "https://", "app://a/b", "app://a b", "app://?q", "app:",
 		"http://" + strings.Repeat("a", 300),
 	} {
 		cases["malformed "+s] = check{header: from(s), code: refused}
@@ -137,6 +138,7 @@ func TestCheckMalformedOrigin(t *testing.T) {
 
 func TestCheckListedOrigins(t *testing.T) {
 	t.Parallel()
+	shells := auth.Policy{Origins: []string{"file://", "app://.", "qrc://", "chrome-extension://abcdefghijklmnop"}}
 	listed := auth.Policy{Origins: []string{"https://example.org", "http://[2001:db8::2]:8080", "capacitor://localhost", "https://Upper.example:443"}}
 	runChecks(t, map[string]check{
 		"listed":                            {policy: listed, header: from("https://example.org"), cross: true},
@@ -145,6 +147,18 @@ func TestCheckListedOrigins(t *testing.T) {
 		"listed with capitals and port":     {policy: listed, header: from("https://upper.example"), cross: true},
 		"listed IPv6":                       {policy: listed, header: from("http://[2001:db8::2]:8080"), cross: true},
 		"listed app shell":                  {policy: listed, header: from("capacitor://localhost"), cross: true},
+		"app shell, in capitals":            {policy: listed, header: from("Capacitor://LocalHost"), cross: true},
+		"app shell, another host":           {policy: listed, header: from("capacitor://app"), code: refused},
+		"app shell, without host":           {policy: listed, header: from("capacitor://"), code: refused},
+		"app shell, another scheme":         {policy: listed, header: from("ionic://localhost"), code: refused},
+		"a file, not listed":                {policy: auth.Policy{Open: true, Origins: []string{"null"}}, header: from("file://"), code: refused},
+		"a file":                            {policy: shells, header: from("file://"), cross: true},
+		"a file, with a session's cookie":   {policy: shells, header: http.Header{"Origin": {"file://"}, "Cookie": {"maru_session=x"}}, cross: true},
+		"a file, with a host":               {policy: shells, header: from("file://localhost"), code: refused},
+		"a shell of Electron":               {policy: shells, header: from("app://."), cross: true},
+		"a shell without host":              {policy: shells, header: from("qrc://"), cross: true},
+		"an extension":                      {policy: shells, header: from("chrome-extension://abcdefghijklmnop"), cross: true},
+		"another extension":                 {policy: shells, header: from("chrome-extension://ponmlkjihgfedcba"), code: refused},
 		"own origin beside listed ones":     {policy: listed, header: from("http://example.com:3000")},
 		"own origin that is listed as well": {policy: listed, tls: true, host: "example.org", header: from("https://example.org")},
 		"other scheme":                      {policy: listed, header: from("http://example.org"), code: refused},
@@ -397,6 +411,8 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 		"--origin null":                   {header: from("null")},
 		"--origin https://example.org":    {header: from("HTTPS://example.org:443")},
 		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
+		"--origin file://":                {header: from("file://")},
+		"--origin app://.":                {header: from("APP://.")},
 		"--trusted-proxy":                 {header: from("https://example.com:3000")},
 	} {
 		_, err := newFilter(t, c.policy).Check(c.request())
@@ -421,6 +437,47 @@ func TestRefusalIsFitForLogs(t *testing.T) {
 	}
 }
 
+// A malformed entry among the origins is an error that says what to write.
+func TestOriginEntries(t *testing.T) {
+	t.Parallel()
+	for entry, remedy := range map[string]string{
+		"":                            "write it like https://example.org",
+		"*":                           "list each origin",
+		"https://*.example.org":       "list each origin",
+		"https://a.example https://b": "by itself",
+		"https://a.example,app://b":   "by itself",
+		"example.org":                 "write https://example.org",
+		"Example.org:8443/":           "write https://example.org:8443",
+		"localhost":                   "write https://localhost",
+		"file":                        "no scheme",
+		"file:":                       "file://",
+		"app:name/x":                  "app://name",
+		"//example.org":               "scheme",
+		"file:///":                    "write file://",
+		"file:///home/kim/index.html": "write file://",
+		"https://example.org/":        "write https://example.org",
+		"HTTPS://Example.org:443/a?b": "write https://example.org",
+		"capacitor://localhost/":      "write capacitor://localhost",
+		"https://example.org?q":       "write https://example.org",
+		"https://example.org#f":       "write https://example.org",
+		"https://":                    "no host",
+		"http:///":                    "no host",
+		"https://kim@example.org":     "has a user",
+		"https://example.org:99999":   "host or port",
+		"https://example.org:":        "host or port",
+		"https://[::1":                "host or port",
+		"https://bücher.example":      "xn--",
+		"1app://name":                 "scheme",
+		"ht tp://name":                "more than one",
+		"Null":                        "write null",
+	} {
+		_, err := auth.NewRequestFilter(auth.Policy{Origins: []string{"https://fine.example", entry}})
+		if err == nil || !strings.Contains(err.Error(), strconv.QuoteToASCII(entry)) || !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%q: %v does not say %q", entry, err, remedy)
+		}
+	}
+}
+
 func TestNewRequestFilterRefusesMalformed(t *testing.T) {
 	t.Parallel()
 	for named, p := range map[string]auth.Policy{
@@ -429,6 +486,11 @@ func TestNewRequestFilterRefusesMalformed(t *testing.T) {
 		"https://*.example.org":     {Origins: []string{"https://*.example.org"}},
 		"example.org":               {Origins: []string{"example.org"}},
 		"https://example.org:99999": {Origins: []string{"https://example.org:99999"}},
+		`"*"`:                       {CORSHeaders: []string{"X-Fine", "*"}},
+		`""`:                        {CORSHeaders: []string{""}},
+		"X-A, X-B":                  {CORSHeaders: []string{"X-A, X-B"}},
+		`"X-Gr\u00f6\u00dfe"`:       {CORSHeaders: []string{"X-Größe"}},
+		"X-CSRF:":                   {CORSHeaders: []string{"X-CSRF:"}},
 		"http://example.org":        {Hosts: []string{"http://example.org"}},
 		"::1":                       {Hosts: []string{"::1"}},
 		"bad host":                  {Hosts: []string{"bad host"}},

@@ -23,12 +23,16 @@ func FuzzOrigin(f *testing.F) {
 		"", "null", "http://example.com", "https://EXAMPLE.com:443", "http://[::1]:3000", "http://[0:0::1]",
 		"http://localhost:5173", "capacitor://localhost", "http://user@example.com", "http://example.com:3000/path",
 		"http://127.0.0.1", "http://127.1", "http://a b", "http://[::1%25eth0]:1", "http://x:65536", "moz-extension://a1-b2",
+		"file://", "file:///", "app://.", "app://:1", "https://",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		written, host, port, loopback, ok := auth.ParseOrigin(s)
 		if !ok {
+			if _, err := auth.NewRequestFilter(auth.Policy{Origins: []string{s}}); (err == nil) != (s == "null") {
+				t.Errorf("%q is no origin, and listed: %v", s, err)
+			}
 			return
 		}
 		for _, same := range []string{written, strings.ToUpper(s), strings.ToLower(s)} {

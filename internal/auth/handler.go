@@ -32,7 +32,7 @@ func (g *RequestFilter) Handler(next http.Handler) http.Handler {
 		if c.CrossOrigin {
 			g.allowCORS(w.Header(), c)
 			if isPreflight(r) {
-				answerPreflight(w)
+				g.answerPreflight(w)
 				return
 			}
 		}

@@ -20,6 +20,7 @@ func (s *Serve) Check() error {
 		s.checkListen(),
 		s.checkHosts(),
 		s.checkTLS(),
+		s.checkCookie(),
 		s.checkNumbers(),
 		s.checkMetrics(),
 		s.checkLog(),
@@ -103,6 +104,20 @@ func (s *Serve) checkTLS() error {
 
 // mostPadding is more than proxies hold back.
 const mostPadding = 64 << 10
+
+// checkCookie: browsers drop a cookie with SameSite=None that did not come over https.
+func (s *Serve) checkCookie() error {
+	switch s.CookieSameSite {
+	case "lax", "strict":
+		return nil
+	case "none":
+		if s.TLSCert != "" || s.TLSSelfSigned || len(s.TrustedProxy) > 0 {
+			return nil
+		}
+		return errors.New("cookie-same-site: none needs https, or browsers drop the cookie; set tls-cert and tls-key, or trusted-proxy for a proxy that ends TLS")
+	}
+	return fmt.Errorf("cookie-same-site: must be lax, strict or none, not %q", s.CookieSameSite)
+}
 
 func (s *Serve) checkNumbers() error {
 	var wrong []error

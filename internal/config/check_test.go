@@ -53,6 +53,14 @@ func TestCheck(t *testing.T) {
 		{`tls-key = "k"`, []string{"tls-cert", "tls-key"}},
 		{"tls-self-signed = true\ntls-cert = \"c\"\ntls-key = \"k\"", []string{"tls-self-signed"}},
 
+		{`cookie-same-site = "strict"`, nil},
+		{"cookie-same-site = \"none\"\ntls-self-signed = true", nil},
+		{"cookie-same-site = \"none\"\ntls-cert = \"c\"\ntls-key = \"k\"", nil},
+		{"cookie-same-site = \"none\"\ntrusted-proxy = [\"127.0.0.1\"]", nil},
+		{`cookie-same-site = "none"`, []string{":1: cookie-same-site", "https", "tls-cert", "trusted-proxy"}},
+		{`cookie-same-site = "None"`, []string{":1: cookie-same-site", `"None"`, "lax, strict or none"}},
+		{`cookie-same-site = ""`, []string{":1: cookie-same-site"}},
+
 		{`max-message = 0`, []string{"max-message"}},
 		{`max-header = -1`, []string{"max-header"}},
 		{`backlog = 0`, []string{"backlog"}},

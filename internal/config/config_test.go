@@ -44,6 +44,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
 		LogFormat:        "text",
+		CookieSameSite:   "lax",
 		TokenLeeway:      config.Duration(30 * time.Second),
 
 		ConnectWebhookHeader:  []string{"Cookie"},
@@ -144,6 +145,8 @@ history-age = "1h30m"
 history-bytes = "1GiB"
 data = "/var/lib/maru"
 rpc-webhook = "http://127.0.0.1:8080/rpc"
+cors-header = ["X-CSRF-Token"]
+cookie-same-site = "none"
 log-format = "json"
 log-level = "debug"
 nicknames = true
@@ -199,6 +202,8 @@ MARU_HISTORY_BYTES=1024MiB
 MARU_DATA=/var/lib/maru
 MARU_RPC_WEBHOOK=http://127.0.0.1:8080/rpc
 MARU_LOG_FORMAT=json
+MARU_CORS_HEADER=X-CSRF-Token
+MARU_COOKIE_SAME_SITE=none
 MARU_LOG_LEVEL=DEBUG
 MARU_NICKNAMES=true
 MARU_TOKEN_KEY=a.pem,b.key
@@ -253,6 +258,8 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Data:                     "/var/lib/maru",
 		RPCWebhook:               "http://127.0.0.1:8080/rpc",
 		LogFormat:                "json",
+		CORSHeader:               []string{"X-CSRF-Token"},
+		CookieSameSite:           "none",
 		LogLevel:                 config.Level{Level: slog.LevelDebug},
 		Nicknames:                true,
 		TokenKey:                 []string{"a.pem", "b.key"},

@@ -15,12 +15,14 @@ type Serve struct {
 	TLSKey        string   `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
 	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a self-signed certificate at each start, for use on your own machine."`
 
-	Open          bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
-	Origin        []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another web origin whose pages may connect, https://HOST[:PORT] or null (repeatable)."`
-	Host          []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
-	AnyHost       bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
-	TrustedProxy  []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto, or Forwarded, are trusted (repeatable)."`
-	ProxyProtocol bool      `toml:"proxy-protocol" group:"Who may connect:" help:"Connections of a --trusted-proxy begin with a PROXY protocol header, version 1 or 2, which has the client's address."`
+	Open           bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
+	Origin         []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another origin whose pages may connect: https://HOST[:PORT], that of an app shell (capacitor://localhost, file://), or null (repeatable)."`
+	CORSHeader     []string  `toml:"cors-header" group:"Who may connect:" placeholder:"NAME" help:"Another request header that pages of other origins may send (repeatable)."`
+	CookieSameSite string    `toml:"cookie-same-site" group:"Who may connect:" default:"lax" help:"SameSite of the session cookie: lax, strict, or none for pages of other sites in --origin, which needs https."`
+	Host           []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
+	AnyHost        bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
+	TrustedProxy   []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto, or Forwarded, are trusted (repeatable)."`
+	ProxyProtocol  bool      `toml:"proxy-protocol" group:"Who may connect:" help:"Connections of a --trusted-proxy begin with a PROXY protocol header, version 1 or 2, which has the client's address."`
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
 	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`

@@ -29,7 +29,7 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 }
 
 func cannotAccept(log *slog.Logger) func(error) {
-	return func(err error) { log.Error("cannot take new connections for the moment", "err", err) }
+	return func(err error) { log.Error("cannot take new connections for the moment", slog.Any("err", err)) }
 }
 
 // handoff is the listener of net/http: it accepts the connections that are passed to put.

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -72,7 +73,7 @@ func (s *secured) shakeHands(nc net.Conn) {
 		if p := recover(); p != nil {
 			turn.over()
 			nc.Close()
-			s.log.Error("TLS handshake panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.log.Error("TLS handshake panicked", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	tc := tls.Server(loop.NewTLSTransport(turn), s.config)

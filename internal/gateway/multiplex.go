@@ -109,13 +109,8 @@ func (m *multiplex) Message(op frame.Opcode, data []byte) {
 // Gone ends the session early: its replies cannot arrive any more.
 func (m *multiplex) Gone() { m.session.Closed() }
 
-// Closed handles the end of the connection.
-func (m *multiplex) Closed(code int, reason string, err error) {
-	if reason == "" && err != nil {
-		reason = err.Error()
-	}
-	End(m, code, reason)
-}
+// Ended handles the end of the connection.
+func (m *multiplex) Ended(end loop.End) { Ended(m, EndOf(end)) }
 
 // Exit ends the session.
 func (m *multiplex) Exit(entered bool) {
@@ -221,7 +216,23 @@ func (m *multiplex) Pause()  { m.conn.Pause() }
 func (m *multiplex) Resume() { m.conn.Resume() }
 
 // Attach sets the identity of the client.
-func (m *multiplex) Attach(who auth.Identity) error { return attach(m, who) }
+func (m *multiplex) Attach(who auth.Identity) error {
+	err := attach(m, who)
+	if err == nil {
+		m.endpoint.Admission.Identified(m)
+	}
+	return err
+}
+
+// Identify is Authenticator.Verify. A refusal is logged with the connection.
+func (m *multiplex) Identify(ctx context.Context, token string) (auth.Identity, error) {
+	return m.endpoint.Admission.Authenticator.Verify(ctx, token, admission.Attrs(m.Info())...)
+}
+
+// Failed counts and logs an error that a command is answered with.
+func (m *multiplex) Failed(command, channel string, err error) {
+	m.endpoint.Admission.Failed(m, command, channel, err)
+}
 
 // Publisher is the Identity's, for the address of the client.
 func (m *multiplex) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {

@@ -21,6 +21,8 @@ type Subscriber struct {
 // Init sets the channel and the form of its publications. Opening.New calls it.
 func (s *Subscriber) Init(channel *hub.Channel, form hub.FormID) { s.channel, s.form = channel, form }
 
+func (s *Subscriber) space() *hub.Space { return s.channel.Space() }
+
 // Join begins the subscription, see hub.Channel.Join. mode is what the client asks for.
 func (s *Subscriber) Join(ctx context.Context, mode hub.Mode, q *maru.HistoryQuery) (hub.Joining, error) {
 	mode = s.channel.Mode(mode)

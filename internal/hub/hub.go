@@ -24,6 +24,9 @@ type Options struct {
 	// in a second; 0 means no limit, as does a nil MaxHz.
 	MaxHz func(channel string) float64
 
+	// Space returns where a channel is counted, and for an empty name where the rest is. It is called for each publication and does not wait. nil: all are counted together.
+	Space func(channel string) *Space
+
 	PresenceGrace time.Duration // for a person without a connection to return before a leave is sent; default 5 s, negative: none
 	PresenceNames int           // the most people that presence names; above it there are only numbers; default 200
 }
@@ -34,6 +37,7 @@ type Hub struct {
 	broker maru.Broker
 	limits limits
 	maxHz  func(channel string) float64
+	space  func(channel string) *Space
 	stats  struct{ conflated, paced, slow atomic.Uint64 }
 	grace  time.Duration
 	most   int    // the most people that presence names
@@ -63,11 +67,16 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 		grace:  cmp.Or(o.PresenceGrace, maru.DefaultPresenceGrace),
 		most:   cmp.Or(o.PresenceNames, maru.DefaultPresenceNames),
 		maxHz:  o.MaxHz,
+		space:  o.Space,
 		seed:   maphash.MakeSeed(),
 		done:   make(chan struct{}),
 	}
 	for i := range h.shards {
 		h.shards[i].channels = make(map[string]*Channel)
+	}
+	if h.space == nil {
+		all := new(Space)
+		h.space = func(string) *Space { return all }
 	}
 	h.limits.conflated = &h.stats.conflated
 	h.broker = open(h.Deliver)
@@ -83,11 +92,12 @@ func (h *Hub) Channel(name string) *Channel {
 	c := s.channels[name]
 	if c == nil {
 		name = strings.Clone(name) // it may be part of a request's address
-		c = &Channel{hub: h, name: name, presence: presence{version: s.floor}}
+		c = &Channel{hub: h, name: name, space: h.space(name), presence: presence{version: s.floor}}
 		s.channels[name] = c
 	}
 	c.shares++
 	s.shares++
+	c.space.Subscriptions.Add(1)
 	return c
 }
 
@@ -97,6 +107,7 @@ func (c *Channel) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shares--
+	c.space.Subscriptions.Add(-1)
 	if c.shares--; c.shares > 0 {
 		return
 	}

@@ -46,7 +46,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.Hi
 
 // collect queues what is published from now on.
 func (c *Channel) collect(m Mode) *Queue {
-	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits}}
+	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits, space: c.space}}
 	if m.Latest {
 		q.backlog.conflate()
 	}
@@ -74,6 +74,13 @@ func (q *Queue) collected() ([]Delivery, error) {
 		return nil, errSlow
 	}
 	return q.backlog.empty(q.from), nil
+}
+
+// Waiting returns how much waits for the reader. Of a queue that was full it is what it held.
+func (q *Queue) Waiting() (bytes, messages int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.backlog.bytes, q.backlog.messages()
 }
 
 // Close ends the subscription and gives back the share in the channel. It is called once.

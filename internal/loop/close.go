@@ -17,7 +17,11 @@ const (
 
 var (
 	errTerminated = errors.New("terminated here")
-	errSlow       = errors.New("slow consumer: backlog beyond its bounds")
+	errSlow       = errors.New("more waits for the peer than the backlog allows")
+	errSlowBytes  = fmt.Errorf("%w (bytes)", errSlow)
+	errSlowCount  = fmt.Errorf("%w (messages)", errSlow)
+	errSlowAge    = fmt.Errorf("%w (age)", errSlow)
+	errSlowKeys   = fmt.Errorf("%w (keys)", errSlow)
 	errSilent     = errors.New("no sign of life after a ping")
 	errNoAnswer   = errors.New("peer did not finish the closing handshake")
 	errEnded      = errors.New("ended here") // of a stream
@@ -30,9 +34,9 @@ type closed struct {
 	err    error
 }
 
-// slow is how a slow connection is closed.
-func slow(s *slot) closed {
-	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: errSlow}
+// slow is how a slow connection is closed; err names the bound.
+func slow(s *slot, err error) closed {
+	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: err}
 	if s.state&kindRecovers != 0 {
 		why.code = maru.CloseSlow
 	}
@@ -63,7 +67,10 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 	if why.code == 0 {
 		why.code = closeNoStatus
 	}
-	l.sideOf(id).closed = why
+	side := l.sideOf(id)
+	side.causes(why, false)
+	why.err = nil // of the log only
+	side.closed = why
 	l.sendClose(id, s, payload)
 }
 
@@ -73,10 +80,19 @@ func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
 	}
+	var last *Message
 	if h, ok := l.slab.ref(id).handler.(FarewellHandler); ok {
-		if m := h.Farewell(); m != nil {
-			l.send(id, s, m)
-		}
+		last = h.Farewell()
+	}
+	l.startCloseAfter(id, s, last, why, payload)
+}
+
+// startCloseAfter is startClose after a last message, which does not count as waiting. nil: there is
+// none.
+func (l *Loop) startCloseAfter(id connID, s *slot, last *Message, why closed, payload []byte) {
+	if last != nil && s.state&(phaseCloseSent|phaseFailed) == 0 {
+		l.sideOf(id).waits()
+		l.send(id, s, last)
 	}
 	l.startClose(id, s, why, payload)
 }
@@ -117,6 +133,7 @@ func (l *Loop) endStream(id connID, s *slot) {
 func (l *Loop) closeRead(id connID, s *slot, why closed) {
 	s.state |= phaseCloseRead
 	side := l.sideOf(id)
+	side.causes(why, true)
 	side.closed = why
 	l.setPaused(id, s, false)
 	if s.state&phaseCloseSent == 0 {
@@ -139,7 +156,9 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 	if s.state&phaseFailed != 0 {
 		return
 	}
-	l.sideOf(id).closed = why
+	side := l.sideOf(id)
+	side.causes(why, false)
+	side.closed = why
 	s.state |= phaseFailed
 	l.setPaused(id, s, false)
 	if s.state&phaseCloseSent != 0 {
@@ -238,6 +257,7 @@ func (l *Loop) endWritten(id connID, s *slot, why closed) {
 // was reached already.
 func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
+	side.waits()
 	s.buffered.Add(-int64(side.out.bytes))
 	side.out.closeDrains()
 	side.out = outbox{}
@@ -265,6 +285,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	l.fanout.leaveAll(s)
 	ref := l.slab.ref(id)
 	handler, side := ref.handler, ref.side
+	last := endOf(side, why)
 	if ref.tls != nil {
 		ref.tls.farewell()
 	}
@@ -287,7 +308,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	*l.slab.due(id) = 0
 	l.slab.release(id.index())
 	if handler != nil {
-		handler.Closed(why.code, why.reason, why.err)
+		notify(handler, last, why)
 	}
 	l.engine.gone()
 }

@@ -70,7 +70,8 @@ type (
 
 	closing struct {
 		why   closed
-		frame []byte // the payload of the close frame
+		frame []byte   // the payload of the close frame
+		last  *Message // before it; nil: none
 	}
 	pipeRead struct {
 		data []byte // the reader's buffer, until it is asked to read on

@@ -172,7 +172,8 @@ type side struct {
 	awaiting awaiting // before its first request is complete
 	held     []byte   // read before the connection was taken over, until Resume
 	pipe     *pipe
-	closed   closed // for the handler's Closed
+	closed   closed  // for the handler's Closed
+	ending   *ending // nil: the end has not begun
 
 	contexts *contexts // for the whole life of the connection; nil without context takeover
 }

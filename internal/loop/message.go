@@ -2,6 +2,7 @@ package loop
 
 import (
 	"sync"
+	"time"
 
 	"maru.example/maru/internal/frame"
 )
@@ -25,6 +26,7 @@ type Message struct {
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
 	single  bool   // for one connection; its memory is used again after the write
+	born    int64  // nanoseconds after bornFrom; 0: it is no publication. See Stamp
 
 	mu       sync.Mutex
 	deflated map[form][]byte // made on first use
@@ -75,6 +77,16 @@ func NewKeyedMessage(op frame.Opcode, payload []byte, key string) *Message {
 func NewBareMessage(data []byte, key string) *Message {
 	return &Message{op: frame.Binary, plain: data, key: key}
 }
+
+// bornFrom is the beginning of the clock of publications.
+var bornFrom = time.Now()
+
+// sinceBorn is that clock. It never is 0, and takes half the time of time.Now.
+func sinceBorn() int64 { return int64(time.Since(bornFrom)) | 1 }
+
+// Stamp notes the time from which Stats.Latency measures, which is that of the publication. It is
+// called before the message is sent.
+func (m *Message) Stamp() { m.born = sinceBorn() }
 
 // Len is the size in bytes of the uncompressed frame.
 func (m *Message) Len() int { return len(m.plain) }

@@ -70,7 +70,7 @@ func (l *Loop) obeyConn(c *command) {
 		l.drain(id, s, c.payload.(chan struct{}))
 	case doClose:
 		why := c.payload.(*closing)
-		l.startClose(id, s, why.why, why.frame)
+		l.startCloseAfter(id, s, why.last, why.why, why.frame)
 	case doFarewell:
 		why := c.payload.(*closing)
 		l.farewell(id, s, why.why, why.frame)

@@ -133,7 +133,7 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	switch { // crypto/tls may have written a reply: to a KeyUpdate (RFC 8446 §4.6.3)
 	case len(t.sealed) > sealedBytes:
 		l.stats.slowBytes.Add(1) // the peer sends such requests, and does not read the replies
-		l.end(id, s, slow(s))
+		l.end(id, s, slow(s, errSlowBytes))
 	case len(t.sealed) > 0 && s.state&(outArmed|outHeld) == 0:
 		l.flushSealed(id, s, t)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"maru.example/maru/tests/e2e/program"
+
 	// The imports of the programs, so that go test runs this again after a change of them,
 	// instead of repeating a cached result.
 	_ "maru.example/maru/server"
@@ -18,10 +20,7 @@ import (
 )
 
 func TestPrograms(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("links programs")
-	}
+	program.InOwnStep(t)
 	var (
 		store   = []string{"github.com/nats-io/", "github.com/gofrs/flock"}
 		metrics = []string{"github.com/prometheus/", "google.golang.org/protobuf"}

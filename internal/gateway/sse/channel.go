@@ -29,11 +29,12 @@ func (s *streams) serveChannel(w http.ResponseWriter, r *http.Request, channel s
 		return
 	}
 	s.serve(w, r, s.channels, channel, gateway.ReplayActions(query),
-		func(ctx context.Context, user, secret string) (feed, func(), error) {
-			queue, history, err := s.channels.Hub.Subscribe(ctx, channel, hub.Reader{User: user, Mode: mode}, query)
+		func(ctx context.Context, h *gateway.Response, secret string) (feed, func(), error) {
+			queue, history, err := s.channels.Hub.Subscribe(ctx, channel, hub.Reader{User: h.Identity().User, Mode: mode}, query)
 			if err != nil {
 				return nil, nil, err
 			}
+			h.Reads(queue)
 			f := channelFeed{queue: queue, channel: channel, query: query, history: history, secret: secret}
 			return f.next, queue.Close, nil
 		})

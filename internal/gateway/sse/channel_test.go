@@ -378,7 +378,7 @@ func TestSlowWriteIsLogged(t *testing.T) {
 		w.admission.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		s := w.open(t, w.channel, "?stuck")
 		time.Sleep(time.Minute)
-		if !s.ended() || !strings.Contains(log.String(), "reason=slow") {
+		if !s.ended() || !strings.Contains(log.String(), "code=slow reason=") {
 			t.Errorf("logged %s", log.String())
 		}
 	})
@@ -521,7 +521,7 @@ func TestOnLoop(t *testing.T) {
 		}
 		s.cancel()
 		synctest.Wait()
-		if !strings.Contains(log.String(), `msg=disconnected connection=1 transport=sse channel=a`) || !strings.Contains(log.String(), `reason="client went"`) {
+		if !strings.Contains(log.String(), `msg=disconnected connection=1 transport=sse`) || !strings.Contains(log.String(), `channels=[a] code=closed reason="client went"`) {
 			t.Errorf("logged %s", log.String())
 		}
 		if n := w.transport("sse").Now(); n != 0 {

@@ -76,13 +76,12 @@ func (c *connection) Farewell() *loop.Message {
 	return loop.NewBareMessage(comeBack(after), "")
 }
 
-// Closed handles the end of the connection.
-func (c *connection) Closed(_ int, reason string, err error) {
-	if reason == "" { // not closed by the server
-		reason = admission.ClientWent
-		if e := net.Error(nil); errors.As(err, &e) && e.Timeout() { // it has vanished without a close
-			reason = err.Error()
-		}
+// Ended handles the end of the connection.
+func (c *connection) Ended(end loop.End) {
+	e := gateway.EndOf(end)
+	e.CloseCode = 0 // a stream has none
+	if timeout := net.Error(nil); e.Reason == "" && !(errors.As(e.Err, &timeout) && timeout.Timeout()) {
+		e.Reason = admission.ClientWent // its way to end a stream; after a time-out it has vanished
 	}
-	gateway.End(c, 0, reason)
+	gateway.Ended(c, e)
 }

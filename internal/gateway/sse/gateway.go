@@ -88,7 +88,7 @@ func comeBack(after time.Duration) []byte { return append(appendRetry(nil, retry
 // serve streams open's feed in the request's goroutine until either side ends it, if all of the
 // actions are allowed. A HEAD is answered with the headers alone.
 func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint, channel string, actions []auth.Action,
-	open func(ctx context.Context, user, secret string) (next feed, done func(), err error)) {
+	open func(ctx context.Context, h *gateway.Response, secret string) (next feed, done func(), err error)) {
 
 	if r.Method != http.MethodHead && !response.CanFlush(w, r) {
 		e.Unsupported(w, r)
@@ -104,7 +104,7 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	defer h.Release()
 	secret, end := e.Admission.Authenticator.Reopenable(r, h.Identity())
 	defer end()
-	next, done, err := open(ctx, h.Identity().User, secret)
+	next, done, err := open(ctx, h, secret)
 	if err != nil {
 		e.Refuse(w, r, cmp.Or(context.Cause(ctx), err))
 		return
@@ -120,5 +120,5 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	h.Opened()
 	err = out.run(ctx, next)
 	out.end(ctx, err, e.Admission.Drain.ComeBack())
-	h.Closed(gateway.EndOf(r.Context(), err))
+	h.Closed(r.Context(), err)
 }

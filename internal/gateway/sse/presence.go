@@ -8,6 +8,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/gateway"
 )
 
 // servePresence streams the presence of a channel: at once, then at each change, at most once a
@@ -15,7 +16,7 @@ import (
 // answered by later.
 func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	s.serve(w, r, s.presence, channel, []auth.Action{auth.Presence},
-		func(_ context.Context, _, secret string) (feed, func(), error) {
+		func(_ context.Context, _ *gateway.Response, secret string) (feed, func(), error) {
 			watch := s.presence.Hub.Watch(channel)
 			begun := false
 			next := func(ctx context.Context, dst []byte) ([]byte, error) {

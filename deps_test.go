@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/logs", "maru/internal/histogram", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/logs", "maru/internal/histogram", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -54,6 +54,7 @@ var only = map[string][]string{
 	"maru/internal/proxyproto": {},
 	"maru/internal/logs":       {},
 	"maru/internal/histogram":  {},
+	"maru/internal/listen":     {},
 	"maru/internal/machine":    {},
 	"maru/internal/demo":       {},
 	"maru/internal/metrics":    {"maru/internal/histogram"},

@@ -74,6 +74,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Demo makes the page of quotes show that its prices are sample data.
 	Demo bool
+	// SocketsStay says that the listeners of Serve stay open when the process ends, as those of
+	// systemd's socket activation do: connections wait for the next process. Drain then stops
+	// accepting at its end, and asks clients to come back sooner.
+	SocketsStay bool
 	// TLSConfig makes Serve speak TLS. It needs a certificate. Default: plain.
 	TLSConfig *tls.Config
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/front"
@@ -19,14 +20,14 @@ import (
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
 	if s.options.ProxyProtocol {
-		l = front.NewProxyListener(l, front.ProxyOptions{
+		l = front.NewProxyListener(&s.accepting, l, front.ProxyOptions{
 			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
 		})
 	}
 	if s.options.TLSConfig != nil {
-		return front.ServeTLS(s.http, l, s.options.TLSConfig, s.options.Logger)
+		return front.ServeTLS(&s.accepting, s.http, l, s.options.TLSConfig, s.options.Logger)
 	}
-	return front.Serve(s.engine, s.http, l, s.options.Logger)
+	return front.Serve(&s.accepting, s.engine, s.http, l, s.options.Logger)
 }
 
 // Shutdown stops the server. It refuses new connections and requests, ends event streams and
@@ -43,13 +44,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) end(ctx context.Context) error {
 	close(s.stopWatching)
 	s.watching.Wait()
+	listeners := make(chan error, 1)
+	closeListeners := sync.OnceFunc(func() { listeners <- s.http.Shutdown(ctx) })
+	if s.admission.Drain.Ended() {
+		closeListeners() // first: a request that was sent before its client could know is answered
+	}
 	idle := s.requests.close()
 	s.hub.Close()
 	s.authenticator.Sessions.Close()
 	s.endAccess()
 
-	listeners := make(chan error, 1)
-	go func() { listeners <- s.http.Shutdown(ctx) }()
+	go closeListeners()
 	err := s.engine.Shutdown(ctx, maru.CloseGoingAway, string(maru.CodeShuttingDown))
 	err = errors.Join(err, <-listeners)
 	select {

@@ -15,6 +15,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/logs"
@@ -49,6 +50,9 @@ type Server struct {
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
+	plain         *plain // its connections
+
+	accepting front.Accepting
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -142,7 +146,7 @@ func New(o Options) (*Server, error) {
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
 	s.handler = filter.Handler(under(o.BasePath, s.api))
-	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
+	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -150,7 +154,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          logs.ErrorLog(o.Logger),
-		ConnState:         plain.changed,
+		ConnState:         s.plain.changed,
 		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
@@ -172,6 +176,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.end()
+	if s.admission.Drain.Begun() && !handshake.IsUpgrade(r) {
+		w.Header().Set("Connection", "close") // the next request goes to another connection; in HTTP/2 it is a GOAWAY
+	}
 	if r.ContentLength != 0 {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
@@ -197,7 +204,7 @@ func (h handler) Inline(r *http.Request) bool {
 	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
-var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
 
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress

@@ -12,9 +12,9 @@ import (
 	"maru.example/maru/internal/config"
 )
 
-// listen binds every address of a flag, or none. With the default addresses a machine
+// listenAll binds every address of a flag, or none. With the default addresses a machine
 // without IPv6 is not an error.
-func listen(flag string, addresses []string, log *slog.Logger) ([]net.Listener, error) {
+func listenAll(flag string, addresses []string, log *slog.Logger) ([]net.Listener, error) {
 	optional := slices.Equal(addresses, config.Defaults().Listen)
 	var listeners []net.Listener
 	for _, address := range addresses {

@@ -23,7 +23,9 @@ func (r *reloader) reloading() (stop func()) {
 	go func() {
 		defer close(done)
 		for range hangups {
+			r.s.notify(reloading, r.log)
 			r.reload()
+			r.s.notify(ready, r.log)
 		}
 	}()
 	return func() {

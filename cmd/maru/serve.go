@@ -26,10 +26,11 @@ import (
 )
 
 // shutdownTimeout is how long clients have to complete the closing handshake. After a drain
-// they have had their time, so drainedTimeout is shorter.
+// they have had some time, and the next process waits for this one's end, so drainedTimeout is
+// shorter: a client whose network is gone must not keep all others waiting.
 const (
 	shutdownTimeout = 10 * time.Second
-	drainedTimeout  = time.Second
+	drainedTimeout  = 700 * time.Millisecond
 )
 
 type serveCmd struct {
@@ -72,7 +73,12 @@ func load(to *config.Serve, line *kong.Context, env []string) error {
 }
 
 // AfterApply is called after the flags were applied.
-func (c *serveCmd) AfterApply() error { return c.Check() }
+func (c *serveCmd) AfterApply(s *surroundings) error {
+	if err := c.adopt(s.fromSystemd()); err != nil {
+		return err
+	}
+	return c.Check()
+}
 
 // Run serves until ctx ends. It opens the ports first, so that a port in use has no side
 // effects.
@@ -86,19 +92,13 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 
 func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) error {
 	started := c.Serve // as configured
-	listeners, err := listen("listen", c.Listen, log)
+	listeners, status, err := c.open(s.fromSystemd(), log)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
-	var status net.Listener
-	if c.MetricsListen != "" {
-		l, err := listen("metrics-listen", []string{c.MetricsListen}, log)
-		if err != nil {
-			return err
-		}
-		defer closeAll(l)
-		status = l[0]
+	if status != nil {
+		defer status.Close()
 	}
 	certificate, err := c.certificate()
 	if err != nil {
@@ -115,6 +115,7 @@ func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) e
 		return err
 	}
 	options := c.options(log, certificate)
+	options.SocketsStay = len(s.fromSystemd().ordinary) > 0
 	options.Access = access
 	live, err := server.New(options)
 	var unusable *server.BrokerError
@@ -204,7 +205,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 }
 
 // serve serves all listeners until ctx ends or one of them fails, and then closes all
-// connections: one by one after SIGTERM, at once after Ctrl-C.
+// connections: after a drain if SIGTERM came, at once after Ctrl-C.
 func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, s *surroundings, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -230,9 +231,9 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	s.notify(stopping(time.Duration(c.Drain)+2*shutdownTimeout), log)
 	cause := context.Cause(ctx)
 	patience := shutdownTimeout
-	drains := c.Drain > 0 && errors.Is(cause, errTerminated)
+	drains := errors.Is(cause, errTerminated)
 	if drains {
-		log.Info("draining: no new connections are accepted; existing ones are closed one by one", slog.Float64("drain_seconds", time.Duration(c.Drain).Seconds()))
+		log.Info("draining: not ready any more; everything is served until the end", slog.Float64("drain_seconds", time.Duration(c.Drain).Seconds()))
 		live.Drain(context.Background(), time.Duration(c.Drain))
 		patience = drainedTimeout
 	}

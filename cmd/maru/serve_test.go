@@ -337,7 +337,7 @@ func TestNoIPv6(t *testing.T) {
 		}
 	}
 	// An address of --listen must exist (RFC 5737 §3: for documentation only).
-	if _, err := listen("listen", []string{"127.0.0.1:0", "192.0.2.1:0"}, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if _, err := listenAll("listen", []string{"127.0.0.1:0", "192.0.2.1:0"}, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("listening on nobody's address: %v", err)
 	}
 }

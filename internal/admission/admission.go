@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 
 	"maru.example/maru"
@@ -73,7 +71,7 @@ type Admitted struct {
 // CodeShuttingDown, those of Allow, CodeRateLimited, CodeTooManyConnections, CodeOverloaded.
 func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Action) (in Admitted, err error) {
 	in.Changes = a.Registry.Changes()
-	if a.Drain.Begun() {
+	if a.Drain.refuses() {
 		return in, errShuttingDown
 	}
 	if in.Who, err = a.Allow(r, channel, actions...); err != nil {
@@ -110,10 +108,6 @@ func (a *Admission) MayCall(ctx context.Context, who auth.Identity, addr netip.A
 // out the query, which may hold a secret.
 func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.logRefused(r, err)
-	e := maru.ErrorOf(err)
-	if e.Code == maru.CodeShuttingDown && a.Drain.Begun() {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(a.Drain.Left().Seconds())))))
-	}
 	auth.WriteError(w, r, err)
 }
 

@@ -39,7 +39,6 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		MaxChannels:      128,
 		PresenceGrace:    config.Duration(5 * time.Second),
 		PresenceMaxList:  200,
-		Drain:            config.Duration(5 * time.Second),
 		History:          100,
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,

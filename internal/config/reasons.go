@@ -56,7 +56,7 @@ var reasons = map[string]struct{ why, example string }{
 	"rpc-rate":                    {why: "No limit. Set it where people may call methods: each call is work for your program or back end. At most 16 calls of one connection are in progress at once in any case."},
 	"connect-rate":                {why: "No limit: a person with many tabs connects often. Set it against programs that reconnect in a loop."},
 
-	"drain":          {why: "Short, because a client whose connection is closed early waits for the next server. 100,000 connections behind a load balancer need 30s."},
+	"drain":          {why: "None, because a server that is alone should be back soon. With other servers behind the same balancer, 100,000 connections need 30s."},
 	"metrics-listen": {why: "Without it metrics need an API key, which may do much more than read them. Use an address that only operators reach.", example: "127.0.0.1:9090"},
 
 	"history":       {why: "So that a page that was away for a moment gets the publications it missed, and a chat opens with its last messages."},

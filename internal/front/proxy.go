@@ -83,7 +83,7 @@ func (p *proxied) refuse(nc net.Conn, read []byte, err error) {
 		return
 	}
 	p.o.Log.Warn("refused a connection of a trusted proxy: with --proxy-protocol it must begin with a valid PROXY header",
-		"addr", nc.RemoteAddr().String(), "err", err)
+		slog.String("addr", nc.RemoteAddr().String()), slog.Any("err", err))
 	if read[0] < 'A' || read[0] > 'Z' {
 		return
 	}

@@ -23,6 +23,7 @@ import (
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/response"
 	"maru.example/maru/internal/shares"
 )
 
@@ -191,7 +192,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
 		// refused. (Not http.Server.ReadTimeout, which would end event streams.)
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		response.Deadlines(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	s.handler.ServeHTTP(w, r)
 }

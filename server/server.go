@@ -13,8 +13,10 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/certs"
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/logs"
@@ -48,6 +50,10 @@ type Server struct {
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
+	certificates  *certs.Store // nil without TLS
+	plain         *plain       // its connections
+
+	accepting front.Accepting
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -72,7 +78,8 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
+// a host, a proxy, the base path or a part of Access; or it is a *BrokerError or a
+// *CertificateError.
 func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -87,7 +94,7 @@ func New(o Options) (*Server, error) {
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 && !o.TrustUnix {
 		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
 	}
 	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
@@ -105,7 +112,11 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, filter: filter, refusals: refusals, failures: auth.NewRefusals(),
+	certificates, err := openCertificates(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, filter: filter, certificates: certificates, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 		logs:         lines,
@@ -141,7 +152,7 @@ func New(o Options) (*Server, error) {
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
 	s.handler = filter.Handler(under(o.BasePath, s.api))
-	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
+	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
@@ -149,7 +160,8 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          logs.ErrorLog(o.Logger),
-		ConnState:         plain.changed,
+		ConnState:         s.plain.changed,
+		Protocols:         o.protocols(),
 		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
@@ -159,6 +171,7 @@ func New(o Options) (*Server, error) {
 		return nil, brokerErr
 	}
 	s.watchMemory()
+	s.watchCertificates()
 	return s, nil
 }
 
@@ -171,6 +184,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.end()
+	if s.admission.Drain.Begun() && !handshake.IsUpgrade(r) {
+		w.Header().Set("Connection", "close") // the next request goes to another connection; in HTTP/2 it is a GOAWAY
+	}
 	if r.ContentLength != 0 {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
@@ -196,7 +212,7 @@ func (h handler) Inline(r *http.Request) bool {
 	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
-var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
 
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress

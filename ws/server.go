@@ -357,7 +357,7 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 		l.Close()
 		return err
 	}
-	return front.ServeTLS(h, l, config, s.events.log)
+	return front.ServeTLS(nil, h, l, config, s.events.log)
 }
 
 // Serve accepts connections from l until Shutdown, after which it returns
@@ -368,7 +368,7 @@ func (s *Server) Serve(l net.Listener) error {
 		l.Close()
 		return err
 	}
-	return front.Serve(s.engine, h, l, s.events.log)
+	return front.Serve(nil, s.engine, h, l, s.events.log)
 }
 
 func (s *Server) newHTTP() (*http.Server, error) {

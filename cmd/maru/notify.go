@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// States of a service, for systemd.
-const ready = "READY=1"
+// States of a service, for systemd. A reload ends with ready.
+const (
+	ready     = "READY=1"
+	reloading = "RELOADING=1"
+)
 
 // stopping also asks for more time than TimeoutStopSec, if that is needed.
 func stopping(takes time.Duration) string {

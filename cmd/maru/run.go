@@ -28,6 +28,8 @@ type surroundings struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	process        bool // they are those of the process itself: it has no other command
+
+	sockets *sockets // see fromSystemd
 }
 
 func (s *surroundings) getenv(name string) string {

@@ -15,7 +15,7 @@ import (
 	"maru.example/maru/internal/handshake"
 )
 
-// fail answers with err. Faults of the server are logged in full. A client that has
+// fail answers with err. Faults of the server are logged in full, and refusals with the person. A client that has
 // disconnected gets no answer, and is not a fault.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
@@ -26,6 +26,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case maru.ErrorOf(err).Code == maru.CodeInternal:
 		a.admission.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
+	default:
+		a.admission.LogRefused(r, err)
 	}
 	auth.WriteError(w, r, err)
 }

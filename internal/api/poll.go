@@ -37,11 +37,14 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 	h.Opened()
 	history, err := a.poll(ctx, h, channel, asked)
 	h.Closed(r.Context(), err)
-	if err != nil {
+	switch {
+	case err == nil:
+		writePieces(w, pieces.History(channel, history))
+	case maru.ErrorOf(err).Code == maru.CodeInternal:
 		a.fail(w, r, err)
-		return
+	default:
+		auth.WriteError(w, r, err) // its end is in the log
 	}
-	writePieces(w, pieces.History(channel, history))
 }
 
 // poll waits from when it has read the history, since the client may have to wait for that and

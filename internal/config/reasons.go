@@ -4,10 +4,20 @@ package config
 // an option has an example value. deploy/maru.toml prints both with the option's help.
 var reasons = map[string]struct{ why, example string }{
 	"listen":          {why: "Loopback only, so that a first try exposes nothing to other machines. There are two addresses because localhost can mean either."},
+	"socket-mode":     {why: "A proxy in the group of the file may connect, and nobody else."},
+	"socket-owner":    {why: "Set it to the group of the proxy, of which maru's user must be a member.", example: ":www-data"},
 	"base-path":       {why: "Set it where a proxy passes a prefix on without removing it. Where a proxy removes the prefix, leave it out.", example: "/live"},
 	"tls-cert":        {why: "Browsers open wss only with a certificate that they trust. Leave it out where a proxy ends TLS.", example: "/etc/maru/tls.crt"},
 	"tls-key":         {why: "The file should be readable by maru's user alone.", example: "/etc/maru/tls.key"},
+	"tls-client-ca":   {why: "For programs of your own. It admits a connection; tokens and rules decide what it may do.", example: "/etc/maru/clients.pem"},
 	"tls-self-signed": {why: "For trying out features that need https. No browser trusts it without asking."},
+
+	"acme-domain":    {why: "For a server that the internet reaches at port 443 or 80, where no proxy ends TLS.", example: "push.example.com"},
+	"acme-email":     {why: "So that somebody receives a mail if renewal fails.", example: "admin@example.com"},
+	"acme-directory": {why: "Let's Encrypt costs nothing and every browser trusts it. Set it for another authority, or for a test."},
+	"acme-storage":   {why: "Certificates must outlive a restart, because authorities limit how many they make.", example: "/var/lib/maru/acme"},
+	"redirect-http":  {why: "For people who type the name alone: browsers try plain HTTP first.", example: ":80"},
+	"h2c":            {why: "Off: proxies speak HTTP/1.1 to back ends by default, and a WebSocket costs less there."},
 
 	"open":             {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},
 	"origin":           {why: "Only the server's own origin: a browser sends cookies with a WebSocket that any site opens.", example: "https://www.example.com"},
@@ -56,7 +66,7 @@ var reasons = map[string]struct{ why, example string }{
 	"rpc-rate":                    {why: "No limit. Set it where people may call methods: each call is work for your program or back end. At most 16 calls of one connection are in progress at once in any case."},
 	"connect-rate":                {why: "No limit: a person with many tabs connects often. Set it against programs that reconnect in a loop."},
 
-	"drain":          {why: "Short, because a client whose connection is closed early waits for the next server. 100,000 connections behind a load balancer need 30s."},
+	"drain":          {why: "None, because a server that is alone should be back soon. With other servers behind the same balancer, 100,000 connections need 30s."},
 	"metrics-listen": {why: "Without it metrics need an API key, which may do much more than read them. Use an address that only operators reach.", example: "127.0.0.1:9090"},
 
 	"history":       {why: "So that a page that was away for a moment gets the publications it missed, and a chat opens with its last messages."},

@@ -10,8 +10,9 @@ import (
 )
 
 // Serve is h.Serve(l) with upgrades on the engine's loops. It returns when h is
-// shut down or closed.
-func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
+// shut down or closed. When accepting ends, no more connections are accepted, and those that
+// were accepted before are served further.
+func Serve(accepting *Accepting, e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
 	w := newHandoff(l, nil)
 	failed := cannotAccept(log)
 	stop, ok := e.Receive(l, loop.Handshaker{
@@ -22,9 +23,13 @@ func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) err
 		Failed:         failed,
 	})
 	if !ok {
-		return h.Serve(firstLines{newRetryListener(l, failed)})
+		return h.Serve(firstLines{newRetryListener(accepting, l, failed)})
 	}
-	w.stop = stop
+	w.stop = sync.OnceFunc(stop)
+	accepting.add(func() {
+		w.stop()
+		e.Settle()
+	})
 	return h.Serve(w)
 }
 
@@ -47,11 +52,15 @@ func newHandoff(l net.Listener, stop func()) *handoff {
 }
 
 // accept passes each connection to a goroutine of its own, until the listener is closed.
-func (h *handoff) accept(each func(net.Conn)) {
+func (h *handoff) accept(accepting *Accepting, each func(net.Conn)) {
 	for {
 		nc, err := h.Listener.Accept()
 		if err == nil {
-			go each(nc)
+			arrived := accepting.arrives()
+			go func() {
+				defer arrived()
+				each(nc)
+			}()
 		} else if !h.fail(err) {
 			return
 		}

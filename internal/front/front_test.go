@@ -86,9 +86,9 @@ func serveListener(t *testing.T, e *loop.Engine, config *tls.Config, handler htt
 	wrapped := wrap(l)
 	go func() {
 		if config != nil {
-			ended <- front.ServeTLS(h, wrapped, config, silent)
+			ended <- front.ServeTLS(nil, h, wrapped, config, silent)
 		} else {
-			ended <- front.Serve(e, h, wrapped, silent)
+			ended <- front.Serve(nil, e, h, wrapped, silent)
 		}
 	}()
 	t.Cleanup(func() {

@@ -26,11 +26,12 @@ type ProxyOptions struct {
 
 // NewProxyListener returns a listener whose connections have the addresses that a PROXY header
 // names. A goroutine reads each header, as one does a TLS handshake. The bytes behind it are as
-// they were, for TLS, too; WebSockets move to the loops. Closing it closes l.
-func NewProxyListener(l net.Listener, o ProxyOptions) net.Listener {
+// they were, for TLS, too; WebSockets move to the loops. Closing it closes l. When accepting ends, it
+// accepts no more.
+func NewProxyListener(accepting *Accepting, l net.Listener, o ProxyOptions) net.Listener {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &proxied{handoff: newHandoff(newRetryListener(l, cannotAccept(o.Log)), cancel), ctx: ctx, o: o}
-	go p.accept(p.receive)
+	p := &proxied{handoff: newHandoff(newRetryListener(accepting, l, cannotAccept(o.Log)), cancel), ctx: ctx, o: o}
+	go p.accept(accepting, p.receive)
 	return p
 }
 

@@ -43,7 +43,7 @@ func behindProxy(t *testing.T, goroutines bool, config *tls.Config, trusted bool
 		e.Open(up.Conn, up.Buffered, loop.Params{Preface: up.Answer}, func(c loop.Conn) loop.Handler { return echo{c} })
 	}
 	return serveListener(t, e, config, http.HandlerFunc(handler), func(l net.Listener) net.Listener {
-		return front.NewProxyListener(l, front.ProxyOptions{
+		return front.NewProxyListener(nil, l, front.ProxyOptions{
 			Trusts:  func(net.Conn) bool { return trusted },
 			Timeout: 300 * time.Millisecond,
 			Log:     slog.New(slog.NewTextHandler(log, nil)),

@@ -23,16 +23,17 @@ const handshakesPerCore = 4
 
 // ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and with
 // connections that move to the loops when they become WebSockets. h.TLSConfig is not used.
-// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed.
-func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
+// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed. When accepting
+// ends, no more connections are accepted, as with Serve.
+func ServeTLS(accepting *Accepting, h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := newHandoff(newRetryListener(l, cannotAccept(log)), cancel)
+	w := newHandoff(newRetryListener(accepting, l, cannotAccept(log)), cancel)
 	s := &secured{
 		handoff: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)), log: log,
 	}
 	withTurns(s.config)
-	go s.accept(s.shakeHands)
+	go s.accept(accepting, s.shakeHands)
 	return h.Serve(w)
 }
 
@@ -84,6 +85,9 @@ func (s *secured) shakeHands(nc net.Conn) {
 		return
 	}
 	switch tc.ConnectionState().NegotiatedProtocol {
+	case "acme-tls/1":
+		tc.Close() // its purpose was the handshake (RFC 8737 §3)
+		return
 	case "", "http/1.1", "http/1.0":
 		if err == nil {
 			s.put(peekedTLS{&peekedConn{Conn: tc, before: true}})

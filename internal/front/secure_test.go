@@ -139,7 +139,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 	}
 	h := &http.Server{ReadHeaderTimeout: patience}
 	ended := make(chan error, 1)
-	go func() { ended <- front.ServeTLS(h, l, config, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- front.ServeTLS(nil, h, l, config, slog.New(slog.DiscardHandler)) }()
 	defer func() { h.Close(); <-ended }()
 
 	done := make(chan error, newcomers)

@@ -122,7 +122,7 @@ func (m *multiplex) Exit(entered bool) {
 // Farewell is the last message before the server closes the connection: while it drains, when
 // to reconnect.
 func (m *multiplex) Farewell() *loop.Message {
-	after := m.endpoint.Admission.Drain.ComeBack()
+	after, _ := m.endpoint.Admission.Drain.ComeBack()
 	if after == 0 {
 		return nil
 	}

@@ -268,8 +268,11 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	read = bytes.Clone(read)
 	l.poll.remove(fd)
 	s.fd = -1
+	e := l.engine
+	e.arriving.Add(1) // until Other has it
 	l.closeAwaiting(id, s)
 	go func() {
+		defer e.arriving.Add(-1)
 		nc, err := netConn(fd)
 		if err != nil {
 			handshaking.lost.report(err, handshaking.Failed)
@@ -283,6 +286,7 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 // closeAwaiting ends a connection that never became a WebSocket; it has no handler
 // yet.
 func (l *Loop) closeAwaiting(id connID, s *slot) {
+	l.engine.arriving.Add(-1)
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
@@ -297,6 +301,7 @@ func (l *Loop) closeAwaiting(id connID, s *slot) {
 // refuse writes an HTTP response in place of a close frame, and then ends the connection as
 // a failed one.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
+	l.engine.arriving.Add(-1)
 	s.state = phaseConnected | s.state&(inUnread|inListed)
 	l.slab.ref(id).side.awaiting = awaiting{}
 	s.setClosing(id)

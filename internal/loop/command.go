@@ -14,6 +14,7 @@ const (
 	doUnlisten               // descriptor: of the listener
 	doTighten                // tightness: of the limits of backlogs
 	doCloseAll               // *closed: all connections
+	doSettle                 // chan struct{}: closed when what was posted before is obeyed
 	doStop                   // nothing
 
 	// Of a request that has not become a connection yet.

@@ -50,12 +50,13 @@ func (o Options) withDefaults() Options {
 
 // Engine is a set of loops. Its methods are safe for concurrent use.
 type Engine struct {
-	options Options
-	loops   []*Loop
-	clock   *clock
-	live    atomic.Int64  // connections opened and not yet closed
-	turn    atomic.Uint32 // spreads connections over loops
-	running sync.WaitGroup
+	options  Options
+	loops    []*Loop
+	clock    *clock
+	live     atomic.Int64  // connections opened and not yet closed
+	arriving atomic.Int64  // connections accepted and not yet decided on
+	turn     atomic.Uint32 // spreads connections over loops
+	running  sync.WaitGroup
 
 	mu       sync.RWMutex // Open against Shutdown
 	draining bool
@@ -183,6 +184,20 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 
 // Len is the number of connections opened and not yet closed.
 func (e *Engine) Len() int { return int(e.live.Load()) }
+
+// Arriving is the number of connections that loops have accepted and whose first request is not
+// decided on.
+func (e *Engine) Arriving() int { return int(e.arriving.Load()) }
+
+// Settle returns when every loop has obeyed what was posted to it before.
+func (e *Engine) Settle() {
+	for _, l := range e.loops {
+		done := make(chan struct{})
+		if l.inbox.post(command{do: doSettle, payload: done}) {
+			<-done
+		}
+	}
+}
 
 // Wait returns when every loop's inbox has room, or with ctx's error.
 // Goroutines that publish call it before each publication; a loop must not.

@@ -19,6 +19,8 @@ func (l *Loop) obey(c *command) {
 		l.tighten(c.payload.(tightness))
 	case doCloseAll:
 		l.closeAll(*c.payload.(*closed))
+	case doSettle:
+		close(c.payload.(chan struct{}))
 	case doStop:
 		l.stopped = true
 	case doRefuse, doAbandon:

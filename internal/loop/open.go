@@ -11,6 +11,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	if o.nc != nil {
 		l.newPipe(id, o.nc)
 	} else if awaited {
+		l.engine.arriving.Add(-1)
 		l.dropSide(r)
 		l.readOn(id, s)
 	} else if err := l.poll.add(o.fd, id); err != nil {

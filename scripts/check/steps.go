@@ -72,8 +72,8 @@ func foreign(j *job) error {
 // race detector.
 var withoutRace = []string{"tests", "examples", "deploy", "scripts"}
 
-// ofE2E are those of them that take a browser, bundlers or proxies, and minutes.
-var ofE2E = []string{"tests/e2e", "tests/npm", "tests/proxies"}
+// ofE2E are those of them that take a browser, bundlers, proxies or systemd, and minutes.
+var ofE2E = []string{"tests/e2e", "tests/npm", "tests/proxies", "tests/restart"}
 
 func race(j *job) error {
 	list, err := units()

@@ -302,28 +302,43 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// At its turn in a drain a stream sends when to reconnect, even during many publications.
+// In a drain a stream sends when to reconnect, even during many publications: soon while somebody
+// serves, and after a restart if nobody may, since EventSource tries only once.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, w *world) {
-		s, busy := w.open(t, w.channel, ""), w.open(t, w.channel, "")
-		busy.onWrite = func() {
-			w.publish(t, maru.Text, "x")
-			time.Sleep(time.Millisecond)
-		}
-		w.publish(t, maru.Text, "1")
-		w.admission.Drain.Begin(10 * time.Second)
-		time.Sleep(4 * time.Second)
-		w.drain(t)
-		for _, s := range []*stream{s, busy} {
-			<-s.done
-			text := s.text(w)
-			_, last, _ := strings.Cut(s.raw(), "\n\nretry: ")
-			if ms, err := strconv.Atoi(strings.TrimSuffix(last, "\n\n")); err != nil || ms < 11000 || ms > 20000 {
-				t.Errorf("ended with %q", text[max(0, len(text)-100):])
-			}
-		}
-	})
+	for name, tt := range map[string]struct {
+		end, queued bool
+		least, most int
+	}{
+		"at its turn":                  {false, false, 1, 1001},
+		"at the end":                   {true, false, 5000, 10000},
+		"at the end, the sockets stay": {true, true, 1, 101},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, w *world) {
+				s, busy := w.open(t, w.channel, ""), w.open(t, w.channel, "")
+				busy.onWrite = func() {
+					w.publish(t, maru.Text, "x")
+					time.Sleep(time.Millisecond)
+				}
+				w.publish(t, maru.Text, "1")
+				w.admission.Drain.Begin(10 * time.Second)
+				if tt.end {
+					w.admission.Drain.End(2, tt.queued)
+				}
+				time.Sleep(4 * time.Second)
+				w.drain(t)
+				for _, s := range []*stream{s, busy} {
+					<-s.done
+					text := s.text(w)
+					_, last, _ := strings.Cut(s.raw(), "\n\nretry: ")
+					if ms, err := strconv.Atoi(strings.TrimSuffix(last, "\n\n")); err != nil || ms < tt.least || ms > tt.most {
+						t.Errorf("ended with %q", text[max(0, len(text)-100):])
+					}
+				}
+			})
+		})
+	}
 }
 
 // A reader slower than the publications is closed when its backlog is full.

@@ -63,11 +63,11 @@ func (c *connection) Heartbeat() *loop.Message { return c.Endpoint().Heartbeat }
 
 // Farewell is sent in a drain: when to reconnect.
 func (c *connection) Farewell() *loop.Message {
-	after := c.Endpoint().Admission.Drain.ComeBack()
+	after := comeBack(&c.Endpoint().Admission.Drain)
 	if after == 0 {
 		return nil
 	}
-	return loop.NewBareMessage(comeBack(after), "")
+	return loop.NewBareMessage(farewell(after), "")
 }
 
 // Ended handles the end of the connection.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
@@ -73,15 +74,25 @@ func (s *streams) later(w http.ResponseWriter, r *http.Request, e *maru.Error) {
 	if secret := s.channels.Admission.Authenticator.UsedTicket(r); secret != "" {
 		b = appendID(b, maru.Position{}, secret)
 	}
-	after := e.RetryAfter
+	after := retry(e.RetryAfter)
 	if e.Code == maru.CodeShuttingDown {
-		after = s.channels.Admission.Drain.Left()
+		after = cmp.Or(comeBack(&s.channels.Admission.Drain), after)
 	}
-	w.Write(appendRefused(b, e, retry(after))) // fails only if the client has gone
+	w.Write(appendRefused(b, e, after)) // fails only if the client has gone
 }
 
-// comeBack is the last block of a stream that ends in a drain.
-func comeBack(after time.Duration) []byte { return append(appendRetry(nil, retry(after)), '\n') }
+// comeBack is when a client should come back whose stream ends in a drain: soon, unless its only
+// attempt could meet nobody. 0: the drain has not begun.
+func comeBack(d *admission.Drain) time.Duration {
+	after, away := d.ComeBack()
+	if away {
+		return max(after, retry(0)) // as if the server had crashed
+	}
+	return after
+}
+
+// farewell is the last block of a stream that ends in a drain.
+func farewell(after time.Duration) []byte { return append(appendRetry(nil, after), '\n') }
 
 // serve streams open's feed in the request's goroutine until either side ends it, if all of the
 // actions are allowed. A HEAD is answered with the headers alone.
@@ -111,6 +122,6 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	}
 	h.Opened()
 	err = out.run(ctx, next)
-	out.end(ctx, err, e.Admission.Drain.ComeBack())
+	out.end(ctx, err, comeBack(&e.Admission.Drain))
 	h.Closed(r.Context(), err)
 }

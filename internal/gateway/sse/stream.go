@@ -77,7 +77,7 @@ func (s *stream) end(ctx context.Context, err error, after time.Duration) {
 	e := maru.ErrorOf(err)
 	switch {
 	case e.Code == maru.CodeShuttingDown && after > 0:
-		s.write(comeBack(after))
+		s.write(farewell(after))
 	case e.Code != maru.CodeShuttingDown && e.Code != maru.CodeInternal && context.Cause(ctx) == err: // not a slow or lost client
 		s.write(appendClosed(s.buf, e))
 	}

@@ -25,7 +25,7 @@ const (
 //
 // WebSockets are closed with 1001 shutting_down, event streams end, polls are answered. Clients of
 // maru.v1 and of event streams are sent a time to reconnect: within a second before the end,
-// when this server or another one serves them; at the end after a restart, spread over 0.4 s (event
+// when this server or another one serves them; at the end after a restart, spread over 0.25 s (event
 // streams 5 s, Options.SocketsStay 0.1 s), and over more with many connections.
 //
 // Drain returns when all connections are closed, or shortly after the time, or with ctx's error;

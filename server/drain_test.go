@@ -183,7 +183,7 @@ func TestEndOfADrain(t *testing.T) {
 			t.Error(err)
 		}
 		var push struct{ Reconnect struct{ After int64 } }
-		if said := <-left; len(said) != 1 || json.Unmarshal([]byte(said[0]), &push) != nil || push.Reconnect.After < 100 || push.Reconnect.After > 501 {
+		if said := <-left; len(said) != 1 || json.Unmarshal([]byte(said[0]), &push) != nil || push.Reconnect.After < 150 || push.Reconnect.After > 401 {
 			t.Errorf("the client received %q", said)
 		}
 		if status := w.upgrade("/"); status != 503 {

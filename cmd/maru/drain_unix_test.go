@@ -145,7 +145,7 @@ func TestTerminationWithoutADrain(t *testing.T) {
 	full := listener(t, url, "maru.v1")
 	cmd.Process.Signal(syscall.SIGTERM)
 	var push struct{ Reconnect struct{ After int64 } }
-	if text := next(t, full); json.Unmarshal([]byte(text), &push) != nil || push.Reconnect.After < 100 || push.Reconnect.After > 501 {
+	if text := next(t, full); json.Unmarshal([]byte(text), &push) != nil || push.Reconnect.After < 150 || push.Reconnect.After > 401 {
 		t.Errorf("the push is %s", text)
 	}
 	if end := next(t, full); end != "1001 shutting_down" {

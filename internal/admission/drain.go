@@ -34,10 +34,10 @@ const (
 	// so the turns alone spread the reconnects.
 	atTurn = time.Second
 	// restartTime is about how long a small server takes to end and to start.
-	restartTime = 100 * time.Millisecond
-	// leastSpread is the spread of a client's first attempt after a lost connection, and
+	restartTime = 150 * time.Millisecond
+	// leastSpread is less than that of a first attempt after a lost connection, which begins at 0, and
 	// queuedSpread where those who come early wait in the queue of the socket.
-	leastSpread  = 400 * time.Millisecond
+	leastSpread  = 250 * time.Millisecond
 	queuedSpread = 100 * time.Millisecond
 	// handshakesPerSecond is how many reconnects a next server should get.
 	handshakesPerSecond = 20_000

@@ -26,8 +26,8 @@ func TestDrain(t *testing.T) {
 	}{
 		"at a turn":                    {over: 30 * time.Second, most: time.Second},
 		"at a turn of a short drain":   {over: 2 * time.Second, most: 200 * time.Millisecond},
-		"at the end":                   {end: true, connections: 200, least: 100 * time.Millisecond, most: 500 * time.Millisecond, away: true},
-		"at the end of a long drain":   {over: time.Hour, end: true, connections: 200, least: 100 * time.Millisecond, most: 500 * time.Millisecond, away: true},
+		"at the end":                   {end: true, connections: 200, least: 150 * time.Millisecond, most: 400 * time.Millisecond, away: true},
+		"at the end of a long drain":   {over: time.Hour, end: true, connections: 200, least: 150 * time.Millisecond, most: 400 * time.Millisecond, away: true},
 		"at the end, the sockets stay": {end: true, connections: 200, queued: true, most: 100 * time.Millisecond},
 		"at the end, with many":        {end: true, connections: 100_000, queued: true, most: 5 * time.Second},
 	} {

@@ -49,15 +49,18 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 
 // writeJSON answers 200 with one line of JSON.
 func writeJSON(w http.ResponseWriter, body []byte) {
-	headerJSON(w)
+	beginJSON(w)
 	w.Write(append(body, '\n'))
 }
 
-func headerJSON(w http.ResponseWriter) {
+// beginJSON writes the header of a 200. All answers of this server name their status, also 200: a
+// framework may have set another one before it found that it has no route (gin's NoRoute).
+func beginJSON(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
 }
 
 // marshal is json.Marshal without escaping <, > and &. v is one of this module's types, which

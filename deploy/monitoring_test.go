@@ -77,7 +77,10 @@ func alerts(rules string) map[string]string {
 // exported are the metrics of a server that has had a client, with the labels of each.
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
-	live, err := server.New(server.Options{Open: true, Loopback: true})
+	secure := httptest.NewUnstartedServer(nil)
+	secure.StartTLS() // for its certificate
+	defer secure.Close()
+	live, err := server.New(server.Options{Open: true, Loopback: true, TLSConfig: secure.TLS.Clone()})
 	if err != nil {
 		t.Fatal(err)
 	}

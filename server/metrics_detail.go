@@ -67,7 +67,12 @@ func (s *Server) durationMetrics() []metrics.Metric {
 
 // accessMetrics are about what decides who may do what.
 func (s *Server) accessMetrics() []metrics.Metric {
-	count := func(of func() uint64) func(metrics.Emit) { return one(func() float64 { return float64(of()) }) }
+	byResult := func(ok, failed func() uint64) func(metrics.Emit) {
+		return func(emit metrics.Emit) {
+			emit(float64(ok()), "ok")
+			emit(float64(failed()), "failed")
+		}
+	}
 	hook, keys, reloads := &s.connectWebhook, &s.keySets, &s.reloads
 	return []metrics.Metric{
 		{Name: "maru_connect_webhook_duration_seconds", Help: "Time until the connect webhook had answered, or failed.", ReadHistogram: s.duration(&hook.Took)},
@@ -79,13 +84,13 @@ func (s *Server) accessMetrics() []metrics.Metric {
 				emit(float64(hook.Busy.Load()), "busy")
 			}},
 		{Name: "maru_rpc_duration_seconds", Help: "Time until a remote call was answered, by the RPC webhook or by the embedding program.", ReadHistogram: s.duration(&s.called)},
-		{Name: "maru_key_set_reads_total", Help: "Readings of the key set that succeeded.", Rises: true, Read: count(keys.Read.Load)},
-		{Name: "maru_key_set_read_errors_total", Help: "Readings of the key set that failed.", Rises: true, Read: count(keys.Failed.Load)},
+		{Name: "maru_key_set_reads_total", Help: "Readings of the key set that succeeded (ok) or failed (failed).", Labels: []string{"result"}, Rises: true,
+			Read: byResult(keys.Read.Load, keys.Failed.Load)},
 		{Name: "maru_key_set_keys", Help: "Keys in the last reading of the key set.", Read: one(func() float64 { return float64(keys.Keys.Load()) })},
 		{Name: "maru_key_set_last_read_timestamp_seconds", Help: "When the key set was last read; 0: never, or there is none.",
 			Read: one(func() float64 { return seconds(keys.LastRead()) })},
-		{Name: "maru_reloads_total", Help: "Reloads of rules and keys that succeeded.", Rises: true, Read: count(reloads.ok.Load)},
-		{Name: "maru_reload_errors_total", Help: "Reloads that failed; the previous rules and keys stay in force.", Rises: true, Read: count(reloads.failed.Load)},
+		{Name: "maru_reloads_total", Help: "Reloads of rules and keys that succeeded (ok), or failed (failed): the previous ones stay in force.", Labels: []string{"result"}, Rises: true,
+			Read: byResult(reloads.ok.Load, reloads.failed.Load)},
 		{Name: "maru_reload_failed", Help: "1 while the last reload has failed.", Read: one(func() float64 { return truth(reloads.last.Load()) })},
 		{Name: "maru_reload_last_success_timestamp_seconds", Help: "When a reload last succeeded; 0: none has.",
 			Read: one(func() float64 { return float64(reloads.at.Load()) / 1e9 })},

@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/logs", "maru/internal/histogram", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/certs", "maru/internal/acme", "maru/internal/logs", "maru/internal/histogram", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -41,11 +41,11 @@ var only = map[string][]string{
 	"maru/internal/loop":      {"maru", "maru/internal/frame", "maru/internal/histogram"},                                      // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
 	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
-	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
+	"maru/internal/hub":       {"maru", "maru/internal/histogram", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
-		"maru/internal/hub", "maru/internal/loop", "maru/internal/pieces", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
+		"maru/internal/hub", "maru/internal/loop", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history":    {"maru"},
 	"maru/internal/fields":     {},
 	"maru/internal/request":    {"maru", "maru/internal/strict"},
@@ -55,6 +55,8 @@ var only = map[string][]string{
 	"maru/internal/logs":       {},
 	"maru/internal/histogram":  {},
 	"maru/internal/listen":     {},
+	"maru/internal/certs":      {},
+	"maru/internal/acme":       {},
 	"maru/internal/machine":    {},
 	"maru/internal/demo":       {},
 	"maru/internal/metrics":    {"maru/internal/histogram"},
@@ -69,6 +71,7 @@ var importers = map[string][]string{
 	"maru/broker/memory":      {"maru/server"},
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/internal/broker/*":  {"maru/broker/disk"},
+	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
 	"maru/internal/gateway/*": {"maru/server"},
 }
 

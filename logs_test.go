@@ -67,7 +67,7 @@ func TestLogKeysHaveOneType(t *testing.T) {
 
 // anyKeys are those of values that are not one of slog's own kinds: errors, which are written as
 // text, lists of text, and groups.
-var anyKeys = []string{"err", "channels", "addresses", "target"}
+var anyKeys = []string{"err", "channels", "addresses", "redirect_addresses", "target"}
 
 func checkKey(t *testing.T, at, key, kind string) {
 	t.Helper()

@@ -24,6 +24,7 @@ has haproxy || missing+=(haproxy)
 has caddy || missing+=(caddy)
 has apache2 || missing+=(apache2-bin)
 has varnishd || missing+=(varnish)
+has promtool || missing+=(prometheus) # to check the alert rules; its server is not started
 has systemd-socket-activate || missing+=(systemd)
 has curl || missing+=(curl)
 has gcc || has clang || missing+=(gcc libc6-dev) # for the race detector

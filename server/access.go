@@ -221,7 +221,8 @@ func (x *access) close(next *access) {
 // that are nothing else: raw WebSockets, event streams, polls. A connection ends with bad_token
 // if its API key, or the key that signed its token, is gone.
 //
-// The key set at TokenKeySet is read again, which may take 5 s. If a is not valid, the error
+// The key set at TokenKeySet is read again, which may take 5 s, and so are the files of
+// Options.TLSFiles and TLSClientCA; the log says which of them cannot be used. If a is not valid, the error
 // says why and the previous Access stays. Reload cannot switch between open mode and rules
 // (Options.Open). A namespace that has publications keeps its retention.
 func (s *Server) Reload(a Access) (err error) {
@@ -243,6 +244,9 @@ func (s *Server) Reload(a Access) (err error) {
 	s.admission.Review()
 	if x.keySet != nil && x.keySet == old.keySet {
 		x.keySet.Read() // and reviews again if a key is gone
+	}
+	if s.certificates != nil {
+		s.certificates.Reload()
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // answer.
 func (s *Server) allMetrics() []metrics.Metric {
 	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.namespaceMetrics(), s.durationMetrics(), s.socketMetrics(),
-		s.memoryMetrics(), s.historyMetrics(), s.accessMetrics())
+		s.memoryMetrics(), s.historyMetrics(), s.accessMetrics(), s.certificateMetrics())
 }
 
 // one reads a metric that has one value and no labels.

@@ -60,8 +60,8 @@ func (s *Server) durationMetrics() []metrics.Metric {
 					emit(sum, wayNames[i])
 				}
 			}},
-		{Name: "maru_delivery_duration_seconds", Help: "Time from then until a publication was written to all sockets of one loop that take it at once; one observation for each batch of a channel.",
-			ReadHistogram: func(emit metrics.EmitHistogram) { emit(s.engine.Stats().Latency) }},
+		{Name: "maru_delivery_duration_seconds", Help: "Time from then until it was written; one observation for each batch of a channel on a loop, and of an event stream in HTTP/2.",
+			ReadHistogram: func(emit metrics.EmitHistogram) { emit(s.engine.Stats().Latency.Plus(s.hub.Stats().Latency)) }},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -37,8 +38,9 @@ type Options struct {
 	CORSHeaders []string
 	// CookieSameSite is the SameSite of the session cookie: http.SameSiteLaxMode (the
 	// default), http.SameSiteStrictMode, or http.SameSiteNoneMode for pages of other sites in
-	// Origins. With None the cookie is always Secure, and sign-in without https is 403
-	// not_allowed. The check of Origin does not depend on it.
+	// Origins. With None the cookie is always Secure and Partitioned: browsers keep one for each
+	// site in the address bar, and sign-in without https is 403 not_allowed. The check of Origin
+	// does not depend on it.
 	CookieSameSite http.SameSite
 	// Hosts are the names of this server beside localhost: "example.org" with any port,
 	// "example.org:8080" with this one. Requests for other names are refused (421 wrong_host),
@@ -52,6 +54,9 @@ type Options struct {
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
 	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
+	// TrustUnix trusts the peers of unix sockets likewise. Their listeners can be made with
+	// Listen.
+	TrustUnix bool
 	// ProxyProtocol says that connections of TrustedProxies to Serve's listeners begin with a
 	// header of the PROXY protocol, version 1 or 2, which has the client's address. Version 2
 	// also says whether the client uses TLS. Connections without a valid header are refused.
@@ -78,8 +83,26 @@ type Options struct {
 	// systemd's socket activation do: connections wait for the next process. Drain then stops
 	// accepting at its end, and asks clients to come back sooner.
 	SocketsStay bool
-	// TLSConfig makes Serve speak TLS. It needs a certificate. Default: plain.
+	// TLSConfig makes Serve speak TLS, except on unix sockets. It needs a certificate, or
+	// TLSFiles. Default: plain.
 	TLSConfig *tls.Config
+	// TLSFiles are certificates in files, and make Serve speak TLS. A connection gets the first
+	// one for the name that it asks for (SNI), and otherwise the first one; the certificates of
+	// TLSConfig.GetCertificate come before them, TLSConfig.Certificates after them. Replaced files are
+	// taken within a second, and by Reload; if they cannot be used, the log says so and the
+	// previous certificate stays.
+	TLSFiles []TLSFiles
+	// TLSClientCA are files with the certificates, in PEM, of authorities: clients then need a
+	// certificate of one of them. It admits a connection and says nothing of who uses it. The
+	// files are watched as TLSFiles are. It needs TLSFiles or TLSConfig.
+	TLSClientCA []string
+	// TLSLeaves returns the certificates that TLSConfig.GetCertificate has, so that their expiry is
+	// in the metrics and, two weeks before, in the log. It may be called from any goroutine.
+	TLSLeaves func() []*x509.Certificate
+
+	// H2C makes Serve speak HTTP/2 without TLS too, to clients that begin with it (RFC 9113 §3.3):
+	// proxies that do. Default: HTTP/1.1 only.
+	H2C bool
 
 	// MaxMessageBytes bounds a message and a published body, inflated. Default
 	// 1 MiB. Beyond: 1009 on a socket, 413 too_large by POST.
@@ -202,8 +225,16 @@ func (o Options) policy() auth.Policy {
 		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, CORSHeaders: o.CORSHeaders, Hosts: o.Hosts,
 		KnownHosts: o.Namespaces == nil, AnyHost: o.AnyHost,
 		Probes:         []string{"/healthz", "/readyz", o.BasePath + "/healthz", o.BasePath + "/readyz"},
-		TrustedProxies: o.TrustedProxies, Log: o.Logger,
+		TrustedProxies: o.TrustedProxies, TrustUnix: o.TrustUnix, Log: o.Logger,
 	}
+}
+
+func (o Options) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(o.H2C)
+	return p
 }
 
 func (o Options) takeover() frame.Takeover {

@@ -11,21 +11,23 @@ import (
 )
 
 // Serve accepts connections from l until Shutdown begins, and then returns http.ErrServerClosed
-// at once, while Shutdown continues. With Options.TLSConfig the connections use TLS. Serve may
-// be called for several listeners, each in its own goroutine. It closes l.
+// at once, while Shutdown continues. With Options.TLSConfig or TLSFiles the connections use TLS,
+// except those on a unix socket: they do not leave the machine. Serve may be called for several
+// listeners, each in its own goroutine. It closes l.
 //
 // HTTP/2 is used if TLS negotiates it. A WebSocket then uses a connection of its own, over
 // HTTP/1.1. If the program runs with GODEBUG=http2xconnect=1, it may be a stream instead (RFC
 // 8441). A stream is served by goroutines and costs some 14 KB instead of 8, and 45 KB for each
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
+	_, unix := l.Addr().(*net.UnixAddr)
 	if s.options.ProxyProtocol {
 		l = front.NewProxyListener(&s.accepting, l, front.ProxyOptions{
 			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
 		})
 	}
-	if s.options.TLSConfig != nil {
-		return front.ServeTLS(&s.accepting, s.http, l, s.options.TLSConfig, s.options.Logger)
+	if s.certificates != nil && !unix {
+		return front.ServeTLS(&s.accepting, s.http, l, s.certificates.Config(), s.options.Logger)
 	}
 	return front.Serve(&s.accepting, s.engine, s.http, l, s.options.Logger)
 }

@@ -13,6 +13,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/certs"
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/handshake"
@@ -22,6 +23,7 @@ import (
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/response"
 	"maru.example/maru/internal/shares"
 )
 
@@ -49,7 +51,8 @@ type Server struct {
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
-	plain         *plain // its connections
+	certificates  *certs.Store // nil without TLS
+	plain         *plain       // its connections
 
 	accepting front.Accepting
 
@@ -76,7 +79,8 @@ type Server struct {
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
+// a host, a proxy, the base path or a part of Access; or it is a *BrokerError or a
+// *CertificateError.
 func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -91,7 +95,7 @@ func New(o Options) (*Server, error) {
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 && !o.TrustUnix {
 		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
 	}
 	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
@@ -109,7 +113,11 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, filter: filter, refusals: refusals, failures: auth.NewRefusals(),
+	certificates, err := openCertificates(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, filter: filter, certificates: certificates, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
 		logs:         lines,
@@ -154,6 +162,7 @@ func New(o Options) (*Server, error) {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ErrorLog:          logs.ErrorLog(o.Logger),
 		ConnState:         s.plain.changed,
+		Protocols:         o.protocols(),
 		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
@@ -163,6 +172,7 @@ func New(o Options) (*Server, error) {
 		return nil, brokerErr
 	}
 	s.watchMemory()
+	s.watchCertificates()
 	return s, nil
 }
 
@@ -182,7 +192,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
 		// refused. (Not http.Server.ReadTimeout, which would end event streams.)
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		response.Deadlines(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	s.handler.ServeHTTP(w, r)
 }

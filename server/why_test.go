@@ -186,6 +186,34 @@ func TestLostAndSlow(t *testing.T) {
 	}
 }
 
+// Issue 15 §16: a refused request names the person, whatever it wanted. A mistake in a request is no
+// refusal.
+func TestRefusalsNameThePerson(t *testing.T) {
+	t.Parallel()
+	o, log := logged(roomy(), slog.LevelInfo)
+	w := newWorld(t, o)
+	proof := bearer(kimsToken(t))
+	for _, refuse := range []func(){
+		func() { w.request("POST", "/channels/board:1", "x", proof) },
+		func() { w.request("GET", "/channels/board:1?last=1", "", proof) },
+		func() { w.request("GET", "/channels/board:1?wait=1s", "", proof) },
+		func() { w.request("GET", "/channels/board:1", "", proof, "Accept: text/event-stream") },
+		func() { w.upgrade("/channels/board:1", proof) },
+	} {
+		before := len(log.lines(t, "refused", 0))
+		refuse()
+		all := log.lines(t, "refused", before+1)
+		l := all[before]
+		if len(all) != before+1 || l["user"] != "kim" || l["code"] != "not_allowed" || l["addr"] == nil || l["path"] == nil {
+			t.Errorf("%v", all[before:])
+		}
+	}
+	w.request("POST", "/channels/room:1?version=x", "x", proof)
+	if n := len(log.lines(t, "refused", 5)); n != 5 {
+		t.Errorf("%d lines: a mistake is one of them", n)
+	}
+}
+
 // Issue 15 §17: a refusal of maru.v1 has the address and the connection, as one of a request has
 // its address.
 func TestRefusalsOfCommands(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -79,11 +80,15 @@ func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
 // there.
 func try(ctx context.Context, c *serveCmd) error {
 	log := slog.New(slog.DiscardHandler)
-	certificate, err := c.certificate()
+	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
 	}
-	o := c.options(log, certificate)
+	certificates := tlsConfig(certificate, nil)
+	if len(c.ACMEDomain) > 0 {
+		certificates = new(tls.Config) // asks no authority
+	}
+	o := c.options(log, certificates)
 	if o.Access, err = c.access(); err != nil {
 		return err
 	}

@@ -9,19 +9,31 @@ import (
 
 // started says that the server has begun: to people on stdout, or, where the log is for a
 // collector, as a line of it.
-func (c *serveCmd) started(s *surroundings, log *slog.Logger, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
+func (c *serveCmd) started(s *surroundings, log *slog.Logger, at *opened, certificate *tls.Certificate) error {
 	if c.LogFormat != "json" {
-		return c.announce(s.stdout, listeners, status, certificate)
+		return c.announce(s.stdout, at, certificate)
 	}
-	all := []slog.Attr{slog.Any("addresses", authorities(listeners)), slog.Bool("tls", certificate != nil)}
-	if status != nil {
-		all = append(all, slog.String("metrics_address", authorities([]net.Listener{status})[0]))
+	all := []slog.Attr{slog.Any("addresses", named(at.main)), slog.Bool("tls", c.TLS())}
+	if len(at.plain) > 0 {
+		all = append(all, slog.Any("redirect_addresses", named(at.plain)))
+	}
+	if len(at.status) > 0 {
+		all = append(all, slog.String("metrics_address", named(at.status)[0]))
 	}
 	if c.TLSSelfSigned {
 		all = append(all, slog.String("certificate_sha256", fingerprint(certificate)))
 	}
 	log.LogAttrs(context.Background(), slog.LevelInfo, "listening", all...)
 	return nil
+}
+
+// named are the authorities of ports, and the addresses of unix sockets as options write them.
+func named(listeners []net.Listener) []string {
+	all := authorities(listeners)
+	for _, path := range socketFiles(listeners) {
+		all = append(all, "unix:"+path)
+	}
+	return all
 }
 
 // inLog is an error that the log has already.

@@ -46,7 +46,7 @@ func (r *remote) plainURL(channel string) (string, error) {
 func (r *remote) plainOptions() (ws.DialOptions, error) {
 	config, err := r.tls()
 	o := ws.DialOptions{
-		TLSConfig: config, CloseTimeout: plainCloseTimeout,
+		TLSConfig: config, NetDial: r.dialUnix(), CloseTimeout: plainCloseTimeout,
 		ContextTakeover: ws.Takeover{Server: true, Client: true}, // some servers insist on it
 		MaxMessageBytes: maxDataBytes, BacklogBytes: 2 * maxDataBytes,
 	}

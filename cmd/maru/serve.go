@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,15 +93,12 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 
 func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) error {
 	started := c.Serve // as configured
-	listeners, status, err := c.open(s.fromSystemd(), log)
+	at, err := c.open(s.fromSystemd(), log)
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
-	if status != nil {
-		defer status.Close()
-	}
-	certificate, err := c.certificate()
+	defer at.close()
+	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
 	}
@@ -114,29 +112,43 @@ func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	options := c.options(log, certificate)
+	authority, err := c.authority(at, log)
+	if err != nil {
+		return err
+	}
+	options := c.options(log, tlsConfig(certificate, authority))
 	options.SocketsStay = len(s.fromSystemd().ordinary) > 0
 	options.Access = access
+	if authority != nil {
+		options.TLSLeaves = authority.Leaves
+		defer authority.Stop()
+	}
 	live, err := server.New(options)
 	var unusable *server.BrokerError
-	if errors.As(err, &unusable) {
+	var unreadable *server.CertificateError
+	switch {
+	case errors.As(err, &unusable):
 		return unusable.Err
-	}
-	if err != nil {
+	case errors.As(err, &unreadable):
+		return unreadable
+	case err != nil:
 		return usageError{err}
 	}
-	if c.Config != "" {
+	if c.Config != "" || len(c.TLSCert) > 0 {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
-	if err := c.started(s, log, listeners, status, certificate); err != nil {
+	if err := c.started(s, log, at, certificate); err != nil {
 		return err
 	}
-	if status != nil {
-		defer serveStatus(live, status, log)()
+	defer at.serveBeside(live, authority, log)()
+	if authority != nil {
+		if err := authority.Start(); err != nil {
+			return err
+		}
 	}
 	s.notify(ready, log)
-	return c.serve(ctx, live, listeners, s, log)
+	return c.serve(ctx, live, at.main, s, log)
 }
 
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
@@ -149,7 +161,7 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 
 var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
 
-func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
+func (c *serveCmd) options(log *slog.Logger, certificates *tls.Config) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
@@ -159,6 +171,7 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
+		TrustUnix:      c.TrustUnix(),
 		ProxyProtocol:  c.ProxyProtocol,
 		BasePath:       c.BasePath,
 
@@ -198,8 +211,10 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}
-	if certificate != nil {
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	o.H2C = c.H2C
+	o.TLSConfig, o.TLSFiles, o.TLSClientCA = certificates, c.certificateFiles(), c.TLSClientCA
+	if c.Namespaces == nil && !c.AnyHost {
+		o.Hosts = slices.Concat(c.Host, c.ACMEDomain)
 	}
 	return o
 }

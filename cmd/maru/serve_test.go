@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"maru.example/maru/internal/config"
+	"maru.example/maru/internal/listen"
 )
 
 // running is a server inside this process.
@@ -315,13 +318,6 @@ func TestPortInUseNamesTheFlag(t *testing.T) {
 			t.Errorf("%s: %+v", tt.args, got)
 		}
 	}
-	for address, want := range map[string]string{
-		"127.0.0.1:3000": "--listen 127.0.0.1:3001", "[::1]:3000": "--listen [::1]:3001", ":65535": "--listen :1",
-	} {
-		if got := remedy(syscall.EADDRINUSE, "listen", address); !strings.HasSuffix(got, want) {
-			t.Errorf("%s: %s", address, got)
-		}
-	}
 }
 
 func TestNoIPv6(t *testing.T) {
@@ -332,12 +328,12 @@ func TestNoIPv6(t *testing.T) {
 		&net.OpError{Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}:     false,
 		errors.New("other"): false,
 	} {
-		if got := noSuchFamily(err); got != want {
+		if got := listen.NoSuchFamily(err); got != want {
 			t.Errorf("%v: %v", err, got)
 		}
 	}
 	// An address of --listen must exist (RFC 5737 §3: for documentation only).
-	if _, err := listenAll("listen", []string{"127.0.0.1:0", "192.0.2.1:0"}, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if _, err := (&serveCmd{Serve: config.Serve{Listen: []string{"127.0.0.1:0", "192.0.2.1:0"}}}).listen(slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("listening on nobody's address: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -77,25 +76,4 @@ func addresses(listeners []net.Listener) (all []string) {
 		all = append(all, address)
 	}
 	return all
-}
-
-// open opens the listeners of the options, or takes those of systemd.
-func (c *serveCmd) open(from *sockets, log *slog.Logger) (ordinary []net.Listener, status net.Listener, err error) {
-	if from.err != nil {
-		log.Warn("not listening on the sockets of systemd", slog.Any("err", from.err))
-	}
-	if ordinary = from.ordinary; ordinary == nil {
-		if ordinary, err = listenAll("listen", c.Listen, log); err != nil {
-			return nil, nil, err
-		}
-	}
-	if status = from.metrics; status != nil || c.MetricsListen == "" {
-		return ordinary, status, nil
-	}
-	l, err := listenAll("metrics-listen", []string{c.MetricsListen}, log)
-	if err != nil {
-		closeAll(ordinary)
-		return nil, nil, err
-	}
-	return ordinary, l[0], nil
 }

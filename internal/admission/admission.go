@@ -2,20 +2,17 @@ package admission
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
 
-	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 )
 
 // Admission admits live connections, lists them, and logs when they open and close. The
-// exported fields are set before use; all but Drain and Failures
-// are needed.
+// exported fields are set before use; all but Drain and Failures are needed.
 type Admission struct {
 	Registry      *Registry
 	Authenticator *auth.Authenticator
@@ -54,7 +51,7 @@ func (a *Admission) Allow(r *http.Request, channel string, actions ...auth.Actio
 	}
 	for _, do := range actions {
 		if err := a.Rules.Allow(r.Context(), who, do, channel); err != nil {
-			return who, err
+			return who, of(who, err)
 		}
 	}
 	return who, nil
@@ -79,10 +76,10 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 	}
 	caller := auth.CallerFrom(r.Context())
 	if err := a.Rates.Connect(in.Who, caller.Addr); err != nil {
-		return in, err
+		return in, of(in.Who, err)
 	}
 	in.Reservation, err = a.Registry.Reserve(caller.Holder(in.Who), caller.Addr)
-	return in, err
+	return in, of(in.Who, err)
 }
 
 // MayPublish reports whether a client may publish in a channel now. own is the connection's
@@ -90,9 +87,9 @@ func (a *Admission) Admit(r *http.Request, channel string, actions ...auth.Actio
 // CodeRateLimited.
 func (a *Admission) MayPublish(ctx context.Context, who auth.Identity, addr netip.Addr, own *Pace, channel string) error {
 	if err := a.May(ctx, who, auth.Publish, channel); err != nil {
-		return err
+		return of(who, err)
 	}
-	return a.Rates.Publish(who, addr, own)
+	return of(who, a.Rates.Publish(who, addr, own))
 }
 
 // MayCall reports whether a client may call a method now. It waits if the rules do. Errors:
@@ -102,34 +99,4 @@ func (a *Admission) MayCall(ctx context.Context, who auth.Identity, addr netip.A
 		return err
 	}
 	return a.Rates.Call(who, addr)
-}
-
-// Refuse answers a request for a live connection with err, and logs the reason. The log leaves
-// out the query, which may hold a secret.
-func (a *Admission) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	a.logRefused(r, err)
-	auth.WriteError(w, r, err)
-}
-
-// Refused counts and logs a refusal that the caller answers.
-func (a *Admission) Refused(r *http.Request, err error) {
-	a.logRefused(r, err)
-	auth.CallerFrom(r.Context()).CountRefusal(maru.ErrorOf(err).Code)
-}
-
-// logRefused logs the reason, unless the Authenticator has done so.
-func (a *Admission) logRefused(r *http.Request, err error) {
-	var token *auth.TokenError
-	if errors.As(err, &token) {
-		return
-	}
-	e := maru.ErrorOf(err)
-	level, reason := slog.LevelWarn, e.Message
-	if e.Code == maru.CodeInternal {
-		level, reason = slog.LevelError, err.Error()
-	}
-	a.Log.LogAttrs(r.Context(), level, "refused",
-		slog.String("code", string(e.Code)), slog.String("reason", reason),
-		slog.String("addr", auth.CallerFrom(r.Context()).Addr.String()),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path))
 }

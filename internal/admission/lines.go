@@ -50,8 +50,7 @@ func (a *Admission) Closed(t *Transport, live Live, end End) {
 }
 
 // Failed counts and logs an error that a command on a connection was answered with; the channel is
-// empty if the command is about none. A refused subscription or token is a warning, as a refused
-// request for a connection is. What the client receives as internal is known only here.
+// empty if the command is about none. A decision is a warning, as a refused request is. What the client receives as internal is known only here.
 func (a *Admission) Failed(live Live, command, channel string, err error) {
 	e := maru.ErrorOf(err)
 	if a.Failures != nil {
@@ -65,7 +64,7 @@ func (a *Admission) Failed(live Live, command, channel string, err error) {
 	switch {
 	case e.Code == maru.CodeInternal:
 		level, message, reason = slog.LevelError, "command failed", err.Error()
-	case command == "subscribe", command == "refresh":
+	case decides(e.Code):
 		level = slog.LevelWarn
 	}
 	a.line(level, message, live, func(all []slog.Attr) []slog.Attr {

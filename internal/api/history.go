@@ -100,7 +100,7 @@ func parseWait(s string) (time.Duration, error) {
 // writePieces answers 200 with JSON, in pieces: all of it may be large, and many may ask for it and
 // not read.
 func writePieces(w http.ResponseWriter, answer *pieces.JSON) {
-	headerJSON(w)
+	beginJSON(w)
 	answer.Within("", "\n")
 	var b []byte
 	for more := true; more; {

@@ -12,6 +12,7 @@ import (
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/pieces"
+	"maru.example/maru/internal/response"
 )
 
 // answerTimeout is the time for writing the answer of a poll.
@@ -33,15 +34,22 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 
 	// A server's write time-out counts from the start of the request, and on HTTP/2 it ends the
 	// stream even if nothing is being written.
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
+	deadlines := response.Deadlines(w)
+	deadlines.SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
+	if r.ContentLength == 0 {
+		deadlines.SetReadDeadline(time.Time{}) // it would cancel the request's context
+	}
 	h.Opened()
 	history, err := a.poll(ctx, h, channel, asked)
 	h.Closed(r.Context(), err)
-	if err != nil {
+	switch {
+	case err == nil:
+		writePieces(w, pieces.History(channel, history))
+	case maru.ErrorOf(err).Code == maru.CodeInternal:
 		a.fail(w, r, err)
-		return
+	default:
+		auth.WriteError(w, r, err) // its end is in the log
 	}
-	writePieces(w, pieces.History(channel, history))
 }
 
 // poll waits from when it has read the history, since the client may have to wait for that and

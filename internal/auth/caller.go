@@ -62,7 +62,7 @@ func (g *RequestFilter) PeerHolder(addr netip.Addr) shares.Holder {
 
 // local reports whether the address tells no callers apart: see Caller.local.
 func (g *RequestFilter) local(addr netip.Addr) bool {
-	return len(g.proxies) == 0 && (!addr.IsValid() || addr.IsLoopback())
+	return len(g.proxies) == 0 && !g.unix && (!addr.IsValid() || addr.IsLoopback())
 }
 
 // Check decides whether the request may be answered at all, for WebSocket, POST,

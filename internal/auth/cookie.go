@@ -47,6 +47,9 @@ func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value str
 		HttpOnly: true,
 		SameSite: s.sameSite,
 		Secure:   OverTLS(r) || s.sameSite == http.SameSiteNoneMode,
+		// Browsers that block the cookies of other sites store one that belongs to the site in
+		// the address bar (CHIPS).
+		Partitioned: s.sameSite == http.SameSiteNoneMode,
 	})
 }
 

@@ -61,10 +61,12 @@ func (g *RequestFilter) protect(r *http.Request, c Caller) error {
 
 func (g *RequestFilter) logRefused(r *http.Request, c Caller, err error) {
 	e := maru.ErrorOf(err)
-	g.log.LogAttrs(r.Context(), slog.LevelWarn, "refused",
-		slog.String("code", string(e.Code)), slog.String("reason", e.Message),
-		slog.String("addr", c.Addr.String()), slog.String("method", r.Method),
-		slog.String("path", r.URL.Path)) // not the query: it may hold a secret
+	all := append(make([]slog.Attr, 0, 5), slog.String("code", string(e.Code)), slog.String("reason", e.Message))
+	if c.Addr.IsValid() {
+		all = append(all, slog.String("addr", c.Addr.String()))
+	}
+	all = append(all, slog.String("method", r.Method), slog.String("path", r.URL.Path)) // not the query: it may hold a secret
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "refused", all...)
 }
 
 type callerKey struct{}

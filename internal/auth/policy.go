@@ -38,6 +38,8 @@ type Policy struct {
 	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
 	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
+	// TrustUnix trusts the peers of unix sockets likewise.
+	TrustUnix bool
 	// Log gets one warning per refused request; nil discards them.
 	Log *slog.Logger
 	// Refusals counts the errors in answers; nil counts nothing.
@@ -54,6 +56,7 @@ type RequestFilter struct {
 	hosts          map[authority]bool // port 0: any port
 	probes         []string
 	proxies        []netip.Prefix
+	unix           bool // peers of unix sockets are trusted proxies
 	protection     http.CrossOriginProtection
 	log            *slog.Logger
 	refusals       *Refusals
@@ -63,7 +66,7 @@ type RequestFilter struct {
 // malformed.
 func NewRequestFilter(p Policy) (*RequestFilter, error) {
 	g := &RequestFilter{
-		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals, probes: p.Probes,
+		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals, probes: p.Probes, unix: p.TrustUnix,
 		anyHost: p.AnyHost || !p.Loopback && !p.KnownHosts && len(p.Hosts) == 0,
 		origins: make(map[origin]bool),
 		hosts:   make(map[authority]bool),

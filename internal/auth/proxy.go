@@ -20,7 +20,7 @@ import (
 func (g *RequestFilter) sender(r *http.Request) (Caller, error) {
 	c := Caller{Addr: peer(r), Secure: r.TLS != nil || proxyproto.TLS(r.Context())}
 	c.local = g.local(c.Addr)
-	if !g.trusted(c.Addr) {
+	if !g.trusted(c.Addr) && !(g.unix && !c.Addr.IsValid() && onUnix(r)) {
 		return c, nil
 	}
 	addrs, schemes := r.Header["X-Forwarded-For"], r.Header["X-Forwarded-Proto"]
@@ -100,6 +100,9 @@ func overTLS(scheme string) bool {
 
 // TrustsPeer reports whether the peer of a connection is a trusted proxy.
 func (g *RequestFilter) TrustsPeer(nc net.Conn) bool {
+	if _, unix := nc.LocalAddr().(*net.UnixAddr); unix {
+		return g.unix
+	}
 	at, err := netip.ParseAddrPort(nc.RemoteAddr().String())
 	return err == nil && g.trusted(plain(at.Addr()))
 }
@@ -111,6 +114,12 @@ func (g *RequestFilter) trusted(addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// onUnix reports whether the request came by a unix socket, whose peer has no address.
+func onUnix(r *http.Request) bool {
+	_, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return ok
 }
 
 func peer(r *http.Request) netip.Addr {

@@ -39,7 +39,8 @@ type SessionOptions struct {
 	// CookiePath is the Path of the session cookie. Default "/".
 	CookiePath string
 	// SameSite is that of the session cookie (RFC 6265bis §5.4.7). None lets pages of other
-	// sites send the cookie, and such pages sign in over https only. Default Lax.
+	// sites send the cookie, each site one of its own (Partitioned), and makes sign-in need
+	// https. Default Lax.
 	SameSite http.SameSite
 }
 

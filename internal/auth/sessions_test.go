@@ -173,7 +173,8 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
-// SameSite of the cookie. With None the cookie is Secure, and there is none without https.
+// SameSite of the cookie. With None the cookie is Secure and Partitioned, and there is none
+// without https.
 func TestSessionCookieSameSite(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -203,7 +204,7 @@ func TestSessionCookieSameSite(t *testing.T) {
 			}
 			for i, answer := range []*http.Response{res, b.do("DELETE", "")} {
 				got := answer.Cookies()
-				if len(got) != 1 || got[0].SameSite != c.want || got[0].Secure != strings.HasPrefix(c.base, "https") {
+				if len(got) != 1 || got[0].SameSite != c.want || got[0].Secure != strings.HasPrefix(c.base, "https") || got[0].Partitioned != (c.want == http.SameSiteNoneMode) {
 					t.Errorf("answer %d has the cookies %v", i, got)
 				}
 			}

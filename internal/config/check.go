@@ -20,6 +20,8 @@ func (s *Serve) Check() error {
 		s.checkListen(),
 		s.checkHosts(),
 		s.checkTLS(),
+		s.checkACME(),
+		s.checkRedirect(),
 		s.checkCookie(),
 		s.checkNumbers(),
 		s.checkMetrics(),
@@ -51,7 +53,7 @@ func (s *Serve) checkListen() error {
 	}
 	for i, addr := range s.Listen {
 		if !isAddress(addr) {
-			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000", addr)
+			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000, or unix:PATH", addr)
 		}
 		if slices.Contains(s.Listen[:i], addr) && !strings.HasSuffix(addr, ":0") {
 			return fmt.Errorf("listen: %s is given twice; remove one of them", addr)
@@ -76,12 +78,15 @@ func (s *Serve) checkHosts() error {
 	return nil
 }
 
-// Loopback reports whether all listeners can be reached from this machine only.
+// Loopback reports whether all listeners can be reached from this machine only, as unix sockets can.
 func (s *Serve) Loopback() bool {
 	return !slices.ContainsFunc(s.Listen, func(addr string) bool { return !loopback(addr) })
 }
 
 func loopback(addr string) bool {
+	if isUnix(addr) {
+		return true
+	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
@@ -90,14 +95,19 @@ func loopback(addr string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
+// TLS reports whether the listeners use TLS.
+func (s *Serve) TLS() bool { return s.TLSSelfSigned || len(s.TLSCert)+len(s.ACMEDomain) > 0 }
+
 func (s *Serve) checkTLS() error {
 	switch {
-	case s.TLSSelfSigned && (s.TLSCert != "" || s.TLSKey != ""):
+	case s.TLSSelfSigned && len(s.TLSCert)+len(s.TLSKey) > 0:
 		return errors.New("tls-self-signed: makes its own certificate, so it cannot be combined with tls-cert and tls-key; remove one or the other")
-	case s.TLSCert != "" && s.TLSKey == "":
-		return errors.New("tls-cert: is set without tls-key; set both")
-	case s.TLSKey != "" && s.TLSCert == "":
-		return errors.New("tls-key: is set without tls-cert; set both")
+	case len(s.TLSCert) > len(s.TLSKey):
+		return fmt.Errorf("tls-cert: %s has no tls-key; give one for each certificate, in the same order", s.TLSCert[len(s.TLSKey)])
+	case len(s.TLSKey) > len(s.TLSCert):
+		return fmt.Errorf("tls-key: %s has no tls-cert; give one for each key, in the same order", s.TLSKey[len(s.TLSCert)])
+	case len(s.TLSClientCA) > 0 && !s.TLS():
+		return errors.New("tls-client-ca: clients show a certificate only to a server with TLS; set tls-cert and tls-key")
 	}
 	return nil
 }
@@ -111,12 +121,26 @@ func (s *Serve) checkCookie() error {
 	case "lax", "strict":
 		return nil
 	case "none":
-		if s.TLSCert != "" || s.TLSSelfSigned || len(s.TrustedProxy) > 0 {
+		if s.TLS() || len(s.TrustedProxy) > 0 {
 			return nil
 		}
 		return errors.New("cookie-same-site: none needs https, or browsers drop the cookie; set tls-cert and tls-key, or trusted-proxy for a proxy that ends TLS")
 	}
 	return fmt.Errorf("cookie-same-site: must be lax, strict or none, not %q", s.CookieSameSite)
+}
+
+func (s *Serve) checkRedirect() error {
+	for i, at := range s.RedirectHTTP {
+		switch {
+		case !isAddress(at):
+			return fmt.Errorf("redirect-http: %q is not an address; write HOST:PORT, such as :80, or unix:PATH", at)
+		case !s.TLS():
+			return errors.New("redirect-http: there is no https to redirect to; set tls-cert and tls-key, or acme-domain")
+		case (slices.Contains(s.Listen, at) || slices.Contains(s.RedirectHTTP[:i], at) || at == s.MetricsListen) && !strings.HasSuffix(at, ":0"):
+			return fmt.Errorf("redirect-http: %s is given twice, or is also in listen or metrics-listen; choose another port", at)
+		}
+	}
+	return nil
 }
 
 func (s *Serve) checkNumbers() error {
@@ -224,7 +248,7 @@ func (s *Serve) checkMetrics() error {
 	switch at := s.MetricsListen; {
 	case at == "":
 	case !isAddress(at):
-		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090", at)
+		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090, or unix:PATH", at)
 	case slices.Contains(s.Listen, at) && !strings.HasSuffix(at, ":0"):
 		return fmt.Errorf("metrics-listen: %s is also in listen; choose another port, or remove metrics-listen and read /metrics there with an API key", at)
 	}
@@ -238,7 +262,12 @@ func (s *Serve) checkLog() error {
 	return nil
 }
 
+func isUnix(addr string) bool { return strings.HasPrefix(addr, "unix:") }
+
 func isAddress(addr string) bool {
+	if isUnix(addr) {
+		return true // package listen looks at the path
+	}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

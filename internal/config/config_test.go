@@ -27,6 +27,8 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 	t.Parallel()
 	want := &config.Serve{
 		Listen:           []string{"127.0.0.1:3000", "[::1]:3000"},
+		SocketMode:       0o660,
+		ACMEDirectory:    "https://acme-v02.api.letsencrypt.org/directory",
 		MaxMessage:       1 << 20,
 		MaxHeader:        16 << 10,
 		HandshakeTimeout: config.Duration(10 * time.Second),
@@ -107,16 +109,25 @@ func TestLoadFindsTheFileByEnvironment(t *testing.T) {
 func TestEveryOptionFromFileAndEnvironment(t *testing.T) {
 	t.Parallel()
 	const file = `
-listen = ["localhost:1", ":2"]
+listen = ["localhost:1", ":2", "unix:/run/maru.sock"]
+socket-mode = "0600"
+socket-owner = "maru:www-data"
 base-path = "/live"
-tls-cert = "c.pem"
-tls-key = "k.pem"
+tls-cert = ["c.pem", "d.pem"]
+tls-key = ["k.pem", "l.pem"]
+tls-client-ca = ["a.pem"]
+acme-domain = ["push.example.com"]
+acme-email = "a@example.com"
+acme-directory = "https://ca.example/dir"
+acme-storage = "acme"
+redirect-http = [":80"]
+h2c = true
 tls-self-signed = true
 open = true
 origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
 any-host = true
-trusted-proxy = ["10.1.2.3/8", "fd00::1"]
+trusted-proxy = ["10.1.2.3/8", "fd00::1", "unix"]
 proxy-protocol = true
 demo = true
 max-message = "2MiB"
@@ -163,16 +174,25 @@ publish-rate-per-connection = 2.5
 rpc-rate = 8
 connect-rate = 0.5
 `
-	env := strings.Split(`MARU_LISTEN=localhost:1, :2
+	env := strings.Split(`MARU_LISTEN=localhost:1, :2, unix:/run/maru.sock
+MARU_SOCKET_MODE=0600
+MARU_SOCKET_OWNER=maru:www-data
 MARU_BASE_PATH=/live
-MARU_TLS_CERT=c.pem
-MARU_TLS_KEY=k.pem
+MARU_TLS_CERT=c.pem,d.pem
+MARU_TLS_KEY=k.pem,l.pem
+MARU_TLS_CLIENT_CA=a.pem
+MARU_ACME_DOMAIN=push.example.com
+MARU_ACME_EMAIL=a@example.com
+MARU_ACME_DIRECTORY=https://ca.example/dir
+MARU_ACME_STORAGE=acme
+MARU_REDIRECT_HTTP=:80
+MARU_H2C=true
 MARU_TLS_SELF_SIGNED=true
 MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
 MARU_ANY_HOST=true
-MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
+MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128,unix
 MARU_PROXY_PROTOCOL=true
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
@@ -220,16 +240,25 @@ MARU_RPC_RATE=8
 MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
-		Listen:                   []string{"localhost:1", ":2"},
+		Listen:                   []string{"localhost:1", ":2", "unix:/run/maru.sock"},
+		SocketMode:               0o600,
+		SocketOwner:              "maru:www-data",
 		BasePath:                 "/live",
-		TLSCert:                  "c.pem",
-		TLSKey:                   "k.pem",
+		TLSCert:                  []string{"c.pem", "d.pem"},
+		TLSKey:                   []string{"k.pem", "l.pem"},
+		TLSClientCA:              []string{"a.pem"},
+		ACMEDomain:               []string{"push.example.com"},
+		ACMEEmail:                "a@example.com",
+		ACMEDirectory:            "https://ca.example/dir",
+		ACMEStorage:              "acme",
+		RedirectHTTP:             []string{":80"},
+		H2C:                      true,
 		TLSSelfSigned:            true,
 		Open:                     true,
 		Origin:                   []string{"https://example.com", "null"},
 		Host:                     []string{"chat.example.com"},
 		AnyHost:                  true,
-		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
+		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}, {Unix: true}},
 		ProxyProtocol:            true,
 		Demo:                     true,
 		MaxMessage:               2 << 20,
@@ -315,13 +344,15 @@ func TestBadFile(t *testing.T) {
 		{"twice", "open = true\nopen = false", []string{":2:", "open"}},
 		{"bool as text", `open = "true"`, []string{":1:", "open", "true or false"}},
 		{"number as text", `history = "1"`, []string{":1:", "history", "whole number"}},
-		{"text as number", "tls-cert = 3", []string{":1:", "tls-cert", "text in quotes"}},
+		{"text as number", "base-path = 3", []string{":1:", "base-path", "text in quotes"}},
+		{"a certificate that is no list", `tls-cert = "c.pem"`, []string{":1:", "tls-cert", "list"}},
 		{"list as text", `listen = ":3000"`, []string{":1:", "listen", "list"}},
 		{"duration", `ping-interval = "25"`, []string{":1:", "ping-interval", "25s"}},
 		{"duration as list", `ping-interval = ["25s"]`, []string{":1:", "ping-interval", "quotes"}},
 		{"rate", `publish-rate = "fast"`, []string{":1:", "publish-rate", "number"}},
 		{"size", `backlog = "1MB"`, []string{":1:", "backlog", "1MiB"}},
 		{"network", "trusted-proxy = [\"10.0.0.1\",\n\"home\"]", []string{":2:", "trusted-proxy", `"home"`}},
+		{"mode", `socket-mode = "rw"`, []string{":1:", "socket-mode", "0660"}},
 		{"level", `log-level = "loud"`, []string{":1:", "log-level", "debug"}},
 		{"namespace's unknown key", "[namespaces.a]\nsubscribe = \"anyone\"\nsubscribed = \"anyone\"", []string{":3:", `"namespaces.a.subscribed"`}},
 		{"namespace's rule", "[namespaces.a]\nsubscribe = \"everybody\"", []string{":2:", "namespaces.a.subscribe", "anyone, user, own"}},

@@ -4,15 +4,25 @@ package config
 // an option has an example value. deploy/maru.toml prints both with the option's help.
 var reasons = map[string]struct{ why, example string }{
 	"listen":          {why: "Loopback only, so that a first try exposes nothing to other machines. There are two addresses because localhost can mean either."},
+	"socket-mode":     {why: "A proxy in the group of the file may connect, and nobody else."},
+	"socket-owner":    {why: "Set it to the group of the proxy, of which maru's user must be a member.", example: ":www-data"},
 	"base-path":       {why: "Set it where a proxy passes a prefix on without removing it. Where a proxy removes the prefix, leave it out.", example: "/live"},
 	"tls-cert":        {why: "Browsers open wss only with a certificate that they trust. Leave it out where a proxy ends TLS.", example: "/etc/maru/tls.crt"},
 	"tls-key":         {why: "The file should be readable by maru's user alone.", example: "/etc/maru/tls.key"},
+	"tls-client-ca":   {why: "For programs of your own. It admits a connection; tokens and rules decide what it may do.", example: "/etc/maru/clients.pem"},
 	"tls-self-signed": {why: "For trying out features that need https. No browser trusts it without asking."},
+
+	"acme-domain":    {why: "For a server that the internet reaches at port 443 or 80, where no proxy ends TLS.", example: "push.example.com"},
+	"acme-email":     {why: "So that somebody receives a mail if renewal fails.", example: "admin@example.com"},
+	"acme-directory": {why: "Let's Encrypt costs nothing and every browser trusts it. Set it for another authority, or for a test."},
+	"acme-storage":   {why: "Certificates must outlive a restart, because authorities limit how many they make.", example: "/var/lib/maru/acme"},
+	"redirect-http":  {why: "For people who type the name alone: browsers try plain HTTP first.", example: ":80"},
+	"h2c":            {why: "Off: proxies speak HTTP/1.1 to back ends by default, and a WebSocket costs less there."},
 
 	"open":             {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},
 	"origin":           {why: "Only the server's own origin: a browser sends cookies with a WebSocket that any site opens.", example: "https://www.example.com"},
 	"cors-header":      {why: "maru's own headers, and those of common libraries and tracing tools, are allowed already. A page that sends another one fails without it.", example: "X-CSRF-Token"},
-	"cookie-same-site": {why: "Pages of other sites cannot use the cookie. none is for pages of other sites that embed yours; list their origins too, because only those may use it."},
+	"cookie-same-site": {why: "Pages of other sites cannot use the cookie. none is for pages of other sites that embed yours; list their origins too, because only those may use it. Browsers then keep one cookie for each site."},
 	"host":             {why: "Needed where people use a name, on loopback (behind a proxy) and in open mode. Other names are refused, so that no site can point its own name to this server and have its pages pass as yours.", example: "push.example.com"},
 	"any-host":         {why: "Off: with it any site can read and publish from the browsers of people who can reach this server."},
 	"trusted-proxy":    {why: "None: a trusted proxy can claim any client address, and limits count by address.", example: "10.0.0.0/8"},

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"maru.example/maru/internal/proxyproto"
@@ -19,8 +18,7 @@ type ProxyOptions struct {
 	Trusts func(net.Conn) bool
 	// Timeout is how long a header may take to arrive.
 	Timeout time.Duration
-	// Log gets a warning about a connection that is refused, at most one a minute; others
-	// are at the level Debug.
+	// Log gets a warning about each connection that is refused.
 	Log *slog.Logger
 }
 
@@ -37,9 +35,8 @@ func NewProxyListener(accepting *Accepting, l net.Listener, o ProxyOptions) net.
 
 type proxied struct {
 	*handoff
-	ctx    context.Context // ends with the listener
-	o      ProxyOptions
-	warned atomic.Int64 // when, in Unix seconds
+	ctx context.Context // ends with the listener
+	o   ProxyOptions
 }
 
 func (p *proxied) receive(nc net.Conn) {
@@ -85,12 +82,8 @@ func (p *proxied) refuse(nc net.Conn, read []byte, err error) {
 	if len(read) == 0 || p.ctx.Err() != nil {
 		return
 	}
-	level, now := slog.LevelDebug, time.Now().Unix()
-	if last := p.warned.Load(); now-last >= 60 && p.warned.CompareAndSwap(last, now) {
-		level = slog.LevelWarn
-	}
-	p.o.Log.Log(p.ctx, level, "refused a connection of a trusted proxy: with --proxy-protocol it must begin with a valid PROXY header",
-		"addr", nc.RemoteAddr().String(), "err", err)
+	p.o.Log.Warn("refused a connection of a trusted proxy: with --proxy-protocol it must begin with a valid PROXY header",
+		slog.String("addr", nc.RemoteAddr().String()), slog.Any("err", err))
 	if read[0] < 'A' || read[0] > 'Z' {
 		return
 	}

@@ -85,6 +85,9 @@ func (s *secured) shakeHands(nc net.Conn) {
 		return
 	}
 	switch tc.ConnectionState().NegotiatedProtocol {
+	case "acme-tls/1":
+		tc.Close() // its purpose was the handshake (RFC 8737 §3)
+		return
 	case "", "http/1.1", "http/1.0":
 		if err == nil {
 			s.put(peekedTLS{&peekedConn{Conn: tc, before: true}})

@@ -30,6 +30,7 @@ type more struct {
 	mode       hub.Mode         // of a Subscriber
 	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit has applied yet
 	line       *line            // of a Subscriber that publishes where the rules may wait
+	settled    func()           // of a Subscriber whose client has ended its half: see Settle
 }
 
 // A ProtocolConn is a protocol's own type of connection, which embeds a Connection.

@@ -73,6 +73,21 @@ func (s *Subscriber) published(_ maru.Published, err error) {
 	if err != nil {
 		s.Close(err)
 	}
+	if m := s.more.Load(); m != nil && m.settled != nil && s.inflight.n.Load() == 0 {
+		m.settled()
+	}
+}
+
+// Settle lets a client that ends its half of the stream behind its messages receive them: the broker
+// may still work on them. Where the rules may wait, the client's end ends that wait instead.
+func (s *Subscriber) Settle(settled func()) bool {
+	if s.inflight.n.Load() == 0 || s.endpoint.Admission.Rules.Wait() {
+		return false
+	}
+	next := s.copyMore()
+	next.settled = settled
+	s.more.Store(next)
+	return s.inflight.n.Load() > 0 // else the last one was done before it could see settled
 }
 
 // pace returns the connection's rate limiter, made when a limit first applies.

@@ -56,6 +56,15 @@ func (h *Histogram) AddTo(s *Snapshot) {
 	s.Sum += time.Duration(h.sum.Load())
 }
 
+// Plus is the sum of both.
+func (s Snapshot) Plus(other Snapshot) Snapshot {
+	for i := range s.Counts {
+		s.Counts[i] += other.Counts[i]
+	}
+	s.Sum += other.Sum
+	return s
+}
+
 // Count is the number of all observations.
 func (s *Snapshot) Count() (n uint64) {
 	for _, c := range s.Counts {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/loop"
 )
 
@@ -33,19 +34,20 @@ type Options struct {
 
 // Hub maps channels to subscribers.
 type Hub struct {
-	engine *loop.Engine
-	broker maru.Broker
-	limits limits
-	maxHz  func(channel string) float64
-	space  func(channel string) *Space
-	stats  struct{ conflated, paced, slow atomic.Uint64 }
-	grace  time.Duration
-	most   int    // the most people that presence names
-	forms  []Form // registered, by FormID
-	seed   maphash.Seed
-	shards [64]shard
-	done   chan struct{} // closed by Close
-	close  sync.Once
+	engine  *loop.Engine
+	broker  maru.Broker
+	limits  limits
+	maxHz   func(channel string) float64
+	space   func(channel string) *Space
+	latency histogram.Histogram // of queues
+	stats   struct{ conflated, paced, slow atomic.Uint64 }
+	grace   time.Duration
+	most    int    // the most people that presence names
+	forms   []Form // registered, by FormID
+	seed    maphash.Seed
+	shards  [64]shard
+	done    chan struct{} // closed by Close
+	close   sync.Once
 }
 
 // shard holds the channels whose names hash to it.
@@ -138,11 +140,15 @@ type Stats struct {
 	Paced        uint64 // publications replaced by a newer one of their key while they waited for a pace
 	Conflated    uint64 // the same, in queues
 	Slow         uint64 // queues that ended because they were full
+
+	// Latency is that of loop.Stats, for what goroutines write: event streams in HTTP/2.
+	Latency histogram.Snapshot
 }
 
 // Stats of the hub.
 func (h *Hub) Stats() Stats {
 	sum := Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+	h.latency.AddTo(&sum.Latency)
 	for i := range h.shards {
 		sum.Publications += h.shards[i].publications.Load()
 		sum.Bytes += h.shards[i].bytes.Load()

@@ -16,8 +16,10 @@ type Queue struct {
 	ready   chan struct{} // holds a token when there may be something to return
 
 	returned time.Time // when Next last returned publications, for a reader with MaxHz
+	taken    time.Time // when the oldest of these was published; zero: it was observed
 
 	mu      sync.Mutex
+	oldest  time.Time     // when the publication that waits longest came
 	from    maru.Position // nothing up to here is returned
 	backlog backlog
 }
@@ -73,6 +75,7 @@ func (q *Queue) collected() ([]Delivery, error) {
 	if q.backlog.full {
 		return nil, errSlow
 	}
+	q.taken = q.oldest
 	return q.backlog.empty(q.from), nil
 }
 
@@ -97,8 +100,9 @@ func (q *Queue) Close() {
 
 // Next waits for publications and returns all that wait, in order. Errors: ctx's cause;
 // CodeSlow if the queue was full; CodeShuttingDown. After the last two nothing more is
-// delivered.
+// delivered. A reader has written what it got before when it calls Next again.
 func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
+	q.observe()
 	if err := q.rest(ctx); err != nil {
 		return nil, err
 	}
@@ -113,6 +117,15 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// observe counts how long it took to write what Next returned last. A reader that is not present does
+// not write, and one with a pace waits on purpose.
+func (q *Queue) observe() {
+	if !q.taken.IsZero() && !q.reader.Absent && q.reader.Mode.MaxHz == 0 {
+		q.channel.hub.latency.Observe(time.Since(q.taken))
+	}
+	q.taken = time.Time{}
 }
 
 // rest waits until the reader's MaxHz allows the next publications. They are conflated
@@ -150,6 +163,8 @@ func (q *Queue) poll() ([]Delivery, error) {
 	}
 	if len(batch) > 0 {
 		q.returned = time.Now()
+	} else {
+		q.taken = time.Time{}
 	}
 	return batch, nil
 }
@@ -157,6 +172,9 @@ func (q *Queue) poll() ([]Delivery, error) {
 func (q *Queue) push(d Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.backlog.waiting) == 0 {
+		q.oldest = time.Now()
+	}
 	q.backlog.push(d)
 	signal(q.ready)
 }

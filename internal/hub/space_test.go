@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,10 +38,14 @@ func TestSpace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		stream, _, err := w.hub.Subscribe(t.Context(), "b", hub.Reader{}, maru.HistoryQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		for range 3 {
 			w.publishKey("a", "k", "x") // at the third the queue is full; the pace replaces the second
 		}
-		w.publishKey("b", "", "x") // to nobody
+		w.publishKey("b", "", "x")
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if bytes, messages := queue.Waiting(); bytes != 4 || messages != 2 {
@@ -49,7 +54,7 @@ func TestSpace(t *testing.T) {
 		for name, got := range map[string][2]uint64{
 			"subscriptions": {uint64(a.Subscriptions.Load()), 2}, "publications": {a.Publications.Load(), 3},
 			"deliveries": {a.Deliveries.Load(), 3 + 3 + 2}, "conflated": {a.Conflated.Load(), 1}, "dropped": {a.Dropped.Load(), 2},
-			"others' publications": {rest.Publications.Load(), 1}, "others' deliveries": {rest.Deliveries.Load(), 0},
+			"others' publications": {rest.Publications.Load(), 1}, "others' deliveries": {rest.Deliveries.Load(), 1},
 		} {
 			if got[0] != got[1] {
 				t.Errorf("%s: %d, want %d", name, got[0], got[1])
@@ -58,6 +63,18 @@ func TestSpace(t *testing.T) {
 		if took := w.engine.Stats().Latency; took.Count() == 0 {
 			t.Error("no delivery was observed")
 		}
+		before := w.hub.Stats().Latency
+		if _, err := stream.Next(t.Context()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // it writes
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		stream.Next(ctx)
+		if after := w.hub.Stats().Latency; after.Count() != before.Count()+1 || after.Sum < before.Sum+time.Second {
+			t.Errorf("a stream that a goroutine writes: %+v", after)
+		}
+		stream.Close()
 		queue.Close()
 		if n := a.Subscriptions.Load(); n != 1 {
 			t.Errorf("%d subscriptions are left", n)

@@ -198,16 +198,33 @@ func (l *Loop) closeSent(id connID, s *slot) {
 	}
 }
 
-// lost: the stream has ended or broken.
+// lost: the stream has ended or broken. After an end without a close frame, replies to what was read
+// before it come first.
 func (l *Loop) lost(id connID, s *slot, err error) {
 	if s.state&inMuted != 0 { // first handle the event that ended the reading
 		l.loseLater(id, err)
 		return
 	}
+	if !errors.Is(err, io.EOF) || s.state&(phaseCloseSent|phaseFailed) != 0 {
+		l.ended(id, s, err)
+		return
+	}
+	l.setPaused(id, s, true)
+	settled := func() { l.inbox.post(command{do: doSettled, conn: id}) }
+	if h, ok := l.slab.ref(id).handler.(SettleHandler); !ok || !h.Settle(settled) {
+		settled()
+	}
+}
+
+// ended ends a connection whose stream has ended or broken, and to which no reply comes any more.
+func (l *Loop) ended(id connID, s *slot, err error) {
 	eof := errors.Is(err, io.EOF)
-	if eof && s.state&(phaseCloseRead|phaseFailed) != 0 && s.state&outQueued != 0 {
-		// Our close frame is still to be written, and a peer that has ended its half of the
-		// stream may read on.
+	if eof && !l.in.midFlush {
+		l.catchUp(id, s)
+	}
+	// A peer that has ended its half of the stream may read on: what is queued is still written.
+	queued := eof && s.state&(outQueued|outHeld) == outQueued
+	if queued && s.state&(phaseCloseRead|phaseFailed) != 0 {
 		s.state |= phasePeerShut
 		return
 	}
@@ -217,7 +234,22 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
 	}
+	if queued {
+		l.endWritten(id, s, why)
+		return
+	}
 	l.end(id, s, why)
+}
+
+// endWritten ends a connection that gets nothing more, once its queue is written.
+func (l *Loop) endWritten(id connID, s *slot, why closed) {
+	l.sideOf(id).closed = why
+	s.setClosing(id)
+	s.state |= phaseFailed | phaseCloseSent | phasePeerShut
+	s.pinged = l.clock.now
+	l.fanout.leaveAll(s)
+	l.setPaused(id, s, false)
+	l.lookAt(id, l.engine.clock.closing)
 }
 
 // unwritable: the socket takes no more bytes. Input from before the break may still be

@@ -37,6 +37,7 @@ const (
 	doRead        // *pipeRead
 	doWritten     // *pipeWrite
 	doLost        // *lost
+	doSettled     // nothing: after the end of the stream, see SettleHandler
 	doFail        // *closed: the peer broke the protocol
 	doAnswerClose // *closed: the peer's close frame has arrived
 )

@@ -145,6 +145,12 @@ type HeartbeatHandler interface{ Heartbeat() *Message }
 // loops have no sockets. It runs on the connection's loop and must not block.
 type GoneHandler interface{ Gone() }
 
+// A SettleHandler is a Handler whose replies may come from goroutines. Settle is called on the loop
+// when the peer has ended its half of the stream without a close frame. If it returns true, the
+// connection stays until settled is called, from any goroutine, and all that was sent before it
+// is still written. It must not block.
+type SettleHandler interface{ Settle(settled func()) bool }
+
 // Open takes over nc after its handshake; buffered has bytes that were read and not yet
 // used. build makes the handler from the connection's handle, which may be used once Open
 // has returned. The handler's first event comes after build has returned. The engine closes

@@ -21,15 +21,16 @@ const (
 // receiver needs and shared by all who need it. It never changes; it may be sent
 // to any number of connections and groups.
 type Message struct {
-	op      frame.Opcode
 	key     string // in a group that conflates, only the newest message of a key waits
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
-	single  bool   // for one connection; its memory is used again after the write
 	born    int64  // nanoseconds after bornFrom; 0: it is no publication. See Stamp
 
 	mu       sync.Mutex
 	deflated map[form][]byte // made on first use
+
+	op     frame.Opcode
+	single bool // for one connection; its memory is used again after the write
 }
 
 // NewMessage copies the payload into a frame. Text must be valid UTF-8; a

@@ -1,6 +1,9 @@
 package loop
 
-import "math"
+import (
+	"io"
+	"math"
+)
 
 // obey executes a command of the loop, and passes on those of connections.
 func (l *Loop) obey(c *command) {
@@ -94,6 +97,12 @@ func (l *Loop) obeyConn(c *command) {
 		l.pipeWritten(id, s, write.n, write.err)
 	case doLost:
 		l.lost(id, s, c.payload.(*lost).err)
+	case doSettled:
+		if s.state&inMuted != 0 {
+			l.loseLater(id, io.EOF)
+			return
+		}
+		l.ended(id, s, io.EOF)
 	case doFail:
 		s.state &^= inMuted
 		l.fail(id, s, *c.payload.(*closed))

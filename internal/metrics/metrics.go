@@ -39,7 +39,7 @@ func New(all []Metric) *Registry {
 		r.MustRegister(reader{m, prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)})
 	}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Registry{promhttp.HandlerFor(r, promhttp.HandlerOpts{})}
+	return &Registry{ok{promhttp.HandlerFor(r, promhttp.HandlerOpts{})}}
 }
 
 // reader is a prometheus.Collector of one Metric.

@@ -40,8 +40,14 @@ func (s *streams) takeOver(w http.ResponseWriter, r *http.Request, channel strin
 
 // head is the head of the answer. The body ends with the connection, without chunks (advised by
 // HTML, "Server-sent events", §9.2.7), so that every connection gets the same bytes.
+//
+// A middleware that compresses answers may have set headers for a body of its own, which this one
+// does not pass through.
 func head(h http.Header) []byte {
 	describe(h)
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding", "Trailer"} {
+		h.Del(name)
+	}
 	h.Set("Connection", "close")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	var b bytes.Buffer

@@ -14,6 +14,7 @@ import (
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/response"
 )
 
 // commentEvery is the default of Env.EventInterval.
@@ -78,6 +79,7 @@ func (s *streams) later(w http.ResponseWriter, r *http.Request, e *maru.Error) {
 	if e.Code == maru.CodeShuttingDown {
 		after = cmp.Or(comeBack(&s.channels.Admission.Drain), after)
 	}
+	w.WriteHeader(http.StatusOK)
 	w.Write(appendRefused(b, e, after)) // fails only if the client has gone
 }
 
@@ -99,6 +101,10 @@ func farewell(after time.Duration) []byte { return append(appendRetry(nil, after
 func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint, channel string, actions []auth.Action,
 	open func(ctx context.Context, h *gateway.Response, secret string) (next feed, done func(), err error)) {
 
+	if r.Method != http.MethodHead && !response.CanFlush(w, r) {
+		e.Unsupported(w, r)
+		return
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	h, err := e.Hold(r, channel, cancel, actions...)
@@ -116,10 +122,12 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	}
 	defer done()
 
-	out := s.newStream(w)
+	describe(w.Header())
+	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return
 	}
+	out := s.newStream(w, r, e)
 	h.Opened()
 	err = out.run(ctx, next)
 	out.end(ctx, err, comeBack(&e.Admission.Drain))

@@ -8,14 +8,17 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/response"
 )
 
 // stream is the response of one request.
 type stream struct {
 	*streams
-	w       http.ResponseWriter
-	control *http.ResponseController
-	buf     []byte // of one write, reused
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	deadlines *http.ResponseController
+	buf       []byte // of one write, reused
 }
 
 var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: one write took too long; reconnect and recover")
@@ -23,9 +26,16 @@ var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: one wri
 // maxKeptBuffer is the largest buffer that an idle stream keeps.
 const maxKeptBuffer = 4 << 10
 
-func (s *streams) newStream(w http.ResponseWriter) *stream {
-	describe(w.Header())
-	return &stream{streams: s, w: w, control: http.NewResponseController(w)}
+// newStream frees the response from the deadlines of the program's own http.Server.
+func (s *streams) newStream(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint) *stream {
+	out := &stream{streams: s, w: w, control: http.NewResponseController(w), deadlines: response.Deadlines(w)}
+	if r.ContentLength == 0 {
+		out.deadlines.SetReadDeadline(time.Time{}) // it would cancel the request's context
+	}
+	if errors.Is(out.deadlines.SetWriteDeadline(time.Time{}), errors.ErrUnsupported) {
+		e.WarnCut(w, r)
+	}
+	return out
 }
 
 // describe sets the headers of a stream. A proxy that compresses it (no-transform is against that)
@@ -112,7 +122,7 @@ func lateIsSlow(err error) error {
 }
 
 func (s *stream) deadline(at time.Time) error {
-	if err := s.control.SetWriteDeadline(at); !errors.Is(err, errors.ErrUnsupported) {
+	if err := s.deadlines.SetWriteDeadline(at); !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	return nil

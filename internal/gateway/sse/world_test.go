@@ -309,7 +309,7 @@ var retries = regexp.MustCompile(`(?m)^retry: ([5-9]\d{3}|1\d{4})$`)
 // refused reports whether the answer is a stream that says only that it cannot be served now, and
 // when to come back: for EventSource any other status is final (issue 15 §4).
 func (s *stream) refused(w *world, code maru.Code) bool {
-	if !s.ended() || s.status != 0 || s.header.Get("Content-Type") != "text/event-stream" { // 0: 200 by the first Write
+	if !s.ended() || s.status != http.StatusOK || s.header.Get("Content-Type") != "text/event-stream" {
 		return false
 	}
 	body := retries.ReplaceAllString(s.body.String(), "retry: N")

@@ -9,23 +9,24 @@ import (
 	"time"
 
 	"maru.example/maru/internal/logs"
-	"maru.example/maru/server"
 )
 
-// serveStatus serves operators on a separate address until end is called, after everything
-// else has ended, so that they can watch a drain.
-func serveStatus(live *server.Server, l net.Listener, log *slog.Logger) (end func()) {
+// serveBeside serves a small handler on an address of its own until end is called. That is after
+// everything else has ended, so that operators can watch a drain.
+func serveBeside(option string, l net.Listener, handler http.Handler, log *slog.Logger) (end func()) {
 	h := &http.Server{
-		Handler:           live.Status(),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          logs.ErrorLog(log),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics-listen failed: metrics are no longer served", slog.Any("err", err))
+			log.Error("an address is no longer served", slog.String("option", option), slog.Any("err", err))
 		}
 	})
 	return func() {

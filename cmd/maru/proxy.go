@@ -46,5 +46,5 @@ func plainRefusal(address string, err error) error {
 	if refused, ok := errors.AsType[*ws.ProxyError](err); ok && refused.Status > 0 {
 		return &refusal{refused.Status, err}
 	}
-	return err
+	return advised(err)
 }

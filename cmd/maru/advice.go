@@ -10,7 +10,7 @@ import (
 )
 
 // errNeedsTLS is the error for plain HTTP at a port that speaks https.
-var errNeedsTLS = errors.New("the server speaks https at this port: give --server https://…")
+var errNeedsTLS = errors.New("the server speaks https at this port: give --server an address with https:// or wss://")
 
 // needsTLS reports whether an answer is that of a server in Go, or of nginx, to plain HTTP at a
 // port that speaks https.

@@ -8,6 +8,19 @@ import (
 	"testing"
 )
 
+func TestPlainAddressOfATLSServer(t *testing.T) {
+	t.Parallel()
+	secure := start(t, nil, "serve", "--listen", "127.0.0.1:0", "--tls-self-signed")
+	for _, scheme := range []string{"http", "ws"} {
+		address := strings.Replace(secure.url, "https", scheme, 1)
+		for _, command := range [][]string{{"subscribe", "hall"}, {"publish", "hall", "x"}} {
+			if got := call(t, "", nil, append(command, "--server", address)...); got.code != exitFailure || !strings.Contains(got.stderr, "wss://") {
+				t.Errorf("%s of %s: %+v", command[0], address, got)
+			}
+		}
+	}
+}
+
 // The alert of a server that asks for a certificate reaches the program as text only.
 func TestAdvised(t *testing.T) {
 	t.Parallel()

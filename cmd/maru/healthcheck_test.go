@@ -32,7 +32,7 @@ func TestHealthcheck(t *testing.T) {
 		"takes clients":        {nil, []string{"--ready", "--server", live.url}, exitOK, ""},
 		"self-signed":          {nil, []string{"--insecure", "--server", secure.url}, exitOK, ""},
 		"untrusted":            {nil, []string{"--server", secure.url}, exitFailure, "--insecure"},
-		"https, asked by http": {nil, []string{"--server", strings.Replace(secure.url, "https", "http", 1)}, exitFailure, "--server https"},
+		"https, asked by http": {nil, []string{"--server", strings.Replace(secure.url, "https", "http", 1)}, exitFailure, "https://"},
 		"drains, and works":    {nil, []string{"--server", draining.URL}, exitOK, ""},
 		"drains":               {nil, []string{"--ready", "--server", draining.URL}, exitFailure, "/readyz answered 503"},
 		"is not there":         {nil, []string{"--server", gone.URL}, exitFailure, "refused"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 )
 
 // errNeedsTLS is the error for plain HTTP at a port that speaks https.
@@ -26,6 +27,8 @@ func advised(err error) error {
 		return fmt.Errorf("%w; give --ca with the certificate or its authority, or --insecure for a self-signed one on your own machine", err)
 	case strings.Contains(err.Error(), "tls: certificate required"): // the alert has no type in crypto/tls
 		return fmt.Errorf("%w; give --client-cert and --client-key, since the server asks for a certificate", err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w; is the server running there?", err)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -27,6 +28,10 @@ func TestAdvised(t *testing.T) {
 	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
 	if err := advised(fmt.Errorf("read: %w", alert)); !errors.Is(err, alert) || !strings.Contains(err.Error(), "--client-cert") {
 		t.Errorf("an alert: %v", err)
+	}
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	if err := advised(refused); !errors.Is(err, refused) || !strings.Contains(err.Error(), "running") {
+		t.Errorf("nothing listens: %v", err)
 	}
 	if err := advised(net.ErrClosed); err != net.ErrClosed {
 		t.Errorf("another error: %v", err)

@@ -46,14 +46,17 @@ func closed(t *testing.T) int {
 // while the server runs (issue 15 §10).
 func TestObtainAndRenew(t *testing.T) {
 	t.Parallel()
-	for way, tt := range map[string]struct{ byTLS, byHTTP bool }{
-		"TLS-ALPN-01": {byTLS: true},
-		"HTTP-01":     {byHTTP: true},
+	for way, tt := range map[string]struct {
+		name          string // certmagic has one table of challenges a process, by name
+		byTLS, byHTTP bool
+	}{
+		"TLS-ALPN-01": {name: "tls." + name, byTLS: true},
+		"HTTP-01":     {name: "plain." + name, byHTTP: true},
 	} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			secure, plain := listener(t), listener(t)
-			o := acme.Options{Domains: []string{name}, Email: "operator@example.com", Storage: t.TempDir(), Log: slog.New(slog.DiscardHandler), CheckEvery: 500 * time.Millisecond}
+			o := acme.Options{Domains: []string{tt.name}, Email: "operator@example.com", Storage: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil)), CheckEvery: 500 * time.Millisecond}
 			tlsPort, httpPort := closed(t), closed(t)
 			if tt.byTLS {
 				o.TLSPort, tlsPort = port(secure), port(secure)
@@ -84,11 +87,11 @@ func TestObtainAndRenew(t *testing.T) {
 			if err := m.Start(); err != nil {
 				t.Fatal(err)
 			}
-			first := ca.served(t, secure.Addr().String(), name, nil)
-			if all := m.Leaves(); len(all) == 0 || all[0].DNSNames[0] != name {
+			first := ca.served(t, secure.Addr().String(), tt.name, nil)
+			if all := m.Leaves(); len(all) == 0 || all[0].DNSNames[0] != tt.name {
 				t.Errorf("certificates %v", all)
 			}
-			renewed := ca.served(t, secure.Addr().String(), name, first)
+			renewed := ca.served(t, secure.Addr().String(), tt.name, first)
 			if !renewed.NotAfter.After(first.NotAfter) {
 				t.Errorf("renewed until %v, before until %v", renewed.NotAfter, first.NotAfter)
 			}

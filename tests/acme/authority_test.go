@@ -30,7 +30,7 @@ type authority struct {
 // newAuthority checks names at these ports. Its certificates are valid for so long.
 func newAuthority(t *testing.T, tlsPort, httpPort int, valid time.Duration) *authority {
 	t.Helper()
-	dns := freeUDP(t)
+	dns := freeAddr(t)
 	names, err := challtestsrv.New(challtestsrv.Config{Log: log.New(io.Discard, "", 0), DNSAddrs: []string{dns}})
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +39,7 @@ func newAuthority(t *testing.T, tlsPort, httpPort int, valid time.Duration) *aut
 	names.SetDefaultDNSIPv6("")
 	go names.Run()
 	t.Cleanup(names.Shutdown)
+	awaitTCP(t, dns) // Pebble asks by TCP, and whoever asks too early is tried again after a minute
 
 	quiet := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
@@ -61,15 +62,26 @@ func newAuthority(t *testing.T, tlsPort, httpPort int, valid time.Duration) *aut
 // wfeOrder is where Pebble takes orders.
 const wfeOrder = "/order-plz"
 
-// freeUDP is an address for a DNS server.
-func freeUDP(t *testing.T) string {
+// freeAddr is an address for a DNS server.
+func freeAddr(t *testing.T) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	l := listener(t)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func awaitTCP(t *testing.T, addr string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
-	defer c.Close()
-	return c.LocalAddr().String()
 }
 
 // client trusts certificates of the authority.

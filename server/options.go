@@ -57,7 +57,7 @@ type Options struct {
 	// TrustUnix trusts the peers of unix sockets likewise. Their listeners can be made with
 	// Listen.
 	TrustUnix bool
-	// ProxyProtocol says that connections of TrustedProxies to Serve's listeners begin with a
+	// ProxyProtocol says that connections of TrustedProxies to listeners of Serve begin with a
 	// header of the PROXY protocol, version 1 or 2, which has the client's address. Version 2
 	// also says whether the client uses TLS. Connections without a valid header are refused.
 	// Those of other addresses have no header. New fails if there are no TrustedProxies.

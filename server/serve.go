@@ -21,15 +21,25 @@ import (
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
 	_, unix := l.Addr().(*net.UnixAddr)
-	if s.options.ProxyProtocol {
-		l = front.NewProxyListener(&s.accepting, l, front.ProxyOptions{
-			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
-		})
-	}
+	l = s.behindProxies(&s.accepting, l)
 	if s.certificates != nil && !unix {
 		return front.ServeTLS(&s.accepting, s.http, l, s.certificates.Config(), s.options.Logger)
 	}
 	return front.Serve(&s.accepting, s.engine, s.http, l, s.options.Logger)
+}
+
+// ProxyListener returns l for a server of the program's own that is behind the same proxies, such as
+// one with RedirectHTTP. With Options.ProxyProtocol it reads their PROXY headers, as Serve does, and
+// its connections have the addresses of the clients. Otherwise it is l. Closing it closes l.
+func (s *Server) ProxyListener(l net.Listener) net.Listener { return s.behindProxies(nil, l) }
+
+func (s *Server) behindProxies(accepting *front.Accepting, l net.Listener) net.Listener {
+	if !s.options.ProxyProtocol {
+		return l
+	}
+	return front.NewProxyListener(accepting, l, front.ProxyOptions{
+		Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
+	})
 }
 
 // Shutdown stops the server. It refuses new connections and requests, ends event streams and

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"maru.example/maru/ws"
 )
@@ -247,6 +248,35 @@ func TestDialProxyWrong(t *testing.T) {
 	_, err := ws.Dial(t.Context(), "ws://maru.test.example/x", ws.DialOptions{Proxy: func(*http.Request) (*url.URL, error) { return nil, none }})
 	if !errors.Is(err, none) {
 		t.Errorf("dial: %v", err)
+	}
+}
+
+// A proxy that keeps silent: the error is that of the time-out or of the context, and names the proxy.
+func TestDialProxySilent(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		for name, want := range map[string]error{"time-out": context.DeadlineExceeded, "canceled": context.Canceled} {
+			t.Run(scheme+" "+name, func(t *testing.T) {
+				t.Parallel()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				m := newMiddle(t, scheme, "", func(nc net.Conn, br *bufio.Reader) string {
+					if br.Peek(1); want == context.Canceled {
+						cancel()
+					}
+					io.Copy(io.Discard, br)
+					return ""
+				})
+				o := ws.DialOptions{TLSConfig: selfSigned().client, Proxy: http.ProxyURL(m.url)}
+				if want == context.DeadlineExceeded {
+					o.HandshakeTimeout = time.Second
+				}
+				_, err := ws.Dial(ctx, "ws://maru.test.example/x", o)
+				if refused := new(ws.ProxyError); !errors.As(err, &refused) || !errors.Is(err, want) {
+					t.Errorf("dial: %v", err)
+				}
+			})
+		}
 	}
 }
 

@@ -80,6 +80,20 @@ func TestCertificateReplaced(t *testing.T) {
 	}
 }
 
+// SIGHUP is a reload as soon as there is any file to read again, and not the end.
+func TestClientAuthorityAtHangup(t *testing.T) {
+	t.Parallel()
+	authority, _ := writeCertificate(t, t.TempDir(), "authority")
+	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--tls-self-signed", "--tls-client-ca", authority)
+	stdout.wait(t, "curl")
+	cmd.Process.Signal(syscall.SIGHUP)
+	stderr.wait(t, "command line reloaded")
+	cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); exitCode(err) != exitOK {
+		t.Errorf("%v, stderr %q", err, stderr)
+	}
+}
+
 // Several certificates are chosen by name, clients need one of the authority, and the end of
 // each is in the metrics.
 func TestSeveralCertificates(t *testing.T) {

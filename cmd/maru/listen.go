@@ -54,7 +54,7 @@ func (a *opened) serveBeside(live *server.Server, m *acme.Manager, log *slog.Log
 		ends = append(ends, serveBeside("metrics-listen", l, live.Status(), log))
 	}
 	for _, l := range a.plain {
-		ends = append(ends, serveBeside("redirect-http", l, onPlainHTTP(m, server.RedirectHTTP(portOf(a.main))), log))
+		ends = append(ends, serveBeside("redirect-http", live.ProxyListener(l), onPlainHTTP(m, server.RedirectHTTP(portOf(a.main))), log))
 	}
 	return func() {
 		for _, end := range ends {

@@ -19,6 +19,10 @@ func stopping(takes time.Duration) string {
 	return fmt.Sprintf("STOPPING=1\nEXTEND_TIMEOUT_USEC=%d", takes.Microseconds())
 }
 
+// notifyTimeout is how long a service manager may be too busy to take a message. Whoever set
+// NOTIFY_SOCKET may have stopped to read it, and a service must not wait for it for ever.
+const notifyTimeout = time.Second
+
 // notify reports the state of the service to systemd, if systemd started it and asks for it
 // (sd_notify(3)).
 func (s *surroundings) notify(state string, log *slog.Logger) {
@@ -29,6 +33,7 @@ func (s *surroundings) notify(state string, log *slog.Logger) {
 	c, err := net.Dial("unixgram", socket) // a name that begins with @ is an abstract socket
 	if err == nil {
 		defer c.Close()
+		c.SetWriteDeadline(time.Now().Add(notifyTimeout))
 		_, err = io.WriteString(c, state)
 	}
 	if err != nil {

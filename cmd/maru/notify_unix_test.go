@@ -71,3 +71,34 @@ func TestNotifyInVain(t *testing.T) {
 		t.Errorf("logged %q", log.String())
 	}
 }
+
+// A manager that no longer reads holds up neither the start nor the end.
+func TestNotifyUnread(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "maru")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"}
+	l, err := net.ListenUnixgram("unixgram", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	full, err := net.DialUnix("unixgram", nil, socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for err == nil { // until the queue of the socket is full
+		full.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		_, err = full.Write([]byte("x"))
+	}
+	var log strings.Builder
+	s := &surroundings{env: []string{"NOTIFY_SOCKET=" + socket.Name}}
+	s.notify(ready, slog.New(slog.NewTextHandler(&log, nil)))
+	if !strings.Contains(log.String(), "cannot notify systemd") {
+		t.Errorf("logged %q", log.String())
+	}
+}

@@ -134,7 +134,7 @@ func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) e
 	case err != nil:
 		return usageError{err}
 	}
-	if c.Config != "" || len(c.TLSCert) > 0 {
+	if c.Config != "" || len(c.TLSCert)+len(c.TLSClientCA) > 0 {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}

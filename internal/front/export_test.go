@@ -17,3 +17,8 @@ func Read(l net.Listener, head []byte) (*http.Request, bool) {
 	r.clear()
 	return &r.Request, r.read(&loop.Accepted{Head: head}, blank)
 }
+
+// NewRetryListener is a listener of net/http.
+func NewRetryListener(accepting *Accepting, l net.Listener, failed func(error)) net.Listener {
+	return newRetryListener(accepting, l, failed)
+}

@@ -20,6 +20,7 @@ type retryListener struct {
 	failed   func(error)
 	ending   atomic.Bool
 	ended    chan struct{} // closed by Accept while ending
+	end      func()        // closes it
 	closed   chan struct{}
 	close    func()
 	reported bool
@@ -27,7 +28,7 @@ type retryListener struct {
 
 func newRetryListener(accepting *Accepting, l net.Listener, failed func(error)) *retryListener {
 	r := &retryListener{Listener: l, failed: failed, closed: make(chan struct{}), ended: make(chan struct{})}
-	r.close = sync.OnceFunc(func() { close(r.closed) })
+	r.close, r.end = sync.OnceFunc(func() { close(r.closed) }), sync.OnceFunc(func() { close(r.ended) })
 	accepting.add(r.stop)
 	return r
 }
@@ -61,7 +62,7 @@ func (l *retryListener) Accept() (net.Conn, error) {
 			l.reported = false // no connection was waiting
 		}
 		if err != nil && l.ending.Load() {
-			close(l.ended)
+			l.end()
 			<-l.closed
 			return nil, net.ErrClosed
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -121,5 +122,29 @@ func TestListenerOutOfFiles(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A server that closes may ask for one more connection after accepting has ended.
+func TestAcceptAgainAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepting := new(front.Accepting)
+	r := front.NewRetryListener(accepting, l, func(error) {})
+	first := make(chan error, 1)
+	go func() {
+		_, err := r.Accept()
+		first <- err
+	}()
+	accepting.End()
+	r.Close()
+	if err := <-first; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the first: %v", err)
+	}
+	if _, err := r.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the second: %v", err)
 	}
 }

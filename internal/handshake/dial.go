@@ -143,9 +143,13 @@ func exchange(nc net.Conn, r *http.Request) (*http.Response, *bufio.Reader, erro
 	if err := r.Write(nc); err != nil {
 		return nil, nil, fmt.Errorf("write handshake: %w", err)
 	}
-	br := bufio.NewReader(&bounded{nc, maxAnswerBytes})
+	answer := &bounded{nc, maxAnswerBytes}
+	br := bufio.NewReader(answer)
 	for {
 		resp, err := http.ReadResponse(br, r)
+		if err != nil && answer.left <= 0 {
+			err = errLongAnswer // a line that was cut off there looks malformed
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("read handshake: %w", err)
 		}
@@ -228,9 +232,11 @@ type bounded struct {
 	left int
 }
 
+var errLongAnswer = fmt.Errorf("%w: header block over %d bytes", ErrBadHandshake, maxAnswerBytes)
+
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("%w: header block over %d bytes", ErrBadHandshake, maxAnswerBytes)
+		return 0, errLongAnswer
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n

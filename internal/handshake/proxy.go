@@ -53,7 +53,7 @@ func Through(ctx context.Context, by *url.URL, addr string, o DialOptions) (net.
 		err = fmt.Errorf("its scheme is %q, but must be http, https, socks5 or socks5h", by.Scheme)
 	}
 	if _, ok := errors.AsType[*ProxyError](err); err != nil && !ok {
-		err = &ProxyError{Proxy: by.Redacted(), Err: err}
+		err = &ProxyError{Proxy: by.Redacted(), Err: because(ctx, err)}
 	}
 	return nc, err
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,39 @@ func TestDialTimeout(t *testing.T) {
 						t.Errorf("after %v: %v", took, err)
 					}
 				})
+			})
+		}
+	}
+}
+
+// An endless answer ends with an error that says so, wherever it is cut off: also within a line.
+func TestDialEndlessAnswer(t *testing.T) {
+	t.Parallel()
+	for name, endless := range map[string]string{
+		"lines":                 "HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Fill: 0123456789\r\n", 1<<13),
+		"a line":                strings.Repeat("x", 1<<17),
+		"informational answers": strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 1<<13),
+	} {
+		for _, proxy := range []string{"", "http://proxy"} {
+			t.Run(name+" "+proxy, func(t *testing.T) {
+				t.Parallel()
+				o := handshake.DialOptions{NetDial: func(context.Context, string, string) (net.Conn, error) {
+					near, far := net.Pipe()
+					go func() {
+						defer far.Close()
+						if _, err := http.ReadRequest(bufio.NewReader(far)); err == nil {
+							far.Write([]byte(endless))
+						}
+					}()
+					return near, nil
+				}}
+				if proxy != "" {
+					o.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy"})
+				}
+				_, _, err := handshake.Dial(t.Context(), "ws://maru.test.example", o)
+				if !errors.Is(err, handshake.ErrBadHandshake) || !strings.Contains(err.Error(), "header block over 65536 bytes") {
+					t.Errorf("%v", err)
+				}
 			})
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/engineio", "maru/internal/packet", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -46,17 +46,19 @@ var only = map[string][]string{
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
 		"maru/internal/hub", "maru/internal/loop", "maru/internal/pieces", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
-	"maru/internal/history": {"maru"},
-	"maru/internal/fields":  {},
-	"maru/internal/request": {"maru", "maru/internal/strict"},
-	"maru/internal/pieces":  {"maru"},
-	"maru/internal/shares":  {},
-	"maru/internal/machine": {},
-	"maru/internal/demo":    {},
-	"maru/internal/metrics": {},
-	"maru/internal/config":  {"maru"},
-	"maru/client":           {"maru", "maru/ws"}, // like a program outside
-	"maru/examples/*":       {"maru", "maru/ws", "maru/server", "maru/client"},
+	"maru/internal/history":  {"maru"},
+	"maru/internal/fields":   {},
+	"maru/internal/request":  {"maru", "maru/internal/strict"},
+	"maru/internal/pieces":   {"maru"},
+	"maru/internal/shares":   {},
+	"maru/internal/engineio": {},
+	"maru/internal/packet":   {"maru/internal/strict"},
+	"maru/internal/machine":  {},
+	"maru/internal/demo":     {},
+	"maru/internal/metrics":  {},
+	"maru/internal/config":   {"maru"},
+	"maru/client":            {"maru", "maru/ws"}, // like a program outside
+	"maru/examples/*":        {"maru", "maru/ws", "maru/server", "maru/client"},
 }
 
 // importers lists all packages that may import a package.
@@ -73,16 +75,18 @@ var importers = map[string][]string{
 var (
 	outside = []string{"net", "net/http", "os", "os/*", "syscall", "golang.org/x/sys/*"}
 	never   = map[string][]string{
-		"maru":                  outside,
-		"maru/internal/frame":   outside,
-		"maru/internal/strict":  outside,
-		"maru/internal/request": outside,
-		"maru/internal/history": outside,
-		"maru/internal/fields":  outside,
-		"maru/internal/pieces":  outside,
-		"maru/internal/shares":  outside,
-		"maru/internal/session": append([]string{"encoding/*"}, outside...),
-		"maru/internal/hub":     append([]string{"encoding/*"}, outside...),
+		"maru":                   outside,
+		"maru/internal/frame":    outside,
+		"maru/internal/strict":   outside,
+		"maru/internal/request":  outside,
+		"maru/internal/history":  outside,
+		"maru/internal/fields":   outside,
+		"maru/internal/pieces":   outside,
+		"maru/internal/shares":   outside,
+		"maru/internal/engineio": outside,
+		"maru/internal/packet":   outside,
+		"maru/internal/session":  append([]string{"encoding/*"}, outside...),
+		"maru/internal/hub":      append([]string{"encoding/*"}, outside...),
 	}
 )
 

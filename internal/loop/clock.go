@@ -168,7 +168,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 	}
 	if s.state&phaseCloseSent != 0 {
 		limit := c.closing
-		if s.state&(outQueued|phaseFailed) == outQueued {
+		if s.state&(outQueued|phaseFailed|outParked) == outQueued {
 			limit = max(limit, c.backlog) // messages from before the close are still being written
 		}
 		if waited := l.clock.now - s.pinged; waited < limit {
@@ -176,7 +176,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 			return
 		}
 		why := l.slab.ref(id).side.closed
-		if why.err == nil && s.state&phaseCloseRead == 0 {
+		if why.err == nil && s.state&(phaseCloseRead|outParked) == 0 {
 			why = closed{code: closeAbnormal, err: errNoAnswer}
 		}
 		l.end(id, s, why)
@@ -195,7 +195,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 	if s.state&kindHeartbeat != 0 {
 		l.heartbeat(id, s)
 	}
-	if c.ping != 0 && !s.framing().heartbeats {
+	if c.ping != 0 && !s.framing().heartbeats && s.state&outParked == 0 {
 		l.ping(id, s)
 	}
 }

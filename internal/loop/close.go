@@ -242,6 +242,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 		if side.pipe != nil {
 			side.pipe.close()
 		}
+		side.taker.refuse()
 	}
 	l.dropSide(ref)
 	*ref = refs{}

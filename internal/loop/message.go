@@ -25,6 +25,7 @@ type Message struct {
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
 	single  bool   // for one connection; its memory is used again after the write
+	several bool   // plain is the frames of several messages, which are never compressed
 
 	mu       sync.Mutex
 	deflated map[form][]byte // made on first use
@@ -76,6 +77,20 @@ func NewBareMessage(data []byte, key string) *Message {
 	return &Message{op: frame.Binary, plain: data, key: key}
 }
 
+// NewSeveral is messages that follow each other without any between them, as one: a text message
+// and binary ones that belong to it. They are not compressed. key is as for NewKeyedMessage.
+func NewSeveral(text []byte, binary [][]byte, key string) *Message {
+	size := len(text) + frame.MaxHeaderBytes
+	for _, b := range binary {
+		size += len(b) + frame.MaxHeaderBytes
+	}
+	plain := frame.AppendFrame(make([]byte, 0, size), frame.Text, false, text)
+	for _, b := range binary {
+		plain = frame.AppendFrame(plain, frame.Binary, false, b)
+	}
+	return &Message{op: frame.Text, key: key, plain: plain, several: true}
+}
+
 // Len is the size in bytes of the uncompressed frame.
 func (m *Message) Len() int { return len(m.plain) }
 
@@ -84,7 +99,7 @@ func (m *Message) Len() int { return len(m.plain) }
 // message to the sender.
 func (m *Message) frame(f form, minBytes int) []byte {
 	payload := m.plain[m.payload:]
-	if f == plainForm || m.op.Control() || len(payload) < minBytes {
+	if f == plainForm || m.several || m.op.Control() || len(payload) < minBytes {
 		return m.plain
 	}
 	m.mu.Lock()

@@ -1,0 +1,110 @@
+package socketio
+
+import (
+	"encoding/json"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/packet"
+	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/strict"
+)
+
+// mapping is the Speaker of maru serve: events of the namespace / are commands of the session, and
+// replies are acks.
+type mapping struct{ gateway *Gateway }
+
+func newMapping(g *Gateway) *mapping { return &mapping{g} }
+
+// connectRef is the ref of the session's Connect, of which there is one.
+const connectRef = 1 << 63
+
+// connectAuth is what maru reads of the client's auth payload. Other fields are the program's.
+type connectAuth struct {
+	Token  string `json:"token"`
+	Secret string `json:"secret"`
+}
+
+var errNamespace = []byte(`{"message":"Invalid namespace"}`)
+
+// Packet handles a packet of a client.
+func (m *mapping) Packet(c *Conn, p Packet) {
+	if p.Namespace != packet.Root {
+		if p.Type == packet.Connect {
+			c.Send(packet.Packet{Type: packet.ConnectError, Namespace: p.Namespace, ID: packet.NoID, Data: errNamespace}, nil)
+		}
+		return
+	}
+	switch p.Type {
+	case packet.Connect:
+		m.connect(c, p)
+	case packet.Event, packet.BinaryEvent:
+		c.Do(command(p))
+	case packet.Disconnect:
+		c.leave()
+	}
+}
+
+func (m *mapping) connect(c *Conn, p Packet) {
+	var auth connectAuth
+	if p.Data != nil {
+		if err := strict.DecodeKnown(p.Data, &auth); err != nil {
+			c.Close(maru.NewError(maru.CodeBadRequest, "auth: "+err.Error()))
+			return
+		}
+	}
+	c.Do(session.Connect{Ref: connectRef, Token: auth.Token, Secret: auth.Secret})
+}
+
+// Closed has nothing to do: the session ends with the connection.
+func (m *mapping) Closed(*Conn) {}
+
+// Close ends the connection with the code of err. A client that must not come back by itself is
+// disconnected by Socket.IO's own packets: from then on it does not reconnect. All others lose
+// their transport, and reconnect.
+func (c *Conn) Close(err error) {
+	e := maru.ErrorOf(err)
+	if final(e.Code) && c.Conn().Open() && c.lastWord() {
+		c.sayGoodbye(e)
+	}
+	c.Multiplex.Close(err)
+}
+
+// final reports whether a client gets the same error when it comes back.
+func final(code maru.Code) bool {
+	n := code.CloseCode()
+	return n >= 4500 || n == maru.CloseNotAllowed
+}
+
+// lastWord reports whether this call is the first.
+func (c *Conn) lastWord() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.finished
+	c.finished = true
+	return first
+}
+
+func (c *Conn) sayGoodbye(e *maru.Error) {
+	if !c.connected() {
+		b, err := json.Marshal(refusal{e.Message, failureOf(e)})
+		if err == nil {
+			c.Send(packet.Packet{Type: packet.ConnectError, ID: packet.NoID, Data: b}, nil)
+		}
+		return
+	}
+	c.deliver(event("error", encode(failureOf(e))))
+	c.Send(packet.Packet{Type: packet.Disconnect, ID: packet.NoID}, nil)
+}
+
+// refusal is the data of a ConnectError: the client's connect_error has the message and data.
+type refusal struct {
+	Message string   `json:"message"`
+	Data    *failure `json:"data"`
+}
+
+// connected reports whether the client's Connect was answered.
+func (c *Conn) connected() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answered
+}

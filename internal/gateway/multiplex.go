@@ -290,11 +290,19 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 		here := s.channel.Follow(m.conn, s.socket.Form)
 		s.follows, first.Presence = true, &here
 	}
+	if w, watches := m.own.(joinWatcher); watches {
+		w.Joined(o, first)
+	}
 	var reply []byte
 	if ref != 0 {
 		reply = m.protocol.codec.EncodeReply(ref, first)
 	}
 	return true, j.Attach(ctx, s.socket, m.message(reply))
+}
+
+// A joinWatcher is a Carrier that is told of the subscriptions which begin.
+type joinWatcher interface {
+	Joined(o session.Join, first session.Subscribed)
 }
 
 // subscription is a channel of a session.

@@ -34,6 +34,7 @@ type Conn struct {
 	finished bool          // the last word was said
 	answered bool          // the client's Connect
 	socket   id            // of the socket in the namespace, which other clients may know
+	history  history
 }
 
 // stage is how far a connection is from polling to a socket.
@@ -52,6 +53,7 @@ func since() int64 { return int64(time.Since(start)) }
 
 func (g *Gateway) newConn() *Conn {
 	c := &Conn{gateway: g, id: newID(), socket: newID()}
+	c.history.pid = newID()
 	c.seen.Store(since())
 	return c
 }

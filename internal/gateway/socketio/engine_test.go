@@ -234,7 +234,7 @@ func TestPollAbandoned(t *testing.T) {
 	}
 	c.CloseIdleConnections()
 	for w.server.Connections() > 0 {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	p.gone()
 }

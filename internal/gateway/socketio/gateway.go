@@ -37,7 +37,7 @@ type Speaker interface {
 	// Packet handles a whole packet with its attachments. It is called by one goroutine at a
 	// time and must not wait. Its bytes are valid during the call.
 	Packet(c *Conn, p Packet)
-	// Closed is called once, when the connection has ended.
+	// Closed is called when the connection ends, and maybe once before.
 	Closed(c *Conn)
 }
 

@@ -11,17 +11,27 @@ import (
 
 // mapping is the Speaker of maru serve: events of the namespace / are commands of the session, and
 // replies are acks.
-type mapping struct{ gateway *Gateway }
+type mapping struct {
+	gateway *Gateway
+	saved   savedSessions
+}
 
-func newMapping(g *Gateway) *mapping { return &mapping{g} }
+func newMapping(g *Gateway) *mapping { return &mapping{gateway: g} }
 
-// connectRef is the ref of the session's Connect, of which there is one.
-const connectRef = 1 << 63
+// The refs of the session's Connect and Resume, of which there is one each. Those of acks are
+// smaller.
+const (
+	connectRef = 1<<63 + iota
+	resumeRef
+)
 
 // connectAuth is what maru reads of the client's auth payload. Other fields are the program's.
 type connectAuth struct {
 	Token  string `json:"token"`
 	Secret string `json:"secret"`
+
+	PID    string `json:"pid"`    // of a client that comes back: Socket.IO, Connection state recovery
+	Offset string `json:"offset"` // of its last message
 }
 
 var errNamespace = []byte(`{"message":"Invalid namespace"}`)
@@ -52,11 +62,18 @@ func (m *mapping) connect(c *Conn, p Packet) {
 			return
 		}
 	}
+	resume, back := session.Resume{}, false
+	if auth.PID != "" && !c.connected() {
+		resume, back = m.resumption(c, auth)
+	}
 	c.Do(session.Connect{Ref: connectRef, Token: auth.Token, Secret: auth.Secret})
+	if back {
+		c.Do(resume)
+	}
 }
 
-// Closed has nothing to do: the session ends with the connection.
-func (m *mapping) Closed(*Conn) {}
+// Closed keeps the session for a while: its client may come back.
+func (m *mapping) Closed(c *Conn) { m.save(c) }
 
 // Close ends the connection with the code of err. A client that must not come back by itself is
 // disconnected by Socket.IO's own packets: from then on it does not reconnect. All others lose

@@ -170,13 +170,16 @@ func TestRefusedIdentity(t *testing.T) {
 	p.gone()
 }
 
+// byQuery identifies a client by ?user=.
+func byQuery(r *http.Request, _ string) (server.Caller, error) {
+	return server.Caller{User: r.URL.Query().Get("user")}, nil
+}
+
 // Disconnect ends connections of both transports, a right that is taken ends a subscription, and
 // both are counted as socketio.
 func TestDisconnectDrainAndMetrics(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, server.Options{Hooks: server.Hooks{Identify: func(r *http.Request, _ string) (server.Caller, error) {
-		return server.Caller{User: r.URL.Query().Get("user")}, nil
-	}}}, socketio.Options{})
+	w := newWorld(t, server.Options{Hooks: server.Hooks{Identify: byQuery}}, socketio.Options{})
 	kim, err := w.dial("EIO=4&transport=websocket&user=kim", nil)
 	if err != nil {
 		t.Fatal(err)

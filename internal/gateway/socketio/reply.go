@@ -54,8 +54,15 @@ func failureOf(e *maru.Error) *failure { return &failure{e.Code, e.Message, e.Co
 func (c *Conn) Reply(ref uint64, r session.Reply) {
 	switch {
 	case ref == connectRef:
-		if _, is := r.(session.Connected); is {
+		if _, is := r.(session.Connected); is && !c.isComing() {
 			c.connectedAs()
+		}
+		return
+	case ref == resumeRef:
+		if _, is := r.(session.Resumed); is {
+			c.comeBack()
+		} else {
+			c.beginAnew()
 		}
 		return
 	case ref == 0: // Failed, of a command without an ack
@@ -70,14 +77,6 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 		return
 	}
 	c.ack(ref, answerTo(r))
-}
-
-// connectedAs answers the client's Connect.
-func (c *Conn) connectedAs() {
-	c.mu.Lock()
-	c.answered = true
-	c.mu.Unlock()
-	c.Send(packet.Packet{Type: packet.Connect, ID: packet.NoID, Data: []byte(`{"sid":"` + c.SocketID() + `"}`)}, nil)
 }
 
 func (c *Conn) ack(ref uint64, answer []byte) {

@@ -1,0 +1,264 @@
+package socketio
+
+import (
+	"encoding/base64"
+	"sync"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/packet"
+	"maru.example/maru/internal/session"
+)
+
+// Connection state recovery: a client whose connection broke comes back with the pid that it got
+// from Connect, and with the position of the last message that it has. It gets its channels, and
+// what it missed of them, from their histories; or it begins anew.
+//
+// One position says what a client has of several channels as long as its messages came in the
+// order of offsets. A replay behind other channels breaks that order, and so does conflation:
+// such a session is not recovered. Its client subscribes with since instead.
+
+const (
+	recoverWithin  = 2 * time.Minute // after the connection broke
+	maxSavedBytes  = 16 << 20        // of all that may come back, about; the oldest give way
+	savedBytes     = 200             // of one, without its channels
+	savedRoomBytes = 64              // of one channel, without its name
+)
+
+// saved is a session whose connection broke.
+type saved struct {
+	socket  id
+	user    string
+	rooms   []session.Resumption
+	expires time.Duration // since start
+	bytes   int
+}
+
+// savedSessions are those that may come back. The zero value is ready for use.
+type savedSessions struct {
+	mu    sync.Mutex
+	live  map[id]*Conn // with channels, whose connections have not ended: their clients may know better
+	byPID map[id]*saved
+	order []id // the oldest first; some have come back already
+	bytes int
+}
+
+func (s *savedSessions) put(pid id, one *saved) {
+	one.bytes = savedBytes
+	for _, r := range one.rooms {
+		one.bytes += savedRoomBytes + len(r.Channel)
+	}
+	one.expires = time.Since(start) + recoverWithin
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byPID == nil {
+		s.byPID = make(map[id]*saved)
+	}
+	s.remove(pid)
+	s.byPID[pid] = one
+	s.order = append(s.order, pid)
+	s.bytes += one.bytes
+	s.expire()
+}
+
+// begins notes that a connection has channels, and ends that it is over.
+func (s *savedSessions) begins(pid id, c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == nil {
+		s.live = make(map[id]*Conn)
+	}
+	s.live[pid] = c
+}
+
+func (s *savedSessions) ends(pid id, c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[pid] == c {
+		delete(s.live, pid)
+	}
+}
+
+// take returns a session, once; nil: there is none any more. A connection that has not ended yet
+// ends: its client has another one.
+func (s *savedSessions) take(pid id) *saved {
+	s.mu.Lock()
+	live := s.live[pid]
+	delete(s.live, pid)
+	s.expire()
+	one := s.byPID[pid]
+	s.remove(pid)
+	s.mu.Unlock()
+	if live != nil {
+		one = live.snapshot()
+		live.Conn().Terminate()
+	}
+	return one
+}
+
+func (s *savedSessions) remove(pid id) {
+	if one := s.byPID[pid]; one != nil {
+		s.bytes -= one.bytes
+		delete(s.byPID, pid)
+	}
+}
+
+// expire removes what is too old, or too much.
+func (s *savedSessions) expire() {
+	now := time.Since(start)
+	for len(s.order) > 0 {
+		one := s.byPID[s.order[0]]
+		if one != nil && one.expires > now && s.bytes <= maxSavedBytes {
+			return
+		}
+		s.remove(s.order[0])
+		s.order = s.order[1:]
+	}
+	s.order = nil
+}
+
+// history is what a Conn keeps for its recovery: its channels, and from where it has them.
+type history struct {
+	pid     id
+	rooms   []session.Resumption
+	unsound bool   // its messages were not in the order of offsets
+	saved   bool   // for a client that comes back
+	coming  *saved // it has come back, and its Resume is under way
+}
+
+// Joined notes a subscription that begins.
+func (c *Conn) Joined(o session.Join, first session.Subscribed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &c.history
+	if o.Latest || o.Presence || first.Replay > 0 && len(h.rooms) > 0 {
+		h.unsound = true
+	}
+	h.note(session.Resumption{Channel: first.Channel, Since: first.From})
+	if m, is := c.gateway.speaker.(*mapping); is && len(h.rooms) == 1 {
+		m.saved.begins(h.pid, c)
+	}
+}
+
+func (h *history) note(r session.Resumption) {
+	for i := range h.rooms {
+		if h.rooms[i].Channel == r.Channel {
+			h.rooms[i] = r
+			return
+		}
+	}
+	h.rooms = append(h.rooms, r)
+}
+
+// save keeps the session for a client whose connection broke. A client that has left, or was
+// dismissed, does not come back.
+func (m *mapping) save(c *Conn) {
+	c.mu.Lock()
+	pid := c.history.pid
+	c.mu.Unlock()
+	m.saved.ends(pid, c)
+	if one := c.snapshot(); one != nil {
+		m.saved.put(pid, one)
+	}
+}
+
+// snapshot is what a client gets back, once; nil: nothing.
+func (c *Conn) snapshot() *saved {
+	now := c.Info()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &c.history
+	if h.saved || h.unsound || !c.answered || c.quiet || c.finished {
+		return nil
+	}
+	h.saved = true
+	one := &saved{socket: c.socket, user: now.User}
+	for _, name := range now.Channels {
+		for _, r := range h.rooms {
+			if r.Channel == name {
+				one.rooms = append(one.rooms, r)
+			}
+		}
+	}
+	return one
+}
+
+// Gone saves the session before it ends early.
+func (c *Conn) Gone() {
+	c.gateway.speaker.Closed(c)
+	c.Multiplex.Gone()
+}
+
+// resumption is the session's command for a client that comes back; ok is false if it cannot.
+func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, ok bool) {
+	var pid id
+	if len(auth.PID) != base64.RawURLEncoding.EncodedLen(len(pid)) {
+		return resume, false
+	}
+	if _, err := base64.RawURLEncoding.Decode(pid[:], []byte(auth.PID)); err != nil {
+		return resume, false
+	}
+	one := m.saved.take(pid)
+	if one == nil {
+		return resume, false
+	}
+	for i := range one.rooms {
+		if !advance(&one.rooms[i].Since, auth.Offset) {
+			return resume, false
+		}
+	}
+	c.mu.Lock()
+	c.history.coming, c.history.pid = one, pid
+	c.mu.Unlock()
+	return session.Resume{Ref: resumeRef, User: one.user, Channels: one.rooms}, true
+}
+
+// advance moves the position from which a client has a channel to that of its last message of any
+// channel, if that is later. It reports whether they are of one history.
+func advance(since *maru.Position, last string) bool {
+	if last == "" {
+		return true // it has got nothing
+	}
+	at, err := maru.ParsePosition(last)
+	if err != nil || at.Epoch != since.Epoch {
+		return false
+	}
+	since.Offset = max(since.Offset, at.Offset)
+	return true
+}
+
+// beginAnew answers the Connect of a client that cannot be given back what it had.
+func (c *Conn) beginAnew() {
+	c.mu.Lock()
+	c.history.coming, c.history.pid = nil, newID()
+	c.mu.Unlock()
+	c.connectedAs()
+}
+
+// comeBack answers the Connect of a client that gets back what it had.
+func (c *Conn) comeBack() {
+	c.mu.Lock()
+	h := &c.history
+	c.socket, h.rooms, h.coming = h.coming.socket, h.coming.rooms, nil
+	if m, is := c.gateway.speaker.(*mapping); is && len(h.rooms) > 0 {
+		m.saved.begins(h.pid, c)
+	}
+	c.mu.Unlock()
+	c.connectedAs()
+}
+
+// connectedAs answers the client's Connect.
+func (c *Conn) connectedAs() {
+	c.mu.Lock()
+	c.answered = true
+	b := []byte(`{"sid":"` + c.socket.String() + `","pid":"` + c.history.pid.String() + `"}`)
+	c.mu.Unlock()
+	c.Send(packet.Packet{Type: packet.Connect, ID: packet.NoID, Data: b}, nil)
+}
+
+// isComing reports whether the client's Resume is under way.
+func (c *Conn) isComing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.history.coming != nil
+}

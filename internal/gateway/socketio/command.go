@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"cmp"
 	"fmt"
 
 	"maru.example/maru"
@@ -41,7 +42,7 @@ func (a *arguments) command(ref uint64) (session.Command, error) {
 		return a.subscribe(ref)
 	case "unsubscribe":
 		channel, err := a.channel(1)
-		return session.Unsubscribe{Ref: ref, Channel: channel}, err
+		return session.Unsubscribe{Ref: cmp.Or(ref, unackedRef), Channel: channel}, err
 	case "publish":
 		return a.publish(ref)
 	case "history":

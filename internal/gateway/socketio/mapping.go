@@ -23,6 +23,7 @@ func newMapping(g *Gateway) *mapping { return &mapping{gateway: g} }
 const (
 	connectRef = 1<<63 + iota
 	resumeRef
+	unackedRef // of an Unsubscribe without an ack
 )
 
 // connectAuth is what maru reads of the client's auth payload. Other fields are the program's.

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/base64"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ type saved struct {
 	bytes   int
 }
 
-// savedSessions are those that may come back. The zero value is ready for use.
+// savedSessions are those that may come back. The zero value is ready for use. Its lock comes before
+// Conn.mu.
 type savedSessions struct {
 	mu    sync.Mutex
 	live  map[id]*Conn // with channels, whose connections have not ended: their clients may know better
@@ -43,14 +45,13 @@ type savedSessions struct {
 	bytes int
 }
 
+// put keeps a session. s.mu is held.
 func (s *savedSessions) put(pid id, one *saved) {
 	one.bytes = savedBytes
 	for _, r := range one.rooms {
 		one.bytes += savedRoomBytes + len(r.Channel)
 	}
 	one.expires = time.Since(start) + recoverWithin
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.byPID == nil {
 		s.byPID = make(map[id]*saved)
 	}
@@ -61,7 +62,8 @@ func (s *savedSessions) put(pid id, one *saved) {
 	s.expire()
 }
 
-// begins notes that a connection has channels, and ends that it is over.
+// begins notes that a connection has channels, and ends that it is over: what its client may come
+// back for is kept, in one step, so that take finds the one or the other.
 func (s *savedSessions) begins(pid id, c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,6 +79,9 @@ func (s *savedSessions) ends(pid id, c *Conn) {
 	if s.live[pid] == c {
 		delete(s.live, pid)
 	}
+	if one := c.snapshot(); one != nil {
+		s.put(pid, one)
+	}
 }
 
 // take returns a session, once; nil: there is none any more. A connection that has not ended yet
@@ -88,9 +93,11 @@ func (s *savedSessions) take(pid id) *saved {
 	s.expire()
 	one := s.byPID[pid]
 	s.remove(pid)
-	s.mu.Unlock()
 	if live != nil {
 		one = live.snapshot()
+	}
+	s.mu.Unlock()
+	if live != nil {
 		live.Conn().Terminate()
 	}
 	return one
@@ -128,6 +135,19 @@ type history struct {
 
 // Joined notes a subscription that begins.
 func (c *Conn) Joined(o session.Join, first session.Subscribed) {
+	if pid, isFirst := c.joined(o, first); isFirst {
+		c.live(pid)
+	}
+}
+
+// live notes that the client has channels that it may come back for.
+func (c *Conn) live(pid id) {
+	if m, is := c.gateway.speaker.(*mapping); is {
+		m.saved.begins(pid, c)
+	}
+}
+
+func (c *Conn) joined(o session.Join, first session.Subscribed) (pid id, isFirst bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.history
@@ -135,9 +155,15 @@ func (c *Conn) Joined(o session.Join, first session.Subscribed) {
 		h.unsound = true
 	}
 	h.note(session.Resumption{Channel: first.Channel, Since: first.From})
-	if m, is := c.gateway.speaker.(*mapping); is && len(h.rooms) == 1 {
-		m.saved.begins(h.pid, c)
-	}
+	return h.pid, len(h.rooms) == 1
+}
+
+// left notes that a subscription has ended. The session's own list is not asked: a client may have
+// messages of a channel before the session has noted it.
+func (c *Conn) left(channel string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.history.rooms = slices.DeleteFunc(slices.Clone(c.history.rooms), func(r session.Resumption) bool { return r.Channel == channel })
 }
 
 func (h *history) note(r session.Resumption) {
@@ -157,30 +183,24 @@ func (m *mapping) save(c *Conn) {
 	pid := c.history.pid
 	c.mu.Unlock()
 	m.saved.ends(pid, c)
-	if one := c.snapshot(); one != nil {
-		m.saved.put(pid, one)
-	}
 }
 
 // snapshot is what a client gets back, once; nil: nothing.
 func (c *Conn) snapshot() *saved {
-	now := c.Info()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.history
-	if h.saved || h.unsound || !c.answered || c.quiet || c.finished {
+	switch {
+	case h.saved || h.unsound || c.quiet || c.finished:
+		return nil
+	case h.coming != nil: // it broke again before it was answered
+		h.saved = true
+		return h.coming
+	case !c.answered:
 		return nil
 	}
 	h.saved = true
-	one := &saved{socket: c.socket, user: now.User}
-	for _, name := range now.Channels {
-		for _, r := range h.rooms {
-			if r.Channel == name {
-				one.rooms = append(one.rooms, r)
-			}
-		}
-	}
-	return one
+	return &saved{socket: c.socket, user: c.Identity().User, rooms: h.rooms}
 }
 
 // Gone saves the session before it ends early.
@@ -239,11 +259,12 @@ func (c *Conn) beginAnew() {
 func (c *Conn) comeBack() {
 	c.mu.Lock()
 	h := &c.history
-	c.socket, h.rooms, h.coming = h.coming.socket, h.coming.rooms, nil
-	if m, is := c.gateway.speaker.(*mapping); is && len(h.rooms) > 0 {
-		m.saved.begins(h.pid, c)
-	}
+	c.socket, h.rooms, h.coming = h.coming.socket, slices.Clone(h.coming.rooms), nil
+	pid, some := h.pid, len(h.rooms) > 0
 	c.mu.Unlock()
+	if some {
+		c.live(pid)
+	}
 	c.connectedAs()
 }
 

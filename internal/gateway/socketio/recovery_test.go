@@ -192,7 +192,7 @@ func TestNotRecoveredAfterGoodbye(t *testing.T) {
 // gets every message once, in the order of both channels together.
 func TestRecoveryUnderLoad(t *testing.T) {
 	t.Parallel()
-	const messages = 3000
+	const messages = 2000
 	w := newWorld(t, server.Options{HistoryPublications: messages, BacklogMessages: 2 * messages}, socketio.Options{})
 	a := w.socket(nil)
 	who := a.connects("")

@@ -71,6 +71,12 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 		}
 		return
 	}
+	if u, is := r.(session.Unsubscribed); is {
+		c.left(u.Channel)
+	}
+	if ref == unackedRef {
+		return
+	}
 	if j := long(r); j != nil {
 		next := j.Within(string(engineio.Message)+string(packet.Ack)+strconv.FormatUint(ref-1, 10)+"[", "]").Next
 		c.sendPieces(next)
@@ -141,6 +147,7 @@ func answerTo(r session.Reply) []byte {
 // Push sends a push of the session.
 func (c *Conn) Push(p session.Push) {
 	if p, is := p.(session.SubscriptionEnded); is {
+		c.left(p.Channel)
 		c.deliver(event("unsubscribed", appendString(p.Channel), encode(failureOf(p.Err))))
 	}
 }

@@ -171,6 +171,14 @@ type HealthReporter interface {
 	Err() error
 }
 
+// A DiskReporter is a Broker that knows how much space it takes on disk. A server shows it as the
+// metric maru_history_disk_bytes.
+type DiskReporter interface {
+	// DiskBytes is called for each scrape of the metrics and must be quick. It is safe for
+	// concurrent use, also after Close.
+	DiskBytes() int64
+}
+
 // A Keeper is a Broker that also keeps small records of its server over restarts:
 // revocations, sessions, tickets. Without the methods these end with the process.
 // All methods are safe for concurrent use.

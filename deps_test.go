@@ -18,7 +18,7 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/engineio", "maru/internal/packet", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/certs", "maru/internal/acme", "maru/internal/logs", "maru/internal/histogram", "maru/internal/engineio", "maru/internal/packet", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
@@ -38,27 +38,33 @@ var (
 // only lists all packages of this module that a package may import.
 var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
-	"maru/internal/loop":      {"maru", "maru/internal/frame"},                                                                 // of the root only the errors
+	"maru/internal/loop":      {"maru", "maru/internal/frame", "maru/internal/histogram"},                                      // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
 	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
-	"maru/internal/hub":       {"maru", "maru/internal/loop"}, // no wire format: gateways register theirs
+	"maru/internal/hub":       {"maru", "maru/internal/histogram", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/engineio", "maru/internal/frame", "maru/internal/gateway",
-		"maru/internal/hub", "maru/internal/loop", "maru/internal/packet", "maru/internal/pieces", "maru/internal/request", "maru/internal/session", "maru/internal/strict"}, // no other gateway
-	"maru/internal/history":  {"maru"},
-	"maru/internal/fields":   {},
-	"maru/internal/request":  {"maru", "maru/internal/strict"},
-	"maru/internal/pieces":   {"maru"},
-	"maru/internal/shares":   {},
-	"maru/internal/engineio": {},
-	"maru/internal/packet":   {"maru/internal/strict"},
-	"maru/internal/machine":  {},
-	"maru/internal/demo":     {},
-	"maru/internal/metrics":  {},
-	"maru/internal/config":   {"maru"},
-	"maru/client":            {"maru", "maru/ws"}, // like a program outside
-	"maru/examples/*":        {"maru", "maru/ws", "maru/server", "maru/client"},
+		"maru/internal/hub", "maru/internal/loop", "maru/internal/packet", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/strict"}, // no other gateway
+	"maru/internal/history":    {"maru"},
+	"maru/internal/fields":     {},
+	"maru/internal/request":    {"maru", "maru/internal/strict"},
+	"maru/internal/pieces":     {"maru"},
+	"maru/internal/shares":     {},
+	"maru/internal/proxyproto": {},
+	"maru/internal/logs":       {},
+	"maru/internal/histogram":  {},
+	"maru/internal/listen":     {},
+	"maru/internal/certs":      {},
+	"maru/internal/acme":       {},
+	"maru/internal/engineio":   {},
+	"maru/internal/packet":     {"maru/internal/strict"},
+	"maru/internal/machine":    {},
+	"maru/internal/demo":       {},
+	"maru/internal/metrics":    {"maru/internal/histogram"},
+	"maru/internal/config":     {"maru"},
+	"maru/client":              {"maru", "maru/ws"}, // like a program outside
+	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/client"},
 }
 
 // importers lists all packages that may import a package.
@@ -67,6 +73,7 @@ var importers = map[string][]string{
 	"maru/broker/memory":      {"maru/server"},
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/internal/broker/*":  {"maru/broker/disk"},
+	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
 	"maru/internal/gateway/*": {"maru/server"},
 }
 
@@ -75,18 +82,19 @@ var importers = map[string][]string{
 var (
 	outside = []string{"net", "net/http", "os", "os/*", "syscall", "golang.org/x/sys/*"}
 	never   = map[string][]string{
-		"maru":                   outside,
-		"maru/internal/frame":    outside,
-		"maru/internal/strict":   outside,
-		"maru/internal/request":  outside,
-		"maru/internal/history":  outside,
-		"maru/internal/fields":   outside,
-		"maru/internal/pieces":   outside,
-		"maru/internal/shares":   outside,
-		"maru/internal/engineio": outside,
-		"maru/internal/packet":   outside,
-		"maru/internal/session":  append([]string{"encoding/*"}, outside...),
-		"maru/internal/hub":      append([]string{"encoding/*"}, outside...),
+		"maru":                     outside,
+		"maru/internal/frame":      outside,
+		"maru/internal/strict":     outside,
+		"maru/internal/request":    outside,
+		"maru/internal/history":    outside,
+		"maru/internal/fields":     outside,
+		"maru/internal/pieces":     outside,
+		"maru/internal/shares":     outside,
+		"maru/internal/proxyproto": outside,
+		"maru/internal/engineio":   outside,
+		"maru/internal/packet":     outside,
+		"maru/internal/session":    append([]string{"encoding/*"}, outside...),
+		"maru/internal/hub":        append([]string{"encoding/*"}, outside...),
 	}
 )
 

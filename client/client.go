@@ -118,6 +118,7 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	}
 	u.Path = cmp.Or(u.Path, "/")
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 64<<20)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, patience)
 	c := &Client{
 		o: o, url: u, log: o.Logger, done: make(chan struct{}), unique: rand.Text(),
 		secret: rand.Text(), random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },
@@ -272,3 +273,11 @@ func (c *Client) header(ctx context.Context) (http.Header, error) {
 }
 
 var errNoAnswer = errors.New("no answer in time")
+
+// attempting is the context of one attempt to connect.
+func (c *Client) attempting(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.o.HandshakeTimeout < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, c.o.HandshakeTimeout, errNoAnswer)
+}

@@ -137,15 +137,27 @@ func TestAServerThatAcceptsAndHangsUpDoesNotResetTheDelay(t *testing.T) {
 
 func TestAHandshakeOrAConnectWithoutAnAnswerIsGivenUp(t *testing.T) {
 	for _, part := range []string{"handshake", "connect"} {
-		t.Run(part, func(t *testing.T) {
+		for limit, want := range map[time.Duration]time.Duration{0: 15 * time.Second, 40 * time.Second: 40 * time.Second} {
+			t.Run(fmt.Sprint(part, " ", limit), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, f *fake) {
+					f.down = part == "handshake"
+					f.mute["connect"] = true
+					c := f.client(client.Options{HandshakeTimeout: limit})
+					if pass(want - 1); c.State() != client.Connecting {
+						t.Fatal(c.State())
+					}
+					if pass(1); c.State() != client.Waiting {
+						t.Fatal(c.State())
+					}
+				})
+			})
+		}
+		t.Run(part+", no bound", func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fake) {
 				f.down = part == "handshake"
 				f.mute["connect"] = true
-				c := f.client(client.Options{})
-				if pass(15*time.Second - 1); c.State() != client.Connecting {
-					t.Fatal(c.State())
-				}
-				if pass(1); c.State() != client.Waiting {
+				c := f.client(client.Options{HandshakeTimeout: -1})
+				if pass(10 * time.Minute); c.State() != client.Connecting {
 					t.Fatal(c.State())
 				}
 			})

@@ -32,9 +32,10 @@ type dialer func(ctx context.Context, header http.Header, to *connection) (wire,
 func (c *Client) dialWebSocket(ctx context.Context, header http.Header, to *connection) (wire, error) {
 	var seen error // set by OnError, which comes before OnClose
 	conn, err := ws.Dial(ctx, c.url.String(), ws.DialOptions{
-		Header: header, Subprotocols: []string{subprotocol}, TLSConfig: c.o.TLSConfig, NetDial: c.o.NetDial, Logger: c.log,
-		MaxMessageBytes: c.o.MaxMessageBytes,
-		PingInterval:    -1, // the protocol has its own
+		Header: header, Subprotocols: []string{subprotocol}, TLSConfig: c.o.TLSConfig, NetDial: c.o.NetDial, Proxy: c.o.Proxy, Logger: c.log,
+		HandshakeTimeout: -1, // ctx has it
+		MaxMessageBytes:  c.o.MaxMessageBytes,
+		PingInterval:     -1, // the protocol has its own
 		// maxInFlightBytes bounds the data sent, and a ping finds a server that does not read.
 		BacklogBytes: 1 << 30, BacklogMessages: 1 << 30, BacklogAge: time.Hour,
 		OnMessage: func(_ *ws.Conn, m ws.Message) {

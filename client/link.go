@@ -84,7 +84,7 @@ func (l *link) connect(ctx context.Context) (end ending) {
 	if err != nil {
 		return ending{code: closeLost, err: err}
 	}
-	within, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
+	within, cancel := l.c.attempting(ctx)
 	defer cancel()
 	conn := newConnection(l)
 	wire, err := l.c.dial(within, header, conn)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"maru.example/maru"
@@ -30,10 +31,19 @@ type Options struct {
 	// http.Client that has signed in. It is not written to.
 	Jar http.CookieJar
 
-	// TLSConfig is for https and wss; nil is the standard one.
+	// TLSConfig is for https and wss, and for a proxy with https; nil is the standard one.
 	TLSConfig *tls.Config
-	// NetDial connects; nil is net.Dialer's DialContext.
+	// NetDial connects to the server, or to its proxy; nil is net.Dialer's DialContext.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Proxy returns the proxy for a handshake, whose URL has http or https; nil is a direct
+	// connection. The schemes of proxies are http, https, socks5 and socks5h. Default:
+	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment, by the rules of
+	// http.ProxyFromEnvironment; none if NetDial is set. A proxy that does not connect is tried again; the reason, in
+	// OnState and Err, is a *ws.ProxyError.
+	Proxy func(*http.Request) (*url.URL, error)
+	// HandshakeTimeout bounds an attempt to connect, from the look-up of the name to the reply
+	// to connect; after it comes the next attempt. Default 15 s; negative: no bound.
+	HandshakeTimeout time.Duration
 	// MaxMessageBytes bounds one message of the server; a larger one closes the connection
 	// with 1009. A reply with history may be large. Default 64 MiB.
 	MaxMessageBytes int64
@@ -97,7 +107,7 @@ type SubscribeOptions struct {
 
 // The time limits are those of the client for browsers.
 const (
-	patience   = 15 * time.Second // for an answer to a handshake, to connect, and from functions of the program
+	patience   = 15 * time.Second // for functions of the program, and default of Options.HandshakeTimeout
 	pingEvery  = 25 * time.Second // silence before a ping, if the server does not say
 	steadyTime = 5 * time.Second  // a connection that lived this long resets the count of failures
 	leaveTime  = time.Second      // for the server's part of the closing handshake

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -147,9 +148,9 @@ func TestExample(t *testing.T) {
 }
 
 // unit is what a systemd unit says, by section and key.
-func unit(t *testing.T) map[string][]string {
+func unit(t *testing.T, name string) map[string][]string {
 	t.Helper()
-	file, err := os.Open("maru.service")
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func unit(t *testing.T) map[string][]string {
 
 func TestUnit(t *testing.T) {
 	t.Parallel()
-	said := unit(t)
+	said := unit(t, "maru.service")
 	one := func(key string) string {
 		t.Helper()
 		if len(said[key]) != 1 {
@@ -184,7 +185,7 @@ func TestUnit(t *testing.T) {
 		return said[key][0]
 	}
 	stop, err := time.ParseDuration(one("Service.TimeoutStopSec") + "s")
-	if drain := time.Duration(config.Defaults().Drain); err != nil || stop < 2*drain {
+	if drain := 30 * time.Second; err != nil || stop < 2*drain { // the longest drain that the documents advise
 		t.Errorf("it may take %v to stop, and %v of that to drain; %v", stop, drain, err)
 	}
 	words := strings.Fields(one("Service.ExecStart"))
@@ -196,24 +197,43 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// systemd understands the unit.
+// The socket unit has the addresses of maru without a configuration, and passes listening sockets, not
+// connections.
+func TestSocketUnit(t *testing.T) {
+	t.Parallel()
+	said := unit(t, "maru.socket")
+	if got, want := said["Socket.ListenStream"], config.Defaults().Listen; !slices.Equal(got, want) {
+		t.Errorf("it listens on %q, and maru on %q", got, want)
+	}
+	if accept := said["Socket.Accept"]; accept != nil && accept[0] != "no" {
+		t.Errorf("Accept=%s would pass connections", accept)
+	}
+	if named := said["Socket.FileDescriptorName"]; named != nil {
+		t.Errorf("FileDescriptorName=%s: metrics would take the place of metrics-listen", named)
+	}
+}
+
+// systemd understands the units.
 func TestUnitVerified(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("there is no systemd-analyze on this machine")
 	}
-	text, err := os.ReadFile("maru.service")
-	if err != nil {
-		t.Fatal(err)
+	dir, words := t.TempDir(), []string{"verify"}
+	for _, name := range []string{"maru.service", "maru.socket"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		here := strings.ReplaceAll(string(text), "/usr/local/bin/maru serve", program(t)+" serve") // it has to be there
+		words = append(words, filepath.Join(dir, name))
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(here), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	path := filepath.Join(t.TempDir(), "maru.service")
-	here := strings.ReplaceAll(string(text), "/usr/local/bin/maru serve", program(t)+" serve") // it has to be there
-	if err := os.WriteFile(path, []byte(here), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), analyze, "verify", path).CombinedOutput()
-	if err != nil || strings.Contains(string(out), "maru.service") {
+	out, err := exec.CommandContext(t.Context(), analyze, words...).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "maru.s") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

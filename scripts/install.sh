@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+PATH=$PATH:/usr/sbin:/sbin # where nginx, haproxy and others are
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 node_is_new_enough() { [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; }
@@ -18,6 +20,12 @@ missing=()
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has firefox-esr || has firefox || missing+=(firefox-esr)
 has nginx || missing+=(nginx-light)
+has haproxy || missing+=(haproxy)
+has caddy || missing+=(caddy)
+has apache2 || missing+=(apache2-bin)
+has varnishd || missing+=(varnish)
+has promtool || missing+=(prometheus) # to check the alert rules; its server is not started
+has systemd-socket-activate || missing+=(systemd)
 has curl || missing+=(curl)
 has gcc || has clang || missing+=(gcc libc6-dev) # for the race detector
 
@@ -28,6 +36,14 @@ if [ ${#missing[@]} -gt 0 ]; then
 		echo "the tests need ${missing[*]}, which may not be installed from here; run:" >&2
 		echo "	sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
 		exit 1
+	fi
+	# Debian starts the services of what it installs, on ports such as 80. The tests start
+	# programs themselves.
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		trap '"${root[@]}" rm -f $policy' EXIT
+		printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
+		"${root[@]}" chmod +x $policy
 	fi
 	"${root[@]}" apt-get update
 	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"

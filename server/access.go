@@ -114,6 +114,7 @@ func (s *Server) prepare(a Access, old *access) (*access, error) {
 	if a.ConnectWebhook != "" {
 		x.proofs.Webhook, err = auth.NewWebhook(auth.WebhookOptions{
 			URL: a.ConnectWebhook, Headers: a.ConnectWebhookHeaders, Timeout: a.ConnectWebhookTimeout, Log: s.options.Logger,
+			Stats: &s.connectWebhook,
 		})
 		if err != nil {
 			return nil, err
@@ -143,7 +144,7 @@ func (s *Server) prepareTokens(x, old *access) (err error) {
 	case old != nil && old.TokenKeySet == x.TokenKeySet:
 		x.keySet = old.keySet
 	default:
-		if x.keySet, err = auth.NewKeySet(x.TokenKeySet, s.options.Logger, func() { s.admission.Review() }); err != nil {
+		if x.keySet, err = auth.NewKeySet(x.TokenKeySet, s.options.Logger, func() { s.admission.Review() }, &s.keySets); err != nil {
 			return err
 		}
 	}
@@ -220,10 +221,12 @@ func (x *access) close(next *access) {
 // that are nothing else: raw WebSockets, event streams, polls. A connection ends with bad_token
 // if its API key, or the key that signed its token, is gone.
 //
-// The key set at TokenKeySet is read again, which may take 5 s. If a is not valid, the error
+// The key set at TokenKeySet is read again, which may take 5 s, and so are the files of
+// Options.TLSFiles and TLSClientCA; the log says which of them cannot be used. If a is not valid, the error
 // says why and the previous Access stays. Reload cannot switch between open mode and rules
 // (Options.Open). A namespace that has publications keeps its retention.
-func (s *Server) Reload(a Access) error {
+func (s *Server) Reload(a Access) (err error) {
+	defer func() { s.reloads.ended(err) }()
 	s.reload.Lock()
 	defer s.reload.Unlock()
 	if s.ended {
@@ -241,6 +244,9 @@ func (s *Server) Reload(a Access) error {
 	s.admission.Review()
 	if x.keySet != nil && x.keySet == old.keySet {
 		x.keySet.Read() // and reviews again if a key is gone
+	}
+	if s.certificates != nil {
+		s.certificates.Reload()
 	}
 	return nil
 }

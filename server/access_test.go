@@ -74,9 +74,16 @@ func (s *socket) closed() (int, string) {
 	s.t.Helper()
 	for {
 		if ev := s.next(); ev.Op == frame.Close {
+			s.answerClose(ev)
 			return ev.Code, ev.Reason
 		}
 	}
+}
+
+// answerClose ends the closing handshake, so that the server need not wait for it.
+func (s *socket) answerClose(ev frame.Event) {
+	payload, _ := frame.ClosePayload(ev.Code, "")
+	s.nc.Write(frame.AppendMasked(nil, frame.Close, false, frame.NewMaskKey(), payload)) // fails after an answer
 }
 
 func TestTokensByEveryWayIn(t *testing.T) {

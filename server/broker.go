@@ -97,6 +97,14 @@ func (b *brokers) Shrink(bytes int64) (freed int64) {
 	return freed
 }
 
+// DiskBytes is the space that the stored one takes, as far as it reports it.
+func (b *brokers) DiskBytes() int64 {
+	if r, ok := b.stored.(maru.DiskReporter); ok {
+		return r.DiskBytes()
+	}
+	return 0
+}
+
 // Err says why publishing to the stored namespaces fails at the moment.
 func (b *brokers) Err() error {
 	if r, ok := b.stored.(maru.HealthReporter); ok {

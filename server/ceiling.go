@@ -109,7 +109,7 @@ func (c *ceiling) shrinkHistory(live, held int64) int64 {
 	freed := c.shrink(over)
 	if freed > 0 && !c.shrinking {
 		c.shrinking = true
-		c.log.Warn("memory ceiling is near: the oldest publications are removed from histories", "live", live, "history", held, "max-memory", c.max)
+		c.log.Warn("memory ceiling is near: the oldest publications are removed from histories", slog.Int64("live_bytes", live), slog.Int64("history_bytes", held), slog.Int64("max_memory_bytes", c.max))
 	}
 	return live - freed
 }
@@ -120,11 +120,11 @@ func (c *ceiling) setLevel(live int64, collected bool) {
 	switch {
 	case live >= c.max/8*newcomersEighths && (c.level == 0 || collected && c.level < mostTightness):
 		if c.level++; c.level == 1 {
-			c.log.Warn("memory ceiling reached: new connections are refused, and slow connections are closed sooner", "live", live, "max-memory", c.max)
+			c.log.Warn("memory ceiling reached: new connections are refused, and slow connections are closed sooner", slog.Int64("live_bytes", live), slog.Int64("max_memory_bytes", c.max))
 		}
 	case live < c.max/8*reliefEighths && c.level > 0:
 		c.level = 0
-		c.log.Info("memory is below its ceiling again", "live", live, "max-memory", c.max)
+		c.log.Info("memory is below its ceiling again", slog.Int64("live_bytes", live), slog.Int64("max_memory_bytes", c.max))
 	default:
 		return
 	}

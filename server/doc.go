@@ -25,6 +25,17 @@
 //	                              └─ history, poll, POST, pages
 //	POST, sockets, Server.Publish ─→ broker ─Sink→ hub ─→ sockets, streams, polls
 //
+// # Behind middlewares and frameworks
+//
+// WebSockets need an http.ResponseWriter that can be hijacked, event streams one that can be
+// hijacked or flushed: by its own methods or those of the writer that its method Unwrap returns.
+// net/http, gin, echo, chi and most middlewares have them. Otherwise the answer is 500, and the log
+// has a warning. http.TimeoutHandler has neither, and nor has the adaptor of fiber 2: history,
+// polls and POST work there, and live connections do not. That of fiber 3 has both.
+//
+// The timeouts of your http.Server do not end streams and polls. Compression in front is not needed,
+// and does not apply to connections that are taken over.
+//
 // # Concurrency
 //
 // All methods of Server are safe for concurrent use.

@@ -2,40 +2,75 @@ package server
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"maru.example/maru"
 )
 
-// Drain closes all live connections one by one, spread over the time. New WebSockets, event
-// streams and polls are refused with 503 shutting_down, and /readyz reports the same; all other
-// requests, publishing too, are served until Shutdown. WebSockets are closed with 1001
-// shutting_down, event streams end, polls are answered. Clients of maru.v1 and of event streams
-// are sent a time to reconnect: after the end of the drain, spread over as much time again.
-// Drain returns when all connections are closed, when the time is over, or with ctx's error;
+// A drain lasts at least leastDrain, in which a program that publishes steadily gets an answer with
+// Connection: close, so that its connection is not closed under a request. The connections that are
+// left then have farewell to answer.
+const (
+	leastDrain = 250 * time.Millisecond
+	farewell   = 300 * time.Millisecond
+)
+
+// Drain prepares a Shutdown so that clients are away as briefly as possible. /readyz reports
+// shutting_down at once, so that balancers send clients elsewhere. Everything that comes here
+// nevertheless is served, new live connections too, and answers carry Connection: close.
+//
+// In the second half of the time the connections of then are closed one by one; with 0 none are. The
+// rest is closed at its end, after a quarter of a second at least. From then on new live connections
+// are refused with shutting_down; with Options.SocketsStay they wait for the next process.
+//
+// WebSockets are closed with 1001 shutting_down, event streams end, polls are answered. Clients of
+// maru.v1 and of event streams are sent a time to reconnect: within a second before the end,
+// when this server or another one serves them; at the end after a restart, spread over 0.25 s (event
+// streams 5 s, Options.SocketsStay 0.1 s), and over more with many connections.
+//
+// Drain returns when all connections are closed, or shortly after the time, or with ctx's error;
 // call Shutdown next. A second call returns at once.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	if !s.admission.Drain.Begin(over) {
 		return nil
 	}
-	s.http.SetKeepAlivesEnabled(false) // the connection closes after its next request, so that the client connects elsewhere
-	limit, cancel := context.WithTimeout(ctx, over)
+	limit, cancel := context.WithTimeout(ctx, max(over, leastDrain))
 	defer cancel()
-	turns := over / 10 * 9 // the last connections have some time to answer
-	var leaving sync.WaitGroup
-	defer leaving.Wait()
-	leaving.Go(func() { s.registry.Leave(limit, turns) })
+	if over > 0 {
+		select {
+		case <-time.After(over / 2): // until balancers have noticed
+			s.registry.Leave(limit, over/10*3)
+		case <-limit.Done():
+		}
+	}
+	<-limit.Done() // those that have come back here have some time
+	if s.options.SocketsStay {
+		s.accepting.End()
+	}
+	s.admission.Drain.End(s.Connections(), s.options.SocketsStay)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s.registry.Leave(ctx, 0)
+	return s.awaitEmpty(ctx)
+}
 
-	look := time.NewTicker(10 * time.Millisecond)
+// awaitEmpty waits until all live connections are closed, and every accepted connection has had its
+// first request, but not for longer than farewell.
+func (s *Server) awaitEmpty(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
-	for s.Connections() > 0 && limit.Err() == nil {
+	for empty := 0; empty < 2 && limit.Err() == nil; { // twice: a request may be on its way between two counts
 		select {
 		case <-look.C:
 		case <-limit.Done():
 		}
+		if empty++; s.Connections()+s.engine.Arriving()+s.accepting.Arriving()+s.plain.Fresh() > 0 {
+			empty = 0
+		}
 	}
-	cancel()
 	return context.Cause(ctx)
 }
 

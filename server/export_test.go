@@ -1,8 +1,6 @@
 package server
 
 import (
-	"log/slog"
-
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/metrics"
 )
@@ -15,9 +13,4 @@ func (s *Server) Live() (all []admission.Info) {
 		all = append(all, live.Info())
 	}
 	return all
-}
-
-// Sparse returns the error method of a sparse log.
-func Sparse(log *slog.Logger) func(message string, attrs ...slog.Attr) {
-	return (&sparse{log: log}).error
 }

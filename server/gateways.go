@@ -26,14 +26,15 @@ var gateways = []Gateway{v1.Mount, raw.Mount, sse.Mount, socketio.Mount}
 func (s *Server) mount() http.Handler {
 	env := &gateway.Env{
 		Engine: s.engine, Hub: s.hub, Admission: s.admission, Session: s.session(), Takeover: s.options.takeover(),
-		Submit: s.submit, WriteTimeout: s.options.BacklogAge,
+		Submit: s.by(byRaw), WriteTimeout: s.options.BacklogAge,
+		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 	}
 	for _, mount := range append(s.options.Gateways[:len(s.options.Gateways):len(s.options.Gateways)], gateways...) {
 		s.routes = append(s.routes, mount(env)...)
 	}
 	return api.New(api.Options{
 		Env: env, Routes: s.routes,
-		History: s.broker.History, Publish: s.publish,
+		History: s.broker.History, Publish: s.publishHTTP,
 		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath, Access: s.shown}),
 		Ready:        s.ready,
 		Backup:       s.broker.backup(),

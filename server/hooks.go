@@ -79,7 +79,8 @@ func (s *Server) call(ctx context.Context, hook string, do func(context.Context)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			s.panics.error("hook panicked", slog.String("hook", hook), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.options.Logger.LogAttrs(ctx, slog.LevelError, "hook panicked",
+				slog.String("hook", hook), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 			err = fmt.Errorf("Options.%s panicked: %v", hook, p)
 		}
 	}()
@@ -131,6 +132,7 @@ func (s *Server) rpc() func(context.Context, auth.Identity, string, []byte) ([]b
 		return nil
 	}
 	return func(ctx context.Context, who auth.Identity, method string, data []byte) (answer []byte, err error) {
+		defer func(start time.Time) { s.called.Observe(time.Since(start)) }(time.Now())
 		err = s.call(ctx, "RPC", func(ctx context.Context) error {
 			answer, err = hook(ctx, callerOf(who), method, data)
 			if err == nil && len(answer) > 0 && !(json.Valid(answer) && utf8.Valid(answer)) { // RFC 8259 §8.1

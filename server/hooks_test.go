@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/frame"
@@ -378,26 +375,6 @@ func TestInvalidAnswer(t *testing.T) {
 			t.Errorf("the log: %s", log.Bytes())
 		}
 	}
-}
-
-// Faults that clients can repeat are logged once a second; the next line counts the others.
-func TestFaultsDoNotFlood(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		failed := server.Sparse(slog.New(slog.NewTextHandler(&log, nil)))
-		for range 1000 {
-			failed("command failed")
-		}
-		if n := strings.Count(log.String(), "command failed"); n != 1 {
-			t.Errorf("%d lines at once, want 1", n)
-		}
-		time.Sleep(time.Second)
-		failed("command failed")
-		if n := strings.Count(log.String(), "command failed"); n != 2 || !strings.Contains(log.String(), "left_out=999") {
-			t.Errorf("after a second:\n%s", log.String())
-		}
-	})
 }
 
 // Issue 14 §12: rpc is an action of the rules, and has a rate.

@@ -14,7 +14,8 @@ import (
 // allMetrics are the metrics of /metrics besides those of the Go runtime, in the order of the
 // answer.
 func (s *Server) allMetrics() []metrics.Metric {
-	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.socketMetrics(), s.memoryMetrics(), s.historyMetrics())
+	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.namespaceMetrics(), s.durationMetrics(), s.socketMetrics(),
+		s.memoryMetrics(), s.historyMetrics(), s.accessMetrics(), s.certificateMetrics())
 }
 
 // one reads a metric that has one value and no labels.
@@ -40,6 +41,12 @@ func (s *Server) connectionMetrics() []metrics.Metric {
 			Read: func(emit metrics.Emit) {
 				for _, t := range s.admission.Transports() {
 					emit(float64(t.Now()), t.Name())
+				}
+			}},
+		{Name: "maru_connections_opened_total", Help: "Live connections that were ever open.", Labels: []string{"transport"}, Rises: true,
+			Read: func(emit metrics.Emit) {
+				for _, t := range s.admission.Transports() {
+					emit(float64(t.Opened()), t.Name())
 				}
 			}},
 		{Name: "maru_connections_limit", Help: "Most live connections allowed; 0: no limit.",
@@ -141,6 +148,8 @@ func (s *Server) historyMetrics() []metrics.Metric {
 			Read: one(func() float64 { return float64(s.broker.Held().Memory) })},
 		{Name: "maru_history_forgotten_total", Help: "Channels forgotten because too many retain nothing; a gap without a loss is then possible.", Rises: true,
 			Read: one(func() float64 { return float64(s.broker.Held().Forgotten) })},
+		{Name: "maru_history_disk_bytes", Help: "Space that the history takes on disk; 0: it is in memory.",
+			Read: one(func() float64 { return float64(s.broker.DiskBytes()) })},
 		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written; publishing to it fails.",
 			Read: one(func() float64 { return truth(s.broker.Err() != nil) })},
 	}

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -27,8 +29,19 @@ type Options struct {
 	// of loopback origins may then connect. The Host of a request must be localhost,
 	// 127.0.0.1, [::1] or one of Hosts.
 	Loopback bool
-	// Origins are other origins whose pages may connect: "https://example.org", or "null".
+	// Origins are other origins whose pages may connect: "https://example.org", those of app
+	// shells such as "capacitor://localhost" or "file://", or "null".
 	Origins []string
+	// CORSHeaders are request headers that pages of other Origins may send, such as
+	// "X-CSRF-Token". Those that maru reads, and those that libraries and tracing tools add to
+	// each request, are allowed in any case: docs/contract.md §7 lists them.
+	CORSHeaders []string
+	// CookieSameSite is the SameSite of the session cookie: http.SameSiteLaxMode (the
+	// default), http.SameSiteStrictMode, or http.SameSiteNoneMode for pages of other sites in
+	// Origins. With None the cookie is always Secure and Partitioned: browsers keep one for each
+	// site in the address bar, and sign-in without https is 403 not_allowed. The check of Origin
+	// does not depend on it.
+	CookieSameSite http.SameSite
 	// Hosts are the names of this server beside localhost: "example.org" with any port,
 	// "example.org:8080" with this one. Requests for other names are refused (421 wrong_host),
 	// which stops DNS rebinding: a site that points a name of its own to this server, so that
@@ -38,9 +51,17 @@ type Options struct {
 	// AnyHost accepts requests for every name. It is for a program that checks names itself,
 	// and contradicts Hosts.
 	AnyHost bool
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto
-	// are trusted.
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
+	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
+	// TrustUnix trusts the peers of unix sockets likewise. Their listeners can be made with
+	// Listen.
+	TrustUnix bool
+	// ProxyProtocol says that connections of TrustedProxies to Serve's listeners begin with a
+	// header of the PROXY protocol, version 1 or 2, which has the client's address. Version 2
+	// also says whether the client uses TLS. Connections without a valid header are refused.
+	// Those of other addresses have no header. New fails if there are no TrustedProxies.
+	ProxyProtocol bool
 
 	// BasePath is the path under which the server answers, such as "/live": everything
 	// is below it, and other paths answer 404 not_found. Probes and metrics (/healthz,
@@ -58,8 +79,30 @@ type Options struct {
 	Logger *slog.Logger
 	// Demo makes the page of quotes show that its prices are sample data.
 	Demo bool
-	// TLSConfig makes Serve speak TLS. It needs a certificate. Default: plain.
+	// SocketsStay says that the listeners of Serve stay open when the process ends, as those of
+	// systemd's socket activation do: connections wait for the next process. Drain then stops
+	// accepting at its end, and asks clients to come back sooner.
+	SocketsStay bool
+	// TLSConfig makes Serve speak TLS, except on unix sockets. It needs a certificate, or
+	// TLSFiles. Default: plain.
 	TLSConfig *tls.Config
+	// TLSFiles are certificates in files, and make Serve speak TLS. A connection gets the first
+	// one for the name that it asks for (SNI), and otherwise the first one; the certificates of
+	// TLSConfig.GetCertificate come before them, TLSConfig.Certificates after them. Replaced files are
+	// taken within a second, and by Reload; if they cannot be used, the log says so and the
+	// previous certificate stays.
+	TLSFiles []TLSFiles
+	// TLSClientCA are files with the certificates, in PEM, of authorities: clients then need a
+	// certificate of one of them. It admits a connection and says nothing of who uses it. The
+	// files are watched as TLSFiles are. It needs TLSFiles or TLSConfig.
+	TLSClientCA []string
+	// TLSLeaves returns the certificates that TLSConfig.GetCertificate has, so that their expiry is
+	// in the metrics and, two weeks before, in the log. It may be called from any goroutine.
+	TLSLeaves func() []*x509.Certificate
+
+	// H2C makes Serve speak HTTP/2 without TLS too, to clients that begin with it (RFC 9113 §3.3):
+	// proxies that do. Default: HTTP/1.1 only.
+	H2C bool
 
 	// MaxMessageBytes bounds a message and a published body, inflated. Default
 	// 1 MiB. Beyond: 1009 on a socket, 413 too_large by POST.
@@ -75,6 +118,13 @@ type Options struct {
 	PingInterval time.Duration
 	// PingTimeout is how long a connection may take to answer a ping. Default 10 s.
 	PingTimeout time.Duration
+
+	// EventInterval is how often a quiet event stream gets a comment, which clients do not see.
+	// It keeps proxies from closing the stream. Default 15 s.
+	EventInterval time.Duration
+	// EventPadding is the least size of such a comment, in bytes, for a proxy that holds back a
+	// response until so much of it has come. Default: as short as can be, 3 bytes.
+	EventPadding int
 
 	// BacklogBytes, BacklogMessages and BacklogAge bound the messages that wait for a slow
 	// connection. Default 1 MiB, 1,000 and 30 s. Beyond any of them a socket is
@@ -151,6 +201,7 @@ type Options struct {
 const (
 	defaultHeaderBytes      = 16 << 10
 	defaultHandshakeTimeout = 10 * time.Second
+	defaultEventInterval    = 15 * time.Second
 	defaultChannels         = 128
 
 	// deflateMinBytes: below it compression costs more than it saves.
@@ -162,22 +213,28 @@ func (o Options) withDefaults() Options {
 	o.MaxHeaderBytes = cmp.Or(max(o.MaxHeaderBytes, 0), defaultHeaderBytes)
 	o.HandshakeTimeout = cmp.Or(max(o.HandshakeTimeout, 0), defaultHandshakeTimeout)
 	o.PingInterval = cmp.Or(o.PingInterval, maru.DefaultPingInterval)
+	o.EventInterval = cmp.Or(max(o.EventInterval, 0), defaultEventInterval)
 	o.MaxChannels = cmp.Or(max(o.MaxChannels, 0), defaultChannels)
 	o.MaxConnections = cmp.Or(o.MaxConnections, maxConnections())
 	o.MaxMemory = cmp.Or(o.MaxMemory, machine.Ceiling())
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	return o
 }
 
 func (o Options) policy() auth.Policy {
 	return auth.Policy{
-		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, Hosts: o.Hosts,
+		Open: o.Open && o.Namespaces == nil, Loopback: o.Loopback, Origins: o.Origins, CORSHeaders: o.CORSHeaders, Hosts: o.Hosts,
 		KnownHosts: o.Namespaces == nil, AnyHost: o.AnyHost,
 		Probes:         []string{"/healthz", "/readyz", o.BasePath + "/healthz", o.BasePath + "/readyz"},
-		TrustedProxies: o.TrustedProxies, Log: o.Logger,
+		TrustedProxies: o.TrustedProxies, TrustUnix: o.TrustUnix, Log: o.Logger,
 	}
+}
+
+func (o Options) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(o.H2C)
+	return p
 }
 
 func (o Options) takeover() frame.Takeover {
@@ -186,12 +243,13 @@ func (o Options) takeover() frame.Takeover {
 
 func (o Options) loop() loop.Options {
 	return loop.Options{
-		MaxMessageBytes: o.MaxMessageBytes,
-		DeflateMinBytes: deflateMinBytes,
-		PingInterval:    o.PingInterval,
-		PingTimeout:     o.PingTimeout,
-		BacklogBytes:    o.BacklogBytes,
-		BacklogMessages: o.BacklogMessages,
-		BacklogAge:      o.BacklogAge,
+		MaxMessageBytes:   o.MaxMessageBytes,
+		DeflateMinBytes:   deflateMinBytes,
+		PingInterval:      o.PingInterval,
+		PingTimeout:       o.PingTimeout,
+		HeartbeatInterval: o.EventInterval,
+		BacklogBytes:      o.BacklogBytes,
+		BacklogMessages:   o.BacklogMessages,
+		BacklogAge:        o.BacklogAge,
 	}
 }

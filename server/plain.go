@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/shares"
@@ -19,9 +20,22 @@ type plain struct {
 	log     *slog.Logger
 	refused sync.Map // of net.Conn: connections that were not counted
 	warned  sync.Once
+
+	fresh  atomic.Int64 // connections without a request yet
+	asking sync.Map     // of net.Conn: these
 }
 
+// Fresh returns how many connections have not had a request yet. net/http drops the request of such a
+// connection when it shuts down, even one that it has read.
+func (p *plain) Fresh() int { return int(p.fresh.Load()) }
+
 func (p *plain) changed(nc net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		p.asking.Store(nc, nil)
+		p.fresh.Add(1)
+	} else if _, first := p.asking.LoadAndDelete(nc); first {
+		p.fresh.Add(-1)
+	}
 	if p.shares == nil {
 		return
 	}
@@ -31,7 +45,7 @@ func (p *plain) changed(nc net.Conn, state http.ConnState) {
 			p.refused.Store(nc, nil)
 			p.warned.Do(func() {
 				p.log.Warn("one address has half of all connections, or all are taken: more are closed; if it is a proxy, name it with --trusted-proxy",
-					"addr", nc.RemoteAddr().String())
+					slog.String("addr", nc.RemoteAddr().String()))
 			})
 			nc.Close() // net/http reports StateClosed
 		}

@@ -70,6 +70,7 @@ func (s *socket) ended() string {
 	for {
 		ev := s.next()
 		if ev.Op == frame.Close {
+			s.answerClose(ev)
 			return ev.Reason
 		}
 		var push struct{ Unsubscribed struct{ Code string } }

@@ -4,24 +4,32 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/front"
 )
 
 // Serve accepts connections from l until Shutdown begins, and then returns http.ErrServerClosed
-// at once, while Shutdown continues. With Options.TLSConfig the connections use TLS. Serve may
-// be called for several listeners, each in its own goroutine. It closes l.
+// at once, while Shutdown continues. With Options.TLSConfig or TLSFiles the connections use TLS,
+// except those on a unix socket: they do not leave the machine. Serve may be called for several
+// listeners, each in its own goroutine. It closes l.
 //
 // HTTP/2 is used if TLS negotiates it. A WebSocket then uses a connection of its own, over
 // HTTP/1.1. If the program runs with GODEBUG=http2xconnect=1, it may be a stream instead (RFC
 // 8441). A stream is served by goroutines and costs some 14 KB instead of 8, and 45 KB for each
 // HTTP/2 connection.
 func (s *Server) Serve(l net.Listener) error {
-	if s.options.TLSConfig != nil {
-		return front.ServeTLS(s.http, l, s.options.TLSConfig, s.options.Logger)
+	_, unix := l.Addr().(*net.UnixAddr)
+	if s.options.ProxyProtocol {
+		l = front.NewProxyListener(&s.accepting, l, front.ProxyOptions{
+			Trusts: s.filter.TrustsPeer, Timeout: s.options.HandshakeTimeout, Log: s.options.Logger,
+		})
 	}
-	return front.Serve(s.engine, s.http, l, s.options.Logger)
+	if s.certificates != nil && !unix {
+		return front.ServeTLS(&s.accepting, s.http, l, s.certificates.Config(), s.options.Logger)
+	}
+	return front.Serve(&s.accepting, s.engine, s.http, l, s.options.Logger)
 }
 
 // Shutdown stops the server. It refuses new connections and requests, ends event streams and
@@ -38,13 +46,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) end(ctx context.Context) error {
 	close(s.stopWatching)
 	s.watching.Wait()
+	listeners := make(chan error, 1)
+	closeListeners := sync.OnceFunc(func() { listeners <- s.http.Shutdown(ctx) })
+	if s.admission.Drain.Ended() {
+		closeListeners() // first: a request that was sent before its client could know is answered
+	}
 	idle := s.requests.close()
 	s.hub.Close()
 	s.authenticator.Sessions.Close()
 	s.endAccess()
 
-	listeners := make(chan error, 1)
-	go func() { listeners <- s.http.Shutdown(ctx) }()
+	go closeListeners()
 	err := s.engine.Shutdown(ctx, maru.CloseGoingAway, string(maru.CodeShuttingDown))
 	err = errors.Join(err, <-listeners)
 	select {
@@ -55,5 +67,7 @@ func (s *Server) end(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
-	return errors.Join(err, s.broker.Close())
+	err = errors.Join(err, s.broker.Close())
+	s.logs.Flush()
+	return err
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,11 +13,17 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/certs"
+	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/handshake"
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/response"
 	"maru.example/maru/internal/shares"
 )
 
@@ -39,10 +46,15 @@ type Server struct {
 	admission     *admission.Admission
 	routes        []gateway.Route
 	api           http.Handler
-	handler       http.Handler // api behind the request filter
+	filter        *auth.RequestFilter
+	handler       http.Handler // api behind the filter
 	status        http.Handler // see Status
 	requests      requests
 	http          *http.Server
+	certificates  *certs.Store // nil without TLS
+	plain         *plain       // its connections
+
+	accepting front.Accepting
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
@@ -53,21 +65,41 @@ type Server struct {
 	metrics         *metrics.Registry
 	refusals        *auth.Refusals // requests
 	failures        *auth.Refusals // commands of maru.v1
-	faults, panics  sparse         // of commands, of hooks
-	replayed, stale atomic.Uint64  // publications
-	took            metrics.Histogram
+	logs            *logs.Handler
+	replayed, stale atomic.Uint64 // publications
+	took            took
+	spaces          spaces
+	reloads         outcomes // of Reload
+	connectWebhook  auth.WebhookStats
+	keySets         auth.KeySetStats
+	called          histogram.Histogram // how long Options.RPC took
 
 	shutdown    sync.Once
 	shutdownErr error
 }
 
 // New makes a Server. The error names the option that is malformed: an origin,
-// a host, a proxy, the base path or a part of Access; or it is a *BrokerError.
+// a host, a proxy, the base path or a part of Access; or it is a *BrokerError or a
+// *CertificateError.
 func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	lines, limited := o.Logger.Handler().(*logs.Handler)
+	if !limited {
+		lines = logs.New(o.Logger.Handler())
+		o.Logger = slog.New(lines)
+	}
 	refusals := auth.NewRefusals()
 	var err error
 	if o.BasePath, err = cleanBase(o.BasePath); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
+	}
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 && !o.TrustUnix {
+		return nil, errors.New("server: ProxyProtocol needs TrustedProxies: a header counts only from their addresses")
+	}
+	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
+		return nil, fmt.Errorf("server: CookieSameSite is %d, but must be a constant of net/http", o.CookieSameSite)
 	}
 	policy := o.policy()
 	policy.Refusals = refusals
@@ -81,16 +113,21 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Server{options: o, refusals: refusals, failures: auth.NewRefusals(),
+	certificates, err := openCertificates(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, filter: filter, certificates: certificates, refusals: refusals, failures: auth.NewRefusals(),
 		registry:     admission.NewRegistry(max(o.MaxConnections, 0), o.MaxConnectionsPerAddress, o.Logger),
 		stopWatching: make(chan struct{}),
+		logs:         lines,
 	}
-	s.faults.log, s.panics.log = o.Logger, o.Logger
+	s.spaces.listed = s.listed
 	s.rules.Program = s.allow()
-	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, Log: o.Logger}), o.Logger)
+	s.authenticator = auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{CookiePath: o.BasePath, SameSite: o.CookieSameSite, Log: o.Logger}), o.Logger)
 	s.authenticator.Connections, s.authenticator.Overloaded = s.registry, s.registry.Overloaded
 	s.admission = &admission.Admission{
-		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger,
+		Registry: s.registry, Authenticator: s.authenticator, Rules: &s.rules, Rates: &s.rates, Log: o.Logger, Failures: s.failures,
 	}
 	in, err := s.prepare(o.Access.clone(), nil)
 	if err != nil {
@@ -101,6 +138,7 @@ func New(o Options) (*Server, error) {
 	var brokerErr error
 	s.hub = hub.New(hub.Options{Engine: s.engine, QueueBytes: o.BacklogBytes, QueueMessages: o.BacklogMessages, QueueAge: o.BacklogAge,
 		MaxHz:         s.maxHz,
+		Space:         s.spaces.space,
 		PresenceGrace: o.PresenceGrace, PresenceNames: o.PresenceMaxList},
 		func(sink maru.Sink) maru.Broker {
 			s.broker, brokerErr = s.openBroker(sink)
@@ -114,17 +152,18 @@ func New(o Options) (*Server, error) {
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
-	s.took = s.metrics.Histogram("maru_publish_duration_seconds", "Time until a publication by HTTP or by the embedding program had its place in the history.")
 	s.handler = filter.Handler(under(o.BasePath, s.api))
-	plain := &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
+	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // mostly TLS errors of strangers
-		ConnState:         plain.changed,
+		ErrorLog:          logs.ErrorLog(o.Logger),
+		ConnState:         s.plain.changed,
+		Protocols:         o.protocols(),
+		ConnContext:       front.ConnContext,
 	}
 	if brokerErr != nil {
 		cut, cancel := context.WithCancel(context.Background())
@@ -133,6 +172,7 @@ func New(o Options) (*Server, error) {
 		return nil, brokerErr
 	}
 	s.watchMemory()
+	s.watchCertificates()
 	return s, nil
 }
 
@@ -145,11 +185,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.requests.end()
+	if s.admission.Drain.Begun() && !handshake.IsUpgrade(r) {
+		w.Header().Set("Connection", "close") // the next request goes to another connection; in HTTP/2 it is a GOAWAY
+	}
 	if r.ContentLength != 0 {
 		// net/http reads the rest of a body before it answers. Without a limit a client that
 		// announces a body and never sends it would hold the connection forever, even if
 		// refused. (Not http.Server.ReadTimeout, which would end event streams.)
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		response.Deadlines(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	s.handler.ServeHTTP(w, r)
 }
@@ -170,7 +213,7 @@ func (h handler) Inline(r *http.Request) bool {
 	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
 }
 
-var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
 
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress
@@ -204,12 +247,12 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, channel, p, o, func() error { return nil })
+	return s.publish(ctx, byProgram, channel, p, o, func() error { return nil })
 }
 
 // publish waits for room before it publishes, as every goroutine must. may is called after the
 // wait.
-func (s *Server) publish(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
+func (s *Server) publish(ctx context.Context, by way, channel string, p *maru.Publication, o maru.PublishOptions, may func() error) (maru.Published, error) {
 	start := time.Now()
 	if err := s.engine.Wait(ctx); err != nil {
 		return maru.Published{}, err
@@ -220,7 +263,7 @@ func (s *Server) publish(ctx context.Context, channel string, p *maru.Publicatio
 	s.complete(channel, p)
 	done, err := maru.Publish(ctx, s.broker, channel, p, o)
 	if err == nil {
-		s.took.Took(time.Since(start))
+		s.took[by].Observe(time.Since(start))
 		s.count(done)
 	}
 	return done, err

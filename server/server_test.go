@@ -296,6 +296,8 @@ func TestBadOptions(t *testing.T) {
 	for name, o := range map[string]server.Options{
 		"origin": {Origins: []string{"example.org"}},
 		"host":   {Hosts: []string{"http://example.org"}},
+		"header": {CORSHeaders: []string{"X-A: b"}},
+		"cookie": {CookieSameSite: 5},
 	} {
 		if _, err := server.New(o); err == nil {
 			t.Errorf("%s: no error", name)

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"log/slog"
-
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/session"
@@ -11,30 +9,18 @@ import (
 // session returns the options that all sessions share.
 func (s *Server) session() session.Options {
 	return session.Options{
-		Submit:          s.submit,
+		Submit:          s.by(byV1),
 		History:         s.broker.History,
 		Presence:        s.hub.PresenceFollowed,
-		Identify:        s.authenticator.Verify,
 		Allow:           s.admission.May,
 		Changes:         s.registry.Changes,
 		Watch:           s.watch,
 		AllowWaits:      s.rules.Wait(),
 		RPC:             s.rpc(),
-		Failed:          s.failed,
 		MaxMessageBytes: s.options.MaxMessageBytes,
 		MaxChannels:     s.options.MaxChannels,
 		ConnectTimeout:  s.options.HandshakeTimeout,
 		PingInterval:    max(s.options.PingInterval, 0),
-	}
-}
-
-// failed counts an error that a command was answered with. What the client receives as internal
-// is known only here.
-func (s *Server) failed(command string, who auth.Identity, err error) {
-	code := maru.ErrorOf(err).Code
-	s.failures.Count(code)
-	if code == maru.CodeInternal {
-		s.faults.error("command failed", slog.String("command", command), slog.String("user", who.User), slog.Any("err", err))
 	}
 }
 

@@ -203,11 +203,11 @@ func (w *world) events(path string) *stream {
 	return s
 }
 
-// block is the next block but for its id; "" at the end of the stream.
+// block is the next block but for its id and padding; "" at the end of the stream.
 func (s *stream) block() string {
 	var lines []string
 	for s.lines.Scan() && s.lines.Text() != "" {
-		if !strings.HasPrefix(s.lines.Text(), "id: ") {
+		if !strings.HasPrefix(s.lines.Text(), "id: ") && !strings.HasPrefix(s.lines.Text(), ": ") {
 			lines = append(lines, s.lines.Text())
 		}
 	}

@@ -118,7 +118,7 @@ func (c *Conn) Value() any {
 	return c.value
 }
 
-// Message, Pong and Closed make Conn's events the engine's handler.
+// Message, Pong, Settle and Closed make Conn's events the engine's handler.
 type handler struct{ *Conn }
 
 func (h handler) Message(op frame.Opcode, data []byte) {
@@ -130,6 +130,8 @@ func (h handler) Pong(data []byte) {
 		h.tell(event{what: pong, message: Message{BinaryMessage, data}})
 	}
 }
+
+func (h handler) Settle(settled func()) bool { return h.settle(settled) }
 
 func (h handler) Closed(code int, reason string, err error) {
 	h.events.gone(h.Conn)

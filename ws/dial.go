@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -20,10 +22,20 @@ import (
 type DialOptions struct {
 	Header       http.Header // sent with the handshake; Host sets the Host
 	Subprotocols []string    // offered, best first
-	TLSConfig    *tls.Config // for wss; nil is the standard one
+	TLSConfig    *tls.Config // for wss, and for a proxy with https; nil is the standard one
 
-	// NetDial connects; nil is net.Dialer's DialContext.
+	// NetDial connects to the server, or to its proxy; nil is net.Dialer's DialContext.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Proxy returns the proxy for a handshake, with its user and password; nil is a direct
+	// connection. The URL of the request has http in place of ws, and https in place of wss,
+	// so that functions for an http.Transport can be used. The schemes of proxies are http,
+	// https, socks5 and socks5h. Default: HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the
+	// environment at that time, by the rules of http.ProxyFromEnvironment; none if NetDial is
+	// set.
+	Proxy func(*http.Request) (*url.URL, error)
+	// HandshakeTimeout bounds Dial: connecting, the proxy, TLS and the answer. Default 30 s;
+	// negative: only ctx does.
+	HandshakeTimeout time.Duration
 
 	OnMessage func(c *Conn, m Message)               // as Server's
 	OnError   func(c *Conn, err error)               // as Server's
@@ -33,7 +45,7 @@ type DialOptions struct {
 
 	NoCompression    bool          // do not offer permessage-deflate
 	CompressMinBytes int           // as Server's
-	ContextTakeover  Takeover      // offered; the server may decline either
+	ContextTakeover  Takeover      // offered; the server may decline either, or insist on its own
 	MaxMessageBytes  int64         // as Server's
 	PingInterval     time.Duration // as Server's
 	PingTimeout      time.Duration // as Server's
@@ -55,19 +67,28 @@ type HandshakeError struct {
 func (e *HandshakeError) Error() string { return "ws: dial: " + e.Err.Error() }
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
+// ProxyError is the error of Dial when the proxy is the reason: it cannot be reached, wants
+// other credentials (Status 407), or does not connect to the server (mostly 403, 502 or 504).
+type ProxyError struct {
+	Proxy  string // its URL, without the password
+	Status int    // of its answer over HTTP; 0 without one
+	Err    error
+}
+
+func (e *ProxyError) Error() string { return "ws: dial: proxy " + e.Proxy + ": " + e.Err.Error() }
+func (e *ProxyError) Unwrap() error { return e.Err }
+
 // Dial connects to a ws:// or wss:// address. ctx ends the dialling and the handshake, not
-// the connection. Redirects are not followed. Errors: a *HandshakeError if the server has
-// answered, ctx's error if that ended first, or an error of the network.
+// the connection. The host may be international. Redirects are not followed. Errors: a
+// *HandshakeError if the server has answered, a *ProxyError, context.DeadlineExceeded after
+// HandshakeTimeout, ctx's error if that ended first, or an error of the network.
 func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	up, resp, err := handshake.Dial(ctx, url, handshake.DialOptions{
-		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, Takeover: o.ContextTakeover.allowed(), TLSConfig: o.TLSConfig, NetDial: o.NetDial,
-		UnderTLS: loop.NewTLSTransport,
+		Header: o.Header, Subprotocols: o.Subprotocols, NoDeflate: o.NoCompression, Takeover: o.ContextTakeover.allowed(), TLSConfig: o.TLSConfig,
+		NetDial: o.NetDial, Proxy: o.Proxy, Timeout: o.HandshakeTimeout, UnderTLS: loop.NewTLSTransport,
 	})
-	switch {
-	case err != nil && resp != nil:
-		return nil, &HandshakeError{resp, err}
-	case err != nil:
-		return nil, fmt.Errorf("ws: dial: %w", err)
+	if err != nil {
+		return nil, dialError(err, resp)
 	}
 	engine := engines.borrow(loop.Options{
 		Loops: 1, MaxMessageBytes: o.MaxMessageBytes, DeflateMinBytes: cmp.Or(o.CompressMinBytes, 128),
@@ -90,6 +111,16 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Conn, error) {
 	c.release()
 	c.wire.Resume()
 	return c, nil
+}
+
+func dialError(err error, resp *http.Response) error {
+	if resp != nil {
+		return &HandshakeError{resp, err}
+	}
+	if by, ok := errors.AsType[*handshake.ProxyError](err); ok {
+		return &ProxyError{by.Proxy, by.Status, by.Err}
+	}
+	return fmt.Errorf("ws: dial: %w", err)
 }
 
 // engines are those of dialled connections, one for each set of options. An engine ends

@@ -37,7 +37,7 @@ func TestDialRefused(t *testing.T) {
 		"foreign subprotocol":    {switching + "Sec-WebSocket-Protocol: other\r\n\r\n", 101, ""},
 		"two subprotocols":       {switching + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n\r\n", 101, ""},
 		"foreign extension":      {switching + "Sec-WebSocket-Extensions: x-more\r\n\r\n", 101, ""},
-		"context takeover":       {switching + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 101, ""},
+		"two extensions":         {switching + "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n\r\n", 101, ""},
 		"malformed extensions":   {switching + "Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n", 101, ""},
 		"window outside of 8-15": {switching + "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits=16\r\n\r\n", 101, ""},
 	}
@@ -62,6 +62,37 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
+// Answers of servers and proxies that are unusual and right.
+func TestDialAccepted(t *testing.T) {
+	t.Parallel()
+	hello := string(frame.AppendFrame(nil, frame.Text, false, []byte("hello")))
+	for name, test := range map[string]struct {
+		answer  string
+		options ws.DialOptions
+	}{
+		"100 Continue before it":         {"HTTP/1.1 100 Continue\r\n\r\n" + switching + "\r\n", ws.DialOptions{}},
+		"many 103 Early Hints before it": {strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n", 9) + switching + "\r\n", ws.DialOptions{}},
+		"no extensions":                  {switching + "Sec-WebSocket-Extensions: \r\n\r\n", ws.DialOptions{}},
+		"no extensions, as asked":        {switching + "Sec-WebSocket-Extensions: ,\r\n\r\n", ws.DialOptions{NoCompression: true}},
+		"a context insisted on":          {switching + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", ws.DialOptions{}},
+		"no subprotocol":                 {switching + "Sec-WebSocket-Protocol: \r\n\r\n", ws.DialOptions{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &rig{t: t, Server: &ws.Server{}}
+			url := r.answering(func(c *raw, key string) {
+				c.nc.Write([]byte(strings.Replace(test.answer, "KEY", frame.AcceptKey(key), 1) + hello))
+				c.event()
+			})
+			c, err := r.tryDial(url, test.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.want(t, ws.Text("hello"))
+		})
+	}
+}
+
 // An answer that is no HTTP is an error of the network.
 func TestDialNoHTTP(t *testing.T) {
 	t.Parallel()
@@ -69,6 +100,8 @@ func TestDialNoHTTP(t *testing.T) {
 		"nothing":        "",
 		"no HTTP":        "220 mail.example.com ESMTP\r\n",
 		"half an answer": switching,
+		"endless hints":  strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: yyyyyyyyyyyyyyy\r\n\r\n", 2<<10),
+		"only hints":     "HTTP/1.1 103 Early Hints\r\n\r\n",
 		"endless header": "HTTP/1.1 101 Switching Protocols\r\nX: " + strings.Repeat("x", 100<<10),
 		"many headers":   "HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X: y\r\n", 20<<10),
 	}
@@ -88,7 +121,7 @@ func TestDialNoHTTP(t *testing.T) {
 
 func TestDialAddress(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"", "://", "localhost:3000", "ftp://localhost", "ws://", "ws:///path", "ws://localhost/#fragment", "ws://local host/"} {
+	for _, url := range []string{"", "://", "localhost:3000", "ftp://localhost", "ws://", "ws:///path", "ws://localhost/#fragment", "ws://local host/", "ws://-ü-.example"} {
 		o := ws.DialOptions{NetDial: func(context.Context, string, string) (net.Conn, error) {
 			t.Errorf("%q was dialled", url)
 			return nil, errors.New("no")
@@ -103,6 +136,10 @@ func TestDialAddress(t *testing.T) {
 		"wss://example.com":        "example.com:443",
 		"http://example.com:3000/": "example.com:3000",
 		"https://[::1]:4/":         "[::1]:4",
+		"ws://bücher.example":      "xn--bcher-kva.example:80",
+		"wss://마루.example:3000/문":  "xn--2s2b1p.example:3000",
+		"ws://b%C3%BCcher.example": "xn--bcher-kva.example:80",
+		"ws://BÜCHER。example":      "xn--bcher-kva.example:80",
 	} {
 		o := ws.DialOptions{NetDial: func(_ context.Context, network, addr string) (net.Conn, error) {
 			if network != "tcp" || addr != want {

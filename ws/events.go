@@ -32,6 +32,7 @@ type what uint8
 const (
 	message what = iota
 	pong
+	ended // the peer's half of the stream
 	closing
 )
 
@@ -41,6 +42,7 @@ type event struct {
 	code    int
 	reason  string
 	err     error
+	settled func() // of ended
 }
 
 // queue holds the events of one connection while a goroutine runs its callbacks.
@@ -73,6 +75,17 @@ func (c *Conn) tell(e event) {
 		c.wire.Pause()
 	}
 	c.mu.Unlock()
+}
+
+// settle queues settled behind the callbacks that run or wait, if there are any.
+func (c *Conn) settle(settled func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queue == nil {
+		return false
+	}
+	c.queue.events = append(c.queue.events, event{what: ended, settled: settled})
+	return true
 }
 
 // hold keeps events back from now on, as if a callback were running: until
@@ -124,6 +137,8 @@ func (c *Conn) run(e *event) {
 		}
 	case pong:
 		ev.onPong(c, e.message.Data)
+	case ended:
+		e.settled()
 	case closing:
 		if ev.onClose != nil {
 			defer func() {
@@ -140,7 +155,7 @@ func (c *Conn) run(e *event) {
 // recovered must be deferred itself, for recover to work.
 func (c *Conn) recovered() {
 	if p := recover(); p != nil {
-		c.events.log.Error("ws: callback panicked", "remote", c.remote.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		c.events.log.Error("ws: callback panicked", slog.String("remote", c.remote.String()), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		c.Close(1011, "internal error")
 	}
 }

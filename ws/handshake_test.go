@@ -62,6 +62,15 @@ var handshakes = map[string]struct {
 	"a loopback origin abroad":  {[]string{"Host: example.com", "Origin: http://localhost:8080"}, 403, nil},
 	"an origin of that host":    {[]string{"Host: example.com", "Origin: https://EXAMPLE.com"}, 101, nil},
 	"an origin of another port": {[]string{"Host: example.com:81", "Origin: http://example.com:82"}, 403, nil},
+	"its default port in Host":  {[]string{"Host: example.com:443", "Origin: https://example.com"}, 101, nil},
+	"in Host, without TLS":      {[]string{"Host: Example.com:80", "Origin: http://example.com"}, 101, nil},
+	"its default port said":     {[]string{"Host: example.com", "Origin: https://example.com:443"}, 101, nil},
+	"in IPv6":                   {[]string{"Host: [2001:db8::1]:443", "Origin: https://[2001:DB8::1]"}, 101, nil},
+	"the other default port":    {[]string{"Host: example.com:443", "Origin: http://example.com"}, 403, nil},
+	"the other default, secure": {[]string{"Host: example.com:80", "Origin: https://example.com"}, 403, nil},
+	"no port of that scheme":    {[]string{"Host: example.com:443", "Origin: app://example.com"}, 403, nil},
+	"no extension":              {[]string{"Sec-WebSocket-Extensions: "}, 101, http.Header{"Sec-Websocket-Extensions": nil}},
+	"no extension in a list":    {[]string{"Sec-WebSocket-Extensions: , "}, 101, http.Header{"Sec-Websocket-Extensions": nil}},
 	"a header block too large":  {[]string{"X-Long: " + strings.Repeat("x", 20<<10)}, 431, nil},
 }
 

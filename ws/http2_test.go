@@ -27,8 +27,11 @@ type http2 struct {
 	cut       func() // the connection
 }
 
-func startHTTP2(t *testing.T, s *ws.Server) *http2 {
-	web := httptest.NewUnstartedServer(s)
+func startHTTP2(t *testing.T, s *ws.Server) *http2 { return startHandlerHTTP2(t, s, s) }
+
+// startHandlerHTTP2 serves handler, which passes requests on to s.
+func startHandlerHTTP2(t *testing.T, s *ws.Server, handler http.Handler) *http2 {
+	web := httptest.NewUnstartedServer(handler)
 	web.EnableHTTP2 = true
 	web.StartTLS()
 	t.Cleanup(web.Close)
@@ -102,6 +105,7 @@ func (c *streamConn) Write(p []byte) (int, error)      { return c.Writer.Write(p
 func (c *streamConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *streamConn) SetWriteDeadline(time.Time) error { return nil }
 func (c *streamConn) Close() error                     { return c.body.Close() } // ends our half
+func (c *streamConn) CloseWrite() error                { return c.body.Close() }
 
 // reset sends RST_STREAM.
 func (c *streamConn) reset() {
@@ -309,5 +313,21 @@ func TestShutdownHTTP2(t *testing.T) {
 	c.wantEnd()
 	if err := next(t, ended); err != nil {
 		t.Error(err)
+	}
+}
+
+// Issue 15 §8: a middleware that compresses what is written would corrupt the frames of a stream.
+func TestConnectBehindCompression(t *testing.T) {
+	t.Parallel()
+	s := &ws.Server{}
+	h := startHandlerHTTP2(t, s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip") // before the handler, as gorilla/handlers does
+		s.ServeHTTP(w, r)
+	}))
+	if _, resp := h.connect(); resp.StatusCode != http.StatusInternalServerError {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	if n := count(s); n != 0 {
+		t.Errorf("%d clients", n)
 	}
 }

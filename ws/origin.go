@@ -20,7 +20,18 @@ func sameOrigin(r *http.Request) bool {
 	if len(origins) > 1 || err != nil || u.Host == "" {
 		return false
 	}
-	return strings.EqualFold(u.Host, r.Host) || loopback(u.Host) && loopback(r.Host)
+	return withPort(u.Host, u.Scheme) == withPort(r.Host, u.Scheme) || loopback(u.Host) && loopback(r.Host)
+}
+
+// withPort is a host and its port, which is the scheme's default if none is written: browsers
+// leave it out of an Origin, and proxies and other clients write it into a Host. The scheme of a
+// request is that of its page, since TLS may end at a proxy.
+func withPort(hostport, scheme string) string {
+	hostport = strings.ToLower(hostport)
+	if _, port, err := net.SplitHostPort(hostport); err == nil && port != "" {
+		return hostport
+	}
+	return strings.TrimSuffix(hostport, ":") + map[string]string{"http": ":80", "https": ":443"}[scheme]
 }
 
 func loopback(hostport string) bool {

@@ -58,8 +58,8 @@ type Server struct {
 	Inline bool
 
 	// CheckOrigin reports whether a browser's page may connect. Nil allows requests without
-	// Origin, pages of the same host, and pages of this machine when the server is
-	// addressed as this machine. AnyOrigin allows all.
+	// Origin, pages of the same host and port (https://a is port 443 of a), and pages of this
+	// machine when the server is addressed as this machine. AnyOrigin allows all.
 	CheckOrigin func(r *http.Request) bool
 
 	// TLSConfig is for ServeTLS and ListenAndServeTLS; nil is the standard one.
@@ -241,7 +241,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, checked handsha
 		return handler{made}
 	}); err != nil {
 		if !errors.Is(err, net.ErrClosed) { // else Shutdown was called
-			s.events.log.Error("ws: connection lost", "remote", made.remote.String(), "err", err)
+			s.events.log.Error("ws: connection lost", slog.String("remote", made.remote.String()), slog.Any("err", err))
 		}
 		return nil, nil
 	}
@@ -357,7 +357,7 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 		l.Close()
 		return err
 	}
-	return front.ServeTLS(h, l, config, s.events.log)
+	return front.ServeTLS(nil, h, l, config, s.events.log)
 }
 
 // Serve accepts connections from l until Shutdown, after which it returns
@@ -368,7 +368,7 @@ func (s *Server) Serve(l net.Listener) error {
 		l.Close()
 		return err
 	}
-	return front.Serve(s.engine, h, l, s.events.log)
+	return front.Serve(nil, s.engine, h, l, s.events.log)
 }
 
 func (s *Server) newHTTP() (*http.Server, error) {

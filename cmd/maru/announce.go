@@ -17,9 +17,9 @@ import (
 
 // announce prints the addresses that can be opened, and how the rules let one use them: nothing
 // that it prints is refused.
-func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Listener, certificate *tls.Certificate) error {
+func (c *serveCmd) announce(w io.Writer, at *opened, certificate *tls.Certificate) error {
 	scheme, socket, curl := "http", "ws", "curl"
-	if certificate != nil {
+	if c.TLS() {
 		scheme, socket = "https", "wss"
 	}
 	if c.TLSSelfSigned {
@@ -30,19 +30,30 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	if base != "" {
 		socketPath = base + "/"
 	}
-	hosts := authorities(listeners)
-	first := hosts[0]
+	hosts, sockets := authorities(at.main), socketFiles(at.main)
+	first := "localhost"
+	if len(hosts) > 0 {
+		first = hosts[0]
+	} else {
+		scheme, curl = "http", "curl --unix-socket "+sockets[0]
+	}
 
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(t, "maru is running. Press Ctrl-C to stop it.\n\n")
 	for _, host := range hosts {
 		fmt.Fprintf(t, "  The hall\t%s://%s%s/\n", scheme, host, base)
 	}
-	if c.Demo {
+	for _, name := range c.ACMEDomain {
+		fmt.Fprintf(t, "  By name\thttps://%s%s/\n", withPort(name, portOf(at.main)), base)
+	}
+	for _, path := range sockets {
+		fmt.Fprintf(t, "  Unix socket\t%s\n", path)
+	}
+	if c.Demo && len(hosts) > 0 {
 		fmt.Fprintf(t, "  Quotes (sample data)\t%s://%s%s/quotes\n", scheme, first, base)
 	}
 	hall := c.hall()
-	if offer, ok := c.withToken(hall.Subscribe, "", `, ["maru.raw", "maru.token." + token]`); ok {
+	if offer, ok := c.withToken(hall.Subscribe, "", `, ["maru.raw", "maru.token." + token]`); ok && len(hosts) > 0 {
 		fmt.Fprintf(t, "  From a program\tnew WebSocket(\"%s://%s%s\"%s)\n", socket, first, socketPath, offer)
 	}
 	if header, ok := c.withToken(hall.Publish, "", ` -H "Authorization: Bearer $MARU_TOKEN"`); ok {
@@ -51,8 +62,14 @@ func (c *serveCmd) announce(w io.Writer, listeners []net.Listener, status net.Li
 	if c.TLSSelfSigned {
 		fmt.Fprintf(t, "  Certificate\tself-signed, SHA-256 %s\n", fingerprint(certificate))
 	}
-	if status != nil {
-		fmt.Fprintf(t, "  Metrics\thttp://%s/metrics\n", authorities([]net.Listener{status})[0])
+	for _, host := range authorities(at.plain) {
+		fmt.Fprintf(t, "  Plain HTTP\thttp://%s leads to https\n", host)
+	}
+	for _, host := range authorities(at.status) {
+		fmt.Fprintf(t, "  Metrics\thttp://%s/metrics\n", host)
+	}
+	for _, path := range socketFiles(at.status) {
+		fmt.Fprintf(t, "  Metrics\tcurl --unix-socket %s http://localhost/metrics\n", path)
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
@@ -84,8 +101,10 @@ func (c *serveCmd) withToken(rule maru.Rule, everybody, holders string) (words s
 func authorities(listeners []net.Listener) []string {
 	var bound []netip.AddrPort
 	for _, l := range listeners {
-		at := l.Addr().(*net.TCPAddr).AddrPort()
-		bound = append(bound, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+		if addr, ok := l.Addr().(*net.TCPAddr); ok {
+			at := addr.AddrPort()
+			bound = append(bound, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
+		}
 	}
 	var hosts []string
 	add := func(host string, port uint16) {
@@ -109,6 +128,24 @@ func authorities(listeners []net.Listener) []string {
 		}
 	}
 	return hosts
+}
+
+// withPort is a name for a URL of https.
+func withPort(name string, port int) string {
+	if port == 443 {
+		return name
+	}
+	return net.JoinHostPort(name, strconv.Itoa(port))
+}
+
+// socketFiles are the paths of the unix sockets.
+func socketFiles(listeners []net.Listener) (paths []string) {
+	for _, l := range listeners {
+		if addr, ok := l.Addr().(*net.UnixAddr); ok {
+			paths = append(paths, addr.Name)
+		}
+	}
+	return paths
 }
 
 // isLoopback reports whether addr is one of the two that localhost means.

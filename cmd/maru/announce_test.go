@@ -59,11 +59,11 @@ func TestAnnounce(t *testing.T) {
 	listeners := []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}
 	for _, c := range []*serveCmd{{}, {plain: true}, {Serve: config.Serve{BasePath: "/live/"}}} {
 		c.Demo = c.plain
-		var status net.Listener
+		var status []net.Listener
 		if c.plain {
-			status = at{addr: "127.0.0.1:9090"}
+			status = []net.Listener{at{addr: "127.0.0.1:9090"}}
 		}
-		if err := c.announce(&out, listeners, status, nil); err != nil {
+		if err := c.announce(&out, &opened{main: listeners, status: status}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,7 +92,7 @@ func TestAnnounceFollowsRules(t *testing.T) {
 			c.Namespaces[maru.DefaultNamespace] = *tt.rules
 		}
 		var out bytes.Buffer
-		if err := c.announce(&out, []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}, nil, nil); err != nil {
+		if err := c.announce(&out, &opened{main: []net.Listener{at{addr: "127.0.0.1:3000"}, at{addr: "[::1]:3000"}}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range tt.has {
@@ -108,10 +108,13 @@ func TestAnnounceFollowsRules(t *testing.T) {
 	}
 }
 
-// writeCertificate makes a certificate for localhost and its key, as files.
-func writeCertificate(t *testing.T, dir, name string) (certFile, keyFile string) {
+// writeCertificate makes a certificate for names, or for localhost, and its key, as files.
+func writeCertificate(t *testing.T, dir, name string, names ...string) (certFile, keyFile string) {
 	t.Helper()
-	certificate, err := selfSigned([]string{"localhost", "127.0.0.1"}, time.Now())
+	if len(names) == 0 {
+		names = []string{"localhost", "127.0.0.1"}
+	}
+	certificate, err := selfSigned(names, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"maru.example/maru/broker/disk"
 )
@@ -31,11 +30,15 @@ func (c *backupCmd) Run(ctx context.Context, s *surroundings) error {
 	if exists(c.File) {
 		return usagef("%s exists; give another name", c.File)
 	}
+	base, err := c.base()
+	if err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Server, "/")+"/admin/backup", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/admin/backup", nil)
 	if err != nil {
 		return usagef("--server: %w", err)
 	}

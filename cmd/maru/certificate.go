@@ -13,25 +13,28 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"maru.example/maru/server"
 )
 
 // selfSignedLife is how long a self-signed certificate is valid. There is a new one at
 // each start.
 const selfSignedLife = 30 * 24 * time.Hour
 
-// certificate is the server's certificate for TLS; nil without TLS.
-func (c *serveCmd) certificate() (*tls.Certificate, error) {
-	switch {
-	case c.TLSSelfSigned:
-		return selfSigned(append([]string{"localhost", "127.0.0.1", "::1"}, c.Host...), time.Now())
-	case c.TLSCert == "":
+// ownCertificate is the certificate of --tls-self-signed; nil without it.
+func (c *serveCmd) ownCertificate() (*tls.Certificate, error) {
+	if !c.TLSSelfSigned {
 		return nil, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("tls-cert %s with tls-key %s: cannot be loaded: %w", c.TLSCert, c.TLSKey, err)
+	return selfSigned(append([]string{"localhost", "127.0.0.1", "::1"}, c.Host...), time.Now())
+}
+
+// certificateFiles are the pairs of --tls-cert and --tls-key.
+func (c *serveCmd) certificateFiles() (pairs []server.TLSFiles) {
+	for i, cert := range c.TLSCert {
+		pairs = append(pairs, server.TLSFiles{Cert: cert, Key: c.TLSKey[i]})
 	}
-	return &certificate, nil
+	return pairs
 }
 
 // selfSigned makes a certificate for these names and addresses; a port after a name is

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -79,11 +80,15 @@ func (c *checkCmd) Run(ctx context.Context, s *surroundings) error {
 // there.
 func try(ctx context.Context, c *serveCmd) error {
 	log := slog.New(slog.DiscardHandler)
-	certificate, err := c.certificate()
+	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
 	}
-	o := c.options(log, certificate)
+	certificates := tlsConfig(certificate, nil)
+	if len(c.ACMEDomain) > 0 {
+		certificates = new(tls.Config) // asks no authority
+	}
+	o := c.options(log, certificates)
 	if o.Access, err = c.access(); err != nil {
 		return err
 	}
@@ -169,6 +174,9 @@ func doubts(c *config.Serve) (all []string) {
 	}
 	if callers := slices.ContainsFunc(slices.Collect(maps.Values(c.Namespaces)), func(n config.Namespace) bool { return n.RPC != maru.Nobody }); c.RPCWebhook != "" && !callers {
 		all = append(all, "rpc-webhook: nobody may call a method, because no namespace has a rule rpc (a method without : is in the namespace default)")
+	}
+	if c.CookieSameSite == "none" && len(c.Origin) == 0 {
+		all = append(all, "cookie-same-site: none changes nothing without origin, because pages of other sites may not connect")
 	}
 	tokens := len(c.TokenKey) > 0 || c.TokenKeySet != ""
 	backend := c.ConnectWebhook != "" || len(c.APIKey) > 0 // an API key can make tickets

@@ -1,67 +1,94 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"slices"
-	"strconv"
-	"syscall"
 
+	"maru.example/maru/internal/acme"
 	"maru.example/maru/internal/config"
+	"maru.example/maru/internal/listen"
+	"maru.example/maru/server"
 )
 
-// listen binds every address of a flag, or none. With the default addresses a machine
-// without IPv6 is not an error.
-func listen(flag string, addresses []string, log *slog.Logger) ([]net.Listener, error) {
-	optional := slices.Equal(addresses, config.Defaults().Listen)
-	var listeners []net.Listener
-	for _, address := range addresses {
-		l, err := net.Listen("tcp", address)
-		switch {
-		case err == nil:
-			listeners = append(listeners, l)
-		case optional && len(listeners) > 0 && noSuchFamily(err):
-			log.Info("not listening on IPv6: this machine has none", "address", address)
-		default:
-			closeAll(listeners)
-			return nil, fmt.Errorf("cannot listen on %s: %w; %s", address, reason(err), remedy(err, flag, address))
+// opened are all listeners of the program.
+type opened struct {
+	main   []net.Listener // --listen, or of systemd
+	plain  []net.Listener // --redirect-http
+	status []net.Listener // --metrics-listen, or of systemd; at most one
+}
+
+// open opens the listeners of the options, or takes those of systemd; all or none.
+func (c *serveCmd) open(from *sockets, log *slog.Logger) (*opened, error) {
+	if from.err != nil {
+		log.Warn("not listening on the sockets of systemd", slog.Any("err", from.err))
+	}
+	at, err := &opened{main: from.ordinary}, error(nil)
+	if at.main == nil {
+		at.main, err = c.listen(log)
+	}
+	if err == nil {
+		at.plain, err = listen.All("redirect-http", c.RedirectHTTP, c.sockets(), nil)
+	}
+	switch {
+	case err != nil:
+	case from.metrics != nil:
+		at.status = []net.Listener{from.metrics}
+	case c.MetricsListen != "":
+		at.status, err = listen.All("metrics-listen", []string{c.MetricsListen}, c.sockets(), nil)
+	}
+	if err != nil {
+		at.close()
+		return nil, err
+	}
+	return at, nil
+}
+
+func (a *opened) close() { listen.Close(slices.Concat(a.main, a.plain, a.status)) }
+
+// serveBeside serves what is not the server itself, until end is called.
+func (a *opened) serveBeside(live *server.Server, m *acme.Manager, log *slog.Logger) (end func()) {
+	var ends []func()
+	for _, l := range a.status {
+		ends = append(ends, serveBeside("metrics-listen", l, live.Status(), log))
+	}
+	for _, l := range a.plain {
+		ends = append(ends, serveBeside("redirect-http", l, onPlainHTTP(m, server.RedirectHTTP(portOf(a.main))), log))
+	}
+	return func() {
+		for _, end := range ends {
+			end()
 		}
 	}
-	return listeners, nil
 }
 
-// remedy says what to do about an address that cannot be listened on. Where a program has
-// the port already, the suggestion is the next one.
-func remedy(err error, flag, address string) string {
-	host, text, _ := net.SplitHostPort(address)
-	port, _ := strconv.Atoi(text)
-	switch {
-	case errors.Is(err, syscall.EACCES) && port > 0 && port < 1024:
-		return fmt.Sprintf("ports below 1024 need a right of the system: choose another, such as --%s %s", flag, net.JoinHostPort(host, "3000"))
-	case errors.Is(err, syscall.EADDRINUSE) && port > 0:
-		next := strconv.Itoa(port%(1<<16-1) + 1)
-		return fmt.Sprintf("another program listens there: stop it, or choose another port, such as --%s %s", flag, net.JoinHostPort(host, next))
+// listen opens every address of --listen, or none. With the default addresses a machine without
+// IPv6 is not an error.
+func (c *serveCmd) listen(log *slog.Logger) ([]net.Listener, error) {
+	var skip func(string, error) bool
+	if slices.Equal(c.Listen, config.Defaults().Listen) {
+		skip = func(address string, err error) bool {
+			if !listen.NoSuchFamily(err) {
+				return false
+			}
+			log.Info("not listening on IPv6: this machine has none", slog.String("address", address))
+			return true
+		}
 	}
-	return "choose another address with --" + flag
+	return listen.All("listen", c.Listen, c.sockets(), skip)
 }
 
-func noSuchFamily(err error) bool {
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+func (c *serveCmd) sockets() listen.Options {
+	return listen.Options{SocketMode: fs.FileMode(c.SocketMode), SocketOwner: c.SocketOwner}
 }
 
-// reason removes the address that package net adds, since our message names it.
-func reason(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
-}
-
-func closeAll(listeners []net.Listener) {
+// portOf is the first port of the listeners; 0 if there is none.
+func portOf(listeners []net.Listener) int {
 	for _, l := range listeners {
-		l.Close()
+		if addr, ok := l.Addr().(*net.TCPAddr); ok {
+			return addr.Port
+		}
 	}
+	return 0
 }

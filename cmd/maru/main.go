@@ -32,5 +32,7 @@ func main() {
 		stdin:  os.Stdin,
 		stdout: os.Stdout,
 		stderr: os.Stderr,
+
+		process: true,
 	}))
 }

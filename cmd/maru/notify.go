@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// States of a service, for systemd.
-const ready = "READY=1"
+// States of a service, for systemd. A reload ends with ready.
+const (
+	ready     = "READY=1"
+	reloading = "RELOADING=1"
+)
 
 // stopping also asks for more time than TimeoutStopSec, if that is needed.
 func stopping(takes time.Duration) string {
@@ -29,6 +32,6 @@ func (s *surroundings) notify(state string, log *slog.Logger) {
 		_, err = io.WriteString(c, state)
 	}
 	if err != nil {
-		log.Warn("cannot notify systemd of the state of the service", "err", err)
+		log.Warn("cannot notify systemd of the state of the service", slog.Any("err", err))
 	}
 }

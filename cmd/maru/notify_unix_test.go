@@ -37,16 +37,27 @@ func TestNotify(t *testing.T) { // not parallel: it sets the environment
 		return string(b[:n])
 	}
 	t.Setenv("NOTIFY_SOCKET", socket)
-	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--drain", "40s")
+	file := filepath.Join(dir, "maru.toml")
+	if err := os.WriteFile(file, []byte(`drain = "40s"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--config", file)
 	if got := received(); got != "READY=1" {
 		t.Errorf("systemd received %q", got)
 	}
 	stdout.wait(t, "curl")
+	cmd.Process.Signal(syscall.SIGHUP)
+	for _, want := range []string{"RELOADING=1", "READY=1"} {
+		if got := received(); got != want {
+			t.Errorf("systemd received %q at a reload", got)
+		}
+	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if got := received(); got != "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000" {
 		t.Errorf("systemd received %q", got)
 	}
-	if err := cmd.Wait(); exitCode(err) != exitOK {
+	cmd.Process.Signal(syscall.SIGTERM) // at once
+	if err := cmd.Wait(); exitCode(err) != exitFailure {
 		t.Errorf("%v, stderr %q", err, stderr)
 	}
 }

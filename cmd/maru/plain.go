@@ -46,7 +46,7 @@ func (r *remote) plainURL(channel string) (string, error) {
 func (r *remote) plainOptions() (ws.DialOptions, error) {
 	config, err := r.tls()
 	o := ws.DialOptions{
-		TLSConfig: config, CloseTimeout: plainCloseTimeout,
+		TLSConfig: config, NetDial: r.dialUnix(), CloseTimeout: plainCloseTimeout,
 		ContextTakeover: ws.Takeover{Server: true, Client: true}, // some servers insist on it
 		MaxMessageBytes: maxDataBytes, BacklogBytes: 2 * maxDataBytes,
 	}
@@ -56,13 +56,13 @@ func (r *remote) plainOptions() (ws.DialOptions, error) {
 	return o, err
 }
 
-// dialPlain connects. A refusal by the server is a *refusal.
+// dialPlain connects. A refusal by the server or its proxy is a *refusal.
 func dialPlain(ctx context.Context, url string, o ws.DialOptions) (*ws.Conn, error) {
 	c, err := ws.Dial(ctx, url, o)
-	if refused, ok := errors.AsType[*ws.HandshakeError](err); ok {
-		return nil, &refusal{refused.Response.StatusCode, fmt.Errorf("%s: the WebSocket handshake was answered %s", url, refused.Response.Status)}
+	if err != nil {
+		return nil, plainRefusal(url, err)
 	}
-	return c, err
+	return c, nil
 }
 
 // plainStream follows a plain server. Its lines are the messages.

@@ -13,9 +13,9 @@ import (
 	"maru.example/maru/server"
 )
 
-// reloading applies the access part of the configuration file again at each SIGHUP, until
-// stop is called. It is not used without a file: SIGHUP then ends the program, as when its
-// terminal is closed.
+// reloading applies the access part of the configuration file again at each SIGHUP, and reads the
+// files of certificates, until stop is called. It is not used without such files: SIGHUP then ends
+// the program, as when its terminal is closed.
 func (r *reloader) reloading() (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -23,7 +23,9 @@ func (r *reloader) reloading() (stop func()) {
 	go func() {
 		defer close(done)
 		for range hangups {
+			r.s.notify(reloading, r.log)
 			r.reload()
+			r.s.notify(ready, r.log)
 		}
 	}()
 	return func() {
@@ -49,9 +51,11 @@ func (r *reloader) reload() {
 	to, access, err := configured(r.s)
 	if err == nil {
 		err = r.live.Reload(access)
+	} else {
+		r.live.ReloadFailed(err)
 	}
 	if err != nil {
-		r.log.Error("configuration file not reloaded: it is not valid, and the previous settings stay in force", "file", r.started.Config, "err", err)
+		r.log.Error(r.what()+" not reloaded: it is not valid, and the previous settings stay in force", slog.String("file", r.started.Config), slog.Any("err", err))
 		return
 	}
 	var changed, waiting []string
@@ -72,10 +76,18 @@ func (r *reloader) reload() {
 	if len(changed) == 0 {
 		changed = []string{"nothing"}
 	}
-	r.log.Info("configuration file reloaded", "file", to.Config, "changed", strings.Join(changed, "; "))
+	r.log.Info(r.what()+" reloaded", slog.String("file", to.Config), slog.String("changed", strings.Join(changed, "; ")))
 	if len(waiting) > 0 {
-		r.log.Warn("settings that need a restart were not applied", "settings", strings.Join(waiting, "; "))
+		r.log.Warn("settings that need a restart were not applied", slog.String("settings", strings.Join(waiting, "; ")))
 	}
+}
+
+// what is read again. Without a configuration file these are the files that the command line names.
+func (r *reloader) what() string {
+	if r.started.Config == "" {
+		return "command line"
+	}
+	return "configuration file"
 }
 
 // configured reads the whole command line again, so that flags and environment still win over

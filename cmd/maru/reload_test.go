@@ -18,7 +18,7 @@ func TestReloadableOptions(t *testing.T) {
 		}
 		from, to := config.Defaults(), config.Defaults()
 		set := false
-		for _, value := range []string{"true", "7", "7MiB", "7s", key, "10.0.0.0/8", "warn"} {
+		for _, value := range []string{"true", "7", "7MiB", "7s", key, "10.0.0.0/8", "warn", "0600"} {
 			if err := to.Load("", []string{option.Env + "=" + value}); err == nil && len(from.Changes(to)) == 1 {
 				set = true
 				break

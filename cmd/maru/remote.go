@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,14 +16,17 @@ import (
 	"strings"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/listen"
 )
 
 // remote is the server that the commands for clients connect to.
 type remote struct {
-	Server   string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER); ws://… for any WebSocket server."`
-	CA       string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) in addition to the system's."`
-	Token    string `placeholder:"TOKEN" help:"Token or API key to send (better in MARU_TOKEN, which a list of processes does not show)."`
-	Insecure bool   `help:"Trust any certificate; for a server with a self-signed certificate on your own machine."`
+	Server     string `default:"${server}" placeholder:"URL" help:"The server (default http://localhost:3000, or MARU_SERVER); ws://… for any WebSocket server, unix:PATH for a socket."`
+	CA         string `name:"ca" placeholder:"FILE" help:"Trust this certificate (PEM) in addition to the system's."`
+	Token      string `placeholder:"TOKEN" help:"Token or API key to send (better in MARU_TOKEN, which a list of processes does not show)."`
+	ClientCert string `placeholder:"FILE" help:"Certificate in PEM to show to a server with --tls-client-ca."`
+	ClientKey  string `placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	Insecure   bool   `help:"Trust any certificate; for a server with a self-signed certificate on your own machine."`
 
 	token string // of the environment
 }
@@ -35,6 +40,12 @@ func serverURL(s *surroundings) string {
 
 // base is the server's address for HTTP, without a slash at the end.
 func (r *remote) base() (string, error) {
+	if path, isUnix := listen.UnixPath(r.Server); isUnix {
+		if err := listen.Check(r.Server); err != nil {
+			return "", usagef("--server %s: %w", path, err)
+		}
+		return "http://localhost", nil // which every server answers for
+	}
 	u, err := url.Parse(r.Server)
 	if err != nil || !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return "", usagef("--server: must be a URL such as http://localhost:3000, not %q", r.Server)
@@ -54,7 +65,11 @@ func (r *remote) channelURL(channel string) (string, error) {
 
 // client is an HTTP client with the certificates and token of the flags.
 func (r *remote) client() (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxy of the environment
+	transport.OnProxyConnectResponse = proxyAnswered
+	if dial := r.dialUnix(); dial != nil {
+		transport.DialContext, transport.Proxy = dial, nil
+	}
 	var err error
 	if transport.TLSClientConfig, err = r.tls(); err != nil || r.bearer() == "" {
 		return &http.Client{Transport: transport}, err
@@ -70,9 +85,27 @@ func (r *remote) client() (*http.Client, error) {
 	return &http.Client{Transport: &bearer{transport, server.Scheme, server.Host, r.bearer()}}, nil
 }
 
+// dialUnix connects to the unix socket of --server; nil for a URL.
+func (r *remote) dialUnix() func(ctx context.Context, network, address string) (net.Conn, error) {
+	path, isUnix := listen.UnixPath(r.Server)
+	if !isUnix {
+		return nil
+	}
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+}
+
 // tls is the configuration with the certificates of the flags.
 func (r *remote) tls() (*tls.Config, error) {
 	config := &tls.Config{InsecureSkipVerify: r.Insecure}
+	if r.ClientCert != "" || r.ClientKey != "" {
+		pair, err := tls.LoadX509KeyPair(r.ClientCert, r.ClientKey)
+		if err != nil {
+			return nil, usagef("--client-cert %q with --client-key %q: %w", r.ClientCert, r.ClientKey, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
 	if r.CA == "" {
 		return config, nil
 	}
@@ -138,6 +171,9 @@ func refused(resp *http.Response) error {
 	}
 	err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body)
 	if err != nil || body.Error.Code == "" {
+		if err := byProxy(resp); err != nil {
+			return err
+		}
 		return &refusal{resp.StatusCode, fmt.Errorf("%s: answered %s, without an error of maru's (is it a maru server?)", resp.Request.URL.Redacted(), resp.Status)}
 	}
 	return &refusal{resp.StatusCode, maru.NewError(body.Error.Code, body.Error.Message)}

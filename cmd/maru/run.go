@@ -27,6 +27,9 @@ type surroundings struct {
 	env            []string // NAME=value
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	process        bool // they are those of the process itself: it has no other command
+
+	sockets *sockets // see fromSystemd
 }
 
 func (s *surroundings) getenv(name string) string {
@@ -76,14 +79,19 @@ func run(ctx context.Context, args []string, s *surroundings) int {
 	if err == nil {
 		return exitOK
 	}
-	for text := range strings.Lines(err.Error()) {
-		fmt.Fprintf(s.stderr, "maru: %s\n", strings.TrimSuffix(text, "\n"))
+	usage, logged := errors.As(err, new(usageError)), errors.As(err, new(inLog))
+	if !logged {
+		for text := range strings.Lines(err.Error()) {
+			fmt.Fprintf(s.stderr, "maru: %s\n", strings.TrimSuffix(text, "\n"))
+		}
+		if usage {
+			fmt.Fprintf(s.stderr, "Run \"%s --help\" for usage.\n", name(line))
+		}
 	}
-	if !errors.As(err, new(usageError)) {
-		return exitFailure
+	if usage {
+		return exitUsage
 	}
-	fmt.Fprintf(s.stderr, "Run \"%s --help\" for usage.\n", name(line))
-	return exitUsage
+	return exitFailure
 }
 
 // parse reads the words into cli. The context is nil if help or the version was printed and

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +21,17 @@ import (
 	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/machine"
 	"maru.example/maru/server"
 )
 
 // shutdownTimeout is how long clients have to complete the closing handshake. After a drain
-// they have had their time, so drainedTimeout is shorter.
+// they have had some time, and the next process waits for this one's end, so drainedTimeout is
+// shorter: a client whose network is gone must not keep all others waiting.
 const (
 	shutdownTimeout = 10 * time.Second
-	drainedTimeout  = time.Second
+	drainedTimeout  = 700 * time.Millisecond
 )
 
 type serveCmd struct {
@@ -71,28 +74,31 @@ func load(to *config.Serve, line *kong.Context, env []string) error {
 }
 
 // AfterApply is called after the flags were applied.
-func (c *serveCmd) AfterApply() error { return c.Check() }
+func (c *serveCmd) AfterApply(s *surroundings) error {
+	if err := c.adopt(s.fromSystemd()); err != nil {
+		return err
+	}
+	return c.Check()
+}
 
 // Run serves until ctx ends. It opens the ports first, so that a port in use has no side
 // effects.
 func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	log := c.logger(s.stderr)
+	if s.process {
+		slog.SetDefault(log) // what libraries write by package log, too
+	}
+	return c.ended(log, c.run(ctx, s, log))
+}
+
+func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) error {
 	started := c.Serve // as configured
-	listeners, err := listen("listen", c.Listen, log)
+	at, err := c.open(s.fromSystemd(), log)
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
-	var status net.Listener
-	if c.MetricsListen != "" {
-		l, err := listen("metrics-listen", []string{c.MetricsListen}, log)
-		if err != nil {
-			return err
-		}
-		defer closeAll(l)
-		status = l[0]
-	}
-	certificate, err := c.certificate()
+	defer at.close()
+	certificate, err := c.ownCertificate()
 	if err != nil {
 		return err
 	}
@@ -106,46 +112,67 @@ func (c *serveCmd) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	options := c.options(log, certificate)
+	authority, err := c.authority(at, log)
+	if err != nil {
+		return err
+	}
+	options := c.options(log, tlsConfig(certificate, authority))
+	options.SocketsStay = len(s.fromSystemd().ordinary) > 0
 	options.Access = access
+	if authority != nil {
+		options.TLSLeaves = authority.Leaves
+		defer authority.Stop()
+	}
 	live, err := server.New(options)
 	var unusable *server.BrokerError
-	if errors.As(err, &unusable) {
+	var unreadable *server.CertificateError
+	switch {
+	case errors.As(err, &unusable):
 		return unusable.Err
-	}
-	if err != nil {
+	case errors.As(err, &unreadable):
+		return unreadable
+	case err != nil:
 		return usageError{err}
 	}
-	if c.Config != "" {
+	if c.Config != "" || len(c.TLSCert) > 0 {
 		r := &reloader{live: live, s: s, log: log, started: &started, loaded: &started, access: access}
 		defer r.reloading()()
 	}
-	if err := c.announce(s.stdout, listeners, status, certificate); err != nil {
+	if err := c.started(s, log, at, certificate); err != nil {
 		return err
 	}
-	if status != nil {
-		defer serveStatus(live, status, log)()
+	defer at.serveBeside(live, authority, log)()
+	if authority != nil {
+		if err := authority.Start(); err != nil {
+			return err
+		}
 	}
 	s.notify(ready, log)
-	return c.serve(ctx, live, listeners, s, log)
+	return c.serve(ctx, live, at.main, s, log)
 }
 
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(logs.New(slog.NewJSONHandler(w, options)))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(logs.New(slog.NewTextHandler(w, options)))
 }
 
-func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) server.Options {
+var sameSites = map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}
+
+func (c *serveCmd) options(log *slog.Logger, certificates *tls.Config) server.Options {
 	o := server.Options{
 		Open:           c.Namespaces == nil, // Check has refused the rest by Open and Loopback
 		Loopback:       c.Loopback(),
 		Origins:        c.Origin,
+		CORSHeaders:    c.CORSHeader,
+		CookieSameSite: sameSites[c.CookieSameSite],
 		Hosts:          c.Host,
 		AnyHost:        c.AnyHost,
 		TrustedProxies: c.TrustedProxies(),
+		TrustUnix:      c.TrustUnix(),
+		ProxyProtocol:  c.ProxyProtocol,
 		BasePath:       c.BasePath,
 
 		Logger: log,
@@ -156,6 +183,8 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 		HandshakeTimeout: time.Duration(c.HandshakeTimeout),
 		PingInterval:     time.Duration(c.PingInterval),
 		PingTimeout:      time.Duration(c.PingTimeout),
+		EventInterval:    time.Duration(c.EventInterval),
+		EventPadding:     int(c.EventPadding),
 
 		ServerContextTakeover: c.ServerContextTakeover,
 		ClientContextTakeover: c.ClientContextTakeover,
@@ -182,14 +211,16 @@ func (c *serveCmd) options(log *slog.Logger, certificate *tls.Certificate) serve
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}
-	if certificate != nil {
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	o.H2C = c.H2C
+	o.TLSConfig, o.TLSFiles, o.TLSClientCA = certificates, c.certificateFiles(), c.TLSClientCA
+	if c.Namespaces == nil && !c.AnyHost {
+		o.Hosts = slices.Concat(c.Host, c.ACMEDomain)
 	}
 	return o
 }
 
 // serve serves all listeners until ctx ends or one of them fails, and then closes all
-// connections: one by one after SIGTERM, at once after Ctrl-C.
+// connections: after a drain if SIGTERM came, at once after Ctrl-C.
 func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []net.Listener, s *surroundings, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -207,7 +238,7 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	if c.Demo {
 		running.Go(func() {
 			if err := demo.Run(content, 0, quotes(live)); err != nil {
-				log.Error("cannot publish sample prices", "err", err)
+				log.Error("cannot publish sample prices", slog.Any("err", err))
 			}
 		})
 	}
@@ -215,9 +246,9 @@ func (c *serveCmd) serve(ctx context.Context, live *server.Server, listeners []n
 	s.notify(stopping(time.Duration(c.Drain)+2*shutdownTimeout), log)
 	cause := context.Cause(ctx)
 	patience := shutdownTimeout
-	drains := c.Drain > 0 && errors.Is(cause, errTerminated)
+	drains := errors.Is(cause, errTerminated)
 	if drains {
-		log.Info("draining: no new connections are accepted; existing ones are closed one by one", "drain", c.Drain)
+		log.Info("draining: not ready any more; everything is served until the end", slog.Float64("drain_seconds", time.Duration(c.Drain).Seconds()))
 		live.Drain(context.Background(), time.Duration(c.Drain))
 		patience = drainedTimeout
 	}

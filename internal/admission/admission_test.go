@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"net/netip"
@@ -82,9 +83,10 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	a, log := newAdmission(0, slog.LevelDebug)
 	transport := a.Transport("websocket")
 	a.Opened(transport, l)
-	a.Closed(transport, l, 1001, "shutting_down")
-	for _, want := range []string{"msg=connected connection=0 transport=websocket channel=a addr=192.0.2.1 user=kim\n",
-		"msg=disconnected connection=0 transport=websocket channel=a addr=192.0.2.1 user=kim code=1001 reason=shutting_down duration="} {
+	a.Closed(transport, l, admission.End{CloseCode: 4501, Reason: "revoked", Err: maru.NewError(maru.CodeRevoked, "by the back end"), Bytes: 7, Messages: 2})
+	for _, want := range []string{"level=DEBUG msg=connected connection=0 transport=websocket addr=192.0.2.1 user=kim channels=[a]\n",
+		"level=INFO msg=disconnected connection=0 transport=websocket addr=192.0.2.1 user=kim channels=[a] code=revoked reason=\"by the back end\" close_code=4501 lived_seconds=",
+		" waiting_bytes=7 waiting_messages=2\n"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %q in %q", want, log)
 		}
@@ -94,7 +96,7 @@ func TestLogOfConnections(t *testing.T) { // not parallel: it counts allocations
 	transport = quiet.Transport("websocket")
 	if n := testing.AllocsPerRun(100, func() {
 		quiet.Opened(transport, l)
-		quiet.Closed(transport, l, 1000, "")
+		quiet.Closed(transport, l, admission.End{CloseCode: 1000, ByClient: true})
 	}); n != 0 {
 		t.Errorf("%v allocations although nothing is logged", n)
 	}
@@ -108,25 +110,24 @@ func TestTransports(t *testing.T) {
 	socket, full, events, poll := a.Transport("websocket"), a.Transport("maru.v1"), a.Transport("sse"), a.Transport("poll")
 	for _, end := range []struct {
 		transport *admission.Transport
-		code      int
-		reason    string
+		end       admission.End
 	}{
-		{socket, 1001, ""},
-		{socket, 1001, "shutting_down"},
-		{socket, 1005, ""},
-		{socket, 3999, "whatever a client says"},
-		{socket, 1006, "no sign of life after a ping"},
-		{socket, 1013, "slow"},
-		{full, 4408, "slow"},
-		{events, 0, admission.ClientWent},
-		{events, 0, "write: broken pipe"},
-		{events, 0, "revoked"},
-		{poll, 0, admission.Answered},
+		{socket, admission.End{CloseCode: 1001, ByClient: true}},
+		{socket, admission.End{CloseCode: 1001, Reason: "shutting_down"}},
+		{socket, admission.End{CloseCode: 1005, ByClient: true}},
+		{socket, admission.End{CloseCode: 1013, Reason: "slow", ByClient: true}}, // whatever a client says
+		{socket, admission.End{CloseCode: 1006, Err: io.ErrUnexpectedEOF}},
+		{socket, admission.End{CloseCode: 1013, Reason: "slow"}},
+		{full, admission.End{CloseCode: 4408, Reason: "slow"}},
+		{events, admission.End{Reason: admission.ClientWent}},
+		{events, admission.End{Err: io.ErrClosedPipe}},
+		{events, admission.End{Reason: "revoked"}},
+		{poll, admission.End{Reason: admission.Answered}},
 	} {
 		l := new(live)
 		a.Opened(end.transport, l)
 		a.Opened(end.transport, l)
-		a.Closed(end.transport, l, end.code, end.reason)
+		a.Closed(end.transport, l, end.end)
 	}
 	want := map[string]string{
 		"websocket": "6 now, map[closed:3 lost:1 shutting_down:1 slow:1]", "maru.v1": "1 now, map[slow:1]",

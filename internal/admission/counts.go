@@ -15,6 +15,8 @@ type Transport struct {
 	name string
 	now  atomic.Int64
 
+	opened atomic.Uint64
+
 	mu    sync.Mutex
 	ended map[string]uint64 // by reason
 }
@@ -33,16 +35,22 @@ func (t *Transport) Ended() map[string]uint64 {
 	return maps.Clone(t.ended)
 }
 
-func (t *Transport) begin() { t.now.Add(1) }
+// Opened returns the number of connections that were ever open.
+func (t *Transport) Opened() uint64 { return t.opened.Load() }
 
-func (t *Transport) end(code int, reason string) {
+func (t *Transport) begin() {
+	t.opened.Add(1)
+	t.now.Add(1)
+}
+
+func (t *Transport) end(word string) {
 	t.now.Add(-1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended == nil {
 		t.ended = make(map[string]uint64)
 	}
-	t.ended[endOf(code, reason)]++
+	t.ended[word]++
 }
 
 // Reasons for the end of a connection, besides error codes.
@@ -54,15 +62,15 @@ const (
 	lost           = "lost" // it broke, or the client did not answer a ping or a close
 )
 
-// endOf maps a close to one of a few reasons, whatever reason the client gives.
-func endOf(code int, reason string) string {
+// word maps an end to one of a few words, whatever reason the client gives.
+func (e *End) word() string {
 	switch {
-	case reason == Answered, slices.Contains(errorCodes, maru.Code(reason)):
-		return reason
-	case code == 1006, code == 0 && reason != ClientWent: // RFC 6455 §7.4.1: 1006 means that there was no close frame
-		return lost
+	case e.ByClient, e.Reason == ClientWent:
+		return closedByClient
+	case e.Reason == Answered, slices.Contains(errorCodes, maru.Code(e.Reason)):
+		return e.Reason
 	}
-	return closedByClient
+	return lost
 }
 
 var errorCodes = maru.Codes()

@@ -10,52 +10,84 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Drain is the graceful end of a server: no new connections are accepted, and the existing ones
-// are closed one by one and sent a time to reconnect. The zero Drain has not begun.
+// Drain is the graceful end of a server: the existing connections are closed one by one, then
+// the rest at once. Whatever still reaches the server is served until then, because a balancer may
+// have nobody else. The zero Drain has not begun.
 //
-//	Begin          last turn    end of the drain    twice the time
-//	  ├──── turns ──────┤              │                  │
-//	  │ closed: come back after …      ├── anywhere here ─┤
-//
-// Clients stay away until the end because no other server has this server's channels. A client
-// that reconnects earlier is refused, and an EventSource that is refused never tries again.
+//	Begin                      End          gone
+//	  ├─ turns: come back now ──┤ come back …  │
+//	  │ everything is served    │ no new live connections
 type Drain struct {
-	time atomic.Pointer[drainTime] // nil: not begun
+	turns atomic.Pointer[time.Duration] // how long a client waits at most; nil: not begun
+	last  atomic.Pointer[ending]        // nil: it has not ended
 }
 
-type drainTime struct {
-	end  time.Time
-	over time.Duration
+type ending struct {
+	least, spread time.Duration
+	queued        bool
 }
 
-var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
+
+const (
+	// atTurn bounds the wait of a client that leaves before the end: somebody serves it at once,
+	// so the turns alone spread the reconnects.
+	atTurn = time.Second
+	// restartTime is about how long a small server takes to end and to start.
+	restartTime = 150 * time.Millisecond
+	// leastSpread is less than that of a first attempt after a lost connection, which begins at 0, and
+	// queuedSpread where those who come early wait in the queue of the socket.
+	leastSpread  = 250 * time.Millisecond
+	queuedSpread = 100 * time.Millisecond
+	// handshakesPerSecond is how many reconnects a next server should get.
+	handshakesPerSecond = 20_000
+)
 
 // Begin begins a drain of that length. It reports false if one has begun already.
 func (d *Drain) Begin(over time.Duration) bool {
-	return d.time.CompareAndSwap(nil, &drainTime{time.Now().Add(over), over})
+	most := min(atTurn, over/10)
+	return d.turns.CompareAndSwap(nil, &most)
 }
 
 // Begun reports whether the drain has begun.
-func (d *Drain) Begun() bool { return d.time.Load() != nil }
+func (d *Drain) Begun() bool { return d.turns.Load() != nil }
 
-// Left returns the time until the end of the drain; 0 if it has not begun.
-func (d *Drain) Left() time.Duration {
-	if t := d.time.Load(); t != nil {
-		return max(0, time.Until(t.end))
+// End is called before the last n connections leave. New ones are refused from now on, unless queued
+// says that the sockets stay open when the process ends: then hardly any come, and the few that were
+// accepted already leave with the Shutdown.
+func (d *Drain) End(n int, queued bool) {
+	e := &ending{least: restartTime, spread: leastSpread, queued: queued}
+	if queued {
+		e.least, e.spread = 0, queuedSpread
 	}
-	return 0
+	e.spread = max(e.spread, time.Duration(n)*time.Second/handshakesPerSecond)
+	d.last.CompareAndSwap(nil, e)
 }
 
-// ComeBack returns how long a client whose connection is closed now should wait: at least until
-// the end of the drain, at most as long as the whole drain after it, at random. 0: the drain
-// has not begun.
-func (d *Drain) ComeBack() time.Duration {
-	t := d.time.Load()
-	if t == nil {
-		return 0
+// Ended reports whether End was called.
+func (d *Drain) Ended() bool { return d.last.Load() != nil }
+
+// refuses reports whether new live connections are refused.
+func (d *Drain) refuses() bool {
+	e := d.last.Load()
+	return e != nil && !e.queued
+}
+
+// ComeBack returns how long a client whose connection is closed now should wait, at random; 0: the
+// drain has not begun. away says that nobody may listen then, because the server restarts.
+func (d *Drain) ComeBack() (after time.Duration, away bool) {
+	if e := d.last.Load(); e != nil {
+		return e.least + atRandom(e.spread), !e.queued
 	}
-	left := d.Left()
-	return left + rand.N(max(t.over-left, 1))
+	if most := d.turns.Load(); most != nil {
+		return atRandom(*most), false
+	}
+	return 0, false
+}
+
+// atRandom is at least a millisecond, which is the unit of the protocols.
+func atRandom(most time.Duration) time.Duration {
+	return time.Millisecond + rand.N(max(most, 1))
 }
 
 // Leave calls Leave on all connections of a registry, spread evenly over the time and in random

@@ -3,9 +3,7 @@ package admission_test
 import (
 	"log/slog"
 	"net/http/httptest"
-	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"maru.example/maru"
@@ -13,58 +11,80 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// All clients are sent a time after the end of the server, each a different one.
+// When clients come back: at their turn at once, since somebody serves them; at the end after a
+// restart, or, if the sockets stay, at once too. Each gets another time.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const over, n = 10 * time.Second, 50
+	const n = 200
+	for name, tt := range map[string]struct {
+		over        time.Duration
+		end         bool
+		connections int
+		queued      bool
+		least, most time.Duration
+		away        bool
+	}{
+		"at a turn":                    {over: 30 * time.Second, most: time.Second},
+		"at a turn of a short drain":   {over: 2 * time.Second, most: 200 * time.Millisecond},
+		"at the end":                   {end: true, connections: 200, least: 150 * time.Millisecond, most: 400 * time.Millisecond, away: true},
+		"at the end of a long drain":   {over: time.Hour, end: true, connections: 200, least: 150 * time.Millisecond, most: 400 * time.Millisecond, away: true},
+		"at the end, the sockets stay": {end: true, connections: 200, queued: true, most: 100 * time.Millisecond},
+		"at the end, with many":        {end: true, connections: 100_000, queued: true, most: 5 * time.Second},
+	} {
 		var d admission.Drain
-		if d.Begun() || d.Left() != 0 || d.ComeBack() != 0 {
-			t.Error("it has begun")
+		if after, away := d.ComeBack(); d.Begun() || d.Ended() || after != 0 || away {
+			t.Errorf("%s: it has begun", name)
 		}
-		if !d.Begin(over) || d.Begin(over) {
-			t.Error("it does not begin once")
+		if !d.Begin(tt.over) || d.Begin(tt.over) || !d.Begun() || d.Ended() {
+			t.Errorf("%s: it does not begin once", name)
+		}
+		if tt.end {
+			d.End(tt.connections, tt.queued)
 		}
 		early := 0
-		for i := range n {
-			left := over / 10 * 9 * time.Duration(i) / n
-			back := left + d.ComeBack()
-			if back < over || back > left+over+time.Millisecond {
-				t.Errorf("number %d, closed after %v, would reconnect after %v", i, left, back)
+		for range n {
+			after, away := d.ComeBack()
+			if after <= tt.least || after > tt.most+time.Millisecond || away != tt.away || d.Ended() != tt.end {
+				t.Fatalf("%s: come back after %v, away %v, ended %v", name, after, away, d.Ended())
 			}
-			if back < over+over/4 {
+			if after < (tt.least+tt.most)/2 {
 				early++
 			}
-			time.Sleep(over / 10 * 9 / n)
 		}
-		if early == 0 || early == n {
-			t.Errorf("%d of %d would reconnect at about the same time", early, n)
+		if early < n/5 || early > n-n/5 {
+			t.Errorf("%s: %d of %d come back early", name, early, n)
 		}
-		time.Sleep(2 * over)
-		if d.Left() != 0 || d.ComeBack() > over {
-			t.Errorf("after the end: %v left, come back after %v", d.Left(), d.ComeBack())
-		}
-	})
+	}
 }
 
-func TestNoAdmissionInADrain(t *testing.T) {
+func TestNoAdmissionAtTheEnd(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a, _ := newAdmission(0, slog.LevelError)
-		a.Drain.Begin(10 * time.Second)
-		time.Sleep(2500 * time.Millisecond)
-		r := httptest.NewRequest("GET", "/", nil)
-		_, err := a.Admit(r, "a", auth.Subscribe)
-		w := httptest.NewRecorder()
-		a.Refuse(w, r, err)
-		if after, _ := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != 503 || after != 8 || maru.ErrorOf(err).Code != maru.CodeShuttingDown {
-			t.Errorf("%v: %d %v", err, w.Code, w.Header())
+	r := httptest.NewRequest("GET", "/", nil)
+	enter := func(a *admission.Admission) error {
+		in, err := a.Admit(r, "a", auth.Subscribe)
+		if err == nil {
+			var e admission.Entry
+			e.Open(in.Reservation)
+			a.Registry.Remove(&e)
 		}
-		time.Sleep(time.Minute)
-		w = httptest.NewRecorder()
-		a.Refuse(w, r, err)
-		if w.Header().Get("Retry-After") != "1" {
-			t.Errorf("when the time is over: %v", w.Header())
-		}
-	})
+		return err
+	}
+	queued, _ := newAdmission(0, slog.LevelError)
+	queued.Drain.Begin(0)
+	queued.Drain.End(0, true)
+	if err := enter(queued); err != nil {
+		t.Errorf("where the next process takes what comes: %v", err)
+	}
+	a, _ := newAdmission(0, slog.LevelError)
+	a.Drain.Begin(10 * time.Second)
+	if err := enter(a); err != nil {
+		t.Errorf("in a drain: %v", err)
+	}
+	a.Drain.End(0, false)
+	err := enter(a)
+	w := httptest.NewRecorder()
+	a.Refuse(w, r, err)
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" || maru.ErrorOf(err).Code != maru.CodeShuttingDown {
+		t.Errorf("%v: %d %v", err, w.Code, w.Header())
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,9 @@ type Info struct {
 	Since     time.Time
 	Channels  []string // channels it is subscribed to
 }
+
+// Name is the ID as clients, back ends and the log have it.
+func (i Info) Name() string { return strconv.FormatUint(i.ID, 10) }
 
 // origin is where and when a connection began.
 type origin struct {

@@ -15,7 +15,7 @@ import (
 	"maru.example/maru/internal/handshake"
 )
 
-// fail answers with err. Faults of the server are logged in full. A client that has
+// fail answers with err. Faults of the server are logged in full, and refusals with the person. A client that has
 // disconnected gets no answer, and is not a fault.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
@@ -26,6 +26,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case maru.ErrorOf(err).Code == maru.CodeInternal:
 		a.admission.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
+	default:
+		a.admission.LogRefused(r, err)
 	}
 	auth.WriteError(w, r, err)
 }
@@ -47,15 +49,18 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 
 // writeJSON answers 200 with one line of JSON.
 func writeJSON(w http.ResponseWriter, body []byte) {
-	headerJSON(w)
+	beginJSON(w)
 	w.Write(append(body, '\n'))
 }
 
-func headerJSON(w http.ResponseWriter) {
+// beginJSON writes the header of a 200. All answers of this server name their status, also 200: a
+// framework may have set another one before it found that it has no route (gin's NoRoute).
+func beginJSON(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
 }
 
 // marshal is json.Marshal without escaping <, > and &. v is one of this module's types, which

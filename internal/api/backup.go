@@ -8,6 +8,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/response"
 )
 
 // backupWrite is how long a client may take to receive a part of a backup.
@@ -40,7 +41,7 @@ func (a *API) serveBackup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.backups.Unlock()
-	out := &backupWriter{w: w, control: http.NewResponseController(w)}
+	out := &backupWriter{w: w, control: response.Deadlines(w)}
 	err = a.Backup(r.Context(), out)
 	switch {
 	case err == nil:
@@ -66,6 +67,7 @@ func (b *backupWriter) Write(p []byte) (int, error) {
 		b.begun = true
 		b.w.Header().Set("Content-Type", "application/octet-stream")
 		b.w.Header().Set("Cache-Control", "no-store")
+		b.w.WriteHeader(http.StatusOK)
 	}
 	if err := b.control.SetWriteDeadline(time.Now().Add(backupWrite)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return 0, err

@@ -77,8 +77,7 @@ func TestHistory(t *testing.T) {
 		"?limit=0":            {code: maru.CodeBadRequest},
 		"?limit=1001":         {code: maru.CodeBadRequest},
 		"?limit=x":            {code: maru.CodeBadRequest},
-		"?wait=61":            {code: maru.CodeBadRequest},
-		"?wait=1h":            {code: maru.CodeBadRequest},
+		"?wait=1h&since=3":    {want: []string{"4"}},
 		"?wait=-1s":           {code: maru.CodeBadRequest},
 		"?wait=soon":          {code: maru.CodeBadRequest},
 		"?wait=":              {code: maru.CodeBadRequest},
@@ -156,7 +155,8 @@ func TestPoll(t *testing.T) {
 		"something after since": {"?wait=30s&since=1", 7 * time.Second, func(t *testing.T, w *world) { w.publish(t, "a", "2") }, []string{"2"}},
 		"something after now":   {"?wait=30s", 7 * time.Second, func(t *testing.T, w *world) { w.publish(t, "a", "2") }, []string{"2"}},
 		"another channel's":     {"?wait=30s", 30 * time.Second, func(t *testing.T, w *world) {}, []string{}},
-		"the longest":           {"?wait=60", 60 * time.Second, func(t *testing.T, w *world) {}, []string{}},
+		"the longest":           {"?wait=45", 45 * time.Second, func(t *testing.T, w *world) {}, []string{}},
+		"more than that":        {"?wait=60", 45 * time.Second, func(t *testing.T, w *world) {}, []string{}}, // issue 15 §13
 		"shutdown":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.hub.Close() }, []string{}},
 		"its turn":              {"?wait=1m", 7 * time.Second, func(t *testing.T, w *world) { w.admission.Registry.Leave(t.Context(), time.Minute) }, []string{}},
 	}

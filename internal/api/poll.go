@@ -12,6 +12,7 @@ import (
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/pieces"
+	"maru.example/maru/internal/response"
 )
 
 // answerTimeout is the time for writing the answer of a poll.
@@ -33,20 +34,27 @@ func (a *API) servePoll(w http.ResponseWriter, r *http.Request, channel string, 
 
 	// A server's write time-out counts from the start of the request, and on HTTP/2 it ends the
 	// stream even if nothing is being written.
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
-	h.Opened()
-	history, err := a.poll(ctx, channel, asked)
-	h.Closed(gateway.EndOf(r.Context(), err))
-	if err != nil {
-		a.fail(w, r, err)
-		return
+	deadlines := response.Deadlines(w)
+	deadlines.SetWriteDeadline(time.Now().Add(asked.wait + answerTimeout))
+	if r.ContentLength == 0 {
+		deadlines.SetReadDeadline(time.Time{}) // it would cancel the request's context
 	}
-	writePieces(w, pieces.History(channel, history))
+	h.Opened()
+	history, err := a.poll(ctx, h, channel, asked)
+	h.Closed(r.Context(), err)
+	switch {
+	case err == nil:
+		writePieces(w, pieces.History(channel, history))
+	case maru.ErrorOf(err).Code == maru.CodeInternal:
+		a.fail(w, r, err)
+	default:
+		auth.WriteError(w, r, err) // its end is in the log
+	}
 }
 
 // poll waits from when it has read the history, since the client may have to wait for that and
 // for its identification.
-func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History, error) {
+func (a *API) poll(ctx context.Context, at *gateway.Response, channel string, asked ask) (maru.History, error) {
 	q, limit := asked.query, asked.query.Limit
 	if q.Since == nil {
 		q.Limit = 0 // only publications from now on
@@ -56,6 +64,7 @@ func (a *API) poll(ctx context.Context, channel string, asked ask) (maru.History
 		return h, cmp.Or(context.Cause(ctx), err)
 	}
 	defer queue.Close()
+	at.Reads(queue)
 	if h.Gap != nil || len(h.Publications) > 0 {
 		return h, nil
 	}

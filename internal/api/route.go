@@ -75,6 +75,7 @@ func (a *API) serveOK(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusOK)
 		io.WriteString(w, "ok\n")
 	}
 }

@@ -150,10 +150,11 @@ func credential(r *http.Request, bearers bool) (token string, found bool, err er
 }
 
 // Verify returns the identity of a token or an API key. It may wait for the key set.
-// Errors: CodeBadToken, CodeTokenExpired, CodeRevoked, CodeUnavailable.
-func (p *Authenticator) Verify(ctx context.Context, token string) (Identity, error) {
+// Errors: CodeBadToken, CodeTokenExpired, CodeRevoked, CodeUnavailable. A *TokenError is logged
+// here, with the attributes of who sent the token.
+func (p *Authenticator) Verify(ctx context.Context, token string, sender ...slog.Attr) (Identity, error) {
 	who, err := p.verify(ctx, token)
-	p.logRefused(ctx, err)
+	p.logRefused(ctx, err, sender...)
 	if err == nil {
 		err = p.Check(who)
 	}

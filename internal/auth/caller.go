@@ -13,11 +13,11 @@ import (
 
 // Caller is the sender of a request, as RequestFilter.Check found it.
 type Caller struct {
-	// Addr is the client's address, X-Forwarded-For considered, without zone. It is
+	// Addr is the client's address, as trusted proxies report it, without zone. It is
 	// the zero Addr where the connection has none that netip can read.
 	Addr netip.Addr
-	// Secure says that the client's side is https: TLS here, or
-	// X-Forwarded-Proto: https from a trusted proxy.
+	// Secure says that the client used TLS: to this server, or to a trusted proxy that
+	// reports it.
 	Secure bool
 	// Origin is the Origin header as it came; "" when there was none.
 	Origin string
@@ -62,7 +62,7 @@ func (g *RequestFilter) PeerHolder(addr netip.Addr) shares.Holder {
 
 // local reports whether the address tells no callers apart: see Caller.local.
 func (g *RequestFilter) local(addr netip.Addr) bool {
-	return len(g.proxies) == 0 && (!addr.IsValid() || addr.IsLoopback())
+	return len(g.proxies) == 0 && !g.unix && (!addr.IsValid() || addr.IsLoopback())
 }
 
 // Check decides whether the request may be answered at all, for WebSocket, POST,
@@ -83,11 +83,15 @@ func (g *RequestFilter) local(addr netip.Addr) bool {
 //   - Everything else, malformed and repeated Origin headers too: refused.
 //
 // The error is a *maru.Error with CodeWrongHost or CodeNotAllowed, and its
-// message says what the operator can do. Caller has Addr and Secure even with an error.
+// message says what the operator can do; or CodeBadRequest for a malformed Forwarded header of a
+// trusted proxy. Caller has Addr and Secure even with an error.
 func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
-	c := g.sender(r)
+	c, err := g.sender(r)
+	if err != nil {
+		return c, err
+	}
 	host, ok := parseAuthority(r.Host)
-	if !g.anyHost && !(ok && g.ownHost(host)) && !(r.Host == "" && slices.Contains(g.probes, r.URL.Path)) {
+	if !g.anyHost && !(ok && g.ownHost(host)) && !g.probe(r) {
 		return c, wrongHost(r.Host)
 	}
 	values := r.Header["Origin"]
@@ -120,6 +124,12 @@ func (g *RequestFilter) Check(r *http.Request) (Caller, error) {
 	return c, nil
 }
 
+// probe reports whether a request is a health check in HTTP/1.0, without a Host. haproxy's, if nothing
+// else is configured, is OPTIONS / HTTP/1.0, whose answer says nothing of the server.
+func (g *RequestFilter) probe(r *http.Request) bool {
+	return r.Host == "" && (r.Method == http.MethodOptions || slices.Contains(g.probes, r.URL.Path))
+}
+
 func (g *RequestFilter) ownHost(a authority) bool {
 	switch a.host {
 	case "localhost", "127.0.0.1", "::1":
@@ -140,7 +150,7 @@ func scheme(secure bool) string {
 
 func wrongHost(host string) error {
 	if host == "" {
-		return maru.NewError(maru.CodeWrongHost, "the request has no Host, which only /healthz and /readyz allow: send one (--any-host allows it everywhere)")
+		return maru.NewError(maru.CodeWrongHost, "the request has no Host, which only OPTIONS, /healthz and /readyz allow: send one (--any-host allows it everywhere)")
 	}
 	return maru.NewError(maru.CodeWrongHost, fmt.Sprintf(
 		"the host name %s is not one of this server's: --host NAME allows it (also needed behind a proxy that passes Host on), --any-host allows every name",

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -127,7 +128,7 @@ func TestCheckMalformedOrigin(t *testing.T) {
 		"http://example.com:65536", "http://example.com:3000:3000", "http://example.com:3000\x00",
 		"http://exam%70le.com:3000", "http://exämple.com:3000", "http://*.com", "http://[::1", "http://::1",
 		"http://[example.com]:3000", "http://[::1%25eth0]", "http://[127.0.0.1]", "http://[::1]3000", "http://x[::1]",
-		"http ://example.com:3000", "1http://example.com:3000", "://example.com:3000", "file://",
+		"http ://example.com:3000", "1http://example.com:3000", "://example.com:3000", "file:", "file:/", "file:///", "https://", "app://a/b", "app://a b", "app://?q", "app:",
 		"http://" + strings.Repeat("a", 300),
 	} {
 		cases["malformed "+s] = check{header: from(s), code: refused}
@@ -137,6 +138,7 @@ func TestCheckMalformedOrigin(t *testing.T) {
 
 func TestCheckListedOrigins(t *testing.T) {
 	t.Parallel()
+	shells := auth.Policy{Origins: []string{"file://", "app://.", "qrc://", "chrome-extension://abcdefghijklmnop"}}
 	listed := auth.Policy{Origins: []string{"https://example.org", "http://[2001:db8::2]:8080", "capacitor://localhost", "https://Upper.example:443"}}
 	runChecks(t, map[string]check{
 		"listed":                            {policy: listed, header: from("https://example.org"), cross: true},
@@ -145,6 +147,18 @@ func TestCheckListedOrigins(t *testing.T) {
 		"listed with capitals and port":     {policy: listed, header: from("https://upper.example"), cross: true},
 		"listed IPv6":                       {policy: listed, header: from("http://[2001:db8::2]:8080"), cross: true},
 		"listed app shell":                  {policy: listed, header: from("capacitor://localhost"), cross: true},
+		"app shell, in capitals":            {policy: listed, header: from("Capacitor://LocalHost"), cross: true},
+		"app shell, another host":           {policy: listed, header: from("capacitor://app"), code: refused},
+		"app shell, without host":           {policy: listed, header: from("capacitor://"), code: refused},
+		"app shell, another scheme":         {policy: listed, header: from("ionic://localhost"), code: refused},
+		"a file, not listed":                {policy: auth.Policy{Open: true, Origins: []string{"null"}}, header: from("file://"), code: refused},
+		"a file":                            {policy: shells, header: from("file://"), cross: true},
+		"a file, with a session's cookie":   {policy: shells, header: http.Header{"Origin": {"file://"}, "Cookie": {"maru_session=x"}}, cross: true},
+		"a file, with a host":               {policy: shells, header: from("file://localhost"), code: refused},
+		"a shell of Electron":               {policy: shells, header: from("app://."), cross: true},
+		"a shell without host":              {policy: shells, header: from("qrc://"), cross: true},
+		"an extension":                      {policy: shells, header: from("chrome-extension://abcdefghijklmnop"), cross: true},
+		"another extension":                 {policy: shells, header: from("chrome-extension://ponmlkjihgfedcba"), code: refused},
 		"own origin beside listed ones":     {policy: listed, header: from("http://example.com:3000")},
 		"own origin that is listed as well": {policy: listed, tls: true, host: "example.org", header: from("https://example.org")},
 		"other scheme":                      {policy: listed, header: from("http://example.org"), code: refused},
@@ -261,16 +275,13 @@ func TestCheckProxies(t *testing.T) {
 		"not an address behind the second": via(nginx, forwarded("evil<script>, 10.0.0.7"), "10.0.0.7"),
 		"empty":                            via(nginx, forwarded(""), "127.0.0.1"),
 		"empty last entry":                 via(nginx, forwarded("198.51.100.1,"), "127.0.0.1"),
-		"RFC 7239 is not read":             via(nginx, http.Header{"Forwarded": {"for=198.51.100.1;proto=https"}}, "127.0.0.1"),
+		"IPv6 in brackets":                 via(nginx, forwarded("[2001:db8::5]"), "2001:db8::5"),
 		"unreadable peer":                  via("@", forwarded("198.51.100.1"), ""),
 
 		"stranger says https":         via("203.0.113.9:1", proto("https"), ""),
 		"proxy says https":            secure(via(nginx, proto("https"), "")),
 		"proxy says HTTPS":            secure(via(nginx, proto("HTTPS"), "")),
 		"proxy says http":             via(nginx, proto("http"), ""),
-		"proxy appends http":          via(nginx, proto("https, http"), ""),
-		"proxy appends https":         secure(via(nginx, proto("http, https"), "")),
-		"proxy appends a line":        via(nginx, proto("https", "http"), ""),
 		"TLS to the proxy's back end": {policy: proxied, tls: true, host: "example.com", remote: nginx, header: proto("http")},
 
 		"page over TLS through the proxy": secure(check{policy: proxied, host: "example.com", remote: nginx,
@@ -283,6 +294,114 @@ func TestCheckProxies(t *testing.T) {
 	})
 }
 
+// Issue 15 §6: proxies name the scheme of a WebSocket wss, and a list has one entry for each
+// proxy, which pairs with the addresses.
+func TestForwardedProto(t *testing.T) {
+	t.Parallel()
+	const nginx, client, inner, stranger = "127.0.0.1:5000", "198.51.100.1", "10.0.0.7", "192.0.2.1"
+	for name, c := range map[string]struct {
+		proto, addrs []string
+		secure       bool
+	}{
+		"wss":         {proto: []string{"wss"}, secure: true},
+		"WSS":         {proto: []string{"WSS"}, secure: true},
+		"ws":          {proto: []string{"ws"}},
+		"two words":   {proto: []string{"https http"}},
+		"empty":       {proto: []string{""}},
+		"another one": {proto: []string{"ftp"}},
+
+		"two proxies, TLS to the first":             {proto: []string{"https, http"}, addrs: []string{client + ", " + inner}, secure: true},
+		"two proxies, wss to the first":             {proto: []string{"wss,ws"}, addrs: []string{client + ", " + inner}, secure: true},
+		"two proxies, TLS to the first, two lines":  {proto: []string{"https", "http"}, addrs: []string{client, inner}, secure: true},
+		"two proxies, TLS between them only":        {proto: []string{"http,https"}, addrs: []string{client + ", " + inner}},
+		"two proxies, the second replaces it":       {proto: []string{"https"}, addrs: []string{client + ", " + inner}, secure: true},
+		"two proxies, and what the client says":     {proto: []string{"https, http, http"}, addrs: []string{"1.2.3.4, " + client + ", " + inner}},
+		"TLS to a proxy that is not trusted":        {proto: []string{"https, http"}, addrs: []string{client + ", " + stranger}},
+		"TLS from a proxy that is not trusted":      {proto: []string{"http, https"}, addrs: []string{client + ", " + stranger}, secure: true},
+		"all are trusted":                           {proto: []string{"https, http"}, addrs: []string{"10.0.0.8, " + inner}, secure: true},
+		"behind an entry that is not an address":    {proto: []string{"https, http"}, addrs: []string{client + ", unknown"}},
+		"before an entry that is not an address":    {proto: []string{"https, http"}, addrs: []string{"unknown, " + inner}, secure: true},
+		"one address for two, TLS to the first":     {proto: []string{"https,http"}, addrs: []string{client}, secure: true},
+		"one address for two, TLS to the second":    {proto: []string{"http,https"}, addrs: []string{client}, secure: true},
+		"one address for two, TLS nowhere":          {proto: []string{"http,ws"}, addrs: []string{client}},
+		"no address, TLS to the first":              {proto: []string{"https", "http"}, secure: true},
+		"two addresses for three, TLS to the first": {proto: []string{"https,http,http"}, addrs: []string{client, inner}, secure: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for remote, trusted := range map[string]bool{nginx: true, "203.0.113.9:1": false} {
+				r := check{host: "example.com", remote: remote, header: http.Header{"X-Forwarded-Proto": c.proto, "X-Forwarded-For": c.addrs}}.request()
+				got, err := newFilter(t, proxied).Check(r)
+				if err != nil || got.Secure != (c.secure && trusted) {
+					t.Errorf("from %s: %+v, %v", remote, got, err)
+				}
+			}
+			page := "http://example.com"
+			if c.secure {
+				page = "https://example.com"
+			}
+			r := check{host: "example.com", remote: nginx, header: http.Header{"X-Forwarded-Proto": c.proto, "X-Forwarded-For": c.addrs, "Origin": {page}}}.request()
+			if got, err := newFilter(t, proxied).Check(r); err != nil || got.CrossOrigin {
+				t.Errorf("the page %s is foreign: %v", page, err)
+			}
+		})
+	}
+}
+
+// Issue 15 §6: Forwarded (RFC 7239) is walked as the other headers are.
+func TestForwarded(t *testing.T) {
+	t.Parallel()
+	via := func(remote, addr string, secure bool, lines ...string) check {
+		return check{policy: proxied, host: "example.com", remote: remote, header: http.Header{"Forwarded": lines}, addr: addr, secure: secure}
+	}
+	both := func(c check, name, value string) check { c.header.Set(name, value); return c }
+	bad := func(lines ...string) check {
+		return check{policy: proxied, host: "example.com", remote: "127.0.0.1:5000", header: http.Header{"Forwarded": lines}, addr: "127.0.0.1", code: maru.CodeBadRequest}
+	}
+	const nginx = "127.0.0.1:5000"
+	runChecks(t, map[string]check{
+		"one proxy":                       via(nginx, "198.51.100.1", true, `for=198.51.100.1;proto=https`),
+		"wss":                             via(nginx, "198.51.100.1", true, `For=198.51.100.1; Proto=WSS`),
+		"http":                            via(nginx, "198.51.100.1", false, `for=198.51.100.1;proto=http`),
+		"no proto":                        via(nginx, "198.51.100.1", false, `for=198.51.100.1`),
+		"no for":                          via(nginx, "127.0.0.1", true, `proto=https;by=203.0.113.43`),
+		"quoted, with a port":             via(nginx, "198.51.100.1", true, `for="198.51.100.1:4711";proto="https"`),
+		"with a port, not quoted":         via(nginx, "198.51.100.1", true, `for=198.51.100.1:4711;proto=https`),
+		"IPv6":                            via(nginx, "2001:db8::17", false, `For="[2001:db8::17]"`),
+		"IPv6 with a port":                via(nginx, "2001:db8::17", false, `For="[2001:db8::17]:4711"`),
+		"escaped":                         via(nginx, "198.51.100.1", false, `for="198.51.\1\00.1"`),
+		"unknown":                         via(nginx, "127.0.0.1", true, `for=unknown;proto=https`),
+		"an invented name":                via(nginx, "127.0.0.1", false, `for=_gazonk`),
+		"unknown behind the second":       via(nginx, "10.0.0.7", true, `for=unknown;proto=https, for=10.0.0.7;proto=http`),
+		"two proxies":                     via(nginx, "198.51.100.1", true, `for=198.51.100.1;proto=https, for=10.0.0.7;proto=http`),
+		"two proxies, two lines":          via(nginx, "198.51.100.1", true, `for=198.51.100.1;proto=https`, `for=10.0.0.7;proto=http`),
+		"two proxies, TLS between only":   via(nginx, "198.51.100.1", false, `for=198.51.100.1;proto=http, for=10.0.0.7;proto=https`),
+		"two proxies, the first is mute":  via(nginx, "198.51.100.1", true, `for=198.51.100.1, for=10.0.0.7;proto=https`),
+		"what the client says":            via(nginx, "198.51.100.1", false, `for=1.2.3.4;proto=https, for=198.51.100.1;proto=http`),
+		"what the client says it trusts":  via(nginx, "198.51.100.1", false, `for=1.2.3.4;proto=https, for=10.0.0.9, for=198.51.100.1;proto=http`),
+		"untrusted middle":                via(nginx, "192.0.2.1", false, `for=198.51.100.1;proto=https, for=192.0.2.1;proto=http, for=10.0.0.7;proto=http`),
+		"trusted all the way":             via(nginx, "10.0.0.8", true, `for=10.0.0.8;proto=https, for=10.0.0.7;proto=http`),
+		"a comma and a mark in quotes":    via(nginx, "198.51.100.1", true, `for=198.51.100.1;proto=https;host="a,\"b;c"`),
+		"empty elements":                  via(nginx, "198.51.100.1", false, `, for=198.51.100.1,, `),
+		"empty":                           via(nginx, "127.0.0.1", false, ``),
+		"host counts for nothing":         via(nginx, "198.51.100.1", false, `for=198.51.100.1;host=evil.example`),
+		"from a stranger":                 via("203.0.113.9:1", "203.0.113.9", false, `for=198.51.100.1;proto=https`),
+		"malformed, from a stranger":      via("203.0.113.9:1", "203.0.113.9", false, `"`),
+		"X-Forwarded-For wins":            both(via(nginx, "198.51.100.2", false, `for=198.51.100.1;proto=https`), "X-Forwarded-For", "198.51.100.2"),
+		"X-Forwarded-Proto wins":          both(via(nginx, "127.0.0.1", false, `for=198.51.100.1;proto=https`), "X-Forwarded-Proto", "http"),
+		"malformed, and X-Forwarded-For":  both(via(nginx, "198.51.100.2", false, `"`), "X-Forwarded-For", "198.51.100.2"),
+		"not a pair":                      bad(`198.51.100.1`),
+		"no name":                         bad(`=198.51.100.1`),
+		"a space in a name":               bad(`for =198.51.100.1`),
+		"for twice":                       bad(`for=198.51.100.1;for=198.51.100.2`),
+		"not closed":                      bad(`for="198.51.100.1`),
+		"not closed before what is added": bad(`for=1.2.3.4;ext=", for=198.51.100.1;proto=https`),
+		"a mark inside":                   bad(`for=198"51.100.1`),
+		"something behind the mark":       bad(`for="198.51.100.1"x`),
+		"the second line":                 bad(`for=198.51.100.1`, `"`),
+	})
+}
+
 // A refusal names the flag that lifts it.
 func TestRefusalNamesItsRemedy(t *testing.T) {
 	t.Parallel()
@@ -292,6 +411,8 @@ func TestRefusalNamesItsRemedy(t *testing.T) {
 		"--origin null":                   {header: from("null")},
 		"--origin https://example.org":    {header: from("HTTPS://example.org:443")},
 		"--origin http://[2001:db8::1]:8": {header: from("http://[2001:db8:0::1]:8")},
+		"--origin file://":                {header: from("file://")},
+		"--origin app://.":                {header: from("APP://.")},
 		"--trusted-proxy":                 {header: from("https://example.com:3000")},
 	} {
 		_, err := newFilter(t, c.policy).Check(c.request())
@@ -316,6 +437,47 @@ func TestRefusalIsFitForLogs(t *testing.T) {
 	}
 }
 
+// A malformed entry among the origins is an error that says what to write.
+func TestOriginEntries(t *testing.T) {
+	t.Parallel()
+	for entry, remedy := range map[string]string{
+		"":                            "write it like https://example.org",
+		"*":                           "list each origin",
+		"https://*.example.org":       "list each origin",
+		"https://a.example https://b": "by itself",
+		"https://a.example,app://b":   "by itself",
+		"example.org":                 "write https://example.org",
+		"Example.org:8443/":           "write https://example.org:8443",
+		"localhost":                   "write https://localhost",
+		"file":                        "no scheme",
+		"file:":                       "file://",
+		"app:name/x":                  "app://name",
+		"//example.org":               "scheme",
+		"file:///":                    "write file://",
+		"file:///home/kim/index.html": "write file://",
+		"https://example.org/":        "write https://example.org",
+		"HTTPS://Example.org:443/a?b": "write https://example.org",
+		"capacitor://localhost/":      "write capacitor://localhost",
+		"https://example.org?q":       "write https://example.org",
+		"https://example.org#f":       "write https://example.org",
+		"https://":                    "no host",
+		"http:///":                    "no host",
+		"https://kim@example.org":     "has a user",
+		"https://example.org:99999":   "host or port",
+		"https://example.org:":        "host or port",
+		"https://[::1":                "host or port",
+		"https://bücher.example":      "xn--",
+		"1app://name":                 "scheme",
+		"ht tp://name":                "more than one",
+		"Null":                        "write null",
+	} {
+		_, err := auth.NewRequestFilter(auth.Policy{Origins: []string{"https://fine.example", entry}})
+		if err == nil || !strings.Contains(err.Error(), strconv.QuoteToASCII(entry)) || !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%q: %v does not say %q", entry, err, remedy)
+		}
+	}
+}
+
 func TestNewRequestFilterRefusesMalformed(t *testing.T) {
 	t.Parallel()
 	for named, p := range map[string]auth.Policy{
@@ -324,6 +486,11 @@ func TestNewRequestFilterRefusesMalformed(t *testing.T) {
 		"https://*.example.org":     {Origins: []string{"https://*.example.org"}},
 		"example.org":               {Origins: []string{"example.org"}},
 		"https://example.org:99999": {Origins: []string{"https://example.org:99999"}},
+		`"*"`:                       {CORSHeaders: []string{"X-Fine", "*"}},
+		`""`:                        {CORSHeaders: []string{""}},
+		"X-A, X-B":                  {CORSHeaders: []string{"X-A, X-B"}},
+		`"X-Gr\u00f6\u00dfe"`:       {CORSHeaders: []string{"X-Größe"}},
+		"X-CSRF:":                   {CORSHeaders: []string{"X-CSRF:"}},
 		"http://example.org":        {Hosts: []string{"http://example.org"}},
 		"::1":                       {Hosts: []string{"::1"}},
 		"bad host":                  {Hosts: []string{"bad host"}},

@@ -3,6 +3,8 @@ package auth
 import (
 	"net/http"
 	"time"
+
+	"maru.example/maru"
 )
 
 // CookieName is the name of the session cookie.
@@ -33,8 +35,9 @@ func (s *Sessions) clearCookie(w http.ResponseWriter, r *http.Request) {
 	s.writeCookie(w, r, "", -1)
 }
 
-// writeCookie sets the cookie. Scripts cannot read it, and other sites cannot send it, except
-// by navigation (SameSite=Lax).
+// writeCookie sets the cookie. Scripts cannot read it, and pages of other sites cannot send it,
+// unless SessionOptions.SameSite allows it. Which of those pages may then use it, the
+// RequestFilter decides by their origin.
 func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name:     CookieName,
@@ -42,7 +45,15 @@ func (s *Sessions) writeCookie(w http.ResponseWriter, r *http.Request, value str
 		Path:     s.cookiePath,
 		MaxAge:   maxAge,
 		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-		Secure:   CallerFrom(r.Context()).Secure || r.TLS != nil,
+		SameSite: s.sameSite,
+		Secure:   OverTLS(r) || s.sameSite == http.SameSiteNoneMode,
+		// Browsers that block the cookies of other sites store one that belongs to the site in
+		// the address bar (CHIPS).
+		Partitioned: s.sameSite == http.SameSiteNoneMode,
 	})
 }
+
+// errInsecure: browsers drop a cookie with SameSite=None that is not Secure, and most drop a
+// Secure one without https. The person would be signed in and at once anonymous again.
+var errInsecure = maru.NewError(maru.CodeNotAllowed, "with --cookie-same-site none one can sign in over https only, since browsers drop the cookie otherwise: "+
+	"use https, or if a proxy ends TLS, have it send X-Forwarded-Proto and be a --trusted-proxy")

@@ -20,10 +20,11 @@
 //
 // # Behind a reverse proxy
 //
-// A proxy must pass Host through unchanged: X-Forwarded-Host and Forwarded are
-// never read. X-Forwarded-For and X-Forwarded-Proto count only from addresses
-// of Policy.TrustedProxies. Where maru listens on loopback behind a proxy, the
-// public name must be one of Policy.Hosts.
+// A proxy must pass Host through unchanged: X-Forwarded-Host, and the host in
+// Forwarded, are never read. X-Forwarded-For and X-Forwarded-Proto, or without
+// them Forwarded, count only from addresses of Policy.TrustedProxies. Where maru
+// listens on loopback behind a proxy, the public name must be one of
+// Policy.Hosts.
 //
 // # Concurrency
 //

@@ -17,7 +17,7 @@ const maxSignIn = 4 << 10
 // sites from signing people in and decides whether the cookie is Secure.
 //
 //	POST {"nickname":"…"}   201 {"user":"…"}: signed in; 400 bad_request or bad_nickname, 403 not_allowed (Origin
-//	                        null), 409 taken, 413 too_large
+//	                        null, or http with SameSite None), 409 taken, 413 too_large
 //	GET                     200 {"user":"…"}, or 404 not_signed_in
 //	DELETE                  204, signed in or not
 //
@@ -61,6 +61,10 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		// cookie: the person would then publish under a name chosen by that site. A page
 		// opened from disk loses nothing: its requests never have the cookie.
 		WriteError(w, r, maru.NewError(maru.CodeNotAllowed, "a page with Origin null cannot sign in: open the page over http or https"))
+		return
+	}
+	if s.sameSite == http.SameSiteNoneMode && !OverTLS(r) {
+		WriteError(w, r, errInsecure)
 		return
 	}
 	nickname, err := readNickname(w, r)

@@ -29,7 +29,7 @@ func ParseOrigin(s string) (written, host string, port uint16, loopback, ok bool
 
 // NewKeySetFrom is NewKeySet with a function in the place of HTTP.
 func NewKeySetFrom(fetch func(context.Context) ([]byte, error), log *slog.Logger) *KeySet {
-	return newKeySet("test", log, nil, fetch)
+	return newKeySet("test", log, nil, nil, fetch)
 }
 
 // ReadKeySet parses a key set, and counts the keys that it gives and leaves out.

@@ -23,12 +23,16 @@ func FuzzOrigin(f *testing.F) {
 		"", "null", "http://example.com", "https://EXAMPLE.com:443", "http://[::1]:3000", "http://[0:0::1]",
 		"http://localhost:5173", "capacitor://localhost", "http://user@example.com", "http://example.com:3000/path",
 		"http://127.0.0.1", "http://127.1", "http://a b", "http://[::1%25eth0]:1", "http://x:65536", "moz-extension://a1-b2",
+		"file://", "file:///", "app://.", "app://:1", "https://",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		written, host, port, loopback, ok := auth.ParseOrigin(s)
 		if !ok {
+			if _, err := auth.NewRequestFilter(auth.Policy{Origins: []string{s}}); (err == nil) != (s == "null") {
+				t.Errorf("%q is no origin, and listed: %v", s, err)
+			}
 			return
 		}
 		for _, same := range []string{written, strings.ToUpper(s), strings.ToLower(s)} {
@@ -110,6 +114,32 @@ func FuzzForwardedFor(f *testing.F) {
 		}
 		if got := ask("10.0.0.1:1", one, two); !got.IsValid() || got.Is4In6() || got.Zone() != "" {
 			t.Errorf("%q, %q: %v", one, two, got)
+		}
+	})
+}
+
+// Whatever a client sends in Forwarded before its proxy appends an element, in the same line or
+// another one, its address is the one that the proxy saw, or the request is refused.
+func FuzzForwarded(f *testing.F) {
+	for _, s := range []string{"", "for=1.2.3.4", `for="[::1]:80";proto=https`, `for="`, `ext="a\`, ",", ";;", "for=10.0.0.2", `for=1;for=2`, `a="b, c";for=unknown`} {
+		f.Add(s)
+	}
+	g := newFilter(f, auth.Policy{TrustedProxies: prefixes("10.0.0.0/8")})
+	f.Fuzz(func(t *testing.T, s string) {
+		const saw = "for=198.51.100.7;proto=http"
+		for _, lines := range [][]string{{s + ", " + saw}, {s + "," + saw}, {s, saw}, {s + `, for="198.51.100.7:80";by="[::1]"`}} {
+			c, err := g.Check(&http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"Forwarded": lines}})
+			if err != nil {
+				if code(err) != maru.CodeBadRequest {
+					t.Errorf("%q: %v", lines, err)
+				}
+			} else if c.Addr != netip.MustParseAddr("198.51.100.7") || c.Secure {
+				t.Errorf("%q: %+v", lines, c)
+			}
+		}
+		c, err := g.Check(&http.Request{RemoteAddr: "203.0.113.9:1", Header: http.Header{"Forwarded": {s}}})
+		if err != nil || c.Addr != netip.MustParseAddr("203.0.113.9") {
+			t.Errorf("%q from a stranger: %+v, %v", s, c, err)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func (g *RequestFilter) Handler(next http.Handler) http.Handler {
 		if c.CrossOrigin {
 			g.allowCORS(w.Header(), c)
 			if isPreflight(r) {
-				answerPreflight(w)
+				g.answerPreflight(w)
 				return
 			}
 		}
@@ -61,10 +61,12 @@ func (g *RequestFilter) protect(r *http.Request, c Caller) error {
 
 func (g *RequestFilter) logRefused(r *http.Request, c Caller, err error) {
 	e := maru.ErrorOf(err)
-	g.log.LogAttrs(r.Context(), slog.LevelWarn, "refused",
-		slog.String("code", string(e.Code)), slog.String("reason", e.Message),
-		slog.String("addr", c.Addr.String()), slog.String("method", r.Method),
-		slog.String("path", r.URL.Path)) // not the query: it may hold a secret
+	all := append(make([]slog.Attr, 0, 5), slog.String("code", string(e.Code)), slog.String("reason", e.Message))
+	if c.Addr.IsValid() {
+		all = append(all, slog.String("addr", c.Addr.String()))
+	}
+	all = append(all, slog.String("method", r.Method), slog.String("path", r.URL.Path)) // not the query: it may hold a secret
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "refused", all...)
 }
 
 type callerKey struct{}
@@ -89,4 +91,10 @@ func CallerFrom(ctx context.Context) Caller {
 		return *c
 	}
 	return Caller{}
+}
+
+// OverTLS reports whether the client of a request used TLS: see Caller.Secure. It also works for
+// requests that did not pass through RequestFilter.Handler, which have no proxies.
+func OverTLS(r *http.Request) bool {
+	return r.TLS != nil || CallerFrom(r.Context()).Secure
 }

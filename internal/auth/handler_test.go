@@ -114,7 +114,7 @@ func TestHandlerCORS(t *testing.T) {
 	t.Parallel()
 	local := auth.Policy{Open: true, Loopback: true}
 	type want struct{ origin, credentials, expose string }
-	none, full := want{}, func(origin string) want { return want{origin, "true", "Idempotent-Replay, Stale-Version"} }
+	none, full := want{}, func(origin string) want { return want{origin, "true", "Idempotent-Replay, Stale-Version, Retry-After"} }
 	for name, c := range map[string]struct {
 		check
 		want
@@ -128,7 +128,7 @@ func TestHandlerCORS(t *testing.T) {
 		"listed null": {check{policy: auth.Policy{Origins: []string{"null"}}, header: from("null")}, full("null")},
 		"loopback":    {check{policy: local, host: "localhost:3000", header: from("http://localhost:5173")}, full("http://localhost:5173")},
 		"null in open mode reads, but without cookies": {check{policy: local, host: "localhost:3000", header: from("null")},
-			want{origin: "null", expose: "Idempotent-Replay, Stale-Version"}},
+			want{origin: "null", expose: "Idempotent-Replay, Stale-Version, Retry-After"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,8 +161,14 @@ func TestHandlerPreflight(t *testing.T) {
 	for name, c := range map[string]check{
 		"listed":            {policy: listed, header: preflight("https://example.org")},
 		"loopback":          {policy: auth.Policy{Loopback: true}, host: "localhost", header: preflight("http://localhost:5173")},
+		"app shell":         {policy: auth.Policy{Origins: []string{"file://"}}, header: preflight("file://")},
 		"null in open mode": {policy: auth.Policy{Open: true}, header: preflight("null")},
+		"more headers":      {policy: auth.Policy{Origins: listed.Origins, CORSHeaders: []string{"X-CSRF-Token", "x-b3-traceid"}}, header: preflight("https://example.org")},
 	} {
+		more := ""
+		for _, header := range c.policy.CORSHeaders {
+			more += ", " + header
+		}
 		w, reached := ask(c)
 		res := w.Result()
 		if reached || res.StatusCode != http.StatusNoContent || w.Body.Len() > 0 {
@@ -171,7 +177,7 @@ func TestHandlerPreflight(t *testing.T) {
 		for header, want := range map[string]string{
 			"Access-Control-Allow-Origin":  c.header["Origin"][0],
 			"Access-Control-Allow-Methods": "GET, POST, DELETE",
-			"Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, Last-Event-ID, Authorization",
+			"Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, Last-Event-ID, Authorization, Cache-Control, X-Requested-With, Traceparent, Tracestate, Baggage, Sentry-Trace" + more,
 			"Access-Control-Max-Age":       "600",
 			"Vary":                         "Origin",
 		} {

@@ -56,27 +56,31 @@ func TestRebindingBeyondLoopback(t *testing.T) {
 	})
 }
 
-// Health checks in HTTP/1.0 send no Host. Nothing else is answered without one.
+// Health checks in HTTP/1.0 send no Host, and haproxy's default one is OPTIONS / (issue 15 §13). Nothing
+// else is answered without one.
 func TestProbesWithoutHost(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		policy auth.Policy
+		method string
 		path   string
 		want   maru.Code
 	}{
-		{auth.Policy{Loopback: true}, "/healthz", ""},
-		{auth.Policy{KnownHosts: true}, "/readyz", ""},
-		{auth.Policy{Hosts: []string{"a.example"}}, "/readyz", ""},
-		{auth.Policy{Loopback: true}, "/", maru.CodeWrongHost},
-		{auth.Policy{KnownHosts: true}, "/metrics", maru.CodeWrongHost},
-		{auth.Policy{KnownHosts: true}, "/healthz/", maru.CodeWrongHost},
-		{auth.Policy{}, "/", ""},
+		{auth.Policy{Loopback: true}, "GET", "/healthz", ""},
+		{auth.Policy{KnownHosts: true}, "GET", "/readyz", ""},
+		{auth.Policy{Hosts: []string{"a.example"}}, "GET", "/readyz", ""},
+		{auth.Policy{Loopback: true}, "GET", "/", maru.CodeWrongHost},
+		{auth.Policy{KnownHosts: true}, "GET", "/metrics", maru.CodeWrongHost},
+		{auth.Policy{KnownHosts: true}, "GET", "/healthz/", maru.CodeWrongHost},
+		{auth.Policy{}, "GET", "/", ""},
+		{auth.Policy{Loopback: true}, "OPTIONS", "/", ""},
+		{auth.Policy{KnownHosts: true}, "POST", "/", maru.CodeWrongHost},
 	} {
 		tt.policy.Probes = []string{"/healthz", "/readyz"}
 		r := check{}.request()
-		r.Host, r.URL.Path = "", tt.path
+		r.Method, r.Host, r.URL.Path = tt.method, "", tt.path
 		if _, err := newFilter(t, tt.policy).Check(r); code(err) != tt.want {
-			t.Errorf("%s without Host by %+v: %v, want %q", tt.path, tt.policy, err, tt.want)
+			t.Errorf("%s %s without Host by %+v: %v, want %q", tt.method, tt.path, tt.policy, err, tt.want)
 		}
 		r.Host = "evil.example"
 		if _, err := newFilter(t, tt.policy).Check(r); tt.policy.KnownHosts && code(err) != maru.CodeWrongHost {

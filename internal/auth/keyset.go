@@ -37,6 +37,7 @@ type KeySet struct {
 	url       string
 	log       *slog.Logger
 	withdrawn func()
+	stats     *KeySetStats
 	fetch     func(ctx context.Context) ([]byte, error)
 
 	ctx  context.Context // ends with Close
@@ -63,17 +64,21 @@ type reading struct {
 func newReading() *reading { return &reading{done: make(chan struct{})} }
 
 // NewKeySet reads the key set, for 5 s at most. withdrawn is called when a key that was in the
-// set is no longer in it, in any goroutine; nil: it is not needed. The error is about the URL.
-func NewKeySet(url string, log *slog.Logger, withdrawn func()) (*KeySet, error) {
+// set is no longer in it, in any goroutine; nil: it is not needed. stats counts; nil: nothing is
+// counted. The error is about the URL.
+func NewKeySet(url string, log *slog.Logger, withdrawn func(), stats *KeySetStats) (*KeySet, error) {
 	fetch, err := keySetAt(url)
 	if err != nil {
 		return nil, err
 	}
-	return newKeySet(url, log, withdrawn, fetch), nil
+	return newKeySet(url, log, withdrawn, stats, fetch), nil
 }
 
-func newKeySet(url string, log *slog.Logger, withdrawn func(), fetch func(context.Context) ([]byte, error)) *KeySet {
-	s := &KeySet{url: url, log: log, withdrawn: withdrawn, fetch: fetch, wake: make(chan struct{}, 1), next: newReading()}
+func newKeySet(url string, log *slog.Logger, withdrawn func(), stats *KeySetStats, fetch func(context.Context) ([]byte, error)) *KeySet {
+	s := &KeySet{url: url, log: log, withdrawn: withdrawn, stats: stats, fetch: fetch, wake: make(chan struct{}, 1), next: newReading()}
+	if s.stats == nil {
+		s.stats = new(KeySetStats)
+	}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.Read()
 	go s.run()
@@ -149,6 +154,7 @@ func (s *KeySet) Read() {
 		var keys []jwk
 		if keys, odd, err = parseKeySet(data); err == nil {
 			s.replace(keys)
+			s.stats.read(len(keys))
 		}
 	}
 	s.ended(now, err, odd)
@@ -161,6 +167,8 @@ func (s *KeySet) ended(now *reading, err error, odd []error) {
 	s.failures++
 	if err == nil {
 		s.failures = 0
+	} else if s.ctx.Err() == nil {
+		s.stats.Failed.Add(1)
 	}
 	s.mu.Unlock()
 	now.err = err

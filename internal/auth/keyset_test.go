@@ -335,13 +335,13 @@ func TestKeySetByHTTP(t *testing.T) {
 			t.Parallel()
 			s := httptest.NewServer(http.HandlerFunc(tt.serve))
 			defer s.Close()
-			set := must(auth.NewKeySet(s.URL, discard, nil))
+			set := must(auth.NewKeySet(s.URL, discard, nil, nil))
 			defer set.Close()
 			verifies(t, newTokens(t, auth.TokenOptions{KeySet: set}), "a token", by(ecKey, "1"), tt.want)
 		})
 	}
 	for _, url := range []string{"", "x", "file:///keys", "http://", "/keys"} {
-		if _, err := auth.NewKeySet(url, discard, nil); err == nil {
+		if _, err := auth.NewKeySet(url, discard, nil, nil); err == nil {
 			t.Errorf("%q is the URL of a key set", url)
 		}
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -22,17 +23,67 @@ type origin struct {
 }
 
 // parseOrigin reads a serialised origin (RFC 6454 §6.2), and nothing but one:
-// no path, no user, no list, and not "null", which is no triple.
+// no path, no user, no list, and not "null", which is no triple. App shells have schemes of
+// their own, with a host (capacitor://localhost) or without (file://).
 func parseOrigin(s string) (o origin, ok bool) {
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found || !validScheme(scheme) {
 		return origin{}, false
 	}
+	scheme = strings.ToLower(scheme)
+	if rest == "" && scheme != "http" && scheme != "https" {
+		return origin{scheme: scheme}, true
+	}
 	a, ok := parseAuthority(rest)
 	if !ok {
 		return origin{}, false
 	}
-	return originOf(strings.ToLower(scheme), a), true
+	return originOf(scheme, a), true
+}
+
+// listedOrigin reads an origin as an operator writes it. The error says what is wrong, and what
+// to write.
+func listedOrigin(s string) (origin, error) {
+	if o, ok := parseOrigin(s); ok {
+		return o, nil
+	}
+	return origin{}, fmt.Errorf("origin %s: %s", quote(s), originFault(s))
+}
+
+// originFault says why text is not an origin.
+func originFault(s string) string {
+	scheme, rest, found := strings.Cut(s, "://")
+	host := strings.TrimRight(rest, "/")
+	if i := strings.IndexAny(host, "/?#"); i >= 0 {
+		host = host[:i]
+	}
+	meant, isOrigin := parseOrigin(scheme + "://" + host)
+	bare, _ := parseAuthority(strings.TrimRight(s, "/"))
+	switch {
+	case s == "":
+		return "it is empty; write it like https://example.org"
+	case strings.EqualFold(s, "null"):
+		return "it has capitals; write null"
+	case strings.Contains(s, "*"):
+		return "it has a wildcard; list each origin by itself"
+	case strings.ContainsAny(s, ", "):
+		return "it is more than one; give each of them by itself"
+	case !found && bare.host != "":
+		return "it has no scheme; write https://" + bare.String()
+	case !found:
+		return "it has no scheme; write it like https://example.org, app://name or file://"
+	case !validScheme(scheme):
+		return "its scheme has characters that a scheme cannot have"
+	case isOrigin:
+		return "it has a path; write " + meant.String()
+	case strings.Contains(host, "@"):
+		return "it has a user; write the scheme, the host and the port only"
+	case host == "":
+		return "it has no host; write it like https://example.org"
+	case strings.ContainsFunc(host, func(c rune) bool { return c >= 0x80 }):
+		return "its host is not ASCII; write it as browsers send it, like https://xn--bcher-kva.example"
+	}
+	return "its host or port is not valid; write it like https://example.org or https://example.org:8443"
 }
 
 // originOf leaves the default port out, so that origins compare with ==.

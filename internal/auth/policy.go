@@ -17,9 +17,13 @@ type Policy struct {
 	// then connect, and Host must be localhost, 127.0.0.1, [::1] or one of Hosts.
 	// Without it every IP address passes, since rebinding needs a name.
 	Loopback bool
-	// Origins may connect beside the server's own: "https://example.org", without
-	// path or wildcard; "null" for pages opened from disk and sandboxed frames.
+	// Origins may connect beside the server's own: "https://example.org", without path or
+	// wildcard; "capacitor://localhost" or "file://" as app shells send them; "null" for pages
+	// opened from disk and sandboxed frames.
 	Origins []string
+	// CORSHeaders are names of request headers that pages of other origins may send, beside
+	// those in corsHeaders.
+	CORSHeaders []string
 	// Hosts are the names of this server beside localhost: "example.org" with any port,
 	// "example.org:8080" with this one. A Host that is another name is refused.
 	Hosts []string
@@ -31,9 +35,11 @@ type Policy struct {
 	AnyHost bool
 	// Probes are paths that are answered without a Host too, as health checks in HTTP/1.0 ask.
 	Probes []string
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto are
-	// trusted.
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto, or
+	// Forwarded, are trusted.
 	TrustedProxies []netip.Prefix
+	// TrustUnix trusts the peers of unix sockets likewise.
+	TrustUnix bool
 	// Log gets one warning per refused request; nil discards them.
 	Log *slog.Logger
 	// Refusals counts the errors in answers; nil counts nothing.
@@ -46,9 +52,11 @@ type RequestFilter struct {
 	null           bool // "null" is listed
 	anyHost        bool
 	origins        map[origin]bool
+	corsHeaders    string             // in an answer to a preflight
 	hosts          map[authority]bool // port 0: any port
 	probes         []string
 	proxies        []netip.Prefix
+	unix           bool // peers of unix sockets are trusted proxies
 	protection     http.CrossOriginProtection
 	log            *slog.Logger
 	refusals       *Refusals
@@ -58,7 +66,7 @@ type RequestFilter struct {
 // malformed.
 func NewRequestFilter(p Policy) (*RequestFilter, error) {
 	g := &RequestFilter{
-		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals, probes: p.Probes,
+		open: p.Open, loopback: p.Loopback, log: p.Log, refusals: p.Refusals, probes: p.Probes, unix: p.TrustUnix,
 		anyHost: p.AnyHost || !p.Loopback && !p.KnownHosts && len(p.Hosts) == 0,
 		origins: make(map[origin]bool),
 		hosts:   make(map[authority]bool),
@@ -74,11 +82,15 @@ func NewRequestFilter(p Policy) (*RequestFilter, error) {
 			g.null = true
 			continue
 		}
-		o, ok := parseOrigin(s)
-		if !ok {
-			return nil, fmt.Errorf("auth: %s is not an origin (like https://example.org, without path or wildcard, or null)", quote(s))
+		o, err := listedOrigin(s)
+		if err != nil {
+			return nil, fmt.Errorf("auth: %w", err)
 		}
 		g.origins[o] = true
+	}
+	var err error
+	if g.corsHeaders, err = allowedHeaders(p.CORSHeaders); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
 	}
 	for _, s := range p.Hosts {
 		a, ok := parseAuthority(s)

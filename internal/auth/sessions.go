@@ -38,6 +38,10 @@ type SessionOptions struct {
 	Log *slog.Logger
 	// CookiePath is the Path of the session cookie. Default "/".
 	CookiePath string
+	// SameSite is that of the session cookie (RFC 6265bis §5.4.7). None lets pages of other
+	// sites send the cookie, each site one of its own (Partitioned), and makes sign-in need
+	// https. Default Lax.
+	SameSite http.SameSite
 }
 
 // Sessions remembers people over a stateless protocol. scs makes and stores the
@@ -48,6 +52,7 @@ type Sessions struct {
 	unusedFor  time.Duration
 	shares     *shares.Shares
 	cookiePath string
+	sameSite   http.SameSite
 
 	keeper  records
 	forgets sync.WaitGroup // of expired sessions, in goroutines
@@ -93,6 +98,7 @@ func NewSessions(o SessionOptions) *Sessions {
 		},
 		shares:     shares.New(int64(positive(o.Max, 100_000)), "sessions", o.Log),
 		cookiePath: cmp.Or(o.CookiePath, "/"),
+		sameSite:   max(o.SameSite, http.SameSiteLaxMode), // 0 and the default mode are less
 		byID:       make(map[string]*session),
 		byName:     make(map[string]*session),
 	}

@@ -173,6 +173,45 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
+// SameSite of the cookie. With None the cookie is Secure and Partitioned, and there is none
+// without https.
+func TestSessionCookieSameSite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sameSite, want http.SameSite
+		base           string
+		code           maru.Code
+	}{
+		"default":            {0, http.SameSiteLaxMode, "http://example.com", ""},
+		"the default's name": {http.SameSiteDefaultMode, http.SameSiteLaxMode, "http://example.com", ""},
+		"lax":                {http.SameSiteLaxMode, http.SameSiteLaxMode, "https://example.com", ""},
+		"strict":             {http.SameSiteStrictMode, http.SameSiteStrictMode, "http://example.com", ""},
+		"none":               {http.SameSiteNoneMode, http.SameSiteNoneMode, "https://example.com", ""},
+		"none without https": {http.SameSiteNoneMode, 0, "http://example.com", maru.CodeNotAllowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := auth.NewSessions(auth.SessionOptions{SameSite: c.sameSite})
+			t.Cleanup(s.Close)
+			b := newBrowser(t, s, c.base)
+			res := b.do("POST", `{"nickname":"kim"}`)
+			if c.code != "" {
+				wantError(t, res, c.code)
+				if got := res.Cookies(); len(got) > 0 {
+					t.Errorf("cookies are %v", got)
+				}
+				return
+			}
+			for i, answer := range []*http.Response{res, b.do("DELETE", "")} {
+				got := answer.Cookies()
+				if len(got) != 1 || got[0].SameSite != c.want || got[0].Secure != strings.HasPrefix(c.base, "https") || got[0].Partitioned != (c.want == http.SameSiteNoneMode) {
+					t.Errorf("answer %d has the cookies %v", i, got)
+				}
+			}
+		})
+	}
+}
+
 // Secure follows the trusted proxy's header.
 func TestSessionCookieBehindProxy(t *testing.T) {
 	t.Parallel()

@@ -31,6 +31,7 @@ type WebhookOptions struct {
 	Headers []string      // headers of the request that are passed on; default Cookie
 	Timeout time.Duration // default 3 s
 	Log     *slog.Logger  // receives failures of the back end
+	Stats   *WebhookStats // nil: nothing is counted
 }
 
 // Webhook asks the operator's back end for the identity of a client:
@@ -51,6 +52,9 @@ type Webhook struct {
 func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	if err := checkURL("connect webhook", o.URL); err != nil {
 		return nil, err
+	}
+	if o.Stats == nil {
+		o.Stats = new(WebhookStats)
 	}
 	if o.Headers == nil {
 		o.Headers = []string{"Cookie"}
@@ -102,6 +106,7 @@ func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
 	caller := CallerFrom(r.Context())
 	holder := caller.Holder(Identity{})
 	if err := h.asking.Take(holder, 1); err != nil {
+		h.options.Stats.Busy.Add(1)
 		h.options.Log.Error("connect webhook: request refused, because 1,000 requests, or 500 of one address, are waiting for its answer",
 			slog.String("addr", caller.Addr.String()))
 		return Identity{}, errUnavailable
@@ -120,8 +125,15 @@ func (h *Webhook) ask(r *http.Request, channel string) (Identity, error) {
 	if !utf8.ValidString(ask.Path) {
 		return Identity{}, maru.NewError(maru.CodeBadRequest, "the path of the address is not valid UTF-8")
 	}
+	start := time.Now()
 	who, err := h.send(r.Context(), ask)
-	if err != nil && err != error(errRefused) {
+	h.options.Stats.Took.Observe(time.Since(start))
+	switch {
+	case err == nil:
+	case err == error(errRefused):
+		h.options.Stats.Refused.Add(1)
+	default:
+		h.options.Stats.Failed.Add(1)
 		h.options.Log.Error("connect webhook failed", slog.Any("err", err))
 		err = errUnavailable
 	}

@@ -27,10 +27,8 @@ func newPoster(r *run) (*poster, error) {
 		run:   r,
 		queue: make(chan int64, max(r.Window, 1)),
 		client: &http.Client{
-			Transport: &http.Transport{ // no proxy: it stays on this machine
-				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-					return new(net.Dialer).DialContext(ctx, "tcp", at.addr.String())
-				},
+			Transport: &http.Transport{ // the target has the proxy
+				DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return at.connect(ctx, 0) },
 				TLSClientConfig: &tls.Config{InsecureSkipVerify: r.Insecure},
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"maru.example/maru/internal/handshake"
@@ -17,10 +20,14 @@ import (
 // openTimeout bounds the opening of one connection, from TCP to WebSocket.
 const openTimeout = 30 * time.Second
 
-// target is the address of a URL, looked up once before the load begins.
+// target is the address of a URL, looked up once before the load begins; or behind a proxy, which
+// looks it up.
 type target struct {
 	options *Options
 	addr    netip.AddrPort
+
+	proxy    *url.URL // nil: none
+	hostPort string   // for the proxy
 }
 
 // find looks up the host of a URL, refuses a host that is not this machine, and tries its
@@ -29,6 +36,9 @@ func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
 	u, err := url.Parse(number(raw, 0))
 	if err != nil {
 		return nil, usageError{err}
+	}
+	if err := handshake.ASCIIHost(u); err != nil {
+		return nil, usagef("%s: %w", flag, err)
 	}
 	host, service := u.Hostname(), u.Port()
 	if service == "" {
@@ -43,6 +53,14 @@ func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	proxy, err := proxyOf(u, o)
+	if err != nil {
+		return nil, fmt.Errorf("find the proxy: %w", err)
+	}
+	if proxy != nil {
+		t := &target{options: o, proxy: proxy, hostPort: net.JoinHostPort(host, strconv.Itoa(port))}
+		return t, t.try(ctx)
+	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, fmt.Errorf("look up the address of %s: %w", host, err)
@@ -55,15 +73,32 @@ func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
 	}
 	var last error
 	for _, addr := range addrs {
-		t := &target{o, netip.AddrPortFrom(addr.Unmap(), uint16(port))}
-		nc, err := new(net.Dialer).DialContext(ctx, "tcp", t.addr.String())
-		if err == nil {
-			nc.Close()
+		t := &target{options: o, addr: netip.AddrPortFrom(addr.Unmap(), uint16(port))}
+		if last = t.try(ctx); last == nil {
 			return t, t.roomFor(o)
 		}
-		last = err
 	}
 	return nil, fmt.Errorf("no server at %s: %w", u.Host, last)
+}
+
+// proxyOf is the environment's proxy for a server that need not be on this machine. A server on
+// this machine is loaded directly.
+func proxyOf(u *url.URL, o *Options) (*url.URL, error) {
+	if !o.AnyHost {
+		return nil, nil
+	}
+	asked := *u
+	asked.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
+	return http.ProxyFromEnvironment(&http.Request{URL: &asked})
+}
+
+// try connects once.
+func (t *target) try(ctx context.Context) error {
+	nc, err := t.connect(ctx, 0)
+	if err == nil {
+		nc.Close()
+	}
+	return err
 }
 
 // roomFor refuses more connections than our source addresses have ports.
@@ -100,6 +135,9 @@ func (t *target) dial(ctx context.Context, i int) (*handshake.Upgraded, error) {
 
 // connect makes the TCP connection i, from a new source address for every 25,000.
 func (t *target) connect(ctx context.Context, i int) (net.Conn, error) {
+	if t.proxy != nil {
+		return handshake.Through(ctx, t.proxy, t.hostPort, handshake.DialOptions{})
+	}
 	var d net.Dialer
 	if from := i / perSource % sources; from > 0 && t.spreads() {
 		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+from))}

@@ -20,6 +20,9 @@ func (s *Serve) Check() error {
 		s.checkListen(),
 		s.checkHosts(),
 		s.checkTLS(),
+		s.checkACME(),
+		s.checkRedirect(),
+		s.checkCookie(),
 		s.checkNumbers(),
 		s.checkMetrics(),
 		s.checkLog(),
@@ -50,7 +53,7 @@ func (s *Serve) checkListen() error {
 	}
 	for i, addr := range s.Listen {
 		if !isAddress(addr) {
-			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000", addr)
+			return fmt.Errorf("listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:3000, [::1]:3000 or :3000, or unix:PATH", addr)
 		}
 		if slices.Contains(s.Listen[:i], addr) && !strings.HasSuffix(addr, ":0") {
 			return fmt.Errorf("listen: %s is given twice; remove one of them", addr)
@@ -69,15 +72,21 @@ func (s *Serve) checkHosts() error {
 	if s.AnyHost && len(s.Host) > 0 {
 		return errors.New("any-host: accepts every name and contradicts host; remove one of them")
 	}
+	if s.ProxyProtocol && len(s.TrustedProxy) == 0 {
+		return errors.New("proxy-protocol: needs trusted-proxy, the address of the proxy; a header counts only from there")
+	}
 	return nil
 }
 
-// Loopback reports whether all listeners can be reached from this machine only.
+// Loopback reports whether all listeners can be reached from this machine only, as unix sockets can.
 func (s *Serve) Loopback() bool {
 	return !slices.ContainsFunc(s.Listen, func(addr string) bool { return !loopback(addr) })
 }
 
 func loopback(addr string) bool {
+	if isUnix(addr) {
+		return true
+	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
@@ -86,14 +95,50 @@ func loopback(addr string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
+// TLS reports whether the listeners use TLS.
+func (s *Serve) TLS() bool { return s.TLSSelfSigned || len(s.TLSCert)+len(s.ACMEDomain) > 0 }
+
 func (s *Serve) checkTLS() error {
 	switch {
-	case s.TLSSelfSigned && (s.TLSCert != "" || s.TLSKey != ""):
+	case s.TLSSelfSigned && len(s.TLSCert)+len(s.TLSKey) > 0:
 		return errors.New("tls-self-signed: makes its own certificate, so it cannot be combined with tls-cert and tls-key; remove one or the other")
-	case s.TLSCert != "" && s.TLSKey == "":
-		return errors.New("tls-cert: is set without tls-key; set both")
-	case s.TLSKey != "" && s.TLSCert == "":
-		return errors.New("tls-key: is set without tls-cert; set both")
+	case len(s.TLSCert) > len(s.TLSKey):
+		return fmt.Errorf("tls-cert: %s has no tls-key; give one for each certificate, in the same order", s.TLSCert[len(s.TLSKey)])
+	case len(s.TLSKey) > len(s.TLSCert):
+		return fmt.Errorf("tls-key: %s has no tls-cert; give one for each key, in the same order", s.TLSKey[len(s.TLSCert)])
+	case len(s.TLSClientCA) > 0 && !s.TLS():
+		return errors.New("tls-client-ca: clients show a certificate only to a server with TLS; set tls-cert and tls-key")
+	}
+	return nil
+}
+
+// mostPadding is more than proxies hold back.
+const mostPadding = 64 << 10
+
+// checkCookie: browsers drop a cookie with SameSite=None that did not come over https.
+func (s *Serve) checkCookie() error {
+	switch s.CookieSameSite {
+	case "lax", "strict":
+		return nil
+	case "none":
+		if s.TLS() || len(s.TrustedProxy) > 0 {
+			return nil
+		}
+		return errors.New("cookie-same-site: none needs https, or browsers drop the cookie; set tls-cert and tls-key, or trusted-proxy for a proxy that ends TLS")
+	}
+	return fmt.Errorf("cookie-same-site: must be lax, strict or none, not %q", s.CookieSameSite)
+}
+
+func (s *Serve) checkRedirect() error {
+	for i, at := range s.RedirectHTTP {
+		switch {
+		case !isAddress(at):
+			return fmt.Errorf("redirect-http: %q is not an address; write HOST:PORT, such as :80, or unix:PATH", at)
+		case !s.TLS():
+			return errors.New("redirect-http: there is no https to redirect to; set tls-cert and tls-key, or acme-domain")
+		case (slices.Contains(s.Listen, at) || slices.Contains(s.RedirectHTTP[:i], at) || at == s.MetricsListen) && !strings.HasSuffix(at, ":0"):
+			return fmt.Errorf("redirect-http: %s is given twice, or is also in listen or metrics-listen; choose another port", at)
+		}
 	}
 	return nil
 }
@@ -111,6 +156,7 @@ func (s *Serve) checkNumbers() error {
 		{"max-channels", int64(s.MaxChannels), 1},
 		{"presence-max-list", int64(s.PresenceMaxList), 1},
 		{"max-memory", int64(s.MaxMemory), 0},
+		{"event-padding", int64(s.EventPadding), 0},
 		{"max-connections", int64(s.MaxConnections), 0},
 		{"max-connections-per-address", int64(s.MaxConnectionsPerAddress), 0},
 		{"history", int64(s.History), 0},
@@ -119,6 +165,9 @@ func (s *Serve) checkNumbers() error {
 		if n.value < n.least {
 			wrong = append(wrong, fmt.Errorf("%s: is %d, but must be at least %d", n.name, n.value, n.least))
 		}
+	}
+	if s.EventPadding > mostPadding {
+		wrong = append(wrong, fmt.Errorf("event-padding: is %v, but must be at most %v", s.EventPadding, Bytes(mostPadding)))
 	}
 	for _, n := range []struct {
 		name  string
@@ -140,6 +189,7 @@ func (s *Serve) checkNumbers() error {
 		{"handshake-timeout", s.HandshakeTimeout},
 		{"ping-interval", s.PingInterval},
 		{"ping-timeout", s.PingTimeout},
+		{"event-interval", s.EventInterval},
 		{"backlog-age", s.BacklogAge},
 		{"presence-grace", s.PresenceGrace},
 		{"history-age", s.HistoryAge},
@@ -198,7 +248,7 @@ func (s *Serve) checkMetrics() error {
 	switch at := s.MetricsListen; {
 	case at == "":
 	case !isAddress(at):
-		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090", at)
+		return fmt.Errorf("metrics-listen: %q is not an address; write HOST:PORT, such as 127.0.0.1:9090, or unix:PATH", at)
 	case slices.Contains(s.Listen, at) && !strings.HasSuffix(at, ":0"):
 		return fmt.Errorf("metrics-listen: %s is also in listen; choose another port, or remove metrics-listen and read /metrics there with an API key", at)
 	}
@@ -212,7 +262,12 @@ func (s *Serve) checkLog() error {
 	return nil
 }
 
+func isUnix(addr string) bool { return strings.HasPrefix(addr, "unix:") }
+
 func isAddress(addr string) bool {
+	if isUnix(addr) {
+		return true // package listen looks at the path
+	}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

@@ -27,22 +27,25 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 	t.Parallel()
 	want := &config.Serve{
 		Listen:           []string{"127.0.0.1:3000", "[::1]:3000"},
+		SocketMode:       0o660,
+		ACMEDirectory:    "https://acme-v02.api.letsencrypt.org/directory",
 		MaxMessage:       1 << 20,
 		MaxHeader:        16 << 10,
 		HandshakeTimeout: config.Duration(10 * time.Second),
 		PingInterval:     config.Duration(25 * time.Second),
 		PingTimeout:      config.Duration(10 * time.Second),
+		EventInterval:    config.Duration(15 * time.Second),
 		Backlog:          1 << 20,
 		BacklogMessages:  1000,
 		BacklogAge:       config.Duration(30 * time.Second),
 		MaxChannels:      128,
 		PresenceGrace:    config.Duration(5 * time.Second),
 		PresenceMaxList:  200,
-		Drain:            config.Duration(5 * time.Second),
 		History:          100,
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
 		LogFormat:        "text",
+		CookieSameSite:   "lax",
 		TokenLeeway:      config.Duration(30 * time.Second),
 
 		ConnectWebhookHeader:  []string{"Cookie"},
@@ -106,22 +109,34 @@ func TestLoadFindsTheFileByEnvironment(t *testing.T) {
 func TestEveryOptionFromFileAndEnvironment(t *testing.T) {
 	t.Parallel()
 	const file = `
-listen = ["localhost:1", ":2"]
+listen = ["localhost:1", ":2", "unix:/run/maru.sock"]
+socket-mode = "0600"
+socket-owner = "maru:www-data"
 base-path = "/live"
-tls-cert = "c.pem"
-tls-key = "k.pem"
+tls-cert = ["c.pem", "d.pem"]
+tls-key = ["k.pem", "l.pem"]
+tls-client-ca = ["a.pem"]
+acme-domain = ["push.example.com"]
+acme-email = "a@example.com"
+acme-directory = "https://ca.example/dir"
+acme-storage = "acme"
+redirect-http = [":80"]
+h2c = true
 tls-self-signed = true
 open = true
 origin = ["https://example.com", "null"]
 host = ["chat.example.com"]
 any-host = true
-trusted-proxy = ["10.1.2.3/8", "fd00::1"]
+trusted-proxy = ["10.1.2.3/8", "fd00::1", "unix"]
+proxy-protocol = true
 demo = true
 max-message = "2MiB"
 max-header = 4096
 handshake-timeout = "1s"
 ping-interval = "2s"
 ping-timeout = "3s"
+event-interval = "12s"
+event-padding = "4KiB"
 backlog = "512KiB"
 backlog-messages = 4
 backlog-age = "5s"
@@ -140,6 +155,8 @@ history-age = "1h30m"
 history-bytes = "1GiB"
 data = "/var/lib/maru"
 rpc-webhook = "http://127.0.0.1:8080/rpc"
+cors-header = ["X-CSRF-Token"]
+cookie-same-site = "none"
 log-format = "json"
 log-level = "debug"
 nicknames = true
@@ -157,22 +174,34 @@ publish-rate-per-connection = 2.5
 rpc-rate = 8
 connect-rate = 0.5
 `
-	env := strings.Split(`MARU_LISTEN=localhost:1, :2
+	env := strings.Split(`MARU_LISTEN=localhost:1, :2, unix:/run/maru.sock
+MARU_SOCKET_MODE=0600
+MARU_SOCKET_OWNER=maru:www-data
 MARU_BASE_PATH=/live
-MARU_TLS_CERT=c.pem
-MARU_TLS_KEY=k.pem
+MARU_TLS_CERT=c.pem,d.pem
+MARU_TLS_KEY=k.pem,l.pem
+MARU_TLS_CLIENT_CA=a.pem
+MARU_ACME_DOMAIN=push.example.com
+MARU_ACME_EMAIL=a@example.com
+MARU_ACME_DIRECTORY=https://ca.example/dir
+MARU_ACME_STORAGE=acme
+MARU_REDIRECT_HTTP=:80
+MARU_H2C=true
 MARU_TLS_SELF_SIGNED=true
 MARU_OPEN=1
 MARU_ORIGIN=https://example.com,null
 MARU_HOST=chat.example.com
 MARU_ANY_HOST=true
-MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128
+MARU_TRUSTED_PROXY=10.0.0.0/8,fd00::1/128,unix
+MARU_PROXY_PROTOCOL=true
 MARU_DEMO=true
 MARU_MAX_MESSAGE=2048KiB
 MARU_MAX_HEADER=4KiB
 MARU_HANDSHAKE_TIMEOUT=1000ms
 MARU_PING_INTERVAL=2s
 MARU_PING_TIMEOUT=3s
+MARU_EVENT_INTERVAL=12s
+MARU_EVENT_PADDING=4096
 MARU_BACKLOG=524288
 MARU_BACKLOG_MESSAGES=4
 MARU_BACKLOG_AGE=5s
@@ -192,6 +221,8 @@ MARU_HISTORY_BYTES=1024MiB
 MARU_DATA=/var/lib/maru
 MARU_RPC_WEBHOOK=http://127.0.0.1:8080/rpc
 MARU_LOG_FORMAT=json
+MARU_CORS_HEADER=X-CSRF-Token
+MARU_COOKIE_SAME_SITE=none
 MARU_LOG_LEVEL=DEBUG
 MARU_NICKNAMES=true
 MARU_TOKEN_KEY=a.pem,b.key
@@ -209,22 +240,34 @@ MARU_RPC_RATE=8
 MARU_CONNECT_RATE=0.5`, "\n")
 
 	want := &config.Serve{
-		Listen:                   []string{"localhost:1", ":2"},
+		Listen:                   []string{"localhost:1", ":2", "unix:/run/maru.sock"},
+		SocketMode:               0o600,
+		SocketOwner:              "maru:www-data",
 		BasePath:                 "/live",
-		TLSCert:                  "c.pem",
-		TLSKey:                   "k.pem",
+		TLSCert:                  []string{"c.pem", "d.pem"},
+		TLSKey:                   []string{"k.pem", "l.pem"},
+		TLSClientCA:              []string{"a.pem"},
+		ACMEDomain:               []string{"push.example.com"},
+		ACMEEmail:                "a@example.com",
+		ACMEDirectory:            "https://ca.example/dir",
+		ACMEStorage:              "acme",
+		RedirectHTTP:             []string{":80"},
+		H2C:                      true,
 		TLSSelfSigned:            true,
 		Open:                     true,
 		Origin:                   []string{"https://example.com", "null"},
 		Host:                     []string{"chat.example.com"},
 		AnyHost:                  true,
-		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}},
+		TrustedProxy:             []config.Network{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("fd00::1/128")}, {Unix: true}},
+		ProxyProtocol:            true,
 		Demo:                     true,
 		MaxMessage:               2 << 20,
 		MaxHeader:                4 << 10,
 		HandshakeTimeout:         config.Duration(time.Second),
 		PingInterval:             config.Duration(2 * time.Second),
 		PingTimeout:              config.Duration(3 * time.Second),
+		EventInterval:            config.Duration(12 * time.Second),
+		EventPadding:             4096,
 		Backlog:                  512 << 10,
 		BacklogMessages:          4,
 		BacklogAge:               config.Duration(5 * time.Second),
@@ -243,6 +286,8 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		Data:                     "/var/lib/maru",
 		RPCWebhook:               "http://127.0.0.1:8080/rpc",
 		LogFormat:                "json",
+		CORSHeader:               []string{"X-CSRF-Token"},
+		CookieSameSite:           "none",
 		LogLevel:                 config.Level{Level: slog.LevelDebug},
 		Nicknames:                true,
 		TokenKey:                 []string{"a.pem", "b.key"},
@@ -299,13 +344,15 @@ func TestBadFile(t *testing.T) {
 		{"twice", "open = true\nopen = false", []string{":2:", "open"}},
 		{"bool as text", `open = "true"`, []string{":1:", "open", "true or false"}},
 		{"number as text", `history = "1"`, []string{":1:", "history", "whole number"}},
-		{"text as number", "tls-cert = 3", []string{":1:", "tls-cert", "text in quotes"}},
+		{"text as number", "base-path = 3", []string{":1:", "base-path", "text in quotes"}},
+		{"a certificate that is no list", `tls-cert = "c.pem"`, []string{":1:", "tls-cert", "list"}},
 		{"list as text", `listen = ":3000"`, []string{":1:", "listen", "list"}},
 		{"duration", `ping-interval = "25"`, []string{":1:", "ping-interval", "25s"}},
 		{"duration as list", `ping-interval = ["25s"]`, []string{":1:", "ping-interval", "quotes"}},
 		{"rate", `publish-rate = "fast"`, []string{":1:", "publish-rate", "number"}},
 		{"size", `backlog = "1MB"`, []string{":1:", "backlog", "1MiB"}},
 		{"network", "trusted-proxy = [\"10.0.0.1\",\n\"home\"]", []string{":2:", "trusted-proxy", `"home"`}},
+		{"mode", `socket-mode = "rw"`, []string{":1:", "socket-mode", "0660"}},
 		{"level", `log-level = "loud"`, []string{":1:", "log-level", "debug"}},
 		{"namespace's unknown key", "[namespaces.a]\nsubscribe = \"anyone\"\nsubscribed = \"anyone\"", []string{":3:", `"namespaces.a.subscribed"`}},
 		{"namespace's rule", "[namespaces.a]\nsubscribe = \"everybody\"", []string{":2:", "namespaces.a.subscribe", "anyone, user, own"}},

@@ -4,16 +4,29 @@ package config
 // an option has an example value. deploy/maru.toml prints both with the option's help.
 var reasons = map[string]struct{ why, example string }{
 	"listen":          {why: "Loopback only, so that a first try exposes nothing to other machines. There are two addresses because localhost can mean either."},
+	"socket-mode":     {why: "A proxy in the group of the file may connect, and nobody else."},
+	"socket-owner":    {why: "Set it to the group of the proxy, of which maru's user must be a member.", example: ":www-data"},
 	"base-path":       {why: "Set it where a proxy passes a prefix on without removing it. Where a proxy removes the prefix, leave it out.", example: "/live"},
 	"tls-cert":        {why: "Browsers open wss only with a certificate that they trust. Leave it out where a proxy ends TLS.", example: "/etc/maru/tls.crt"},
 	"tls-key":         {why: "The file should be readable by maru's user alone.", example: "/etc/maru/tls.key"},
+	"tls-client-ca":   {why: "For programs of your own. It admits a connection; tokens and rules decide what it may do.", example: "/etc/maru/clients.pem"},
 	"tls-self-signed": {why: "For trying out features that need https. No browser trusts it without asking."},
 
-	"open":          {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},
-	"origin":        {why: "Only the server's own origin: a browser sends cookies with a WebSocket that any site opens.", example: "https://www.example.com"},
-	"host":          {why: "Needed where people use a name, on loopback (behind a proxy) and in open mode. Other names are refused, so that no site can point its own name to this server and have its pages pass as yours.", example: "push.example.com"},
-	"any-host":      {why: "Off: with it any site can read and publish from the browsers of people who can reach this server."},
-	"trusted-proxy": {why: "None: a trusted proxy can claim any client address, and limits count by address.", example: "10.0.0.0/8"},
+	"acme-domain":    {why: "For a server that the internet reaches at port 443 or 80, where no proxy ends TLS.", example: "push.example.com"},
+	"acme-email":     {why: "So that somebody receives a mail if renewal fails.", example: "admin@example.com"},
+	"acme-directory": {why: "Let's Encrypt costs nothing and every browser trusts it. Set it for another authority, or for a test."},
+	"acme-storage":   {why: "Certificates must outlive a restart, because authorities limit how many they make.", example: "/var/lib/maru/acme"},
+	"redirect-http":  {why: "For people who type the name alone: browsers try plain HTTP first.", example: ":80"},
+	"h2c":            {why: "Off: proxies speak HTTP/1.1 to back ends by default, and a WebSocket costs less there."},
+
+	"open":             {why: "Off: on an address that others can reach, the operator has to allow everybody explicitly."},
+	"origin":           {why: "Only the server's own origin: a browser sends cookies with a WebSocket that any site opens.", example: "https://www.example.com"},
+	"cors-header":      {why: "maru's own headers, and those of common libraries and tracing tools, are allowed already. A page that sends another one fails without it.", example: "X-CSRF-Token"},
+	"cookie-same-site": {why: "Pages of other sites cannot use the cookie. none is for pages of other sites that embed yours; list their origins too, because only those may use it. Browsers then keep one cookie for each site."},
+	"host":             {why: "Needed where people use a name, on loopback (behind a proxy) and in open mode. Other names are refused, so that no site can point its own name to this server and have its pages pass as yours.", example: "push.example.com"},
+	"any-host":         {why: "Off: with it any site can read and publish from the browsers of people who can reach this server."},
+	"trusted-proxy":    {why: "None: a trusted proxy can claim any client address, and limits count by address.", example: "10.0.0.0/8"},
+	"proxy-protocol":   {why: "Off: the receiver may not guess. With it a trusted proxy must begin each connection with a header, also for health checks (send-proxy-v2-ssl and check-send-proxy in haproxy)."},
 
 	"nicknames":               {why: "Off: anybody can take a nickname that is free, so it proves nothing."},
 	"token-key":               {why: "Your login service signs tokens and maru only checks them: give maru public keys. List the old and the new key while you replace one.", example: "/etc/maru/login.pem"},
@@ -35,6 +48,8 @@ var reasons = map[string]struct{ why, example string }{
 	"handshake-timeout":           {why: "Enough for a slow phone. A silent connection is closed after it."},
 	"ping-interval":               {why: "Shorter than the 30 to 60 s after which proxies and mobile networks forget a quiet connection."},
 	"ping-timeout":                {why: "Longer than any network takes. A peer that vanished is noticed within 35 s."},
+	"event-interval":              {why: "Shorter than the 30 to 60 s after which proxies close a quiet response."},
+	"event-padding":               {why: "None: most proxies pass on what comes, and the first block of a stream has 2 KiB anyway. 4KiB fills the buffer of a proxy that cannot be configured, at this price for every stream and interval."},
 	"backlog":                     {why: "Enough to survive a moment of bad network. A connection that does not read at all costs no more than this."},
 	"backlog-messages":            {why: "The same for many small messages."},
 	"backlog-age":                 {why: "A message that waited longer is better recovered from the history than sent late."},
@@ -51,7 +66,7 @@ var reasons = map[string]struct{ why, example string }{
 	"rpc-rate":                    {why: "No limit. Set it where people may call methods: each call is work for your program or back end. At most 16 calls of one connection are in progress at once in any case."},
 	"connect-rate":                {why: "No limit: a person with many tabs connects often. Set it against programs that reconnect in a loop."},
 
-	"drain":          {why: "Short, because a client whose connection is closed early waits for the next server. 100,000 connections behind a load balancer need 30s."},
+	"drain":          {why: "None, because a server that is alone should be back soon. With other servers behind the same balancer, 100,000 connections need 30s."},
 	"metrics-listen": {why: "Without it metrics need an API key, which may do much more than read them. Use an address that only operators reach.", example: "127.0.0.1:9090"},
 
 	"history":       {why: "So that a page that was away for a moment gets the publications it missed, and a chat opens with its last messages."},

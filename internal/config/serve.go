@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Serve is every option of `maru serve`. Its tags are the only list of options: toml is
 // the option's name; default and help are printed by the command line.
@@ -9,17 +12,31 @@ import "net/netip"
 type Serve struct {
 	Config string `toml:"-" name:"config" placeholder:"FILE" help:"Read options from this TOML file."`
 
-	Listen        []string `toml:"listen" group:"Addresses:" default:"127.0.0.1:3000,[::1]:3000" placeholder:"ADDR" help:"Address to listen on, HOST:PORT (default 127.0.0.1:3000 and [::1]:3000; repeatable)."`
+	Listen        []string `toml:"listen" group:"Addresses:" default:"127.0.0.1:3000,[::1]:3000" placeholder:"ADDR" help:"Address to listen on, HOST:PORT or unix:PATH (default 127.0.0.1:3000 and [::1]:3000; repeatable)."`
+	SocketMode    Mode     `toml:"socket-mode" group:"Addresses:" default:"0660" help:"Permissions of the files of unix sockets: who may write to the file may connect."`
+	SocketOwner   string   `toml:"socket-owner" group:"Addresses:" placeholder:"USER:GROUP" help:"Owner of the files of unix sockets, USER:GROUP or :GROUP."`
 	BasePath      string   `toml:"base-path" group:"Addresses:" placeholder:"PATH" help:"Path under which the server answers, such as /live. /healthz, /readyz and /metrics are answered at the root too."`
-	TLSCert       string   `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM; turns on https and wss."`
-	TLSKey        string   `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	TLSCert       []string `toml:"tls-cert" group:"Addresses:" placeholder:"FILE" help:"Certificate chain in PEM; turns on https and wss (repeatable: the name that a client asks for chooses)."`
+	TLSKey        []string `toml:"tls-key" group:"Addresses:" placeholder:"FILE" help:"Private key of the certificate, in PEM (repeatable, in the order of tls-cert)."`
+	TLSClientCA   []string `toml:"tls-client-ca" group:"Addresses:" placeholder:"FILE" help:"Authority in PEM, of which clients need a certificate to connect (repeatable)."`
 	TLSSelfSigned bool     `toml:"tls-self-signed" group:"Addresses:" help:"Make a self-signed certificate at each start, for use on your own machine."`
 
-	Open         bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
-	Origin       []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another web origin whose pages may connect, https://HOST[:PORT] or null (repeatable)."`
-	Host         []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
-	AnyHost      bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
-	TrustedProxy []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are trusted (repeatable)."`
+	ACMEDomain    []string `toml:"acme-domain" group:"Addresses:" placeholder:"NAME" help:"Name of this server for which maru obtains a certificate by itself, and renews it (repeatable)."`
+	ACMEEmail     string   `toml:"acme-email" group:"Addresses:" placeholder:"ADDRESS" help:"Where the authority reports problems with certificates of acme-domain."`
+	ACMEDirectory string   `toml:"acme-directory" group:"Addresses:" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"Authority for acme-domain (default Let's Encrypt, whose terms are then accepted)."`
+	ACMEStorage   string   `toml:"acme-storage" group:"Addresses:" placeholder:"DIR" help:"Directory that keeps the certificates of acme-domain."`
+
+	RedirectHTTP []string `toml:"redirect-http" group:"Addresses:" placeholder:"ADDR" help:"Address, such as :80, where plain HTTP is redirected to https (repeatable)."`
+	H2C          bool     `toml:"h2c" name:"h2c" group:"Addresses:" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+
+	Open           bool      `toml:"open" group:"Who may connect:" help:"Let everybody who can reach this server read and publish, on addresses beyond loopback too."`
+	Origin         []string  `toml:"origin" group:"Who may connect:" placeholder:"URL" help:"Another origin whose pages may connect: https://HOST[:PORT], that of an app shell (capacitor://localhost, file://), or null (repeatable)."`
+	CORSHeader     []string  `toml:"cors-header" group:"Who may connect:" placeholder:"NAME" help:"Another request header that pages of other origins may send (repeatable)."`
+	CookieSameSite string    `toml:"cookie-same-site" group:"Who may connect:" default:"lax" help:"SameSite of the session cookie: lax, strict, or none for pages of other sites in --origin, which needs https."`
+	Host           []string  `toml:"host" group:"Who may connect:" placeholder:"NAME" help:"A host name of this server, beside localhost (repeatable). Requests for other names are refused."`
+	AnyHost        bool      `toml:"any-host" group:"Who may connect:" help:"Answer requests for every host name. Without it a server without rules answers for localhost, IP addresses and --host only."`
+	TrustedProxy   []Network `toml:"trusted-proxy" group:"Who may connect:" placeholder:"CIDR" help:"Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto, or Forwarded, are trusted; unix: those on unix sockets (repeatable)."`
+	ProxyProtocol  bool      `toml:"proxy-protocol" group:"Who may connect:" help:"Connections of a --trusted-proxy begin with a PROXY protocol header, version 1 or 2, which has the client's address."`
 
 	Nicknames             bool     `toml:"nicknames" group:"Identity:" help:"With rules: let people sign in with a nickname of their choice. Without rules they always may."`
 	TokenKey              []string `toml:"token-key" group:"Identity:" placeholder:"FILE" help:"File with a key for tokens (JWT): a public key in PEM, or a secret of 32 bytes or more (repeatable)."`
@@ -41,6 +58,8 @@ type Serve struct {
 	HandshakeTimeout         Duration `toml:"handshake-timeout" group:"Limits:" default:"10s" help:"How long a connection may take to complete its first request."`
 	PingInterval             Duration `toml:"ping-interval" group:"Limits:" default:"25s" help:"How often a quiet WebSocket connection is pinged."`
 	PingTimeout              Duration `toml:"ping-timeout" group:"Limits:" default:"10s" help:"How long to wait for the answer to a ping before the connection counts as lost."`
+	EventInterval            Duration `toml:"event-interval" group:"Limits:" default:"15s" help:"How often a quiet event stream gets a comment."`
+	EventPadding             Bytes    `toml:"event-padding" group:"Limits:" default:"0" help:"Least size of such a comment, up to 64KiB, for a proxy that holds back smaller responses."`
 	Backlog                  Bytes    `toml:"backlog" group:"Limits:" default:"1MiB" help:"Bytes that may wait for one slow connection."`
 	BacklogMessages          int      `toml:"backlog-messages" group:"Limits:" default:"1000" help:"Messages that may wait for one slow connection."`
 	BacklogAge               Duration `toml:"backlog-age" group:"Limits:" default:"30s" help:"How long a message may wait for a slow connection."`
@@ -58,7 +77,7 @@ type Serve struct {
 	ServerContextTakeover bool `toml:"server-context-takeover" group:"Compression:" help:"Compress messages to a WebSocket with its earlier messages as context: smaller, but once per connection."`
 	ClientContextTakeover bool `toml:"client-context-takeover" group:"Compression:" help:"Let clients compress messages with their earlier messages as context."`
 
-	Drain         Duration `toml:"drain" group:"Operation:" default:"5s" help:"At SIGTERM: how long to spread the closing of connections; 0s closes all at once."`
+	Drain         Duration `toml:"drain" group:"Operation:" default:"0s" help:"At SIGTERM: how long to spread the closing of connections, if other servers take them over; 0s closes all at once."`
 	MetricsListen string   `toml:"metrics-listen" group:"Operation:" placeholder:"ADDR" help:"Separate address, HOST:PORT, for /metrics, /healthz and /readyz, without authentication."`
 
 	History      int      `toml:"history" group:"History:" default:"100" help:"Publications kept in each channel; 0 keeps none."`
@@ -80,7 +99,14 @@ type Serve struct {
 func (s *Serve) TrustedProxies() []netip.Prefix {
 	var networks []netip.Prefix
 	for _, n := range s.TrustedProxy {
-		networks = append(networks, n.Prefix)
+		if !n.Unix {
+			networks = append(networks, n.Prefix)
+		}
 	}
 	return networks
+}
+
+// TrustUnix reports whether proxies on unix sockets are trusted.
+func (s *Serve) TrustUnix() bool {
+	return slices.ContainsFunc(s.TrustedProxy, func(n Network) bool { return n.Unix })
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"net/netip"
@@ -60,18 +61,48 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// Network is a range of IP addresses, or a single one.
-type Network struct{ netip.Prefix }
+// Mode has the permissions of a file.
+type Mode fs.FileMode
 
-// UnmarshalText reads 10.0.0.0/8 and fd00::/8, and 10.0.0.7 as 10.0.0.7/32.
+// UnmarshalText reads 0660 or 660: three octal digits.
+func (m *Mode) UnmarshalText(text []byte) error {
+	bits, err := strconv.ParseUint(string(text), 8, 32)
+	if err != nil || bits == 0 || bits > 0o777 || len(text) < 3 {
+		return fmt.Errorf("must be permissions in octal, such as 0660, not %q", text)
+	}
+	*m = Mode(bits)
+	return nil
+}
+
+// String is the permissions in octal.
+func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+
+// Network is a range of IP addresses, or a single one, or all peers on unix sockets.
+type Network struct {
+	netip.Prefix
+	Unix bool
+}
+
+// String is the network as a user writes it.
+func (n Network) String() string {
+	if n.Unix {
+		return "unix"
+	}
+	return n.Prefix.String()
+}
+
+// UnmarshalText reads 10.0.0.0/8 and fd00::/8, 10.0.0.7 as 10.0.0.7/32, and unix.
 func (n *Network) UnmarshalText(text []byte) error {
+	if *n = (Network{Unix: string(text) == "unix"}); n.Unix {
+		return nil
+	}
 	if addr, err := netip.ParseAddr(string(text)); err == nil && addr.Zone() == "" {
 		n.Prefix = netip.PrefixFrom(addr, addr.BitLen())
 		return nil
 	}
 	prefix, err := netip.ParsePrefix(string(text))
 	if err != nil {
-		return fmt.Errorf("must be an address such as 10.0.0.7 or a network such as 10.0.0.0/8, not %q", text)
+		return fmt.Errorf("must be an address such as 10.0.0.7, a network such as 10.0.0.0/8, or unix, not %q", text)
 	}
 	n.Prefix = prefix.Masked()
 	return nil

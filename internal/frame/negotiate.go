@@ -31,8 +31,8 @@ var ErrExtensions = errors.New("frame: malformed Sec-WebSocket-Extensions")
 //
 // A quoted string must be a token once its quotes and escapes are gone. Spaces
 // and tabs may stand between all parts, and elements of the list may be empty
-// (RFC 2616 §2.1). No values at all is no extension and no error; a header
-// without a single extension is ErrExtensions.
+// (RFC 2616 §2.1). No values, and values without a single extension, are no extension and
+// no error: the grammar asks for one, but servers and proxies send the header empty.
 func ParseExtensions(values []string) ([]Extension, error) {
 	var list []Extension
 	for _, value := range values {
@@ -53,9 +53,6 @@ func ParseExtensions(values []string) ([]Extension, error) {
 				}
 			}
 		}
-	}
-	if len(values) > 0 && len(list) == 0 {
-		return nil, ErrExtensions
 	}
 	return list, nil
 }
@@ -203,16 +200,19 @@ func AcceptDeflate(offers []Extension, keep Takeover) (p DeflateParams, answer s
 }
 
 // OfferDeflate is a client's Sec-WebSocket-Extensions: it states which side may keep its
-// context, and that the server may limit our window.
+// context, and that the server may limit our window. If the server shall not keep its
+// context, a second offer lets it: a server that insists on it declines the first, and some
+// then refuse the handshake (npm ws with serverNoContextTakeover: false).
 func OfferDeflate(keep Takeover) string {
-	offer := deflateName
-	if !keep.Server {
-		offer += "; " + serverNoTakeover
-	}
+	offer := ""
 	if !keep.Client {
-		offer += "; " + clientNoTakeover
+		offer = "; " + clientNoTakeover
 	}
-	return offer + "; " + clientBits
+	offer += "; " + clientBits
+	if keep.Server {
+		return deflateName + offer
+	}
+	return deflateName + "; " + serverNoTakeover + offer + ", " + deflateName + offer
 }
 
 // ErrDeflateAnswer is the error for a server that accepted more than OfferDeflate offered.
@@ -234,9 +234,6 @@ func CheckDeflateAnswer(values []string, offered Takeover) (p DeflateParams, ok 
 	answer, ok := deflateParams(list[0])
 	switch {
 	case !ok,
-		// Accepting an offer with this parameter means to repeat it (§7.1.1.1). We
-		// could not read a server that keeps its context all the same.
-		!answer.ServerNoTakeover && !offered.Server,
 		// In an answer both windows have a value (§7.1.2).
 		answer.hasServerBits && answer.ServerBits == 0,
 		answer.hasClientBits && answer.ClientBits == 0:

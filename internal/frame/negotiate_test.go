@@ -47,8 +47,10 @@ func TestParseExtensions(t *testing.T) {
 		})
 	}
 	for _, nothing := range []string{"", " ", ",", "\t, ,"} {
-		if got, err := frame.ParseExtensions([]string{nothing}); !errors.Is(err, frame.ErrExtensions) {
-			t.Errorf("ParseExtensions(%q) = %+v, %v", nothing, got, err)
+		for _, values := range [][]string{{nothing}, {nothing, nothing}} {
+			if got, err := frame.ParseExtensions(values); got != nil || err != nil {
+				t.Errorf("ParseExtensions(%q) = %+v, %v", values, got, err)
+			}
 		}
 	}
 	for _, value := range []string{
@@ -141,7 +143,7 @@ func TestCheckDeflateAnswer(t *testing.T) {
 		"hint not repeated":      {"permessage-deflate; server_no_context_takeover", both(15, 15), nil},
 		"client's window":        {"permessage-deflate; server_no_context_takeover; client_max_window_bits=9", both(15, 9), nil},
 		"both windows":           {`permessage-deflate; client_max_window_bits=8; server_max_window_bits="12"; server_no_context_takeover`, both(12, 8), nil},
-		"takeover kept":          {"permessage-deflate", frame.DeflateParams{}, frame.ErrDeflateAnswer},
+		"takeover kept":          {"permessage-deflate", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ClientNoTakeover: true}, nil},
 		"other extension":        {"permessage-bzip2", frame.DeflateParams{}, frame.ErrDeflateAnswer},
 		"one too many":           {"permessage-deflate; server_no_context_takeover, foo", frame.DeflateParams{}, frame.ErrDeflateAnswer},
 		"twice":                  {"permessage-deflate; server_no_context_takeover, permessage-deflate; server_no_context_takeover", frame.DeflateParams{}, frame.ErrDeflateAnswer},
@@ -152,7 +154,6 @@ func TestCheckDeflateAnswer(t *testing.T) {
 		"window too large":       {"permessage-deflate; server_no_context_takeover; client_max_window_bits=16", frame.DeflateParams{}, frame.ErrDeflateAnswer},
 		"value without place":    {"permessage-deflate; server_no_context_takeover=1", frame.DeflateParams{}, frame.ErrDeflateAnswer},
 		"malformed":              {"permessage-deflate;", frame.DeflateParams{}, frame.ErrExtensions},
-		"empty":                  {"", frame.DeflateParams{}, frame.ErrExtensions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,8 +163,10 @@ func TestCheckDeflateAnswer(t *testing.T) {
 			}
 		})
 	}
-	if p, ok, err := frame.CheckDeflateAnswer(nil, frame.Takeover{}); ok || err != nil || p != (frame.DeflateParams{}) {
-		t.Errorf("CheckDeflateAnswer, declined = %+v, %v, %v", p, ok, err)
+	for _, declined := range [][]string{nil, {""}, {" ", ","}} {
+		if p, ok, err := frame.CheckDeflateAnswer(declined, frame.Takeover{}); ok || err != nil || p != (frame.DeflateParams{}) {
+			t.Errorf("CheckDeflateAnswer of %q = %+v, %v, %v", declined, p, ok, err)
+		}
 	}
 }
 
@@ -216,7 +219,7 @@ func TestCheckTakeover(t *testing.T) {
 		"windows":          {both, "; server_max_window_bits=9; client_max_window_bits=8", frame.DeflateParams{ServerBits: 9, ClientBits: 8}, nil},
 		"not ours":         {both, "; client_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ClientNoTakeover: true}, nil},
 		"not theirs":       {both, "; server_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true}, nil},
-		"kept unoffered":   {client, "", frame.DeflateParams{}, frame.ErrDeflateAnswer},
+		"insisted on":      {client, "", frame.DeflateParams{ServerBits: 15, ClientBits: 15}, nil}, // by the second offer
 		"ours, as offered": {client, "; server_no_context_takeover", frame.DeflateParams{ServerBits: 15, ClientBits: 15, ServerNoTakeover: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,6 +227,28 @@ func TestCheckTakeover(t *testing.T) {
 			p, ok, err := frame.CheckDeflateAnswer([]string{"permessage-deflate" + test.answer}, test.offered)
 			if p != test.want || ok != (test.err == nil) || !errors.Is(err, test.err) {
 				t.Errorf("CheckDeflateAnswer = %+v, %v, %v", p, ok, err)
+			}
+		})
+	}
+}
+
+// A server that must keep its context finds an offer that allows it, in second place.
+func TestOfferDeflate(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		keep frame.Takeover
+		want string
+	}{
+		"neither": {frame.Takeover{}, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits, " +
+			"permessage-deflate; client_no_context_takeover; client_max_window_bits"},
+		"ours":   {frame.Takeover{Client: true}, "permessage-deflate; server_no_context_takeover; client_max_window_bits, permessage-deflate; client_max_window_bits"},
+		"theirs": {frame.Takeover{Server: true}, "permessage-deflate; client_no_context_takeover; client_max_window_bits"},
+		"both":   {frame.Takeover{Server: true, Client: true}, "permessage-deflate; client_max_window_bits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := frame.OfferDeflate(test.keep); got != test.want {
+				t.Errorf("OfferDeflate = %q", got)
 			}
 		})
 	}

@@ -19,4 +19,7 @@
 // it. On systems without epoll every request goes through net/http. So does every request
 // over TLS (ServeTLS), after a handshake with a limit and a timeout. A connection that
 // becomes a WebSocket moves to the loops even then, where they have sockets of their own.
+//
+// NewProxyListener puts a listener in front of this whose connections begin with a PROXY header.
+// They come by way of net/http, too.
 package front

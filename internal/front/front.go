@@ -10,26 +10,31 @@ import (
 )
 
 // Serve is h.Serve(l) with upgrades on the engine's loops. It returns when h is
-// shut down or closed.
-func Serve(e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
+// shut down or closed. When accepting ends, no more connections are accepted, and those that
+// were accepted before are served further.
+func Serve(accepting *Accepting, e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
 	w := newHandoff(l, nil)
 	failed := cannotAccept(log)
 	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        newUpgrader(h, l, log).upgrade,
-		Other:          func(nc net.Conn, read []byte) { w.put(&peekedConn{nc, read}) },
+		Other:          func(nc net.Conn, read []byte) { w.put(&peekedConn{Conn: nc, read: read}) },
 		Failed:         failed,
 	})
 	if !ok {
-		return h.Serve(newRetryListener(l, failed))
+		return h.Serve(firstLines{newRetryListener(accepting, l, failed)})
 	}
-	w.stop = stop
+	w.stop = sync.OnceFunc(stop)
+	accepting.add(func() {
+		w.stop()
+		e.Settle()
+	})
 	return h.Serve(w)
 }
 
 func cannotAccept(log *slog.Logger) func(error) {
-	return func(err error) { log.Error("cannot take new connections for the moment", "err", err) }
+	return func(err error) { log.Error("cannot take new connections for the moment", slog.Any("err", err)) }
 }
 
 // handoff is the listener of net/http: it accepts the connections that are passed to put.
@@ -44,6 +49,22 @@ type handoff struct {
 
 func newHandoff(l net.Listener, stop func()) *handoff {
 	return &handoff{Listener: l, conns: make(chan net.Conn), errs: make(chan error), stop: stop, done: make(chan struct{})}
+}
+
+// accept passes each connection to a goroutine of its own, until the listener is closed.
+func (h *handoff) accept(accepting *Accepting, each func(net.Conn)) {
+	for {
+		nc, err := h.Listener.Accept()
+		if err == nil {
+			arrived := accepting.arrives()
+			go func() {
+				defer arrived()
+				each(nc)
+			}()
+		} else if !h.fail(err) {
+			return
+		}
+	}
 }
 
 // put waits until net/http takes the connection.
@@ -85,29 +106,4 @@ func (h *handoff) Close() error {
 		err = h.Listener.Close()
 	})
 	return err
-}
-
-// peekedConn is a connection whose first bytes, read, were read already.
-type peekedConn struct {
-	net.Conn
-	read []byte
-}
-
-// Socket is the connection itself once the caller has read those first bytes, nil before.
-func (c *peekedConn) Socket() net.Conn {
-	if len(c.read) > 0 {
-		return nil
-	}
-	return c.Conn
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) {
-	if len(c.read) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.read)
-	if c.read = c.read[n:]; len(c.read) == 0 {
-		c.read = nil
-	}
-	return n, nil
 }

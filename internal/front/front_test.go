@@ -70,18 +70,25 @@ func serve(t *testing.T, goroutines bool, config *tls.Config) string {
 
 func serveHandler(t *testing.T, e *loop.Engine, config *tls.Config, handler http.Handler) string {
 	t.Helper()
+	return serveListener(t, e, config, handler, func(l net.Listener) net.Listener { return l })
+}
+
+func serveListener(t *testing.T, e *loop.Engine, config *tls.Config, handler http.Handler, wrap func(net.Listener) net.Listener) string {
+	t.Helper()
 	silent := slog.New(slog.DiscardHandler)
-	h := &http.Server{Handler: handler, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 300 * time.Millisecond, ErrorLog: slog.NewLogLogger(silent.Handler(), 0)}
+	h := &http.Server{Handler: handler, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 300 * time.Millisecond,
+		ErrorLog: slog.NewLogLogger(silent.Handler(), 0), ConnContext: front.ConnContext}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
+	wrapped := wrap(l)
 	go func() {
 		if config != nil {
-			ended <- front.ServeTLS(h, l, config, silent)
+			ended <- front.ServeTLS(nil, h, wrapped, config, silent)
 		} else {
-			ended <- front.Serve(e, h, l, silent)
+			ended <- front.Serve(nil, e, h, wrapped, silent)
 		}
 	}()
 	t.Cleanup(func() {
@@ -115,26 +122,37 @@ func TestRequests(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
 		addr := start(t, goroutines)
 		for what, c := range map[string]struct{ send, begins, contains string }{
-			"upgrade":                 {upgradeTo("/ws"), switching, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
-			"upgrade and a frame":     {upgradeTo("/ws") + helloFrame, switching, "hello"},
-			"bare LF":                 {strings.ReplaceAll(upgradeTo("/ws"), "\r\n", "\n") + helloFrame, switching, "hello"},
-			"upgrade in lower case":   {strings.Replace(upgradeTo("/ws"), "Upgrade: websocket", "upgrade:  WebSocket ", 1), switching, ""},
-			"refused":                 {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
-			"panic":                   {upgradeTo("/panic"), "", ""},
-			"wrong version":           {strings.Replace(upgradeTo("/ws"), "13", "8", 1), "HTTP/1.1 426 ", "Sec-Websocket-Version: 13"},
-			"no key":                  {strings.Replace(upgradeTo("/ws"), key, "", 1), refused, ""},
-			"two hosts":               {strings.Replace(upgradeTo("/ws"), "Host: localhost\r\n", "Host: a\r\nHost: b\r\n", 1), refused, ""},
-			"no host":                 {strings.Replace(upgradeTo("/ws"), "Host: localhost\r\n", "", 1), refused, ""},
-			"malformed header":        {strings.Replace(upgradeTo("/ws"), "Host: localhost", "Host: localhost\r\nBad Name: x", 1), refused, ""},
-			"control character":       {strings.Replace(upgradeTo("/ws"), "localhost", "local\x01host", 1), refused, ""},
-			"malformed request line":  {strings.Replace(upgradeTo("/ws"), "/ws", "/w s", 1), refused, ""},
-			"malformed escape":        {strings.Replace(upgradeTo("/ws"), "/ws", "/%zz", 1), refused, ""},
-			"header block too large":  {"GET /ws HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "HTTP/1.1 431 ", ""},
-			"GET":                     {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
-			"POST":                    {"POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 ", "POST /a 5"},
-			"upgrade as second":       {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
-			"not HTTP":                {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", refused, ""},
-			"nothing":                 {"", "", ""},
+			"upgrade":                {upgradeTo("/ws"), switching, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+			"upgrade and a frame":    {upgradeTo("/ws") + helloFrame, switching, "hello"},
+			"bare LF":                {strings.ReplaceAll(upgradeTo("/ws"), "\r\n", "\n") + helloFrame, switching, "hello"},
+			"upgrade in lower case":  {strings.Replace(upgradeTo("/ws"), "Upgrade: websocket", "upgrade:  WebSocket ", 1), switching, ""},
+			"refused":                {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
+			"panic":                  {upgradeTo("/panic"), "", ""},
+			"wrong version":          {strings.Replace(upgradeTo("/ws"), "13", "8", 1), "HTTP/1.1 426 ", "Sec-Websocket-Version: 13"},
+			"no key":                 {strings.Replace(upgradeTo("/ws"), key, "", 1), refused, ""},
+			"two hosts":              {strings.Replace(upgradeTo("/ws"), "Host: localhost\r\n", "Host: a\r\nHost: b\r\n", 1), refused, ""},
+			"no host":                {strings.Replace(upgradeTo("/ws"), "Host: localhost\r\n", "", 1), refused, ""},
+			"malformed header":       {strings.Replace(upgradeTo("/ws"), "Host: localhost", "Host: localhost\r\nBad Name: x", 1), refused, ""},
+			"control character":      {strings.Replace(upgradeTo("/ws"), "localhost", "local\x01host", 1), refused, ""},
+			"malformed request line": {strings.Replace(upgradeTo("/ws"), "/ws", "/w s", 1), refused, ""},
+			"malformed escape":       {strings.Replace(upgradeTo("/ws"), "/ws", "/%zz", 1), refused, ""},
+			"header block too large": {"GET /ws HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "HTTP/1.1 431 ", ""},
+			"GET":                    {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
+			"POST":                   {"POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 ", "POST /a 5"},
+			"upgrade as second":      {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
+			"not HTTP":               {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", refused, ""},
+			"nothing":                {"", "", ""},
+
+			// Issue 15 §8, RFC 9112 §2.2
+			"empty line, upgrade":  {"\r\n" + upgradeTo("/ws") + helloFrame, switching, "hello"},
+			"empty line, GET":      {"\r\nGET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
+			"empty line, POST":     {"\r\nPOST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 ", "POST /a 5"},
+			"empty lines, upgrade": {"\r\n\n\r\n" + upgradeTo("/ws") + helloFrame, switching, "hello"},
+			"empty line behind a body": {"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello\r\n" + upgradeTo("/ws") + helloFrame,
+				"HTTP/1.1 200 ", "\x81\x05hello"},
+			"CR alone":         {"\r" + upgradeTo("/ws"), refused, ""},
+			"empty lines only": {"\r\n\r\n", "", ""},
+
 			"half a request, no more": {"GET /ws HTTP/1.1\r\nHos", "", ""},
 		} {
 			name := fmt.Sprintf("goroutines=%v/%s", goroutines, what)
@@ -224,7 +242,7 @@ func TestAnswersInline(t *testing.T) {
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	addr := start(t, false)
-	whole := upgradeTo("/ws") + helloFrame
+	whole := "\r\n" + upgradeTo("/ws") + helloFrame
 	for at := 1; at < len(whole); at++ {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			t.Parallel()
@@ -241,10 +259,10 @@ func TestByteByByte(t *testing.T) {
 	for _, goroutines := range []bool{false, true} {
 		addr := start(t, goroutines)
 		for what, c := range map[string]struct{ send, begins, contains string }{
-			"upgrade": {upgradeTo("/ws") + helloFrame, "HTTP/1.1 101 ", "hello"},
+			"upgrade": {"\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 101 ", "hello"},
 			"refused": {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
 			"GET":     {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
-			"second":  {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
+			"second":  {"\r\nGET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
 		} {
 			t.Run(fmt.Sprintf("goroutines=%v/%s", goroutines, what), func(t *testing.T) {
 				t.Parallel()

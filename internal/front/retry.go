@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -12,18 +13,37 @@ import (
 // retryListener is a listener that accepts as the loops do. While no file descriptors are
 // left it tries again every second. It reports a shortage once, until the waiting
 // connections are accepted.
+//
+// When accepting ends, Accept waits for Close: net/http takes an error for the end of serving.
 type retryListener struct {
 	net.Listener
 	failed   func(error)
+	ending   atomic.Bool
+	ended    chan struct{} // closed by Accept while ending
 	closed   chan struct{}
 	close    func()
 	reported bool
 }
 
-func newRetryListener(l net.Listener, failed func(error)) *retryListener {
-	r := &retryListener{Listener: l, failed: failed, closed: make(chan struct{})}
+func newRetryListener(accepting *Accepting, l net.Listener, failed func(error)) *retryListener {
+	r := &retryListener{Listener: l, failed: failed, closed: make(chan struct{}), ended: make(chan struct{})}
 	r.close = sync.OnceFunc(func() { close(r.closed) })
+	accepting.add(r.stop)
 	return r
+}
+
+// stop ends the accepting. A listener that cannot be interrupted goes on.
+func (l *retryListener) stop() {
+	i, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
+	if !ok {
+		return
+	}
+	l.ending.Store(true)
+	i.SetDeadline(time.Unix(1, 0)) // Accept returns
+	select {
+	case <-l.ended:
+	case <-l.closed:
+	}
 }
 
 // retryAfter is how long accepting pauses.
@@ -39,6 +59,11 @@ func (l *retryListener) Accept() (net.Conn, error) {
 		nc, err := l.Listener.Accept()
 		if time.Since(began) > time.Millisecond {
 			l.reported = false // no connection was waiting
+		}
+		if err != nil && l.ending.Load() {
+			close(l.ended)
+			<-l.closed
+			return nil, net.ErrClosed
 		}
 		if !slices.ContainsFunc(shortages, func(shortage error) bool { return errors.Is(err, shortage) }) {
 			return nc, err

@@ -74,9 +74,9 @@ func TestListenerOutOfFiles(t *testing.T) {
 				l := newScarce()
 				h := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Connection", "close") })}
 				ended := make(chan error)
-				serve := func() { ended <- front.Serve(e, h, l, log) }
+				serve := func() { ended <- front.Serve(nil, e, h, l, log) }
 				if config != nil {
-					serve = func() { ended <- front.ServeTLS(h, l, config, log) }
+					serve = func() { ended <- front.ServeTLS(nil, h, l, config, log) }
 				}
 				times := func() int {
 					synctest.Wait()

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,16 +23,17 @@ const handshakesPerCore = 4
 
 // ServeTLS is h.ServeTLS(l) with this configuration, which has a certificate, and with
 // connections that move to the loops when they become WebSockets. h.TLSConfig is not used.
-// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed.
-func ServeTLS(h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
+// A connection whose handshake takes longer than h.ReadHeaderTimeout is closed. When accepting
+// ends, no more connections are accepted, as with Serve.
+func ServeTLS(accepting *Accepting, h *http.Server, l net.Listener, config *tls.Config, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := newHandoff(newRetryListener(l, cannotAccept(log)), cancel)
+	w := newHandoff(newRetryListener(accepting, l, cannotAccept(log)), cancel)
 	s := &secured{
 		handoff: w, ctx: ctx, timeout: h.ReadHeaderTimeout, config: withProtocols(config, h.Protocols),
 		places: make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)), log: log,
 	}
 	withTurns(s.config)
-	go s.accept()
+	go s.accept(accepting, s.shakeHands)
 	return h.Serve(w)
 }
 
@@ -47,7 +49,7 @@ func withProtocols(config *tls.Config, p *http.Protocols) *tls.Config {
 	return config
 }
 
-// secured accepts connections and does their TLS handshakes.
+// secured does the TLS handshakes of connections.
 type secured struct {
 	*handoff
 	ctx     context.Context // ends with the listener
@@ -55,17 +57,6 @@ type secured struct {
 	config  *tls.Config
 	places  chan struct{}
 	log     *slog.Logger
-}
-
-func (s *secured) accept() {
-	for {
-		nc, err := s.handoff.Listener.Accept()
-		if err == nil {
-			go s.shakeHands(nc)
-		} else if !s.fail(err) {
-			return
-		}
-	}
 }
 
 // shakeHands passes the connection on also if the handshake has failed: net/http
@@ -83,7 +74,7 @@ func (s *secured) shakeHands(nc net.Conn) {
 		if p := recover(); p != nil {
 			turn.over()
 			nc.Close()
-			s.log.Error("TLS handshake panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			s.log.Error("TLS handshake panicked", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	tc := tls.Server(loop.NewTLSTransport(turn), s.config)
@@ -93,7 +84,17 @@ func (s *secured) shakeHands(nc net.Conn) {
 		nc.Close() // the timeout, or the end of the server
 		return
 	}
-	s.put(tc)
+	switch tc.ConnectionState().NegotiatedProtocol {
+	case "acme-tls/1":
+		tc.Close() // its purpose was the handshake (RFC 8737 §3)
+		return
+	case "", "http/1.1", "http/1.0":
+		if err == nil {
+			s.put(peekedTLS{&peekedConn{Conn: tc, before: true}})
+			return
+		}
+	}
+	s.put(tc) // net/http finds HTTP/2, and other protocols, by its type
 }
 
 // inTurn is a connection in its handshake. It holds a place while it computes, from its

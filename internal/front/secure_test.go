@@ -49,6 +49,8 @@ func TestSecure(t *testing.T) {
 			"upgrade and a frame": {upgradeTo("/ws") + helloFrame, "HTTP/1.1 101 ", "hello"},
 			"refused":             {upgradeTo("/no"), "HTTP/1.1 403 ", "no"},
 			"GET":                 {"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
+			"empty line, upgrade": {"\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 101 ", "hello"},
+			"empty line, GET":     {"\r\nGET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "GET /a 0"},
 			"upgrade as second":   {"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgradeTo("/ws") + helloFrame, "HTTP/1.1 200 ", "hello"},
 		} {
 			t.Run(fmt.Sprintf("goroutines=%v/%s", goroutines, what), func(t *testing.T) {
@@ -137,7 +139,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 	}
 	h := &http.Server{ReadHeaderTimeout: patience}
 	ended := make(chan error, 1)
-	go func() { ended <- front.ServeTLS(h, l, config, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- front.ServeTLS(nil, h, l, config, slog.New(slog.DiscardHandler)) }()
 	defer func() { h.Close(); <-ended }()
 
 	done := make(chan error, newcomers)

@@ -35,7 +35,7 @@ func TestSplitReads(t *testing.T) {
 	})}
 	h.ReadHeaderTimeout = patience
 	ended := make(chan error, 1)
-	go func() { ended <- front.Serve(e, h, l, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- front.Serve(nil, e, h, l, slog.New(slog.DiscardHandler)) }()
 	defer func() {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()

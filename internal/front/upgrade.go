@@ -95,7 +95,7 @@ func (u *upgrader) decide(w *answer, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p != http.ErrAbortHandler {
-				u.log.Error("handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				u.log.Error("handler panicked", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 			}
 			w.header, w.status, w.body = make(http.Header), http.StatusInternalServerError, bytes.Buffer{}
 		}

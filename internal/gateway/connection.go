@@ -30,11 +30,13 @@ type more struct {
 	mode       hub.Mode         // of a Subscriber
 	pace       *admission.Pace  // of a Subscriber that publishes; nil: no limit has applied yet
 	line       *line            // of a Subscriber that publishes where the rules may wait
+	settled    func()           // of a Subscriber whose client has ended its half: see Settle
 }
 
 // A ProtocolConn is a protocol's own type of connection, which embeds a Connection.
 type ProtocolConn interface {
 	loop.Handler
+	loop.EndHandler
 	admission.Live
 
 	// Exit releases what was taken when the connection was made and, if it entered, by Enter.
@@ -42,9 +44,13 @@ type ProtocolConn interface {
 	Exit(entered bool)
 
 	life() *Connection
+	space() *hub.Space
 }
 
 func (c *Connection) life() *Connection { return c }
+
+// space is where a connection that lives in one channel is counted; nil: it has many.
+func (c *Connection) space() *hub.Space { return nil }
 
 // Entry is the connection's place in the registry.
 func (c *Connection) Entry() *admission.Entry { return &c.entry }
@@ -78,6 +84,9 @@ func enter(ctx context.Context, m ProtocolConn, o *Opening, changes uint64) {
 	c := m.life()
 	c.endpoint.Admission.Registry.Add(m)
 	c.endpoint.Admission.Opened(c.endpoint.transport, m)
+	if space := m.space(); space != nil {
+		space.Connections.Add(1)
+	}
 	err := attach(m, c.Identity())
 	switch {
 	case err == nil:
@@ -134,11 +143,20 @@ func (c *Connection) watch(m ProtocolConn, next *more) error {
 	return nil
 }
 
-// End handles the end of a connection, with its close code (0 if the transport has none) and
-// the reason. A ProtocolConn's Closed calls it.
-func End(m ProtocolConn, code int, reason string) {
+// Ended handles the end of a connection. A ProtocolConn's loop.EndHandler calls it.
+func Ended(m ProtocolConn, end admission.End) {
 	c := m.life()
-	c.endpoint.Admission.Closed(c.endpoint.transport, m, code, reason)
+	c.endpoint.Admission.Closed(c.endpoint.transport, m, end)
+	space := m.space()
+	if space != nil {
+		space.Connections.Add(-1)
+	}
+	if end.Reason == string(maru.CodeSlow) && !end.ByClient {
+		if space == nil {
+			space = c.endpoint.Hub.Space(m.Info().Channels...)
+		}
+		space.Dropped.Add(uint64(end.Messages))
+	}
 	if mine, entered := c.entry.End(); mine {
 		release(m, entered)
 	}
@@ -159,6 +177,16 @@ func (c *Connection) info(channels ...string) admission.Info {
 	return c.endpoint.info(&c.entry, c.Identity(), channels)
 }
 
+// EndOf describes how the engine has ended the connection of a WebSocket.
+func EndOf(end loop.End) admission.End {
+	return admission.End{Reason: end.Reason, Err: end.Err, CloseCode: end.Code,
+		ByClient: end.ByPeer || errors.Is(end.Err, context.Canceled), // the client went before the connection was open
+		Bytes:    end.Bytes, Messages: end.Messages}
+}
+
+// Closed is never called: a ProtocolConn is a loop.EndHandler.
+func (c *Connection) Closed(int, string, error) {}
+
 // close closes the connection with the code of err, and its word as the reason. A slow
 // connection is closed with the close code slow.
 func (c *Connection) close(err error, slow int) {
@@ -169,17 +197,18 @@ func (c *Connection) close(err error, slow int) {
 	code := e.Code.CloseCode()
 	switch e.Code {
 	case maru.CodeInternal:
-		if errors.Is(err, context.Canceled) {
-			break // the client went before the connection was open
+		if !errors.Is(err, context.Canceled) { // else the client went before the connection was open
+			all := append(admission.Attrs(c.info()), slog.Any("err", err))
+			c.endpoint.Admission.Log.LogAttrs(context.Background(), slog.LevelError, "connection failed", all...)
 		}
-		c.endpoint.Admission.Log.Error("connection failed", slog.String("transport", c.endpoint.transport.Name()), slog.Any("err", err))
 	case maru.CodeSlow:
 		code = slow
 	}
+	var last *loop.Message
 	if word := c.endpoint.LastWord; word != nil && e.Code != maru.CodeSlow {
-		c.conn.Send(word(e)) // if it is still open
+		last = word(e)
 	}
-	c.conn.Close(code, string(e.Code))
+	c.conn.CloseFor(code, string(e.Code), err, last)
 }
 
 // Leave closes the connection because the server drains. The engine first asks the protocol for

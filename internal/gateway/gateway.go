@@ -18,7 +18,7 @@ import (
 )
 
 // Env is what the server provides to gateways. All fields are needed, except Engine if no
-// connection of its own is served, and WriteTimeout.
+// connection of its own is served, and those with a default.
 type Env struct {
 	Engine    *loop.Engine
 	Hub       *hub.Hub
@@ -31,6 +31,11 @@ type Env struct {
 
 	// WriteTimeout bounds one write of a connection that a goroutine serves. Default 30 s.
 	WriteTimeout time.Duration
+	// EventInterval is how often an event stream that a goroutine serves gets a comment. Default
+	// 15 s. The engine has loop.Options.HeartbeatInterval for its own.
+	EventInterval time.Duration
+	// EventPadding is the least size of such a comment, in bytes. Default: as short as can be.
+	EventPadding int
 }
 
 // Mount adds a protocol to the server: it registers forms with env.Hub, makes endpoints, and
@@ -80,6 +85,10 @@ type Endpoint struct {
 	// LastWord is the message before the server closes a connection with err, for a transport
 	// without close codes. It is set before the first request; nil: there is none.
 	LastWord func(err *maru.Error) *loop.Message
+
+	// Heartbeat is the sign of life of a transport that has one, for all its connections. It is
+	// set before the first request.
+	Heartbeat *loop.Message
 
 	// Later answers a GET that may succeed later, for a client that would take an error's status
 	// as final. It is set before the first request; nil: it is answered as an error.

@@ -132,13 +132,8 @@ func (m *Multiplex) Do(c session.Command) { m.session.Do(c) }
 // Gone ends the session early: its replies cannot arrive any more.
 func (m *Multiplex) Gone() { m.session.Closed() }
 
-// Closed handles the end of the connection.
-func (m *Multiplex) Closed(code int, reason string, err error) {
-	if reason == "" && err != nil {
-		reason = err.Error()
-	}
-	End(m.own, code, reason)
-}
+// Ended handles the end of the connection.
+func (m *Multiplex) Ended(end loop.End) { Ended(m.own, EndOf(end)) }
 
 // Exit ends the session.
 func (m *Multiplex) Exit(entered bool) {
@@ -150,7 +145,7 @@ func (m *Multiplex) Exit(entered bool) {
 // Farewell is the last message before the server closes the connection: while it drains, when
 // to reconnect.
 func (m *Multiplex) Farewell() *loop.Message {
-	after := m.endpoint.Admission.Drain.ComeBack()
+	after, _ := m.endpoint.Admission.Drain.ComeBack()
 	if after == 0 {
 		return nil
 	}
@@ -244,7 +239,23 @@ func (m *Multiplex) Pause()  { m.conn.Pause() }
 func (m *Multiplex) Resume() { m.conn.Resume() }
 
 // Attach sets the identity of the client.
-func (m *Multiplex) Attach(who auth.Identity) error { return attach(m.own, who) }
+func (m *Multiplex) Attach(who auth.Identity) error {
+	err := attach(m.own, who)
+	if err == nil {
+		m.endpoint.Admission.Identified(m.own)
+	}
+	return err
+}
+
+// Identify is Authenticator.Verify. A refusal is logged with the connection.
+func (m *Multiplex) Identify(ctx context.Context, token string) (auth.Identity, error) {
+	return m.endpoint.Admission.Authenticator.Verify(ctx, token, admission.Attrs(m.own.Info())...)
+}
+
+// Failed counts and logs an error that a command is answered with.
+func (m *Multiplex) Failed(command, channel string, err error) {
+	m.endpoint.Admission.Failed(m.own, command, channel, err)
+}
 
 // Publisher is the Identity's, for the address of the client.
 func (m *Multiplex) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {

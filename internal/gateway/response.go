@@ -7,6 +7,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/hub"
 )
 
 // Response is a live connection that the goroutine of its request serves: a waiting poll, or an
@@ -19,6 +20,8 @@ type Response struct {
 	revocation *auth.Revocation
 	entry      admission.Entry
 	end        func(error)
+	queue      *hub.Queue // see Reads
+	space      *hub.Space // where it is counted
 }
 
 // Hold admits a request that wants to perform the actions in a channel: it lives by the first
@@ -30,7 +33,7 @@ func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), action
 	if err != nil {
 		return nil, err
 	}
-	h := &Response{endpoint: e, channel: channel, lives: actions[0], who: in.Who, end: end}
+	h := &Response{endpoint: e, channel: channel, lives: actions[0], who: in.Who, end: end, space: e.Hub.Space(channel)}
 	h.entry.Open(in.Reservation)
 	e.Admission.Registry.Add(h)
 	if h.who != (auth.Identity{}) {
@@ -46,11 +49,21 @@ func (e *Endpoint) Hold(r *http.Request, channel string, end func(error), action
 // Opened counts and logs the beginning, once the request can no longer be refused.
 func (h *Response) Opened() {
 	h.endpoint.Admission.Opened(h.endpoint.transport, h)
+	h.space.Connections.Add(1)
 }
 
-// Closed counts and logs the end of an opened response, and its reason.
-func (h *Response) Closed(reason string) {
-	h.endpoint.Admission.Closed(h.endpoint.transport, h, 0, reason)
+// Reads sets the queue from which the response is served. Call it before Closed.
+func (h *Response) Reads(q *hub.Queue) { h.queue = q }
+
+// Closed counts and logs the end of an opened response, given the request's context and the error
+// that has ended it; nil: it was answered.
+func (h *Response) Closed(client context.Context, err error) {
+	end := admission.End{Reason: endOf(client, err), Err: err}
+	if h.queue != nil {
+		end.Bytes, end.Messages = h.queue.Waiting()
+	}
+	h.endpoint.Admission.Closed(h.endpoint.transport, h, end)
+	h.space.Connections.Add(-1)
 }
 
 // Release gives back what Hold took.
@@ -88,9 +101,8 @@ func (h *Response) Leave() {
 	h.end(maru.NewError(maru.CodeShuttingDown, "the server is shutting down"))
 }
 
-// EndOf returns the reason for the end of a Response, given the request's context and the error
-// that ended it; nil: it was answered.
-func EndOf(client context.Context, err error) string {
+// endOf returns the reason for the end of a Response.
+func endOf(client context.Context, err error) string {
 	switch {
 	case err == nil && client.Err() == nil:
 		return admission.Answered
@@ -99,5 +111,5 @@ func EndOf(client context.Context, err error) string {
 	case client.Err() != nil:
 		return admission.ClientWent
 	}
-	return err.Error()
+	return "" // lost
 }

@@ -21,6 +21,8 @@ type Subscriber struct {
 // Init sets the channel and the form of its publications. Opening.New calls it.
 func (s *Subscriber) Init(channel *hub.Channel, form hub.FormID) { s.channel, s.form = channel, form }
 
+func (s *Subscriber) space() *hub.Space { return s.channel.Space() }
+
 // Join begins the subscription, see hub.Channel.Join. mode is what the client asks for.
 func (s *Subscriber) Join(ctx context.Context, mode hub.Mode, q *maru.HistoryQuery) (hub.Joining, error) {
 	mode = s.channel.Mode(mode)
@@ -71,6 +73,21 @@ func (s *Subscriber) published(_ maru.Published, err error) {
 	if err != nil {
 		s.Close(err)
 	}
+	if m := s.more.Load(); m != nil && m.settled != nil && s.inflight.n.Load() == 0 {
+		m.settled()
+	}
+}
+
+// Settle lets a client that ends its half of the stream behind its messages receive them: the broker
+// may still work on them. Where the rules may wait, the client's end ends that wait instead.
+func (s *Subscriber) Settle(settled func()) bool {
+	if s.inflight.n.Load() == 0 || s.endpoint.Admission.Rules.Wait() {
+		return false
+	}
+	next := s.copyMore()
+	next.settled = settled
+	s.more.Store(next)
+	return s.inflight.n.Load() > 0 // else the last one was done before it could see settled
 }
 
 // pace returns the connection's rate limiter, made when a limit first applies.

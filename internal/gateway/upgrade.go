@@ -10,6 +10,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/response"
 )
 
 // Opening describes what a connection is opened for.
@@ -72,6 +73,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	up, err := checked.Accept(w, handshake.Options{Takeover: e.Takeover, Subprotocols: o.Subprotocols})
 	if err != nil { // Accept has answered, if the client was still there
 		release(m, false)
+		e.warnWriter(w, r, err)
 		return
 	}
 	params := loop.Params{
@@ -174,22 +176,7 @@ func (e *Endpoint) TakeOver(w http.ResponseWriter, r *http.Request, o Opening, h
 }
 
 // CanTake reports whether TakeOver can take over the request's connection: in HTTP/1, without
-// other requests on it.
+// other requests on it. The answer is needed before the history is read.
 func (e *Endpoint) CanTake(w http.ResponseWriter, r *http.Request) bool {
-	return e.Engine != nil && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ContentLength == 0 && canHijack(w)
-}
-
-// canHijack looks for a Hijacker as http.ResponseController does. The answer is needed before
-// the history is read.
-func canHijack(w http.ResponseWriter) bool {
-	for {
-		switch v := w.(type) {
-		case http.Hijacker:
-			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = v.Unwrap()
-		default:
-			return false
-		}
-	}
+	return e.Engine != nil && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ContentLength == 0 && response.CanHijack(w)
 }

@@ -186,8 +186,8 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Upgraded, error
 
 // Accept takes over the connection of the request and makes the 101 answer (200 in HTTP/2).
 // The caller writes it, and can first register the connection, so that a client misses
-// nothing once it is connected. If the connection cannot be taken over, Accept has answered
-// 500.
+// nothing once it is connected. If the connection cannot be taken over, or a middleware would
+// compress the frames of a stream in HTTP/2, Accept has answered 500.
 func (q Request) Accept(w http.ResponseWriter, o Options) (*Upgraded, error) {
 	r := q.request
 	u := &Upgraded{Subprotocol: choose(o.Subprotocols, r.Header["Sec-Websocket-Protocol"])}
@@ -202,12 +202,16 @@ func (q Request) Accept(w http.ResponseWriter, o Options) (*Upgraded, error) {
 	}
 
 	if isConnect(r) {
+		if w.Header().Get("Content-Encoding") != "" {
+			http.Error(w, "a middleware compresses this response, so it cannot become a WebSocket", http.StatusInternalServerError)
+			return nil, errEncoded
+		}
 		u.accept(w, r, extension, o.Header)
 		return u, nil
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		http.Error(w, "this server cannot upgrade the connection", http.StatusInternalServerError)
+		http.Error(w, "this server cannot upgrade the connection: a middleware or framework around it hides http.Hijacker", http.StatusInternalServerError)
 		return nil, fmt.Errorf("take over connection: %w", err)
 	}
 	nc.SetDeadline(time.Time{}) // the HTTP server's own
@@ -215,6 +219,9 @@ func (q Request) Accept(w http.ResponseWriter, o Options) (*Upgraded, error) {
 	u.Answer = answer101(r, u.Subprotocol, extension, o.Header)
 	return u, nil
 }
+
+// errEncoded: what is written to the stream would not be what the client receives.
+var errEncoded = errors.New("take over stream: a middleware has set Content-Encoding, and compresses what is written")
 
 // accept makes the stream of an extended CONNECT the connection.
 func (u *Upgraded) accept(w http.ResponseWriter, r *http.Request, extension string, extra http.Header) {

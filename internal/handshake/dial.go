@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -24,17 +25,29 @@ type DialOptions struct {
 	Header       http.Header    // sent with the request; Host sets the Host
 	Subprotocols []string       // offered, best first
 	NoDeflate    bool           // do not offer permessage-deflate
-	Takeover     frame.Takeover // which side may keep its context
-	TLSConfig    *tls.Config    // for wss; nil is the standard one
-	NetDial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	Takeover     frame.Takeover // which side may keep its context; a server may insist on its own
+	TLSConfig    *tls.Config    // for wss, and for a proxy with https; nil is the standard one
+
+	// NetDial connects to the server or its proxy; nil is net.Dialer's DialContext.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Proxy returns the proxy for a request, or nil for none. The URL of the request has http
+	// in place of ws, and https in place of wss. nil: with NetDial none, else that of the
+	// environment.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Timeout bounds all of Dial. Default 30 s; negative: no bound.
+	Timeout time.Duration
 
 	// UnderTLS wraps the connection below a wss connection; nil wraps nothing. It is not
 	// called where TLSConfig allows renegotiation.
 	UnderTLS func(net.Conn) net.Conn
 }
 
-// maxAnswerBytes bounds the header block of a server's answer.
-const maxAnswerBytes = 64 << 10
+const (
+	// maxAnswerBytes bounds the header block of a server's answer, with those of the
+	// informational answers before it.
+	maxAnswerBytes = 64 << 10
+	defaultTimeout = 30 * time.Second
+)
 
 // ErrBadHandshake is wrapped by every error that comes from the server's answer
 // and not from the network. The response is then not nil.
@@ -42,22 +55,38 @@ var ErrBadHandshake = errors.New("bad handshake")
 
 // Dial connects to a ws, wss, http or https URL and upgrades (RFC 6455 §4.1).
 // ctx bounds all of it. The response, whose body is already read and closed, is
-// there whenever the server has answered.
+// there whenever the server has answered. An error of a proxy is a *ProxyError.
 func Dial(ctx context.Context, rawURL string, o DialOptions) (*Upgraded, *http.Response, error) {
 	u, err := parseURL(rawURL)
 	if err != nil {
 		return nil, nil, err
 	}
-	nc, err := connect(ctx, u, o)
-	if err != nil {
-		return nil, nil, err
+	if timeout := cmp.Or(o.Timeout, defaultTimeout); timeout > 0 {
+		late := fmt.Errorf("no connection within %v: %w", timeout, context.DeadlineExceeded)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, late)
+		defer cancel()
 	}
-	up, resp, err := upgrade(ctx, nc, u, o)
+	key := newKey()
+	r := request(u, key, o).WithContext(ctx)
+	nc, err := connect(ctx, r, o)
+	if err != nil {
+		return nil, nil, because(ctx, err)
+	}
+	up, resp, err := upgrade(ctx, nc, r, key, o)
 	if err != nil {
 		nc.Close()
 		return nil, resp, err
 	}
 	return up, resp, nil
+}
+
+// because is the error of a step under ctx. It names the cause if ctx has ended the step.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	return err
 }
 
 func parseURL(rawURL string) (*url.URL, error) {
@@ -80,63 +109,18 @@ func parseURL(rawURL string) (*url.URL, error) {
 	if u.Fragment != "" { // RFC 6455 §3
 		return nil, fmt.Errorf("address %q: a WebSocket address has no fragment", rawURL)
 	}
+	if err := ASCIIHost(u); err != nil {
+		return nil, fmt.Errorf("address %q: %w", rawURL, err)
+	}
 	return u, nil
 }
 
-func connect(ctx context.Context, u *url.URL, o DialOptions) (net.Conn, error) {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	dial := o.NetDial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	nc, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	if u.Scheme == "http" {
-		return nc, nil
-	}
-	config := o.TLSConfig.Clone()
-	if config == nil {
-		config = new(tls.Config)
-	}
-	if config.ServerName == "" {
-		config.ServerName = u.Hostname()
-	}
-	config.NextProtos = []string{"http/1.1"}
-	if o.UnderTLS != nil && config.Renegotiation == tls.RenegotiateNever {
-		nc = o.UnderTLS(nc)
-	}
-	tc := tls.Client(nc, config)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("TLS handshake: %w", err)
-	}
-	return tc, nil
-}
-
-func upgrade(ctx context.Context, nc net.Conn, u *url.URL, o DialOptions) (*Upgraded, *http.Response, error) {
+func upgrade(ctx context.Context, nc net.Conn, r *http.Request, key string, o DialOptions) (*Upgraded, *http.Response, error) {
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	inTime := func(doing string, err error) error {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-
-	key := newKey()
-	r := request(u, key, o).WithContext(ctx)
-	if err := r.Write(nc); err != nil {
-		return nil, nil, inTime("write handshake", err)
-	}
-	br := bufio.NewReader(&bounded{nc, maxAnswerBytes})
-	resp, err := http.ReadResponse(br, r)
+	resp, br, err := exchange(nc, r)
 	if err != nil {
-		return nil, nil, inTime("read handshake", err)
+		return nil, nil, because(ctx, err)
 	}
 	up, err := checkAnswer(resp, key, o)
 	if err != nil {
@@ -146,11 +130,29 @@ func upgrade(ctx context.Context, nc net.Conn, u *url.URL, o DialOptions) (*Upgr
 		return nil, resp, err
 	}
 	if !stop() { // the deadline has been set, or is being set
-		return nil, resp, inTime("read handshake", ctx.Err())
+		return nil, resp, fmt.Errorf("read handshake: %w", context.Cause(ctx))
 	}
 	up.Conn, up.Buffered = nc, unread(br)
 	resp.Body = http.NoBody
 	return up, resp, nil
+}
+
+// exchange sends a request and reads the answer up to its body. A server may send
+// informational answers before it, such as 103 Early Hints (RFC 9110 §15.2).
+func exchange(nc net.Conn, r *http.Request) (*http.Response, *bufio.Reader, error) {
+	if err := r.Write(nc); err != nil {
+		return nil, nil, fmt.Errorf("write handshake: %w", err)
+	}
+	br := bufio.NewReader(&bounded{nc, maxAnswerBytes})
+	for {
+		resp, err := http.ReadResponse(br, r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read handshake: %w", err)
+		}
+		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, br, nil
+		}
+	}
 }
 
 func request(u *url.URL, key string, o DialOptions) *http.Request {
@@ -198,13 +200,13 @@ func checkAnswer(resp *http.Response, key string, o DialOptions) (*Upgraded, err
 	if up.Subprotocol != "" && !slices.Contains(o.Subprotocols, up.Subprotocol) || len(h["Sec-Websocket-Protocol"]) > 1 {
 		return nil, bad("the server chose a subprotocol that was not offered")
 	}
-	answer := h["Sec-Websocket-Extensions"]
-	if o.NoDeflate && len(answer) > 0 {
-		return nil, bad("the server chose an extension that was not offered")
-	}
-	if p, ok, err := frame.CheckDeflateAnswer(answer, o.Takeover); err != nil {
+	p, ok, err := frame.CheckDeflateAnswer(h["Sec-Websocket-Extensions"], o.Takeover)
+	switch {
+	case err != nil:
 		return nil, bad(err.Error())
-	} else if ok {
+	case ok && o.NoDeflate:
+		return nil, bad("the server chose an extension that was not offered")
+	case ok:
 		up.Compression.DeflateBits, up.Compression.Takeover = uint8(p.ClientBits), !p.ClientNoTakeover
 		if !p.ServerNoTakeover {
 			up.Compression.PeerBits = uint8(p.ServerBits)

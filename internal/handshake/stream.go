@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"maru.example/maru/internal/response"
 )
 
 // standIn is the Answer of a stream, which turns these bytes, the first it is
@@ -19,7 +21,8 @@ const standIn = "200"
 // one may write.
 type stream struct {
 	body    io.ReadCloser
-	control *http.ResponseController
+	flush   *http.ResponseController
+	control *http.ResponseController // of its deadlines
 	local   net.Addr
 	remote  net.Addr
 	done    chan struct{} // closed by Close
@@ -32,7 +35,7 @@ type stream struct {
 
 func newStream(w http.ResponseWriter, r *http.Request) *stream {
 	s := &stream{
-		body: r.Body, control: http.NewResponseController(w), w: w, done: make(chan struct{}),
+		body: r.Body, flush: http.NewResponseController(w), control: response.Deadlines(w), w: w, done: make(chan struct{}),
 		local: noAddr{}, remote: noAddr{},
 	}
 	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -67,7 +70,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 	n, err := s.w.Write(p[answer:])
 	if err == nil {
-		err = s.control.Flush()
+		err = s.flush.Flush()
 	}
 	return answer + n, err
 }

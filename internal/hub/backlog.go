@@ -45,6 +45,8 @@ type backlog struct {
 	waiting []Delivery
 	bytes   int
 	full    bool
+	space   *Space         // counts what is lost; nil: nothing does
+	lost    int            // messages that it held when it became full
 	places  map[string]int // index in waiting, by key; nil without conflation
 }
 
@@ -62,7 +64,10 @@ func (b *backlog) push(d Delivery) {
 	case b.full:
 	case b.replaces(d):
 	case n > 0 && (n >= messages || b.bytes+size > bytes):
-		*b = backlog{full: true}
+		if b.space != nil {
+			b.space.Dropped.Add(uint64(n))
+		}
+		*b = backlog{full: true, bytes: b.bytes, lost: n}
 	default:
 		if b.places != nil {
 			b.places[d.Publication.Key] = n
@@ -72,6 +77,9 @@ func (b *backlog) push(d Delivery) {
 	}
 }
 
+// messages returns how many wait, or waited when it became full.
+func (b *backlog) messages() int { return len(b.waiting) + b.lost }
+
 // replaces puts d in the place of the publication that it makes stale, if there is one.
 func (b *backlog) replaces(d Delivery) bool {
 	i, stale := b.places[d.Publication.Key]
@@ -80,6 +88,9 @@ func (b *backlog) replaces(d Delivery) bool {
 		b.waiting[i] = d
 		if b.limits.conflated != nil {
 			b.limits.conflated.Add(1)
+		}
+		if b.space != nil {
+			b.space.Conflated.Add(1)
 		}
 	}
 	return stale

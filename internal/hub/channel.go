@@ -11,6 +11,7 @@ import (
 type Channel struct {
 	hub    *Hub
 	name   string
+	space  *Space
 	shares int // guarded by the shard's mu
 
 	mu        sync.Mutex
@@ -41,20 +42,26 @@ func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
 	s := h.shard(channel)
 	s.publications.Add(1)
 	s.bytes.Add(uint64(len(p.Data)))
-	if c := s.find(channel); c != nil {
-		c.deliver(Delivery{at, p})
+	c := s.find(channel)
+	if c == nil {
+		h.space(channel).Publications.Add(1)
+		return
 	}
+	c.space.Publications.Add(1)
+	c.deliver(Delivery{at, p})
 }
 
 func (c *Channel) deliver(d Delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.deliveries()
 	for i := range c.audiences {
 		a := &c.audiences[i]
 		if a.all.count+a.latest.count == 0 {
 			continue
 		}
 		m := c.encode(a.form, d)
+		m.Stamp()
 		a.all.append(m)
 		a.latest.append(m)
 	}

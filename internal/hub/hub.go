@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/loop"
 )
 
@@ -24,24 +25,29 @@ type Options struct {
 	// in a second; 0 means no limit, as does a nil MaxHz.
 	MaxHz func(channel string) float64
 
+	// Space returns where a channel is counted, and for an empty name where the rest is. It is called for each publication and does not wait. nil: all are counted together.
+	Space func(channel string) *Space
+
 	PresenceGrace time.Duration // for a person without a connection to return before a leave is sent; default 5 s, negative: none
 	PresenceNames int           // the most people that presence names; above it there are only numbers; default 200
 }
 
 // Hub maps channels to subscribers.
 type Hub struct {
-	engine *loop.Engine
-	broker maru.Broker
-	limits limits
-	maxHz  func(channel string) float64
-	stats  struct{ conflated, paced, slow atomic.Uint64 }
-	grace  time.Duration
-	most   int    // the most people that presence names
-	forms  []Form // registered, by FormID
-	seed   maphash.Seed
-	shards [64]shard
-	done   chan struct{} // closed by Close
-	close  sync.Once
+	engine  *loop.Engine
+	broker  maru.Broker
+	limits  limits
+	maxHz   func(channel string) float64
+	space   func(channel string) *Space
+	latency histogram.Histogram // of queues
+	stats   struct{ conflated, paced, slow atomic.Uint64 }
+	grace   time.Duration
+	most    int    // the most people that presence names
+	forms   []Form // registered, by FormID
+	seed    maphash.Seed
+	shards  [64]shard
+	done    chan struct{} // closed by Close
+	close   sync.Once
 }
 
 // shard holds the channels whose names hash to it.
@@ -63,11 +69,16 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 		grace:  cmp.Or(o.PresenceGrace, maru.DefaultPresenceGrace),
 		most:   cmp.Or(o.PresenceNames, maru.DefaultPresenceNames),
 		maxHz:  o.MaxHz,
+		space:  o.Space,
 		seed:   maphash.MakeSeed(),
 		done:   make(chan struct{}),
 	}
 	for i := range h.shards {
 		h.shards[i].channels = make(map[string]*Channel)
+	}
+	if h.space == nil {
+		all := new(Space)
+		h.space = func(string) *Space { return all }
 	}
 	h.limits.conflated = &h.stats.conflated
 	h.broker = open(h.Deliver)
@@ -83,11 +94,12 @@ func (h *Hub) Channel(name string) *Channel {
 	c := s.channels[name]
 	if c == nil {
 		name = strings.Clone(name) // it may be part of a request's address
-		c = &Channel{hub: h, name: name, presence: presence{version: s.floor}}
+		c = &Channel{hub: h, name: name, space: h.space(name), presence: presence{version: s.floor}}
 		s.channels[name] = c
 	}
 	c.shares++
 	s.shares++
+	c.space.Subscriptions.Add(1)
 	return c
 }
 
@@ -97,6 +109,7 @@ func (c *Channel) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shares--
+	c.space.Subscriptions.Add(-1)
 	if c.shares--; c.shares > 0 {
 		return
 	}
@@ -127,11 +140,15 @@ type Stats struct {
 	Paced        uint64 // publications replaced by a newer one of their key while they waited for a pace
 	Conflated    uint64 // the same, in queues
 	Slow         uint64 // queues that ended because they were full
+
+	// Latency is that of loop.Stats, for what goroutines write: event streams in HTTP/2.
+	Latency histogram.Snapshot
 }
 
 // Stats of the hub.
 func (h *Hub) Stats() Stats {
 	sum := Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+	h.latency.AddTo(&sum.Latency)
 	for i := range h.shards {
 		sum.Publications += h.shards[i].publications.Load()
 		sum.Bytes += h.shards[i].bytes.Load()

@@ -190,7 +190,7 @@ func (c *Channel) add(s Socket) {
 	if of.group == nil {
 		of.group = c.hub.engine.NewGroup()
 		if s.Mode.Latest {
-			of.group = c.hub.engine.NewLatestGroup()
+			of.group = c.hub.engine.NewLatestGroup(&c.space.Conflated)
 		}
 	}
 	of.count++

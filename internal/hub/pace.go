@@ -78,7 +78,7 @@ func (c *Channel) pacer(p pace) *pacer {
 	}
 	of := c.pacers[p]
 	if of == nil {
-		of = &pacer{channel: c, pace: p, interval: Mode{MaxHz: p.hz}.interval(), group: c.hub.engine.NewLatestGroup(), waits: make(map[string]pending)}
+		of = &pacer{channel: c, pace: p, interval: Mode{MaxHz: p.hz}.interval(), group: c.hub.engine.NewLatestGroup(&c.space.Conflated), waits: make(map[string]pending)}
 		of.timer = time.AfterFunc(time.Hour, of.fire)
 		of.timer.Stop()
 		c.pacers[p] = of
@@ -113,6 +113,7 @@ func (p *pacer) remove(conn loop.Conn, closed bool) {
 func (p *pacer) push(d Delivery) {
 	if _, stale := p.waits[d.Publication.Key]; stale {
 		p.channel.hub.stats.paced.Add(1)
+		p.channel.space.Conflated.Add(1)
 	}
 	first := len(p.waits) == 0
 	p.pushed++
@@ -139,19 +140,23 @@ func (p *pacer) fire() {
 func (p *pacer) flush(now time.Time) {
 	all := slices.Collect(maps.Values(p.waits))
 	slices.SortFunc(all, func(a, b pending) int { return cmp.Compare(a.number, b.number) })
+	delivered := len(all) * (p.sockets - len(p.newcomers))
 	ms := make([]*loop.Message, len(all))
 	for i, d := range all {
 		ms[i] = p.channel.encode(p.pace.form, d.Delivery)
+		ms[i].Stamp() // from its turn: it had to wait for that
 		p.group.Append(ms[i])
 	}
 	for _, n := range p.newcomers {
 		for i, d := range all {
 			if d.number > n.after {
 				n.conn.Send(ms[i])
+				delivered++
 			}
 		}
 		p.group.Add(n.conn)
 	}
+	p.channel.space.Deliveries.Add(uint64(delivered))
 	p.newcomers = nil
 	clear(p.waits)
 	p.flushed = now

@@ -16,8 +16,10 @@ type Queue struct {
 	ready   chan struct{} // holds a token when there may be something to return
 
 	returned time.Time // when Next last returned publications, for a reader with MaxHz
+	taken    time.Time // when the oldest of these was published; zero: it was observed
 
 	mu      sync.Mutex
+	oldest  time.Time     // when the publication that waits longest came
 	from    maru.Position // nothing up to here is returned
 	backlog backlog
 }
@@ -46,7 +48,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, r Reader, q maru.Hi
 
 // collect queues what is published from now on.
 func (c *Channel) collect(m Mode) *Queue {
-	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits}}
+	q := &Queue{channel: c, ready: make(chan struct{}, 1), backlog: backlog{limits: c.hub.limits, space: c.space}}
 	if m.Latest {
 		q.backlog.conflate()
 	}
@@ -73,7 +75,15 @@ func (q *Queue) collected() ([]Delivery, error) {
 	if q.backlog.full {
 		return nil, errSlow
 	}
+	q.taken = q.oldest
 	return q.backlog.empty(q.from), nil
+}
+
+// Waiting returns how much waits for the reader. Of a queue that was full it is what it held.
+func (q *Queue) Waiting() (bytes, messages int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.backlog.bytes, q.backlog.messages()
 }
 
 // Close ends the subscription and gives back the share in the channel. It is called once.
@@ -90,8 +100,9 @@ func (q *Queue) Close() {
 
 // Next waits for publications and returns all that wait, in order. Errors: ctx's cause;
 // CodeSlow if the queue was full; CodeShuttingDown. After the last two nothing more is
-// delivered.
+// delivered. A reader has written what it got before when it calls Next again.
 func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
+	q.observe()
 	if err := q.rest(ctx); err != nil {
 		return nil, err
 	}
@@ -106,6 +117,15 @@ func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// observe counts how long it took to write what Next returned last. A reader that is not present does
+// not write, and one with a pace waits on purpose.
+func (q *Queue) observe() {
+	if !q.taken.IsZero() && !q.reader.Absent && q.reader.Mode.MaxHz == 0 {
+		q.channel.hub.latency.Observe(time.Since(q.taken))
+	}
+	q.taken = time.Time{}
 }
 
 // rest waits until the reader's MaxHz allows the next publications. They are conflated
@@ -143,6 +163,8 @@ func (q *Queue) poll() ([]Delivery, error) {
 	}
 	if len(batch) > 0 {
 		q.returned = time.Now()
+	} else {
+		q.taken = time.Time{}
 	}
 	return batch, nil
 }
@@ -150,6 +172,9 @@ func (q *Queue) poll() ([]Delivery, error) {
 func (q *Queue) push(d Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.backlog.waiting) == 0 {
+		q.oldest = time.Now()
+	}
 	q.backlog.push(d)
 	signal(q.ready)
 }

@@ -229,8 +229,27 @@ func headEnd(b []byte, from int) int {
 	}
 }
 
-// mayBecomeGet reports whether the bytes so far can be the beginning of a GET.
+// WithoutEmptyLines removes empty lines before a request, which old clients send behind a body
+// (RFC 9112 §2.2). A CR alone may become one.
+func WithoutEmptyLines(b []byte) []byte {
+	for {
+		switch {
+		case bytes.HasPrefix(b, []byte("\r\n")):
+			b = b[2:]
+		case bytes.HasPrefix(b, []byte("\n")):
+			b = b[1:]
+		default:
+			return b
+		}
+	}
+}
+
+// mayBecomeGet reports whether the bytes so far can be the beginning of a GET. A CR may become an
+// empty line before it.
 func mayBecomeGet(b []byte) bool {
+	if len(b) == 1 && b[0] == '\r' {
+		return true
+	}
 	const get = "GET "
 	n := min(len(b), len(get))
 	return string(b[:n]) == get[:n]
@@ -246,6 +265,7 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 		awaiting.head = append(awaiting.head, p...)
 		head = awaiting.head
 	}
+	head = WithoutEmptyLines(head) // there are some only while from is 0
 	end := headEnd(head, from)
 	size := end
 	if end == 0 {
@@ -256,8 +276,9 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 		l.passOn(id, s, head)
 	case end == 0:
 		if awaiting.head == nil {
-			awaiting.head = append(make([]byte, 0, 2*len(p)), p...)
+			head = append(make([]byte, 0, 2*len(p)), head...)
 		}
+		awaiting.head = head
 	default:
 		awaiting.deciding = true
 		awaiting.head = nil
@@ -277,8 +298,11 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	read = bytes.Clone(read)
 	l.poll.remove(fd)
 	s.fd = -1
+	e := l.engine
+	e.arriving.Add(1) // until Other has it
 	l.closeAwaiting(id, s)
 	go func() {
+		defer e.arriving.Add(-1)
 		nc, err := netConn(fd)
 		if err != nil {
 			handshaking.lost.report(err, handshaking.Failed)
@@ -292,6 +316,7 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 // closeAwaiting ends a connection that never became a WebSocket; it has no handler
 // yet.
 func (l *Loop) closeAwaiting(id connID, s *slot) {
+	l.engine.arriving.Add(-1)
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
@@ -306,6 +331,7 @@ func (l *Loop) closeAwaiting(id connID, s *slot) {
 // refuse writes an HTTP response in place of a close frame, and then ends the connection as
 // a failed one.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
+	l.engine.arriving.Add(-1)
 	s.state = phaseConnected | s.state&(inUnread|inListed)
 	l.slab.ref(id).side.awaiting = awaiting{}
 	s.setClosing(id)

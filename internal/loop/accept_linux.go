@@ -106,6 +106,7 @@ func (l *Loop) acceptable(number int) {
 		fd, from, err := acceptSocket(n.fd)
 		switch {
 		case err == nil:
+			l.engine.arriving.Add(1)
 			l.assign(acceptedSocket{fd: fd, remote: from, listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
@@ -146,6 +147,7 @@ func (l *Loop) assign(a acceptedSocket) {
 	}
 	posted := a // only this one goes to the heap
 	if !to.inbox.post(command{do: doAccepted, payload: &posted}) {
+		e.arriving.Add(-1)
 		unix.Close(a.fd)
 	}
 }

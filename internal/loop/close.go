@@ -17,7 +17,11 @@ const (
 
 var (
 	errTerminated = errors.New("terminated here")
-	errSlow       = errors.New("slow consumer: backlog beyond its bounds")
+	errSlow       = errors.New("more waits for the peer than the backlog allows")
+	errSlowBytes  = fmt.Errorf("%w (bytes)", errSlow)
+	errSlowCount  = fmt.Errorf("%w (messages)", errSlow)
+	errSlowAge    = fmt.Errorf("%w (age)", errSlow)
+	errSlowKeys   = fmt.Errorf("%w (keys)", errSlow)
 	errSilent     = errors.New("no sign of life after a ping")
 	errNoAnswer   = errors.New("peer did not finish the closing handshake")
 	errEnded      = errors.New("ended here") // of a stream
@@ -30,9 +34,9 @@ type closed struct {
 	err    error
 }
 
-// slow is how a slow connection is closed.
-func slow(s *slot) closed {
-	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: errSlow}
+// slow is how a slow connection is closed; err names the bound.
+func slow(s *slot, err error) closed {
+	why := closed{code: maru.CloseTryAgain, reason: string(maru.CodeSlow), err: err}
 	if s.state&kindRecovers != 0 {
 		why.code = maru.CloseSlow
 	}
@@ -63,7 +67,10 @@ func (l *Loop) startClose(id connID, s *slot, why closed, payload []byte) {
 	if why.code == 0 {
 		why.code = closeNoStatus
 	}
-	l.sideOf(id).closed = why
+	side := l.sideOf(id)
+	side.causes(why, false)
+	why.err = nil // of the log only
+	side.closed = why
 	l.sendClose(id, s, payload)
 }
 
@@ -73,10 +80,19 @@ func (l *Loop) farewell(id connID, s *slot, why closed, payload []byte) {
 	if s.state&(phaseCloseSent|phaseFailed) != 0 {
 		return
 	}
+	var last *Message
 	if h, ok := l.slab.ref(id).handler.(FarewellHandler); ok {
-		if m := h.Farewell(); m != nil {
-			l.send(id, s, m)
-		}
+		last = h.Farewell()
+	}
+	l.startCloseAfter(id, s, last, why, payload)
+}
+
+// startCloseAfter is startClose after a last message, which does not count as waiting. nil: there is
+// none.
+func (l *Loop) startCloseAfter(id connID, s *slot, last *Message, why closed, payload []byte) {
+	if last != nil && s.state&(phaseCloseSent|phaseFailed) == 0 {
+		l.sideOf(id).waits()
+		l.send(id, s, last)
 	}
 	l.startClose(id, s, why, payload)
 }
@@ -117,6 +133,7 @@ func (l *Loop) endStream(id connID, s *slot) {
 func (l *Loop) closeRead(id connID, s *slot, why closed) {
 	s.state |= phaseCloseRead
 	side := l.sideOf(id)
+	side.causes(why, true)
 	side.closed = why
 	l.setPaused(id, s, false)
 	if s.state&phaseCloseSent == 0 {
@@ -139,7 +156,9 @@ func (l *Loop) fail(id connID, s *slot, why closed) {
 	if s.state&phaseFailed != 0 {
 		return
 	}
-	l.sideOf(id).closed = why
+	side := l.sideOf(id)
+	side.causes(why, false)
+	side.closed = why
 	s.state |= phaseFailed
 	l.setPaused(id, s, false)
 	if s.state&phaseCloseSent != 0 {
@@ -179,16 +198,33 @@ func (l *Loop) closeSent(id connID, s *slot) {
 	}
 }
 
-// lost: the stream has ended or broken.
+// lost: the stream has ended or broken. After an end without a close frame, replies to what was read
+// before it come first.
 func (l *Loop) lost(id connID, s *slot, err error) {
 	if s.state&inMuted != 0 { // first handle the event that ended the reading
 		l.loseLater(id, err)
 		return
 	}
+	if !errors.Is(err, io.EOF) || s.state&(phaseCloseSent|phaseFailed) != 0 {
+		l.ended(id, s, err)
+		return
+	}
+	l.setPaused(id, s, true)
+	settled := func() { l.inbox.post(command{do: doSettled, conn: id}) }
+	if h, ok := l.slab.ref(id).handler.(SettleHandler); !ok || !h.Settle(settled) {
+		settled()
+	}
+}
+
+// ended ends a connection whose stream has ended or broken, and to which no reply comes any more.
+func (l *Loop) ended(id connID, s *slot, err error) {
 	eof := errors.Is(err, io.EOF)
-	if eof && s.state&(phaseCloseRead|phaseFailed) != 0 && s.state&outQueued != 0 {
-		// Our close frame is still to be written, and a peer that has ended its half of the
-		// stream may read on.
+	if eof && !l.in.midFlush {
+		l.catchUp(id, s)
+	}
+	// A peer that has ended its half of the stream may read on: what is queued is still written.
+	queued := eof && s.state&(outQueued|outHeld) == outQueued
+	if queued && s.state&(phaseCloseRead|phaseFailed) != 0 {
 		s.state |= phasePeerShut
 		return
 	}
@@ -198,7 +234,22 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 	} else if eof {
 		why.err = fmt.Errorf("stream ended without a close frame: %w", io.ErrUnexpectedEOF)
 	}
+	if queued {
+		l.endWritten(id, s, why)
+		return
+	}
 	l.end(id, s, why)
+}
+
+// endWritten ends a connection that gets nothing more, once its queue is written.
+func (l *Loop) endWritten(id connID, s *slot, why closed) {
+	l.sideOf(id).closed = why
+	s.setClosing(id)
+	s.state |= phaseFailed | phaseCloseSent | phasePeerShut
+	s.pinged = l.clock.now
+	l.fanout.leaveAll(s)
+	l.setPaused(id, s, false)
+	l.lookAt(id, l.engine.clock.closing)
 }
 
 // unwritable: the socket takes no more bytes. Input from before the break may still be
@@ -206,6 +257,7 @@ func (l *Loop) lost(id connID, s *slot, err error) {
 // was reached already.
 func (l *Loop) unwritable(id connID, s *slot, err error) {
 	side := l.sideOf(id)
+	side.waits()
 	s.buffered.Add(-int64(side.out.bytes))
 	side.out.closeDrains()
 	side.out = outbox{}
@@ -233,6 +285,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	l.fanout.leaveAll(s)
 	ref := l.slab.ref(id)
 	handler, side := ref.handler, ref.side
+	last := endOf(side, why)
 	if ref.tls != nil {
 		ref.tls.farewell()
 	}
@@ -256,7 +309,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 	*l.slab.due(id) = 0
 	l.slab.release(id.index())
 	if handler != nil {
-		handler.Closed(why.code, why.reason, why.err)
+		notify(handler, last, why)
 	}
 	l.engine.gone()
 }

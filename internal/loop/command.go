@@ -14,6 +14,7 @@ const (
 	doUnlisten               // descriptor: of the listener
 	doTighten                // tightness: of the limits of backlogs
 	doCloseAll               // *closed: all connections
+	doSettle                 // chan struct{}: closed when what was posted before is obeyed
 	doStop                   // nothing
 
 	// Of a request that has not become a connection yet.
@@ -37,6 +38,7 @@ const (
 	doRead        // *pipeRead
 	doWritten     // *pipeWrite
 	doLost        // *lost
+	doSettled     // nothing: after the end of the stream, see SettleHandler
 	doFail        // *closed: the peer broke the protocol
 	doAnswerClose // *closed: the peer's close frame has arrived
 	doTake        // taker
@@ -74,7 +76,8 @@ type (
 
 	closing struct {
 		why   closed
-		frame []byte // the payload of the close frame
+		frame []byte   // the payload of the close frame
+		last  *Message // before it; nil: none
 	}
 	pipeRead struct {
 		data []byte // the reader's buffer, until it is asked to read on

@@ -122,7 +122,11 @@ func (c Conn) post(cmd command) error {
 // From now on Send returns ErrClosed. The connection is cut if the peer has not answered
 // within Options.CloseTimeout. Code 1005 sends no code. A code that may not be sent or a
 // reason over 123 bytes is an error, and nothing is done. A second call has no effect.
-func (c Conn) Close(code int, reason string) error {
+func (c Conn) Close(code int, reason string) error { return c.CloseFor(code, reason, nil, nil) }
+
+// CloseFor is Close for a cause that only an EndHandler receives, after a last message; nil: there is
+// none.
+func (c Conn) CloseFor(code int, reason string, cause error, last *Message) error {
 	payload, err := frame.ClosePayload(code, reason)
 	if err != nil {
 		return err
@@ -130,7 +134,7 @@ func (c Conn) Close(code int, reason string) error {
 	if c.loop == nil || !c.loop.slab.slot(c.id).setClosing(c.id) {
 		return nil
 	}
-	c.loop.inbox.post(command{do: doClose, conn: c.id, payload: &closing{closed{code: code, reason: reason}, payload}})
+	c.loop.inbox.post(command{do: doClose, conn: c.id, payload: &closing{closed{code: code, reason: reason, err: cause}, payload, last}})
 	return nil
 }
 

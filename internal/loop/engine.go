@@ -50,12 +50,13 @@ func (o Options) withDefaults() Options {
 
 // Engine is a set of loops. Its methods are safe for concurrent use.
 type Engine struct {
-	options Options
-	loops   []*Loop
-	clock   *clock
-	live    atomic.Int64  // connections opened and not yet closed
-	turn    atomic.Uint32 // spreads connections over loops
-	running sync.WaitGroup
+	options  Options
+	loops    []*Loop
+	clock    *clock
+	live     atomic.Int64  // connections opened and not yet closed
+	arriving atomic.Int64  // connections accepted and not yet decided on
+	turn     atomic.Uint32 // spreads connections over loops
+	running  sync.WaitGroup
 
 	mu       sync.RWMutex // Open against Shutdown
 	draining bool
@@ -144,6 +145,12 @@ type HeartbeatHandler interface{ Heartbeat() *Message }
 // loops have no sockets. It runs on the connection's loop and must not block.
 type GoneHandler interface{ Gone() }
 
+// A SettleHandler is a Handler whose replies may come from goroutines. Settle is called on the loop
+// when the peer has ended its half of the stream without a close frame. If it returns true, the
+// connection stays until settled is called, from any goroutine, and all that was sent before it
+// is still written. It must not block.
+type SettleHandler interface{ Settle(settled func()) bool }
+
 // Open takes over nc after its handshake; buffered has bytes that were read and not yet
 // used. build makes the handler from the connection's handle, which may be used once Open
 // has returned. The handler's first event comes after build has returned. The engine closes
@@ -183,6 +190,20 @@ func (e *Engine) Open(nc net.Conn, buffered []byte, p Params, build func(Conn) H
 
 // Len is the number of connections opened and not yet closed.
 func (e *Engine) Len() int { return int(e.live.Load()) }
+
+// Arriving is the number of connections that loops have accepted and whose first request is not
+// decided on.
+func (e *Engine) Arriving() int { return int(e.arriving.Load()) }
+
+// Settle returns when every loop has obeyed what was posted to it before.
+func (e *Engine) Settle() {
+	for _, l := range e.loops {
+		done := make(chan struct{})
+		if l.inbox.post(command{do: doSettle, payload: done}) {
+			<-done
+		}
+	}
+}
 
 // Wait returns when every loop's inbox has room, or with ctx's error.
 // Goroutines that publish call it before each publication; a loop must not.

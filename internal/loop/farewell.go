@@ -9,6 +9,6 @@ func (c Conn) Farewell(code int, reason string) error {
 	if err != nil || c.loop == nil {
 		return err
 	}
-	c.loop.inbox.post(command{do: doFarewell, conn: c.id, payload: &closing{closed{code: code, reason: reason}, payload}})
+	c.loop.inbox.post(command{do: doFarewell, conn: c.id, payload: &closing{closed{code: code, reason: reason}, payload, nil}})
 	return nil
 }

@@ -17,9 +17,9 @@ type Group struct {
 // shard is a group's part on one loop. The posting goroutines count members, so that a loop
 // without any gets no command. All other fields are the loop's.
 type shard struct {
-	loop    *Loop
-	latest  bool // see NewLatestGroup
-	members atomic.Int64
+	loop      *Loop
+	conflated *atomic.Uint64 // see NewLatestGroup; nil: it does not conflate
+	members   atomic.Int64
 
 	list   []member
 	number uint32     // in links.shards, while the list is not empty
@@ -55,6 +55,7 @@ type links struct {
 type fanout struct {
 	links  links    // memberships
 	hot    []*shard // groups with messages in this batch
+	births []int64  // the oldest publication of each of these: see Message.Stamp
 	logged uint64   // counts the messages in their logs
 }
 
@@ -69,14 +70,21 @@ func (e *Engine) NewGroup() *Group {
 
 // NewLatestGroup makes a group that conflates. For a slow member only the newest message of
 // each key (NewKeyedMessage) waits, up to maru.MaxConflatedKeys keys; a fast member gets
-// every message. Members are not closed for the number of messages that wait.
-func (e *Engine) NewLatestGroup() *Group {
+// every message. Members are not closed for the number of messages that wait. conflated counts
+// the messages that were replaced; nil: only Stats does.
+func (e *Engine) NewLatestGroup(conflated *atomic.Uint64) *Group {
+	if conflated == nil {
+		conflated = new(atomic.Uint64)
+	}
 	g := e.NewGroup()
 	for i := range g.shards {
-		g.shards[i].latest = true
+		g.shards[i].conflated = conflated
 	}
 	return g
 }
+
+// latest reports whether the group conflates.
+func (sh *shard) latest() bool { return sh.conflated != nil }
 
 func (g *Group) shardOf(c Conn) *shard {
 	for i := range g.shards {
@@ -129,7 +137,7 @@ func (l *Loop) join(id connID, s *slot, sh *shard) {
 		return
 	}
 	l.fanout.link(id, s, sh)
-	if sh.latest && s.fd >= 0 {
+	if sh.latest() && s.fd >= 0 {
 		keepFresh(int(s.fd))
 	}
 }
@@ -155,7 +163,7 @@ func (l *Loop) leave(id connID, s *slot, sh *shard) {
 			continue
 		}
 		l.catchUp(id, s)
-		if side := l.slab.ref(id).side; sh.latest && side != nil {
+		if side := l.slab.ref(id).side; sh.latest() && side != nil {
 			s.buffered.Add(-int64(side.out.leaveLane(sh)))
 		}
 		*at = ls.all[n].next
@@ -249,6 +257,9 @@ func (l *Loop) append(sh *shard, m *Message, except connID) {
 func (f *fanout) log(sh *shard, m *Message) {
 	if len(sh.log) == 0 {
 		f.hot = append(f.hot, sh)
+		if m.born != 0 {
+			f.births = append(f.births, m.born)
+		}
 	}
 	f.logged++
 	sh.log, sh.order = append(sh.log, m), append(sh.order, f.logged)
@@ -310,7 +321,7 @@ func (f *fanout) oldest(s *slot) (sh *shard, m *member, other uint64) {
 // catchUpIn does it for the messages of one group before another group's message.
 func (l *Loop) catchUpIn(id connID, s *slot, sh *shard, m *member, before uint64) {
 	for ; int(m.cursor) < len(sh.log) && sh.order[m.cursor] < before; m.cursor++ {
-		if sh.latest {
+		if sh.latest() {
 			l.conflate(id, s, sh, sh.log[m.cursor])
 		} else {
 			l.queue(id, s, l.frameFor(id, s, sh.log[m.cursor]), 1)
@@ -359,7 +370,7 @@ func (l *Loop) flushShard(sh *shard) {
 func (l *Loop) deliver(sh *shard, m *member, blocks *[16]block) outcome {
 	s := l.slab.slot(m.conn)
 	shared := s.state&outSharing != 0 && len(l.fanout.hot) > 1 && l.fanout.waitsElsewhere(s, sh)
-	if m.cursor != 0 || shared || s.state&needsQueue != 0 || s.fd < 0 || sh.latest && s.state&kindTLS != 0 {
+	if m.cursor != 0 || shared || s.state&needsQueue != 0 || s.fd < 0 || sh.latest() && s.state&kindTLS != 0 {
 		if shared {
 			l.catchUp(m.conn, s)
 		} else {
@@ -392,7 +403,7 @@ func (l *Loop) blockWritten(id connID, s *slot, sh *shard, b *block, n int, err 
 	if n == len(b.bytes) {
 		return outcome{1, b.messages, n}
 	}
-	if sh.latest {
+	if sh.latest() {
 		l.conflateRest(id, s, sh, max(n, 0), err)
 	} else {
 		l.queueRest(id, s, b, max(n, 0), err)

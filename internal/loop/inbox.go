@@ -97,7 +97,7 @@ func (b *inbox) close() {
 	b.closed = true
 	for _, c := range b.commands {
 		switch c.do {
-		case doDrain:
+		case doDrain, doSettle:
 			close(c.payload.(chan struct{})) // a goroutine waits for it
 		case doAccepted:
 			closeSocket(c.payload.(*acceptedSocket).fd) // no other loop has it

@@ -156,6 +156,7 @@ func (l *Loop) conflate(id connID, s *slot, sh *shard, m *Message) {
 	s.buffered.Add(int64(more))
 	if conflated {
 		l.stats.conflated.Add(1)
+		sh.conflated.Add(1)
 	}
 	s.state |= outQueued
 	l.out.markDirty(id, s)

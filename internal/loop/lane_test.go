@@ -60,7 +60,7 @@ func TestLatest(t *testing.T) {
 		slowly, _, slowPeer := r.conn(loop.Params{})
 		r.narrow = false
 		reader, _, readerPeer := r.conn(loop.Params{})
-		g := r.engine.NewLatestGroup()
+		g := r.engine.NewLatestGroup(nil)
 		g.Add(slowly)
 		g.Add(reader)
 		const keys, size = 10, 100_000
@@ -123,7 +123,7 @@ func TestLatestIsFresh(t *testing.T) {
 		const keys, size = 10, 20_000
 		r.options.SendBytes = 256 << 20
 		c, _, _ := r.conn(loop.Params{})
-		g := r.engine.NewLatestGroup()
+		g := r.engine.NewLatestGroup(nil)
 		g.Add(c)
 		round := 0
 		until(t, "much was made stale", func() bool {
@@ -146,7 +146,7 @@ func TestLatestLeft(t *testing.T) {
 		r.options.SendBytes = 256 << 20
 		r.narrow = true
 		c, _, peer := r.conn(loop.Params{})
-		left, stays := r.engine.NewLatestGroup(), r.engine.NewLatestGroup()
+		left, stays := r.engine.NewLatestGroup(nil), r.engine.NewLatestGroup(nil)
 		left.Add(c)
 		stays.Add(c)
 		round := 0
@@ -186,7 +186,7 @@ func TestLatestOfTooMany(t *testing.T) {
 		r.options.BacklogBytes, r.options.SendBytes = 64<<20, 1<<30
 		r.options.CloseTimeout = time.Millisecond // the peer does not read
 		c, ears, _ := r.conn(loop.Params{})
-		g := r.engine.NewLatestGroup()
+		g := r.engine.NewLatestGroup(nil)
 		g.Add(c)
 		n := 0
 		until(t, "the connection is slow", func() bool {

@@ -172,8 +172,9 @@ type side struct {
 	awaiting awaiting // before its first request is complete
 	held     []byte   // read before the connection was taken over, until Resume
 	pipe     *pipe
-	closed   closed // for the handler's Closed
-	taker    taker  // of a parked connection; nil: nobody waits for its output
+	closed   closed  // for the handler's Closed
+	ending   *ending // nil: the end has not begun
+	taker    taker   // of a parked connection; nil: nobody waits for its output
 
 	contexts *contexts // for the whole life of the connection; nil without context takeover
 }

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"sync"
+	"time"
 
 	"maru.example/maru/internal/frame"
 )
@@ -20,15 +21,17 @@ const (
 // receiver needs and shared by all who need it. It never changes; it may be sent
 // to any number of connections and groups.
 type Message struct {
-	op      frame.Opcode
 	key     string // in a group that conflates, only the newest message of a key waits
 	plain   []byte // the unmasked frame
 	payload int    // where the payload begins in plain
-	single  bool   // for one connection; its memory is used again after the write
-	several bool   // plain is the frames of several messages, which are never compressed
+	born    int64  // nanoseconds after bornFrom; 0: it is no publication. See Stamp
 
 	mu       sync.Mutex
 	deflated map[form][]byte // made on first use
+
+	op      frame.Opcode
+	single  bool // for one connection; its memory is used again after the write
+	several bool // plain is the frames of several messages, which are never compressed
 }
 
 // NewMessage copies the payload into a frame. Text must be valid UTF-8; a
@@ -90,6 +93,16 @@ func NewSeveral(text []byte, binary [][]byte, key string) *Message {
 	}
 	return &Message{op: frame.Text, key: key, plain: plain, several: true}
 }
+
+// bornFrom is the beginning of the clock of publications.
+var bornFrom = time.Now()
+
+// sinceBorn is that clock. It never is 0, and takes half the time of time.Now.
+func sinceBorn() int64 { return int64(time.Since(bornFrom)) | 1 }
+
+// Stamp notes the time from which Stats.Latency measures, which is that of the publication. It is
+// called before the message is sent.
+func (m *Message) Stamp() { m.born = sinceBorn() }
 
 // Len is the size in bytes of the uncompressed frame.
 func (m *Message) Len() int { return len(m.plain) }

@@ -1,6 +1,9 @@
 package loop
 
-import "math"
+import (
+	"io"
+	"math"
+)
 
 // obey executes a command of the loop, and passes on those of connections.
 func (l *Loop) obey(c *command) {
@@ -19,6 +22,8 @@ func (l *Loop) obey(c *command) {
 		l.tighten(c.payload.(tightness))
 	case doCloseAll:
 		l.closeAll(*c.payload.(*closed))
+	case doSettle:
+		close(c.payload.(chan struct{}))
 	case doStop:
 		l.stopped = true
 	case doRefuse, doAbandon, doDetach:
@@ -73,7 +78,7 @@ func (l *Loop) obeyConn(c *command) {
 		l.drain(id, s, c.payload.(chan struct{}))
 	case doClose:
 		why := c.payload.(*closing)
-		l.startClose(id, s, why.why, why.frame)
+		l.startCloseAfter(id, s, why.last, why.why, why.frame)
 	case doFarewell:
 		why := c.payload.(*closing)
 		l.farewell(id, s, why.why, why.frame)
@@ -98,6 +103,12 @@ func (l *Loop) obeyConn(c *command) {
 		l.pipeWritten(id, s, write.n, write.err)
 	case doLost:
 		l.lost(id, s, c.payload.(*lost).err)
+	case doSettled:
+		if s.state&inMuted != 0 {
+			l.loseLater(id, io.EOF)
+			return
+		}
+		l.ended(id, s, io.EOF)
 	case doFail:
 		s.state &^= inMuted
 		l.fail(id, s, *c.payload.(*closed))

@@ -41,7 +41,7 @@ func manyConns(t *testing.T, o loop.Options, seed uint64, members int) {
 		{}, {}, {}, {}, {Compression: frame.Compression{DeflateBits: 15}}, {Client: true}, {Compression: frame.Compression{DeflateBits: 9}, Client: true}, takingOver(10),
 	}
 	var all []*receiver
-	everybody, some, quotes := s.NewGroup(), s.NewGroup(), s.NewLatestGroup()
+	everybody, some, quotes := s.NewGroup(), s.NewGroup(), s.NewLatestGroup(nil)
 	for i := range members {
 		p := forms[i%len(forms)]
 		near, far := s.rig.pair()

@@ -196,9 +196,7 @@ func (e *epoll) close() {
 // in two epoll sets. It returns -1, and does nothing, for a net.Conn that is no plain
 // socket (TLS, a pipe).
 func takeDescriptor(nc net.Conn) (int, error) {
-	if w, ok := nc.(interface{ Socket() net.Conn }); ok { // a wrapper that no longer changes the bytes
-		nc = w.Socket()
-	}
+	nc = unwrapped(nc)
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 	default:

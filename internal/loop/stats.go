@@ -1,12 +1,18 @@
 package loop
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"maru.example/maru/internal/histogram"
+)
 
 // counters are the counters of a loop. Any goroutine may read them.
 type counters struct {
 	read, written                              atomic.Uint64
 	writes, deliveries, joins, conflated       atomic.Uint64
 	slowBytes, slowMessages, slowAge, slowKeys atomic.Uint64
+
+	latency histogram.Histogram
 }
 
 // outcome is the result of some writes, to be counted together.
@@ -31,6 +37,11 @@ type Stats struct {
 	Joins      uint64 // blocks that were joined from a group's batch
 	Conflated  uint64 // messages that a newer one of their key replaced, in groups that conflate
 	Slow       SlowStats
+
+	// Latency is the time from a publication (Message.Stamp) to the end of the write calls that
+	// offered it to all sockets of a group on one loop. One batch of a group counts once, by its
+	// oldest publication. What a full socket did not take is not waited for.
+	Latency histogram.Snapshot
 }
 
 // SlowStats counts connections that were closed as slow, by the limit that they exceeded.
@@ -45,6 +56,7 @@ func (s SlowStats) Sum() uint64 { return s.Bytes + s.Messages + s.Age + s.Keys }
 func (e *Engine) Stats() Stats {
 	var sum Stats
 	for _, l := range e.loops {
+		l.stats.latency.AddTo(&sum.Latency)
 		sum.Read += l.stats.read.Load()
 		sum.Written += l.stats.written.Load()
 		sum.Writes += l.stats.writes.Load()

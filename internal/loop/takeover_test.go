@@ -140,7 +140,7 @@ func TestTakeoverWithLanes(t *testing.T) {
 		r.narrow = true
 		c, _, peer := r.conn(takingOver(12))
 		beside, _, besideFar := r.conn(loop.Params{})
-		all, latest := r.engine.NewGroup(), r.engine.NewLatestGroup()
+		all, latest := r.engine.NewGroup(), r.engine.NewLatestGroup(nil)
 		all.Add(c)
 		all.Add(beside) // reads at once, which shows the progress of the loop
 		latest.Add(c)

@@ -81,6 +81,7 @@ func (noConn) SetWriteDeadline(time.Time) error { return nil }
 // takeSocket takes the socket out of nc. For a TLS connection that can go on without
 // blocking, t is not nil. -1: nc stays as it is.
 func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
+	nc = unwrapped(nc)
 	tc, ok := nc.(*tls.Conn)
 	if !ok {
 		fd, err = takeDescriptor(nc)
@@ -95,6 +96,17 @@ func takeSocket(nc net.Conn) (fd int, t *transport, err error) {
 	}
 	*t = transport{Conn: noConn{}, tls: tc, fd: fd}
 	return fd, t, nil
+}
+
+// unwrapped removes wrappers that no longer change the bytes. It is nil if one still does.
+func unwrapped(nc net.Conn) net.Conn {
+	for {
+		w, ok := nc.(interface{ Socket() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = w.Socket()
+	}
 }
 
 // readTLS reads the socket up to the connection's budget for a turn. Then crypto/tls holds
@@ -121,7 +133,7 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 	switch { // crypto/tls may have written a reply: to a KeyUpdate (RFC 8446 §4.6.3)
 	case len(t.sealed) > sealedBytes:
 		l.stats.slowBytes.Add(1) // the peer sends such requests, and does not read the replies
-		l.end(id, s, slow(s))
+		l.end(id, s, slow(s, errSlowBytes))
 	case len(t.sealed) > 0 && s.state&(outArmed|outHeld) == 0:
 		l.flushSealed(id, s, t)
 	}

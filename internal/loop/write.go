@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"math/bits"
+	"time"
 
 	"maru.example/maru"
 )
@@ -182,6 +183,20 @@ func (l *Loop) flush() {
 	}
 	l.fanout.hot = l.fanout.hot[:0]
 	l.flushQueues()
+	l.observe()
+}
+
+// observe counts how long the publications of this batch took, once for each group: the oldest one's
+// time, to the end of the batch.
+func (l *Loop) observe() {
+	if len(l.fanout.births) == 0 {
+		return
+	}
+	now := sinceBorn()
+	for _, born := range l.fanout.births {
+		l.stats.latency.Observe(time.Duration(now - born))
+	}
+	l.fanout.births = l.fanout.births[:0]
 }
 
 // flushQueues writes each queue that is listed once.
@@ -363,22 +378,28 @@ func (l *Loop) closeIfSlow(id connID, s *slot) {
 	if side.pipe != nil && l.clock.now-since < 2 && queued < pipeSlack*o.BacklogBytes {
 		return // its writer has just begun: the socket may have room
 	}
+	var bound error
 	switch tight := l.out.tight; { // a replay, too, and a message in pieces
 	case queued > (o.BacklogBytes+out.allowed)>>tight:
 		l.stats.slowBytes.Add(1)
+		bound = errSlowBytes
 	case out.messages > (o.BacklogMessages+out.extra)>>tight:
 		l.stats.slowMessages.Add(1)
+		bound = errSlowCount
 	case l.clock.now-since > max(age>>tight, 1):
 		l.stats.slowAge.Add(1)
+		bound = errSlowAge
 	case out.lane.len() > maru.MaxConflatedKeys, out.bytes-queued > maru.ConflationSlack*o.BacklogBytes>>tight:
 		l.stats.slowKeys.Add(1)
+		bound = errSlowKeys
 	default:
 		return
 	}
+	side.causes(slow(s, bound), false) // before it is dropped
 	before := out.bytes
 	out.drop()
 	s.buffered.Add(int64(out.bytes - before))
-	l.fail(id, s, slow(s))
+	l.fail(id, s, slow(s, bound))
 }
 
 // Tighten divides the bounds of backlogs, in bytes, messages and time, by maru.BacklogShortage

@@ -5,8 +5,7 @@
 //	})
 //	http.Handle("/metrics", r)
 //
-// A Metric is read when Prometheus scrapes it, and costs nothing until then. Only a Histogram
-// is updated by events. The metrics of the Go runtime and the process are included.
+// A Metric is read when Prometheus scrapes it, and costs nothing until then. The metrics of the Go runtime and the process are included.
 //
 // Everything is safe for concurrent use. Only this package imports Prometheus.
 package metrics

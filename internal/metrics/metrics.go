@@ -2,11 +2,12 @@ package metrics
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"maru.example/maru/internal/histogram"
 )
 
 // Metric is a number, or one number for each combination of label values.
@@ -16,17 +17,20 @@ type Metric struct {
 	Labels []string // the label names; nil: none
 	Rises  bool     // a counter; else a gauge
 	Read   func(Emit)
+
+	// ReadHistogram reads a histogram of durations, in seconds, instead of Read.
+	ReadHistogram func(EmitHistogram)
 }
+
+// EmitHistogram adds one histogram, with a value for each of the metric's labels.
+type EmitHistogram func(s histogram.Snapshot, labels ...string)
 
 // Emit adds one sample, with a value for each of the metric's labels.
 type Emit func(value float64, labels ...string)
 
 // Registry is an http.Handler that answers with all metrics, in the text format or another one
 // that the scraper asks for.
-type Registry struct {
-	http.Handler
-	registry *prometheus.Registry
-}
+type Registry struct{ http.Handler }
 
 // New makes a registry. It panics if a name or label is not valid, or a name is used twice.
 func New(all []Metric) *Registry {
@@ -35,7 +39,7 @@ func New(all []Metric) *Registry {
 		r.MustRegister(reader{m, prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)})
 	}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Registry{promhttp.HandlerFor(r, promhttp.HandlerOpts{}), r}
+	return &Registry{ok{promhttp.HandlerFor(r, promhttp.HandlerOpts{})}}
 }
 
 // reader is a prometheus.Collector of one Metric.
@@ -47,6 +51,12 @@ type reader struct {
 func (r reader) Describe(descs chan<- *prometheus.Desc) { descs <- r.desc }
 
 func (r reader) Collect(samples chan<- prometheus.Metric) {
+	if r.ReadHistogram != nil {
+		r.ReadHistogram(func(s histogram.Snapshot, labels ...string) {
+			samples <- prometheus.MustNewConstHistogram(r.desc, s.Count(), s.Sum.Seconds(), cumulated(s), labels...)
+		})
+		return
+	}
 	kind := prometheus.GaugeValue
 	if r.Rises {
 		kind = prometheus.CounterValue
@@ -56,15 +66,12 @@ func (r reader) Collect(samples chan<- prometheus.Metric) {
 	})
 }
 
-// Histogram counts durations by their size.
-type Histogram struct{ prometheus.Histogram }
-
-// Histogram adds a histogram to the registry, in seconds, from 100 µs to 5 s.
-func (r *Registry) Histogram(name, help string) Histogram {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}})
-	r.registry.MustRegister(h)
-	return Histogram{h}
+// cumulated is how many observations are in each bucket or a lower one, by upper bound in seconds.
+func cumulated(s histogram.Snapshot) map[float64]uint64 {
+	buckets, sum := make(map[float64]uint64, len(histogram.Bounds)), uint64(0)
+	for i, bound := range histogram.Bounds {
+		sum += s.Counts[i]
+		buckets[bound.Seconds()] = sum
+	}
+	return buckets
 }
-
-// Took counts one duration.
-func (h Histogram) Took(d time.Duration) { h.Observe(d.Seconds()) }

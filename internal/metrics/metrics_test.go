@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"maru.example/maru/internal/histogram"
 	"maru.example/maru/internal/metrics"
 )
 
@@ -19,10 +20,15 @@ func TestRegistry(t *testing.T) {
 			emit(-1, "3", "4")
 		}},
 		{Name: "c", Help: "C.", Labels: []string{"x"}, Read: func(metrics.Emit) {}},
+		{Name: "d_seconds", Help: "D.", Labels: []string{"x"}, ReadHistogram: func(emit metrics.EmitHistogram) {
+			var h histogram.Histogram
+			h.Observe(2 * time.Millisecond)
+			h.Observe(time.Minute)
+			var s histogram.Snapshot
+			h.AddTo(&s)
+			emit(s, "1")
+		}},
 	})
-	h := r.Histogram("d_seconds", "D.")
-	h.Took(2 * time.Millisecond)
-	h.Took(time.Minute)
 	if reads != 0 {
 		t.Errorf("read %d times before the first scrape", reads)
 	}
@@ -31,7 +37,8 @@ func TestRegistry(t *testing.T) {
 	for _, want := range []string{
 		"# TYPE a_total counter\na_total 7\n",
 		"# HELP b B.\n# TYPE b gauge\nb{x=\"1\",y=\"\\\"2\\\"\"} 1.5\nb{x=\"3\",y=\"4\"} -1\n",
-		"d_seconds_bucket{le=\"0.001\"} 0\nd_seconds_bucket{le=\"0.005\"} 1\n", "d_seconds_sum 60.002\nd_seconds_count 2\n",
+		"# TYPE d_seconds histogram\n", "d_seconds_bucket{x=\"1\",le=\"0.001\"} 0\nd_seconds_bucket{x=\"1\",le=\"0.0025\"} 1\n",
+		"d_seconds_bucket{x=\"1\",le=\"10\"} 1\nd_seconds_bucket{x=\"1\",le=\"+Inf\"} 2\nd_seconds_sum{x=\"1\"} 60.002\nd_seconds_count{x=\"1\"} 2\n",
 		"go_goroutines ",
 	} {
 		if !strings.Contains(w.Body.String(), want) {

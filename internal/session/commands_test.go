@@ -102,15 +102,6 @@ func TestNoReplyWanted(t *testing.T) {
 	})
 }
 
-// Options.Failed may be nil.
-func TestNobodyCounts(t *testing.T) {
-	connectedWorld(t, func(t *testing.T, w *world) {
-		w.options.Failed = nil
-		w.do(session.Presence{Ref: 7})
-		w.want("7 Failed bad_channel")
-	})
-}
-
 // The server sets the user of a publication.
 func TestPublish(t *testing.T) {
 	t.Parallel()
@@ -281,16 +272,16 @@ func TestInternalErrorsAreReported(t *testing.T) {
 		do    session.Command
 		world func(w *world)
 	}{
-		"history kim: the disk is gone": {session.History{Ref: 7, Channel: "a"}, func(w *world) { w.history = fails }},
-		"rpc kim: the disk is gone": {session.RPC{Ref: 7, Method: "m"}, func(w *world) {
+		"history a: the disk is gone": {session.History{Ref: 7, Channel: "a"}, func(w *world) { w.history = fails }},
+		"rpc : the disk is gone": {session.RPC{Ref: 7, Method: "m"}, func(w *world) {
 			w.options.RPC = func(context.Context, auth.Identity, string, []byte) ([]byte, error) { return nil, broken }
 		}},
-		"publish kim: the disk is gone": {session.Publish{Ref: 7, Channel: "a", Publication: text("x")}, func(w *world) {
+		"publish a: the disk is gone": {session.Publish{Ref: 7, Channel: "a", Publication: text("x")}, func(w *world) {
 			w.submit = func(_ string, _ *maru.Publication, _ maru.PublishOptions, done func(maru.Published, error)) {
 				done(maru.Published{}, broken)
 			}
 		}},
-		"subscribe kim: the disk is gone": {session.Subscribe{Ref: 7, Channel: "a"}, func(w *world) {
+		"subscribe a: the disk is gone": {session.Subscribe{Ref: 7, Channel: "a"}, func(w *world) {
 			w.subscribe = func(context.Context, uint64, session.Join) (bool, error) { return true, broken }
 		}}, // in its replay
 	} {

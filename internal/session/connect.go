@@ -11,7 +11,7 @@ import (
 
 // Connect is the first command of a client, sent once. Any other command before it, or a second
 // Connect, closes the connection with CodeBadRequest. An invalid token closes it with the error
-// of Options.Identify.
+// of Connection.Identify.
 type Connect struct {
 	Ref   uint64
 	Token string // empty: use the identity of the handshake
@@ -46,7 +46,7 @@ func (s *Session) connect(ctx context.Context, c Connect, who auth.Identity) {
 	if n := len(c.Secret); n != 0 && (n < MinSecretBytes || n > MaxSecretBytes) {
 		err = errSecret
 	} else if c.Token != "" {
-		who, err = s.options.Identify(ctx, c.Token)
+		who, err = s.conn.Identify(ctx, c.Token)
 	}
 	if err == nil {
 		err = s.conn.Attach(who)

@@ -61,7 +61,7 @@ func TestConnectTimeout(t *testing.T) {
 		"it comes with a wrong field":  {func(w *world) { w.do(session.Invalid{Err: maru.NewError(maru.CodeBadRequest, "")}) }, []string{"0 Failed bad_request", "close bad_request"}},
 		"the connection ended instead": {func(w *world) { w.session.Closed() }, nil},
 		"its token takes too long": {func(w *world) {
-			w.options.Identify = func(ctx context.Context, _ string) (auth.Identity, error) {
+			w.identify = func(ctx context.Context, _ string) (auth.Identity, error) {
 				<-ctx.Done() // the connection is closed
 				return auth.Identity{}, ctx.Err()
 			}

@@ -8,7 +8,7 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe, Rejoin, Drain, MayPublish and MayCall may wait. None of them calls the session back before it
+// Subscribe, Rejoin, Identify, Drain, MayPublish and MayCall may wait. None of them calls the session back before it
 // returns, except Recheck.
 type Connection interface {
 	// ID identifies the connection within the server, for back ends.
@@ -25,6 +25,15 @@ type Connection interface {
 
 	// Push sends p in the same order. It does nothing on a closed connection.
 	Push(p Push)
+
+	// Identify returns the identity of a token that the client has sent. It may wait. Errors:
+	// CodeBadToken, CodeTokenExpired, CodeRevoked, CodeUnavailable.
+	Identify(ctx context.Context, token string) (auth.Identity, error)
+
+	// Failed reports an error that a command is answered with; the channel is empty if the
+	// command is about none. An error without a code is answered as CodeInternal, so that the
+	// reason is known only here.
+	Failed(command, channel string, err error)
 
 	// Close closes the connection with the code of err.
 	Close(err error)

@@ -40,7 +40,7 @@ func (s *Session) history(ctx context.Context, c History, who auth.Identity) {
 		h, err = s.options.History(ctx, c.Channel, c.query())
 	}
 	if err != nil {
-		s.fail("history", c.Ref, err)
+		s.fail("history", c.Channel, c.Ref, err)
 		return
 	}
 	s.answer(c.Ref, HistoryRead{c.Channel, h})

@@ -8,8 +8,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Options are shared by all sessions of a server. All fields but RPC, Failed and
-// NoConnect are needed. The functions are safe for concurrent use.
+// Options are shared by all sessions of a server. All fields but RPC and NoConnect are
+// needed. The functions are safe for concurrent use.
 type Options struct {
 	// Submit publishes, and calls done once; see maru.Broker.
 	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
@@ -18,9 +18,6 @@ type Options struct {
 	// Presence returns the subscribers of a channel. It does not wait.
 	Presence func(channel string) maru.Presence
 
-	// Identify returns the identity of a token. It may wait. Errors: CodeBadToken,
-	// CodeTokenExpired, CodeRevoked, CodeUnavailable.
-	Identify func(ctx context.Context, token string) (auth.Identity, error)
 	// Allow checks that the identity is still valid, and that it may perform the action in a
 	// channel: auth.Subscribe, auth.History or auth.Presence. (Connection.MayPublish is for
 	// auth.Publish, and MayCall for auth.Call.) ctx ends with the session. Errors: usually
@@ -39,11 +36,6 @@ type Options struct {
 	// RPC answers a remote call. ctx ends with the session. It is called in a goroutine of its
 	// own, for at most maru.MaxCalls calls of a session at once. nil: there are no methods.
 	RPC func(ctx context.Context, who auth.Identity, method string, data []byte) ([]byte, error)
-
-	// Failed reports an error that a command is answered with: the command's name, and the
-	// client. An error without a code is answered as CodeInternal, so that the reason is known
-	// only here. It must not wait. nil: errors are not reported.
-	Failed func(command string, who auth.Identity, err error)
 
 	MaxMessageBytes int64         // of a command; sent to the client with Connected
 	MaxChannels     int           // subscriptions of one session

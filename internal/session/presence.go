@@ -25,7 +25,7 @@ func (s *Session) presence(ctx context.Context, c Presence, who auth.Identity) {
 		err = s.options.Allow(ctx, who, auth.Presence, c.Channel)
 	}
 	if err != nil {
-		s.fail("presence", c.Ref, err)
+		s.fail("presence", c.Channel, c.Ref, err)
 		return
 	}
 	s.answer(c.Ref, PresenceRead{s.options.Presence(c.Channel)})

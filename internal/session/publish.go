@@ -34,7 +34,7 @@ func (s *Session) publish(ctx context.Context, c Publish, who auth.Identity) {
 		err = c.Options.Check()
 	}
 	if err != nil {
-		s.fail("publish", c.Ref, err)
+		s.fail("publish", c.Channel, c.Ref, err)
 		return
 	}
 	c.Publication.User = who.User
@@ -44,7 +44,7 @@ func (s *Session) publish(ctx context.Context, c Publish, who auth.Identity) {
 	s.options.Submit(channel, c.Publication, c.Options, func(done maru.Published, err error) {
 		s.finished()
 		if err != nil {
-			s.fail("publish", ref, err)
+			s.fail("publish", channel, ref, err)
 			return
 		}
 		s.answer(ref, Published{channel, done})

@@ -9,7 +9,7 @@ import (
 )
 
 // Refresh brings a new token of the same person. Subscriptions that the new token does not allow
-// end. Errors: those of Options.Identify and
+// end. Errors: those of Connection.Identify and
 // Connection.Attach, CodeBadToken for another person's; the old token then still counts.
 type Refresh struct {
 	Ref   uint64
@@ -25,7 +25,7 @@ type Refreshed struct {
 var errOtherUser = maru.NewError(maru.CodeBadToken, "the token belongs to another user")
 
 func (s *Session) refresh(ctx context.Context, c Refresh, who auth.Identity) {
-	next, err := s.options.Identify(ctx, c.Token)
+	next, err := s.conn.Identify(ctx, c.Token)
 	if err == nil && next.User != who.User {
 		err = errOtherUser
 	}
@@ -33,7 +33,7 @@ func (s *Session) refresh(ctx context.Context, c Refresh, who auth.Identity) {
 		err = s.conn.Attach(next)
 	}
 	if err != nil {
-		s.fail("refresh", c.Ref, err)
+		s.fail("refresh", "", c.Ref, err)
 		return
 	}
 	if s.become(next) {

@@ -45,19 +45,19 @@ func (s *Session) answer(ref uint64, r Reply) {
 // fail answers a command with the client-visible part of err, even if no reply is wanted. After
 // the end of the session nothing is sent, and errors are not reported: they come from cancelled
 // work.
-func (s *Session) fail(command string, ref uint64, err error) {
-	if s.report(command, err) {
+func (s *Session) fail(command, channel string, ref uint64, err error) {
+	if s.report(command, channel, err) {
 		s.conn.Reply(ref, Failed{maru.ErrorOf(err)})
 	}
 }
 
-// report passes an error to Options.Failed, and reports whether the session is still open.
-func (s *Session) report(command string, err error) bool {
+// report passes an error to Connection.Failed, and reports whether the session is still open.
+func (s *Session) report(command, channel string, err error) bool {
 	s.mu.Lock()
-	over, who := s.stage == ended, s.identity
+	over := s.stage == ended
 	s.mu.Unlock()
-	if !over && s.options.Failed != nil {
-		s.options.Failed(command, who, err)
+	if !over {
+		s.conn.Failed(command, channel, err)
 	}
 	return !over
 }

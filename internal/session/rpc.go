@@ -24,7 +24,7 @@ var errNoRPC = maru.NewError(maru.CodeNotFound, "this server has no methods: rem
 // behind a call that is one too many.
 func (s *Session) rpc(ctx context.Context, c RPC, who auth.Identity) {
 	if s.options.RPC == nil {
-		s.fail("rpc", c.Ref, errNoRPC)
+		s.fail("rpc", "", c.Ref, errNoRPC)
 		return
 	}
 	ctx, err := s.beginCall(ctx)
@@ -34,14 +34,14 @@ func (s *Session) rpc(ctx context.Context, c RPC, who auth.Identity) {
 		}
 	}
 	if err != nil {
-		s.fail("rpc", c.Ref, err)
+		s.fail("rpc", "", c.Ref, err)
 		return
 	}
 	go func() {
 		defer s.endCall()
 		data, err := s.options.RPC(ctx, who, c.Method, c.Data)
 		if err != nil {
-			s.fail("rpc", c.Ref, err)
+			s.fail("rpc", "", c.Ref, err)
 			return
 		}
 		s.answer(c.Ref, Answered{data})

@@ -95,7 +95,7 @@ func (s *Session) carryOut(ctx context.Context, c Command) {
 		return
 	}
 	if invalid, is := c.(Invalid); is { // also before Connect: the client is sent its mistake
-		s.fail("invalid", invalid.Ref, invalid.Err)
+		s.fail("invalid", "", invalid.Ref, invalid.Err)
 		return
 	}
 	if _, is := c.(Connect); is != (stage == begun) {
@@ -132,7 +132,7 @@ func (s *Session) perform(ctx context.Context, c Command, who auth.Identity) {
 	}
 }
 
-// Channels are the names of the channels that the session is subscribed to now.
+// Channels are the names of the channels that the session is subscribed to now, or was at its end.
 func (s *Session) Channels() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,12 +154,21 @@ func (s *Session) Closed() {
 		s.work.cancel()
 	}
 	channels := s.channels
-	s.channels = nil
+	s.channels = make([]subscription, len(channels)) // the names, for the log of the connection's end
+	for i, c := range channels {
+		s.channels[i].Subscription = left(c.Channel())
+	}
 	s.mu.Unlock()
 	for _, c := range channels {
 		c.leave()
 	}
 }
+
+// left is a subscription that has ended with its session.
+type left string
+
+func (l left) Channel() string { return string(l) }
+func (l left) Leave()          {}
 
 // stopTimer ends the wait for Connect, once. s.mu is held.
 func (s *Session) stopTimer() {

@@ -11,7 +11,7 @@ import (
 
 // Subscribe joins a channel. Errors: CodeBadChannel, CodeNotAllowed, CodeBadRequest for a
 // number out of range, for a channel that is subscribed already and for more than
-// Options.MaxChannels; those of Options.Identify and Connection.Subscribe.
+// Options.MaxChannels; those of Connection.Identify and Connection.Subscribe.
 type Subscribe struct {
 	Ref     uint64
 	Channel string
@@ -64,7 +64,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 		err = s.canJoin(c.Channel)
 	}
 	if err != nil {
-		s.fail("subscribe", c.Ref, err)
+		s.fail("subscribe", c.Channel, c.Ref, err)
 		return
 	}
 	join.User = who.User
@@ -75,7 +75,7 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 	case answered:
 		s.pushEnded(c.Channel, err)
 	default:
-		s.fail("subscribe", c.Ref, err)
+		s.fail("subscribe", c.Channel, c.Ref, err)
 	}
 }
 
@@ -101,7 +101,7 @@ func (c Subscribe) join() (Join, error) {
 // it has none.
 func (s *Session) admit(ctx context.Context, c Subscribe, who auth.Identity) (by *auth.Identity, err error) {
 	if c.Token != "" {
-		own, err := s.options.Identify(ctx, c.Token)
+		own, err := s.conn.Identify(ctx, c.Token)
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +189,7 @@ func (s *Session) end(sub Subscription, why error) bool {
 func (s *Session) pushEnded(channel string, why error) {
 	e := maru.ErrorOf(why)
 	if e.Code == maru.CodeInternal {
-		s.report("subscribe", why)
+		s.report("subscribe", channel, why)
 	}
 	s.conn.Push(SubscriptionEnded{channel, e})
 }

@@ -231,7 +231,7 @@ func TestClosed(t *testing.T) {
 	}{
 		"before connect": {func(w *world) {}, nil},
 		"while the token is looked at": {func(w *world) {
-			w.options.Identify = func(ctx context.Context, _ string) (auth.Identity, error) {
+			w.identify = func(ctx context.Context, _ string) (auth.Identity, error) {
 				<-ctx.Done()
 				w.note("cancelled")
 				return identities["kim"], nil // it was ready at the same time
@@ -261,7 +261,7 @@ func TestClosed(t *testing.T) {
 			w.do(session.Connect{}, session.Subscribe{Channel: "a", Token: "channel"})
 		}, []string{"attach kim", "leave a"}},
 		"while a refresh waits": {func(w *world) {
-			w.options.Identify = func(ctx context.Context, _ string) (auth.Identity, error) {
+			w.identify = func(ctx context.Context, _ string) (auth.Identity, error) {
 				<-ctx.Done()
 				return identities["kim"], nil
 			}

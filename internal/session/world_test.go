@@ -38,6 +38,7 @@ type world struct {
 	submit    func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 	subscribe func(ctx context.Context, ref uint64, j session.Join) (answered bool, err error)
 	watch     func(who *auth.Identity, end func(error)) error
+	identify  func(ctx context.Context, token string) (auth.Identity, error)
 	decide    func(ctx context.Context, do auth.Action) // nil: it is decided at once
 
 	changes atomic.Uint64 // by which decisions may fall
@@ -46,8 +47,8 @@ type world struct {
 	events  []string               // since want
 	allowed map[auth.Action]bool   // nil: everything
 	asked   []string               // of Allow and MayPublish: USER ACTION CHANNEL
-	failed  map[maru.Code]int      // counted by Options.Failed
-	reports []string               // to it: COMMAND USER: ERROR
+	failed  map[maru.Code]int      // counted by Failed
+	reports []string               // to it: COMMAND CHANNEL: ERROR
 	ends    map[string]func(error) // of the watch on a token of that user
 	offset  uint64
 }
@@ -86,6 +87,7 @@ var identities = map[string]auth.Identity{
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, failed: make(map[maru.Code]int), ends: make(map[string]func(error))}
+	w.identify = identify
 	w.history = func(context.Context, string, maru.HistoryQuery) (maru.History, error) {
 		return maru.History{Epoch: epoch}, nil
 	}
@@ -102,17 +104,9 @@ func newWorld(t *testing.T) *world {
 			return w.history(ctx, channel, q)
 		},
 		Presence: func(channel string) maru.Presence { return maru.Presence{Channel: channel, Version: 7} },
-		Identify: func(_ context.Context, token string) (auth.Identity, error) {
-			who, known := identities[token]
-			if !known {
-				return who, maru.NewError(maru.CodeBadToken, "")
-			}
-			return who, nil
-		},
-		Allow:   w.allow,
-		Changes: w.changes.Load,
-		Watch:   w.watchToken,
-		Failed:  w.count,
+		Allow:    w.allow,
+		Changes:  w.changes.Load,
+		Watch:    w.watchToken,
 
 		MaxMessageBytes: 4096, MaxChannels: maxChannels, ConnectTimeout: connectTimeout, PingInterval: 25 * time.Second,
 	}
@@ -153,14 +147,26 @@ func (w *world) watchToken(who *auth.Identity, end func(error)) (func(), error) 
 	return sync.OnceFunc(func() { w.note("release " + who.User) }), nil
 }
 
-func (w *world) count(command string, who auth.Identity, err error) {
+// The Connection.
+
+func (w *world) Identify(ctx context.Context, token string) (auth.Identity, error) {
+	return w.identify(ctx, token)
+}
+
+func identify(_ context.Context, token string) (auth.Identity, error) {
+	who, known := identities[token]
+	if !known {
+		return who, maru.NewError(maru.CodeBadToken, "")
+	}
+	return who, nil
+}
+
+func (w *world) Failed(command, channel string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.failed[maru.ErrorOf(err).Code]++
-	w.reports = append(w.reports, fmt.Sprint(command, " ", who.User, ": ", err))
+	w.reports = append(w.reports, fmt.Sprint(command, " ", channel, ": ", err))
 }
-
-// The Connection.
 
 func (w *world) Reply(ref uint64, r session.Reply) {
 	what := strings.TrimPrefix(fmt.Sprintf("%T", r), "session.")

@@ -43,7 +43,7 @@ func (s *Shares) Take(h Holder, n int64) error {
 	err, warn := s.take(h, n)
 	if warn && s.log != nil {
 		s.log.Warn("callers on loopback hold more than half of a limit, and are not told apart: if a proxy is in front, name it with --trusted-proxy",
-			"limit", s.limit, "most", s.most)
+			slog.String("limit", s.limit), slog.Int64("most", s.most))
 	}
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"golang.org/x/text/language"
+
+	"maru.example/maru/internal/auth"
 )
 
 //go:embed lang/*.json
@@ -60,7 +62,7 @@ func (p *Pages) pickLanguage(w http.ResponseWriter, r *http.Request) string {
 	if asked := r.URL.Query().Get("lang"); known(asked) {
 		http.SetCookie(w, &http.Cookie{
 			Name: languageCookie, Value: asked, Path: p.options.CookiePath, MaxAge: 365 * 24 * 60 * 60,
-			SameSite: http.SameSiteLaxMode, HttpOnly: true, Secure: r.TLS != nil,
+			SameSite: http.SameSiteLaxMode, HttpOnly: true, Secure: auth.OverTLS(r),
 		})
 		return asked
 	}

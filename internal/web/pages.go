@@ -161,5 +161,6 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page, root, chann
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	h.Add("Vary", "Accept-Language, Cookie, Accept")
+	w.WriteHeader(http.StatusOK)
 	w.Write(body.Bytes())
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"maru.example/maru/internal/auth"
 )
 
 // policy allows a page to load files of its own origin only, and to connect to the sources
@@ -28,7 +30,7 @@ func otherNames(r *http.Request) string {
 		return ""
 	}
 	scheme := " ws://"
-	if r.TLS != nil {
+	if auth.OverTLS(r) {
 		scheme = " wss://"
 	}
 	if port != "" {

@@ -18,6 +18,10 @@ var released = []string{"CGO_ENABLED=0", "GOFLAGS=" + strings.TrimSpace(os.Geten
 // The race detector needs a C compiler, and its programs use C's resolver.
 var raced = []string{"CGO_ENABLED=1", released[1]}
 
+// ownStep lets tests run that take a browser, bundlers or whole builds, which go test skips
+// otherwise.
+var ownStep = append([]string{"E2E=1"}, released...)
+
 // steps in the order in which they begin. Two of them run at a time, so what waits much
 // (browsers, programs that are stopped and started) runs beside what computes.
 var steps = []*step{
@@ -68,9 +72,8 @@ func foreign(j *job) error {
 // race detector.
 var withoutRace = []string{"tests", "examples", "deploy", "scripts"}
 
-// ofE2E are those of them that take a browser or bundlers, and minutes. Only
-// this step runs them: without E2E in the environment they are skipped.
-var ofE2E = []string{"tests/e2e", "tests/npm"}
+// ofE2E are those of them that take a browser, bundlers, proxies or systemd, and minutes.
+var ofE2E = []string{"tests/e2e", "tests/npm", "tests/proxies", "tests/restart"}
 
 func race(j *job) error {
 	list, err := units()
@@ -100,7 +103,7 @@ func programs(j *job) error {
 	if err != nil {
 		return err
 	}
-	return j.test(".", released, append([]string{"-count=1"}, list...)...)
+	return j.test(".", ownStep, append([]string{"-count=1"}, list...)...)
 }
 
 func e2e(j *job) error {
@@ -108,7 +111,7 @@ func e2e(j *job) error {
 	if err != nil {
 		return err
 	}
-	return j.test(".", append([]string{"E2E=1"}, released...), append([]string{"-count=1"}, list...)...)
+	return j.test(".", ownStep, append([]string{"-count=1"}, list...)...)
 }
 
 // modules are those inside this one, with dependencies that maru has not. One of them is

@@ -17,11 +17,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"maru.example/maru/tests/e2e/program"
 )
 
 // The archive for this system holds a program that runs, its checksum is right, and
 // building it again gives the same bytes.
 func TestRelease(t *testing.T) {
+	program.OnlyInOwnStep(t)
 	system := runtime.GOOS + "/" + runtime.GOARCH
 	if !slices.Contains(systems, system) {
 		t.Skipf("maru is not released for %s", system)

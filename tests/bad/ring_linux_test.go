@@ -36,10 +36,12 @@ func TestNoRing(t *testing.T) {
 	for _, v := range inside {
 		h.talk(inside[0], v, "to all")
 	}
-	h.leavesNothing(empty)
-	if said := h.Stderr.String(); said != "" {
-		t.Errorf("it logged %q", said)
+	for line := range strings.Lines(h.Stderr.String()) {
+		if !strings.Contains(line, "msg=disconnected") { // clients of this test end without a close frame
+			t.Errorf("it logged %q", line)
+		}
 	}
+	h.leavesNothing(empty)
 }
 
 // rings is the number of io_uring instances of the process.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/proxies/proxy"
 	"maru.example/maru/ws"
 )
 
@@ -24,7 +25,7 @@ type firefox struct {
 	page    string // its browsing context
 }
 
-// quiet are preferences that keep Firefox from asking its makers for anything.
+// quiet are preferences that keep Firefox from asking its makers for anything. The name of the proxies' site is this machine.
 const quiet = `user_pref("services.settings.server", "data:,");
 user_pref("app.normandy.enabled", false);
 user_pref("browser.safebrowsing.provider.mozilla.updateURL", "");
@@ -32,6 +33,7 @@ user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("media.gmp-manager.url", "data:,");
 user_pref("intl.accept_languages", "en");
+user_pref("network.dns.localDomains", "` + proxy.Name + `");
 `
 
 // startFirefox starts a Firefox that ends with the test.
@@ -56,7 +58,9 @@ func startFirefox(t testing.TB) *firefox {
 		OnMessage:       func(_ *ws.Conn, m ws.Message) { f.replies <- append(json.RawMessage(nil), m.Data...) },
 	})
 	must(t, err)
-	f.call(t, "session.new", map[string]any{"capabilities": map[string]any{}}, nil)
+	f.call(t, "session.new", map[string]any{"capabilities": map[string]any{
+		"alwaysMatch": map[string]any{"acceptInsecureCerts": true}, // as Chromium here
+	}}, nil)
 	t.Cleanup(func() {
 		f.call(t, "browser.close", map[string]any{}, nil)
 		f.conn.Terminate()

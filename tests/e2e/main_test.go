@@ -13,6 +13,7 @@ import (
 
 	"maru.example/maru/tests/e2e/program"
 	"maru.example/maru/tests/parallel"
+	"maru.example/maru/tests/proxies/proxy"
 )
 
 var (
@@ -62,6 +63,7 @@ func run(m *testing.M) (int, error) {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+proxy.Name+" 127.0.0.1"),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	defer stop()

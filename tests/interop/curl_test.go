@@ -97,7 +97,9 @@ func (s stream) block(t testing.TB) (lines []string) {
 		if line == "" {
 			return lines
 		}
-		lines = append(lines, line)
+		if !strings.HasPrefix(line, ": ") { // the padding of the first block
+			lines = append(lines, line)
+		}
 	}
 }
 

@@ -101,6 +101,25 @@ func TestTakeoverNPMwsServer(t *testing.T) {
 			fmt.Sprintf("; client_max_window_bits=%d; server_max_window_bits=%d", bits, 23-bits), ends{bits, 23 - bits},
 		})
 	}
+	// Servers that insist on something, to a client that offers no context: all of them get as
+	// much as they insist on.
+	for _, options := range []struct {
+		options, answer string
+		keep            ends
+	}{
+		{`"serverNoContextTakeover":false`, noClient, ends{0, 15}},
+		{`"clientNoContextTakeover":false`, noServer + noClient, ends{}},
+		{`"serverNoContextTakeover":false,"clientNoContextTakeover":false`, noClient, ends{0, 15}},
+		{`"serverNoContextTakeover":false,"clientNoContextTakeover":true`, noClient, ends{0, 15}},
+		{`"serverNoContextTakeover":true,"clientNoContextTakeover":false`, noServer + noClient, ends{}},
+		{`"serverMaxWindowBits":false,"clientMaxWindowBits":false`, noServer + noClient, ends{}},
+		{`"serverMaxWindowBits":true,"clientMaxWindowBits":true`, noServer + noClient, ends{}},
+		{`"serverNoContextTakeover":false,"serverMaxWindowBits":9,"clientMaxWindowBits":8`, noClient + "; client_max_window_bits=8; server_max_window_bits=9", ends{0, 9}},
+		{`"serverNoContextTakeover":false,"serverMaxWindowBits":false,"clientMaxWindowBits":false`, noClient, ends{0, 15}},
+		{`"serverMaxWindowBits":10,"clientMaxWindowBits":11`, noServer + noClient + "; client_max_window_bits=11; server_max_window_bits=10", ends{}},
+	} {
+		tests = append(tests, company{options.options, ws.Takeover{}, options.answer, options.keep})
+	}
 	args := []string{"echo-server.js"}
 	for _, test := range tests {
 		args = append(args, deflating(test.options))

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"maru.example/maru/tests/e2e/program"
+
 	// The imports of the programs, so that go test runs this again after a change of them,
 	// instead of repeating a cached result.
 	_ "maru.example/maru/server"
@@ -18,13 +20,11 @@ import (
 )
 
 func TestPrograms(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("links programs")
-	}
+	program.InOwnStep(t)
 	var (
 		store   = []string{"github.com/nats-io/", "github.com/gofrs/flock"}
 		metrics = []string{"github.com/prometheus/", "google.golang.org/protobuf"}
+		acme    = []string{"github.com/caddyserver/", "github.com/mholt/", "go.uber.org/zap", "github.com/miekg/"}
 		signIn  = []string{"github.com/golang-jwt/", "github.com/MicahParks/", "github.com/alexedwards/"}
 	)
 	for name, c := range map[string]struct {
@@ -32,8 +32,8 @@ func TestPrograms(t *testing.T) {
 		max     int64 // bytes, without symbols
 		without []string
 	}{
-		"ws":               {"maru.example/maru/examples/echo", 8e6, slices.Concat(store, metrics, signIn)},
-		"server in memory": {"./testdata/inmemory", 16e6, store},
+		"ws":               {"maru.example/maru/examples/echo", 8e6, slices.Concat(store, metrics, acme, signIn)},
+		"server in memory": {"./testdata/inmemory", 16e6, slices.Concat(store, acme)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -206,7 +206,7 @@ func openStream(r *received, address, name string) error {
 		return err
 	}
 	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: text/event-stream\r\n\r\n", u.RequestURI(), u.Host, name)
-	lines := bufio.NewReaderSize(nc, 1<<10)
+	lines := bufio.NewReaderSize(nc, 4<<10) // the first block has a line of 2 KiB
 	first, err := lines.ReadString('\n')
 	if err != nil || !strings.Contains(first, " 200 ") {
 		return fmt.Errorf("event stream: %q, %v", first, err)

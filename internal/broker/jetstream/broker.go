@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"os"
@@ -346,7 +347,7 @@ func (b *Broker) checkpoints() {
 		select {
 		case <-tick.C:
 			if err := b.record(false); err != nil && b.Err() == nil {
-				b.options.Logger.Error("cannot write record.json of the history; after a crash a new epoch may begin", "dir", b.options.Dir, "err", err)
+				b.options.Logger.Error("cannot write record.json of the history; after a crash a new epoch may begin", slog.String("dir", b.options.Dir), slog.Any("err", err))
 			}
 		case <-b.closing:
 			return
@@ -430,7 +431,8 @@ func (d *disk) failed(s *store, err error) error {
 	}
 	d.why.Store(&refusal)
 	d.store.Store(nil)
-	d.broker.options.Logger.Error("publishing fails: the history cannot be written; free some space or repair the disk", "dir", d.dir, "err", err, "code", maru.ErrorOf(refusal).Code)
+	d.broker.options.Logger.Error("publishing fails: the history cannot be written; free some space or repair the disk",
+		slog.String("dir", d.dir), slog.Any("err", err), slog.String("code", string(maru.ErrorOf(refusal).Code)))
 	d.broker.tending.Go(func() { d.repair(s) })
 	return refusal
 }
@@ -453,12 +455,12 @@ func (d *disk) repair(broken *store) {
 		}
 		err := d.reopen()
 		if err == nil {
-			d.broker.options.Logger.Info("the history is written again", "dir", d.dir)
+			d.broker.options.Logger.Info("the history is written again", slog.String("dir", d.dir))
 			return
 		}
 		if err.Error() != said {
 			said = err.Error()
-			d.broker.options.Logger.Error("the history cannot be opened again; the next attempt follows", "dir", d.dir, "err", err)
+			d.broker.options.Logger.Error("the history cannot be opened again; the next attempt follows", slog.String("dir", d.dir), slog.Any("err", err))
 		}
 	}
 }

@@ -26,7 +26,7 @@ import (
 // nothing. MARU_DAMAGES is the number of damages; MARU_DAMAGE is one seed to try alone.
 func TestDamage(t *testing.T) {
 	t.Parallel()
-	damages, first := 60, 1
+	damages, first := 40, 1
 	if n, err := strconv.Atoi(os.Getenv("MARU_DAMAGES")); err == nil {
 		damages = n
 	}

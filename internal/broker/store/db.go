@@ -73,7 +73,7 @@ type pebbleLog struct {
 func (l *pebbleLog) Infof(string, ...any) {}
 
 func (l *pebbleLog) Errorf(format string, v ...any) {
-	l.log.Debug("the store reports an error", "err", fmt.Sprintf(format, v...))
+	l.log.Debug("the store reports an error", slog.Any("err", fmt.Errorf(format, v...)))
 }
 
 // Fatalf is called before what would be the end of the process. Pebble goes on instead,
@@ -102,7 +102,7 @@ func (l *pebbleLog) events() *pebble.EventListener {
 			if pebble.IsCorruptionError(err) {
 				l.fail(err.Error())
 			} else if !l.loading.Load() {
-				l.log.Error("the store of the history reports an error", "err", err)
+				l.log.Error("the store of the history reports an error", slog.Any("err", err))
 			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) { l.fail(fmt.Sprintf("%s: %v", info.Path, info.Details)) },

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -50,7 +51,7 @@ func (b *Broker) trouble(err error) {
 	}
 	b.refuse(refusal)
 	b.options.Logger.Error("publishing fails: the history cannot be written; free some space or repair the disk",
-		"dir", b.options.Dir, "err", err, "code", refusal.Code)
+		slog.String("dir", b.options.Dir), slog.Any("err", err), slog.String("code", string(refusal.Code)))
 }
 
 // broken gives the store up until the next start.
@@ -66,7 +67,7 @@ func (b *Broker) broken(why string) {
 	b.final = true
 	b.refuse(errGone)
 	b.options.Logger.Error("publishing fails until the server is started again: the history on disk is gone or damaged",
-		"dir", b.options.Dir, "err", why, "code", errGone.Code)
+		slog.String("dir", b.options.Dir), slog.Any("err", why), slog.String("code", string(errGone.Code)))
 }
 
 // refuse sets the error for publishers. The caller holds health.mu.
@@ -214,7 +215,7 @@ func (b *Broker) recover() {
 	}
 	if b.last == nil {
 		if err := b.mend(); err != nil {
-			b.options.Logger.Error("the history cannot be opened for writing yet", "dir", b.options.Dir, "err", err)
+			b.options.Logger.Error("the history cannot be opened for writing yet", slog.String("dir", b.options.Dir), slog.Any("err", err))
 			return
 		}
 	}
@@ -223,6 +224,6 @@ func (b *Broker) recover() {
 	defer b.health.mu.Unlock()
 	if !b.final && b.files.waiting.Load() == 0 {
 		b.refusal.Store(nil)
-		b.options.Logger.Info("the history is written again", "dir", b.options.Dir)
+		b.options.Logger.Info("the history is written again", slog.String("dir", b.options.Dir))
 	}
 }

@@ -21,6 +21,19 @@ func (b *Broker) Held() (held maru.Held) {
 	return held
 }
 
+// DiskBytes implements maru.DiskReporter, by the store's own account.
+func (b *Broker) DiskBytes() int64 {
+	b.mu.RLock()
+	closed := b.closed
+	b.mu.RUnlock()
+	b.opening.RLock()
+	defer b.opening.RUnlock()
+	if b.db == nil || closed {
+		return 0
+	}
+	return int64(b.db.Metrics().DiskSpaceUsage())
+}
+
 // Shrink implements maru.Shrinker. The cache gives way first. Then the oldest publications are
 // removed, with what the index has of them: those of namespaces that are not listed before all
 // others. Their writers do it, within a moment.

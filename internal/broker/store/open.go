@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -177,7 +178,7 @@ func (b *Broker) openForReading(l ledger, cause error) error {
 		refusal = errReadOnly
 	}
 	b.options.Logger.Error("publishing fails: the directory of the history cannot be written; histories are served",
-		"dir", b.options.Dir, "err", cause, "code", maru.ErrorOf(refusal).Code)
+		slog.String("dir", b.options.Dir), slog.Any("err", cause), slog.String("code", string(maru.ErrorOf(refusal).Code)))
 	b.refusal.Store(&refusal)
 	db, err := openDB(b.files, b.options.Dir, true, true, b.log)
 	var found *found
@@ -187,7 +188,7 @@ func (b *Broker) openForReading(l ledger, cause error) error {
 		}
 	}
 	if err != nil {
-		b.options.Logger.Error("the history cannot be read; it is looked at again when the directory can be written", "dir", b.options.Dir, "err", err)
+		b.options.Logger.Error("the history cannot be read; it is looked at again when the directory can be written", slog.String("dir", b.options.Dir), slog.Any("err", err))
 		b.meta = meta{epoch: history.NewEpoch(), next: keptID + 1}
 		return nil
 	}
@@ -249,8 +250,9 @@ func (b *Broker) use(found *found, l ledger) error {
 // settle decides the new epochs, and makes the namespaces.
 func (b *Broker) settle(found *found, l ledger) {
 	for _, f := range found.findings {
-		b.options.Logger.Warn("the history is not complete", "dir", b.options.Dir, "namespace", f.Namespace, "channel", f.Channel,
-			"what", f.What, "from", f.From, "to", f.To, "new epoch", f.NewEpoch)
+		b.options.Logger.Warn("the history is not complete", slog.String("dir", b.options.Dir), slog.String("namespace", f.Namespace),
+			slog.String("channel", f.Channel), slog.String("what", f.What), slog.Uint64("from", f.From), slog.Uint64("to", f.To),
+			slog.Bool("new_epoch", f.NewEpoch))
 	}
 	fresh := !l.there && len(found.namespaces) == 0
 	if found.metaLost || !fresh && (!l.survived(machine.BootID()) || anyRenewed(found)) || identityChanged(l, b.options.identity(b.options.Dir)) {

@@ -22,7 +22,7 @@ func (b *Broker) salvage(cause error) error {
 	dir := filepath.Join(b.options.Dir, storeName)
 	aside := b.aside()
 	b.options.Logger.Error("the store of the history is damaged: it is moved aside, and what can be read is copied to a new one",
-		"dir", b.options.Dir, "damaged", aside, "err", cause)
+		slog.String("dir", b.options.Dir), slog.String("damaged", aside), slog.Any("err", cause))
 	if err := os.Rename(dir, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -35,7 +35,7 @@ func (b *Broker) salvage(cause error) error {
 	}
 	b.db = db
 	if err := copyReadable(newView(b.options.fs, aside, b.log.log), db); err != nil {
-		b.options.Logger.Error("nothing of the damaged store can be read any more", "damaged", aside, "err", err)
+		b.options.Logger.Error("nothing of the damaged store can be read any more", slog.String("damaged", aside), slog.Any("err", err))
 	}
 	return db.Flush()
 }
@@ -64,7 +64,7 @@ func openView(v *view) (db *pebble.DB, err error) {
 		}
 		closeDB(db)
 		for _, name := range bad {
-			v.log.Error("a table of the history cannot be read", "file", filepath.Join(v.dir, name))
+			v.log.Error("a table of the history cannot be read", slog.String("file", filepath.Join(v.dir, name)))
 			v.empty[name] = true
 		}
 	}

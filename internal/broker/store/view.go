@@ -64,7 +64,7 @@ func (v *view) readLogs() {
 		end, err := goodEnd(b, number)
 		// Only the last log may end within a batch.
 		if whole := errors.Is(err, io.EOF) || i == len(names)-1 && errors.Is(err, logs.ErrUnexpectedEOF); !whole {
-			v.log.Error("a log of the history is damaged", "file", v.FS.PathJoin(v.dir, name), "at", end)
+			v.log.Error("a log of the history is damaged", slog.String("file", v.FS.PathJoin(v.dir, name)), slog.Int64("at_bytes", end))
 			damaged = true
 			v.ends[name] = end
 			v.rest = batchesIn(b[blockAfter(end, len(b)):], number)

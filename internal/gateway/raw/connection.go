@@ -7,6 +7,7 @@ import (
 	"maru.example/maru"
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/loop"
 )
 
 // connection is one WebSocket in its channel, the engine's handler for it.
@@ -45,10 +46,5 @@ func (c *connection) Message(op frame.Opcode, data []byte) {
 	c.Publish(p)
 }
 
-// Closed handles the end of the connection.
-func (c *connection) Closed(code int, reason string, err error) {
-	if reason == "" && err != nil {
-		reason = err.Error()
-	}
-	gateway.End(c, code, reason)
-}
+// Ended handles the end of the connection.
+func (c *connection) Ended(end loop.End) { gateway.Ended(c, gateway.EndOf(end)) }

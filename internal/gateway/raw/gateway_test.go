@@ -2,6 +2,8 @@ package raw_test
 
 import (
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -144,7 +146,7 @@ func TestSlow(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		stuck, good := w.dial(t, "", nil), w.dial(t, "", nil)
 		text := strings.Repeat("x", 200<<10)
-		for !w.log.contains("code=1013 reason=slow") {
+		for !w.log.contains("code=slow reason=") {
 			w.publish(t, text)
 			good.expect(frame.Text, text)
 		}
@@ -235,7 +237,7 @@ func TestLog(t *testing.T) {
 		t.Error(ev)
 	}
 	w.empty(t)
-	for _, want := range []string{"msg=connected connection=", " transport=websocket channel=a addr=", " user=kim code=1000 reason=bye duration="} {
+	for _, want := range []string{"msg=connected connection=", " transport=websocket ", " user=kim channels=[a] code=closed reason=bye close_code=1000 lived_seconds="} {
 		if !w.log.contains(want) {
 			t.Errorf("no %q in %s", want, w.log.text.String())
 		}
@@ -258,5 +260,35 @@ func TestChurn(t *testing.T) {
 			w.dial(t, []string{"", "?last=1", "?as=publication&since=9"}[i%3], nil).nc.Close()
 		}
 		w.empty(t)
+	})
+}
+
+// Issue 15 §8: a client that ends its half of the stream behind a message receives it, also while
+// the broker still works on it. Then the connection ends.
+func TestEndBehindMessage(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		for _, works := range []bool{false, true} {
+			if works {
+				w.works = make(chan struct{})
+			}
+			c, other := w.dial(t, "", nil), w.dial(t, "", nil)
+			c.send(frame.Text, "one")
+			if err := c.nc.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if works {
+				w.publish(t, "meanwhile")
+				other.expect(frame.Text, "meanwhile")
+				c.expect(frame.Text, "meanwhile")
+				w.works <- struct{}{}
+			}
+			c.expect(frame.Text, "one")
+			other.expect(frame.Text, "one")
+			if n, err := c.nc.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("then came %d bytes, %v", n, err)
+			}
+			other.send(frame.Close, "")
+			w.empty(t)
+		}
 	})
 }

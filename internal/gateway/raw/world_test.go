@@ -30,6 +30,19 @@ type world struct {
 	url       string
 	log       *log
 	epoch     string
+	works     chan struct{} // if not nil, the broker answers once for each value
+}
+
+// submit is the broker's, or that of a broker which works on a publication for a while.
+func (w *world) submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
+	if w.works == nil {
+		w.broker.Submit(channel, p, o, done)
+		return
+	}
+	go func() {
+		<-w.works
+		w.broker.Submit(channel, p, o, done)
+	}()
 }
 
 const maxMessage = 4 << 10
@@ -57,7 +70,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	route := raw.Mount(&gateway.Env{Engine: engine, Hub: w.hub, Admission: w.admission, Submit: w.broker.Submit})[0]
+	route := raw.Mount(&gateway.Env{Engine: engine, Hub: w.hub, Admission: w.admission, Submit: w.submit})[0]
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		route.Serve(rw, r, "a")
 	}))

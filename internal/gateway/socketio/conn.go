@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,8 +185,10 @@ func Encode(p packet.Packet, attachments [][]byte, key string) *loop.Message {
 	return loop.NewKeyedMessage(frame.Text, b, key)
 }
 
-// Closed handles the end of the connection.
-func (c *Conn) Closed(code int, reason string, err error) {
+var errNoPong = errors.New("no pong after a ping")
+
+// Ended handles the end of the connection.
+func (c *Conn) Ended(end loop.End) {
 	c.mu.Lock()
 	c.stage = afterPoll
 	silent := c.silent
@@ -196,10 +199,10 @@ func (c *Conn) Closed(code int, reason string, err error) {
 	c.mu.Unlock()
 	c.gateway.forget(c)
 	if silent {
-		reason = "no pong after a ping"
+		end.Err = errNoPong
 	}
 	c.gateway.speaker.Closed(c)
-	c.Multiplex.Closed(code, reason, err)
+	c.Multiplex.Ended(end)
 }
 
 // Pause stops the reading of the client, and Resume continues it, also if it posts.

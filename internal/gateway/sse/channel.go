@@ -29,11 +29,12 @@ func (s *streams) serveChannel(w http.ResponseWriter, r *http.Request, channel s
 		return
 	}
 	s.serve(w, r, s.channels, channel, gateway.ReplayActions(query),
-		func(ctx context.Context, user, secret string) (feed, func(), error) {
-			queue, history, err := s.channels.Hub.Subscribe(ctx, channel, hub.Reader{User: user, Mode: mode}, query)
+		func(ctx context.Context, h *gateway.Response, secret string) (feed, func(), error) {
+			queue, history, err := s.channels.Hub.Subscribe(ctx, channel, hub.Reader{User: h.Identity().User, Mode: mode}, query)
 			if err != nil {
 				return nil, nil, err
 			}
+			h.Reads(queue)
 			f := channelFeed{queue: queue, channel: channel, query: query, history: history, secret: secret}
 			return f.next, queue.Close, nil
 		})
@@ -106,9 +107,10 @@ func (f *channelFeed) next(ctx context.Context, dst []byte) ([]byte, error) {
 
 func appendBeginning(dst []byte, channel string, query maru.HistoryQuery, h maru.History, secret string) []byte {
 	at := standing(query, h)
-	dst = appendRetry(dst, retry(0))
-	dst = appendID(dst, at, secret)
-	dst = appendPosition(dst, channel, at)
+	first := appendRetry(nil, retry(0))
+	first = appendID(first, at, secret)
+	first = appendPosition(first, channel, at)
+	dst = append(dst, padded(first, firstBytes)...)
 	if h.Gap != nil {
 		dst = appendGap(dst, h, secret)
 	}

@@ -130,7 +130,7 @@ func TestChannel(t *testing.T) {
 					t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 				}
 				for name, want := range map[string]string{
-					"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+					"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no",
 				} {
 					if got := s.header.Get(name); got != want {
 						t.Errorf("%s: %s, want %s", name, got, want)
@@ -302,28 +302,43 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// At its turn in a drain a stream sends when to reconnect, even during many publications.
+// In a drain a stream sends when to reconnect, even during many publications: soon while somebody
+// serves, and after a restart if nobody may, since EventSource tries only once.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, w *world) {
-		s, busy := w.open(t, w.channel, ""), w.open(t, w.channel, "")
-		busy.onWrite = func() {
-			w.publish(t, maru.Text, "x")
-			time.Sleep(time.Millisecond)
-		}
-		w.publish(t, maru.Text, "1")
-		w.admission.Drain.Begin(10 * time.Second)
-		time.Sleep(4 * time.Second)
-		w.drain(t)
-		for _, s := range []*stream{s, busy} {
-			<-s.done
-			text := s.text(w)
-			_, last, _ := strings.Cut(s.raw(), "\n\nretry: ")
-			if ms, err := strconv.Atoi(strings.TrimSuffix(last, "\n\n")); err != nil || ms < 11000 || ms > 20000 {
-				t.Errorf("ended with %q", text[max(0, len(text)-100):])
-			}
-		}
-	})
+	for name, tt := range map[string]struct {
+		end, queued bool
+		least, most int
+	}{
+		"at its turn":                  {false, false, 1, 1001},
+		"at the end":                   {true, false, 5000, 10000},
+		"at the end, the sockets stay": {true, true, 1, 101},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, w *world) {
+				s, busy := w.open(t, w.channel, ""), w.open(t, w.channel, "")
+				busy.onWrite = func() {
+					w.publish(t, maru.Text, "x")
+					time.Sleep(time.Millisecond)
+				}
+				w.publish(t, maru.Text, "1")
+				w.admission.Drain.Begin(10 * time.Second)
+				if tt.end {
+					w.admission.Drain.End(2, tt.queued)
+				}
+				time.Sleep(4 * time.Second)
+				w.drain(t)
+				for _, s := range []*stream{s, busy} {
+					<-s.done
+					text := s.text(w)
+					_, last, _ := strings.Cut(s.raw(), "\n\nretry: ")
+					if ms, err := strconv.Atoi(strings.TrimSuffix(last, "\n\n")); err != nil || ms < tt.least || ms > tt.most {
+						t.Errorf("ended with %q", text[max(0, len(text)-100):])
+					}
+				}
+			})
+		})
+	}
 }
 
 // A reader slower than the publications is closed when its backlog is full.
@@ -378,7 +393,7 @@ func TestSlowWriteIsLogged(t *testing.T) {
 		w.admission.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		s := w.open(t, w.channel, "?stuck")
 		time.Sleep(time.Minute)
-		if !s.ended() || !strings.Contains(log.String(), "reason=slow") {
+		if !s.ended() || !strings.Contains(log.String(), "code=slow reason=") {
 			t.Errorf("logged %s", log.String())
 		}
 	})
@@ -521,7 +536,7 @@ func TestOnLoop(t *testing.T) {
 		}
 		s.cancel()
 		synctest.Wait()
-		if !strings.Contains(log.String(), `msg=disconnected connection=1 transport=sse channel=a`) || !strings.Contains(log.String(), `reason="client went"`) {
+		if !strings.Contains(log.String(), `msg=disconnected connection=1 transport=sse`) || !strings.Contains(log.String(), `channels=[a] code=closed reason="client went"`) {
 			t.Errorf("logged %s", log.String())
 		}
 		if n := w.transport("sse").Now(); n != 0 {

@@ -40,8 +40,14 @@ func (s *streams) takeOver(w http.ResponseWriter, r *http.Request, channel strin
 
 // head is the head of the answer. The body ends with the connection, without chunks (advised by
 // HTML, "Server-sent events", §9.2.7), so that every connection gets the same bytes.
+//
+// A middleware that compresses answers may have set headers for a body of its own, which this one
+// does not pass through.
 func head(h http.Header) []byte {
 	describe(h)
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding", "Trailer"} {
+		h.Del(name)
+	}
 	h.Set("Connection", "close")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	var b bytes.Buffer
@@ -58,28 +64,24 @@ type connection struct{ gateway.Subscriber }
 // Message is never called: the client of a stream sends nothing.
 func (*connection) Message(frame.Opcode, []byte) {}
 
-// commentMessage is Heartbeat's answer, for all connections.
-var commentMessage = loop.NewBareMessage([]byte(comment), "")
-
 // Heartbeat is a loop.HeartbeatHandler's.
-func (*connection) Heartbeat() *loop.Message { return commentMessage }
+func (c *connection) Heartbeat() *loop.Message { return c.Endpoint().Heartbeat }
 
 // Farewell is sent in a drain: when to reconnect.
 func (c *connection) Farewell() *loop.Message {
-	after := c.Endpoint().Admission.Drain.ComeBack()
+	after := comeBack(&c.Endpoint().Admission.Drain)
 	if after == 0 {
 		return nil
 	}
-	return loop.NewBareMessage(comeBack(after), "")
+	return loop.NewBareMessage(farewell(after), "")
 }
 
-// Closed handles the end of the connection.
-func (c *connection) Closed(_ int, reason string, err error) {
-	if reason == "" { // not closed by the server
-		reason = admission.ClientWent
-		if e := net.Error(nil); errors.As(err, &e) && e.Timeout() { // it has vanished without a close
-			reason = err.Error()
-		}
+// Ended handles the end of the connection.
+func (c *connection) Ended(end loop.End) {
+	e := gateway.EndOf(end)
+	e.CloseCode = 0 // a stream has none
+	if timeout := net.Error(nil); e.Reason == "" && !(errors.As(e.Err, &timeout) && timeout.Timeout()) {
+		e.Reason = admission.ClientWent // its way to end a stream; after a time-out it has vanished
 	}
-	gateway.End(c, 0, reason)
+	gateway.Ended(c, e)
 }

@@ -4,7 +4,8 @@
 //	retry: 7312
 //	id: k3f9:811            the client's position, so that a drop before the first
 //	event: position         message recovers; with data, for clients that ignore an
-//	data: {"epoch":…}       id without data
+//	data: {"epoch":…}       id without data; a comment makes the block 2 KiB, for
+//	:                       proxies that hold back less
 //	id: k3f9:812
 //	data: kim => hello      one data line for each line of the text
 //
@@ -15,7 +16,8 @@
 //	event: gap              missed publications are no longer retained in full
 //	data: {"reason":"expired","from":813,"to":900}
 //
-//	:                       a comment every 15 s: proof of life for proxies
+//	:                       a comment every 15 s, or as the options say: proof of
+//	                        life for proxies
 //
 //	retry: 4200             the last block of a draining server: reconnect then
 //

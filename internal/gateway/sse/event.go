@@ -10,8 +10,25 @@ import (
 	"maru.example/maru"
 )
 
-// comment keeps a stream alive; the client's program does not see it.
-const comment = ":\n\n"
+// comment keeps a stream alive; the client's program does not see it. It has at least size bytes,
+// for proxies that hold back less.
+func comment(size int) []byte {
+	return padded([]byte("\n"), size)
+}
+
+// firstBytes is the size of a stream's first block. Some proxies hold back a response until so much
+// of it has come, and so do some old clients (Internet Explorer and its XDomainRequest).
+const firstBytes = 2 << 10
+
+// padded adds a comment to a block, before its empty line, so that it has at least size bytes. The
+// comment comes last, so that it pushes out everything before it.
+func padded(block []byte, size int) []byte {
+	block = append(block[:len(block)-1], ':')
+	if missing := size - len(block) - len("\n\n"); missing > 0 {
+		block = append(block, bytes.Repeat([]byte{' '}, missing)...)
+	}
+	return append(block, "\n\n"...)
+}
 
 // appendRetry appends how long a browser waits before it reconnects.
 func appendRetry(dst []byte, after time.Duration) []byte {

@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/request"
+	"maru.example/maru/internal/response"
 )
 
-const (
-	commentEvery = 15 * time.Second
+// commentEvery is the default of Env.EventInterval.
+const commentEvery = 15 * time.Second
 
-	// restartTime is how long a server may be away for a restart.
-	restartTime = 5 * time.Second
-)
+// restartTime is how long a server may be away for a restart.
+const restartTime = 5 * time.Second
 
 // retry is how long a browser waits before it reconnects, at least so long, at random. EventSource
 // tries once: if a proxy answers 502 then, because the server is not back yet, it gives up for
@@ -37,14 +38,13 @@ var form = hub.Form{Name: "sse", Publication: func(_, epoch string, p *maru.Publ
 func Mount(env *gateway.Env) []gateway.Route {
 	s := &streams{
 		channels: env.Endpoint("sse"), presence: env.Endpoint("sse presence"),
-		form: env.Hub.Register(form), timeout: env.WriteTimeout,
+		form: env.Hub.Register(form), timeout: cmp.Or(env.WriteTimeout, maru.DefaultBacklogAge),
+		comment: comment(env.EventPadding), every: cmp.Or(env.EventInterval, commentEvery),
 	}
+	s.channels.Heartbeat = loop.NewBareMessage(s.comment, "")
 	s.channels.LastWord = func(err *maru.Error) *loop.Message { return loop.NewBareMessage(appendClosed(nil, err), "") }
 	s.channels.Later = s.later
 	s.presence.Later = s.later
-	if s.timeout == 0 {
-		s.timeout = maru.DefaultBacklogAge
-	}
 	return []gateway.Route{
 		{Channel: true, Takes: wantsEvents, Serve: s.serveChannel},
 		{Presence: true, Takes: wantsEvents, Serve: s.servePresence},
@@ -60,6 +60,8 @@ type streams struct {
 	channels, presence *gateway.Endpoint
 	form               hub.FormID
 	timeout            time.Duration // of one write of a stream that a goroutine serves
+	comment            []byte
+	every              time.Duration // between two comments
 }
 
 // feed waits for the next bytes of a stream and appends them.
@@ -73,21 +75,36 @@ func (s *streams) later(w http.ResponseWriter, r *http.Request, e *maru.Error) {
 	if secret := s.channels.Admission.Authenticator.UsedTicket(r); secret != "" {
 		b = appendID(b, maru.Position{}, secret)
 	}
-	after := e.RetryAfter
+	after := retry(e.RetryAfter)
 	if e.Code == maru.CodeShuttingDown {
-		after = s.channels.Admission.Drain.Left()
+		after = cmp.Or(comeBack(&s.channels.Admission.Drain), after)
 	}
-	w.Write(appendRefused(b, e, retry(after))) // fails only if the client has gone
+	w.WriteHeader(http.StatusOK)
+	w.Write(appendRefused(b, e, after)) // fails only if the client has gone
 }
 
-// comeBack is the last block of a stream that ends in a drain.
-func comeBack(after time.Duration) []byte { return append(appendRetry(nil, retry(after)), '\n') }
+// comeBack is when a client should come back whose stream ends in a drain: soon, unless its only
+// attempt could meet nobody. 0: the drain has not begun.
+func comeBack(d *admission.Drain) time.Duration {
+	after, away := d.ComeBack()
+	if away {
+		return max(after, retry(0)) // as if the server had crashed
+	}
+	return after
+}
+
+// farewell is the last block of a stream that ends in a drain.
+func farewell(after time.Duration) []byte { return append(appendRetry(nil, after), '\n') }
 
 // serve streams open's feed in the request's goroutine until either side ends it, if all of the
 // actions are allowed. A HEAD is answered with the headers alone.
 func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint, channel string, actions []auth.Action,
-	open func(ctx context.Context, user, secret string) (next feed, done func(), err error)) {
+	open func(ctx context.Context, h *gateway.Response, secret string) (next feed, done func(), err error)) {
 
+	if r.Method != http.MethodHead && !response.CanFlush(w, r) {
+		e.Unsupported(w, r)
+		return
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	h, err := e.Hold(r, channel, cancel, actions...)
@@ -98,19 +115,21 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request, e *gateway.Endpo
 	defer h.Release()
 	secret, end := e.Admission.Authenticator.Reopenable(r, h.Identity())
 	defer end()
-	next, done, err := open(ctx, h.Identity().User, secret)
+	next, done, err := open(ctx, h, secret)
 	if err != nil {
 		e.Refuse(w, r, cmp.Or(context.Cause(ctx), err))
 		return
 	}
 	defer done()
 
-	out := newStream(w, s.timeout)
+	describe(w.Header())
+	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return
 	}
+	out := s.newStream(w, r, e)
 	h.Opened()
 	err = out.run(ctx, next)
-	out.end(ctx, err, e.Admission.Drain.ComeBack())
-	h.Closed(gateway.EndOf(r.Context(), err))
+	out.end(ctx, err, comeBack(&e.Admission.Drain))
+	h.Closed(r.Context(), err)
 }

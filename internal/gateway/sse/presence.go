@@ -8,6 +8,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/gateway"
 )
 
 // servePresence streams the presence of a channel: at once, then at each change, at most once a
@@ -15,7 +16,7 @@ import (
 // answered by later.
 func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	s.serve(w, r, s.presence, channel, []auth.Action{auth.Presence},
-		func(_ context.Context, _, secret string) (feed, func(), error) {
+		func(_ context.Context, _ *gateway.Response, secret string) (feed, func(), error) {
 			watch := s.presence.Hub.Watch(channel)
 			begun := false
 			next := func(ctx context.Context, dst []byte) ([]byte, error) {
@@ -23,20 +24,22 @@ func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel 
 				if err != nil {
 					return dst, err
 				}
-				if !begun {
-					begun = true
-					dst = appendRetry(dst, retry(0))
-					if secret != "" {
-						dst = appendID(dst, maru.Position{}, secret) // presence has no positions
-					}
-				}
 				var data bytes.Buffer
 				encoder := json.NewEncoder(&data)
 				encoder.SetEscapeHTML(false)
 				if err := encoder.Encode(presence); err != nil {
 					return dst, err
 				}
-				return appendData(dst, bytes.TrimRight(data.Bytes(), "\n")), nil
+				text := bytes.TrimRight(data.Bytes(), "\n")
+				if begun {
+					return appendData(dst, text), nil
+				}
+				begun = true
+				first := appendRetry(nil, retry(0))
+				if secret != "" {
+					first = appendID(first, maru.Position{}, secret) // presence has no positions
+				}
+				return append(dst, padded(appendData(first, text), firstBytes)...), nil
 			}
 			return next, watch.Close, nil
 		})

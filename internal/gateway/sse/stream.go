@@ -8,14 +8,17 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/response"
 )
 
 // stream is the response of one request.
 type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration
-	buf     []byte // of one write, reused
+	*streams
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	deadlines *http.ResponseController
+	buf       []byte // of one write, reused
 }
 
 var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: one write took too long; reconnect and recover")
@@ -23,25 +26,33 @@ var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: one wri
 // maxKeptBuffer is the largest buffer that an idle stream keeps.
 const maxKeptBuffer = 4 << 10
 
-func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
-	describe(w.Header())
-	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout}
+// newStream frees the response from the deadlines of the program's own http.Server.
+func (s *streams) newStream(w http.ResponseWriter, r *http.Request, e *gateway.Endpoint) *stream {
+	out := &stream{streams: s, w: w, control: http.NewResponseController(w), deadlines: response.Deadlines(w)}
+	if r.ContentLength == 0 {
+		out.deadlines.SetReadDeadline(time.Time{}) // it would cancel the request's context
+	}
+	if errors.Is(out.deadlines.SetWriteDeadline(time.Time{}), errors.ErrUnsupported) {
+		e.WarnCut(w, r)
+	}
+	return out
 }
 
-// describe sets the headers of a stream.
+// describe sets the headers of a stream. A proxy that compresses it (no-transform is against that)
+// would hold events back until a block of its compression is full.
 func describe(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx otherwise holds events back
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// run writes what next returns, and a comment every 15 s, until an error.
+// run writes what next returns, and comments, until an error.
 func (s *stream) run(ctx context.Context, next feed) error {
 	for {
-		err := s.until(ctx, time.Now().Add(commentEvery), next)
+		err := s.until(ctx, time.Now().Add(s.every), next)
 		if err == nil {
-			err = s.write(append(s.buf, comment...))
+			err = s.write(append(s.buf, s.comment...))
 		}
 		if err != nil {
 			return err
@@ -76,7 +87,7 @@ func (s *stream) end(ctx context.Context, err error, after time.Duration) {
 	e := maru.ErrorOf(err)
 	switch {
 	case e.Code == maru.CodeShuttingDown && after > 0:
-		s.write(comeBack(after))
+		s.write(farewell(after))
 	case e.Code != maru.CodeShuttingDown && e.Code != maru.CodeInternal && context.Cause(ctx) == err: // not a slow or lost client
 		s.write(appendClosed(s.buf, e))
 	}
@@ -111,7 +122,7 @@ func lateIsSlow(err error) error {
 }
 
 func (s *stream) deadline(at time.Time) error {
-	if err := s.control.SetWriteDeadline(at); !errors.Is(err, errors.ErrUnsupported) {
+	if err := s.deadlines.SetWriteDeadline(at); !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	return nil

@@ -36,6 +36,9 @@ type world struct {
 	admission *admission.Admission
 	epoch     string
 	kim       string // the cookie of the one who signed in
+
+	interval time.Duration // of the comments
+	padding  int
 }
 
 // both runs a test in a bubble, over streams with a goroutine each and over streams on
@@ -49,9 +52,11 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 	}
 }
 
-func newWorld(t *testing.T, loops bool) *world {
-	w := &world{loops: loops}
-	w.engine = loop.New(loop.Options{Goroutines: true, Loops: 1, BacklogMessages: mostQueued})
+func newWorld(t *testing.T, loops bool) *world { return newPaddedWorld(t, loops, 0, 0) }
+
+func newPaddedWorld(t *testing.T, loops bool, interval time.Duration, padding int) *world {
+	w := &world{loops: loops, interval: interval, padding: padding}
+	w.engine = loop.New(loop.Options{Goroutines: true, Loops: 1, BacklogMessages: mostQueued, HeartbeatInterval: interval})
 	w.hub = hub.New(hub.Options{Engine: w.engine, QueueMessages: mostQueued}, func(sink maru.Sink) maru.Broker {
 		w.broker = memory.New(memory.Options{Sink: sink, Retention: memory.Everywhere(maru.Retention{Publications: 3})})
 		return w.broker
@@ -62,7 +67,7 @@ func newWorld(t *testing.T, loops bool) *world {
 		Rules:         new(auth.Rules), Rates: new(admission.Rates),
 		Log: slog.New(slog.DiscardHandler),
 	}
-	w.routes = sse.Mount(&gateway.Env{Engine: w.engine, Hub: w.hub, Admission: w.admission})
+	w.routes = sse.Mount(&gateway.Env{Engine: w.engine, Hub: w.hub, Admission: w.admission, EventInterval: w.interval, EventPadding: w.padding})
 	h, err := w.broker.History(t.Context(), "a", maru.HistoryQuery{})
 	if err != nil {
 		t.Fatal(err)
@@ -291,17 +296,20 @@ func (w *world) open(t *testing.T, serve func(http.ResponseWriter, *http.Request
 	return s
 }
 
-// text is raw, with the epoch and the time before a reconnect made readable.
+// text is raw, with the epoch and the time before a reconnect made readable, and without the
+// padding of the first block.
 func (s *stream) text(w *world) string {
-	return retries.ReplaceAllString(strings.ReplaceAll(s.raw(), w.epoch, "EPOCH"), "retry: N")
+	return padding.ReplaceAllString(retries.ReplaceAllString(strings.ReplaceAll(s.raw(), w.epoch, "EPOCH"), "retry: N"), "")
 }
+
+var padding = regexp.MustCompile(`(?m)^: +\n`)
 
 var retries = regexp.MustCompile(`(?m)^retry: ([5-9]\d{3}|1\d{4})$`)
 
 // refused reports whether the answer is a stream that says only that it cannot be served now, and
 // when to come back: for EventSource any other status is final (issue 15 §4).
 func (s *stream) refused(w *world, code maru.Code) bool {
-	if !s.ended() || s.status != 0 || s.header.Get("Content-Type") != "text/event-stream" { // 0: 200 by the first Write
+	if !s.ended() || s.status != http.StatusOK || s.header.Get("Content-Type") != "text/event-stream" {
 		return false
 	}
 	body := retries.ReplaceAllString(s.body.String(), "retry: N")

@@ -52,8 +52,10 @@ var commands = map[string]session.Command{
 	`{"id":4,"publish":{"channel":"a","data":"","kind":"binary"}}`:                   published("a", maru.Binary, ""),
 	`{"id":4,"publish":{"channel":"","data":"the channel is the session's matter"}}`: published("", maru.Text, "the channel is the session's matter"),
 
-	`{"publish":{"channel":"a","data":"x","key":"k","idempotency_key":"i","version":7,"transient":true}}`: session.Publish{Channel: "a",
-		Publication: &maru.Publication{Data: []byte("x"), Key: "k"}, Options: maru.PublishOptions{IdempotencyKey: "i", Version: 7, Transient: true}},
+	`{"publish":{"channel":"a","data":"x","key":"k","idempotency_key":"i","version":7}}`: session.Publish{Channel: "a",
+		Publication: &maru.Publication{Data: []byte("x"), Key: "k"}, Options: maru.PublishOptions{IdempotencyKey: "i", Version: 7}},
+	`{"publish":{"channel":"a","data":"x","version":null,"transient":true}}`: session.Publish{Channel: "a",
+		Publication: &maru.Publication{Data: []byte("x")}, Options: maru.PublishOptions{Transient: true}},
 }
 
 func published(channel string, kind maru.Kind, data string) session.Publish {
@@ -211,6 +213,8 @@ func TestDecodeInvalid(t *testing.T) {
 		`{"id":4,"publish":{"channel":"a","data":"half \ud83d"}}`:             {4, maru.CodeBadText},
 		`{"id":4,"publish":{"channel":"a","data":"x","version":-1}}`:          {4, maru.CodeBadRequest},
 		`{"id":4,"publish":{"channel":"a","data":"x","version":1.5}}`:         {4, maru.CodeBadRequest},
+		`{"id":4,"publish":{"channel":"a","data":"x","version":0}}`:           {4, maru.CodeBadRequest}, // as by POST
+		`{"publish":{"channel":"a","data":"","version":3,"transient":true}}`:  {0, maru.CodeBadRequest},
 		`{"id":4,"publish":{"channel":"a","data":"x","user":"the server's"}}`: {4, maru.CodeBadRequest},
 	} {
 		c, err := v1.Decode(true, []byte(message))

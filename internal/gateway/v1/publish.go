@@ -17,11 +17,13 @@ type publish struct {
 	Kind           string     `json:"kind"`
 	Key            string     `json:"key"`
 	IdempotencyKey string     `json:"idempotency_key"`
-	Version        uint64     `json:"version"`
+	Version        *uint64    `json:"version"`
 	Transient      bool       `json:"transient"`
 }
 
 var (
+	errVersion   = maru.NewError(maru.CodeBadRequest, "version must be a whole number from 1")
+	errTransient = maru.NewError(maru.CodeBadRequest, "a transient publication has no version: leave out one of the two")
 	errNoData    = maru.NewError(maru.CodeBadRequest, "publish: the field data is missing")
 	errKind      = maru.NewError(maru.CodeBadRequest, "kind must be text, json or binary")
 	errText      = maru.NewError(maru.CodeBadRequest, "data of kind text must be a string")
@@ -38,12 +40,22 @@ var strictBase64 = base64.StdEncoding.Strict()
 
 func (c *publish) typed(ref uint64) session.Command {
 	p := &maru.Publication{Key: c.Key}
+	o := maru.PublishOptions{IdempotencyKey: c.IdempotencyKey, Transient: c.Transient}
 	var err error
-	if p.Kind, p.Data, err = c.data(); err != nil {
+	p.Kind, p.Data, err = c.data()
+	switch {
+	case err != nil:
+	case c.Version != nil && *c.Version == 0:
+		err = errVersion
+	case c.Version != nil && c.Transient:
+		err = errTransient
+	case c.Version != nil:
+		o.Version = *c.Version
+	}
+	if err != nil {
 		return invalid(ref, c.Channel, err)
 	}
-	return session.Publish{Ref: ref, Channel: c.Channel, Publication: p,
-		Options: maru.PublishOptions{IdempotencyKey: c.IdempotencyKey, Version: c.Version, Transient: c.Transient}}
+	return session.Publish{Ref: ref, Channel: c.Channel, Publication: p, Options: o}
 }
 
 // data returns the kind and the data to publish. Without a kind, a string is text, and anything

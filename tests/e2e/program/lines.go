@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for anything before it fails.
-const Patience = 30 * time.Second
+// Patience is how long a test waits for anything before it fails. It is long, because a browser
+// starts slowly on a machine that does much else.
+const Patience = time.Minute
 
 // Lines are the output of a program, line by line. They are kept, so that a program whose
 // output is not read does not block.

@@ -1,0 +1,6 @@
+package certs
+
+var (
+	PairOf        = pairOf
+	AuthoritiesIn = authoritiesIn
+)

@@ -311,7 +311,7 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 	return true, j.Attach(ctx, s.socket, m.message(reply))
 }
 
-// A joinWatcher is a Carrier that is told of the subscriptions which begin.
+// A joinWatcher is a Carrier that is notified of subscriptions that begin.
 type joinWatcher interface {
 	Joined(o session.Join, first session.Subscribed)
 }

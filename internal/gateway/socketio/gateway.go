@@ -18,7 +18,7 @@ type Options struct {
 	Path         string        // default /socket.io/; it ends in /
 	PingInterval time.Duration // default that of the server's sessions, or 25 s
 	PingTimeout  time.Duration // for the pong; default 20 s
-	MaxPayload   int64         // as told to clients; default the largest message of the server
+	MaxPayload   int64         // which clients are sent; default the largest message of the server
 }
 
 // Gateway serves Socket.IO at one path.

@@ -25,6 +25,7 @@ var layers = [][]string{
 	{"maru/internal/gateway", "maru/broker/*"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
 	{"maru/internal/config", "maru/server", "maru/client"},
+	{"maru/socketio"},
 	{"maru/cmd/maru"},
 }
 
@@ -63,8 +64,9 @@ var only = map[string][]string{
 	"maru/internal/demo":       {},
 	"maru/internal/metrics":    {"maru/internal/histogram"},
 	"maru/internal/config":     {"maru"},
+	"maru/socketio":            {"maru", "maru/server", "maru/internal/gateway", "maru/internal/gateway/socketio", "maru/internal/hub", "maru/internal/loop", "maru/internal/packet"},
 	"maru/client":              {"maru", "maru/ws"}, // like a program outside
-	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/client"},
+	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/socketio", "maru/client"},
 }
 
 // importers lists all packages that may import a package.
@@ -74,7 +76,7 @@ var importers = map[string][]string{
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/internal/broker/*":  {"maru/broker/disk"},
 	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
-	"maru/internal/gateway/*": {"maru/server"},
+	"maru/internal/gateway/*": {"maru/server", "maru/socketio"},
 }
 
 // never lists imports that packages must not have: no sockets and no files in those that work on

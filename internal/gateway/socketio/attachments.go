@@ -31,6 +31,9 @@ var (
 
 // message takes a message, which is a packet or an attachment of one.
 func (c *Conn) message(m engineio.Packet) error {
+	if e, is := c.gateway.speaker.(MessageSpeaker); is {
+		return e.Message(c, m)
+	}
 	if m.Binary {
 		return c.attachment(m.Data)
 	}

@@ -20,7 +20,7 @@ type Conn struct {
 	gateway.Multiplex
 	gateway *Gateway
 	partial *partial     // a packet whose attachments are coming; nil: none
-	state   any          // the Speaker's
+	State   any          // the Speaker's, set by its Begin
 	seen    atomic.Int64 // since start: the last sign of life, in ns
 
 	mu       sync.Mutex
@@ -56,6 +56,7 @@ func (g *Gateway) newConn() *Conn {
 	c := &Conn{gateway: g, id: newID(), socket: newID()}
 	c.history.pid = newID()
 	c.seen.Store(since())
+	g.speaker.Begin(c)
 	return c
 }
 
@@ -72,6 +73,7 @@ func (c *Conn) opening() gateway.Opening {
 	begin := o.Enter
 	o.Enter = func(ctx context.Context) error {
 		err := begin(ctx)
+		c.gateway.speaker.Opened(c)
 		if c.stage == onSocket {
 			c.Conn().Write(frame.Text, c.handshake(false))
 		}

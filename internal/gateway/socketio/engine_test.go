@@ -61,9 +61,10 @@ func TestBadRequests(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"transport=websocket", "EIO=abc&transport=websocket", "EIO=3&transport=websocket", "EIO=4", "EIO=4&transport=abc",
-		"EIO=4&transport=websocket&sid=x", "EIO=4&transport=polling"} {
+		"EIO=4&transport=polling"} {
 		w.refused(query)
 	}
+	w.turnedAway("EIO=4&transport=websocket&sid=x")
 	if status, body := w.ask("GET", "EIO=4&transport=websocket", ""); status != 426 {
 		t.Errorf("no upgrade: %d %s", status, body)
 	}
@@ -176,11 +177,11 @@ func TestUpgrade(t *testing.T) {
 	s.wants("3probe")
 	p.wants("6") // the poll is ended, so that the client can go on
 	w.publish("hall", "between")
-	w.refused(strings.Replace(p.query, "polling", "websocket", 1)) // one WebSocket at a time
+	w.turnedAway(strings.Replace(p.query, "polling", "websocket", 1)) // one WebSocket at a time
 	s.says("5", `42["publish","hall","mine"]`)
 	s.wants(`42["message","hall","between",…`, `42["message","hall","mine",…`)
 	p.gone()
-	w.refused(strings.Replace(p.query, "polling", "websocket", 1))
+	w.turnedAway(strings.Replace(p.query, "polling", "websocket", 1))
 	w.publish("hall", "after")
 	s.wants(`42["message","hall","after",…`)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
 )
@@ -34,11 +35,22 @@ type Gateway struct {
 
 // A Speaker is what a server does with the packets of its clients.
 type Speaker interface {
+	// Begin is called first, for a connection that may never open; Opened when it does.
+	Begin(c *Conn)
+	Opened(c *Conn)
 	// Packet handles a whole packet with its attachments. It is called by one goroutine at a
 	// time and must not wait. Its bytes are valid during the call.
 	Packet(c *Conn, p Packet)
+	// Goodbye is called before the server closes the connection with an error that the client
+	// would get again: it sends packets after which the client does not come back by itself.
+	Goodbye(c *Conn, e *maru.Error)
 	// Closed is called when the connection ends, and maybe once before.
 	Closed(c *Conn)
+}
+
+// A MessageSpeaker is a Speaker that gets the messages of Engine.IO as they are, instead of packets.
+type MessageSpeaker interface {
+	Message(c *Conn, m engineio.Packet) error
 }
 
 // Mount adds the gateway to the server, with the mapping of maru serve.
@@ -47,17 +59,16 @@ func Mount(env *gateway.Env) []gateway.Route { return MountOptions(Options{})(en
 // MountOptions is Mount with options.
 func MountOptions(o Options) gateway.Mount {
 	return func(env *gateway.Env) []gateway.Route {
-		g := New(env, o, env.Hub.Register(form))
-		m := newMapping(g)
-		g.speaker = m
-		return g.Routes()
+		g := New(env, o, env.Hub.Register(form), false)
+		return g.Routes(newMapping(g))
 	}
 }
 
-// New makes a gateway whose publications have a form.
-func New(env *gateway.Env, o Options, form hub.FormID) *Gateway {
+// New makes a gateway whose publications have a form. A program's own has no commands: its clients'
+// sessions are never connected.
+func New(env *gateway.Env, o Options, form hub.FormID, own bool) *Gateway {
 	g := &Gateway{options: o, parked: make(map[string]*Conn)}
-	g.protocol = env.Protocol(gateway.ProtocolOptions{Name: "socketio", Form: form, Codec: gateway.Codec{EncodeReply: encodeReply}})
+	g.protocol = env.Protocol(gateway.ProtocolOptions{Name: "socketio", Form: form, NoConnect: own, Codec: gateway.Codec{EncodeReply: encodeReply}})
 	g.endpoint = g.protocol.Endpoint()
 	s := g.protocol.Session()
 	g.options.Path = cmp.Or(o.Path, "/socket.io/")
@@ -67,8 +78,9 @@ func New(env *gateway.Env, o Options, form hub.FormID) *Gateway {
 	return g
 }
 
-// Routes are the addresses of the gateway.
-func (g *Gateway) Routes() []gateway.Route {
+// Routes are the addresses of the gateway, whose clients speak with s.
+func (g *Gateway) Routes(s Speaker) []gateway.Route {
+	g.speaker = s
 	return []gateway.Route{{Path: g.options.Path, Serve: func(w http.ResponseWriter, r *http.Request, _ string) { g.serve(w, r) }}}
 }
 
@@ -96,6 +108,9 @@ func (g *Gateway) forget(c *Conn) {
 
 // id is a random id that nobody can guess.
 type id [15]byte
+
+// NewID returns a random id.
+func NewID() string { return newID().String() }
 
 func newID() (i id) {
 	rand.Read(i[:])

@@ -37,6 +37,10 @@ type connectAuth struct {
 
 var errNamespace = []byte(`{"message":"Invalid namespace"}`)
 
+// Begin and Opened have nothing to do.
+func (m *mapping) Begin(*Conn)  {}
+func (m *mapping) Opened(*Conn) {}
+
 // Packet handles a packet of a client.
 func (m *mapping) Packet(c *Conn, p Packet) {
 	if p.Namespace != packet.Root {
@@ -82,7 +86,7 @@ func (m *mapping) Closed(c *Conn) { m.save(c) }
 func (c *Conn) Close(err error) {
 	e := maru.ErrorOf(err)
 	if final(e.Code) && c.Conn().Open() && c.lastWord() {
-		c.sayGoodbye(e)
+		c.gateway.speaker.Goodbye(c, e)
 	}
 	c.Multiplex.Close(err)
 }
@@ -102,7 +106,8 @@ func (c *Conn) lastWord() bool {
 	return first
 }
 
-func (c *Conn) sayGoodbye(e *maru.Error) {
+// Goodbye says to the client, with packets of Socket.IO, that it is refused, or disconnected.
+func (m *mapping) Goodbye(c *Conn, e *maru.Error) {
 	if !c.connected() {
 		b, err := json.Marshal(refusal{e.Message, failureOf(e)})
 		if err == nil {

@@ -3,8 +3,11 @@ package socketio
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/engineio"
+	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/gateway"
 )
 
@@ -56,10 +59,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport, sid string) {
 	c := g.find(sid)
 	switch {
-	case c == nil:
-		errSession.refuse(w)
+	case transport == "websocket" && (c == nil || !c.raise()):
+		g.turnAway(w, r)
 	case transport == "websocket":
 		c.upgrade(w, r)
+	case c == nil:
+		errSession.refuse(w)
 	case r.Method == http.MethodGet:
 		c.poll(w, r)
 	case r.Method == http.MethodPost:
@@ -67,6 +72,20 @@ func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport
 	default:
 		errRequest.refuse(w)
 	}
+}
+
+// turnAway closes the WebSocket of a session that has one, is getting one, or is not known:
+// Engine.IO, WebSocket.
+func (g *Gateway) turnAway(w http.ResponseWriter, r *http.Request) {
+	s, err := g.endpoint.Socket(w, r)
+	if err != nil {
+		return
+	}
+	if b, err := frame.ClosePayload(maru.CloseBadRequest, string(maru.CodeBadRequest)); err == nil {
+		s.SetDeadline(time.Now().Add(time.Second))
+		s.Write(frame.AppendFrame(nil, frame.Close, false, b))
+	}
+	s.Close()
 }
 
 // open opens a WebSocket.

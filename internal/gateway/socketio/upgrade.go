@@ -22,12 +22,8 @@ const (
 )
 
 // upgrade gives a connection that polls its WebSocket: Engine.IO, Upgrade. The goroutine of the
-// request probes it. Meanwhile the client polls on.
+// request probes it. Meanwhile the client polls on. raise has returned true.
 func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) {
-	if !c.raise() {
-		errRequest.refuse(w)
-		return
-	}
 	s, err := c.gateway.endpoint.Socket(w, r)
 	if err != nil {
 		c.raised(onPolls)

@@ -230,6 +230,16 @@ func (w *world) refused(query string) {
 	}
 }
 
+// turnedAway wants that a WebSocket is closed at once.
+func (w *world) turnedAway(query string) {
+	w.t.Helper()
+	s, err := w.dial(query, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.wants("closed 4500 bad_request")
+}
+
 func (w *world) publish(channel, text string) maru.Position {
 	w.t.Helper()
 	at, err := w.server.Publish(w.t.Context(), channel, &maru.Publication{Data: []byte(text)})

@@ -1,8 +1,8 @@
 // Command suites is a server for the official test suites of Engine.IO 4 and Socket.IO 5, which
-// are at https://github.com/socketio/engine.io-protocol and socketio/socket.io-protocol:
+// are in https://github.com/socketio/socket.io:
 //
 //	go run ./tests/suites -listen 127.0.0.1:3000
-//	(cd socket.io-protocol/test-suite && npm ci && npx mocha --exit test-suite.js)
+//	(cd socket.io/docs/socket.io-protocol/v5-test-suite && npm ci && npx mocha --exit test-suite.js)
 //
 // docs/conformance.md says which of their cases pass.
 package main

@@ -193,15 +193,18 @@ var errNoPong = errors.New("no pong after a ping")
 func (c *Conn) Ended(end loop.End) {
 	c.mu.Lock()
 	c.stage = afterPoll
-	silent := c.silent
+	silent, quiet := c.silent, c.quiet
 	if c.room != nil { // a post waits
 		close(c.room)
 		c.room = nil
 	}
 	c.mu.Unlock()
 	c.gateway.forget(c)
-	if silent {
+	switch {
+	case silent:
 		end.Err = errNoPong
+	case quiet:
+		end.ByPeer = true // by a packet, not by a close frame
 	}
 	c.gateway.speaker.Closed(c)
 	c.Multiplex.Ended(end)

@@ -27,6 +27,13 @@ func TestConnect(t *testing.T) {
 	s.wants(`430[{"channel":"a",…`)
 	s.says("41")
 	s.wants("closed 1000 ")
+	w.polling().post("1")
+	for w.server.Connections() > 0 {
+		<-time.After(time.Millisecond)
+	}
+	if m := w.metrics(); !strings.Contains(m, `reason="closed",transport="socketio"} 2`) {
+		t.Errorf("a client that leaves is not counted as closed:\n%s", m)
+	}
 
 	w.socket(nil).wants(`44{"message":"no connect…`, "closed 4500 bad_request") // never connects
 	twice := w.connected(nil)

@@ -118,7 +118,7 @@ func begin(address string, o Options, change func(*Client)) (*Client, error) {
 	}
 	u.Path = cmp.Or(u.Path, "/")
 	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 64<<20)
-	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, patience)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, handshakeTimeout)
 	c := &Client{
 		o: o, url: u, log: o.Logger, done: make(chan struct{}), unique: rand.Text(),
 		secret: rand.Text(), random: mathrand.Float64, wall: func() time.Time { return time.Now().Round(0) },

@@ -137,7 +137,7 @@ func TestAServerThatAcceptsAndHangsUpDoesNotResetTheDelay(t *testing.T) {
 
 func TestAHandshakeOrAConnectWithoutAnAnswerIsGivenUp(t *testing.T) {
 	for _, part := range []string{"handshake", "connect"} {
-		for limit, want := range map[time.Duration]time.Duration{0: 15 * time.Second, 40 * time.Second: 40 * time.Second} {
+		for limit, want := range map[time.Duration]time.Duration{0: 30 * time.Second, 40 * time.Second: 40 * time.Second} {
 			t.Run(fmt.Sprint(part, " ", limit), func(t *testing.T) {
 				inBubble(t, func(t *testing.T, f *fake) {
 					f.down = part == "handshake"

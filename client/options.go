@@ -42,7 +42,7 @@ type Options struct {
 	// OnState and Err, is a *ws.ProxyError.
 	Proxy func(*http.Request) (*url.URL, error)
 	// HandshakeTimeout bounds an attempt to connect, from the look-up of the name to the reply
-	// to connect; after it comes the next attempt. Default 15 s; negative: no bound.
+	// to connect; after it comes the next attempt. Default 30 s; negative: no bound.
 	HandshakeTimeout time.Duration
 	// MaxMessageBytes bounds one message of the server; a larger one closes the connection
 	// with 1009. A reply with history may be large. Default 64 MiB.
@@ -105,9 +105,12 @@ type SubscribeOptions struct {
 	MaxQueued int
 }
 
-// The time limits are those of the client for browsers.
+// The time limits are those of the client for browsers, but for the one of a handshake, which is
+// that of ws.Dial.
 const (
-	patience   = 15 * time.Second // for functions of the program, and default of Options.HandshakeTimeout
+	handshakeTimeout = 30 * time.Second
+
+	patience   = 15 * time.Second // for functions of the program
 	pingEvery  = 25 * time.Second // silence before a ping, if the server does not say
 	steadyTime = 5 * time.Second  // a connection that lived this long resets the count of failures
 	leaveTime  = time.Second      // for the server's part of the closing handshake

@@ -419,7 +419,7 @@ func TestAConnectionThatSwallowsEverythingIsReplaced(t *testing.T) {
 	r.treat(swallows)
 	publish(t, s, "chat", "missed")
 	until(t, "the silence is noticed", func() bool { return c.State() != client.Open })
-	r.cut() // a handshake hangs there, for 15 s
+	r.cut() // a handshake hangs there, for 30 s
 	r.treat(passes)
 	if p := next[*client.Publication](t, sub); string(p.Data) != "missed" || !p.Replay {
 		t.Error(p)

@@ -58,7 +58,7 @@ func TestSubscribedBeforeThereIsAConnection(t *testing.T) {
 		w, left := on(t, c, "chat", client.SubscribeOptions{}), on(t, c, "left", client.SubscribeOptions{})
 		left.Unsubscribe()
 		f.set(func() { f.down = false })
-		pass(16 * time.Second)
+		pass(31 * time.Second)
 		f.publish("chat", "a")
 		w.saw(t, "a")
 		if got := f.asked("subscribe"); len(got) != 1 {
@@ -660,7 +660,7 @@ func TestOneChannelManyTimesAndManyChannels(t *testing.T) {
 			watches[name] = on(t, c, name, client.SubscribeOptions{})
 		}
 		f.set(func() { f.down = false })
-		pass(16 * time.Second)
+		pass(31 * time.Second)
 		again := on(t, c, "a", client.SubscribeOptions{Last: 1})
 		f.publish("a", "first")
 		synctest.Wait()
@@ -704,7 +704,7 @@ func TestAnyNumberOfChannelsWheneverTheyAreSubscribed(t *testing.T) {
 				f.welcome["max_channels"] = 128
 				f.down = true
 				c := f.client(client.Options{})
-				open := func() { f.set(func() { f.down = false }); pass(20 * time.Second) }
+				open := func() { f.set(func() { f.down = false }); pass(35 * time.Second) }
 				if when == "afterwards" {
 					open()
 				}

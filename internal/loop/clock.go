@@ -199,7 +199,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 		if !s.framing().heartbeats {
 			s.pinged = l.clock.now // a ping may wait in the queue of a full socket: the time for its pong has not begun
 		}
-		l.lookAt(id, max(min(c.backlog/8, c.pong/4), 1))
+		l.lookAt(id, max(min(c.backlog/8, c.pong/4, l.patience()), 1))
 	}
 	if s.state&kindHeartbeat != 0 {
 		l.heartbeat(id, s)

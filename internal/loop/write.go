@@ -326,9 +326,12 @@ func (l *Loop) arm(id connID, s *slot) {
 		if s.fd >= 0 {
 			l.poll.ask(int(s.fd), id)
 		}
-		l.lookAt(id, l.engine.clock.backlog)
+		l.lookAt(id, l.patience())
 	}
 }
+
+// patience is how long a backlog may wait, in ticks.
+func (l *Loop) patience() uint32 { return max(l.engine.clock.backlog>>l.out.tight, 2) }
 
 // writable continues the writing after the socket was full.
 func (l *Loop) writable(id connID) {
@@ -420,6 +423,7 @@ func (l *Loop) tighten(by tightness) {
 	l.each(phaseConnected, func(id connID, s *slot) {
 		if s.state&outArmed != 0 {
 			l.closeIfSlow(id, s)
+			l.lookAt(id, l.patience()) // it is shorter now
 		}
 		if side := l.slab.ref(id).side; side != nil && side.reader != nil && side.reader.Held() > most && s.state&phaseCloseSent == 0 {
 			l.fail(id, s, closed{code: maru.CodeOverloaded.CloseCode(), reason: string(maru.CodeOverloaded), err: errMemory})

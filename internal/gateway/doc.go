@@ -1,7 +1,7 @@
 // Package gateway is the common part of all protocols: the life of a live connection, from the
 // request to the end. Each protocol is a package below it with its own wire format: raw, sse,
-// v1, socketio. A Mount adds a protocol to the server: one function that registers its forms and returns
-// its routes.
+// v1, socketio. A Mount adds a protocol to the server: one function that registers its forms and
+// returns its routes.
 //
 //	request ─→ Route ─→ Endpoint.Upgrade, Take or Hold
 //	                        │ handshake checked, admitted, connection made, listed in the registry

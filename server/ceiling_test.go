@@ -134,7 +134,7 @@ func TestMemoryUsed(t *testing.T) {
 	for i := range held {
 		held[i] = 1
 	}
-	if grown := memoryUsed() - before; grown < 60<<20 || grown > 80<<20 {
+	if grown := memoryUsed() - before; grown < 48<<20 || grown > 80<<20 {
 		t.Errorf("64 MiB more are seen as %d", grown)
 	}
 	_ = held[len(held)-1]

@@ -44,7 +44,7 @@ func TestBackupRestoreVerify(t *testing.T) {
 	}
 	live.stop(t, exitOK)
 	for range 2 {
-		if got := call(t, "", nil, "verify", data); got.code != exitOK || !strings.Contains(got.stdout, "1 publications") {
+		if got := call(t, "", nil, "verify", data); got.code != exitOK || !strings.Contains(got.stdout, "publications: 1") {
 			t.Errorf("verify: %+v", got)
 		}
 	}

@@ -114,7 +114,7 @@ func TestSeveralCertificates(t *testing.T) {
 	if got := call(t, "", nil, "publish", "hall", "x", "--server", live.url, "--insecure", "--client-cert", caller, "--client-key", callerKey); got.code != exitOK {
 		t.Errorf("a client with a certificate: %+v", got)
 	}
-	if got := call(t, "", nil, "publish", "hall", "x", "--server", live.url, "--client-cert", caller); got.code != exitUsage || !strings.Contains(got.stderr, "--client-key") {
+	if got := call(t, "", nil, "publish", "hall", "x", "--server", live.url, "--client-cert", caller); got.code != exitUsage || !strings.Contains(got.stderr, "give both") {
 		t.Errorf("a certificate without its key: %+v", got)
 	}
 }

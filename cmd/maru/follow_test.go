@@ -180,6 +180,31 @@ func TestStreamRefusedForNow(t *testing.T) {
 	})
 }
 
+// A server that withdraws a right says why before it ends the stream. The code decides whether to
+// come back; a stream that just ends is asked for again.
+func TestStreamClosedByTheServer(t *testing.T) {
+	t.Parallel()
+	closed := func(code maru.Code) answer {
+		return answer{status: 200, body: "id: k:1\n\nevent: closed\ndata: {\"code\":\"" + string(code) + "\",\"message\":\"…\"}\n\n"}
+	}
+	for _, code := range []maru.Code{maru.CodeRevoked, maru.CodeNotAllowed, maru.CodeBadToken, maru.CodeTokenExpired} {
+		synctest.Test(t, func(t *testing.T) {
+			var got followed
+			tr := &transport{answers: []answer{closed(code)}}
+			s := &stream{follower: got.follower(), client: &http.Client{Transport: tr}, url: "http://localhost/channels/hall"}
+			if err := s.follow(t.Context(), s.connect); !errors.Is(err, &maru.Error{Code: code}) || got.why != nil {
+				t.Errorf("%s: following ends with %v, after %v", code, err, got.why)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		got := follow(t, &transport{answers: []answer{closed(maru.CodeReconnect), {status: 200, body: "id: k:1\n\n"}}}, "")
+		if len(got.why) != 2 || !errors.Is(got.why[0], &maru.Error{Code: maru.CodeReconnect}) || !errors.Is(got.why[1], errStreamEnded) {
+			t.Errorf("lost with %v", got.why)
+		}
+	})
+}
+
 // A connection on which not even comments come is dead after 45 s; one on which
 // comments come is not.
 func TestStreamQuiet(t *testing.T) {

@@ -48,7 +48,10 @@ func (c *healthcheckCmd) Run(ctx context.Context, _ *surroundings) error {
 		return because(ctx, err)
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if needsTLS(resp.StatusCode, text) {
+		return fmt.Errorf("%s: %w", req.URL.Redacted(), errNeedsTLS)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s", req.URL.Redacted(), resp.Status)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -41,10 +42,13 @@ func byProxy(resp *http.Response) error {
 // plainRefusal is the *refusal in an error of ws.Dial, of the server or its proxy, or the error.
 func plainRefusal(address string, err error) error {
 	if refused, ok := errors.AsType[*ws.HandshakeError](err); ok {
+		if text, _ := io.ReadAll(refused.Response.Body); needsTLS(refused.Response.StatusCode, text) {
+			return &refusal{refused.Response.StatusCode, fmt.Errorf("%s: %w", address, errNeedsTLS)}
+		}
 		return &refusal{refused.Response.StatusCode, fmt.Errorf("%s: the WebSocket handshake was answered %s", address, refused.Response.Status)}
 	}
 	if refused, ok := errors.AsType[*ws.ProxyError](err); ok && refused.Status > 0 {
 		return &refusal{refused.Status, err}
 	}
-	return err
+	return advised(err)
 }

@@ -28,7 +28,7 @@ const (
 
 type publishCmd struct {
 	Channel string  `arg:"" help:"Channel to publish to."`
-	Data    *string `arg:"" optional:"" help:"Data to publish; without it, or with -, standard input is read to its end."`
+	Data    *string `arg:"" optional:"" help:"Data to publish; without it, or with -, standard input is read to its end, and published with its line ends."`
 
 	remote
 	JSON   bool   `xor:"kind" help:"The data is JSON. Without --json and --binary it is text, also if it looks like JSON."`
@@ -37,7 +37,7 @@ type publishCmd struct {
 
 	IdempotencyKey string `xor:"once" help:"Key that makes a retry safe: within 10 minutes a repeat is not published again."`
 	Transient      bool   `help:"Publish to current subscribers only: not retained, without an offset."`
-	Lines          bool   `xor:"once" help:"Publish each line of standard input as it comes."`
+	Lines          bool   `xor:"once" help:"Publish each line of standard input as it comes, without its line end."`
 }
 
 // Help is the text of --help beside the flags.

@@ -71,8 +71,8 @@ func (r *remote) client() (*http.Client, error) {
 		transport.DialContext, transport.Proxy = dial, nil
 	}
 	var err error
-	if transport.TLSClientConfig, err = r.tls(); err != nil || r.bearer() == "" {
-		return &http.Client{Transport: transport}, err
+	if transport.TLSClientConfig, err = r.tls(); err != nil {
+		return nil, err
 	}
 	base, err := r.base()
 	if err != nil {
@@ -99,7 +99,10 @@ func (r *remote) dialUnix() func(ctx context.Context, network, address string) (
 // tls is the configuration with the certificates of the flags.
 func (r *remote) tls() (*tls.Config, error) {
 	config := &tls.Config{InsecureSkipVerify: r.Insecure}
-	if r.ClientCert != "" || r.ClientKey != "" {
+	if (r.ClientCert == "") != (r.ClientKey == "") {
+		return nil, usagef("--client-cert and --client-key belong together: give both")
+	}
+	if r.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(r.ClientCert, r.ClientKey)
 		if err != nil {
 			return nil, usagef("--client-cert %q with --client-key %q: %w", r.ClientCert, r.ClientKey, err)
@@ -131,19 +134,23 @@ func (r *remote) BeforeResolve(s *surroundings) error {
 	return nil
 }
 
-// bearer is a transport that sends a token to one server, and not to servers that it
-// redirects to.
+// bearer is a transport that sends a token, if there is one, to one server, and not to servers
+// that it redirects to.
 type bearer struct {
 	*http.Transport
 	scheme, host, token string
 }
 
 func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme == b.scheme && r.URL.Host == b.host {
+	if b.token != "" && r.URL.Scheme == b.scheme && r.URL.Host == b.host {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+b.token)
 	}
-	return b.Transport.RoundTrip(r)
+	resp, err := b.Transport.RoundTrip(r)
+	if err != nil {
+		return nil, advised(err)
+	}
+	return resp, nil
 }
 
 // refusal is an answer with an error.
@@ -169,7 +176,11 @@ func refused(resp *http.Response) error {
 			Message string    `json:"message"`
 		} `json:"error"`
 	}
-	err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body)
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	err := json.Unmarshal(text, &body)
+	if needsTLS(resp.StatusCode, text) {
+		return &refusal{resp.StatusCode, fmt.Errorf("%s: %w", resp.Request.URL.Redacted(), errNeedsTLS)}
+	}
 	if err != nil || body.Error.Code == "" {
 		if err := byProxy(resp); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +25,8 @@ type stream struct {
 	lastID string        // Last-Event-ID
 	given  maru.Position // of the last publication printed
 }
+
+var errStreamEnded = errors.New("the stream ended")
 
 // connect asks for the stream once and reads it to its end. It never returns nil.
 func (s *stream) connect(ctx context.Context) error {
@@ -55,8 +58,11 @@ func (s *stream) connect(ctx context.Context) error {
 	events := newEventReader(&watched{resp.Body, quiet})
 	for {
 		e, err := events.next()
-		if err == nil {
+		switch {
+		case err == nil:
 			err = s.printEvent(e)
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			err = errStreamEnded
 		}
 		if err != nil {
 			return because(ctx, err)
@@ -82,7 +88,7 @@ func (w *watched) Read(p []byte) (int, error) {
 func (s *stream) printEvent(e event) error {
 	if e.name == "refused" { // for now
 		s.backoff.after = min(e.retry, longestDrain)
-		return refusedLater(e.data)
+		return refusedInStream(e.data)
 	}
 	s.backoff.good()
 	switch {
@@ -94,6 +100,8 @@ func (s *stream) printEvent(e event) error {
 	var err error
 	switch {
 	case e.data == nil:
+	case e.name == "closed": // the last word of a server that withdrew a right
+		err = refusedInStream(e.data)
 	case e.name == "gap":
 		err = s.takeGap(e.data)
 	case e.name == "", e.name == "message":
@@ -128,8 +136,9 @@ func withoutSecret(id string) string {
 	return strings.Join(parts[:min(2, len(parts))], ":")
 }
 
-// refusedLater is the error in a stream that cannot be served now (docs/contract.md §6).
-func refusedLater(data []byte) error {
+// refusedInStream is the error in a stream that cannot be served now, or not any more
+// (docs/contract.md §6). Its code says whether another attempt can succeed.
+func refusedInStream(data []byte) error {
 	var e struct {
 		Code    maru.Code `json:"code"`
 		Message string    `json:"message"`
@@ -137,7 +146,7 @@ func refusedLater(data []byte) error {
 	if err := json.Unmarshal(data, &e); err != nil {
 		return fmt.Errorf("read the refusal: %w", err)
 	}
-	return &refusal{http.StatusServiceUnavailable, maru.NewError(e.Code, e.Message)}
+	return &refusal{e.Code.Status(), maru.NewError(e.Code, e.Message)}
 }
 
 func (s *stream) takePublication(id string, data []byte) error {

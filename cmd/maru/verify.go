@@ -21,13 +21,13 @@ func (c *verifyCmd) Run(s *surroundings) error {
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", c.Dir, err)
 	}
-	fmt.Fprintf(s.stdout, "%d namespaces, %d channels, %d publications, %d bytes\n",
+	fmt.Fprintf(s.stdout, "namespaces: %d, channels: %d, publications: %d, bytes: %d\n",
 		report.Namespaces, report.Channels, report.Publications, report.Bytes)
 	for _, finding := range report.Findings {
 		fmt.Fprintln(s.stdout, finding)
 	}
 	if n := len(report.Findings); n > 0 {
-		return fmt.Errorf("verify %s: something is wrong in %d places", c.Dir, n)
+		return fmt.Errorf("verify %s: faults found: %d", c.Dir, n)
 	}
 	fmt.Fprintln(s.stdout, "all is well")
 	return nil

@@ -95,7 +95,7 @@ func NewRequestFilter(p Policy) (*RequestFilter, error) {
 	for _, s := range p.Hosts {
 		a, ok := parseAuthority(s)
 		if !ok {
-			return nil, fmt.Errorf("auth: %s is not a host (like example.org, example.org:8080 or [2001:db8::1])", quote(s))
+			return nil, fmt.Errorf("auth: host %s: write a name or an address without a scheme (like example.org, example.org:8080 or [2001:db8::1])", quote(s))
 		}
 		g.hosts[a] = true
 	}

@@ -37,11 +37,20 @@ type source struct {
 }
 
 // load reads the files. seen is of the time before, so that a later change is noticed.
+//
+// At the start a pipe is as good as a file. Later it could have no end, and would keep Watch and
+// Reload for ever.
 func (s *source) load() (changed bool, err error) {
+	again := s.seen != nil
 	s.seen = s.look()
 	contents := make([][]byte, len(s.files))
 	for i, file := range s.files {
-		if contents[i], err = readFile(file); err != nil {
+		if now := s.seen[i]; again && now != nil && !now.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a regular file (%v), so it is not read again", file, now.Mode())
+		} else {
+			contents[i], err = readFile(file)
+		}
+		if err != nil {
 			return false, &Error{s.what, err}
 		}
 	}
@@ -65,6 +74,9 @@ func (s *source) replaced() bool {
 		was := s.seen[i]
 		if (now == nil) != (was == nil) {
 			return true
+		}
+		if now != nil && !now.Mode().IsRegular() && was.Mode() == now.Mode() {
+			continue // reading a pipe changes its time
 		}
 		if now != nil && (!os.SameFile(was, now) || !was.ModTime().Equal(now.ModTime()) || was.Size() != now.Size()) {
 			return true

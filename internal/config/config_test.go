@@ -338,6 +338,8 @@ func TestBadFile(t *testing.T) {
 		{"another case in a table", "[namespaces.Chat]\nhistory = \"anyone\"\nHistory = \"nobody\"", []string{":3:", `"namespaces.Chat.History"`}},
 		{"another case in a line", "namespaces = {x = {History = \"anyone\"}}", []string{":1:", `"namespaces.x.History"`}},
 		{"two unknown options", "pling = 1\nplong = 2", []string{":1:", `"pling"`, ":2:", `"plong"`}},
+		{"option below a table", "[namespaces.a]\nhistory = \"anyone\"\napi-key = [\"sha256:00\"]", []string{":3:", `"namespaces.a.api-key"`, "above"}},
+		{"unknown action", "[namespaces.a]\nread = \"anyone\"", []string{":2:", `"namespaces.a.read"`, "docs/rules.md"}},
 		{"unknown table", "open = true\n[limits]\nhistory = 1", []string{":2:", `"limits"`}},
 		{"another file", `config = "other.toml"`, []string{":1:", `"config"`}},
 		{"not TOML", "open = true\n= 3", []string{":2:"}},

@@ -41,6 +41,7 @@ Each option has one name for flag, environment and configuration file (TOML, ` +
 environment, and the environment over the file. Unknown keys in the file and unknown ` + "`MARU_…`" + ` variables are errors.
 The variables that Kubernetes makes for a Service called maru, such as ` + "`MARU_SERVICE_HOST`" + `, are ignored.
 
+- An option whose default is ` + "`false`" + ` needs no value as a flag: ` + "`--open`" + `. Elsewhere it is true or false.
 - An option that repeats is a list in the file, and is separated by commas in the environment.
 - Sizes are bytes, or numbers followed by KiB, MiB or GiB.
 - Durations have a unit, as in Go: 500ms, 25s, 24h.
@@ -52,8 +53,11 @@ The variables that Kubernetes makes for a Service called maru, such as ` + "`MAR
 `)
 	for _, o := range config.Options() {
 		value := "none"
-		if o.Default != "" {
+		switch {
+		case o.Default != "":
 			value = "`" + o.Default + "`"
+		case o.Switch:
+			value = "`false`"
 		}
 		fmt.Fprintf(&b, "| `--%s` | `%s` | %s | %s |\n", o.Name, o.Env, value, strings.ReplaceAll(o.Help, "|", `\|`))
 	}

@@ -65,11 +65,7 @@ func (s *Serve) loadFile(path string) error {
 		var all []error
 		for _, e := range unknown.Errors {
 			line, _ := e.Position()
-			hint := "docs/options.md lists the options"
-			if len(e.Key()) == 1 && Meant(e.Key()[0]) != "" {
-				hint = "write " + Meant(e.Key()[0]) + ` = ["127.0.0.1:3000"]`
-			}
-			all = append(all, fmt.Errorf("%s:%d: unknown option %q (%s)", path, line, strings.Join(e.Key(), "."), hint))
+			all = append(all, fmt.Errorf("%s:%d: unknown option %q (%s)", path, line, strings.Join(e.Key(), "."), hint(e.Key())))
 		}
 		return errors.Join(all...)
 	case errors.As(err, &wrong):
@@ -80,6 +76,20 @@ func (s *Serve) loadFile(path string) error {
 		return fmt.Errorf("%s:%d: %s: %w", path, at.line, at.key, err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
+}
+
+// hint is what to do about an unknown option.
+func hint(key []string) string {
+	last := key[len(key)-1]
+	switch {
+	case len(key) == 1 && Meant(last) != "":
+		return "write " + Meant(last) + ` = ["127.0.0.1:3000"]`
+	case len(key) > 1 && slices.ContainsFunc(Options(), func(o Option) bool { return o.Name == last && o.InFile }):
+		return "write " + last + " above the first [table]: a line below one belongs to that table"
+	case len(key) == 3 && key[0] == "namespaces":
+		return "docs/rules.md lists what a namespace may have"
+	}
+	return "docs/options.md lists the options"
 }
 
 // reason is the library's message about a line, without the names of Go types.

@@ -17,6 +17,7 @@ type Option struct {
 	Help    string // one sentence
 	Repeats bool   // may be given several times; a list in the file, commas in the environment
 	InFile  bool   // may stand in the file
+	Switch  bool   // true or false; as a flag it needs no value
 
 	Group   string // heading of its group of options, with a colon
 	Reason  string // why the default has its value, or when to set an option without one
@@ -70,6 +71,7 @@ func optionOf(field reflect.StructField) Option {
 		Help:    field.Tag.Get("help"),
 		Repeats: field.Type.Kind() == reflect.Slice,
 		InFile:  inFile,
+		Switch:  field.Type.Kind() == reflect.Bool,
 		Group:   field.Tag.Get("group"),
 		Reason:  reasons[name].why,
 		Example: reasons[name].example,

@@ -78,7 +78,7 @@ type Serve struct {
 	ClientContextTakeover bool `toml:"client-context-takeover" group:"Compression:" help:"Let clients compress messages with their earlier messages as context."`
 
 	Drain         Duration `toml:"drain" group:"Operation:" default:"0s" help:"At SIGTERM: how long to spread the closing of connections, if other servers take them over; 0s closes all at once."`
-	MetricsListen string   `toml:"metrics-listen" group:"Operation:" placeholder:"ADDR" help:"Separate address, HOST:PORT, for /metrics, /healthz and /readyz, without authentication."`
+	MetricsListen string   `toml:"metrics-listen" group:"Operation:" placeholder:"ADDR" help:"Separate address, HOST:PORT or unix:PATH, for /metrics, /healthz and /readyz, without authentication."`
 
 	History      int      `toml:"history" group:"History:" default:"100" help:"Publications kept in each channel; 0 keeps none."`
 	HistoryAge   Duration `toml:"history-age" group:"History:" default:"24h" help:"How long a publication is kept."`

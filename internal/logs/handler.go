@@ -3,12 +3,18 @@ package logs
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 )
 
-// PerSecond is how many lines of one kind are written in a second.
-const PerSecond = 10
+const (
+	// PerSecond is how many lines of one kind about one address are written in a second. Those
+	// without an address count as of one.
+	PerSecond = 10
+	// MostPerSecond is how many lines of one kind are written in a second.
+	MostPerSecond = 5 * PerSecond
+)
 
 // mostKinds bounds the memory for kinds. Messages are constants and codes are few, except those of
 // an embedding program.
@@ -41,6 +47,7 @@ type second struct {
 	level   slog.Level // the highest
 	begun   time.Time
 	written int
+	about   map[netip.Addr]int // the same by address
 	left    int
 	timer   *time.Timer // at the end, if lines were left out
 }
@@ -62,22 +69,39 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
-	of, errs := kind{message: r.Message}, false
+	of, about, errs := kind{message: r.Message}, netip.Addr{}, false
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "code" {
+		switch a.Key {
+		case "code":
 			of.code = a.Value.String()
+		case "addr":
+			about = network(a.Value.String())
 		}
 		_, is := a.Value.Any().(error)
 		errs = errs || is
 		return true
 	})
-	if !h.kinds.allow(of, r.Level) {
+	if !h.kinds.allow(of, about, r.Level) {
 		return nil
 	}
 	if errs {
 		r = flat(r)
 	}
 	return h.next.Handle(ctx, r)
+}
+
+// network is what one caller has of the addresses: one of IPv4, and of IPv6 the network of 64 bits.
+func network(addr string) netip.Addr {
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		at, _ := netip.ParseAddrPort(addr)
+		a = at.Addr()
+	}
+	if a = a.Unmap().WithZone(""); a.Is6() {
+		p, _ := a.Prefix(64)
+		a = p.Addr()
+	}
+	return a
 }
 
 // flat is the record with its errors as text, without stack traces.
@@ -94,7 +118,7 @@ func flat(r slog.Record) slog.Record {
 }
 
 // allow counts a line, and reports whether it is to be written.
-func (k *kinds) allow(of kind, level slog.Level) bool {
+func (k *kinds) allow(of kind, about netip.Addr, level slog.Level) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s, now := k.of[of], time.Now()
@@ -102,12 +126,13 @@ func (k *kinds) allow(of kind, level slog.Level) bool {
 		if s == nil && len(k.of) >= mostKinds {
 			k.forget(now)
 		}
-		s = &second{begun: now}
+		s = &second{begun: now, about: make(map[netip.Addr]int)}
 		k.of[of] = s
 	}
 	s.level = max(s.level, level)
-	if s.written < PerSecond {
+	if s.written < MostPerSecond && s.about[about] < PerSecond {
 		s.written++
+		s.about[about]++
 		return true
 	}
 	if s.left++; s.left == 1 {

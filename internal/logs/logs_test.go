@@ -89,6 +89,43 @@ func TestFlood(t *testing.T) {
 	})
 }
 
+// Issue 15 §16: the flood of one caller leaves room for the lines about others, and that of many
+// callers leaves a bounded number.
+func TestFloodOfOneCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out buffer
+		h := logs.New(text(&out))
+		log := slog.New(h)
+		ends := func(addr string) string {
+			log.Info("disconnected", "code", "lost", "addr", addr)
+			return out.take()
+		}
+		for i := range 1000 {
+			ends("198.51.100.66")
+			ends(fmt.Sprintf("[2001:db8::%x]:%d", i, 1000+i)) // one network of IPv6
+		}
+		for _, other := range []string{"203.0.113.1", "2001:db8:0:1::1", "not an address"} {
+			if ends(other) == "" {
+				t.Errorf("the line about %s is hidden", other)
+			}
+		}
+		written := 2*logs.PerSecond + 3
+		for i := range 1000 {
+			if ends(fmt.Sprint("192.0.2.", i%250)) != "" {
+				written++
+			}
+		}
+		if written != logs.MostPerSecond {
+			t.Errorf("%d lines in a second, want %d", written, logs.MostPerSecond)
+		}
+		h.Flush()
+		if s := out.take(); !strings.Contains(s, "left_out=2953 ") {
+			t.Errorf("%q", s)
+		}
+	})
+}
+
 // Messages of strangers do not take memory for ever, and lines below the level cost nothing.
 func TestKindsAreForgotten(t *testing.T) {
 	t.Parallel()

@@ -18,13 +18,14 @@ import (
 // other. A new package needs a place here; moving one needs a design record.
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
-	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/certs", "maru/internal/acme", "maru/internal/logs", "maru/internal/histogram", "maru/js"},
+	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/certs", "maru/internal/acme", "maru/internal/logs", "maru/internal/histogram", "maru/internal/engineio", "maru/internal/packet", "maru/js"},
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway", "maru/broker/*"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
 	{"maru/internal/config", "maru/server", "maru/client"},
+	{"maru/socketio"},
 	{"maru/cmd/maru"},
 }
 
@@ -44,8 +45,8 @@ var only = map[string][]string{
 	"maru/internal/hub":       {"maru", "maru/internal/histogram", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
-	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/frame", "maru/internal/gateway",
-		"maru/internal/hub", "maru/internal/loop", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/strict"}, // no other gateway
+	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/engineio", "maru/internal/frame", "maru/internal/gateway",
+		"maru/internal/hub", "maru/internal/loop", "maru/internal/packet", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history":    {"maru"},
 	"maru/internal/fields":     {},
 	"maru/internal/request":    {"maru", "maru/internal/strict"},
@@ -57,12 +58,15 @@ var only = map[string][]string{
 	"maru/internal/listen":     {},
 	"maru/internal/certs":      {},
 	"maru/internal/acme":       {},
+	"maru/internal/engineio":   {},
+	"maru/internal/packet":     {"maru/internal/strict"},
 	"maru/internal/machine":    {},
 	"maru/internal/demo":       {},
 	"maru/internal/metrics":    {"maru/internal/histogram"},
 	"maru/internal/config":     {"maru"},
+	"maru/socketio":            {"maru", "maru/server", "maru/internal/gateway", "maru/internal/gateway/socketio", "maru/internal/hub", "maru/internal/loop", "maru/internal/packet"},
 	"maru/client":              {"maru", "maru/ws"}, // like a program outside
-	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/client"},
+	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/socketio", "maru/client"},
 }
 
 // importers lists all packages that may import a package.
@@ -72,7 +76,7 @@ var importers = map[string][]string{
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/internal/broker/*":  {"maru/broker/disk"},
 	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
-	"maru/internal/gateway/*": {"maru/server"},
+	"maru/internal/gateway/*": {"maru/server", "maru/socketio"},
 }
 
 // never lists imports that packages must not have: no sockets and no files in those that work on
@@ -89,6 +93,8 @@ var (
 		"maru/internal/pieces":     outside,
 		"maru/internal/shares":     outside,
 		"maru/internal/proxyproto": outside,
+		"maru/internal/engineio":   outside,
+		"maru/internal/packet":     outside,
 		"maru/internal/session":    append([]string{"encoding/*"}, outside...),
 		"maru/internal/hub":        append([]string{"encoding/*"}, outside...),
 	}

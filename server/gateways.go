@@ -7,6 +7,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/gateway/raw"
+	"maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/gateway/sse"
 	"maru.example/maru/internal/gateway/v1"
 	"maru.example/maru/internal/shares"
@@ -18,7 +19,7 @@ type Gateway = gateway.Mount
 
 // gateways are the protocols of every server. The first one that takes a request gets it: raw
 // takes every WebSocket on a channel's address.
-var gateways = []Gateway{v1.Mount, raw.Mount, sse.Mount}
+var gateways = []Gateway{v1.Mount, raw.Mount, sse.Mount, socketio.Mount}
 
 // mount adds the gateways, those of the options first, and returns the handler of all
 // addresses.

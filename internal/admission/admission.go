@@ -26,10 +26,16 @@ type Admission struct {
 	transports []*Transport
 }
 
-// Transport adds a transport: the name is that of its connections in logs and metrics.
+// Transport returns the transport of a name, which is that of its connections in logs and metrics,
+// and adds it if there is none. A protocol may have several addresses.
 func (a *Admission) Transport(name string) *Transport {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for _, t := range a.transports {
+		if t.name == name {
+			return t
+		}
+	}
 	t := &Transport{name: name}
 	a.transports = append(a.transports, t)
 	return t

@@ -68,52 +68,75 @@ func (env *Env) Protocol(o ProtocolOptions) *Protocol {
 // Upgrade answers a request for a WebSocket of the protocol, see Endpoint.Upgrade. It ignores
 // the channel of the address.
 func (p *Protocol) Upgrade(w http.ResponseWriter, r *http.Request, _ string) {
-	m := new(multiplex)
-	p.endpoint.Upgrade(w, r, Opening{
+	m := new(Multiplex)
+	p.endpoint.Upgrade(w, r, p.Opening(m, m))
+}
+
+// Opening describes the opening of a connection with a session: m, and the protocol's own type
+// that embeds it, or m again.
+func (p *Protocol) Opening(m *Multiplex, own Carrier) Opening {
+	return Opening{
 		Subprotocols: p.subprotocols,
 		Recovers:     true,
 		New: func() ProtocolConn {
-			m.protocol = p
-			return m
+			m.protocol, m.own = p, own
+			return own
 		},
 		Enter: func(context.Context) error {
-			m.session.Begin(&p.session, m, m.Identity())
+			m.session.Begin(&p.session, own, m.Identity())
 			return nil
 		},
-	})
+	}
 }
 
-// multiplex is one connection of a Protocol: the engine's handler for it, and the Connection of
-// its session.
-type multiplex struct {
+// Endpoint is the protocol's endpoint.
+func (p *Protocol) Endpoint() *Endpoint { return p.endpoint }
+
+// Session is what its sessions share.
+func (p *Protocol) Session() *session.Options { return &p.session }
+
+// Carrier is a connection with a session.
+type Carrier interface {
+	ProtocolConn
+	session.Connection
+}
+
+// Multiplex is one connection of a Protocol: the engine's handler for it, and the Connection of
+// its session. A protocol for which a Codec is not enough embeds it in a type of its own, which
+// overrides what differs: Message and Reply, for example. Everything here calls these.
+type Multiplex struct {
 	Connection
 	protocol *Protocol
+	own      Carrier // the protocol's own type
 	session  session.Session
 	pace     admission.Pace
 }
 
 // Message passes a command to the session. After the server's close frame the client may send
 // until it has answered; that is ignored.
-func (m *multiplex) Message(op frame.Opcode, data []byte) {
+func (m *Multiplex) Message(op frame.Opcode, data []byte) {
 	if !m.conn.Open() {
 		return
 	}
 	c, err := m.protocol.codec.Decode(op == frame.Text, data)
 	if c == nil {
-		m.Close(err)
+		m.own.Close(err)
 		return
 	}
 	m.session.Do(c)
 }
 
+// Do passes a command to the session. It is called by one goroutine at a time, and does not wait.
+func (m *Multiplex) Do(c session.Command) { m.session.Do(c) }
+
 // Gone ends the session early: its replies cannot arrive any more.
-func (m *multiplex) Gone() { m.session.Closed() }
+func (m *Multiplex) Gone() { m.session.Closed() }
 
 // Ended handles the end of the connection.
-func (m *multiplex) Ended(end loop.End) { Ended(m, EndOf(end)) }
+func (m *Multiplex) Ended(end loop.End) { Ended(m.own, EndOf(end)) }
 
 // Exit ends the session.
-func (m *multiplex) Exit(entered bool) {
+func (m *Multiplex) Exit(entered bool) {
 	if entered {
 		m.session.Closed()
 	}
@@ -121,7 +144,7 @@ func (m *multiplex) Exit(entered bool) {
 
 // Farewell is the last message before the server closes the connection: while it drains, when
 // to reconnect.
-func (m *multiplex) Farewell() *loop.Message {
+func (m *Multiplex) Farewell() *loop.Message {
 	after, _ := m.endpoint.Admission.Drain.ComeBack()
 	if after == 0 {
 		return nil
@@ -130,7 +153,7 @@ func (m *multiplex) Farewell() *loop.Message {
 }
 
 // message returns nil for nil.
-func (m *multiplex) message(b []byte) *loop.Message {
+func (m *Multiplex) message(b []byte) *loop.Message {
 	if b == nil {
 		return nil
 	}
@@ -138,27 +161,27 @@ func (m *multiplex) message(b []byte) *loop.Message {
 }
 
 // Review asks about the connection and about each of its subscriptions.
-func (m *multiplex) Review(ask func(auth.Decision) error) int {
+func (m *Multiplex) Review(ask func(auth.Decision) error) int {
 	who := m.Identity()
 	if err := ask(auth.Decision{Who: who}); err != nil {
-		m.Close(err)
+		m.own.Close(err)
 		return 1
 	}
 	return m.session.Review(who, ask)
 }
 
 // Recheck implements session.Connection.
-func (m *multiplex) Recheck(changes uint64) { m.endpoint.Admission.Recheck(m, changes) }
+func (m *Multiplex) Recheck(changes uint64) { m.endpoint.Admission.Recheck(m.own, changes) }
 
 // Info describes the connection for the registry.
-func (m *multiplex) Info() admission.Info { return m.info(m.session.Channels()...) }
+func (m *Multiplex) Info() admission.Info { return m.info(m.session.Channels()...) }
 
 // Close closes the connection with the code of err. Clients of such a protocol can recover,
 // even what they missed because they were slow.
-func (m *multiplex) Close(err error) { m.close(err, maru.CloseSlow) }
+func (m *Multiplex) Close(err error) { m.close(err, maru.CloseSlow) }
 
 // Reply sends a reply. A long one is encoded as the client takes it.
-func (m *multiplex) Reply(ref uint64, r session.Reply) {
+func (m *Multiplex) Reply(ref uint64, r session.Reply) {
 	p := m.protocol
 	if encode := p.codec.EncodePieces; encode != nil {
 		if next := encode(ref, r); next != nil {
@@ -170,16 +193,16 @@ func (m *multiplex) Reply(ref uint64, r session.Reply) {
 }
 
 // Push sends a push.
-func (m *multiplex) Push(p session.Push) { m.send(m.protocol.codec.EncodePush(p)) }
+func (m *Multiplex) Push(p session.Push) { m.send(m.protocol.codec.EncodePush(p)) }
 
-func (m *multiplex) send(b []byte) {
+func (m *Multiplex) send(b []byte) {
 	if b != nil {
 		m.posted(m.conn.Send(loop.NewMessage(m.protocol.op, b)))
 	}
 }
 
 // sendPieces sends a message in pieces. The first is encoded here: usually it is all.
-func (m *multiplex) sendPieces(next func([]byte) ([]byte, bool)) {
+func (m *Multiplex) sendPieces(next func([]byte) ([]byte, bool)) {
 	if !m.conn.Open() {
 		return
 	}
@@ -192,15 +215,15 @@ func (m *multiplex) sendPieces(next func([]byte) ([]byte, bool)) {
 }
 
 // posted closes a connection for which too much waits.
-func (m *multiplex) posted(err error) {
+func (m *Multiplex) posted(err error) {
 	if errors.Is(err, loop.ErrFull) {
-		m.Close(errSlow)
+		m.own.Close(errSlow)
 	}
 }
 
 // Drain waits until the client has taken what was sent before. A connection that does not read
 // is closed as slow, which ends the wait.
-func (m *multiplex) Drain(ctx context.Context) {
+func (m *Multiplex) Drain(ctx context.Context) {
 	if m.conn.Buffered() > 0 {
 		m.conn.Drain(ctx)
 	}
@@ -209,48 +232,48 @@ func (m *multiplex) Drain(ctx context.Context) {
 var errSlow = maru.NewError(maru.CodeSlow, "the client reads too slowly: too many replies wait for it")
 
 // ID identifies the connection for back ends.
-func (m *multiplex) ID() string { return strconv.FormatUint(m.entry.ID(), 10) }
+func (m *Multiplex) ID() string { return strconv.FormatUint(m.entry.ID(), 10) }
 
 // Pause stops reading the connection; Resume continues.
-func (m *multiplex) Pause()  { m.conn.Pause() }
-func (m *multiplex) Resume() { m.conn.Resume() }
+func (m *Multiplex) Pause()  { m.conn.Pause() }
+func (m *Multiplex) Resume() { m.conn.Resume() }
 
 // Attach sets the identity of the client.
-func (m *multiplex) Attach(who auth.Identity) error {
-	err := attach(m, who)
+func (m *Multiplex) Attach(who auth.Identity) error {
+	err := attach(m.own, who)
 	if err == nil {
-		m.endpoint.Admission.Identified(m)
+		m.endpoint.Admission.Identified(m.own)
 	}
 	return err
 }
 
 // Identify is Authenticator.Verify. A refusal is logged with the connection.
-func (m *multiplex) Identify(ctx context.Context, token string) (auth.Identity, error) {
-	return m.endpoint.Admission.Authenticator.Verify(ctx, token, admission.Attrs(m.Info())...)
+func (m *Multiplex) Identify(ctx context.Context, token string) (auth.Identity, error) {
+	return m.endpoint.Admission.Authenticator.Verify(ctx, token, admission.Attrs(m.own.Info())...)
 }
 
 // Failed counts and logs an error that a command is answered with.
-func (m *multiplex) Failed(command, channel string, err error) {
-	m.endpoint.Admission.Failed(m, command, channel, err)
+func (m *Multiplex) Failed(command, channel string, err error) {
+	m.endpoint.Admission.Failed(m.own, command, channel, err)
 }
 
 // Publisher is the Identity's, for the address of the client.
-func (m *multiplex) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {
+func (m *Multiplex) Publisher(who auth.Identity, secret string) (owner string, share maru.KeyShare) {
 	return who.Publisher(secret, m.entry.Addr(), m.entry.Everybody())
 }
 
 // MayPublish is Admission.MayPublish.
-func (m *multiplex) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
+func (m *Multiplex) MayPublish(ctx context.Context, who auth.Identity, channel string) error {
 	return m.endpoint.mayPublish(ctx, who, m.entry.Addr(), &m.pace, channel)
 }
 
 // MayCall is Admission.MayCall.
-func (m *multiplex) MayCall(ctx context.Context, who auth.Identity, method string) error {
+func (m *Multiplex) MayCall(ctx context.Context, who auth.Identity, method string) error {
 	return m.endpoint.Admission.MayCall(ctx, who, m.entry.Addr(), method)
 }
 
 // Subscribe joins a channel.
-func (m *multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (session.Subscription, bool, error) {
+func (m *Multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (session.Subscription, bool, error) {
 	if m.endpoint.Admission.Registry.Overloaded() {
 		return nil, false, auth.ErrOverloaded
 	}
@@ -267,7 +290,7 @@ func (m *multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (
 	return s, answered, nil
 }
 
-func (m *multiplex) join(ctx context.Context, s *subscription, ref uint64, o session.Join) (answered bool, err error) {
+func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o session.Join) (answered bool, err error) {
 	s.socket.Mode = s.channel.Mode(hub.Mode{Latest: o.Latest, MaxHz: o.MaxHz})
 	j, err := s.channel.Join(ctx, s.socket.Mode, &o.Replay)
 	if err != nil {
@@ -278,11 +301,19 @@ func (m *multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 		here := s.channel.Follow(m.conn, s.socket.Form)
 		s.follows, first.Presence = true, &here
 	}
+	if w, watches := m.own.(joinWatcher); watches {
+		w.Joined(o, first)
+	}
 	var reply []byte
 	if ref != 0 {
 		reply = m.protocol.codec.EncodeReply(ref, first)
 	}
 	return true, j.Attach(ctx, s.socket, m.message(reply))
+}
+
+// A joinWatcher is a Carrier that is notified of subscriptions that begin.
+type joinWatcher interface {
+	Joined(o session.Join, first session.Subscribed)
 }
 
 // subscription is a channel of a session.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/loop"
@@ -18,6 +19,7 @@ type Opening struct {
 	Actions      []auth.Action // that must be allowed there
 	Subprotocols []string      // of a WebSocket, best first
 	Recovers     bool          // too slow, it is closed with 4408 instead of 1013
+	Heartbeat    time.Duration // of the protocol's own, see loop.Params; 0: none
 
 	// New makes the protocol's connection, once the request is admitted.
 	New func() ProtocolConn
@@ -76,7 +78,7 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	}
 	params := loop.Params{
 		Compression: up.Compression, Preface: up.Answer,
-		Held: true, Paused: true, Recovers: o.Recovers,
+		Held: true, Paused: true, Recovers: o.Recovers, Heartbeat: o.Heartbeat,
 	}
 	if !e.handOver(m, up.Conn, up.Buffered, params) {
 		release(m, false)
@@ -84,6 +86,63 @@ func (e *Endpoint) Upgrade(w http.ResponseWriter, r *http.Request, o Opening) {
 	}
 	enter(r.Context(), m, &o, changes)
 	up.Wait()
+}
+
+// Park opens a connection without a socket (loop.Engine.OpenParked), for a client that polls and
+// may bring a socket later. It reports whether the request was admitted; else it is answered. The
+// caller writes the answer.
+func (e *Endpoint) Park(w http.ResponseWriter, r *http.Request, o Opening) bool {
+	m, changes, admitted := e.admit(w, r, &o)
+	if !admitted {
+		return false
+	}
+	_, err := e.Engine.OpenParked(loop.Params{Held: true, Recovers: o.Recovers, Heartbeat: o.Heartbeat}, func(conn loop.Conn) loop.Handler {
+		m.life().conn = conn
+		return m
+	})
+	if err != nil {
+		release(m, false)
+		e.Refuse(w, r, errShuttingDown)
+		return false
+	}
+	enter(r.Context(), m, &o, changes)
+	return true
+}
+
+var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+
+// Socket is a WebSocket for a connection that is open already: see loop.Conn.Attach.
+type Socket struct {
+	net.Conn
+	Buffered []byte // read and not used
+
+	up *handshake.Upgraded
+}
+
+// Wait is handshake.Upgraded's.
+func (s *Socket) Wait() { s.up.Wait() }
+
+// Socket answers a request for a WebSocket that a connection is to get which is open already, and
+// was admitted. It is not compressed. A request that cannot have one is answered.
+func (e *Endpoint) Socket(w http.ResponseWriter, r *http.Request) (*Socket, error) {
+	checked, err := checkHandshake(w, r)
+	if err != nil {
+		e.Refuse(w, r, err)
+		return nil, err
+	}
+	up, err := checked.Accept(w, handshake.Options{NoDeflate: true})
+	if err != nil {
+		return nil, err
+	}
+	nc, err := loop.Detach(up.Conn)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := nc.Write(up.Answer); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return &Socket{nc, up.Buffered, up}, nil
 }
 
 // TakeOver answers an HTTP/1 request with an endless body that only the server writes, and takes

@@ -85,6 +85,36 @@ func (a acceptedConn) SetDeadline(time.Time) error      { return nil }
 func (a acceptedConn) SetReadDeadline(time.Time) error  { return nil }
 func (a acceptedConn) SetWriteDeadline(time.Time) error { return nil }
 
+// Detach returns a connection that can be read and written: nc itself, or the connection that a
+// NetConn stands for, taken from its loop. It may wait for the loop, and is not for loops.
+func Detach(nc net.Conn) (net.Conn, error) {
+	a, ok := nc.(acceptedConn)
+	if !ok {
+		return nc, nil
+	}
+	reply := make(chan net.Conn, 1)
+	if a.conn.loop.inbox.post(command{do: doDetach, conn: a.conn.id, payload: detached(reply)}) {
+		if nc := <-reply; nc != nil {
+			return nc, nil
+		}
+	}
+	return nil, net.ErrClosed
+}
+
+// detach gives up a connection whose request is decided on.
+func (l *Loop) detach(id connID, s *slot, reply detached) {
+	if !s.alive(id) || s.state&phaseAwaiting == 0 {
+		reply <- nil
+		return
+	}
+	fd := int(s.fd)
+	l.poll.remove(fd)
+	s.fd = -1
+	l.closeAwaiting(id, s)
+	nc, _ := netConn(fd) // nil if descriptors are short
+	reply <- nc
+}
+
 // listening is one listener in one loop's epoll set.
 type listening struct {
 	fd          int

@@ -38,6 +38,15 @@ func newClock(o Options) *clock {
 
 func (c *clock) in(d time.Duration) uint32 { return uint32((d+c.every-1)/c.every) + 1 }
 
+// closingOf is the time for the peer's half of a closing handshake. A client that polls has come
+// back much sooner, if it does.
+func (c *clock) closingOf(s *slot) uint32 {
+	if s.state&outParked != 0 {
+		return min(c.closing, c.second)
+	}
+	return c.closing
+}
+
 // pace is a duration in ticks, rounded up, and at least one.
 func (c *clock) pace(d time.Duration) uint32 { return max(c.in(d)-1, 1) }
 
@@ -167,8 +176,8 @@ func (l *Loop) checkTime(id connID, s *slot) {
 		return
 	}
 	if s.state&phaseCloseSent != 0 {
-		limit := c.closing
-		if s.state&(outQueued|phaseFailed) == outQueued {
+		limit := c.closingOf(s)
+		if s.state&(outQueued|phaseFailed|outParked) == outQueued {
 			limit = max(limit, c.backlog) // messages from before the close are still being written
 		}
 		if waited := l.clock.now - s.pinged; waited < limit {
@@ -176,7 +185,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 			return
 		}
 		why := l.slab.ref(id).side.closed
-		if why.err == nil && s.state&phaseCloseRead == 0 {
+		if why.err == nil && s.state&(phaseCloseRead|outParked) == 0 {
 			why = closed{code: closeAbnormal, err: errNoAnswer}
 		}
 		l.end(id, s, why)
@@ -195,7 +204,7 @@ func (l *Loop) checkTime(id connID, s *slot) {
 	if s.state&kindHeartbeat != 0 {
 		l.heartbeat(id, s)
 	}
-	if c.ping != 0 && !s.framing().heartbeats {
+	if c.ping != 0 && !s.framing().heartbeats && s.state&outParked == 0 {
 		l.ping(id, s)
 	}
 }

@@ -115,7 +115,7 @@ func (l *Loop) sendClose(id connID, s *slot, payload []byte) {
 	s.state |= phaseCloseSent
 	s.pinged = l.clock.now // from now on: the tick at which the closing began
 	l.fanout.leaveAll(s)
-	l.lookAt(id, l.engine.clock.closing)
+	l.lookAt(id, l.engine.clock.closingOf(s))
 }
 
 // endStream ends a stream, which has no close frame, after all queued bytes. The handler
@@ -295,6 +295,7 @@ func (l *Loop) end(id connID, s *slot, why closed) {
 		if side.pipe != nil {
 			side.pipe.close()
 		}
+		side.taker.refuse()
 	}
 	l.dropSide(ref)
 	*ref = refs{}

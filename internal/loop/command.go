@@ -20,6 +20,7 @@ const (
 	// Of a request that has not become a connection yet.
 	doRefuse  // httpAnswer: instead of a WebSocket
 	doAbandon // nothing: close it
+	doDetach  // detached: give it back as a net.Conn
 
 	// Of one connection.
 	doSend        // nothing: message
@@ -40,6 +41,8 @@ const (
 	doSettled     // nothing: after the end of the stream, see SettleHandler
 	doFail        // *closed: the peer broke the protocol
 	doAnswerClose // *closed: the peer's close frame has arrived
+	doTake        // taker
+	doAttach      // *opening: the socket of a parked connection
 )
 
 // command is a request to a loop. A loop posts commands to itself where commands that its
@@ -60,6 +63,7 @@ type opening struct {
 	buffered []byte
 	params   Params
 	handler  Handler
+	parked   bool // without a socket: see OpenParked
 }
 
 // The other payloads.
@@ -67,7 +71,8 @@ type (
 	replay     []*Message // see Conn.SendAll
 	httpAnswer []byte
 	descriptor int
-	tightness  int // limits are divided by 1<<tightness: see Engine.Tighten
+	detached   chan<- net.Conn // gets one value; nil: the request is gone
+	tightness  int             // limits are divided by 1<<tightness: see Engine.Tighten
 
 	closing struct {
 		why   closed

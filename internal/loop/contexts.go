@@ -26,6 +26,9 @@ func newContexts(p Params) *contexts {
 
 // frame is the frame of the next message.
 func (c *contexts) frame(m *Message, client bool) []byte {
+	if m.several {
+		return m.plain
+	}
 	payload, compressed := m.plain[m.payload:], false
 	if !m.op.Control() {
 		if small, err := c.out.Deflate(nil, payload); err == nil {

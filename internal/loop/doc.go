@@ -62,6 +62,8 @@
 // goroutine reads and passes the bytes to the loop. Another one writes while the queue is
 // not empty (pipe.go). All else is the same code.
 //
+// A connection may begin without a socket: parked.go.
+//
 // # Framing
 //
 // A connection need not be a WebSocket: Params.Framing says how bytes become messages. With

@@ -101,6 +101,12 @@ func (b *inbox) close() {
 			close(c.payload.(chan struct{})) // a goroutine waits for it
 		case doAccepted:
 			closeSocket(c.payload.(*acceptedSocket).fd) // no other loop has it
+		case doDetach:
+			c.payload.(detached) <- nil
+		case doTake:
+			c.payload.(taker)(nil)
+		case doAttach:
+			c.payload.(*opening).abandon()
 		}
 	}
 	b.commands = nil

@@ -174,6 +174,7 @@ type side struct {
 	pipe     *pipe
 	closed   closed  // for the handler's Closed
 	ending   *ending // nil: the end has not begun
+	taker    taker   // of a parked connection; nil: nobody waits for its output
 
 	contexts *contexts // for the whole life of the connection; nil without context takeover
 }
@@ -222,7 +223,7 @@ func (p *spares) keep(d *side) {
 // tidy drops an empty side: an idle connection keeps none.
 func (l *Loop) tidy(id connID, s *slot) {
 	r := l.slab.ref(id)
-	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.contexts == nil && d.out.empty() && s.state&(phaseCloseSent|phaseCloseRead|phaseFailed) == 0 {
+	if d := r.side; d != nil && d.reader == nil && d.held == nil && d.pipe == nil && d.taker == nil && d.contexts == nil && d.out.empty() && s.state&(phaseCloseSent|phaseCloseRead|phaseFailed) == 0 {
 		l.dropSide(r)
 	}
 }

@@ -29,8 +29,9 @@ type Message struct {
 	mu       sync.Mutex
 	deflated map[form][]byte // made on first use
 
-	op     frame.Opcode
-	single bool // for one connection; its memory is used again after the write
+	op      frame.Opcode
+	single  bool // for one connection; its memory is used again after the write
+	several bool // plain is the frames of several messages, which are never compressed
 }
 
 // NewMessage copies the payload into a frame. Text must be valid UTF-8; a
@@ -79,6 +80,20 @@ func NewBareMessage(data []byte, key string) *Message {
 	return &Message{op: frame.Binary, plain: data, key: key}
 }
 
+// NewSeveral is messages that follow each other without any between them, as one: a text message
+// and binary ones that belong to it. They are not compressed. key is as for NewKeyedMessage.
+func NewSeveral(text []byte, binary [][]byte, key string) *Message {
+	size := len(text) + frame.MaxHeaderBytes
+	for _, b := range binary {
+		size += len(b) + frame.MaxHeaderBytes
+	}
+	plain := frame.AppendFrame(make([]byte, 0, size), frame.Text, false, text)
+	for _, b := range binary {
+		plain = frame.AppendFrame(plain, frame.Binary, false, b)
+	}
+	return &Message{op: frame.Text, key: key, plain: plain, several: true}
+}
+
 // bornFrom is the beginning of the clock of publications.
 var bornFrom = time.Now()
 
@@ -97,7 +112,7 @@ func (m *Message) Len() int { return len(m.plain) }
 // message to the sender.
 func (m *Message) frame(f form, minBytes int) []byte {
 	payload := m.plain[m.payload:]
-	if f == plainForm || m.op.Control() || len(payload) < minBytes {
+	if f == plainForm || m.several || m.op.Control() || len(payload) < minBytes {
 		return m.plain
 	}
 	m.mu.Lock()

@@ -26,7 +26,7 @@ func (l *Loop) obey(c *command) {
 		close(c.payload.(chan struct{}))
 	case doStop:
 		l.stopped = true
-	case doRefuse, doAbandon:
+	case doRefuse, doAbandon, doDetach:
 		l.obeyAwaiting(c)
 	default:
 		l.obeyConn(c)
@@ -37,6 +37,8 @@ func (l *Loop) obey(c *command) {
 func (l *Loop) obeyAwaiting(c *command) {
 	s := l.slab.slot(c.conn)
 	switch {
+	case c.do == doDetach:
+		l.detach(c.conn, s, c.payload.(detached))
 	case !s.alive(c.conn) || s.state&phaseAwaiting == 0:
 	case c.do == doRefuse:
 		l.refuse(c.conn, s, c.payload.(httpAnswer))
@@ -58,6 +60,10 @@ func (l *Loop) obeyConn(c *command) {
 			c.payload.(*shard).members.Add(-1)
 		case doDrain:
 			close(c.payload.(chan struct{}))
+		case doTake:
+			c.payload.(taker)(nil)
+		case doAttach:
+			c.payload.(*opening).abandon()
 		}
 		return
 	}
@@ -109,6 +115,10 @@ func (l *Loop) obeyConn(c *command) {
 	case doAnswerClose:
 		s.state &^= inMuted
 		l.closeRead(id, s, *c.payload.(*closed))
+	case doTake:
+		l.take(id, s, c.payload.(taker))
+	case doAttach:
+		l.attach(id, s, c.payload.(*opening))
 	}
 }
 

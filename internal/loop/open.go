@@ -8,14 +8,11 @@ func (l *Loop) opened(id connID, o *opening) {
 	s.state = phaseConnected | o.state() | s.state&(inUnread|inListed)
 	r := l.slab.ref(id)
 	r.handler, r.tls = o.handler, o.tls
-	if o.nc != nil {
-		l.newPipe(id, o.nc)
-	} else if awaited {
+	if awaited {
 		l.engine.arriving.Add(-1)
 		l.dropSide(r)
 		l.readOn(id, s)
-	} else if err := l.poll.add(o.fd, id); err != nil {
-		l.end(id, s, closed{code: closeAbnormal, err: err})
+	} else if !o.parked && !l.watch(id, o) {
 		return
 	}
 	if o.params.Compression.Takeover || o.params.Compression.PeerBits > 0 {
@@ -25,16 +22,35 @@ func (l *Loop) opened(id connID, o *opening) {
 	if len(o.params.Preface) > 0 {
 		l.queue(id, s, o.params.Preface, 0)
 	}
-	switch {
-	case len(o.buffered) == 0:
-	case o.params.Paused:
-		l.sideOf(id).held = o.buffered
-	default:
-		l.input(id, s, o.buffered)
+	if len(o.buffered) > 0 {
+		l.receive(id, s, o)
+	}
+}
+
+// watch begins the reading of the connection's socket, and reports whether it could.
+func (l *Loop) watch(id connID, o *opening) bool {
+	if o.nc != nil {
+		l.newPipe(id, o.nc)
+		return true
+	}
+	s := l.slab.slot(id)
+	if err := l.poll.add(o.fd, id); err != nil {
+		l.end(id, s, closed{code: closeAbnormal, err: err})
+		return false
 	}
 	if o.tls != nil {
 		l.in.list(id, s)
 	}
+	return true
+}
+
+// receive processes bytes that were read before the loop had the socket.
+func (l *Loop) receive(id connID, s *slot, o *opening) {
+	if s.state&inPaused != 0 {
+		l.sideOf(id).held = o.buffered
+		return
+	}
+	l.input(id, s, o.buffered)
 }
 
 // state is the part of a connection's state that is known before the loop takes it over.
@@ -50,6 +66,7 @@ func (o *opening) state() uint32 {
 		{o.params.Compression.Takeover, kindTakesOver},
 		{o.params.Held, outHeld},
 		{o.params.Paused, inPaused},
+		{o.parked, outParked},
 	} {
 		if one.on {
 			state |= one.bit

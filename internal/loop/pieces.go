@@ -28,7 +28,7 @@ func (c Conn) SendPieces(m *Pieces) error {
 // sendPieces queues the first piece. On a connection on which we are the client it sends all as
 // one message.
 func (l *Loop) sendPieces(id connID, s *slot, m *Pieces) {
-	if s.state&kindClient != 0 {
+	if s.state&(kindClient|outParked) != 0 {
 		l.send(id, s, m.whole())
 		return
 	}

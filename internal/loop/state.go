@@ -39,18 +39,19 @@ const (
 	outDirty   // listed for the flush at the end of the batch
 	outQueued  // has a queue of its own, or an end of the stream to write
 	outSharing // member of more than one group
+	outParked  // has no socket yet: what waits is for Conn.Take
 )
 
 const (
 	kinds   = kindFraming | kindClient | kindTLS | kindRecovers | kindTakesOver | kindHeartbeat
 	phases  = phaseAwaiting | phaseConnected | phaseCloseSent | phaseCloseRead | phaseFailed | phaseShut | phasePeerShut
 	inputs  = inPaused | inMuted | inUnread | inListed | inPinged
-	outputs = outHeld | outArmed | outDirty | outQueued | outSharing
+	outputs = outHeld | outArmed | outDirty | outQueued | outSharing | outParked
 )
 
 // needsQueue: a group's joined block may be written directly only when none of these is
 // set, and no other group has something for the connection, which needs outSharing.
-const needsQueue = outHeld | outArmed | outQueued | phaseCloseSent | kindClient | kindTakesOver
+const needsQueue = outHeld | outParked | outArmed | outQueued | phaseCloseSent | kindClient | kindTakesOver
 
 // afterTurn, if tests have set it, is called after every turn of every loop.
 var afterTurn func(*Loop)

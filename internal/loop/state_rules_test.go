@@ -29,6 +29,7 @@ var stateRules = []rule{
 
 	{when: outArmed, unless: kindTLS, oneOf: outQueued, reason: "a socket is full of something; crypto/tls has answers of its own"},
 	{when: outHeld, no: outArmed, reason: "nothing is written before Start"},
+	{when: outParked, no: outArmed | kindTLS | kindClient | inPinged | inUnread, reason: "a parked connection has no socket"},
 	{when: outDirty, no: outDirty, reason: "each turn ends with a flush"},
 }
 

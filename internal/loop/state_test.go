@@ -96,7 +96,7 @@ func TestStateGroups(t *testing.T) {
 	for _, group := range []uint32{kinds, phases, inputs, outputs} {
 		sum += bits.OnesCount32(group)
 	}
-	if all := kinds | phases | inputs | outputs; bits.OnesCount32(all) != sum || all != outSharing<<1-1 {
+	if all := kinds | phases | inputs | outputs; bits.OnesCount32(all) != sum || all != outParked<<1-1 {
 		t.Errorf("the groups %#x have %d bits", all, sum)
 	}
 	for _, r := range stateRules {

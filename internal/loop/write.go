@@ -256,6 +256,10 @@ func (l *Loop) queueWritten(c *listed, s *slot, n int, err error) outcome {
 
 // flushQueue writes the queue until it is empty or the socket is full.
 func (l *Loop) flushQueue(id connID, s *slot) {
+	if s.state&outParked != 0 {
+		l.offer(id, s)
+		return
+	}
 	ref := l.slab.ref(id)
 	if ref.tls != nil {
 		l.flushSealed(id, s, ref.tls)

@@ -1,7 +1,7 @@
 package session
 
 // Command is one request of a client: Connect, Subscribe, Unsubscribe, Publish, History,
-// Presence, Refresh, RPC, Ping or Invalid.
+// Presence, Refresh, RPC, Ping, Resume or Invalid.
 //
 // The Ref of each is the protocol's own name for the request (maru.v1: id), which the
 // reply carries. 0 means that no reply is wanted; an error is reported all the same.
@@ -16,6 +16,7 @@ func (Presence) isCommand()    {}
 func (Refresh) isCommand()     {}
 func (RPC) isCommand()         {}
 func (Ping) isCommand()        {}
+func (Resume) isCommand()      {}
 func (Invalid) isCommand()     {}
 
 // Ping asks for a sign of life. The reply is Pong.

@@ -8,7 +8,7 @@ import (
 )
 
 // Connection is what carries a session. Its methods are safe for concurrent use; only
-// Subscribe, Identify, Drain, MayPublish and MayCall may wait. None of them calls the session back before it
+// Subscribe, Rejoin, Identify, Drain, MayPublish and MayCall may wait. None of them calls the session back before it
 // returns, except Recheck.
 type Connection interface {
 	// ID identifies the connection within the server, for back ends.
@@ -71,6 +71,12 @@ type Connection interface {
 	// during its replay. Errors: the history's; CodeSlow if too much was published during the
 	// replay; ctx's.
 	Subscribe(ctx context.Context, ref uint64, j Join) (sub Subscription, answered bool, err error)
+
+	// Rejoin joins channels of one history together, or none of them. Their replays must have no
+	// gap. It sends Resumed as the reply to ref, then what they replay and live publications, in
+	// the order of offsets over all channels. Errors: CodeGap; those of Subscribe. The caller
+	// answers with the error.
+	Rejoin(ctx context.Context, ref uint64, joins []Join) ([]Subscription, error)
 }
 
 // Join describes how a client joins a channel.

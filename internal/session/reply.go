@@ -7,7 +7,7 @@ import (
 )
 
 // Reply is the answer to a command: Connected, Subscribed, Unsubscribed, Published,
-// HistoryRead, PresenceRead, Refreshed, Answered, Pong or Failed.
+// HistoryRead, PresenceRead, Refreshed, Answered, Pong, Resumed or Failed.
 type Reply interface{ isReply() }
 
 func (Connected) isReply()    {}
@@ -19,6 +19,7 @@ func (PresenceRead) isReply() {}
 func (Refreshed) isReply()    {}
 func (Answered) isReply()     {}
 func (Pong) isReply()         {}
+func (Resumed) isReply()      {}
 func (Failed) isReply()       {}
 
 // Pong is the reply to Ping.

@@ -125,6 +125,8 @@ func (s *Session) perform(ctx context.Context, c Command, who auth.Identity) {
 		s.refresh(ctx, c, who)
 	case RPC:
 		s.rpc(ctx, c, who)
+	case Resume:
+		s.resume(ctx, c, who)
 	case Ping:
 		s.answer(c.Ref, Pong{})
 	}

@@ -46,7 +46,7 @@ func (s *Session) waits(c Command) bool {
 	switch c := c.(type) {
 	case Connect:
 		return c.Token != ""
-	case Subscribe, History, Presence, Refresh:
+	case Subscribe, History, Presence, Refresh, Resume:
 		return true
 	case Publish:
 		return s.options.AllowWaits

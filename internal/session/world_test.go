@@ -235,6 +235,17 @@ func (w *world) Subscribe(ctx context.Context, ref uint64, j session.Join) (sess
 	return &subscription{world: w, channel: j.Channel}, true, nil
 }
 
+func (w *world) Rejoin(ctx context.Context, ref uint64, joins []session.Join) (subs []session.Subscription, err error) {
+	for _, j := range joins {
+		if _, err := w.subscribe(ctx, ref, j); err != nil {
+			return nil, err
+		}
+		subs = append(subs, &subscription{world: w, channel: j.Channel})
+	}
+	w.Reply(ref, session.Resumed{})
+	return subs, nil
+}
+
 type subscription struct {
 	world   *world
 	channel string

@@ -155,3 +155,22 @@ func TestExampleAccounts(t *testing.T) {
 	}
 	lee.eventually(t, lines, []string{"kim: <i>hello</i>", "이: 안녕하세요"}) // who is somebody else
 }
+
+// The page of the Socket.IO chat, with the published client, by polling and the upgrade.
+func TestExampleSocketIOChat(t *testing.T) {
+	program.InOwnStep(t)
+	url := example(t, "socketio-chat", "--client", "../../examples/socketio-chat/node_modules/socket.io-client/dist")
+	kim, lee := openExample(t, url, exampleLooks[0]), openExample(t, url, exampleLooks[1])
+	for _, p := range []*tab{kim, lee} {
+		p.await(t, `socket.connected && socket.io.engine.transport.name === "websocket"`)
+	}
+	const lines = `[...document.querySelectorAll("li")].map((li) => li.textContent)`
+	kim.write(t, "input", "<i>hello</i>")
+	kim.enter(t)
+	lee.eventually(t, lines, []string{"<i>hello</i>"})
+	lee.write(t, "input", "안녕하세요")
+	lee.enter(t)
+	kim.eventually(t, lines, []string{"<i>hello</i>", "안녕하세요"})
+	kim.fits(t, "socketio-chat", exampleLooks[0])
+	lee.fits(t, "socketio-chat", exampleLooks[1])
+}

@@ -45,7 +45,7 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	if err := program.Build("../..", dir, "./cmd/maru", "./examples/echo", "./examples/quotes", "./examples/todo"); err != nil {
+	if err := program.Build("../..", dir, "./cmd/maru", "./examples/echo", "./examples/quotes", "./examples/todo", "./examples/socketio-chat"); err != nil {
 		return 1, err
 	}
 	if err := program.Build("../../examples/accounts", dir, "."); err != nil { // a module of its own

@@ -1,0 +1,232 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/engineio"
+	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/packet"
+)
+
+// Conn is one connection of a client, by either transport: an Engine.IO session.
+type Conn struct {
+	gateway.Multiplex
+	gateway *Gateway
+	partial *partial     // a packet whose attachments are coming; nil: none
+	State   any          // the Speaker's, set by its Begin
+	seen    atomic.Int64 // since start: the last sign of life, in ns
+
+	mu       sync.Mutex
+	room     chan struct{} // closed by Resume; nil: the client may send
+	id       id
+	stage    stage
+	raising  chan struct{} // closed when the WebSocket of an upgrade is attached, or given up; nil: there is none
+	polling  bool          // a poll waits
+	posting  bool          // a post is being processed
+	quiet    bool          // the client has closed the session: it gets no close packet
+	silent   bool          // it was ended for its silence
+	finished bool          // the last word was said
+	answered bool          // the client's Connect
+	socket   id            // of the socket in the namespace, which other clients may know
+	history  history
+}
+
+// stage is how far a connection is from polling to a socket.
+type stage uint8
+
+const (
+	onPolls   stage = iota
+	probed          // a WebSocket was probed: polls are answered at once
+	onSocket        // for good
+	afterPoll       // ended
+)
+
+var start = time.Now()
+
+func since() int64 { return int64(time.Since(start)) }
+
+func (g *Gateway) newConn() *Conn {
+	c := &Conn{gateway: g, id: newID(), socket: newID()}
+	c.history.pid = newID()
+	c.seen.Store(since())
+	g.speaker.Begin(c)
+	return c
+}
+
+// SID is the id of the session, by which the requests of a client that polls find it.
+func (c *Conn) SID() string { return c.id.String() }
+
+// SocketID is the id of the client's socket. It is not secret.
+func (c *Conn) SocketID() string { return c.socket.String() }
+
+// opening describes the opening of the connection.
+func (c *Conn) opening() gateway.Opening {
+	o := c.gateway.protocol.Opening(&c.Multiplex, c)
+	o.Heartbeat = c.gateway.options.PingInterval
+	begin := o.Enter
+	o.Enter = func(ctx context.Context) error {
+		err := begin(ctx)
+		c.gateway.speaker.Opened(c)
+		if c.stage == onSocket {
+			c.Conn().Write(frame.Text, c.handshake(false))
+		}
+		return err
+	}
+	return o
+}
+
+// handshake is the Open packet.
+func (c *Conn) handshake(upgrades bool) []byte {
+	o := &c.gateway.options
+	return engineio.Handshake{SID: c.SID(), Upgrades: upgrades,
+		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, MaxPayload: o.MaxPayload}.AppendPacket(nil)
+}
+
+var (
+	ping = loop.NewMessage(frame.Text, []byte{byte(engineio.Ping)})
+	noop = loop.NewMessage(frame.Text, []byte{byte(engineio.Noop)})
+)
+
+// Heartbeat implements loop.HeartbeatHandler. A client that did not answer the last ping is gone:
+// Engine.IO, Heartbeat.
+func (c *Conn) Heartbeat() *loop.Message {
+	if c.expired() {
+		c.endSilent()
+		return nil
+	}
+	return ping
+}
+
+// expired reports whether the time for a pong is over.
+func (c *Conn) expired() bool {
+	o := &c.gateway.options
+	return since()-c.seen.Load() >= int64(o.PingInterval+o.PingTimeout)
+}
+
+func (c *Conn) endSilent() {
+	c.mu.Lock()
+	c.silent = true
+	c.mu.Unlock()
+	c.Conn().Terminate()
+}
+
+// Message takes a message of the socket, on its loop.
+func (c *Conn) Message(op frame.Opcode, data []byte) {
+	if !c.Conn().Open() {
+		return
+	}
+	p, err := engineio.Decode(op == frame.Text, data)
+	if err == nil {
+		err = c.receive(p)
+	}
+	if err != nil {
+		c.broken(err)
+	}
+}
+
+// broken ends the connection of a client that breaks the protocol: there is nothing to say in it.
+func (c *Conn) broken(err error) {
+	c.gateway.forget(c)
+	c.Multiplex.Close(maru.NewError(maru.CodeBadRequest, err.Error()))
+}
+
+// receive handles a packet.
+func (c *Conn) receive(p engineio.Packet) error {
+	c.seen.Store(since())
+	switch p.Type {
+	case engineio.Message:
+		return c.message(p)
+	case engineio.Close:
+		c.leave()
+		return nil
+	case engineio.Pong, engineio.Upgrade, engineio.Noop:
+		return nil
+	}
+	return errDirection
+}
+
+// leave ends the connection because the client has said so.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	c.quiet = true
+	polling := c.stage != onSocket
+	c.mu.Unlock()
+	if polling {
+		c.Conn().Send(noop) // ends the poll
+	}
+	c.Conn().Close(maru.CloseNormal, "")
+}
+
+// Send sends a packet with its attachments.
+func (c *Conn) Send(p packet.Packet, attachments [][]byte) error {
+	return c.deliver(Encode(p, attachments, ""))
+}
+
+// deliver sends a message. A client for which too much waits is closed as slow.
+func (c *Conn) deliver(m *loop.Message) error {
+	err := c.Conn().Send(m)
+	if err == loop.ErrFull {
+		c.Close(errSlow)
+	}
+	return err
+}
+
+// Encode is the message of a packet.
+func Encode(p packet.Packet, attachments [][]byte, key string) *loop.Message {
+	b := packet.Append(append(make([]byte, 0, len(p.Data)+len(p.Namespace)+24), byte(engineio.Message)), p)
+	if len(attachments) > 0 {
+		return loop.NewSeveral(b, attachments, key)
+	}
+	return loop.NewKeyedMessage(frame.Text, b, key)
+}
+
+var errNoPong = errors.New("no pong after a ping")
+
+// Ended handles the end of the connection.
+func (c *Conn) Ended(end loop.End) {
+	c.mu.Lock()
+	c.stage = afterPoll
+	silent, quiet := c.silent, c.quiet
+	if c.room != nil { // a post waits
+		close(c.room)
+		c.room = nil
+	}
+	c.mu.Unlock()
+	c.gateway.forget(c)
+	switch {
+	case silent:
+		end.Err = errNoPong
+	case quiet:
+		end.ByPeer = true // by a packet, not by a close frame
+	}
+	c.gateway.speaker.Closed(c)
+	c.Multiplex.Ended(end)
+}
+
+// Pause stops the reading of the client, and Resume continues it, also if it posts.
+func (c *Conn) Pause() {
+	c.mu.Lock()
+	if c.room == nil && c.stage != afterPoll {
+		c.room = make(chan struct{})
+	}
+	c.mu.Unlock()
+	c.Conn().Pause()
+}
+
+// Resume continues what Pause has stopped.
+func (c *Conn) Resume() {
+	c.mu.Lock()
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
+	c.mu.Unlock()
+	c.Conn().Resume()
+}

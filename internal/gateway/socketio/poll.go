@@ -1,0 +1,170 @@
+package socketio
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"maru.example/maru/internal/engineio"
+	"maru.example/maru/internal/frame"
+)
+
+// errTwice ends a session with two requests of one kind at a time, whose order is not known:
+// Engine.IO, Sending and receiving data.
+var errTwice = errors.New("a client may have one poll and one post at a time")
+
+// poll answers a GET with what waits, or waits for it.
+func (c *Conn) poll(w http.ResponseWriter, r *http.Request) {
+	if c.expired() {
+		c.gateway.forget(c)
+		c.endSilent()
+	}
+	c.awaitUpgrade()
+	stage, ok := c.begin(&c.polling)
+	if !ok {
+		c.refused(w, stage)
+		return
+	}
+	defer c.end(&c.polling)
+	if stage == probed {
+		c.Conn().Send(noop)
+	}
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(c.gateway.options.PingInterval + time.Minute))
+	taken := make(chan []byte, 1)
+	c.Conn().Take(func(frames []byte) { taken <- frames })
+	select {
+	case frames := <-taken:
+		c.answer(w, frames)
+	case <-r.Context().Done(): // what was sent meanwhile would be lost
+		c.Conn().Terminate()
+	}
+}
+
+// begin begins a request of one kind, unless one is being served or the connection does not poll.
+func (c *Conn) begin(one *bool) (stage, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if *one || c.stage > probed {
+		return c.stage, false
+	}
+	*one = true
+	return c.stage, true
+}
+
+func (c *Conn) end(one *bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*one = false
+}
+
+// refused answers a request that begin has refused.
+func (c *Conn) refused(w http.ResponseWriter, at stage) {
+	if at > probed {
+		errSession.refuse(w)
+		return
+	}
+	c.broken(errTwice)
+	errRequest.refuse(w)
+}
+
+// answer answers a poll with frames that were taken from the connection; nil: it has ended, or it
+// has a socket now.
+func (c *Conn) answer(w http.ResponseWriter, frames []byte) {
+	if frames == nil {
+		c.mu.Lock()
+		ended := c.stage != onSocket
+		c.mu.Unlock()
+		if ended {
+			errSession.refuse(w)
+			return
+		}
+		write(w, []byte{byte(engineio.Noop)})
+		return
+	}
+	body, closed := payload(frames)
+	if closed {
+		c.gateway.forget(c)
+		c.mu.Lock()
+		quiet := c.quiet
+		c.stage = afterPoll
+		c.mu.Unlock()
+		if !quiet {
+			body = engineio.AppendPayload(body, engineio.Packet{Type: engineio.Close})
+		}
+	}
+	write(w, body)
+}
+
+// payload makes a body of the messages of a connection. closed reports that the last frame was a
+// close frame. The frames are our own, so they are valid.
+func payload(frames []byte) (body []byte, closed bool) {
+	body = make([]byte, 0, len(frames))
+	var reader frame.Reader
+	for len(frames) > 0 {
+		ev, n, err := reader.Next(frames, &frame.Rules{Client: true})
+		if err != nil {
+			return body, true
+		}
+		frames = frames[n:]
+		switch ev.Op {
+		case frame.Text, frame.Binary:
+			if p, err := engineio.Decode(ev.Op == frame.Text, ev.Payload); err == nil {
+				body = engineio.AppendPayload(body, p)
+			}
+		case frame.Close:
+			closed = true
+		}
+	}
+	return body, closed
+}
+
+// post answers a POST: packets of the client.
+func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
+	stage, ok := c.begin(&c.posting)
+	if !ok {
+		c.refused(w, stage)
+		return
+	}
+	defer c.end(&c.posting)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, c.gateway.options.MaxPayload))
+	if err == nil {
+		err = c.take(body)
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		c.Close(errLarge)
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	case err != nil:
+		c.broken(err)
+		errRequest.refuse(w)
+	default:
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "ok")
+	}
+}
+
+// take handles the packets of a body. It waits while the client may not send more, so that the
+// answer, and with it the next POST, waits too.
+func (c *Conn) take(body []byte) error {
+	for p, err := range engineio.DecodePayload(body) {
+		if err == nil {
+			c.wait()
+			err = c.receive(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Conn) wait() {
+	c.mu.Lock()
+	room := c.room
+	c.mu.Unlock()
+	if room != nil {
+		<-room
+	}
+}

@@ -1,0 +1,227 @@
+package socketio_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/server"
+)
+
+// identity is what Connect is answered with.
+type identity struct{ SID, PID string }
+
+// connects sends auth with Connect and returns the answer.
+func (s *socket) connects(auth string) (who identity) {
+	s.t.Helper()
+	s.says("40" + auth)
+	answer := s.wants("40{…")
+	if err := json.Unmarshal([]byte(answer[2:]), &who); err != nil || who.SID == "" || who.PID == "" {
+		s.t.Fatalf("%s: %v", answer, err)
+	}
+	return who
+}
+
+func (i identity) auth(offset string) string {
+	return fmt.Sprintf(`{"pid":%q,"offset":%q}`, i.PID, offset)
+}
+
+// offsetOf is the last argument of a message.
+func offsetOf(t *testing.T, packet string) string {
+	t.Helper()
+	var args []any
+	if err := json.Unmarshal([]byte(packet[2:]), &args); err != nil {
+		t.Fatal(err)
+	}
+	return args[len(args)-1].(string)
+}
+
+// A client whose connection broke gets back its id, its channels and what it missed, once and in
+// the order of all of them; and again after the next break.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	a := w.socket(nil)
+	who := a.connects("")
+	a.says(`420["subscribe","x"]`, `421["subscribe","y"]`, `422["subscribe","left"]`, `423["unsubscribe","left"]`)
+	a.wants("430…", "431…", "432…", "433…")
+	w.publish("x", "1")
+	w.publish("y", "2")
+	a.wants(`42["message","x","1",…`)
+	last := offsetOf(t, a.wants(`42["message","y","2",…`))
+	for range 2 {
+		w.broken(a)
+		w.publish("y", "3")
+		w.publish("left", "no")
+		w.publish("x", "4")
+		w.publish("y", "5")
+		w.publish("z", "no")
+		a = w.socket(nil)
+		if again := a.connects(who.auth(last)); again != who {
+			t.Errorf("came back as %+v, was %+v", again, who)
+		}
+		a.wants(`42["message","y","3",…`, `42["message","x","4",…`)
+		last = offsetOf(t, a.wants(`42["message","y","5",…`))
+		w.publish("x", "6")
+		last = offsetOf(t, a.wants(`42["message","x","6",…`))
+	}
+	if p := w.server.Presence("x"); p.Anonymous != 1 {
+		t.Errorf("presence %+v", p)
+	}
+}
+
+// broken cuts a client's connection, and waits until the server has noticed.
+func (w *world) broken(s *socket) {
+	w.t.Helper()
+	n := w.server.Connections()
+	s.Terminate()
+	for w.server.Connections() >= n {
+		<-time.After(time.Millisecond)
+	}
+}
+
+// A client that has received nothing yet misses nothing either, and nothing of before.
+func TestRecoveryWithoutOffset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	w.publish("x", "before")
+	a := w.socket(nil)
+	who := a.connects("")
+	a.says(`420["subscribe","x"]`)
+	a.wants("430…")
+	w.broken(a)
+	w.publish("x", "missed")
+	a = w.socket(nil)
+	a.says(`40{"pid":"` + who.PID + `"}`)
+	a.wants(`40{"sid":"`+who.SID+`",…`, `42["message","x","missed",…`)
+}
+
+// Each of these begins anew: with another id, and without channels.
+func TestNotRecovered(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options server.Options
+		says    []string
+		user    string
+		back    func(who identity, last string) string
+	}{
+		"an unknown pid":         {back: func(identity, string) string { return identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth("") }},
+		"no pid at all":          {back: func(identity, string) string { return identity{PID: "?"}.auth("") }},
+		"another epoch":          {back: func(who identity, _ string) string { return who.auth("gone:1") }},
+		"not a position":         {back: func(who identity, _ string) string { return who.auth("text") }},
+		"no longer retained":     {options: server.Options{HistoryPublications: 1}},
+		"another person":         {user: "kim"},
+		"a replay behind others": {says: []string{`427["subscribe","y",{"last":1}]`}},
+		"a conflated channel":    {says: []string{`427["subscribe","y",{"deliver":"latest"}]`}},
+		"no right to history": {options: server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{
+			maru.DefaultNamespace: {Subscribe: maru.Anyone, Publish: maru.Anyone}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.options.Identify = byQuery
+			w := newWorld(t, c.options, socketio.Options{})
+			w.publish("y", "0")
+			a := w.socket(nil)
+			who := a.connects("")
+			a.says(append([]string{`420["subscribe","x"]`}, c.says...)...)
+			a.wants("430…")
+			w.publish("x", "1")
+			var last string
+			for last == "" {
+				if got := a.wants("4…"); strings.HasPrefix(got, `42["message","x"`) {
+					last = offsetOf(t, got)
+				}
+			}
+			w.broken(a)
+			w.publish("x", "2")
+			w.publish("x", "3")
+			back, err := w.dial("EIO=4&transport=websocket&user="+c.user, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back.wants("0…")
+			auth := who.auth(last)
+			if c.back != nil {
+				auth = c.back(who, last)
+			}
+			if again := back.connects(auth); again.SID == who.SID || again.PID == who.PID {
+				t.Errorf("came back as %+v", again)
+			}
+			back.says(`421["presence","x"]`, `422["unsubscribe","x"]`)
+			if got := back.wants("431…"); c.options.Access.Namespaces == nil && !strings.Contains(got, `"anonymous":0`) {
+				t.Errorf("presence %s", got)
+			}
+			back.wants("432…")
+		})
+	}
+}
+
+// A client that has left, or was dismissed, does not come back.
+func TestNotRecoveredAfterGoodbye(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{Hooks: server.Hooks{Identify: byQuery}}, socketio.Options{})
+	left := w.socket(nil)
+	who := left.connects("")
+	left.says("41")
+	left.wants("closed 1000 ")
+	if again := w.socket(nil).connects(who.auth("")); again.SID == who.SID {
+		t.Error("came back after it had left")
+	}
+	kim, err := w.dial("EIO=4&transport=websocket&user=kim", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kim.wants("0…")
+	who = kim.connects("")
+	w.server.Disconnect(server.Target{User: "kim"})
+	kim.wants(`42["error",…`, "41", "closed 4503 revoked")
+	if kim, err = w.dial("EIO=4&transport=websocket&user=kim", nil); err != nil {
+		t.Fatal(err)
+	}
+	kim.wants("0…")
+	if again := kim.connects(who.auth("")); again.SID == who.SID {
+		t.Error("came back after it was dismissed")
+	}
+}
+
+// A client that breaks again and again, known to the server or not, while two channels are published to,
+// gets every message once, in the order of both channels together.
+func TestRecoveryUnderLoad(t *testing.T) {
+	t.Parallel()
+	const messages = 2000
+	w := newWorld(t, server.Options{HistoryPublications: messages, BacklogMessages: 2 * messages}, socketio.Options{})
+	a := w.socket(nil)
+	who := a.connects("")
+	a.says(`420["subscribe","x"]`, `421["subscribe","y"]`)
+	a.wants("430…", "431…")
+	go func() {
+		for i := range messages {
+			p := &maru.Publication{Data: fmt.Append(nil, i)}
+			if _, err := w.server.Publish(t.Context(), []string{"x", "y"}[i%2], p); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	last, breaks := "", 0
+	for i := range messages {
+		if i%97 == 96 {
+			if breaks%2 == 0 { // else the server has not noticed yet
+				a.Terminate()
+			}
+			a = w.socket(nil)
+			if again := a.connects(who.auth(last)); again != who {
+				t.Fatalf("after %d messages: came back as %+v", i, again)
+			}
+			breaks++
+		}
+		last = offsetOf(t, a.wants(fmt.Sprintf(`42["message","%c","%d",…`, "xy"[i%2], i)))
+	}
+	if breaks < 10 {
+		t.Errorf("%d breaks", breaks)
+	}
+}

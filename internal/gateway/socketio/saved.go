@@ -1,0 +1,113 @@
+package socketio
+
+import (
+	"sync"
+	"time"
+
+	"maru.example/maru/internal/session"
+)
+
+const (
+	recoverWithin  = 2 * time.Minute // after the connection broke
+	maxSavedBytes  = 16 << 20        // of all that may come back, about; the oldest give way
+	savedBytes     = 200             // of one, without its channels
+	savedRoomBytes = 64              // of one channel, without its name
+)
+
+// saved is a session whose connection broke.
+type saved struct {
+	socket  id
+	user    string
+	rooms   []session.Resumption
+	expires time.Duration // since start
+	bytes   int
+}
+
+// savedSessions are those that may come back. The zero value is ready for use. Its lock comes before
+// Conn.mu.
+type savedSessions struct {
+	mu    sync.Mutex
+	live  map[id]*Conn // with channels, whose connections have not ended: their clients may know better
+	byPID map[id]*saved
+	order []id // the oldest first; some have come back already
+	bytes int
+}
+
+// put keeps a session. s.mu is held.
+func (s *savedSessions) put(pid id, one *saved) {
+	one.bytes = savedBytes
+	for _, r := range one.rooms {
+		one.bytes += savedRoomBytes + len(r.Channel)
+	}
+	one.expires = time.Since(start) + recoverWithin
+	if s.byPID == nil {
+		s.byPID = make(map[id]*saved)
+	}
+	s.remove(pid)
+	s.byPID[pid] = one
+	s.order = append(s.order, pid)
+	s.bytes += one.bytes
+	s.expire()
+}
+
+// begins notes that a connection has channels, and ends that it is over: what its client may come
+// back for is kept, in one step, so that take finds the one or the other.
+func (s *savedSessions) begins(pid id, c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == nil {
+		s.live = make(map[id]*Conn)
+	}
+	s.live[pid] = c
+}
+
+func (s *savedSessions) ends(pid id, c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[pid] == c {
+		delete(s.live, pid)
+	}
+	if one := c.snapshot(); one != nil {
+		s.put(pid, one)
+	}
+}
+
+// take returns a session, once; nil: there is none any more. A connection that has not ended yet
+// ends: its client has another one.
+func (s *savedSessions) take(pid id) *saved {
+	s.mu.Lock()
+	live := s.live[pid]
+	delete(s.live, pid)
+	s.expire()
+	one := s.byPID[pid]
+	s.remove(pid)
+	if live != nil {
+		one = live.snapshot()
+	}
+	s.mu.Unlock()
+	if live != nil {
+		live.Conn().Terminate()
+	}
+	return one
+}
+
+func (s *savedSessions) remove(pid id) {
+	if one := s.byPID[pid]; one != nil {
+		s.bytes -= one.bytes
+		delete(s.byPID, pid)
+	}
+}
+
+// expire removes what is too old, or too much.
+func (s *savedSessions) expire() {
+	now := time.Since(start)
+	for len(s.order) > 0 {
+		one := s.byPID[s.order[0]]
+		if one != nil && one.expires > now && s.bytes <= maxSavedBytes {
+			return
+		}
+		s.remove(s.order[0])
+		s.order = s.order[1:]
+	}
+	s.order = nil
+}

@@ -1,0 +1,64 @@
+package session
+
+import (
+	"context"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/auth"
+)
+
+// Resume gives a client that comes back the channels that it had, and what it missed of them, all
+// or nothing. It comes right after Connect. Errors: CodeNotAllowed for another person, and where
+// a right to subscribe or to read history is gone; CodeGap if something is missing; those of
+// Connection.Rejoin.
+type Resume struct {
+	Ref      uint64
+	User     string // that had the channels
+	Channels []Resumption
+}
+
+// Resumption is a channel of Resume, and the position up to which the client has it.
+type Resumption struct {
+	Channel string
+	Since   maru.Position
+}
+
+// Resumed is the reply to Resume. Connection.Rejoin sends it, before what was missed.
+type Resumed struct{}
+
+var errAnotherPerson = maru.NewError(maru.CodeNotAllowed, "the channels were another person's")
+
+func (s *Session) resume(ctx context.Context, c Resume, who auth.Identity) {
+	joins, err := s.resumable(ctx, c, who)
+	var subs []Subscription
+	if err == nil {
+		subs, err = s.conn.Rejoin(ctx, c.Ref, joins)
+	}
+	if err != nil {
+		s.conn.Reply(c.Ref, Failed{maru.ErrorOf(err)}) // no fault of anybody's: the client begins anew
+		return
+	}
+	for _, sub := range subs {
+		s.keep(subscription{Subscription: sub})
+	}
+}
+
+// resumable checks the rules for each of the channels.
+func (s *Session) resumable(ctx context.Context, c Resume, who auth.Identity) ([]Join, error) {
+	if who.User != c.User {
+		return nil, errAnotherPerson
+	}
+	joins := make([]Join, len(c.Channels))
+	for i, r := range c.Channels {
+		for _, do := range []auth.Action{auth.Subscribe, auth.History} {
+			if err := s.options.Allow(ctx, who, do, r.Channel); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.canJoin(r.Channel); err != nil {
+			return nil, err
+		}
+		joins[i] = Join{Channel: r.Channel, User: who.User, Replay: maru.HistoryQuery{Since: &r.Since, Limit: -1}}
+	}
+	return joins, nil
+}

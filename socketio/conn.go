@@ -1,0 +1,218 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"maru.example/maru"
+	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/packet"
+)
+
+// maxQueued is how many packets of a connection wait for their handlers before it is not read.
+const maxQueued = 64
+
+// speaker handles the packets of connections.
+type speaker struct{ server *Server }
+
+// conn is what the package keeps of a connection: its sockets, and the packets that wait.
+type conn struct {
+	*gw.Conn
+	server *Server
+	late   *time.Timer // until it has connected to a namespace
+
+	mu      sync.Mutex
+	sockets map[string]*Socket // by namespace
+	waiting []gw.Packet
+	running bool // a goroutine handles them
+	paused  bool
+	ended   bool
+}
+
+// Begin makes the state of a connection.
+func (p *speaker) Begin(c *gw.Conn) {
+	c.State = &conn{Conn: c, server: p.server, sockets: make(map[string]*Socket)}
+}
+
+// Opened begins the time to connect to a namespace.
+func (p *speaker) Opened(c *gw.Conn) {
+	k := c.State.(*conn)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.ended {
+		k.late = time.AfterFunc(p.server.options.ConnectTimeout, func() { c.Close(errLate) })
+	}
+}
+
+// inTime ends that time.
+func (k *conn) inTime() {
+	if k.late != nil {
+		k.late.Stop()
+		k.late = nil
+	}
+}
+
+var errLate = maru.NewError(maru.CodeBadRequest, "no connect packet arrived in time")
+
+// Packet queues a packet.
+func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
+	k := c.State.(*conn)
+	one.Data = append([]byte(nil), one.Data...)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return
+	}
+	k.waiting = append(k.waiting, one)
+	if len(k.waiting) >= maxQueued && !k.paused {
+		k.paused = true
+		k.Pause()
+	}
+	if !k.running {
+		k.running = true
+		go k.run()
+	}
+}
+
+// run handles packets until there are none.
+func (k *conn) run() {
+	for {
+		k.mu.Lock()
+		if len(k.waiting) == 0 {
+			k.running, k.waiting = false, nil
+			k.mu.Unlock()
+			return
+		}
+		one := k.waiting[0]
+		k.waiting[0], k.waiting = gw.Packet{}, k.waiting[1:]
+		if k.paused && len(k.waiting) < maxQueued/2 {
+			k.paused = false
+			k.Resume()
+		}
+		k.mu.Unlock()
+		k.handle(one)
+	}
+}
+
+func (k *conn) handle(p gw.Packet) {
+	if p.Type == packet.Connect {
+		k.connect(p)
+		return
+	}
+	s := k.socket(p.Namespace)
+	if s == nil {
+		return
+	}
+	switch p.Type {
+	case packet.Event, packet.BinaryEvent:
+		s.event(p)
+	case packet.Ack, packet.BinaryAck:
+		s.acked(p)
+	case packet.Disconnect:
+		s.leave("client namespace disconnect")
+	}
+}
+
+func (k *conn) socket(namespace string) *Socket {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sockets[namespace]
+}
+
+// connect makes the socket of a namespace, if there is one and its middleware agrees.
+func (k *conn) connect(p gw.Packet) {
+	n := k.server.find(p.Namespace)
+	if n == nil {
+		k.refuse(p.Namespace, errors.New("Invalid namespace"))
+		return
+	}
+	if k.socket(p.Namespace) != nil {
+		return
+	}
+	auth := json.RawMessage(p.Data)
+	if auth == nil {
+		auth = json.RawMessage("{}")
+	}
+	info := k.Info()
+	s := newSocket(n, k, Handshake{Auth: auth, User: info.User, Addr: info.Addr, Time: time.Now()})
+	for _, check := range n.middlewares() {
+		if err := check(s); err != nil {
+			k.refuse(p.Namespace, err)
+			return
+		}
+	}
+	k.mu.Lock()
+	ended := k.ended
+	if !ended {
+		k.sockets[p.Namespace] = s
+		k.inTime()
+	}
+	k.mu.Unlock()
+	if ended {
+		return
+	}
+	k.Send(packet.Packet{Type: packet.Connect, Namespace: n.name, ID: packet.NoID, Data: []byte(`{"sid":"` + s.id + `"}`)}, nil)
+	n.add(s)
+	n.connected(s)
+}
+
+// ConnectError is an error of middleware with data for the client: its connect_error has both.
+type ConnectError struct {
+	Message string
+	Data    any // encoded as JSON; nil: none
+}
+
+func (e *ConnectError) Error() string { return e.Message }
+
+func (k *conn) refuse(namespace string, err error) {
+	out := struct {
+		Message string `json:"message"`
+		Data    any    `json:"data,omitempty"`
+	}{Message: err.Error()}
+	var with *ConnectError
+	if errors.As(err, &with) {
+		out.Data = with.Data
+	}
+	b, err := encode(out)
+	if err != nil {
+		b = []byte(`{"message":"refused"}`)
+	}
+	k.Send(packet.Packet{Type: packet.ConnectError, Namespace: namespace, ID: packet.NoID, Data: b}, nil)
+}
+
+// Goodbye disconnects the client from all namespaces, so that it does not come back by itself.
+func (p *speaker) Goodbye(c *gw.Conn, _ *maru.Error) {
+	for _, s := range c.State.(*conn).all() {
+		c.Send(packet.Packet{Type: packet.Disconnect, Namespace: s.namespace.name, ID: packet.NoID}, nil)
+	}
+}
+
+func (k *conn) all() []*Socket {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := make([]*Socket, 0, len(k.sockets))
+	for _, s := range k.sockets {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Closed disconnects all sockets of a connection that has ended.
+func (p *speaker) Closed(c *gw.Conn) {
+	k := c.State.(*conn)
+	k.mu.Lock()
+	k.inTime()
+	again := k.ended
+	k.ended, k.waiting = true, nil
+	k.mu.Unlock()
+	if again {
+		return
+	}
+	go func() { // handlers may wait
+		for _, s := range k.all() {
+			s.leave("transport close")
+		}
+	}()
+}

@@ -1,0 +1,34 @@
+// Package socketio is Socket.IO for servers in Go: events with handlers of your own types, acks in
+// both directions, rooms, namespaces and middleware, for the published clients of Socket.IO 3 and
+// 4. It is a part of a server of package server, on the same port as everything else there.
+//
+//	io := socketio.New(socketio.Options{})
+//	io.OnConnection(func(s *socketio.Socket) {
+//		s.Join("lobby")
+//		s.On("chat message", func(text string) { io.Emit("chat message", text) })
+//		s.On("add", func(a, b int, ack socketio.Ack) { ack(a + b) })
+//	})
+//	srv, err := server.New(server.Options{Gateways: []server.Gateway{io.Gateway()}})
+//
+// docs/socketio.md has the calls of npm socket.io with those of this package beside them.
+//
+// # Handlers
+//
+// A handler is a function. Its parameters are decoded from the arguments of the event, each from
+// its JSON as encoding/json does: a []byte gets bytes, an Arg what the client sent. A last
+// parameter of type Ack answers the client. A parameter of type Args, and a variadic one, get the
+// rest. Missing arguments are zero values, and further ones are ignored. An event whose
+// arguments do not fit is not handled: Options.Failed is called.
+//
+// Events of one connection are handled one after another, in a goroutine that exists only while
+// there are any. A handler may wait; it then delays the events behind it, and nothing else.
+//
+// # Concurrency
+//
+// Everything may be called from any goroutine. Lock order: Namespace.mu, then Socket.mu.
+//
+// # What it does not do
+//
+// Rooms are those of one process. Bytes inside of other values travel as base64, as encoding/json
+// has them; an argument that is bytes travels as bytes.
+package socketio

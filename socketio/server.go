@@ -1,0 +1,89 @@
+package socketio
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"maru.example/maru/internal/gateway"
+	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/server"
+)
+
+// Options of a Server. The zero value works.
+type Options struct {
+	// Path is the address, with a slash at its end. Default /socket.io/. The server's own
+	// Socket.IO clients have that address without this package.
+	Path string
+	// PingInterval is the time from one ping to the next. Default 25 s. PingTimeout is the time
+	// for its answer. Default 20 s. Times shorter than a quarter of the server's own ping
+	// interval need that to be shorter, too.
+	PingInterval, PingTimeout time.Duration
+	// MaxPayload is the most bytes of a packet with its attachments. Default: the largest message
+	// of the server. Larger ones close the connection.
+	MaxPayload int64
+	// ConnectTimeout is the time for a client to connect to a namespace. Default 45 s.
+	ConnectTimeout time.Duration
+	// Failed is called when an event cannot be handled, because its arguments do not fit the
+	// handler, and when a handler panics. Default: it is logged with Logger.
+	Failed func(s *Socket, event string, err error)
+	// Logger gets what fails. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Server has the namespaces. Make it with New.
+type Server struct {
+	*Namespace // the namespace /
+	options    Options
+	engine     *loop.Engine // set by Gateway's mount, before the first connection
+
+	mu         sync.Mutex
+	namespaces map[string]*Namespace
+}
+
+// New makes a Server with the namespace /.
+func New(o Options) *Server {
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = 45 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{options: o, namespaces: make(map[string]*Namespace)}
+	s.Namespace = s.Of("/")
+	return s
+}
+
+// Of returns a namespace, and makes it if there is none. Clients can connect to it from then on.
+// The name begins with a slash.
+func (s *Server) Of(name string) *Namespace {
+	if name == "" || name[0] != '/' {
+		panic("socketio: the name of a namespace must begin with /: " + name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.namespaces[name]
+	if n == nil {
+		n = &Namespace{server: s, name: name, sockets: make(map[string]*Socket), rooms: make(map[string]*room)}
+		s.namespaces[name] = n
+	}
+	return n
+}
+
+func (s *Server) find(name string) *Namespace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.namespaces[name]
+}
+
+// Gateway is for server.Options.Gateways, of one server.
+func (s *Server) Gateway() server.Gateway {
+	return func(env *gateway.Env) []gateway.Route {
+		s.engine = env.Engine
+		g := gw.New(env, gw.Options{Path: s.options.Path, PingInterval: s.options.PingInterval,
+			PingTimeout: s.options.PingTimeout, MaxPayload: s.options.MaxPayload}, hub.FormID(0), true)
+		return g.Routes(&speaker{s})
+	}
+}

@@ -30,7 +30,7 @@ func TestEventsOverHTTP1(t *testing.T) {
 				t.Fatal(err)
 			}
 			if h := answer.Header; answer.StatusCode != 200 || !answer.Close || answer.ContentLength != -1 || len(answer.TransferEncoding) > 0 ||
-				h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-cache, no-transform" || len(h.Values("Date")) != 1 {
+				h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-cache, no-transform" || h.Get("Content-Encoding") != "identity" || len(h.Values("Date")) != 1 {
 				t.Errorf("HTTP/%s: answered %s %v", version, answer.Status, h)
 			}
 			body := bufio.NewReader(answer.Body)

@@ -130,7 +130,7 @@ func TestChannel(t *testing.T) {
 					t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 				}
 				for name, want := range map[string]string{
-					"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no",
+					"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform", "Content-Encoding": "identity", "X-Accel-Buffering": "no",
 				} {
 					if got := s.header.Get(name); got != want {
 						t.Errorf("%s: %s, want %s", name, got, want)

@@ -44,10 +44,10 @@ func (s *streams) takeOver(w http.ResponseWriter, r *http.Request, channel strin
 // A middleware that compresses answers may have set headers for a body of its own, which this one
 // does not pass through.
 func head(h http.Header) []byte {
-	describe(h)
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding", "Trailer"} {
 		h.Del(name)
 	}
+	describe(h)
 	h.Set("Connection", "close")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	var b bytes.Buffer

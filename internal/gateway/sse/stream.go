@@ -38,9 +38,14 @@ func (s *streams) newStream(w http.ResponseWriter, r *http.Request, e *gateway.E
 	return out
 }
 
-// describe sets the headers of a stream. A proxy that compresses it (no-transform is against that)
-// would hold events back until a block of its compression is full.
+// describe sets the headers of a stream. A proxy that compresses it would hold events back until
+// a block of its compression is full. no-transform is against that. Caddy and some middlewares do
+// not know it, but leave alone what has a Content-Encoding: so it is sent although RFC 9110
+// §8.4.1 advises against identity. Where a middleware has set another one, that compresses.
 func describe(h http.Header) {
+	if h.Get("Content-Encoding") == "" {
+		h.Set("Content-Encoding", "identity")
+	}
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx otherwise holds events back

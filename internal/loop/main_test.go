@@ -7,12 +7,13 @@ import (
 	"go.uber.org/goleak"
 
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/tests/parallel"
 	"maru.example/maru/tests/swarm"
 )
 
 func TestMain(m *testing.M) {
-	swarm.Main() // the benchmarks' clients
-	flag.Parse()
+	swarm.Main()                                        // the benchmarks' clients
+	parallel.AtLeast(4)                                 // they wait for peers and for time
 	if flag.Lookup("test.bench").Value.String() == "" { // it takes time
 		loop.CheckTurns()
 	}

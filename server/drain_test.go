@@ -80,8 +80,14 @@ func TestDrain(t *testing.T) {
 		full, raw := w.dialFull(), w.dial("/")
 		events, presence := w.events("/"), w.events("/channels/hall/presence")
 		polled := w.poll()
-		for w.server.Connections() < 5 {
-			<-time.After(time.Millisecond)
+		for late := time.After(patience); w.server.Connections() < 5; {
+			select {
+			case got := <-polled:
+				t.Fatalf("the poll has ended before: %s", got)
+			case <-late:
+				t.Fatalf("%d of 5 have come", w.server.Connections())
+			case <-time.After(time.Millisecond):
+			}
 		}
 
 		ended := make(chan error)

@@ -84,7 +84,7 @@ func decodeOne(one []byte) (Packet, error) {
 		return Decode(true, one)
 	}
 	data, err := base64.StdEncoding.Strict().AppendDecode(nil, one[1:])
-	if err != nil {
+	if err != nil || bytes.ContainsAny(one, "\r\n") { // which the decoder would ignore
 		return Packet{}, errBase64
 	}
 	return Packet{Type: Message, Binary: true, Data: data}, nil

@@ -57,17 +57,18 @@ func TestDecodePayload(t *testing.T) {
 		n     int
 		valid bool
 	}{
-		"one":                 {"4hello", 1, true},
-		"several":             {"4a\x1e2\x1e4b", 3, true},
-		"text and binary":     {"4hello\x1ebAQIDBA==", 2, true},
-		"empty binary":        {"b", 1, true},
-		"empty body":          {"", 0, false},
-		"separator at end":    {"4a\x1e", 1, false},
-		"unknown type":        {"4a\x1eabc", 1, false},
-		"bad base64":          {"bAQI", 0, false},
-		"base64 with rest":    {"bAQIDBB==", 0, false},
-		"base64 without type": {"4a\x1eb*", 1, false},
-		"not UTF-8":           {"4\xff", 0, false},
+		"one":                        {"4hello", 1, true},
+		"several":                    {"4a\x1e2\x1e4b", 3, true},
+		"text and binary":            {"4hello\x1ebAQIDBA==", 2, true},
+		"empty binary":               {"b", 1, true},
+		"empty body":                 {"", 0, false},
+		"separator at end":           {"4a\x1e", 1, false},
+		"unknown type":               {"4a\x1eabc", 1, false},
+		"bad base64":                 {"bAQI", 0, false},
+		"base64 with rest":           {"bAQIDBB==", 0, false},
+		"base64 with an end of line": {"bAQ\nID", 0, false},
+		"base64 without type":        {"4a\x1eb*", 1, false},
+		"not UTF-8":                  {"4\xff", 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

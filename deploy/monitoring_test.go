@@ -141,7 +141,7 @@ func TestMonitoringNamesExist(t *testing.T) {
 	}
 }
 
-// Each alert has a test in which it fires, a severity, and words for the person who is woken.
+// Each alert has a test in which it fires, a severity, and annotations that say where to look.
 func TestAlertsAreComplete(t *testing.T) {
 	t.Parallel()
 	rules, err := os.ReadFile("alerts.yml")

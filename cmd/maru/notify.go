@@ -19,8 +19,8 @@ func stopping(takes time.Duration) string {
 	return fmt.Sprintf("STOPPING=1\nEXTEND_TIMEOUT_USEC=%d", takes.Microseconds())
 }
 
-// notifyTimeout is how long a service manager may be too busy to take a message. Whoever set
-// NOTIFY_SOCKET may have stopped to read it, and a service must not wait for it for ever.
+// notifyTimeout is how long a service manager may be too busy to take a message. The
+// program behind NOTIFY_SOCKET may no longer read it, and a service must not wait for it for ever.
 const notifyTimeout = time.Second
 
 // notify reports the state of the service to systemd, if systemd started it and asks for it

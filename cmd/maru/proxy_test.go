@@ -92,7 +92,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	}
 }
 
-// What a proxy answers is told as its answer, with what to do. Passwords are not shown.
+// The message names the proxy's answer as its own, and says what to do. It shows no password.
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
 	for status, says := range map[int]string{502: "502 Bad Gateway", 407: "user and password", 403: "403 Forbidden"} {

@@ -330,7 +330,7 @@ func (l *Loop) arm(id connID, s *slot) {
 	}
 }
 
-// patience is how long a backlog may wait, in ticks.
+// patience is how long a backlog may wait, in ticks: shorter while memory is short.
 func (l *Loop) patience() uint32 { return max(l.engine.clock.backlog>>l.out.tight, 2) }
 
 // writable continues the writing after the socket was full.

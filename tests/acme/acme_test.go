@@ -47,7 +47,7 @@ func closed(t *testing.T) int {
 func TestObtainAndRenew(t *testing.T) {
 	t.Parallel()
 	for way, tt := range map[string]struct {
-		name          string // certmagic has one table of challenges a process, by name
+		name          string // certmagic has one table of challenges for the whole process, by name
 		byTLS, byHTTP bool
 	}{
 		"TLS-ALPN-01": {name: "tls." + name, byTLS: true},

@@ -39,7 +39,7 @@ func newAuthority(t *testing.T, tlsPort, httpPort int, valid time.Duration) *aut
 	names.SetDefaultDNSIPv6("")
 	go names.Run()
 	t.Cleanup(names.Shutdown)
-	awaitTCP(t, dns) // Pebble asks by TCP, and whoever asks too early is tried again after a minute
+	awaitTCP(t, dns) // Pebble asks by TCP; after a question that fails, certmagic waits for a minute
 
 	quiet := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()

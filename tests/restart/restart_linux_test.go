@@ -63,9 +63,7 @@ func (g *figures) check(t *testing.T, s setup) {
 
 func needs(t *testing.T) {
 	t.Helper()
-	if !program.OwnStep() {
-		t.Skip("it starts servers and takes a minute: make e2e runs it, and so does E2E=1 go test ./tests/restart")
-	}
+	program.OnlyInOwnStep(t)
 	for _, name := range []string{"haproxy", "systemd-socket-activate"} {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Fatalf("there is no %s: run scripts/install.sh", name)

@@ -5,7 +5,7 @@
  *
  * connects with the client's options, in JSON. Each line of its input is an event to emit, a JSON
  * array, whose ack is awaited; or one of the commands below. Bytes are {"bytes": "base64"} in both
- * directions. Each event of the socket is written as a line of JSON: [name, ...arguments]. An event
+ * directions, and a long text is {"characters": n}. Each event of the socket is written as a line of JSON: [name, ...arguments]. An event
  * that wants an ack is answered with its arguments, except "mute".
  *
  * The option "follow" is a channel: it is subscribed at each connect that did not recover it, from
@@ -14,8 +14,14 @@
 import { createInterface } from 'node:readline'
 import { io } from 'socket.io-client'
 
-const out = (v) => Buffer.isBuffer(v) || v instanceof ArrayBuffer ? { bytes: Buffer.from(v).toString('base64') } : v
-const into = (v) => v && typeof v.bytes === 'string' ? Buffer.from(v.bytes, 'base64') : v
+function out(v) {
+  if (typeof v === 'string' && v.length > 10_000) return { characters: v.length }
+  return Buffer.isBuffer(v) || v instanceof ArrayBuffer ? { bytes: Buffer.from(v).toString('base64') } : v
+}
+function into(v) {
+  if (v?.characters) return 'x'.repeat(v.characters)
+  return typeof v?.bytes === 'string' ? Buffer.from(v.bytes, 'base64') : v
+}
 const print = (name, ...args) => process.stdout.write(JSON.stringify([name, ...args.map(out)]) + '\n')
 
 const { follow, ...options } = JSON.parse(process.argv[3] ?? '{}')

@@ -10,8 +10,8 @@ import (
 )
 
 // Publish publishes p in a channel, and returns its position when the server has it: it is
-// then as durable as its namespace promises. It uses Kind, Data and Key of p; the server
-// sets the rest. After a lost connection it is sent again, and is published once.
+// then as durable as its namespace promises. It uses Kind, Data, Key and Event of p; the
+// server sets the rest. After a lost connection it is sent again, and is published once.
 //
 // If ctx ends first, it may be published or not. The same holds for ErrDisconnected, which
 // is returned if the connection is not back within nine minutes. Errors of the server wrap
@@ -51,7 +51,7 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 		return publishCommand{}, p.Check()
 	}
 	body := publishCommand{
-		Channel: channel, Kind: p.Kind.String(), Key: p.Key,
+		Channel: channel, Kind: p.Kind.String(), Key: p.Key, Event: p.Event,
 		IdempotencyKey: o.IdempotencyKey, Version: o.Version, Transient: o.Transient,
 	}
 	if body.IdempotencyKey == "" && !o.Transient {

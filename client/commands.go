@@ -16,7 +16,8 @@ import (
 // If ctx ends first, it may be published or not. The same holds for ErrDisconnected, which
 // is returned if the connection is not back within nine minutes. Errors of the server wrap
 // a *maru.Error: CodeBadChannel, CodeBadText, CodeBadJSON, CodeNotAllowed, CodeTooLarge,
-// CodeRateLimited, CodeStorageFull; CodeBadRequest if p is nil.
+// CodeRateLimited, CodeStorageFull; CodeBadRequest if p is nil,
+// or its key or event is refused (maru.Publication.Check).
 func (c *Client) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := c.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err

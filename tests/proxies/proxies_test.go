@@ -29,6 +29,7 @@ var passes = map[string]func(t *testing.T, s *site){
 	"address":         testAddress,
 	"origins":         testOrigins,
 	"ready":           testReady,
+	"Socket.IO":       testSocketIO,
 }
 
 func TestIssue15Proxies(t *testing.T) {

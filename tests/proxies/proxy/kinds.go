@@ -22,6 +22,7 @@ type kind struct {
 	program   string
 	secure    bool   // with TLS
 	local     bool   // a development server, by the name localhost
+	forks     bool   // works in processes of its own, which a signal ends
 	announces bool   // chooses its port itself, and prints it
 	prefix    string // of maru's addresses
 	// configure writes the configuration and returns the arguments of the program.
@@ -29,12 +30,12 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"nginx":              {program: "nginx", secure: true, configure: nginx},
+	"nginx":              {program: "nginx", secure: true, forks: true, configure: nginx},
 	"haproxy":            {program: "haproxy", secure: true, configure: haproxy},
 	"haproxy-tcp":        {program: "haproxy", secure: true, configure: haproxyTCP}, // to a maru with --proxy-protocol
 	"caddy":              {program: "caddy", secure: true, configure: caddy},
 	"apache":             {program: "apache2", secure: true, configure: apache},
-	"varnish":            {program: "varnishd", configure: varnish},
+	"varnish":            {program: "varnishd", forks: true, configure: varnish},
 	"http-proxy":         {program: "node", secure: true, announces: true, configure: node("http-proxy")},
 	"express":            {program: "node", local: true, announces: true, configure: node("express")},
 	"webpack-dev-server": {program: "node", local: true, announces: true, prefix: "/live", configure: node("webpack-dev-server")},

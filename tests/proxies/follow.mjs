@@ -17,7 +17,7 @@ export function follow(io, url, channel, options = {}) {
 			if (reply.gap) f.gaps.push(reply.gap)
 			last ??= reply.position
 		}
-		f.ready = true
+		f.ready = socket.connected // the answer and the end may come at once
 	})
 	socket.on("message", (_, data, offset) => {
 		f.got.push(spell(data))

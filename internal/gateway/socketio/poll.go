@@ -89,7 +89,9 @@ func (c *Conn) answer(w http.ResponseWriter, frames []byte) {
 		quiet := c.quiet
 		c.stage = afterPoll
 		c.mu.Unlock()
-		if !quiet {
+		// Not behind other packets, before which socket.io-client 4.8 handles it: an answer to its
+		// Connect would open a socket without a connection. The next poll gets an error instead.
+		if !quiet && len(body) == 0 {
 			body = engineio.AppendPayload(body, engineio.Packet{Type: engineio.Close})
 		}
 	}

@@ -143,9 +143,12 @@ func matches(t *testing.T, got, want string) {
 	}
 }
 
-// gone wants that the session is unknown.
+// gone wants that no packet is left, and that the session is unknown.
 func (p *polls) gone() {
 	p.t.Helper()
+	if len(p.got) > 0 {
+		p.t.Errorf("got %q behind the last packet", p.got)
+	}
 	if status, body := p.ask("GET", p.query, ""); status != 400 {
 		p.t.Errorf("%d %s, want 400", status, body)
 	}

@@ -5,7 +5,7 @@
  * Data is spelled as text: JSON as it is, and bytes as "bytes 0,255".
  */
 export function follow(io, url, channel, options = {}) {
-	const f = { got: [], transports: [], recovered: [], gaps: [], reasons: [], refused: 0, ready: false }
+	const f = { got: [], transports: [], recovered: [], gaps: [], reasons: [], refused: 0, pings: 0, ready: false }
 	let last
 	const socket = f.socket = io(url, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options })
 	socket.on("connect", async () => {
@@ -36,6 +36,7 @@ export function follow(io, url, channel, options = {}) {
 		f.transports.push(engine.transport.name)
 		engine.on("upgrade", (transport) => f.transports.push(transport.name))
 	})
+	socket.io.on("ping", () => f.pings++)
 	f.publish = (data, more) => socket.emitWithAck("publish", channel, data, more ?? {})
 	return f
 }

@@ -30,6 +30,7 @@ var passes = map[string]func(t *testing.T, s *site){
 	"origins":         testOrigins,
 	"ready":           testReady,
 	"Socket.IO":       testSocketIO,
+	"idle Socket.IO":  testIdleSocketIO,
 }
 
 func TestIssue15Proxies(t *testing.T) {

@@ -1,9 +1,9 @@
 /**
  * The published socket.io-client in Node.js, behind a proxy:
  *
- *   node socketio.mjs URL CA PATH
+ *   node socketio.mjs URL CA PATH WAY…
  *
- * has three clients of one channel, in `clients`. Each line of its input is an expression, whose
+ * has a client of one channel for each way to connect, in `clients`. Each line of its input is an expression, whose
  * value it prints, as a line of JSON.
  */
 import { readFileSync } from "node:fs"
@@ -13,7 +13,7 @@ import { createInterface } from "node:readline"
 import { io } from "socket.io-client"
 import { follow } from "./follow.mjs"
 
-const [, , url, certificate, path] = process.argv
+const [, , url, certificate, path, ...ways] = process.argv
 const { protocol, origin } = new URL(url)
 // With keepAlive, a poll on a connection that breaks ends with the ping timeout only: see docs/proxies.md.
 const agent = new (protocol === "https:" ? https : http).Agent({
@@ -22,13 +22,12 @@ const agent = new (protocol === "https:" ? https : http).Agent({
 })
 const options = { path, agent, ca: readFileSync(certificate), extraHeaders: { Origin: origin } }
 
-const clients = globalThis.clients = {
-	polling: follow(io, origin, "socketio", { ...options, transports: ["polling"] }),
-	upgrade: follow(io, origin, "socketio", options),
-	websocket: follow(io, origin, "socketio", { ...options, transports: ["websocket"] }),
+const transports = { polling: ["polling"], upgrade: ["polling", "websocket"], websocket: ["websocket"] }
+const clients = globalThis.clients = {}
+for (const way of ways) {
+	const f = clients[way] = follow(io, origin, "socketio", { ...options, transports: transports[way] })
+	Object.defineProperty(f, "socket", { enumerable: false }) // it is no JSON
 }
-
-for (const f of Object.values(clients)) Object.defineProperty(f, "socket", { enumerable: false }) // no JSON
 
 for await (const line of createInterface({ input: process.stdin })) {
 	const value = await (0, eval)(line)

@@ -8,13 +8,30 @@ import (
 	"maru.example/maru/tests/proxies/proxy"
 )
 
-// The published client comes through a proxy in each way: acks, text, JSON and bytes, and 200
-// messages in order.
+// The published client comes through a proxy in each way.
 func testSocketIO(t *testing.T, s *site) {
+	v := s.visit(t, ways...)
+	v.eventually(t, "clients.upgrade.transports", []string{"polling", "websocket"})
+	v.talk(t, ways...)
+}
+
+// testIdleSocketIO is that clients without messages stay connected over two pings.
+func testIdleSocketIO(t *testing.T, s *site) {
+	v := s.visit(t, ways...)
+	for pings := range 2 {
+		for _, way := range ways {
+			v.eventually(t, fmt.Sprintf("clients.%s.pings > %d", way, pings), true)
+			v.eventually(t, "clients."+way+".reasons", []string{})
+		}
+	}
+}
+
+// talk is text, JSON and bytes by each client, with acks, and 200 messages in order.
+func (v visitor) talk(t *testing.T, ways ...string) {
+	t.Helper()
 	const messages = 200
-	v := s.visit(t)
 	var want []string
-	for way := range ways {
+	for _, way := range ways {
 		v.publish(t, way, `"text"`)
 		v.publish(t, way, `{"é":[null]}`)
 		v.publish(t, way, `Buffer.from([0, 255])`)
@@ -24,7 +41,7 @@ func testSocketIO(t *testing.T, s *site) {
 	for i := range messages {
 		want = append(want, fmt.Sprint(i))
 	}
-	for way := range ways {
+	for _, way := range ways {
 		v.eventually(t, "clients."+way+".got", want)
 		v.eventually(t, "clients."+way+".reasons", []string{})
 	}
@@ -41,7 +58,7 @@ func TestIssue16RestartsBehindProxies(t *testing.T) {
 			args := append([]string{"--data", t.TempDir(), "--drain", "1s"}, proxy.Options[name]...)
 			s := before(t, serve(t, args...), name)
 			restart := func() { s.maru = serve(t, append(args, "--listen", s.maru.Addr)...) }
-			breaks := &breaks{site: s, visitor: s.visit(t)}
+			breaks := &breaks{site: s, visitor: s.visit(t, ways...)}
 			breaks.one(t, "proxy", true, func() { s.Stop(t) }, func() {
 				s.publishDirectly(t, "socketio", "missed 1", "missed 2")
 				breaks.want = append(breaks.want, "missed 1", "missed 2")
@@ -71,7 +88,7 @@ func (b *breaks) one(t *testing.T, what string, recovered bool, end, mend func()
 	t.Helper()
 	b.publish(t, "polling", fmt.Sprintf("%q", "before "+what))
 	end()
-	for way := range ways {
+	for _, way := range ways {
 		b.eventually(t, "clients."+way+".ready", false)
 	}
 	held := fmt.Sprintf("%q", "held "+what)
@@ -83,7 +100,7 @@ func (b *breaks) one(t *testing.T, what string, recovered bool, end, mend func()
 	if !recovered {
 		b.anew++
 	}
-	for way := range ways {
+	for _, way := range ways {
 		b.eventually(t, "clients."+way+".got", b.want)
 		// A maru that ends in good order lets clients come back to it once more.
 		b.eventually(t, "clients."+way+".recovered.slice(1).filter((it) => !it).length", b.anew)

@@ -38,11 +38,12 @@ type Proxy struct {
 
 // site is what a configuration is made of.
 type site struct {
-	dir             string // for files; other users may read it
-	addr, port      string // where the proxy listens
-	maru            string // HOST:PORT
-	checks          bool   // with the health check of the page
-	cert, key, both string // files
+	dir             string   // for files; other users may read it
+	addr, port      string   // where the proxy listens
+	maru            string   // HOST:PORT
+	checks          bool     // with the health check of the page
+	changes         []string // of the snippet: pairs of old and new
+	cert, key, both string   // files
 	roots           *x509.CertPool
 }
 
@@ -53,6 +54,11 @@ func Start(t testing.TB, name, maru string) *Proxy { return start(t, name, &site
 // StartWithChecks starts it with the health check of the page.
 func StartWithChecks(t testing.TB, name, maru string) *Proxy {
 	return start(t, name, &site{maru: maru, checks: true})
+}
+
+// StartChanged starts nginx or haproxy with changes of the snippet, as pairs of old and new.
+func StartChanged(t testing.TB, name, maru string, changes ...string) *Proxy {
+	return start(t, name, &site{maru: maru, changes: changes})
 }
 
 func start(t testing.TB, name string, s *site) *Proxy {

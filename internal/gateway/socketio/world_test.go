@@ -114,8 +114,8 @@ func (p *polls) post(body string) {
 	}
 }
 
-// wants the next packets, pings aside.
-func (p *polls) wants(packets ...string) {
+// wants the next packets, pings aside, and returns the last.
+func (p *polls) wants(packets ...string) (got string) {
 	p.t.Helper()
 	for _, want := range packets {
 		for len(p.got) == 0 {
@@ -129,9 +129,10 @@ func (p *polls) wants(packets ...string) {
 				}
 			}
 		}
-		matches(p.t, p.got[0], want)
-		p.got = p.got[1:]
+		got, p.got = p.got[0], p.got[1:]
+		matches(p.t, got, want)
 	}
+	return got
 }
 
 // matches compares a packet; a wanted one that ends in … is only the beginning.

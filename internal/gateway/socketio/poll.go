@@ -94,7 +94,9 @@ func (c *Conn) answer(w http.ResponseWriter, frames []byte) {
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
-		if !quiet {
+		// Not behind other packets, before which socket.io-client 4.8 handles it: an answer to its
+		// Connect would open a socket without a connection. The next poll gets an error instead.
+		if !quiet && len(body) == 0 {
 			body = engineio.AppendPayload(body, engineio.Packet{Type: engineio.Close})
 		}
 	}

@@ -30,6 +30,11 @@ for await (const line of createInterface({ input: process.stdin })) {
     socket.io.engine.close()
     continue
   }
+  if (name === 'wire') { // the extensions of its WebSocket, and the bytes that were read from it so far
+    const { ws } = socket.io.engine.transport
+    tell('wire', ws.extensions, ws._socket.bytesRead)
+    continue
+  }
   socket.timeout(10_000).emit(name, ...args.map(into), (err, answer) => tell(`ack ${name}`, err ? String(err) : answer))
 }
 socket.disconnect()

@@ -163,6 +163,23 @@ func TestPollingClose(t *testing.T) {
 	p.gone()
 }
 
+// The close of the server is a packet of its own, never one behind others: socket.io-client handles it
+// before these (TestRefusedIdentity and TestDisconnectDrainAndMetrics have the others).
+func TestPollingCloseAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	p := w.polling()
+	p.post("40")
+	p.wants(`40{"sid":…`)
+	drained := make(chan error, 1)
+	go func() { drained <- w.server.Drain(t.Context(), 0) }()
+	p.wants("1")
+	p.gone()
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
 // Engine.IO, Upgrade. Packets before, during and after it arrive once and in order.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
@@ -114,9 +113,6 @@ func TestOtherSocketIOClientsOfOwnServer(t *testing.T) {
 				s.emits(`["ask",7,{"bytes":"AAH/"},"é"]`)
 				s.wants(`["question","é",{"bytes":"AAH/"},7]`)
 				s.wants(`["ack ask","é",{"bytes":"AAH/"}]`)
-				if s.CloseInput(); strings.Contains(s.Stdout.String(), "connect_error") {
-					t.Error("it did not connect at once")
-				}
 			})
 		}
 	}

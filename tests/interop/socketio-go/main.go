@@ -72,6 +72,9 @@ func main() {
 	options := client.DefaultOptions()
 	options.SetReconnectionDelay(50)
 	options.SetReconnectionDelayMax(200)
+	// It begins to connect before it listens for the end of that (3.0.6). If it misses the end, it
+	// tries again after this time.
+	options.SetTimeout(2 * time.Second)
 	switch {
 	case slices.Contains(o.Transports, "websocket"):
 		options.SetTransports(types.NewSet(transports.WebSocket))

@@ -27,8 +27,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 		s.mu.Unlock()
 		return nil, errGone
 	}
-	out.ID = s.lastAck
-	s.lastAck++
+	out.ID = s.namespace.lastAck.Add(1) - 1
 	s.acks[out.ID] = reply
 	s.mu.Unlock()
 	defer func() {

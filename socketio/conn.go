@@ -123,11 +123,12 @@ func (k *conn) socket(namespace string) *Socket {
 
 // connect makes the socket of a namespace, if there is one and its middleware agrees.
 func (k *conn) connect(p gw.Packet) {
-	n := k.server.find(p.Namespace)
+	n := k.server.visit(p.Namespace)
 	if n == nil {
 		k.refuse(p.Namespace, errors.New("Invalid namespace"))
 		return
 	}
+	defer n.visited()
 	if k.socket(p.Namespace) != nil {
 		return
 	}
@@ -155,6 +156,13 @@ func (k *conn) connect(p gw.Packet) {
 	}
 	k.Send(packet.Packet{Type: packet.Connect, Namespace: n.name, ID: packet.NoID, Data: []byte(`{"sid":"` + s.id + `"}`)}, nil)
 	n.add(s)
+	k.mu.Lock()
+	ended = k.ended
+	k.mu.Unlock()
+	if ended { // its end has come too early to find the socket
+		s.leave("transport close")
+		return
+	}
 	n.connected(s)
 }
 

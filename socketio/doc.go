@@ -25,10 +25,25 @@
 //
 // # Concurrency
 //
-// Everything may be called from any goroutine. Lock order: Namespace.mu, then Socket.mu.
+// Everything may be called from any goroutine. Lock order:
+//
+//	the broker's ─→ Server.mu ─→ Namespace.mu ─┬→ Socket.mu
+//	                                           └→ those of package hub ─→ directory.mu
+//
+// So nothing is published while one of them is held: the broker delivers to Namespace.receive, which
+// locks the namespace, and the hub asks directory while it delivers.
+//
+// # Rooms
+//
+// A room is a channel of the hub, which exists while the node has members, and so is each namespace
+// (channel.go). An event is one publication that no history keeps, and reaches the nodes that have
+// members:
+//
+//	Emit to all, To(room).Emit ─→ broker ─→ the channel of all, or of the room ─→ one group of the engine
+//	To(a).To(b), Except, an id ─→ broker ─→ Namespace.receive ─→ each node looks up its members
 //
 // # What it does not do
 //
-// Rooms are those of one process. Bytes inside of other values travel as base64, as encoding/json
+// EmitWithAck to many, Sockets and Pattern.Emit know only the sockets of this node. Bytes inside of other values travel as base64, as encoding/json
 // has them; an argument that is bytes travels as bytes.
 package socketio

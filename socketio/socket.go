@@ -11,6 +11,7 @@ import (
 
 	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/packet"
 )
 
@@ -23,14 +24,13 @@ type Socket struct {
 	conn      *conn
 	id        string
 	handshake Handshake
-	rooms     map[string]struct{} // guarded by namespace.mu
+	rooms     map[string]*hub.Channel // by name, with the share in its channel; nil at the end; guarded by namespace.mu
 
 	mu           sync.Mutex
 	handlers     map[string]handler
 	any          []func(event string, args []Arg)
 	onDisconnect []func(reason string)
 	acks         map[int64]chan []Arg // nil after the end
-	lastAck      int64
 }
 
 // Handshake is how a client has come in.
@@ -43,7 +43,7 @@ type Handshake struct {
 
 func newSocket(n *Namespace, k *conn, h Handshake) *Socket {
 	return &Socket{namespace: n, conn: k, id: gw.NewID(), handshake: h,
-		rooms: make(map[string]struct{}), handlers: make(map[string]handler), acks: make(map[int64]chan []Arg)}
+		rooms: make(map[string]*hub.Channel), handlers: make(map[string]handler), acks: make(map[int64]chan []Arg)}
 }
 
 // ID is random, and not secret: it names a room with this socket alone.
@@ -129,7 +129,7 @@ func (s *Socket) Rooms() []string {
 }
 
 // Broadcast is all sockets of the namespace but this one.
-func (s *Socket) Broadcast() Target { return Target{namespace: s.namespace, without: s} }
+func (s *Socket) Broadcast() Target { return Target{namespace: s.namespace, without: s.id} }
 
 // To is the sockets in any of the rooms, but not this one.
 func (s *Socket) To(rooms ...string) Target { return s.Broadcast().To(rooms...) }

@@ -18,10 +18,20 @@
 // its JSON as encoding/json does: a []byte gets bytes, an Arg what the client sent. A last
 // parameter of type Ack answers the client. A parameter of type Args, and a variadic one, get the
 // rest. Missing arguments are zero values, and further ones are ignored. An event whose
-// arguments do not fit is not handled: Options.Failed is called.
+// arguments do not fit is not handled: OnError or Options.Failed is called.
+//
+// An event may have several handlers. They are called in the order in which they were added. An
+// argument is decoded once for all that take it as the same type, so what pointers, maps and slices
+// refer to is shared between them. The first call of the Ack counts.
 //
 // Events of one connection are handled one after another, in a goroutine that exists only while
-// there are any. A handler may wait; it then delays the events behind it, and nothing else.
+// there are any. A handler may wait; it then delays the events behind it, and nothing else. It may
+// wait for an ack of its client; but a client that has 64 events waiting is not read.
+//
+// # Bytes
+//
+// A []byte travels as bytes, as an argument or anywhere inside of one, in both directions. Values
+// that encode themselves, such as a json.Marshaler, are as they do it: docs/socketio.md.
 //
 // # Concurrency
 //
@@ -29,6 +39,5 @@
 //
 // # What it does not do
 //
-// Rooms are those of one process. Bytes inside of other values travel as base64, as encoding/json
-// has them; an argument that is bytes travels as bytes.
+// Rooms are those of one process.
 package socketio

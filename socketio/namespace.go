@@ -19,6 +19,8 @@ type Namespace struct {
 	everybody    *loop.Group // made with the first socket
 	onConnection []func(*Socket)
 	checks       []func(*Socket) error
+	watched      map[*Socket]struct{} // those with OnAnyOutgoing
+	lastAck      int64                // of the acks that clients owe
 }
 
 // room is a set of sockets that get the same messages.
@@ -61,41 +63,55 @@ func (n *Namespace) connected(s *Socket) {
 	all := slices.Clone(n.onConnection)
 	n.mu.Unlock()
 	for _, f := range all {
-		s.guard("connection", func() { f(s) })
+		s.guard("connection", func() error { f(s); return nil })
 	}
 }
 
-func (n *Namespace) add(s *Socket) {
+// add adds a socket, unless its client has gone meanwhile.
+func (n *Namespace) add(s *Socket) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !s.connect() {
+		return false
+	}
 	if n.everybody == nil {
 		n.everybody = n.server.engine.NewGroup()
 	}
 	n.sockets[s.id] = s
 	n.everybody.Add(s.conn.Conn.Conn())
-	n.join(s, s.id)
+	s.rooms[s.id] = struct{}{}
+	for name := range s.rooms {
+		n.enter(s, name)
+	}
+	return true
 }
 
-// remove takes a socket out of the namespace and all its rooms. It reports whether it was there.
-func (n *Namespace) remove(s *Socket) bool {
+// remove takes a socket that was added out of the namespace and all its rooms.
+func (n *Namespace) remove(s *Socket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.sockets[s.id] != s {
-		return false
-	}
 	delete(n.sockets, s.id)
 	n.everybody.Remove(s.conn.Conn.Conn())
 	for name := range s.rooms {
 		n.leave(s, name)
 	}
-	return true
+	s.rooms = nil // it joins none any more
 }
 
-// join and leave are called with n.mu held, which guards Socket.rooms too.
+// join and leave are called with n.mu held, which guards Socket.rooms too. A socket that is not
+// added yet, in middleware for example, is a member when it is.
 func (n *Namespace) join(s *Socket, name string) {
-	if _, is := s.rooms[name]; is || n.sockets[s.id] != s {
+	if _, is := s.rooms[name]; is || s.rooms == nil {
 		return
 	}
+	s.rooms[name] = struct{}{}
+	if n.sockets[s.id] == s {
+		n.enter(s, name)
+	}
+}
+
+// enter makes a socket a member of a room.
+func (n *Namespace) enter(s *Socket, name string) {
 	r := n.rooms[name]
 	if r == nil {
 		r = &room{members: make(map[*Socket]struct{})}
@@ -108,10 +124,10 @@ func (n *Namespace) join(s *Socket, name string) {
 		r.group.Add(s.conn.Conn.Conn())
 	}
 	r.members[s] = struct{}{}
-	s.rooms[name] = struct{}{}
 }
 
 func (n *Namespace) leave(s *Socket, name string) {
+	delete(s.rooms, name)
 	r := n.rooms[name]
 	if r == nil {
 		return
@@ -120,7 +136,6 @@ func (n *Namespace) leave(s *Socket, name string) {
 		return
 	}
 	delete(r.members, s)
-	delete(s.rooms, name)
 	if r.group != nil && name != s.id {
 		r.group.Remove(s.conn.Conn.Conn())
 	}
@@ -135,6 +150,9 @@ func (n *Namespace) Sockets() []*Socket { return n.target().Sockets() }
 // Emit emits an event to all sockets of the namespace. Errors are those of an argument that cannot
 // be encoded.
 func (n *Namespace) Emit(event string, args ...any) error { return n.target().Emit(event, args...) }
+
+// Send emits the event "message" to all sockets of the namespace.
+func (n *Namespace) Send(args ...any) error { return n.Emit("message", args...) }
 
 // To begins a Target: the sockets that are in any of the rooms.
 func (n *Namespace) To(rooms ...string) Target { return n.target().To(rooms...) }

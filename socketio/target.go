@@ -33,6 +33,7 @@ func (t Target) Emit(event string, args ...any) error {
 		return err
 	}
 	n := t.namespace
+	t.outgoing(event, args)
 	n.wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -51,6 +52,9 @@ func (t Target) Emit(event string, args ...any) error {
 	}
 	return nil
 }
+
+// Send emits the event "message" to the sockets.
+func (t Target) Send(args ...any) error { return t.Emit("message", args...) }
 
 // group returns the one group that has just these sockets, beside without; whole is false if there
 // is none. n.mu is held.

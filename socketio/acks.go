@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-
-	gw "maru.example/maru/internal/gateway/socketio"
-	"maru.example/maru/internal/packet"
 )
 
 // Reply is a client's ack.
@@ -23,7 +20,7 @@ type Reply struct {
 // npm socket.io has the time in timeout(ms), and the replies that came in the field responses of the
 // error.
 func (t Target) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
-	waits, err := t.ask(event, args)
+	waits, id, err := t.ask(event, args)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +28,8 @@ func (t Target) EmitWithAck(ctx context.Context, event string, args ...any) ([]R
 	var late error
 	gone := 0
 	for _, w := range waits { // each has its own place for the reply: while one is waited for, none is missed
-		args, err := w.wait(ctx)
+		args, err := await(ctx, w.reply)
+		w.socket.asked(id)
 		switch {
 		case err == nil:
 			replies = append(replies, Reply{w.socket.id, args})
@@ -50,74 +48,32 @@ func (t Target) EmitWithAck(ctx context.Context, event string, args ...any) ([]R
 // asked is a socket whose ack is waited for.
 type asked struct {
 	socket *Socket
-	id     int64
-	reply  chan []Arg
+	reply  <-chan []Arg
 }
 
 // ask sends the event, as one message with one id.
-func (t Target) ask(event string, args []any) ([]asked, error) {
+func (t Target) ask(event string, args []any) (all []asked, id int64, err error) {
 	n := t.namespace
-	data, attachments, err := encodeArgs(&event, args)
+	m, id, err := n.ask(event, args)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if n.server.env == nil {
-		return nil, errNotMounted
+		return nil, 0, errNotMounted
 	}
-	id := n.lastAck.Add(1) - 1
-	p, attachments := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: id, Data: data}, attachments)
-	m := gw.Encode(p, attachments, "")
+	t.outgoing(event, args)
 	n.wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var all []asked
 	for s := range n.members(t.to, t.except, t.without) {
 		if t.volatile && !s.conn.Writable() {
 			continue
 		}
-		if reply := s.expect(id); reply != nil {
-			all = append(all, asked{s, id, reply})
-			s.conn.Conn.Conn().Send(m)
+		if reply, err := s.ask(m, id); err == nil {
+			all = append(all, asked{s, reply})
 		}
 	}
-	return all, nil
-}
-
-// expect makes the place for an ack; nil: the socket is at its end, which closes the places of others.
-func (s *Socket) expect(id int64) chan []Arg {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.acks == nil {
-		return nil
-	}
-	reply := make(chan []Arg, 1)
-	s.acks[id] = reply
-	return reply
-}
-
-// wait waits for the ack. Errors: errGone; ctx's cause.
-func (w *asked) wait(ctx context.Context) ([]Arg, error) {
-	select {
-	case args, ok := <-w.reply:
-		return args, goneUnless(ok)
-	case <-ctx.Done():
-	}
-	w.socket.mu.Lock()
-	delete(w.socket.acks, w.id)
-	w.socket.mu.Unlock()
-	select { // it may have come meanwhile
-	case args, ok := <-w.reply:
-		return args, goneUnless(ok)
-	default:
-		return nil, context.Cause(ctx)
-	}
-}
-
-func goneUnless(here bool) error {
-	if here {
-		return nil
-	}
-	return errGone
+	return all, id, nil
 }
 
 // EmitWithAck emits an event to all sockets of the namespace: see Target.EmitWithAck.

@@ -37,11 +37,11 @@ func (n *Namespace) publish(channel string, e *envelope, local bool) error {
 
 // event is the envelope of an event.
 func (n *Namespace) event(event string, args []any) (envelope, error) {
-	data, attachments, err := encodeArgs(&event, args)
+	data, binary, err := encodeEvent(event, args)
 	if err != nil {
 		return envelope{}, err
 	}
-	p, attachments := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: packet.NoID, Data: data}, attachments)
+	p, attachments := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: packet.NoID, Data: data}, binary)
 	return envelope{action: doEmit, text: gw.AppendText(make([]byte, 0, gw.TextSize(p)), p), attachments: attachments}, nil
 }
 
@@ -99,7 +99,7 @@ func (n *Namespace) send(e *envelope) {
 	defer n.mu.Unlock()
 	for s := range n.members(e.to, e.except, e.without) {
 		if !e.volatile || s.conn.Writable() {
-			s.conn.Conn.Conn().Send(m)
+			s.conn.Deliver(m)
 		}
 	}
 }

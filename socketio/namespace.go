@@ -13,9 +13,9 @@ type Namespace struct {
 	server   *Server
 	name     string
 	channels channels
-	pattern  *Pattern // that it was made by; nil: none
-	arriving int      // clients between Server.visit and visited; guarded by Server.mu
-	lastAck  atomic.Int64
+	pattern  *Pattern     // that it was made by; nil: none
+	arriving int          // clients between Server.visit and visited; guarded by Server.mu
+	lastAck  atomic.Int64 // of the acks that clients owe
 
 	mu           sync.Mutex
 	sockets      map[*Socket]*hub.Channel // with its share in channels.all
@@ -23,6 +23,7 @@ type Namespace struct {
 	some         *hub.Channel // that receive listens to; nil without sockets
 	onConnection []func(*Socket)
 	checks       []func(*Socket) error
+	watched      map[*Socket]struct{} // those with OnAnyOutgoing
 }
 
 func newNamespace(s *Server, name string, p *Pattern) *Namespace {
@@ -64,7 +65,7 @@ func (n *Namespace) connected(s *Socket) {
 	all = slices.Concat(all, n.onConnection)
 	n.mu.Unlock()
 	for _, f := range all {
-		s.guard("connection", func() { f(s) })
+		s.guard("connection", func() error { f(s); return nil })
 	}
 }
 
@@ -73,6 +74,9 @@ func (n *Namespace) Sockets() []*Socket { return n.target().Sockets() }
 
 // Emit emits an event to all sockets of the namespace: see Target.Emit.
 func (n *Namespace) Emit(event string, args ...any) error { return n.target().Emit(event, args...) }
+
+// Send emits the event "message" to all sockets of the namespace.
+func (n *Namespace) Send(args ...any) error { return n.Emit("message", args...) }
 
 // To begins a Target: the sockets that are in any of the rooms.
 func (n *Namespace) To(rooms ...string) Target { return n.target().To(rooms...) }

@@ -13,10 +13,14 @@ type room struct {
 	members map[*Socket]struct{}
 }
 
-// add makes a socket a member of the namespace, and of the rooms that it has joined already.
-func (n *Namespace) add(s *Socket) {
+// add makes a socket a member of the namespace, and of the rooms that it has joined already, unless
+// its client has gone meanwhile.
+func (n *Namespace) add(s *Socket) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !s.connect() {
+		return false
+	}
 	if len(n.sockets) == 0 {
 		n.some = n.server.env.Hub.Channel(n.channels.some)
 		n.some.Listen(n.receive)
@@ -27,37 +31,30 @@ func (n *Namespace) add(s *Socket) {
 	for name := range s.rooms {
 		n.enter(s, name)
 	}
+	return true
 }
 
-// remove takes a socket out of the namespace and all its rooms. It reports whether it was there.
-func (n *Namespace) remove(s *Socket) bool {
-	was := n.takeOut(s)
-	if was {
-		n.tidy()
-	}
-	return was
+// remove takes a socket that was added out of the namespace and all its rooms.
+func (n *Namespace) remove(s *Socket) {
+	n.takeOut(s)
+	n.tidy()
 }
 
-func (n *Namespace) takeOut(s *Socket) bool {
+func (n *Namespace) takeOut(s *Socket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	all, is := n.sockets[s]
-	if !is {
-		return false
-	}
 	for name := range s.rooms {
 		n.leave(s, name)
 	}
 	s.rooms = nil // it joins none any more
 	n.server.ids.remove(s)
+	s.detach(n.sockets[s])
 	delete(n.sockets, s)
-	s.detach(all)
 	if len(n.sockets) == 0 {
 		n.some.Listen(nil)
 		n.some.Release()
 		n.some = nil
 	}
-	return true
 }
 
 // join and leave are called with n.mu held, which guards Socket.rooms too. A socket that is not

@@ -44,6 +44,7 @@ func (t Target) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	t.outgoing(event, args)
 	e.volatile, e.without = t.volatile, t.without
 	channel, whole := t.channel()
 	if !whole {
@@ -51,6 +52,9 @@ func (t Target) Emit(event string, args ...any) error {
 	}
 	return t.namespace.publish(channel, &e, t.local)
 }
+
+// Send emits the event "message" to the sockets.
+func (t Target) Send(args ...any) error { return t.Emit("message", args...) }
 
 // channel returns the channel that has just these sockets, beside without; or, if there is none, that
 // of what each node looks up.

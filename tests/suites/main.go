@@ -11,6 +11,7 @@ import (
 	"flag"
 	"log"
 	"net"
+	"net/http"
 	"time"
 
 	"maru.example/maru"
@@ -55,11 +56,11 @@ func mountEcho(env *gateway.Env) []gateway.Route {
 
 type echo struct{}
 
-func (echo) Begin(*gw.Conn)                {}
-func (echo) Opened(*gw.Conn)               {}
-func (echo) Packet(*gw.Conn, gw.Packet)    {}
-func (echo) Goodbye(*gw.Conn, *maru.Error) {}
-func (echo) Closed(*gw.Conn)               {}
+func (echo) Begin(*gw.Conn, *http.Request, bool) {}
+func (echo) Opened(*gw.Conn)                     {}
+func (echo) Packet(*gw.Conn, gw.Packet)          {}
+func (echo) Goodbye(*gw.Conn, *maru.Error)       {}
+func (echo) Closed(*gw.Conn)                     {}
 
 func (echo) Message(c *gw.Conn, m engineio.Packet) error {
 	op := frame.Text

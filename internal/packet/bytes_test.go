@@ -224,3 +224,19 @@ func looksLike(v any) bool {
 	}
 	return false
 }
+
+// A text that is encoded without encoding/json is as with it.
+func TestJSONOfText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "plain", "<é방>&", `"`, `\`, "\n", "\x00", "\x7f", "\xff", "a\xc3", "\u2028", "\U0001f600"} {
+		b, err := packet.JSON(text)
+		if err != nil || !json.Valid(b) {
+			t.Fatalf("%q: %q, %v", text, b, err)
+		}
+		var got string
+		want := strings.ToValidUTF8(text, "\ufffd")
+		if err := json.Unmarshal(b, &got); err != nil || got != want {
+			t.Errorf("%q: %q means %q, %v", text, b, got, err)
+		}
+	}
+}

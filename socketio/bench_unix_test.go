@@ -51,7 +51,7 @@ func serveBench(kind string) {
 	var came atomic.Int64
 	var first atomic.Pointer[socketio.Socket]
 	io.OnConnection(func(s *socketio.Socket) {
-		s.Join(benchRoom(kind, int(came.Add(1))%rooms))
+		s.Join(benchRoom(kind, int(came.Add(1)-1)%rooms))
 		first.CompareAndSwap(nil, s)
 	})
 	var env *gateway.Env
@@ -152,7 +152,7 @@ func benchRooms(b *testing.B, kind string, rooms, members int) {
 	}
 	deliveries := b.N * members
 	if kind == "broadcast" {
-		deliveries -= (b.N + rooms - 2) / rooms // its own, in room 1
+		deliveries -= (b.N + rooms - 1) / rooms // its own, in the first room
 	}
 	before := cpu(0, 0)
 	b.ResetTimer()

@@ -52,10 +52,7 @@ func (n *Namespace) ask(event string, args []any) (m *loop.Message, id int64, er
 	if err != nil {
 		return nil, 0, err
 	}
-	n.mu.Lock()
-	id = n.lastAck
-	n.lastAck++
-	n.mu.Unlock()
+	id = n.lastAck.Add(1) - 1
 	p, attachments := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: id, Data: data}, binary)
 	return gw.Encode(p, attachments, ""), id, nil
 }

@@ -130,11 +130,12 @@ func (k *conn) socket(namespace string) *Socket {
 
 // connect makes the socket of a namespace, if there is one and its middleware agrees.
 func (k *conn) connect(p gw.Packet) {
-	n := k.server.find(p.Namespace)
+	n := k.server.visit(p.Namespace)
 	if n == nil {
 		k.refuse(p.Namespace, errors.New("Invalid namespace"))
 		return
 	}
+	defer n.visited()
 	if k.socket(p.Namespace) != nil {
 		k.Close(errAgain) // npm socket.io does the same
 		return

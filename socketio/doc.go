@@ -35,9 +35,25 @@
 //
 // # Concurrency
 //
-// Everything may be called from any goroutine. Lock order: Namespace.mu, then Socket.mu.
+// Everything may be called from any goroutine. Lock order:
+//
+//	the broker's ─┐                 ┌→ Socket.mu, conn.mu
+//	              ├─→ Namespace.mu ─┤
+//	   Server.mu ─┘                 └→ those of package hub ─→ directory.mu
+//
+// So nothing is published while one of them is held: the broker delivers to Namespace.receive, which
+// locks the namespace, and the hub asks directory while it delivers.
+//
+// # Rooms
+//
+// A room is a channel of the hub, which exists while the node has members, and so is each namespace
+// (channel.go). An event is one publication that no history keeps, and reaches the nodes that have
+// members:
+//
+//	Emit to all, To(room).Emit ─→ broker ─→ the channel of all, or of the room ─→ one group of the engine
+//	To(a).To(b), Except, an id ─→ broker ─→ Namespace.receive ─→ each node looks up its members
 //
 // # What it does not do
 //
-// Rooms are those of one process.
+// EmitWithAck to many, Sockets, Pattern.Emit and OnAnyOutgoing know only this node.
 package socketio

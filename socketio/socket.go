@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/hub"
 )
 
 // Socket is a client in a namespace.
@@ -17,7 +18,7 @@ type Socket struct {
 	conn      *conn
 	id        string
 	handshake Handshake
-	rooms     map[string]struct{} // guarded by namespace.mu; nil after its end
+	rooms     map[string]*hub.Channel // by name, with the share in its channel; nil after its end; guarded by namespace.mu
 
 	mu     sync.Mutex
 	hooks  hooks
@@ -37,7 +38,7 @@ const (
 )
 
 func newSocket(n *Namespace, k *conn, h Handshake) *Socket {
-	return &Socket{namespace: n, conn: k, id: gw.NewID(), handshake: h, rooms: make(map[string]struct{})}
+	return &Socket{namespace: n, conn: k, id: gw.NewID(), handshake: h, rooms: make(map[string]*hub.Channel)}
 }
 
 // ID is random, and not secret: it names a room with this socket alone.
@@ -122,7 +123,7 @@ func (s *Socket) Rooms() []string {
 }
 
 // Broadcast is all sockets of the namespace but this one.
-func (s *Socket) Broadcast() Target { return Target{namespace: s.namespace, without: s} }
+func (s *Socket) Broadcast() Target { return Target{namespace: s.namespace, without: s.id} }
 
 // To is the sockets in any of the rooms, but not this one.
 func (s *Socket) To(rooms ...string) Target { return s.Broadcast().To(rooms...) }

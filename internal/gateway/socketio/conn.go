@@ -187,15 +187,6 @@ func (c *Conn) Deliver(m *loop.Message) error {
 	return err
 }
 
-// Encode is the message of a packet.
-func Encode(p packet.Packet, attachments [][]byte, key string) *loop.Message {
-	b := packet.Append(append(make([]byte, 0, len(p.Data)+len(p.Namespace)+24), byte(engineio.Message)), p)
-	if len(attachments) > 0 {
-		return loop.NewSeveral(b, attachments, key)
-	}
-	return loop.NewKeyedMessage(frame.Text, b, key)
-}
-
 var errNoPong = errors.New("no pong after a ping")
 
 // Ended handles the end of the connection.

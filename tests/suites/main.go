@@ -26,8 +26,9 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:3000", "address")
+	ping := flag.Duration("ping", 300*time.Millisecond, "ping interval; the timeout is two thirds of it")
 	flag.Parse()
-	io := socketio.New(socketio.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond,
+	io := socketio.New(socketio.Options{PingInterval: *ping, PingTimeout: *ping * 2 / 3,
 		MaxPayload: 1_000_000, ConnectTimeout: time.Second})
 	for _, n := range []*socketio.Namespace{io.Namespace, io.Of("/custom")} {
 		n.OnConnection(func(s *socketio.Socket) {
@@ -36,8 +37,9 @@ func main() {
 			s.Emit("auth", s.Handshake().Auth)
 		})
 	}
+	serveOwn(io.Of("/own"))
 	srv, err := server.New(server.Options{Loopback: true, Gateways: []server.Gateway{io.Gateway(), mountEcho},
-		PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond})
+		PingInterval: *ping, PingTimeout: *ping * 2 / 3})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -143,7 +143,6 @@ func (k *conn) connect(p gw.Packet) {
 	s := newSocket(n, k, k.handshake(p))
 	err := k.pass(s)
 	if err == nil && k.keep(s) {
-		k.Send(packet.Packet{Type: packet.Connect, Namespace: n.name, ID: packet.NoID, Data: []byte(`{"sid":"` + s.id + `"}`)}, nil)
 		if n.add(s) {
 			n.connected(s)
 		}

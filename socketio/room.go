@@ -3,7 +3,10 @@ package socketio
 import (
 	"context"
 
+	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/packet"
 )
 
 // room is the sockets of this node that have joined a room. That of a socket's own id exists only if
@@ -25,7 +28,8 @@ func (n *Namespace) add(s *Socket) bool {
 		n.some = n.server.env.Hub.Channel(n.channels.some)
 		n.some.Listen(n.receive)
 	}
-	n.sockets[s] = n.attach(s, n.channels.all)
+	hello := packet.Packet{Type: packet.Connect, Namespace: n.name, ID: packet.NoID, Data: []byte(`{"sid":"` + s.id + `"}`)}
+	n.sockets[s] = n.attach(s, n.channels.all, gw.Encode(hello, nil, ""))
 	n.server.ids.add(s)
 	s.rooms[s.id] = nil
 	for name := range s.rooms {
@@ -84,7 +88,7 @@ func (n *Namespace) enter(s *Socket, name string) {
 	}
 	r.members[s] = struct{}{}
 	if r.channel != "" {
-		s.rooms[name] = n.attach(s, r.channel)
+		s.rooms[name] = n.attach(s, r.channel, nil)
 	}
 }
 
@@ -102,12 +106,17 @@ func (n *Namespace) leave(s *Socket, name string) {
 	}
 }
 
-// attach subscribes a socket to a channel of the hub.
-func (n *Namespace) attach(s *Socket, name string) *hub.Channel {
+// attach subscribes a socket to a channel of the hub; first, if not nil, is sent before all that is
+// published there. Nothing that is published once the client has it is missed. It does not wait, because there is no history.
+func (n *Namespace) attach(s *Socket, name string, first *loop.Message) *hub.Channel {
 	c := n.server.env.Hub.Channel(name)
 	ctx := context.Background()
-	j, _ := c.Join(ctx, hub.Mode{}, nil) // without a history it neither waits nor fails, as Attach then
-	j.Attach(ctx, s.member(), nil)
+	j, _ := c.Join(ctx, hub.Mode{}, nil)
+	if j.Attach(ctx, s.member(), first) != nil { // the connection has ended, or so much waits for it that first does not fit
+		s.conn.Conn.Conn().Terminate()
+		c.Release()
+		return nil
+	}
 	return c
 }
 

@@ -186,6 +186,7 @@ func TestJoinInMiddleware(t *testing.T) {
 		return nil
 	})
 	c := w.connected()
+	await(t, w.arrived)
 	w.io.To("left").Emit("no")
 	w.io.To("early").Emit("yes")
 	c.wants(`42["yes"]`)
@@ -195,6 +196,7 @@ func TestJoinInMiddleware(t *testing.T) {
 func TestHandlersEmit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, socketio.Options{})
+	joined := make(chan bool, 2)
 	w.io.OnConnection(func(s *socketio.Socket) {
 		s.Join("x")
 		s.On("say", func() { s.To("x").Emit("said"); w.io.To("x", "y").Emit("said twice") })
@@ -204,8 +206,11 @@ func TestHandlersEmit(t *testing.T) {
 			s.Broadcast().Emit("gone", 3)
 			w.io.To("x").Disconnect(false)
 		})
+		joined <- true
 	})
 	a, b := w.connected(), w.connected()
+	await(t, joined)
+	await(t, joined)
 	w.io.To("x").Emit("both")
 	a.wants(`42["both"]`)
 	b.wants(`42["both"]`)

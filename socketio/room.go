@@ -12,7 +12,8 @@ import (
 // room is the sockets of this node that have joined a room. That of a socket's own id exists only if
 // others have joined it.
 type room struct {
-	channel string // of the hub; empty: none, because the name may be an id
+	channel string      // of the hub; empty: none, because the name may be an id
+	group   *loop.Group // instead
 	members map[*Socket]struct{}
 }
 
@@ -81,13 +82,17 @@ func (n *Namespace) enter(s *Socket, name string) {
 	r := n.rooms[name]
 	if r == nil {
 		r = &room{members: make(map[*Socket]struct{})}
-		if !mayBeID(name) {
+		if mayBeID(name) {
+			r.group = n.server.env.Engine.NewGroup()
+		} else {
 			r.channel = n.channels.room(name)
 		}
 		n.rooms[name] = r
 	}
 	r.members[s] = struct{}{}
-	if r.channel != "" {
+	if r.group != nil {
+		r.group.Add(s.conn.Conn.Conn())
+	} else {
 		s.rooms[name] = n.attach(s, r.channel, nil)
 	}
 }
@@ -99,10 +104,15 @@ func (n *Namespace) leave(s *Socket, name string) {
 	}
 	delete(s.rooms, name)
 	s.detach(channel)
-	if r := n.rooms[name]; r != nil {
-		if delete(r.members, s); len(r.members) == 0 {
-			delete(n.rooms, name)
-		}
+	r := n.rooms[name]
+	if r == nil || name == s.id {
+		return
+	}
+	if r.group != nil {
+		r.group.Remove(s.conn.Conn.Conn())
+	}
+	if delete(r.members, s); len(r.members) == 0 {
+		delete(n.rooms, name)
 	}
 }
 
@@ -161,14 +171,19 @@ func (n *Namespace) eachOf(name string, f func(*Socket)) {
 			f(s)
 		}
 	}
-	if !mayBeID(name) {
-		return
+	if s := n.owner(name); s != nil {
+		f(s)
 	}
-	if s := n.server.ids.find(name); s != nil && s.namespace == n {
-		if _, is := s.rooms[name]; is { // not if it has left that
-			f(s)
+}
+
+// owner returns the socket with an id, unless it has left the room of that; nil: there is none.
+func (n *Namespace) owner(id string) *Socket {
+	if s := n.server.ids.find(id); s != nil && s.namespace == n {
+		if _, is := s.rooms[id]; is {
+			return s
 		}
 	}
+	return nil
 }
 
 // find is members, as a list.

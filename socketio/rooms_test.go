@@ -86,6 +86,48 @@ func TestRoomsCrossNodes(t *testing.T) {
 	}
 }
 
+// The room of an id has its socket and those that have joined it; a room may also look like one.
+func TestRoomsThatLookLikeIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, socketio.Options{})
+	a, sa := w.member()
+	b, sb := w.member(sa.ID(), "abcdefghij0123456789")
+	steps := []struct {
+		do func()
+		to string
+	}{
+		{func() { w.io.To(sa.ID()).Emit("e") }, "ab"},
+		{func() { w.io.To(sb.ID()).Emit("e") }, "b"},
+		{func() { sa.To(sa.ID()).Emit("e") }, "b"},
+		{func() { sb.To(sa.ID()).Emit("e") }, "a"},
+		{func() { w.io.To("abcdefghij0123456789").Emit("e") }, "b"},
+		{func() { w.io.To("abcdefghij0123456789", sb.ID()).Emit("e") }, "b"},
+		{func() { w.io.Except(sa.ID()).Emit("e") }, ""},
+		{func() { w.io.To(sa.ID()).Volatile().Emit("none"); sa.Leave(sa.ID()); w.io.To(sa.ID()).Emit("e") }, "b"},
+		{func() { sb.Leave(sa.ID()); w.io.To(sa.ID()).Emit("e") }, ""},
+		{func() { sa.Join(sa.ID()); w.io.To(sa.ID()).Emit("e") }, "a"},
+	}
+	for i, step := range steps {
+		step.do()
+		w.io.Emit("end")
+		for name, c := range map[string]*client{"a": a, "b": b} {
+			got := c.wants("42…")
+			for got == `42["none"]` { // volatile: it may have been dropped
+				got = c.wants("42…")
+			}
+			if strings.Contains(step.to, name) {
+				if got != `42["e"]` {
+					t.Errorf("step %d: %s got %s", i, name, got)
+				}
+				got = c.wants("42…")
+			}
+			if got != `42["end"]` {
+				t.Errorf("step %d: %s got %s", i, name, got)
+			}
+		}
+	}
+}
+
 // Emit returns the broker's error, and then nobody gets the event.
 func TestEmitReturnsTheBrokersError(t *testing.T) {
 	t.Parallel()

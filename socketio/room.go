@@ -21,7 +21,7 @@ func (n *Namespace) add(s *Socket) bool {
 	if !s.connect() {
 		return false
 	}
-	if len(n.sockets) == 0 {
+	if n.some == nil {
 		n.some = n.server.env.Hub.Channel(n.channels.some)
 		n.some.Listen(n.receive)
 	}
@@ -31,6 +31,7 @@ func (n *Namespace) add(s *Socket) bool {
 	for name := range s.rooms {
 		n.enter(s, name)
 	}
+	n.resume(s)
 	return true
 }
 
@@ -43,6 +44,10 @@ func (n *Namespace) remove(s *Socket) {
 func (n *Namespace) takeOut(s *Socket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if _, is := n.sockets[s]; !is {
+		return
+	}
+	n.recovery.save(s)
 	for name := range s.rooms {
 		n.leave(s, name)
 	}
@@ -50,11 +55,8 @@ func (n *Namespace) takeOut(s *Socket) {
 	n.server.ids.remove(s)
 	s.detach(n.sockets[s])
 	delete(n.sockets, s)
-	if len(n.sockets) == 0 {
-		n.some.Listen(nil)
-		n.some.Release()
-		n.some = nil
-	}
+	n.forgetLater()
+	n.unlisten()
 }
 
 // join and leave are called with n.mu held, which guards Socket.rooms too. A socket that is not

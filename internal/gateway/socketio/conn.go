@@ -119,6 +119,13 @@ func (c *Conn) endSilent() {
 	c.Conn().Terminate()
 }
 
+// Polls reports whether the client has not upgraded to a WebSocket.
+func (c *Conn) Polls() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stage < onSocket
+}
+
 // Silent reports whether the connection was ended because no pong came.
 func (c *Conn) Silent() bool {
 	c.mu.Lock()

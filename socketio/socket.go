@@ -29,9 +29,9 @@ type Socket struct {
 	mu     sync.Mutex
 	hooks  hooks
 	state  state
-	reason string                 // of its end; empty if it was never connected
-	left   []string               // its rooms, while OnDisconnecting is called
-	acks   map[int64]chan<- []Arg // that the client owes
+	reason string                     // of its end; empty if it was never connected
+	left   []string                   // its rooms, while OnDisconnecting is called
+	acks   map[int64]chan<- gw.Packet // that the client owes
 }
 
 // state is how far a socket is.

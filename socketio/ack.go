@@ -15,8 +15,10 @@ import (
 type Ack func(args ...any) error
 
 // EmitWithAck emits an event and waits for the client's ack, whose arguments it returns. Errors:
-// those of Emit; net.ErrClosed if the client goes meanwhile, by errors.Is; ctx's cause. So a
-// context with a timeout is what timeout() is for npm socket.io.
+// those of Emit; net.ErrClosed if the client goes meanwhile, by errors.Is; ctx's cause; that of an
+// ack which names an attachment that it has not. A handler may wait here: its client's next events
+// wait behind it, and after 64 of them the client is not read, so give ctx a timeout. That is what
+// timeout() is for npm socket.io.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]Arg, error) {
 	m, id, err := s.namespace.ask(event, args)
 	if err != nil {
@@ -58,15 +60,15 @@ func (n *Namespace) ask(event string, args []any) (m *loop.Message, id int64, er
 }
 
 // ask sends a message that asks for an ack, which comes from reply. It is closed if the client goes.
-func (s *Socket) ask(m *loop.Message, id int64) (reply <-chan []Arg, err error) {
-	c := make(chan []Arg, 1)
+func (s *Socket) ask(m *loop.Message, id int64) (reply <-chan gw.Packet, err error) {
+	c := make(chan gw.Packet, 1)
 	s.mu.Lock()
 	if s.state == gone {
 		s.mu.Unlock()
 		return nil, errGone
 	}
 	if s.acks == nil {
-		s.acks = make(map[int64]chan<- []Arg)
+		s.acks = make(map[int64]chan<- gw.Packet)
 	}
 	s.acks[id] = c
 	s.mu.Unlock()
@@ -85,13 +87,13 @@ func (s *Socket) asked(id int64) {
 }
 
 // await waits for an ack. One that came counts, even if there is no more time.
-func await(ctx context.Context, reply <-chan []Arg) ([]Arg, error) {
+func await(ctx context.Context, reply <-chan gw.Packet) ([]Arg, error) {
 	select {
 	case <-ctx.Done():
 		select {
 		case got, ok := <-reply:
 			if ok {
-				return got, nil
+				return decodeArgs(got)
 			}
 		default:
 		}
@@ -100,23 +102,18 @@ func await(ctx context.Context, reply <-chan []Arg) ([]Arg, error) {
 		if !ok {
 			return nil, errGone
 		}
-		return got, nil
+		return decodeArgs(got)
 	}
 }
 
 var errGone = fmt.Errorf("socketio: the client has gone: %w", net.ErrClosed)
 
-// acked takes the client's ack, on its loop. One that nobody waits for, or that has not the
-// attachments that it names, is ignored.
+// acked takes the client's ack, and does not wait. One that nobody waits for is ignored.
 func (s *Socket) acked(p gw.Packet) {
-	args, err := decodeArgs(p)
-	if err != nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if reply := s.acks[p.ID]; reply != nil {
 		delete(s.acks, p.ID)
-		reply <- args
+		reply <- p
 	}
 }

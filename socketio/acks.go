@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+
+	gw "maru.example/maru/internal/gateway/socketio"
 )
 
 // Reply is a client's ack.
@@ -48,7 +50,7 @@ func (t Target) EmitWithAck(ctx context.Context, event string, args ...any) ([]R
 // asked is a socket whose ack is waited for.
 type asked struct {
 	socket *Socket
-	reply  <-chan []Arg
+	reply  <-chan gw.Packet
 }
 
 // ask sends the event, as one message with one id.

@@ -93,10 +93,11 @@ func (n *Namespace) receive(d hub.Delivery) {
 
 // send sends an event to the sockets of this node that it is for, once to each.
 func (n *Namespace) send(e *envelope) {
-	m := e.message()
-	m.Stamp()
 	n.mu.Lock() // until all are sent: a socket that has left a room gets nothing more
 	defer n.mu.Unlock()
+	stamped := n.recovery.stamp(*e, "", !e.volatile)
+	m := stamped.message()
+	m.Stamp()
 	if n.sendGroup(e, m) {
 		return
 	}

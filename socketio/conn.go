@@ -9,6 +9,7 @@ import (
 
 	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/packet"
 )
 
@@ -141,6 +142,7 @@ func (k *conn) connect(p gw.Packet) {
 		return
 	}
 	s := newSocket(n, k, k.handshake(p))
+	n.identify(s)
 	err := k.pass(s)
 	if err == nil && k.keep(s) {
 		if n.add(s) {
@@ -152,6 +154,15 @@ func (k *conn) connect(p gw.Packet) {
 	if err != nil {
 		k.refuse(p.Namespace, err)
 	}
+}
+
+// welcome is the answer to a connect packet.
+func (s *Socket) welcome() *loop.Message {
+	data := `{"sid":"` + s.id + `"`
+	if s.pid != "" {
+		data += `,"pid":"` + s.pid + `"`
+	}
+	return gw.Encode(packet.Packet{Type: packet.Connect, Namespace: s.namespace.name, ID: packet.NoID, Data: []byte(data + "}")}, nil, "")
 }
 
 var errAgain = maru.NewError(maru.CodeBadRequest, "a connect packet came for a namespace in which the client is already")
@@ -170,6 +181,9 @@ func (k *conn) pass(s *Socket) error {
 	k.mu.Lock()
 	k.coming = s
 	k.mu.Unlock()
+	if s.recovered && !s.namespace.recovery.Middleware {
+		return nil
+	}
 	for _, check := range s.namespace.middlewares() {
 		err := errMiddleware
 		s.guard("connect", func() error { err = check(s); return nil })
@@ -254,17 +268,18 @@ func (p *speaker) Closed(c *gw.Conn) {
 	k.inTime()
 	again := k.ended
 	k.ended, k.waiting = true, nil
+	coming := k.coming
 	k.mu.Unlock()
 	if again {
 		return
 	}
-	reason := "transport close"
+	reason := transportClose
 	if c.Silent() {
-		reason = "ping timeout"
+		reason = pingTimeout
 	}
 	all := k.all()
-	if k.coming != nil {
-		all = append(all, k.coming)
+	if coming != nil {
+		all = append(all, coming)
 	}
 	go func() { // handlers may wait
 		for _, s := range all {

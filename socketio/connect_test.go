@@ -18,8 +18,8 @@ import (
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, socketio.Options{})
-	got := make(chan socketio.Handshake, 1)
-	w.io.OnConnection(func(s *socketio.Socket) { got <- s.Handshake() })
+	got, transports := make(chan socketio.Handshake, 1), make(chan string, 1)
+	w.io.OnConnection(func(s *socketio.Socket) { got <- s.Handshake(); transports <- s.Transport() })
 	header := http.Header{"X-Own": {"a", "b"}, "Cookie": {"k=v"}}
 	for name, connect := range map[string]func(target string){
 		"websocket": func(target string) {
@@ -57,6 +57,9 @@ func TestHandshake(t *testing.T) {
 		target := "/socket.io/?EIO=4&room=a%20b&room=c&transport=" + name
 		connect(target)
 		h := await(t, got)
+		if got := await(t, transports); got != name {
+			t.Errorf("transport %s, want %s", got, name)
+		}
 		switch {
 		case !slices.Equal(h.Headers["X-Own"], []string{"a", "b"}), h.Headers.Get("Cookie") != "k=v", h.Headers.Get("Host") != w.host:
 			t.Errorf("%s: headers %v", name, h.Headers)

@@ -4,20 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	gw "maru.example/maru/internal/gateway/socketio"
-	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/packet"
 )
-
-// encode is the message of an event.
-func (n *Namespace) encode(event string, args []any) (*loop.Message, error) {
-	data, binary, err := encodeEvent(event, args)
-	if err != nil {
-		return nil, err
-	}
-	p, binary := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: packet.NoID, Data: data}, binary)
-	return gw.Encode(p, binary, ""), nil
-}
 
 // complete makes a packet binary if it has attachments.
 func complete(p packet.Packet, binary packet.Attachments) (packet.Packet, [][]byte) {

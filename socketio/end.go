@@ -13,8 +13,8 @@ func (s *Socket) OnDisconnecting(f func(reason string)) (off func()) {
 }
 
 // OnDisconnect adds a function that is called once, when the socket has left the namespace; at once if
-// it has already, but not if it never was connected. The reasons are those of npm socket.io: "client namespace disconnect", "server
-// namespace disconnect", "transport close" and "ping timeout".
+// it has already, but not if it never was connected. The reasons are those of npm socket.io: "client
+// namespace disconnect", "server namespace disconnect", "transport close" and "ping timeout".
 func (s *Socket) OnDisconnect(f func(reason string)) (off func()) {
 	s.mu.Lock()
 	reason := s.reason
@@ -45,6 +45,12 @@ func (s *Socket) Disconnect(closeConnection bool) {
 		s.conn.Conn.Conn().Close(maru.CloseNormal, "")
 	}
 }
+
+// The reasons of an end after which a client may come back.
+const (
+	transportClose = "transport close"
+	pingTimeout    = "ping timeout"
+)
 
 // leave ends the socket and notifies the program.
 func (s *Socket) leave(reason string) { s.end(reason)() }

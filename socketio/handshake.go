@@ -24,6 +24,14 @@ type Handshake struct {
 	XDomain bool        // the request has an Origin, as those of browsers from other sites
 }
 
+// Transport is how the client is connected now: "polling" or "websocket".
+func (s *Socket) Transport() string {
+	if s.conn.Polls() {
+		return "polling"
+	}
+	return "websocket"
+}
+
 // first keeps what a Handshake has of a connection's first request.
 func first(r *http.Request, secure bool) Handshake {
 	h := Handshake{Headers: r.Header.Clone(), Query: r.URL.Query(), URL: r.URL.RequestURI(), Secure: secure}

@@ -20,14 +20,15 @@ type Namespace struct {
 	mu           sync.Mutex
 	sockets      map[*Socket]*hub.Channel // with its share in channels.all
 	rooms        map[string]*room
-	some         *hub.Channel // that receive listens to; nil without sockets
+	some         *hub.Channel // that receive listens to; nil without sockets, and without any that may come back
+	recovery     *recovery    // nil: none
 	onConnection []func(*Socket)
 	checks       []func(*Socket) error
 	watched      map[*Socket]struct{} // those with OnAnyOutgoing
 }
 
 func newNamespace(s *Server, name string, p *Pattern) *Namespace {
-	return &Namespace{server: s, name: name, channels: channelsOf(s.path(), name), pattern: p,
+	return &Namespace{server: s, name: name, channels: channelsOf(s.path(), name), pattern: p, recovery: newRecovery(s.options.Recovery),
 		sockets: make(map[*Socket]*hub.Channel), rooms: make(map[string]*room)}
 }
 

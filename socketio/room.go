@@ -3,10 +3,8 @@ package socketio
 import (
 	"context"
 
-	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
-	"maru.example/maru/internal/packet"
 )
 
 // room is the sockets of this node that have joined a room. That of a socket's own id exists only if
@@ -25,17 +23,17 @@ func (n *Namespace) add(s *Socket) bool {
 	if !s.connect() {
 		return false
 	}
-	if len(n.sockets) == 0 {
+	if n.some == nil {
 		n.some = n.server.env.Hub.Channel(n.channels.some)
 		n.some.Listen(n.receive)
 	}
-	hello := packet.Packet{Type: packet.Connect, Namespace: n.name, ID: packet.NoID, Data: []byte(`{"sid":"` + s.id + `"}`)}
-	n.sockets[s] = n.attach(s, n.channels.all, gw.Encode(hello, nil, ""))
+	n.sockets[s] = n.attach(s, n.channels.all, s.welcome())
 	n.server.ids.add(s)
 	s.rooms[s.id] = nil
 	for name := range s.rooms {
 		n.enter(s, name)
 	}
+	n.resume(s)
 	return true
 }
 
@@ -48,6 +46,10 @@ func (n *Namespace) remove(s *Socket) {
 func (n *Namespace) takeOut(s *Socket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if _, is := n.sockets[s]; !is {
+		return
+	}
+	n.recovery.save(s)
 	for name := range s.rooms {
 		n.leave(s, name)
 	}
@@ -55,11 +57,8 @@ func (n *Namespace) takeOut(s *Socket) {
 	n.server.ids.remove(s)
 	s.detach(n.sockets[s])
 	delete(n.sockets, s)
-	if len(n.sockets) == 0 {
-		n.some.Listen(nil)
-		n.some.Release()
-		n.some = nil
-	}
+	n.forgetLater()
+	n.unlisten()
 }
 
 // join and leave are called with n.mu held, which guards Socket.rooms too. A socket that is not

@@ -27,6 +27,9 @@ type Options struct {
 	MaxPayload int64
 	// ConnectTimeout is the time for a client to connect to a namespace. Default 45 s.
 	ConnectTimeout time.Duration
+	// Recovery lets clients whose connection broke come back as the sockets that they were. Default
+	// nil: they come as new ones.
+	Recovery *Recovery
 	// RemoveEmpty removes namespaces of Server.OfMatch when their last socket leaves, with what was
 	// registered on them. Default: they stay, so that clients that invent names take memory.
 	RemoveEmpty bool
@@ -133,7 +136,7 @@ func (n *Namespace) tidy() {
 	defer s.mu.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.arriving == 0 && len(n.sockets) == 0 && s.namespaces[n.name] == n {
+	if n.arriving == 0 && len(n.sockets) == 0 && n.recovery.idle() && s.namespaces[n.name] == n {
 		delete(s.namespaces, n.name)
 	}
 }

@@ -18,14 +18,20 @@ type Socket struct {
 	conn      *conn
 	id        string
 	handshake Handshake
-	rooms     map[string]*hub.Channel // by name, with the share in its channel; nil after its end; guarded by namespace.mu
+	pid       string // its secret name for coming back; empty: it cannot
+	recovered bool
+	back      *saved // what it was, until it is connected again
+	has       uint64 // the last event that its client has, then
+
+	since uint64                  // the last event before it first connected; guarded by namespace.mu, as rooms
+	rooms map[string]*hub.Channel // by name, with the share in its channel; nil after its end; guarded by namespace.mu
 
 	mu     sync.Mutex
 	hooks  hooks
 	state  state
-	reason string                 // of its end; empty if it was never connected
-	left   []string               // its rooms, while OnDisconnecting is called
-	acks   map[int64]chan<- []Arg // that the client owes
+	reason string                     // of its end; empty if it was never connected
+	left   []string                   // its rooms, while OnDisconnecting is called
+	acks   map[int64]chan<- gw.Packet // that the client owes
 }
 
 // state is how far a socket is.
@@ -62,8 +68,10 @@ func (s *Socket) at() state {
 
 // Emit emits an event to the client. Errors: that of an argument that cannot be encoded, or of a
 // reserved event name; net.ErrClosed if the client has gone, by errors.Is.
-func (s *Socket) Emit(event string, args ...any) error {
-	m, err := s.namespace.encode(event, args)
+func (s *Socket) Emit(event string, args ...any) error { return s.emitOne(event, args, true) }
+
+func (s *Socket) emitOne(event string, args []any, keep bool) error {
+	e, err := s.namespace.event(event, args)
 	switch {
 	case err != nil:
 		return err
@@ -72,7 +80,7 @@ func (s *Socket) Emit(event string, args ...any) error {
 	}
 	s.outgoing(event, args)
 	s.namespace.wait()
-	return s.conn.Deliver(m)
+	return s.emit(e, keep)
 }
 
 // Send emits the event "message".

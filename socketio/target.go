@@ -61,7 +61,7 @@ func (t Target) Send(args ...any) error { return t.Emit("message", args...) }
 func (t Target) channel() (name string, whole bool) {
 	c := &t.namespace.channels
 	switch {
-	case t.volatile, len(t.except) > 0, len(t.to) > 1:
+	case t.volatile, t.namespace.recovery != nil, len(t.except) > 0, len(t.to) > 1:
 		return c.some, false
 	case len(t.to) == 0:
 		return c.all, true

@@ -13,5 +13,5 @@ func (v VolatileSocket) Emit(event string, args ...any) error {
 	if c := s.conn.Conn; c.Conn().Open() && !c.Writable() {
 		return nil
 	}
-	return s.Emit(event, args...)
+	return s.emitOne(event, args, false)
 }

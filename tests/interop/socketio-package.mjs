@@ -75,3 +75,33 @@ await event(socket, 'connect')
 
 socket.disconnect()
 stranger.disconnect()
+
+// A client whose connection breaks comes back as the same socket, with what it missed.
+const watcher = connect({ path: '/recovers/', auth: { token: 'lee' } })
+const back = connect({ path: '/recovers/', auth: { token: 'kim' }, reconnectionDelay: 300, reconnectionDelayMax: 300 })
+await Promise.all([event(watcher, 'connect'), event(back, 'connect')])
+assert.equal(back.recovered, false)
+const got = []
+back.on('room', (v) => v.of === process.pid && got.push([v.n, bytes(v.b)])) // others run beside this
+let seen = -1
+watcher.on('room', (v) => { if (v.of === process.pid) seen = v.n })
+const say = async (n) => {
+  watcher.emit('room', { n, b: Buffer.from('b'), of: process.pid })
+  while (seen !== n) await event(watcher, 'room')
+}
+await say(0)
+while (got.length < 1) await event(back, 'room')
+for (let round = 1; round <= 3; round++) {
+  const id = back.id
+  const again = event(back, 'connect')
+  back.io.engine.close()
+  for (let n = 0; n < 5; n++) await say(10 * round + n)
+  await again
+  assert.deepEqual([back.recovered, back.id], [true, id])
+  await say(10 * round + 5)
+  while (got.length < 1 + 6 * round) await event(back, 'room')
+}
+assert.deepEqual(got.map(([n]) => n), [0, ...[1, 2, 3].flatMap((r) => [0, 1, 2, 3, 4, 5].map((n) => 10 * r + n))])
+assert.ok(got.every(([, b]) => b === 'b'))
+back.disconnect()
+watcher.disconnect()

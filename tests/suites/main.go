@@ -38,7 +38,9 @@ func main() {
 		})
 	}
 	serveOwn(io.Of("/own"))
-	srv, err := server.New(server.Options{Loopback: true, Gateways: []server.Gateway{io.Gateway(), mountEcho},
+	recovers := socketio.New(socketio.Options{Path: "/recovers/", Recovery: &socketio.Recovery{}, PingInterval: *ping, PingTimeout: *ping * 2 / 3})
+	serveOwn(recovers.Of("/own"))
+	srv, err := server.New(server.Options{Loopback: true, Gateways: []server.Gateway{io.Gateway(), recovers.Gateway(), mountEcho},
 		PingInterval: *ping, PingTimeout: *ping * 2 / 3})
 	if err != nil {
 		log.Fatal(err)

@@ -119,6 +119,13 @@ func (c *Conn) endSilent() {
 	c.Conn().Terminate()
 }
 
+// Polls reports whether the client has not upgraded to a WebSocket.
+func (c *Conn) Polls() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stage < onSocket
+}
+
 // Silent reports whether the connection was ended because no pong came.
 func (c *Conn) Silent() bool {
 	c.mu.Lock()
@@ -161,7 +168,8 @@ func (c *Conn) receive(p engineio.Packet) error {
 	return errDirection
 }
 
-// leave ends the connection because the client has said so.
+// leave ends the connection because the client has said so. It may come back: the client of npm closes
+// its session also when a request has failed, for example by a proxy's 502.
 func (c *Conn) leave() {
 	c.mu.Lock()
 	c.quiet = true

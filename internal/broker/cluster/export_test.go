@@ -24,3 +24,6 @@ func (b *Broker) Lose() (again func()) {
 		b.subs[len(b.subs)-1] = sub
 	}
 }
+
+// Recent is recent.
+var Recent = recent

@@ -34,6 +34,12 @@ type Options struct {
 	// EmptyChannels is the number of channels without retained publications whose heads a
 	// namespace remembers. Default 10,000; negative: none.
 	EmptyChannels int
+	// Interest: only channels that were followed (Broker.Follow) are taken from NATS and delivered.
+	// Without it all are.
+	Interest bool
+	// Grace is for how long a channel that is no longer followed is still taken, so that coming
+	// and going costs nothing. Default 10 s.
+	Grace time.Duration
 	// Beat is how often a node says that it is alive. One that is silent for five beats is dead to
 	// the others. Default 1 s.
 	Beat time.Duration
@@ -45,6 +51,7 @@ func (o Options) withDefaults() Options {
 	o.Replicas = cmp.Or(o.Replicas, 1)
 	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	return o
 }
 
@@ -75,7 +82,7 @@ type Broker struct {
 	mu        sync.Mutex
 	closed    bool
 	places    map[string]*place
-	followers map[string]*follower
+	interests map[string]*interest
 
 	stats struct{ healed, dropped atomic.Uint64 }
 }
@@ -104,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{
 		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(math.MaxInt, math.MaxInt),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
-		places: make(map[string]*place), followers: make(map[string]*follower),
+		places: make(map[string]*place), interests: make(map[string]*interest),
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	err := b.join(ctx)
@@ -130,7 +137,11 @@ func (b *Broker) join(ctx context.Context) error {
 		return err
 	}
 	b.peers = newPeers(b.link, b.id, b.options.Beat)
-	for _, subject := range []string{b.names.node(b.id), b.inbox + ".*", b.names.carriage("*")} {
+	subjects := []string{b.names.node(b.id), b.inbox + ".*"}
+	if !b.options.Interest {
+		subjects = append(subjects, b.names.carriage("*"))
+	}
+	for _, subject := range subjects {
 		sub, err := b.conn.ChanSubscribe(subject, b.arrived)
 		if err != nil {
 			return err
@@ -233,29 +244,6 @@ func (b *Broker) place(name string) *place {
 	return p
 }
 
-// followed returns the follower of a channel; nil: this node has no use for it.
-func (b *Broker) followed(channel string) *follower {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := b.followers[channel]
-	if f == nil {
-		channel = strings.Clone(channel)
-		f = &follower{broker: b, channel: channel}
-		b.followers[channel] = f
-	}
-	return f
-}
-
-func (b *Broker) allFollowers() []*follower {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := make([]*follower, 0, len(b.followers))
-	for _, f := range b.followers {
-		all = append(all, f)
-	}
-	return all
-}
-
 // carry sends a publication to all nodes that follow its channel, this one too.
 func (b *Broker) carry(c carried) {
 	b.conn.Publish(b.names.carriage(tokenOf(c.channel)), c.append(nil)) // a loss is noticed
@@ -315,6 +303,7 @@ func (b *Broker) tend() {
 		}
 		b.noteAll()
 		b.compareAll(b.ctx)
+		b.loseInterest()
 	}
 }
 

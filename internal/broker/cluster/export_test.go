@@ -27,3 +27,15 @@ func (b *Broker) Lose() (again func()) {
 
 // Recent is recent.
 var Recent = recent
+
+// InMsgs is how many messages of a channel NATS has sent to this node; -1: it does not take it.
+func (b *Broker) InMsgs(channel string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := b.interests[channel]
+	if i == nil {
+		return -1
+	}
+	n, _ := i.sub.Delivered()
+	return n
+}

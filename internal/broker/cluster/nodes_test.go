@@ -136,3 +136,36 @@ func TestCarriageLost(t *testing.T) {
 		t.Errorf("%v", texts)
 	}
 }
+
+// A node takes only what it follows, counted at NATS.
+func TestInterest(t *testing.T) {
+	t.Parallel()
+	server, name := natsServers(t, 1)[0], prefix()
+	node := func(got *seen) *cluster.Broker {
+		return open(t, server, cluster.Options{BrokerOptions: maru.BrokerOptions{Sink: got.sink}, Prefix: name, Interest: true, Beat: 200 * time.Millisecond, Grace: time.Millisecond})
+	}
+	var gotA, gotB seen
+	a, b := node(&gotA), node(&gotB)
+	publish(t, a, "0") // nobody follows
+	publish(t, b, "1") // is answered behind what the owner carried before
+	b.Follow("a")
+	h, err := b.History(t.Context(), "a", maru.HistoryQuery{Limit: -1})
+	if err != nil || len(h.Publications) != 2 {
+		t.Fatal(h, err)
+	}
+	for i := 2; i < 5; i++ {
+		publish(t, a, fmt.Sprint(i))
+	}
+	waitFor(t, "what follows the history", func() bool { return len(gotB.texts()) >= 3 })
+	before := b.InMsgs("a")
+	b.Unfollow("a")
+	waitFor(t, "the end of the interest", func() bool { return b.InMsgs("a") < 0 })
+	publish(t, a, "5")
+	publish(t, b, "6")
+	if texts := gotB.texts(); !slices.Equal(texts, []string{"2", "3", "4"}) || before != 3 || len(gotA.texts()) != 0 {
+		t.Errorf("%v, of %d messages; the publisher's node: %v", texts, before, gotA.texts())
+	}
+	b.Follow("a")
+	publish(t, b, "7")
+	waitFor(t, "what was published after it came back", func() bool { return slices.Equal(gotB.texts(), []string{"2", "3", "4", "7"}) })
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,13 +33,7 @@ func natsServers(t testing.TB, n int) []*server.Server {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}
 			o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 		}
-		s, err := server.NewServer(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		all[i] = s
+		all[i] = run(t, o)
 	}
 	for _, s := range all {
 		if !s.ReadyForConnections(20 * time.Second) {
@@ -57,6 +52,21 @@ func natsServers(t testing.TB, n int) []*server.Server {
 		return false
 	})
 	return all
+}
+
+// serverOptions are the *server.Options of each *server.Server, for those that are started again.
+var serverOptions sync.Map
+
+func run(t testing.TB, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	serverOptions.Store(s, o)
+	return s
 }
 
 func freePorts(t testing.TB, n int) []int {

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/packet"
@@ -38,8 +39,8 @@ type connectAuth struct {
 var errNamespace = []byte(`{"message":"Invalid namespace"}`)
 
 // Begin and Opened have nothing to do.
-func (m *mapping) Begin(*Conn)  {}
-func (m *mapping) Opened(*Conn) {}
+func (m *mapping) Begin(*Conn, *http.Request, bool) {}
+func (m *mapping) Opened(*Conn)                     {}
 
 // Packet handles a packet of a client.
 func (m *mapping) Packet(c *Conn, p Packet) {
@@ -55,6 +56,7 @@ func (m *mapping) Packet(c *Conn, p Packet) {
 	case packet.Event, packet.BinaryEvent:
 		c.Do(command(p))
 	case packet.Disconnect:
+		c.lastWord()
 		c.leave()
 	}
 }
@@ -97,7 +99,8 @@ func final(code maru.Code) bool {
 	return n >= 4500 || n == maru.CloseNotAllowed
 }
 
-// lastWord reports whether this call is the first.
+// lastWord notes that one side has said that the client does not come back, by a packet of Socket.IO.
+// It reports whether this call is the first.
 func (c *Conn) lastWord() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +118,7 @@ func (m *mapping) Goodbye(c *Conn, e *maru.Error) {
 		}
 		return
 	}
-	c.deliver(event("error", encode(failureOf(e))))
+	c.Deliver(event("error", encode(failureOf(e))))
 	c.Send(packet.Packet{Type: packet.Disconnect, ID: packet.NoID}, nil)
 }
 

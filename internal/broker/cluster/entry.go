@@ -2,8 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
-
-	"github.com/cespare/xxhash/v2"
+	"hash/crc32"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/fields"
@@ -16,7 +15,7 @@ import (
 //	format 1 · flags · prev · version · [publisher · idempotency key · sum] · [publication] · check
 //	format 1 · flagTerm · term · epoch · check
 //
-// The check is the XXH64 of all before it, and of the offset: an entry that was moved does not
+// The check is the CRC-32C of all before it, and of the offset: an entry that was moved does not
 // pass either.
 type entry struct {
 	term  uint64 // not 0: it begins this term
@@ -38,7 +37,7 @@ const (
 	flagKeyed  = 1 << 1
 	flagTerm   = 1 << 2
 
-	checkBytes = 8
+	checkBytes = 4
 )
 
 func (e *entry) append(dst []byte, offset uint64) []byte {
@@ -57,14 +56,13 @@ func (e *entry) append(dst []byte, offset uint64) []byte {
 			dst = appendPublication(dst, e.publication)
 		}
 	}
-	return binary.BigEndian.AppendUint64(dst, checkOf(dst[begin:], offset))
+	return binary.BigEndian.AppendUint32(dst, checkOf(dst[begin:], offset))
 }
 
-func checkOf(b []byte, offset uint64) uint64 {
-	d := xxhash.New()
-	d.Write(b)
-	d.Write(binary.BigEndian.AppendUint64(nil, offset))
-	return d.Sum64()
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checkOf(b []byte, offset uint64) uint32 {
+	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, binary.BigEndian.AppendUint64(nil, offset))
 }
 
 // parseEntry reads what append wrote for the same offset. The publication's data is a part of b.
@@ -73,7 +71,7 @@ func parseEntry(b []byte, offset uint64) (*entry, error) {
 		return nil, errDamaged
 	}
 	body, check := b[:len(b)-checkBytes], b[len(b)-checkBytes:]
-	if binary.BigEndian.Uint64(check) != checkOf(body, offset) {
+	if binary.BigEndian.Uint32(check) != checkOf(body, offset) {
 		return nil, errDamaged
 	}
 	r := fields.Reader{Rest: body}

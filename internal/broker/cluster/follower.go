@@ -165,7 +165,7 @@ func (f *follower) fill(h maru.History) {
 		f.begin(maru.Position{Epoch: h.Epoch, Offset: h.Head})
 		h.Publications = nil
 	} else if h.Gap != nil {
-		f.broker.options.Logger.Warn("publications of a channel are no longer retained, and were not delivered", slog.String("channel", f.channel), slog.Any("gap", *h.Gap))
+		f.broker.options.Logger.Warn("publications of a channel are no longer retained, and were not delivered", slog.String("channel", f.channel), slog.Uint64("from", h.Gap.From), slog.Uint64("to", h.Gap.To))
 	}
 	known := 0 // of what waits: what the history is not older than
 	for _, c := range f.waiting {

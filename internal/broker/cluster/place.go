@@ -166,7 +166,7 @@ func (p *place) lost(ns *namespace, waiting []submission, why error) {
 	defer p.mu.Unlock()
 	if p.ours == ns {
 		p.known, p.ours = false, nil
-		p.broker.options.Logger.Warn("this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("why", why))
+		p.broker.options.Logger.Warn("this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("err", why))
 	}
 	waiting = append(waiting, p.waiting...)
 	p.waiting = nil

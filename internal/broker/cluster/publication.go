@@ -13,12 +13,11 @@ var errDamaged = errors.New("it is no message of maru; it is damaged or from ano
 
 // appendPublication appends all fields but the offset:
 //
-//	kind · time (ns) · key · user · data
+//	kind · time (ns) · key · event · user · data
 func appendPublication(dst []byte, p *maru.Publication) []byte {
 	dst = append(dst, byte(p.Kind))
 	dst = binary.AppendVarint(dst, p.Time.UnixNano())
-	dst = fields.AppendString(dst, p.Key)
-	dst = fields.AppendString(dst, p.User)
+	dst = fields.AppendString(fields.AppendString(fields.AppendString(dst, p.Key), p.Event), p.User)
 	dst = binary.AppendUvarint(dst, uint64(len(p.Data)))
 	return append(dst, p.Data...)
 }
@@ -27,7 +26,7 @@ func appendPublication(dst []byte, p *maru.Publication) []byte {
 func readPublication(r *fields.Reader) *maru.Publication {
 	p := &maru.Publication{Kind: maru.Kind(r.Byte())}
 	p.Time = time.Unix(0, r.Varint()).UTC()
-	p.Key, p.User = r.String(), r.String()
+	p.Key, p.Event, p.User = r.String(), r.String(), r.String()
 	p.Data = r.Stretch()
 	if p.Kind > maru.Binary {
 		r.Failed = true

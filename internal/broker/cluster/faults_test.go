@@ -166,7 +166,7 @@ func (o *ordeal) publish(ctx context.Context, who int) {
 // in order and once, and what was published while it lived.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	events, seed := number("MARU_EVENTS", 5), uint64(number("MARU_SEED", 1))
+	events, seed := number("MARU_EVENTS", 3), uint64(number("MARU_SEED", 1))
 	t.Logf("MARU_SEED=%d MARU_EVENTS=%d", seed, events)
 	o := &ordeal{t: t, prefix: prefix(), servers: natsServers(t, 3), nodes: make([]*life, 3), acked: make(map[string][]string)}
 	for i, s := range o.servers {

@@ -2,7 +2,10 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,15 +32,39 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	for {
+		err := l.make(ctx)
+		if err == nil || !starting(err) {
+			return l, err
+		}
+		select {
+		case <-time.After(searchPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// starting reports whether an error may be over when the servers have found each other.
+func starting(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders)
+}
+
+// noPeers is "no suitable peers for placement" of NATS.
+const noPeers = 10005
+
+// make makes what is missing in JetStream.
+func (l *link) make(ctx context.Context) (err error) {
 	if err := l.ensureKeys(ctx); err != nil {
-		return nil, fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
+		return fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
 	}
 	for bucket, to := range map[string]*jetstream.KeyValue{l.names.nodes(): &l.nodes, l.names.owners(): &l.owners} {
 		if *to, err = l.bucket(ctx, bucket); err != nil {
-			return nil, fmt.Errorf("the bucket %s: %w", bucket, err)
+			return fmt.Errorf("the bucket %s: %w", bucket, err)
 		}
 	}
-	return l, nil
+	return nil
 }
 
 func (l *link) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {

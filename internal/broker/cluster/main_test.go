@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("rapid.checks", "8") // each opens a broker, with streams of its own
+	flag.Set("rapid.checks", "5") // each opens a broker, with streams of its own
 	os.Exit(func() int {
 		code := m.Run()
 		if err := goleak.Find(); code == 0 && err != nil {

@@ -15,7 +15,7 @@ import { follow } from "./follow.mjs"
 
 const [, , url, certificate, path, ...ways] = process.argv
 const { protocol, origin } = new URL(url)
-// With keepAlive, a poll on a connection that breaks ends with the ping timeout only: see docs/proxies.md.
+// Without keepAlive: see docs/proxies.md, Socket.IO.
 const agent = new (protocol === "https:" ? https : http).Agent({
 	keepAlive: false,
 	lookup: (_, { all }, done) => all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4),

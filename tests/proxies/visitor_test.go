@@ -51,8 +51,11 @@ func (v visitor) eventually(t testing.TB, script string, want any) {
 		v.value(t, "({ ...clients })"))
 }
 
-// publish publishes by the client of one way, and wants its ack.
-func (v visitor) publish(t testing.TB, way, data string) {
+// publish publishes by the client of one way, and wants its ack. The arguments are data and options,
+// in JavaScript.
+func (v visitor) publish(t testing.TB, way, arguments string) {
 	t.Helper()
-	v.eventually(t, fmt.Sprintf("clients.%s.publish(%s).then(({ error }) => error ?? null)", way, data), nil)
+	if got := v.value(t, fmt.Sprintf("clients.%s.publish(%s).then(({ error }) => error ?? null)", way, arguments)); got != "null" {
+		t.Fatalf("publish(%s) by %s: %s", arguments, way, got)
+	}
 }

@@ -105,6 +105,9 @@ func TestPollingViolations(t *testing.T) {
 	if status, _ := large.ask("POST", large.query, "4"+strings.Repeat("x", 100)); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large: %d", status)
 	}
+	if status, body := large.ask("GET", large.query, ""); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("the poll after one that is too large: %d %s", status, body)
+	}
 
 	p := w.polling()
 	answers := make(chan string, 2)

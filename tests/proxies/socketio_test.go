@@ -92,10 +92,10 @@ func (b *breaks) one(t *testing.T, what string, recovered bool, end, mend func()
 		b.eventually(t, "clients."+way+".ready", false)
 	}
 	held := fmt.Sprintf("%q", "held "+what)
-	b.value(t, "void (held = clients.upgrade.publish("+held+"))")
+	b.value(t, "void (kept.held = clients.upgrade.publish("+held+"))")
 	b.want = append(b.want, "before "+what)
 	mend()
-	b.eventually(t, "held.then(({ error }) => error ?? null)", nil)
+	b.eventually(t, "kept.held.then(({ error }) => error ?? null)", nil)
 	b.want = append(b.want, "held "+what)
 	if !recovered {
 		b.anew++

@@ -111,7 +111,7 @@ func (l *Loop) detach(id connID, s *slot, reply detached) {
 	l.poll.remove(fd)
 	s.fd = -1
 	l.closeAwaiting(id, s)
-	nc, _ := netConn(fd) // nil if descriptors are short
+	nc, _ := netConn(fd) // nil if descriptors are short, or the peer has gone
 	reply <- nc
 }
 
@@ -292,6 +292,8 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 	}
 }
 
+var errReset = errors.New("the peer has reset the connection")
+
 // passOn gives the connection to Handshaker.Other, as a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	handshaking, fd := l.slab.ref(id).side.awaiting.listening.handshaking, int(s.fd)
@@ -304,6 +306,9 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	go func() {
 		defer e.arriving.Add(-1)
 		nc, err := netConn(fd)
+		if err == errReset {
+			return
+		}
 		if err != nil {
 			handshaking.lost.report(err, handshaking.Failed)
 			return

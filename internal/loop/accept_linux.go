@@ -152,9 +152,15 @@ func (l *Loop) assign(a acceptedSocket) {
 	}
 }
 
-// netConn makes a net.Conn of a socket, and takes ownership of the descriptor.
+// netConn makes a net.Conn of a socket, and takes ownership of the descriptor. It fails with errReset
+// for a connection without an address: getpeername finds none after a reset, and callers expect one.
 func netConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close() // FileConn duplicates the descriptor
-	return net.FileConn(f)
+	nc, err := net.FileConn(f)
+	if err == nil && nc.RemoteAddr() == nil {
+		nc.Close()
+		return nil, errReset
+	}
+	return nc, err
 }

@@ -93,6 +93,7 @@ func (c *Conn) answer(w http.ResponseWriter, frames []byte) {
 		c.stage = afterPoll
 		c.mu.Unlock()
 		if code == maru.CloseTooBig { // as the POST: the client may read either answer first
+			w.Header().Set("Cache-Control", "no-store")
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
@@ -149,6 +150,7 @@ func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html")
+	w.Header().Set("Cache-Control", "no-store")
 	io.WriteString(w, "ok")
 }
 

@@ -39,8 +39,9 @@ type proxied struct {
 	o   ProxyOptions
 }
 
-func (p *proxied) receive(nc net.Conn) {
+func (p *proxied) receive(nc net.Conn, arrives *arrival) {
 	if !p.o.Trusts(nc) {
+		arrives.pass()
 		p.put(nc)
 		return
 	}
@@ -52,6 +53,7 @@ func (p *proxied) receive(nc net.Conn) {
 		return
 	}
 	nc.SetReadDeadline(time.Time{})
+	arrives.pass()
 	p.put(&peekedConn{Conn: nc, read: read, proxy: header})
 }
 

@@ -62,7 +62,7 @@ type secured struct {
 // shakeHands passes the connection on also if the handshake has failed: net/http
 // receives the same error then, and handles it. A panic in a callback of the configuration
 // ends only its connection.
-func (s *secured) shakeHands(nc net.Conn) {
+func (s *secured) shakeHands(nc net.Conn, arrives *arrival) {
 	ctx := s.ctx
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
@@ -84,6 +84,7 @@ func (s *secured) shakeHands(nc net.Conn) {
 		nc.Close() // the timeout, or the end of the server
 		return
 	}
+	arrives.pass()
 	switch tc.ConnectionState().NegotiatedProtocol {
 	case "acme-tls/1":
 		tc.Close() // its purpose was the handshake (RFC 8737 §3)

@@ -205,15 +205,20 @@ type handler struct{ *Server }
 
 // Inline implements front.InlineHandler. A request is decided by its headers alone if no hook
 // decides about it, it needs no identification, asks for no history, and begins no protocol of a
-// gateway's own.
+// gateway's own that may wait.
 func (h handler) Inline(r *http.Request) bool {
+	return h.authenticator.Immediate() && !h.rules.Wait() && h.byHead(r) && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+}
+
+// byHead reports whether the address of a request and its query ask for nothing that waits.
+func (h handler) byHead(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
-		if h.routes[i].Matches(path, r) {
-			return false
+		if route := &h.routes[i]; route.Matches(path, r) {
+			return route.Inline != nil && route.Inline(r)
 		}
 	}
-	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return r.URL.RawQuery == ""
 }
 
 var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
@@ -221,7 +226,8 @@ var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the ser
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress
 // it waits, until ctx ends. Error codes: CodeBadChannel, CodeNotAllowed for a name that begins
-// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown, CodeBadRequest if p is nil.
+// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown, CodeBadRequest if p is nil,
+// or its key or event is refused (maru.Publication.Check).
 func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := s.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err

@@ -58,6 +58,11 @@ type Route struct {
 	// wait.
 	Takes func(r *http.Request) bool
 
+	// Inline reports whether Serve answers a request for a WebSocket at Path by its head alone,
+	// without waiting, if it needs no identification. It is then served on a loop, without a
+	// goroutine. nil: it never is.
+	Inline func(r *http.Request) bool
+
 	// Serve answers a request. The channel's name is valid, and empty for Path.
 	Serve func(w http.ResponseWriter, r *http.Request, channel string)
 }

@@ -81,7 +81,7 @@ func New(env *gateway.Env, o Options, form hub.FormID, own bool) *Gateway {
 // Routes are the addresses of the gateway, whose clients speak with s.
 func (g *Gateway) Routes(s Speaker) []gateway.Route {
 	g.speaker = s
-	return []gateway.Route{{Path: g.options.Path, Serve: func(w http.ResponseWriter, r *http.Request, _ string) { g.serve(w, r) }}}
+	return []gateway.Route{{Path: g.options.Path, Inline: opensSocket, Serve: func(w http.ResponseWriter, r *http.Request, _ string) { g.serve(w, r) }}}
 }
 
 // find returns a connection that polls, or nil.

@@ -56,6 +56,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// opensSocket reports whether a request opens a session by WebSocket, with nothing else in its
+// query: it does not wait.
+func opensSocket(r *http.Request) bool {
+	return r.URL.RawQuery == "EIO="+engineio.Version+"&transport=websocket"
+}
+
 func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport, sid string) {
 	c := g.find(sid)
 	switch {

@@ -56,7 +56,7 @@ func (w *world) metric(name, value string) {
 // addresses come in meanwhile.
 func TestSilentConnectionsAreShares(t *testing.T) {
 	t.Parallel()
-	const most = 8 // of all; so 4 before their first request, and 2 of one address
+	const share = 32 // of one address: half of the least bound
 	const flood, other = "127.0.0.2", "127.0.0.3"
 	for name, c := range map[string]struct {
 		begin string // what a connection sends and then stops
@@ -73,7 +73,7 @@ func TestSilentConnectionsAreShares(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log syncBuffer
-			o := server.Options{MaxConnections: most, HandshakeTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			o := server.Options{MaxConnections: 4 * share, HandshakeTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.9/32")}} // else everybody on loopback is exempt
 			if c.tls {
 				o.TLSConfig = certified()
@@ -89,28 +89,31 @@ func TestSilentConnectionsAreShares(t *testing.T) {
 				}
 				return nc
 			}
-			first, second := arrive(flood), arrive(flood)
-			w.metric("maru_connections_arriving", "2")
+			silent := make([]net.Conn, share)
+			for i := range silent {
+				silent[i] = arrive(flood)
+				w.metric("maru_connections_arriving", fmt.Sprint(i+1))
+			}
 			if beyond := arrive(flood); c.begin != "" { // else another one may be closed, on its way to net/http
 				closed(t, beyond)
 			}
 			w.metric(`maru_connections_refused_total{bound="address",stage="arriving"}`, "1")
-			third := arrive(other)
-			w.metric("maru_connections_arriving", "3")
+			silent = append(silent, arrive(other))
+			w.metric("maru_connections_arriving", fmt.Sprint(share+1))
 			if c.rest != "" {
-				io.WriteString(first, c.rest)
-				answer, err := http.ReadResponse(bufio.NewReader(first), nil)
+				io.WriteString(silent[0], c.rest)
+				answer, err := http.ReadResponse(bufio.NewReader(silent[0]), nil)
 				if err != nil || answer.StatusCode >= 500 {
 					t.Fatalf("a request that is slow: %v, %v", answer, err)
 				}
-				w.metric("maru_connections_arriving", "2")
-				arrive(flood)
-				w.metric("maru_connections_arriving", "3")
+				w.metric("maru_connections_arriving", fmt.Sprint(share))
+				silent = append(silent, arrive(flood))
+				w.metric("maru_connections_arriving", fmt.Sprint(share+1))
 			}
-			for _, nc := range []net.Conn{first, second, third} {
+			for _, nc := range silent {
 				nc.Close()
 			}
-			w.metric("maru_connections_arriving", fmt.Sprint(map[bool]int{true: 1}[c.rest != ""]))
+			w.metric("maru_connections_arriving", "0")
 			if said := log.String(); strings.Count(said, "closed a new connection") != 1 || !strings.Contains(said, "addr=127.0.0.2:") {
 				t.Errorf("the log says %q", said)
 			}
@@ -125,18 +128,19 @@ func TestSilentConnectionsBehindAProxy(t *testing.T) {
 	w := newWorld(t, server.Options{MaxConnections: 8, HandshakeTimeout: time.Minute, TLSConfig: certified(),
 		ProxyProtocol: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	const flood, other = "PROXY TCP4 203.0.113.9 192.0.2.1 50000 443\r\n", "PROXY TCP4 203.0.113.8 192.0.2.1 50000 443\r\n"
-	for range 3 { // of which one is closed; which one depends on whose header is read first
+	const most, share = 64, 32 // the least bound
+	for range share + 1 {      // of which one is closed; which one depends on whose header is read first
 		w.from("127.0.0.1", flood)
 	}
 	w.metric(`maru_connections_refused_total{bound="address",stage="arriving"}`, "1")
 	w.from("127.0.0.1", other)
-	w.metric("maru_connections_arriving", "3")
-	w.from("127.0.0.1", "PROX")
-	w.metric("maru_connections_arriving", "4")
-	w.from("127.0.0.1", "PROX")
+	w.metric("maru_connections_arriving", fmt.Sprint(share+1))
+	for range most - share {
+		w.from("127.0.0.1", "PROX")
+	}
 	w.metric(`maru_connections_refused_total{bound="all",stage="arriving"}`, "1")
 	w.metric(`maru_connections_refused_total{bound="address",stage="arriving"}`, "1")
-	w.metric("maru_connections_arriving", "4")
+	w.metric("maru_connections_arriving", fmt.Sprint(most))
 }
 
 // A connection gives its place back on every way that it may go.

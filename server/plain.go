@@ -15,6 +15,18 @@ import (
 // or waits for its TLS handshake, and leaves open files for requests and live connections.
 const arrivingShare = 2
 
+// leastArriving is the least number for them: browsers open connections ahead, which must not take the
+// place of others where MaxConnections is small. There are open files for so many in any case.
+const leastArriving = 64
+
+// maxArriving is how many connections may be before their first request; 0: there is no bound.
+func maxArriving(maxConnections int) int {
+	if maxConnections <= 0 {
+		return 0
+	}
+	return max(maxConnections/arrivingShare, leastArriving)
+}
+
 // plain counts the connections that net/http has of the server's own listeners: they take open files,
 // as live connections do. It is http.Server.ConnState.
 type plain struct {

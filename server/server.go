@@ -153,7 +153,7 @@ func New(o Options) (*Server, error) {
 	s.status = statusFilter.Handler(s.statusPages())
 	s.handler = filter.Handler(under(o.BasePath, s.api))
 	s.plain = &plain{
-		arriving: front.NewBound((o.MaxConnections+1)/arrivingShare, "connections before their first request (--max-connections / 2)", filter.PeerHolder, o.Logger),
+		arriving: front.NewBound(maxArriving(o.MaxConnections), "connections before their first request (--max-connections / 2, at least 64)", filter.PeerHolder, o.Logger),
 		requests: front.NewBound(o.MaxConnections, "connections with requests (--max-connections)", filter.PeerHolder, o.Logger),
 	}
 	s.accepting.Bound = s.plain.arriving

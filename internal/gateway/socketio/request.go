@@ -36,6 +36,10 @@ func (f fault) refuse(w http.ResponseWriter) {
 
 // serve answers a request of either transport: Engine.IO, Transports.
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
+	if opensSocket(r) { // the most frequent, without a map
+		g.open(w, r)
+		return
+	}
 	q := r.URL.Query()
 	transport, sid := q.Get("transport"), q.Get("sid")
 	switch {

@@ -84,7 +84,7 @@ func (c *Conn) snapshot() *saved {
 	defer c.mu.Unlock()
 	h := &c.history
 	switch {
-	case h.saved || h.unsound || c.quiet || c.finished:
+	case h.saved || h.unsound || c.finished:
 		return nil
 	case h.coming != nil: // it broke again before it was answered
 		h.saved = true

@@ -31,7 +31,10 @@ type world struct {
 // newWorld starts a server whose gateway has the options, before the one that every server has.
 func newWorld(t *testing.T, o server.Options, g socketio.Options) *world {
 	t.Helper()
-	o.Loopback, o.Gateways = true, []server.Gateway{socketio.MountOptions(g)}
+	o.Loopback = true
+	if o.Gateways == nil {
+		o.Gateways = []server.Gateway{socketio.MountOptions(g)}
+	}
 	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +77,28 @@ func (w *world) ask(method, query, body string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
+// connect opens a connection without a request.
+func (w *world) connect() net.Conn {
+	w.t.Helper()
+	nc, err := net.Dial("tcp", w.host)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	nc.SetDeadline(time.Now().Add(patience))
+	w.t.Cleanup(func() { nc.Close() })
+	return nc
+}
+
+// until asks the server something else until a condition holds.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(patience); !ok(); w.ask("GET", "EIO=3", "") {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
 // handshake is what Open packets say.
 type handshake struct {
 	SID          string
@@ -114,8 +139,8 @@ func (p *polls) post(body string) {
 	}
 }
 
-// wants the next packets, pings aside.
-func (p *polls) wants(packets ...string) {
+// wants the next packets, pings aside, and returns the last.
+func (p *polls) wants(packets ...string) (got string) {
 	p.t.Helper()
 	for _, want := range packets {
 		for len(p.got) == 0 {
@@ -129,9 +154,10 @@ func (p *polls) wants(packets ...string) {
 				}
 			}
 		}
-		matches(p.t, p.got[0], want)
-		p.got = p.got[1:]
+		got, p.got = p.got[0], p.got[1:]
+		matches(p.t, got, want)
 	}
+	return got
 }
 
 // matches compares a packet; a wanted one that ends in … is only the beginning.
@@ -143,9 +169,12 @@ func matches(t *testing.T, got, want string) {
 	}
 }
 
-// gone wants that the session is unknown.
+// gone wants that no packet is left, and that the session is unknown.
 func (p *polls) gone() {
 	p.t.Helper()
+	if len(p.got) > 0 {
+		p.t.Errorf("got %q behind the last packet", p.got)
+	}
 	if status, body := p.ask("GET", p.query, ""); status != 400 {
 		p.t.Errorf("%d %s, want 400", status, body)
 	}

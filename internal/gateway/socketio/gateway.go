@@ -35,8 +35,9 @@ type Gateway struct {
 
 // A Speaker is what a server does with the packets of its clients.
 type Speaker interface {
-	// Begin is called first, for a connection that may never open; Opened when it does.
-	Begin(c *Conn)
+	// Begin is called first, with the first request of a connection that may never open, and
+	// whether it came by TLS; Opened when it does.
+	Begin(c *Conn, r *http.Request, secure bool)
 	Opened(c *Conn)
 	// Packet handles a whole packet with its attachments. It is called by one goroutine at a
 	// time and must not wait. Its bytes are valid during the call.

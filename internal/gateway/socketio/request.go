@@ -100,14 +100,14 @@ func (g *Gateway) turnAway(w http.ResponseWriter, r *http.Request) {
 
 // open opens a WebSocket.
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn()
+	c := g.newConn(r)
 	c.stage = onSocket
 	g.endpoint.Upgrade(w, r, c.opening())
 }
 
 // openPolling opens a connection that polls. The answer is the handshake.
 func (g *Gateway) openPolling(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn()
+	c := g.newConn(r)
 	g.keep(c)
 	if !g.endpoint.Park(w, r, c.opening()) {
 		g.forget(c)

@@ -17,8 +17,8 @@ type Socket struct {
 	namespace *Namespace
 	conn      *conn
 	id        string
-	handshake Handshake
-	pid       string // its secret name for coming back; empty: it cannot
+	handshake Handshake // without what conn.first has
+	pid       string    // its secret name for coming back; empty: it cannot
 	recovered bool
 	back      *saved // what it was, until it is connected again
 	has       uint64 // the last event that its client has, then
@@ -49,9 +49,6 @@ func newSocket(n *Namespace, k *conn, h Handshake) *Socket {
 
 // ID is random, and not secret: it names a room with this socket alone.
 func (s *Socket) ID() string { return s.id }
-
-// Handshake returns how the client has come in.
-func (s *Socket) Handshake() Handshake { return s.handshake }
 
 // Namespace returns the socket's namespace.
 func (s *Socket) Namespace() *Namespace { return s.namespace }

@@ -95,7 +95,7 @@ func (s *Server) patternOf(name string) *Pattern {
 	all := slices.Clone(s.patterns)
 	s.mu.Unlock()
 	for _, p := range all {
-		if p.match(name) {
+		if p.accepts(name) {
 			return p
 		}
 	}

@@ -98,9 +98,28 @@ func (n *Namespace) send(e *envelope) {
 	stamped := n.recovery.stamp(*e, "", !e.volatile)
 	m := stamped.message()
 	m.Stamp()
+	if n.sendGroup(e, m) {
+		return
+	}
 	for s := range n.members(e.to, e.except, e.without) {
 		if !e.volatile || s.conn.Writable() {
 			s.conn.Deliver(m)
 		}
 	}
+}
+
+// sendGroup sends to a single room that has a group, and reports whether it is one.
+func (n *Namespace) sendGroup(e *envelope, m *loop.Message) bool {
+	if e.volatile || len(e.to) != 1 || len(e.except) > 0 {
+		return false
+	}
+	r := n.rooms[e.to[0]]
+	if r == nil || r.group == nil {
+		return false
+	}
+	r.group.AppendExcept(m, n.server.ids.conn([]byte(e.without)))
+	if s := n.owner(e.to[0]); s != nil && s.id != e.without {
+		s.conn.Deliver(m)
+	}
+	return true
 }

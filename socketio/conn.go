@@ -9,6 +9,7 @@ import (
 
 	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/packet"
 )
 
@@ -144,7 +145,6 @@ func (k *conn) connect(p gw.Packet) {
 	n.identify(s)
 	err := k.pass(s)
 	if err == nil && k.keep(s) {
-		k.welcome(s)
 		if n.add(s) {
 			n.connected(s)
 			s.mu.Lock()
@@ -159,13 +159,13 @@ func (k *conn) connect(p gw.Packet) {
 	}
 }
 
-// welcome answers a connect packet.
-func (k *conn) welcome(s *Socket) {
+// welcome is the answer to a connect packet.
+func (s *Socket) welcome() *loop.Message {
 	data := `{"sid":"` + s.id + `"`
 	if s.pid != "" {
 		data += `,"pid":"` + s.pid + `"`
 	}
-	k.Send(packet.Packet{Type: packet.Connect, Namespace: s.namespace.name, ID: packet.NoID, Data: []byte(data + "}")}, nil)
+	return gw.Encode(packet.Packet{Type: packet.Connect, Namespace: s.namespace.name, ID: packet.NoID, Data: []byte(data + "}")}, nil, "")
 }
 
 var errAgain = maru.NewError(maru.CodeBadRequest, "a connect packet came for a namespace in which the client is already")

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
 )
 
 // room is the sockets of this node that have joined a room. That of a socket's own id exists only if
 // others have joined it.
 type room struct {
-	channel string // of the hub; empty: none, because the name may be an id
+	channel string      // of the hub; empty: none, because the name may be an id
+	group   *loop.Group // instead
 	members map[*Socket]struct{}
 }
 
@@ -25,7 +27,7 @@ func (n *Namespace) add(s *Socket) bool {
 		n.some = n.server.env.Hub.Channel(n.channels.some)
 		n.some.Listen(n.receive)
 	}
-	n.sockets[s] = n.attach(s, n.channels.all)
+	n.sockets[s] = n.attach(s, n.channels.all, s.welcome())
 	n.server.ids.add(s)
 	s.rooms[s.id] = nil
 	for name := range s.rooms {
@@ -79,14 +81,18 @@ func (n *Namespace) enter(s *Socket, name string) {
 	r := n.rooms[name]
 	if r == nil {
 		r = &room{members: make(map[*Socket]struct{})}
-		if !mayBeID(name) {
+		if mayBeID(name) {
+			r.group = n.server.env.Engine.NewGroup()
+		} else {
 			r.channel = n.channels.room(name)
 		}
 		n.rooms[name] = r
 	}
 	r.members[s] = struct{}{}
-	if r.channel != "" {
-		s.rooms[name] = n.attach(s, r.channel)
+	if r.group != nil {
+		r.group.Add(s.conn.Conn.Conn())
+	} else {
+		s.rooms[name] = n.attach(s, r.channel, nil)
 	}
 }
 
@@ -97,19 +103,29 @@ func (n *Namespace) leave(s *Socket, name string) {
 	}
 	delete(s.rooms, name)
 	s.detach(channel)
-	if r := n.rooms[name]; r != nil {
-		if delete(r.members, s); len(r.members) == 0 {
-			delete(n.rooms, name)
-		}
+	r := n.rooms[name]
+	if r == nil || name == s.id {
+		return
+	}
+	if r.group != nil {
+		r.group.Remove(s.conn.Conn.Conn())
+	}
+	if delete(r.members, s); len(r.members) == 0 {
+		delete(n.rooms, name)
 	}
 }
 
-// attach subscribes a socket to a channel of the hub.
-func (n *Namespace) attach(s *Socket, name string) *hub.Channel {
+// attach subscribes a socket to a channel of the hub; first, if not nil, is sent before all that is
+// published there. Nothing that is published once the client has it is missed. It does not wait, because there is no history.
+func (n *Namespace) attach(s *Socket, name string, first *loop.Message) *hub.Channel {
 	c := n.server.env.Hub.Channel(name)
 	ctx := context.Background()
-	j, _ := c.Join(ctx, hub.Mode{}, nil) // without a history it neither waits nor fails, as Attach then
-	j.Attach(ctx, s.member(), nil)
+	j, _ := c.Join(ctx, hub.Mode{}, nil)
+	if j.Attach(ctx, s.member(), first) != nil { // the connection has ended, or so much waits for it that first does not fit
+		s.conn.Conn.Conn().Terminate()
+		c.Release()
+		return nil
+	}
 	return c
 }
 
@@ -154,14 +170,19 @@ func (n *Namespace) eachOf(name string, f func(*Socket)) {
 			f(s)
 		}
 	}
-	if !mayBeID(name) {
-		return
+	if s := n.owner(name); s != nil {
+		f(s)
 	}
-	if s := n.server.ids.find(name); s != nil && s.namespace == n {
-		if _, is := s.rooms[name]; is { // not if it has left that
-			f(s)
+}
+
+// owner returns the socket with an id, unless it has left the room of that; nil: there is none.
+func (n *Namespace) owner(id string) *Socket {
+	if s := n.server.ids.find(id); s != nil && s.namespace == n {
+		if _, is := s.rooms[id]; is {
+			return s
 		}
 	}
+	return nil
 }
 
 // find is members, as a list.

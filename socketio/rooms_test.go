@@ -86,6 +86,48 @@ func TestRoomsCrossNodes(t *testing.T) {
 	}
 }
 
+// The room of an id has its socket and those that have joined it; a room may also look like one.
+func TestRoomsThatLookLikeIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, socketio.Options{})
+	a, sa := w.member()
+	b, sb := w.member(sa.ID(), "abcdefghij0123456789")
+	steps := []struct {
+		do func()
+		to string
+	}{
+		{func() { w.io.To(sa.ID()).Emit("e") }, "ab"},
+		{func() { w.io.To(sb.ID()).Emit("e") }, "b"},
+		{func() { sa.To(sa.ID()).Emit("e") }, "b"},
+		{func() { sb.To(sa.ID()).Emit("e") }, "a"},
+		{func() { w.io.To("abcdefghij0123456789").Emit("e") }, "b"},
+		{func() { w.io.To("abcdefghij0123456789", sb.ID()).Emit("e") }, "b"},
+		{func() { w.io.Except(sa.ID()).Emit("e") }, ""},
+		{func() { w.io.To(sa.ID()).Volatile().Emit("none"); sa.Leave(sa.ID()); w.io.To(sa.ID()).Emit("e") }, "b"},
+		{func() { sb.Leave(sa.ID()); w.io.To(sa.ID()).Emit("e") }, ""},
+		{func() { sa.Join(sa.ID()); w.io.To(sa.ID()).Emit("e") }, "a"},
+	}
+	for i, step := range steps {
+		step.do()
+		w.io.Emit("end")
+		for name, c := range map[string]*client{"a": a, "b": b} {
+			got := c.wants("42…")
+			for got == `42["none"]` { // volatile: it may have been dropped
+				got = c.wants("42…")
+			}
+			if strings.Contains(step.to, name) {
+				if got != `42["e"]` {
+					t.Errorf("step %d: %s got %s", i, name, got)
+				}
+				got = c.wants("42…")
+			}
+			if got != `42["end"]` {
+				t.Errorf("step %d: %s got %s", i, name, got)
+			}
+		}
+	}
+}
+
 // Emit returns the broker's error, and then nobody gets the event.
 func TestEmitReturnsTheBrokersError(t *testing.T) {
 	t.Parallel()
@@ -186,6 +228,7 @@ func TestJoinInMiddleware(t *testing.T) {
 		return nil
 	})
 	c := w.connected()
+	await(t, w.arrived)
 	w.io.To("left").Emit("no")
 	w.io.To("early").Emit("yes")
 	c.wants(`42["yes"]`)
@@ -195,6 +238,7 @@ func TestJoinInMiddleware(t *testing.T) {
 func TestHandlersEmit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, socketio.Options{})
+	joined := make(chan bool, 2)
 	w.io.OnConnection(func(s *socketio.Socket) {
 		s.Join("x")
 		s.On("say", func() { s.To("x").Emit("said"); w.io.To("x", "y").Emit("said twice") })
@@ -204,8 +248,11 @@ func TestHandlersEmit(t *testing.T) {
 			s.Broadcast().Emit("gone", 3)
 			w.io.To("x").Disconnect(false)
 		})
+		joined <- true
 	})
 	a, b := w.connected(), w.connected()
+	await(t, joined)
+	await(t, joined)
 	w.io.To("x").Emit("both")
 	a.wants(`42["both"]`)
 	b.wants(`42["both"]`)

@@ -147,6 +147,9 @@ func (k *conn) connect(p gw.Packet) {
 	if err == nil && k.keep(s) {
 		if n.add(s) {
 			n.connected(s)
+			s.mu.Lock()
+			s.ready = true
+			s.mu.Unlock()
 		}
 		return
 	}

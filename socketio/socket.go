@@ -11,7 +11,8 @@ import (
 
 // Socket is a client in a namespace.
 type Socket struct {
-	// Data is the program's own. Nothing here reads or writes it.
+	// Data is the program's own. Only Recovery reads it, when the connection ends. So with that it is
+	// set in middleware or OnConnection, and later changes are to what it points to.
 	Data any
 
 	namespace *Namespace
@@ -29,6 +30,7 @@ type Socket struct {
 	mu     sync.Mutex
 	hooks  hooks
 	state  state
+	ready  bool                       // OnConnection has returned
 	reason string                     // of its end; empty if it was never connected
 	left   []string                   // its rooms, while OnDisconnecting is called
 	acks   map[int64]chan<- gw.Packet // that the client owes
@@ -64,16 +66,14 @@ func (s *Socket) at() state {
 }
 
 // Emit emits an event to the client. Errors: that of an argument that cannot be encoded, or of a
-// reserved event name; net.ErrClosed if the client has gone, by errors.Is.
+// reserved event name; net.ErrClosed if the client has gone, by errors.Is, unless it may come back:
+// see Recovery.
 func (s *Socket) Emit(event string, args ...any) error { return s.emitOne(event, args, true) }
 
 func (s *Socket) emitOne(event string, args []any, keep bool) error {
 	e, err := s.namespace.event(event, args)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.at() == gone:
-		return errGone
 	}
 	s.outgoing(event, args)
 	s.namespace.wait()

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/api"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
@@ -29,6 +30,10 @@ func (s *Server) mount() http.Handler {
 		Submit: s.by(byRaw), WriteTimeout: s.options.BacklogAge,
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 	}
+	if k, keeps := s.broker.keeper().(maru.BatchKeeper); keeps {
+		env.Keeper = k
+	}
+	s.endGateways = env.End
 	for _, mount := range append(s.options.Gateways[:len(s.options.Gateways):len(s.options.Gateways)], gateways...) {
 		s.routes = append(s.routes, mount(env)...)
 	}

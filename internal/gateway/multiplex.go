@@ -302,7 +302,10 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 		s.follows, first.Presence = true, &here
 	}
 	if w, watches := m.own.(joinWatcher); watches {
-		w.Joined(o, first)
+		if err := w.Joined(o, first); err != nil {
+			j.Cancel()
+			return false, err
+		}
 	}
 	var reply []byte
 	if ref != 0 {
@@ -311,9 +314,10 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 	return true, j.Attach(ctx, s.socket, m.message(reply))
 }
 
-// A joinWatcher is a Carrier that is notified of subscriptions that begin.
+// A joinWatcher is a Carrier that is notified of subscriptions, before the client is. It may wait. After
+// an error the subscription does not begin.
 type joinWatcher interface {
-	Joined(o session.Join, first session.Subscribed)
+	Joined(o session.Join, first session.Subscribed) error
 }
 
 // subscription is a channel of a session.

@@ -15,7 +15,7 @@ import (
 const maxKept = 64 << 10 // bytes of a key and its value
 
 var (
-	errKept = maru.NewError(maru.CodeBadRequest, "a record has an empty kind, or a key and a value of more than 64 KiB together")
+	errKept    = maru.NewError(maru.CodeBadRequest, "a record has an empty kind, or a key and a value of more than 64 KiB together")
 	errKeptAll = maru.NewError(maru.CodeBadRequest, "the changes of records have more than 4 MiB together")
 )
 

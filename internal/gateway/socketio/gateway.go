@@ -20,6 +20,8 @@ type Options struct {
 	PingInterval time.Duration // default that of the server's sessions, or 25 s
 	PingTimeout  time.Duration // for the pong; default 20 s
 	MaxPayload   int64         // which clients are sent; default the largest message of the server
+
+	writeAfter time.Duration // of a journal
 }
 
 // Gateway serves Socket.IO at one path.
@@ -60,7 +62,7 @@ func Mount(env *gateway.Env) []gateway.Route { return MountOptions(Options{})(en
 func MountOptions(o Options) gateway.Mount {
 	return func(env *gateway.Env) []gateway.Route {
 		g := New(env, o, env.Hub.Register(form), false)
-		return g.Routes(newMapping(g))
+		return g.Routes(newMapping(g, env))
 	}
 }
 
@@ -74,6 +76,7 @@ func New(env *gateway.Env, o Options, form hub.FormID, own bool) *Gateway {
 	g.options.Path = cmp.Or(o.Path, "/socket.io/")
 	g.options.PingInterval = cmp.Or(o.PingInterval, s.PingInterval, maru.DefaultPingInterval)
 	g.options.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
+	g.options.writeAfter = cmp.Or(o.writeAfter, writeAfter)
 	g.options.MaxPayload = cmp.Or(o.MaxPayload, s.MaxMessageBytes)
 	return g
 }

@@ -2,11 +2,14 @@ package socketio
 
 import (
 	"encoding/base64"
+	"hash/fnv"
+	"io"
 	"slices"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/packet"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/shares"
 )
 
 // Connection state recovery: a client whose connection broke comes back with the pid that it got
@@ -21,24 +24,43 @@ import (
 type history struct {
 	pid     id
 	rooms   []session.Resumption
+	begun   uint64 // the hash of the offset that the client came with: it has received nothing since
 	unsound bool   // its messages were not in the order of offsets
 	saved   bool   // for a client that comes back
 	coming  *saved // it has come back, and its Resume is under way
 }
 
-// Joined notes a subscription that begins.
-func (c *Conn) Joined(o session.Join, first session.Subscribed) {
-	if pid, isFirst := c.joined(o, first); isFirst {
-		c.live(pid)
+// Joined notes a subscription that begins. The client is sent nothing of it while the disk has
+// the session without it. On an error the client begins anew.
+func (c *Conn) Joined(o session.Join, first session.Subscribed) error {
+	m, is := c.gateway.speaker.(*mapping)
+	if !is {
+		return nil
 	}
-}
-
-// live notes that the client has channels that it may come back for.
-func (c *Conn) live(pid id) {
-	if m, is := c.gateway.speaker.(*mapping); is {
+	pid, isFirst := c.joined(o, first)
+	if isFirst {
 		m.saved.begins(pid, c)
 	}
+	return c.settled(m.journal.changing(pid))
 }
+
+// settled waits for a commit, nil: there is none. If it has failed the session ends, and is not saved.
+func (c *Conn) settled(change *commit) error {
+	if change == nil {
+		return nil
+	}
+	<-change.done
+	if change.err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	c.history.unsound = true
+	c.mu.Unlock()
+	c.Close(errNotChanged)
+	return errNotChanged
+}
+
+var errNotChanged = maru.NewError(maru.CodeUnavailable, "the server's disk cannot be written, and still has the channels as they were before: reconnect and subscribe again")
 
 func (c *Conn) joined(o session.Join, first session.Subscribed) (pid id, isFirst bool) {
 	c.mu.Lock()
@@ -51,12 +73,28 @@ func (c *Conn) joined(o session.Join, first session.Subscribed) (pid id, isFirst
 	return h.pid, len(h.rooms) == 1
 }
 
-// left notes that a subscription has ended. The session's own list is not asked: a client may have
-// messages of a channel before the session has noted it.
-func (c *Conn) left(channel string) {
+// left notes that a subscription has ended, and then calls done: at once, or when the disk has not the
+// session with it any more. The session's own list is not asked: a client may have messages of a
+// channel before the session has noted it.
+func (c *Conn) left(channel string, done func()) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.history.rooms = slices.DeleteFunc(slices.Clone(c.history.rooms), func(r session.Resumption) bool { return r.Channel == channel })
+	h := &c.history
+	h.rooms = slices.DeleteFunc(slices.Clone(h.rooms), func(r session.Resumption) bool { return r.Channel == channel })
+	pid := h.pid
+	c.mu.Unlock()
+	var change *commit
+	if m, is := c.gateway.speaker.(*mapping); is {
+		change = m.journal.changing(pid)
+	}
+	if change == nil {
+		done()
+		return
+	}
+	go func() {
+		if c.settled(change) == nil {
+			done()
+		}
+	}()
 }
 
 func (h *history) note(r session.Resumption) {
@@ -75,25 +113,53 @@ func (m *mapping) save(c *Conn) {
 	c.mu.Lock()
 	pid := c.history.pid
 	c.mu.Unlock()
-	m.saved.ends(pid, c)
+	if m.saved.ends(pid, c) {
+		m.journal.forget(pid)
+	}
 }
 
-// snapshot is what a client gets back, once; nil: nothing.
-func (c *Conn) snapshot() *saved {
+// stateOf encodes a session for the journal; nil: there is nothing to keep.
+func (m *mapping) stateOf(pid id) ([]byte, shares.Holder) {
+	one := m.saved.find(pid)
+	if one == nil || len(one.rooms) == 0 {
+		return nil, 0
+	}
+	return appendState(nil, m.journal.run, one), one.holder
+}
+
+// snapshot is what a client gets back, once; nil: nothing. over reports that there is nothing any more,
+// not even by another connection.
+func (c *Conn) snapshot() (one *saved, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	h := &c.history
+	if h.saved {
+		return nil, false
+	}
+	one = c.kept()
+	h.saved = one != nil
+	return one, one == nil
+}
+
+// over reports whether what the connection had is saved, or its end was handled.
+func (c *Conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.history.saved || c.stage == afterPoll
+}
+
+// kept is what a client would get back now. c.mu is held.
+func (c *Conn) kept() *saved {
 	h := &c.history
 	switch {
 	case h.saved || h.unsound || c.quiet || c.finished:
 		return nil
 	case h.coming != nil: // it broke again before it was answered
-		h.saved = true
 		return h.coming
 	case !c.answered:
 		return nil
 	}
-	h.saved = true
-	return &saved{socket: c.socket, user: c.Identity().User, rooms: h.rooms}
+	return &saved{socket: c.socket, user: c.Identity().User, rooms: h.rooms, begun: h.begun, holder: c.Entry().Holder()}
 }
 
 // Gone saves the session before it ends early.
@@ -115,10 +181,9 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 	if one == nil {
 		return resume, false
 	}
-	for i := range one.rooms {
-		if !advance(&one.rooms[i].Since, auth.Offset) {
-			return resume, false
-		}
+	if one = one.advance(auth.Offset); one == nil {
+		m.journal.forget(pid)
+		return resume, false
 	}
 	c.mu.Lock()
 	c.history.coming, c.history.pid = one, pid
@@ -126,37 +191,59 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 	return session.Resume{Ref: resumeRef, User: one.user, Channels: one.rooms}, true
 }
 
-// advance moves the position from which a client has a channel to that of its last message of any
-// channel, if that is later. It reports whether they are of one history.
-func advance(since *maru.Position, last string) bool {
-	if last == "" {
-		return true // it has got nothing
+// advance returns the session with the positions from which a client has its channels moved to that of
+// its last message of any channel, where that is later; nil: they are not of one history.
+func (s *saved) advance(last string) *saved {
+	begun := hashOf(last)
+	if begun == s.begun {
+		return s // it has received nothing in this session: the offset is of an earlier one
 	}
 	at, err := maru.ParsePosition(last)
-	if err != nil || at.Epoch != since.Epoch {
-		return false
+	if err != nil {
+		return nil
 	}
-	since.Offset = max(since.Offset, at.Offset)
-	return true
+	next := *s
+	next.begun, next.rooms = begun, slices.Clone(s.rooms)
+	for i := range next.rooms {
+		since := &next.rooms[i].Since
+		if at.Epoch != since.Epoch {
+			return nil
+		}
+		since.Offset = max(since.Offset, at.Offset)
+	}
+	return &next
+}
+
+// hashOf is the hash of the offset with which a client comes. A client keeps its last offset also
+// when it begins anew: so an offset says something only if it is another one than at the beginning.
+func hashOf(offset string) uint64 {
+	if offset == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	io.WriteString(h, offset)
+	return h.Sum64()
 }
 
 // beginAnew answers the Connect of a client that cannot be given back what it had.
-func (c *Conn) beginAnew() {
+func (m *mapping) beginAnew(c *Conn) {
 	c.mu.Lock()
+	m.journal.forget(c.history.pid)
 	c.history.coming, c.history.pid = nil, newID()
 	c.mu.Unlock()
 	c.connectedAs()
 }
 
 // comeBack answers the Connect of a client that gets back what it had.
-func (c *Conn) comeBack() {
+func (m *mapping) comeBack(c *Conn) {
 	c.mu.Lock()
 	h := &c.history
 	c.socket, h.rooms, h.coming = h.coming.socket, slices.Clone(h.coming.rooms), nil
 	pid, some := h.pid, len(h.rooms) > 0
 	c.mu.Unlock()
 	if some {
-		c.live(pid)
+		m.saved.begins(pid, c)
+		m.journal.moved(pid)
 	}
 	c.connectedAs()
 }

@@ -33,11 +33,17 @@ func (i identity) auth(offset string) string {
 // offsetOf is the last argument of a message.
 func offsetOf(t *testing.T, packet string) string {
 	t.Helper()
-	var args []any
-	if err := json.Unmarshal([]byte(packet[2:]), &args); err != nil {
-		t.Fatal(err)
-	}
+	args := argsOf(t, packet)
 	return args[len(args)-1].(string)
+}
+
+// argsOf are the name and the arguments of an event.
+func argsOf(t *testing.T, packet string) (args []any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(packet[2:]), &args); err != nil {
+		t.Fatal(packet, err)
+	}
+	return args
 }
 
 // A client whose connection broke gets back its id, its channels and what it missed, once and in
@@ -98,6 +104,30 @@ func TestRecoveryWithoutOffset(t *testing.T) {
 	a = w.socket(nil)
 	a.says(`40{"pid":"` + who.PID + `"}`)
 	a.wants(`40{"sid":"`+who.SID+`",…`, `42["message","x","missed",…`)
+}
+
+// A client keeps its last offset when it begins anew. What it subscribes to then, and has not
+// received when it breaks again, is not skipped because of it.
+func TestRecoveryWithAnOldOffset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	a := w.connected(nil)
+	a.says(`420["subscribe","x"]`)
+	a.wants("430…")
+	since := w.publish("y", "1")
+	w.publish("y", "2")
+	w.publish("x", "3")
+	old := offsetOf(t, a.wants(`42["message","x","3",…`))
+	a = w.socket(nil)
+	who := a.connects(identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth(old))
+	a.says(fmt.Sprintf(`420["subscribe","y",{"since":%q}]`, since))
+	a.wants("430…", `42["message","y","2",…`) // and it breaks before it has read that
+	w.broken(a)
+	a = w.socket(nil)
+	if again := a.connects(who.auth(old)); again != who {
+		t.Errorf("came back as %+v, was %+v", again, who)
+	}
+	a.wants(`42["message","y","2",…`)
 }
 
 // Each of these begins anew: with another id, and without channels.

@@ -23,6 +23,8 @@ const (
 
 	// MaxKeyBytes is the maximum length of a publication's key.
 	MaxKeyBytes = 255
+	// MaxEventBytes is the maximum length of the name of a publication's event: that of all names.
+	MaxEventBytes = 255
 
 	// MaxConflatedKeys is how many keys may wait for one subscriber of deliver=latest. A
 	// subscriber with more is closed as slow.

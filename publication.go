@@ -35,13 +35,14 @@ type Publication struct {
 	Kind   Kind      // what Data is
 	Data   []byte    // as published; JSON is compacted
 	Key    string    // identifies the value, for conflation, byte for byte: at most MaxKeyBytes; may be empty
+	Event  string    // the event that receivers get, see CheckEvent; empty: MessageEvent
 	Time   time.Time // when the broker accepted it, UTC
 	User   string    // the publisher, set by the server; empty for anonymous
 }
 
 // AppendJSON appends the publication in the shape of docs/contract.md §3:
 //
-//	{"offset":812,"kind":"text|json|binary","data":…,"key":"…","time":"RFC 3339","user":"…"}
+//	{"offset":812,"kind":"text|json|binary","data":…,"key":"…","event":"…","time":"RFC 3339","user":"…"}
 //
 // data is a string for text, the JSON itself for json and base64 for binary. Absent fields are
 // left out, as is the offset of a transient publication. AppendJSON does not escape <, > and &,
@@ -65,6 +66,9 @@ func (p *Publication) AppendJSON(dst []byte) []byte {
 	if p.Key != "" {
 		dst = AppendString(append(dst, `,"key":`...), p.Key)
 	}
+	if p.Event != "" {
+		dst = AppendString(append(dst, `,"event":`...), p.Event)
+	}
 	dst = p.Time.UTC().AppendFormat(append(dst, `,"time":"`...), time.RFC3339Nano)
 	dst = append(dst, '"')
 	if p.User != "" {
@@ -84,13 +88,14 @@ func (p *Publication) UnmarshalJSON(data []byte) error {
 		Kind   string          `json:"kind"`
 		Data   json.RawMessage `json:"data"`
 		Key    string          `json:"key"`
+		Event  string          `json:"event"`
 		Time   time.Time       `json:"time"`
 		User   string          `json:"user"`
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return err
 	}
-	*p = Publication{Offset: wire.Offset, Key: wire.Key, Time: wire.Time, User: wire.User}
+	*p = Publication{Offset: wire.Offset, Key: wire.Key, Event: wire.Event, Time: wire.Time, User: wire.User}
 	switch wire.Kind {
 	case "json":
 		p.Kind, p.Data = JSON, wire.Data
@@ -140,8 +145,9 @@ func AppendString(dst []byte, s string) []byte {
 var errNoPublication = NewError(CodeBadRequest, "the publication is nil: pass one, which may be empty")
 
 // Check reports whether the publication may be published: it must not be nil (CodeBadRequest),
-// text must be valid UTF-8 (CodeBadText), and the key must be valid UTF-8 of at most MaxKeyBytes
-// (CodeBadRequest). JSON must be one valid, compacted value; the caller has checked that.
+// text must be valid UTF-8 (CodeBadText), the key must be valid UTF-8 of at most MaxKeyBytes
+// (CodeBadRequest), and CheckEvent must accept the event. JSON must be one valid, compacted value;
+// the caller has checked that.
 func (p *Publication) Check() error {
 	switch {
 	case p == nil:
@@ -151,5 +157,5 @@ func (p *Publication) Check() error {
 	case len(p.Key) > MaxKeyBytes || !utf8.ValidString(p.Key):
 		return NewError(CodeBadRequest, "key must be valid UTF-8 of at most 255 bytes")
 	}
-	return nil
+	return CheckEvent(p.Event)
 }

@@ -32,6 +32,10 @@ func TestPublicationJSON(t *testing.T) {
 			maru.Publication{Offset: 2, Kind: maru.Binary, Data: []byte{0, 255, 16}, Time: noon.In(time.FixedZone("KST", 9*3600))},
 			`{"offset":2,"kind":"binary","data":"AP8Q","time":"2026-11-23T12:00:00.0000005Z"}`,
 		},
+		"an event of its own (issue 16)": {
+			maru.Publication{Offset: 4, Data: []byte("7.50"), Key: "AAPL", Event: `price "새"`, Time: noon, User: "kim"},
+			`{"offset":4,"kind":"text","data":"7.50","key":"AAPL","event":"price \"새\"","time":"2026-11-23T12:00:00.0000005Z","user":"kim"}`,
+		},
 		"empty text": {
 			maru.Publication{Offset: 3, Data: []byte{}, Time: noon},
 			`{"offset":3,"kind":"text","data":"","time":"2026-11-23T12:00:00.0000005Z"}`,
@@ -91,13 +95,15 @@ func TestPublicationCheck(t *testing.T) {
 
 // encoding/json is the oracle of AppendJSON, which writes JSON by hand.
 func FuzzPublicationJSON(f *testing.F) {
-	f.Add("kim => hello", "AAPL", "kim")
-	f.Add("\x00\x1f\"\\/\u2028", "", "마루")
-	f.Fuzz(func(t *testing.T, data, key, user string) {
-		if !utf8.ValidString(data) || !utf8.ValidString(key) || !utf8.ValidString(user) {
-			return
+	f.Add("kim => hello", "AAPL", "price", "kim")
+	f.Add("\x00\x1f\"\\/\u2028", "", "\"", "마루")
+	f.Fuzz(func(t *testing.T, data, key, event, user string) {
+		for _, s := range []string{data, key, event, user} {
+			if !utf8.ValidString(s) {
+				return
+			}
 		}
-		p := maru.Publication{Offset: 7, Data: []byte(data), Key: key, Time: noon, User: user}
+		p := maru.Publication{Offset: 7, Data: []byte(data), Key: key, Event: event, Time: noon, User: user}
 		var back maru.Publication
 		if err := json.Unmarshal(p.AppendJSON(nil), &back); err != nil {
 			t.Fatal(err)

@@ -10,13 +10,14 @@ import (
 )
 
 // Publish publishes p in a channel, and returns its position when the server has it: it is
-// then as durable as its namespace promises. It uses Kind, Data and Key of p; the server
-// sets the rest. After a lost connection it is sent again, and is published once.
+// then as durable as its namespace promises. It uses Kind, Data, Key and Event of p; the
+// server sets the rest. After a lost connection it is sent again, and is published once.
 //
 // If ctx ends first, it may be published or not. The same holds for ErrDisconnected, which
 // is returned if the connection is not back within nine minutes. Errors of the server wrap
 // a *maru.Error: CodeBadChannel, CodeBadText, CodeBadJSON, CodeNotAllowed, CodeTooLarge,
-// CodeRateLimited, CodeStorageFull; CodeBadRequest if p is nil.
+// CodeRateLimited, CodeStorageFull; CodeBadRequest if p is nil,
+// or its key or event is refused (maru.Publication.Check).
 func (c *Client) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := c.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err
@@ -51,7 +52,7 @@ func (c *Client) publishCommand(channel string, p *maru.Publication, o maru.Publ
 		return publishCommand{}, p.Check()
 	}
 	body := publishCommand{
-		Channel: channel, Kind: p.Kind.String(), Key: p.Key,
+		Channel: channel, Kind: p.Kind.String(), Key: p.Key, Event: p.Event,
 		IdempotencyKey: o.IdempotencyKey, Version: o.Version, Transient: o.Transient,
 	}
 	if body.IdempotencyKey == "" && !o.Transient {

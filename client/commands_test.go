@@ -26,7 +26,7 @@ func TestPublish(t *testing.T) {
 		if err != nil || at != (maru.Position{Epoch: "one", Offset: 3}) {
 			t.Error(at, err)
 		}
-		_, err = c.PublishWith(t.Context(), "chat", &maru.Publication{Kind: maru.JSON, Data: []byte(`{"price":1}`), Key: "K"}, maru.PublishOptions{IdempotencyKey: "mine", Version: 4})
+		_, err = c.PublishWith(t.Context(), "chat", &maru.Publication{Kind: maru.JSON, Data: []byte(`{"price":1}`), Key: "K", Event: "price"}, maru.PublishOptions{IdempotencyKey: "mine", Version: 4})
 		if err != nil {
 			t.Error(err)
 		}
@@ -44,7 +44,7 @@ func TestPublish(t *testing.T) {
 		}
 		want := []string{
 			`{"channel":"chat","data":"a <b> \"c\"\n","kind":"text","idempotency_key":"` + key(got[0]) + `"}`,
-			`{"channel":"chat","data":{"price":1},"kind":"json","key":"K","idempotency_key":"mine","version":4}`,
+			`{"channel":"chat","data":{"price":1},"kind":"json","key":"K","event":"price","idempotency_key":"mine","version":4}`,
 			`{"channel":"chat","data":"AP8=","kind":"binary","idempotency_key":"` + key(got[2]) + `"}`,
 			`{"channel":"chat","data":"now","kind":"text","transient":true}`,
 		}
@@ -92,6 +92,7 @@ func TestTextThatIsNotUTF8IsNotSent(t *testing.T) {
 			},
 			maru.CodeBadRequest: {
 				func() error { _, err := c.Publish(ctx, "a", &maru.Publication{Key: "\xff"}); return err },
+				func() error { _, err := c.Publish(ctx, "a", &maru.Publication{Event: "gap"}); return err },
 				func() error {
 					_, err := c.History(ctx, "a", maru.HistoryQuery{Since: &maru.Position{Epoch: "\xff", Offset: 1}})
 					return err

@@ -137,11 +137,11 @@ func TestEverythingWithARealServer(t *testing.T) {
 	if p := next[*client.Publication](t, chat); string(p.Data) != "first" || !p.Replay || p.Offset != first.Offset {
 		t.Error(p)
 	}
-	second, err := c.Publish(ctx, "chat", &maru.Publication{Kind: maru.JSON, Data: []byte(`{"n": 2}`), Key: "k"})
+	second, err := c.Publish(ctx, "chat", &maru.Publication{Kind: maru.JSON, Data: []byte(`{"n": 2}`), Key: "k", Event: "price"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := next[*client.Publication](t, chat); string(p.Data) != `{"n":2}` || p.Key != "k" || p.User != "kim" || p.Replay || p.Offset != second.Offset {
+	if p := next[*client.Publication](t, chat); string(p.Data) != `{"n":2}` || p.Key != "k" || p.Event != "price" || p.User != "kim" || p.Replay || p.Offset != second.Offset {
 		t.Error(p)
 	}
 	if chat.Position() != second {
@@ -154,7 +154,7 @@ func TestEverythingWithARealServer(t *testing.T) {
 		t.Error(p)
 	}
 	h, err := c.History(ctx, "chat", maru.HistoryQuery{Since: &first, Limit: 1})
-	if err != nil || len(h.Publications) != 1 || h.Publications[0].Offset != second.Offset || h.Epoch != first.Epoch || h.Gap != nil {
+	if err != nil || len(h.Publications) != 1 || h.Publications[0].Event != "price" || h.Publications[0].Offset != second.Offset || h.Epoch != first.Epoch || h.Gap != nil {
 		t.Error(h, err)
 	}
 	h, err = c.History(ctx, "chat", maru.HistoryQuery{Before: &second, Limit: 5})

@@ -131,6 +131,7 @@ type publishCommand struct {
 	Data           json.RawMessage `json:"data"`
 	Kind           string          `json:"kind"`
 	Key            string          `json:"key,omitempty"`
+	Event          string          `json:"event,omitempty"`
 	IdempotencyKey string          `json:"idempotency_key,omitempty"`
 	Version        uint64          `json:"version,omitempty"`
 	Transient      bool            `json:"transient,omitempty"`

@@ -144,14 +144,14 @@ export class Maru extends Target {
    * @param {any} data
    * @param {PublishOptions} [options]
    */
-  async publish(channel, data, { key, kind, idempotencyKey, version, transient, timeout } = {}) {
+  async publish(channel, data, { key, event, kind, idempotencyKey, version, transient, timeout } = {}) {
     if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
       kind = "binary";
       const { buffer = data, byteOffset, byteLength } = /** @type {any} */ (data);
       data = btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), (byte) => String.fromCharCode(byte)).join(""));
     }
     const idempotency_key = idempotencyKey ?? (transient ? undefined : `${this.#unique}-${++this.#id}`);
-    const body = { data, channel, kind, key, idempotency_key, version, transient };
+    const body = { data, channel, kind, key, event, idempotency_key, version, transient };
     return this.#command("publish", body, { retry: !transient, wait: !transient, timeout });
   }
 

@@ -18,6 +18,8 @@ export interface Publication<Data = any> {
   /** A string for text, a value for json, a Uint8Array for binary. */
   data: Data;
   key?: string;
+  /** The event that the publisher has named. */
+  event?: string;
   /** RFC 3339. */
   time: string;
   /** The user who published it, as the server has identified them. */
@@ -100,6 +102,8 @@ export interface SubscribeOptions {
 
 export interface PublishOptions {
   key?: string;
+  /** The name of the event that Socket.IO clients and event streams get. Default: "message". */
+  event?: string;
   /** Default: text for a string, json for anything else. Bytes are always binary. */
   kind?: "text" | "json" | "binary";
   /** Default: a unique key, so that it is safe to send the publication again after a lost connection. */

@@ -286,8 +286,12 @@ func (s *Server) maxHz(channel string) float64 {
 	return s.access.Load().namespace(maru.Namespace(channel)).MaxHz
 }
 
-// complete sets the key of a publication from its data, if its namespace has KeyFrom.
+// complete sets the key of a publication from its data, if its namespace has KeyFrom, and removes
+// the name of an event that needs none.
 func (s *Server) complete(channel string, p *maru.Publication) {
+	if p.Event == maru.MessageEvent {
+		p.Event = "" // one way to say it, also for idempotency keys
+	}
 	if p.Key != "" {
 		return
 	}

@@ -219,7 +219,8 @@ var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the ser
 // Publish publishes p in a channel. It returns when p has its position and is on its way to all
 // subscribers. It takes ownership of p and p.Data. While too many publications are in progress
 // it waits, until ctx ends. Error codes: CodeBadChannel, CodeNotAllowed for a name that begins
-// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown, CodeBadRequest if p is nil.
+// with $, CodeBadText, CodeBadJSON, CodeTooLarge, CodeShuttingDown, CodeBadRequest if p is nil,
+// or its key or event is refused (maru.Publication.Check).
 func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publication) (maru.Position, error) {
 	done, err := s.PublishWith(ctx, channel, p, maru.PublishOptions{})
 	return done.Position, err

@@ -14,14 +14,16 @@ import (
 type Ack func(args ...any) error
 
 // EmitWithAck emits an event and waits for the client's ack, whose arguments it returns. Errors:
-// those of Emit; net.ErrClosed if the client goes meanwhile, by errors.Is; ctx's cause.
+// those of Emit; net.ErrClosed if the client goes meanwhile, by errors.Is; ctx's cause; that of an
+// ack which names an attachment that it has not. A handler may wait here: its client's next events
+// wait behind it, and after 64 of them the client is not read, so give ctx a timeout.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]Arg, error) {
 	out := packet.Packet{Type: packet.Event, Namespace: s.namespace.name}
 	data, binary, err := encodeArgs(&event, args)
 	if err != nil {
 		return nil, err
 	}
-	reply := make(chan []Arg, 1)
+	reply := make(chan gw.Packet, 1)
 	s.mu.Lock()
 	if s.acks == nil {
 		s.mu.Unlock()
@@ -45,7 +47,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 		if !ok {
 			return nil, errGone
 		}
-		return got, nil
+		return decodeArgs(got)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -53,17 +55,12 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]
 
 var errGone = fmt.Errorf("socketio: the client has gone: %w", net.ErrClosed)
 
-// acked takes the client's ack. One that nobody waits for is ignored.
+// acked takes the client's ack, and does not wait. One that nobody waits for is ignored.
 func (s *Socket) acked(p gw.Packet) {
-	args, err := decodeArgs(p)
-	if err != nil {
-		s.failed("ack", err)
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if reply := s.acks[p.ID]; reply != nil {
 		delete(s.acks, p.ID)
-		reply <- args
+		reply <- p
 	}
 }

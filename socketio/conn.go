@@ -56,10 +56,16 @@ func (k *conn) inTime() {
 
 var errLate = maru.NewError(maru.CodeBadRequest, "no connect packet arrived in time")
 
-// Packet queues a packet.
+// Packet queues a packet. An ack is not queued: the handler of an event before it may wait for it.
 func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
 	k := c.State.(*conn)
 	one.Data = append([]byte(nil), one.Data...)
+	if one.Type == packet.Ack || one.Type == packet.BinaryAck {
+		if s := k.socket(one.Namespace); s != nil {
+			s.acked(one)
+		}
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ended {
@@ -108,8 +114,6 @@ func (k *conn) handle(p gw.Packet) {
 	switch p.Type {
 	case packet.Event, packet.BinaryEvent:
 		s.event(p)
-	case packet.Ack, packet.BinaryAck:
-		s.acked(p)
 	case packet.Disconnect:
 		s.leave("client namespace disconnect")
 	}

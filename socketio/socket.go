@@ -29,7 +29,7 @@ type Socket struct {
 	handlers     map[string]handler
 	any          []func(event string, args []Arg)
 	onDisconnect []func(reason string)
-	acks         map[int64]chan []Arg // nil after the end
+	acks         map[int64]chan gw.Packet // nil after the end
 	lastAck      int64
 }
 
@@ -43,7 +43,7 @@ type Handshake struct {
 
 func newSocket(n *Namespace, k *conn, h Handshake) *Socket {
 	return &Socket{namespace: n, conn: k, id: gw.NewID(), handshake: h,
-		rooms: make(map[string]struct{}), handlers: make(map[string]handler), acks: make(map[int64]chan []Arg)}
+		rooms: make(map[string]struct{}), handlers: make(map[string]handler), acks: make(map[int64]chan gw.Packet)}
 }
 
 // ID is random, and not secret: it names a room with this socket alone.

@@ -149,6 +149,41 @@ func TestEmitWithAck(t *testing.T) {
 	}
 }
 
+// A handler asks its own client, and waits for the ack. One that names an attachment which is not
+// there is an error.
+func TestEmitWithAckInHandler(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, socketio.Options{})
+	errs := make(chan error, 1)
+	w.io.OnConnection(func(s *socketio.Socket) {
+		s.On("double", func(ack socketio.Ack) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			args, err := s.EmitWithAck(ctx, "number")
+			errs <- err
+			var n int
+			if err == nil {
+				err = args[0].Decode(&n)
+			}
+			ack(2*n, err)
+		})
+	})
+	c := w.connected()
+	c.says(`421["double"]`)
+	c.wants(`420["number"]`)
+	c.says(`430[21]`)
+	c.wants(`431[42,null]`)
+	if err := await(t, errs); err != nil {
+		t.Error(err)
+	}
+	c.says(`422["double"]`)
+	c.wants(`421["number"]`)
+	c.says(`461-1[{"_placeholder":true,"num":1}]`, "b:\x01")
+	if err := await(t, errs); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
 // Rooms: a socket in several rooms of a target gets an event once, and never its own broadcast.
 func TestRooms(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	// BrokerOptions are what a server would give to the broker. Retention has all fields
 	// set but Durability, the same for every namespace. A broker may count up to 400 bytes
-	// for a publication beside its data, key and user.
+	// for a publication beside its data, key, event and user.
 	maru.BrokerOptions
 	// EmptyChannels is the number of channels without retained publications whose heads a
 	// namespace must remember. A broker may remember more, or all, and may then ignore it.

@@ -19,7 +19,7 @@ func gapString(g *maru.Gap) string {
 
 func samePublication(a, b *maru.Publication) bool {
 	return a.Offset == b.Offset && a.Kind == b.Kind && string(a.Data) == string(b.Data) &&
-		a.Key == b.Key && a.User == b.User && a.Time.Equal(b.Time)
+		a.Key == b.Key && a.Event == b.Event && a.User == b.User && a.Time.Equal(b.Time)
 }
 
 func offsets(list []*maru.Publication) []uint64 {

@@ -2,7 +2,9 @@ package brokertest
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ var orderRules = []rule{
 	{"one number rises over all channels of a namespace", ample, oneNumber},
 	{"namespaces are independent", ample, independentNamespaces},
 	{"a publication gets offset and time and is otherwise unchanged", ample, stamped},
+	{"the name of an event is delivered and retained", ample, namedEvents},
 	{"the sink receives a publication before Publish returns", ample, deliveredBeforeReturn},
 	{"the sink sees the order of history", ample, oneOrder},
 	{"a position can be written down", ample, writtenPosition},
@@ -53,7 +56,7 @@ func independentNamespaces(r *rig) {
 // is UTC, without a monotonic reading, so that times can be compared by ==.
 func stamped(r *rig) {
 	before := time.Now().Round(0)
-	published := maru.Publication{Kind: maru.JSON, Data: []byte(`{"price":1}`), Key: "AAPL", User: "kim"}
+	published := maru.Publication{Kind: maru.JSON, Data: []byte(`{"price":1}`), Key: "AAPL", Event: "price", User: "kim"}
 	p := published
 	at := r.publishAll("a", &p)
 	after := time.Now().Round(0)
@@ -69,6 +72,31 @@ func stamped(r *rig) {
 	published.Offset, published.Time = at.Offset, got.Time
 	if !samePublication(got, &published) {
 		r.Errorf("retained %+v, want %+v", got, &published)
+	}
+}
+
+// A publication's event is what its receivers listen to, so it is there wherever the publication
+// is. It does not name the thing that the publication is about: a channel keeps those of all
+// events together.
+func namedEvents(r *rig) {
+	want := []string{"price", "", "가격 \"new\"", maru.MessageEvent, strings.Repeat("e", maru.MaxEventBytes)}
+	for _, event := range want {
+		r.publishAll("a", &maru.Publication{Data: []byte("x"), Event: event})
+	}
+	r.publishWith("a", &maru.Publication{Event: "typing"}, maru.PublishOptions{Transient: true})
+
+	var retained, delivered []string
+	for _, p := range r.history("a").Publications {
+		retained = append(retained, p.Event)
+	}
+	for _, d := range r.sink("a") {
+		delivered = append(delivered, d.publication.Event)
+	}
+	if !slices.Equal(retained, want) {
+		r.Errorf("retained events %.20q, want %.20q", retained, want)
+	}
+	if want = append(want, "typing"); !slices.Equal(delivered, want) {
+		r.Errorf("delivered events %.20q, want %.20q", delivered, want)
 	}
 }
 

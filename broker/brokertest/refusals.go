@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"maru.example/maru"
 )
@@ -10,6 +11,7 @@ import (
 var refusalRules = []rule{
 	{"text that is not UTF-8 is refused", ample, badText},
 	{"a key that is not UTF-8 is refused", ample, badKeys},
+	{"the name of an event that clients would misunderstand is refused", ample, badEvents},
 	{"a nil publication is refused", ample, nilPublication},
 	{"an ended context is refused", ample, endedContext},
 	{"after Close everything fails with shutting_down", ample, closed},
@@ -33,6 +35,16 @@ func badKeys(r *rig) {
 	r.wantCode(err, maru.CodeBadRequest)
 	_, err = maru.Publish(context.Background(), r.broker, "a", &maru.Publication{}, maru.PublishOptions{IdempotencyKey: "k\xff"})
 	r.wantCode(err, maru.CodeBadRequest)
+	r.wantUntouched("a", before)
+}
+
+// See maru.CheckEvent.
+func badEvents(r *rig) {
+	before := r.publish("a", "x")
+	for _, event := range []string{"disconnect", "gap", "$own", "two\nlines", "e\xff", strings.Repeat("e", maru.MaxEventBytes+1)} {
+		_, err := maru.Publish(context.Background(), r.broker, "a", &maru.Publication{Event: event}, maru.PublishOptions{})
+		r.wantCode(err, maru.CodeBadRequest)
+	}
 	r.wantUntouched("a", before)
 }
 

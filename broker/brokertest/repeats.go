@@ -57,7 +57,7 @@ func scopedKeys(r *rig) {
 	}
 }
 
-// Two publications are the same if their kind, data and key are.
+// Two publications are the same if their kind, data, key and event are.
 func conflict(r *rig) {
 	o := maru.PublishOptions{IdempotencyKey: "k"}
 	before := r.publishWith("a", &maru.Publication{Data: []byte("x"), Key: "y"}, o)
@@ -67,6 +67,8 @@ func conflict(r *rig) {
 		{Data: []byte("x"), Key: "z"},
 		{Data: []byte("xy")},
 		{Kind: maru.Binary, Data: []byte("x"), Key: "y"},
+		{Data: []byte("x"), Key: "y", Event: "e"},
+		{Data: []byte("x"), Event: "y"},
 	} {
 		_, err := maru.Publish(context.Background(), r.broker, "a", p, o)
 		r.wantCode(err, maru.CodeIdempotencyConflict)

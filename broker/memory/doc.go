@@ -17,7 +17,7 @@
 //
 // Retention limits what each namespace keeps. A new publication first replaces the oldest
 // of its channel (count), then the oldest of its namespace (bytes). A publication counts
-// its data, key and user and the name of its channel, and 256 bytes more.
+// its data, key, event and user and the name of its channel, and 256 bytes more.
 //
 // Age counts on the monotonic clock: setting the system's clock neither expires nor
 // keeps anything. Publication.Time is the system's clock in UTC, so it can step back when

@@ -94,7 +94,7 @@ func TestStreamRecovers(t *testing.T) {
 		tr := &transport{answers: []answer{
 			{status: 0}, // the query of the first connection is kept until one is good
 			{status: 200, body: "retry: 2000\nid: k:3\n\nid: k:5\ndata: five\n\nid: k:8\nevent: base64\ndata: AAEC\n\nid: k:9\ndata: half of it\n"},
-			{status: 200, body: "retry: 2000\nid: k:8\n\nid: k:8\ndata: again\n\nid: k:9\ndata: nine\n\nid: k:9\nevent: pling\ndata: of the future\n\n"},
+			{status: 200, body: "retry: 2000\nid: k:8\n\nid: k:8\ndata: again\n\nid: k:9\ndata: nine\n\nid: k:9\nevent: $pling\ndata: of the future\n\n"},
 			{status: 200, body: "id: k:9\n\n"},
 			{status: 200, body: "id: k:9\n\nevent: gap\ndata: {\"reason\":\"expired\",\"from\":10,\"to\":20}\n\nid: k:21\ndata: 21\n\n"},
 			{status: 200, body: "event: gap\ndata: {\"reason\":\"epoch\"}\n\nid: n:1\ndata: anew\n\n"},
@@ -108,6 +108,26 @@ func TestStreamRecovers(t *testing.T) {
 			t.Errorf("gaps %v, want %v", got.gaps, want)
 		}
 		if want := []string{"since=3", "since=3", "k:8", "k:9", "k:9", "k:21", "n:1", "n:7"}; !reflect.DeepEqual(tr.asked, want) {
+			t.Errorf("asked from %q, want %q", tr.asked, want)
+		}
+	})
+}
+
+// Issue 16: publications with an event of their own are printed as all others. So are transient
+// ones, which have no id; they are printed each time, and change no position.
+func TestStreamPrintsNamedEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr := &transport{answers: []answer{
+			{status: 200, body: "id: k:4\nevent: position\ndata: {}\n\nid: k:5\nevent: price\ndata: 7.50\n\nid: k:6\nevent: base64:bytes\ndata: AAEC\n\n" +
+				"event: typing\ndata: kim\n\ndata: lee\n\n"},
+			{status: 200, body: "id: k:6\nevent: base64:bytes\ndata: AAEC\n\nid: k:7\nevent: message\ndata: seven\n\nevent: $later\ndata: ?\n\nevent: unsubscribed\ndata: ?\n\n"},
+		}}
+		got := follow(t, tr, "")
+		if want := []string{"7.50", "\x00\x01\x02", "kim", "lee", "seven"}; !reflect.DeepEqual(got.lines, want) {
+			t.Errorf("lines %q, want %q", got.lines, want)
+		}
+		if want := []string{"", "k:6", "k:7"}; !reflect.DeepEqual(tr.asked, want) {
 			t.Errorf("asked from %q, want %q", tr.asked, want)
 		}
 	})

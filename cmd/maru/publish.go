@@ -34,6 +34,7 @@ type publishCmd struct {
 	JSON   bool   `xor:"kind" help:"The data is JSON. Without --json and --binary it is text, also if it looks like JSON."`
 	Binary bool   `xor:"kind" help:"The data is binary."`
 	Key    string `help:"Key of the value: a newer value of the same key replaces it for slow readers."`
+	Event  string `help:"Name of the event that receivers get, instead of message: for Socket.IO clients and event streams."`
 
 	IdempotencyKey string `xor:"once" help:"Key that makes a retry safe: within 10 minutes a repeat is not published again."`
 	Transient      bool   `help:"Publish to current subscribers only: not retained, without an offset."`
@@ -71,16 +72,7 @@ func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 			return err
 		}
 	}
-	query := make(url.Values)
-	if c.Key != "" {
-		query.Set("key", c.Key)
-	}
-	if c.Transient {
-		query.Set("transient", "true")
-	}
-	if len(query) > 0 {
-		p.url += "?" + query.Encode()
-	}
+	p.url += c.query()
 	switch {
 	case c.Lines:
 		return p.lines(ctx, s.stdin)
@@ -97,12 +89,30 @@ func (c *publishCmd) Run(ctx context.Context, s *surroundings) error {
 	return p.publish(ctx, data)
 }
 
+// query is the parameters of the address, with its "?".
+func (c *publishCmd) query() string {
+	query := make(url.Values)
+	if c.Key != "" {
+		query.Set("key", c.Key)
+	}
+	if c.Event != "" {
+		query.Set("event", c.Event)
+	}
+	if c.Transient {
+		query.Set("transient", "true")
+	}
+	if len(query) == 0 {
+		return ""
+	}
+	return "?" + query.Encode()
+}
+
 // dial connects to a plain WebSocket server.
 func (c *publishCmd) dial(ctx context.Context) (*plainPublisher, error) {
 	for _, flag := range []struct {
 		name  string
 		given bool
-	}{{"--key", c.Key != ""}, {"--idempotency-key", c.IdempotencyKey != ""}, {"--transient", c.Transient}} {
+	}{{"--key", c.Key != ""}, {"--event", c.Event != ""}, {"--idempotency-key", c.IdempotencyKey != ""}, {"--transient", c.Transient}} {
 		if flag.given {
 			return nil, usagef("%s is for maru over HTTP, and %s is a plain WebSocket server: remove %[1]s", flag.name, c.Server)
 		}

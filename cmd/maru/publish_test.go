@@ -19,6 +19,7 @@ func TestPublishSays(t *testing.T) {
 		{"hall", "from\nstdin\n", "/channels/hall", "text/plain; charset=utf-8", "from\nstdin\n"},
 		{"hall -", "", "/channels/hall", "text/plain; charset=utf-8", ""},
 		{"quotes {} --json --key=A&B", "", "/channels/quotes?key=A%26B", "application/json", "{}"},
+		{"quotes {} --key=A --event=가격&b", "", "/channels/quotes?event=%EA%B0%80%EA%B2%A9%26b&key=A", "text/plain; charset=utf-8", "{}"},
 		{"100% x --binary", "", "/channels/100%25", "application/octet-stream", "x"},
 		{"a:b;c?d#e x", "", "/channels/a:b%3Bc%3Fd%23e", "text/plain; charset=utf-8", "x"},
 		{"hall -- -x", "", "/channels/hall", "text/plain; charset=utf-8", "-x"},

@@ -84,7 +84,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// printEvent processes one event. It ignores events with unknown names.
+// printEvent processes one event. An event whose name is not reserved is a publication's. Other
+// events of the server are ignored, also those that later servers may have.
 func (s *stream) printEvent(e event) error {
 	if e.name == "refused" { // for now
 		s.backoff.after = min(e.retry, longestDrain)
@@ -104,13 +105,12 @@ func (s *stream) printEvent(e event) error {
 		err = refusedInStream(e.data)
 	case e.name == "gap":
 		err = s.takeGap(e.data)
-	case e.name == "", e.name == "message":
-		err = s.takePublication(e.id, e.data)
-	case e.name == "base64":
-		var data []byte
-		if data, err = base64.StdEncoding.DecodeString(string(e.data)); err == nil {
-			err = s.takePublication(e.id, data)
+	case e.name == "base64", strings.HasPrefix(e.name, "base64:"):
+		if e.data, err = base64.StdEncoding.AppendDecode(nil, e.data); err == nil {
+			err = s.takePublication(e)
 		}
+	case maru.CheckEvent(e.name) == nil:
+		err = s.takePublication(e)
 	}
 	if err == nil && e.hasID {
 		s.lastID = e.id // after success only: a failed event is requested again
@@ -149,15 +149,19 @@ func refusedInStream(data []byte) error {
 	return &refusal{e.Code.Status(), maru.NewError(e.Code, e.Message)}
 }
 
-func (s *stream) takePublication(id string, data []byte) error {
-	at, err := maru.ParsePosition(withoutSecret(id))
-	if err != nil {
-		return err
+// takePublication prints a publication once. A transient one has no id, and is never sent again.
+func (s *stream) takePublication(e event) error {
+	at := s.given
+	if e.hasID {
+		var err error
+		if at, err = maru.ParsePosition(withoutSecret(e.id)); err != nil {
+			return err
+		}
+		if at.Epoch == s.given.Epoch && at.Offset <= s.given.Offset {
+			return nil // printed before
+		}
 	}
-	if at.Epoch == s.given.Epoch && at.Offset <= s.given.Offset {
-		return nil // printed before
-	}
-	if err := s.publication(data); err != nil {
+	if err := s.publication(e.data); err != nil {
 		return outputError{err}
 	}
 	s.given = at

@@ -25,6 +25,7 @@ type position struct {
 // servePublish publishes the body. Parameters:
 //
 //	key=KEY          identifies the value, for conflation
+//	event=NAME       the event that receivers get, see maru.CheckEvent
 //	version=N        1 or more: published only if above the channel's version
 //	transient=true   for present subscribers only: not retained, without an offset
 //
@@ -132,7 +133,7 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 			return nil, err
 		}
 	}
-	p := &maru.Publication{Kind: kind, Data: data, Key: q.Get("key")}
+	p := &maru.Publication{Kind: kind, Data: data, Key: q.Get("key"), Event: q.Get("event")}
 	return p, p.Check()
 }
 

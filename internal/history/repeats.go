@@ -186,11 +186,19 @@ func (r *Repeats) Clear() {
 // Memory is the bytes that the keys take, about.
 func (r *Repeats) Memory() int64 { return int64(len(r.known)) * KeyBytes }
 
-// SumOf returns the sum of the publication's kind, key and data.
+// named marks the sum of a publication with an event. Without one, sums are what they were before
+// there were events, since they are on disk.
+const named = 1 << 7
+
+// SumOf returns the sum of the publication's kind, event, key and data.
 func SumOf(p *maru.Publication) (sum Sum) {
 	h := sha256.New()
-	h.Write(binary.AppendUvarint([]byte{byte(p.Kind)}, uint64(len(p.Key))))
-	h.Write([]byte(p.Key))
+	head := []byte{byte(p.Kind)}
+	if p.Event != "" {
+		head[0] |= named
+		head = append(binary.AppendUvarint(head, uint64(len(p.Event))), p.Event...)
+	}
+	h.Write(append(binary.AppendUvarint(head, uint64(len(p.Key))), p.Key...))
 	h.Write(p.Data)
 	h.Sum(sum[:0])
 	return sum

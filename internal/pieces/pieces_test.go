@@ -45,7 +45,7 @@ func TestHistory(t *testing.T) {
 		"small ones": {Epoch: "k3f9", Head: 2, Publications: []*maru.Publication{
 			{Offset: 1, Data: []byte("a"), Time: at}, {Offset: 2, Kind: maru.JSON, Data: []byte(`{"<>":1}`), Key: "k\"", User: "김", Time: at}}},
 		"long ones of each kind": {Epoch: "k3f9", Head: 1 << 60, Publications: []*maru.Publication{
-			{Offset: 1, Data: []byte(strings.Repeat("한글 \"data\":\"\x01<b>", 9000)), Key: `"data":"`, User: "kim", Time: at},
+			{Offset: 1, Data: []byte(strings.Repeat("한글 \"data\":\"\x01<b>", 9000)), Key: `"data":"`, Event: `"data":"`, User: "kim", Time: at},
 			{Offset: 2, Kind: maru.JSON, Data: []byte(`["` + strings.Repeat("x", 100_000) + `"]`), Time: at},
 			{Offset: 3, Kind: maru.Binary, Data: bytes.Repeat([]byte{0, 255, 7, 8}, 30_001), Time: at},
 			{Data: []byte(strings.Repeat("\x01", 100_000)), Time: at}}},

@@ -13,7 +13,7 @@ import (
 
 // parameters are all that maru reads from a query. Of these each may be given once, so that
 // nobody before or behind it can read another one of two values.
-var parameters = []string{"as", "before", "deliver", "key", "last", "limit", "max_hz", "since", "ticket", "transient", "version", "wait"}
+var parameters = []string{"as", "before", "deliver", "event", "key", "last", "limit", "max_hz", "since", "ticket", "transient", "version", "wait"}
 
 // ParseQuery parses the query of an address. If any part of it is malformed or not UTF-8, or a
 // parameter of maru is given twice, the error's code is CodeBadRequest.

@@ -25,6 +25,23 @@ test("history first, then live", async () => {
   assert.deepEqual(server.asked("subscribe"), [{ channel: "chat", last: 2 }]);
 });
 
+test("a publication has the event that its publisher has named, live and from the history (issue 16)", async () => {
+  const { server, page, maru } = await connected();
+  const early = page.on("chat").subscription;
+  const events = [];
+  early.addEventListener("publication", ({ detail }) => events.push(detail.event));
+  await settle();
+  await maru.publish("chat", 1, { event: "price" });
+  await maru.publish("chat", "a");
+  const late = page.maru.subscribe("chat", { last: 2 });
+  late.addEventListener("publication", ({ detail }) => events.push(detail.event));
+  await settle();
+  assert.deepEqual(events, ["price", undefined, "price", undefined]);
+  const { publications } = await maru.history("chat");
+  assert.deepEqual(publications.map(({ event }) => event), ["price", undefined]);
+  assert.deepEqual(server.asked("publish").map(({ event }) => event), ["price", undefined]);
+});
+
 test("subscribed before there is a connection", async () => {
   const world = new World();
   world.server.up = false;
@@ -306,12 +323,12 @@ test("presence: whole, then changes; what does not fit is asked for", async () =
 test("publishing: acks, keys, kinds", async () => {
   const { server, maru } = await connected();
   assert.deepEqual(await maru.publish("chat", "a"), { channel: "chat", epoch: "one", offset: 3 });
-  await maru.publish("chat", { price: 1 }, { key: "K", version: 4, idempotencyKey: "mine" });
+  await maru.publish("chat", { price: 1 }, { key: "K", event: "price", version: 4, idempotencyKey: "mine" });
   await maru.publish("chat", Uint8Array.of(0, 255), {});
   await maru.publish("chat", "now", { transient: true });
   const [a, b, c, d] = server.asked("publish");
   assert.match(a.idempotency_key, /^\w{10,}-\d+$/);
-  assert.deepEqual(b, { channel: "chat", data: { price: 1 }, key: "K", version: 4, idempotency_key: "mine" });
+  assert.deepEqual(b, { channel: "chat", data: { price: 1 }, key: "K", event: "price", version: 4, idempotency_key: "mine" });
   assert.deepEqual([c.kind, c.data], ["binary", "AP8="]);
   assert.deepEqual(d, { channel: "chat", data: "now", transient: true });
   assert.notEqual(a.idempotency_key, c.idempotency_key);

@@ -13,10 +13,10 @@ export async function program() {
   const maru = new Maru("wss://example.org", { token: async () => "…" });
   maru.addEventListener("state", ({ detail }) => detail.state === "open" && console.log(detail.user));
   const quotes = maru.subscribe("quotes", { deliver: "latest", maxHz: 5 });
-  quotes.addEventListener("publication", ({ detail: { key, data } }) => console.log(key, data.price));
+  quotes.addEventListener("publication", ({ detail: { key, event, data } }) => console.log(key, event, data.price));
   quotes.addEventListener("gap", ({ detail: { from, to } }) => console.log(from, to));
   for await (const { gap, data } of quotes) console.log(gap?.reason, data);
-  const { epoch, offset, replayed } = await maru.publish("chat", { hello: 1 }, { key: "k", version: 3 });
+  const { epoch, offset, replayed } = await maru.publish("chat", { hello: 1 }, { key: "k", event: "price", version: 3 });
   console.log(epoch, offset, replayed);
   // @ts-expect-error: no such mode
   maru.subscribe("chat", { deliver: "newest" });

@@ -15,7 +15,7 @@ type viewer interface {
 	eventually(t testing.TB, script string, want any)
 }
 
-// An EventSource and maru.js receive the news in any page of the site.
+// An EventSource and maru.js receive the news in any page of the site, also one without a script.
 const receiveNews = `(globalThis.news ??= (() => {
 	const news = { stream: [], client: [], lost: [], live: false, refused: 0 }
 	news.source = new EventSource("/channels/news")
@@ -32,15 +32,15 @@ const receiveNews = `(globalThis.news ??= (() => {
 	return news
 })(), news.source.readyState === EventSource.OPEN && news.live)`
 
-// openBoth opens a page of maru that runs no script in Chromium and Firefox. They leave it when the
-// test ends, so that the proxy need not wait for them.
+// openBoth opens a page in Chromium and Firefox. They leave it when the test ends, so that the proxy
+// need not wait for them.
 func openBoth(t testing.TB, url string, chromium *tab, firefox *firefox) []viewer {
 	t.Helper()
 	open := func(url string) {
 		chromium.do(t, chromedp.Navigate(url))
 		firefox.call(t, "browsingContext.navigate", map[string]any{"context": firefox.page, "url": url, "wait": "complete"}, nil)
 	}
-	open(url + "/healthz")
+	open(url)
 	t.Cleanup(func() { open("about:blank") })
 	return []viewer{chromium, firefox}
 }
@@ -54,7 +54,7 @@ func TestIssue15BrowsersBehindProxies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"--host", proxy.Name, "--trusted-proxy", "127.0.0.1"}, proxy.Options[name]...)
 			server := program.Serve(t, maruPath, args...)
-			viewers := openBoth(t, proxy.Start(t, name, server.Addr).URL, chromium, firefox)
+			viewers := openBoth(t, proxy.Start(t, name, server.Addr).URL+"/healthz", chromium, firefox)
 			for _, v := range viewers {
 				v.await(t, receiveNews)
 				v.await(t, `(globalThis.bare ??= Object.assign(new WebSocket("/channels/news"), { got: [], onmessage: ({ data }) => bare.got.push(data) }),
@@ -79,7 +79,7 @@ func TestIssue15RestartsBehindNginx(t *testing.T) {
 	args := []string{"--host", proxy.Name, "--trusted-proxy", "127.0.0.1", "--drain", "1s", "--data", t.TempDir()}
 	server := program.Serve(t, maruPath, args...)
 	args = append(args, "--listen", server.Addr)
-	viewers := openBoth(t, proxy.Start(t, "nginx", server.Addr).URL, openTab(t, look{}), startFirefox(t))
+	viewers := openBoth(t, proxy.Start(t, "nginx", server.Addr).URL+"/healthz", openTab(t, look{}), startFirefox(t))
 	for _, v := range viewers {
 		v.await(t, receiveNews)
 	}

@@ -24,20 +24,14 @@ import (
 // Two tabs of a page share one connection, with every bundler.
 func TestBundlers(t *testing.T) {
 	program.InOwnStep(t)
-	_, err := run(project, "node", "build.js")
-	must(t, err)
+	must(t, buildPages())
 	browser := startChromium(t)
-	built := func(t *testing.T, name string) string {
-		page := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(project, "out", name))))
-		t.Cleanup(page.Close)
-		return page.URL + "/"
-	}
 	for name, test := range map[string]struct {
 		page        func(t *testing.T) string
 		connections int
 	}{
 		"Vite":        {func(t *testing.T) string { return built(t, "vite") }, 1},
-		"Vite, dev":   {developmentServer, 1},
+		"Vite, dev":   {func(t *testing.T) string { return developmentServer(t, ".") }, 1},
 		"webpack":     {func(t *testing.T) string { return built(t, "webpack") }, 1},
 		"esbuild":     {func(t *testing.T) string { return built(t, "esbuild") }, 1},
 		"no worker":   {func(t *testing.T) string { return built(t, "alone") }, 2},
@@ -68,9 +62,22 @@ func TestBundlers(t *testing.T) {
 	}
 }
 
-// developmentServer starts that of Vite. It serves what it has not bundled.
-func developmentServer(t *testing.T) (url string) {
-	cmd := exec.Command("node", "dev.js")
+// buildPages builds all pages, once.
+var buildPages = sync.OnceValue(func() error {
+	_, err := run(project, "node", "build.js")
+	return err
+})
+
+// built serves a page that was built.
+func built(t *testing.T, name string) (url string) {
+	page := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(project, "out", name))))
+	t.Cleanup(page.Close)
+	return page.URL + "/"
+}
+
+// developmentServer starts that of Vite for a page. It serves what it has not bundled.
+func developmentServer(t *testing.T, directory string) (url string) {
+	cmd := exec.Command("node", "dev.js", directory)
 	cmd.Dir = project
 	return program.StartCommand(t, cmd).Stdout.Await(t, "://")
 }
@@ -143,6 +150,10 @@ func (p *tab) listen(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		p.trouble = append(p.trouble, (&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error())
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			p.trouble = append(p.trouble, fmt.Sprintf("console.%s: %s", e.Type, e.Args[0].Value))
+		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 			p.trouble = append(p.trouble, e.Entry.Text+" "+e.Entry.URL)

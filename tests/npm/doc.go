@@ -7,7 +7,7 @@
 //
 // The project is testdata/. Bundlers are Vite (build and development server), webpack and
 // esbuild. A built page is opened in two tabs of headless Chromium, which must share one
-// connection. The tests need Node.js 20 or newer, npm and Chromium. They install the
+// connection. testdata/socketio is a page of React with the published socket.io-client. The tests need Node.js 20 or newer, npm and Chromium. They install the
 // bundlers by package-lock.json if they are missing, and Node.js 18, 22 and 24 where npm has
 // them.
 package npm

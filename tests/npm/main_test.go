@@ -99,7 +99,7 @@ func pack(dir string) error {
 	if _, err := run(project, "npm", "install", "--offline", "--no-audit", "--no-fund", filepath.Join(dir, file)); err != nil {
 		return err
 	}
-	for _, tool := range []string{"@types", "esbuild", "vite", "webpack", "ws"} {
+	for _, tool := range []string{"@types", "esbuild", "react", "react-dom", "socket.io-client", "vite", "webpack", "ws"} {
 		at, err := filepath.Abs(filepath.Join("node_modules", tool))
 		if err != nil {
 			return err

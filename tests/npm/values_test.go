@@ -2,7 +2,6 @@ package npm_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -37,10 +36,6 @@ func TestValuesAndChannelsInABrowser(t *testing.T) {
 		wrong, wrong, wrong, wrong, "published", "published", "published", wrong, "subscribed", "published",
 	})
 	// Those of the page, of the values, and two for 130 channels, all opened again.
-	for deadline := time.Now().Add(patience); live.Connections() != 4; time.Sleep(30 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d connections, want 4", live.Connections())
-		}
-	}
+	awaitConnections(t, live.Connections, 4)
 	tab.quiet(t)
 }

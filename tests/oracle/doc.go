@@ -8,7 +8,8 @@
 // Publishers repeat each message until it is acknowledged. Followers read one channel each,
 // over maru.v1, WebSockets with positions, event streams or polls. They are cut off, stop
 // reading for a while, and reconnect from their position. In the end each must have received
-// every acknowledged message, except those in the gaps that it received.
+// every acknowledged message, except those in the gaps that it received, each by the name of its
+// event.
 //
 // Beside them strangers publish in ever new namespaces that are not listed. They must harm
 // nothing: channels that had one publication at the beginning have no gap, still retain it,

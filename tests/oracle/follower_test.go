@@ -107,12 +107,15 @@ func (f *follower) sawGap(g *gap) {
 }
 
 // see records a publication, and returns an error to stop.
-func (f *follower) see(ctx context.Context, offset uint64, payload string) error {
-	if offset <= f.offset {
-		f.wrong("%d (%s) came after %d", offset, payload, f.offset)
+func (f *follower) see(ctx context.Context, p publication) error {
+	if p.Offset <= f.offset {
+		f.wrong("%d (%s) came after %d", p.Offset, p.Data, f.offset)
 	}
-	f.offset = offset
-	f.seen[offset] = payload
+	if want := eventOf(p.Data); p.Event != want {
+		f.wrong("%d (%s) came as event %q, want %q", p.Offset, p.Data, p.Event, want)
+	}
+	f.offset = p.Offset
+	f.seen[p.Offset] = p.Data
 	if f.done() {
 		return errDone
 	}

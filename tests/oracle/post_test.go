@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +27,26 @@ func newClient() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 }
 
+// eventOf is the name of the event of a payload, so that it is known wherever the payload is: of one
+// in three there is none.
+func eventOf(payload string) string {
+	sum := 0
+	for _, c := range []byte(payload) {
+		sum += int(c)
+	}
+	return [...]string{"", "price", "두 번째"}[sum%3]
+}
+
 // post publishes text. The payload is the idempotency key too, up to its first space.
-func post(ctx context.Context, client *http.Client, url, payload string) (g given, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(payload)))
+func post(ctx context.Context, client *http.Client, address, payload string) (g given, err error) {
+	if event := eventOf(payload); event != "" {
+		separator := "?"
+		if strings.Contains(address, "?") {
+			separator = "&"
+		}
+		address += separator + "event=" + url.QueryEscape(event)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader([]byte(payload)))
 	if err != nil {
 		return given{}, err
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 type publication struct {
-	Offset uint64
-	Data   string
+	Offset      uint64
+	Event, Data string
 }
 
 // dial opens a socket whose messages wait until they are taken, so that a follower that does
@@ -76,7 +76,7 @@ func readFull(ctx context.Context, f *follower) error {
 					return errDone
 				}
 			case m.Publication != nil:
-				if err := f.see(ctx, m.Publication.Offset, m.Publication.Data); err != nil {
+				if err := f.see(ctx, *m.Publication); err != nil {
 					return err
 				}
 			}
@@ -106,7 +106,7 @@ func readSocket(ctx context.Context, f *follower) error {
 			if err := json.Unmarshal([]byte(text), &p); err != nil {
 				return err
 			}
-			if err := f.see(ctx, p.Offset, p.Data); err != nil {
+			if err := f.see(ctx, p); err != nil {
 				return err
 			}
 		}
@@ -157,10 +157,10 @@ func readEvents(ctx context.Context, f *follower) error {
 			f.offset = max(f.offset, g.To)
 		case event == "position":
 			f.at(epoch, max(offset, f.offset))
-		case event != "": // refused or closed: the stream ends
+		case event == "refused", event == "closed": // the stream ends
 		case len(data) > 0:
 			f.epoch = epoch
-			if err := f.see(ctx, offset, strings.Join(data, "\n")); err != nil {
+			if err := f.see(ctx, publication{offset, event, strings.Join(data, "\n")}); err != nil {
 				return err
 			}
 		case epoch != "":
@@ -206,7 +206,7 @@ func poll(ctx context.Context, f *follower, query string) error {
 		f.offset = max(f.offset, h.Gap.To)
 	}
 	for _, p := range h.Publications {
-		if err := f.see(ctx, p.Offset, p.Data); err != nil {
+		if err := f.see(ctx, p); err != nil {
 			return err
 		}
 	}

@@ -184,7 +184,7 @@ func (w *trial) given(p posting, g given) {
 	}
 	k.version = max(k.version, p.version)
 	w.number(p.channel, g.Epoch, g.Offset, p.payload)
-	k.add(publication{g.Offset, p.payload})
+	k.add(publication{g.Offset, eventOf(p.payload), p.payload})
 }
 
 // number wants that no number is given twice.

@@ -29,6 +29,8 @@ var passes = map[string]func(t *testing.T, s *site){
 	"address":         testAddress,
 	"origins":         testOrigins,
 	"ready":           testReady,
+	"Socket.IO":       testSocketIO,
+	"idle Socket.IO":  testIdleSocketIO,
 }
 
 func TestIssue15Proxies(t *testing.T) {

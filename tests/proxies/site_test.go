@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -130,5 +131,16 @@ func next(t testing.TB, s *client.Subscription) string {
 		case *client.Gap:
 			return fmt.Sprintf("gap %+v", e)
 		}
+	}
+}
+
+// publishDirectly posts texts to maru itself, from an address that is no proxy's.
+func (s *site) publishDirectly(t testing.TB, channel string, texts ...string) {
+	t.Helper()
+	dial := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(proxy.ClientAddr)}}
+	transport := &http.Transport{DialContext: dial.DialContext}
+	defer transport.CloseIdleConnections()
+	for _, text := range texts {
+		mustPublish(t, &http.Client{Transport: transport}, "http://"+s.maru.Addr+"/channels/"+channel, text)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // short is what passes in a moment.
-var short = []string{"raw WebSocket", "maru.v1", "stream", "poll", "address", "origins"}
+var short = []string{"raw WebSocket", "maru.v1", "stream", "poll", "address", "origins", "Socket.IO"}
 
 // Proxies reach maru by a unix socket too, and are trusted there (issue 15 §9). The addresses are
 // those of docs/proxies.md.

@@ -8,6 +8,7 @@ package disktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +29,8 @@ type suite struct{ open Open }
 func Run(t *testing.T, open Open) {
 	s := suite{open}
 	for name, show := range map[string]func(*testing.T){
-		"restart": s.restart, "aged meanwhile": s.agedMeanwhile, "move": s.move, "many publishers": s.manyPublishers, "records": s.records,
+		"restart": s.restart, "aged meanwhile": s.agedMeanwhile, "move": s.move, "many publishers": s.manyPublishers, "events": s.events,
+		"records": s.records,
 	} {
 		t.Run(name, show)
 	}
@@ -138,6 +140,42 @@ func (s suite) move(t *testing.T) {
 		Publish(t, b, "a", "x")
 		at = Publish(t, b, "a", "x").Position
 		b.Close()
+	}
+}
+
+// Issue 16: a restart keeps the names of events, beside publications without one, and those of
+// publications that idempotency keys remember.
+func (s suite) events(t *testing.T) {
+	t.Parallel()
+	dir, o := t.TempDir(), keeping(kept(10, maru.Sync))
+	keyed := maru.PublishOptions{IdempotencyKey: "k"}
+	priced := func() *maru.Publication { return &maru.Publication{Data: []byte("7.50"), Key: "AAPL", Event: "price"} }
+	b := s.open(t, dir, o)
+	Publish(t, b, "a", "before")
+	first, err := maru.Publish(t.Context(), b, "a", priced(), keyed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Publish(t, b, "a", "after")
+	b.Close()
+
+	b = s.open(t, dir, o)
+	h := History(t, b, "a")
+	if Texts(h) != "before 7.50 after" {
+		t.Fatalf("%s", Texts(h))
+	}
+	for i, want := range []string{"", "price", ""} {
+		if p := h.Publications[i]; p.Event != want {
+			t.Errorf("%q is event %q, want %q", p.Data, p.Event, want)
+		}
+	}
+	if again, err := maru.Publish(t.Context(), b, "a", priced(), keyed); err != nil || !again.Replayed || again.Position != first.Position {
+		t.Errorf("the same again: %+v, %v", again, err)
+	}
+	other := priced()
+	other.Event = "change"
+	if _, err := maru.Publish(t.Context(), b, "a", other, keyed); !errors.Is(err, &maru.Error{Code: maru.CodeIdempotencyConflict}) {
+		t.Errorf("the key for another event: %v", err)
 	}
 }
 

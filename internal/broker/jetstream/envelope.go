@@ -13,7 +13,7 @@ import (
 
 // An envelope is what the log stores of a publication. Its channel is in the subject.
 //
-//	format 1 · kind · flags · offset · prev · version · time (ns) · key · user · [publisher · idempotency key · sum] · data
+//	format 1 · kind · flags · offset · prev · version · time (ns) · key · user · [event] · [publisher · idempotency key · sum] · data
 //
 // Numbers are varints, a string follows its length, the sum has 32 bytes and the data is
 // the rest.
@@ -33,6 +33,7 @@ const (
 
 	flagPassed = 1 << 0
 	flagKeyed  = 1 << 1
+	flagNamed  = 1 << 2 // there is an event
 )
 
 func (e *envelope) append(dst []byte) []byte {
@@ -44,6 +45,9 @@ func (e *envelope) append(dst []byte) []byte {
 	if e.keyed {
 		flags |= flagKeyed
 	}
+	if p.Event != "" {
+		flags |= flagNamed
+	}
 	dst = append(dst, envelopeFormat, byte(p.Kind), flags)
 	dst = binary.AppendUvarint(dst, p.Offset)
 	dst = binary.AppendUvarint(dst, e.prev)
@@ -51,6 +55,9 @@ func (e *envelope) append(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, p.Time.UnixNano())
 	dst = fields.AppendString(dst, p.Key)
 	dst = fields.AppendString(dst, p.User)
+	if p.Event != "" {
+		dst = fields.AppendString(dst, p.Event)
+	}
 	if e.keyed {
 		dst = fields.AppendString(dst, e.publisher)
 		dst = fields.AppendString(dst, e.key)
@@ -68,7 +75,7 @@ var errEnvelope = errors.New("it is no entry of maru's log; the file is damaged 
 func parseEnvelope(b []byte) (*envelope, error) {
 	r := fields.Reader{Rest: b}
 	format, kind, flags := r.Byte(), r.Byte(), r.Byte()
-	if format != envelopeFormat || kind > byte(maru.Binary) || flags&^(flagPassed|flagKeyed) != 0 {
+	if format != envelopeFormat || kind > byte(maru.Binary) || flags&^(flagPassed|flagKeyed|flagNamed) != 0 {
 		return nil, errEnvelope
 	}
 	e := &envelope{passed: flags&flagPassed != 0, keyed: flags&flagKeyed != 0}
@@ -76,11 +83,14 @@ func parseEnvelope(b []byte) (*envelope, error) {
 	e.publication, e.prev, e.version = p, r.Uvarint(), r.Uvarint()
 	p.Time = time.Unix(0, r.Varint()).UTC()
 	p.Key, p.User = r.String(), r.String()
+	if flags&flagNamed != 0 {
+		p.Event = r.String()
+	}
 	if e.keyed {
 		e.publisher, e.key = r.String(), r.String()
 		copy(e.sum[:], r.Bytes(len(e.sum)))
 	}
-	if r.Failed || p.Offset == 0 || e.prev >= p.Offset || e.passed && len(r.Rest) > 0 {
+	if r.Failed || flags&flagNamed != 0 && p.Event == "" || p.Offset == 0 || e.prev >= p.Offset || e.passed && len(r.Rest) > 0 {
 		return nil, errEnvelope
 	}
 	p.Data = r.Rest

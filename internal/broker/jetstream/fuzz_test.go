@@ -15,6 +15,9 @@ func FuzzEnvelope(f *testing.F) {
 	p := &maru.Publication{Kind: maru.JSON, Offset: 300, Data: []byte(`{"x":1}`), Key: "AAPL", User: "kim", Time: time.Unix(1, 5)}
 	f.Add((&envelope{publication: p, prev: 299, version: 7, keyed: true, publisher: "kim", key: "k"}).append(nil))
 	f.Add((&envelope{publication: p, passed: true}).append(nil))
+	named := *p
+	named.Event = "price"
+	f.Add((&envelope{publication: &named, keyed: true}).append(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := parseEnvelope(bytes.Clone(b))

@@ -30,7 +30,11 @@ func TestBackup(t *testing.T) {
 	if err := b.Keep(t.Context(), "revoked", "kim", []byte("why"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	last := publish(t, b, "a", "y")
+	named := &maru.Publication{Data: []byte("y"), Event: "price"} // issue 16
+	last, err := maru.Publish(t.Context(), b, "a", named, maru.PublishOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var backup bytes.Buffer
 	if err := b.Backup(t.Context(), &backup); err != nil {
 		t.Fatal(err)
@@ -52,7 +56,7 @@ func TestBackup(t *testing.T) {
 		t.Errorf("the log: %s", log.String())
 	}
 	h := history(t, restored, "a", first.Position)
-	if texts(h) != "x y" || h.Gap == nil || h.Gap.Reason != maru.GapEpoch || h.Head != last.Offset {
+	if texts(h) != "x y" || h.Gap == nil || h.Gap.Reason != maru.GapEpoch || h.Head != last.Offset || h.Publications[1].Event != "price" {
 		t.Errorf("%s", show(h))
 	}
 	if again := publish(t, restored, "a", "x", keyed); !again.Replayed || again.Offset != first.Offset {

@@ -12,9 +12,10 @@ import (
 // An envelope is what the store has of a publication. Its offset is in its key.
 //
 //	format 1 · kind · flags · offset - before · offset - prev · version · time (ns)
-//	· channel · key · user · data · check (8)
+//	· channel · key · user · [event] · data · check (8)
 //
-// Numbers are varints, a string follows its length, and the data is the rest.
+// Numbers are varints, a string follows its length, and the data is the rest. A flag says whether
+// there is an event: without one the value is as it was before there were events.
 type envelope struct {
 	publication *maru.Publication
 	channel     string
@@ -23,11 +24,19 @@ type envelope struct {
 	version     uint64
 }
 
-const envelopeFormat = 1
+const (
+	envelopeFormat = 1
+
+	flagNamed = 1 << 0 // there is an event
+)
 
 func (e *envelope) append(dst, key []byte) []byte {
 	p := e.publication
-	dst = append(dst, envelopeFormat, byte(p.Kind), 0)
+	flags := byte(0)
+	if p.Event != "" {
+		flags |= flagNamed
+	}
+	dst = append(dst, envelopeFormat, byte(p.Kind), flags)
 	dst = binary.AppendUvarint(dst, p.Offset-e.before)
 	dst = binary.AppendUvarint(dst, p.Offset-e.prev)
 	dst = binary.AppendUvarint(dst, e.version)
@@ -35,6 +44,9 @@ func (e *envelope) append(dst, key []byte) []byte {
 	dst = fields.AppendString(dst, e.channel)
 	dst = fields.AppendString(dst, p.Key)
 	dst = fields.AppendString(dst, p.User)
+	if p.Event != "" {
+		dst = fields.AppendString(dst, p.Event)
+	}
 	return seal(key, append(dst, p.Data...))
 }
 
@@ -47,7 +59,7 @@ func parseEnvelope(key, value []byte) (*envelope, error) {
 	}
 	r := fields.Reader{Rest: value}
 	format, kind, flags := r.Byte(), r.Byte(), r.Byte()
-	if format != envelopeFormat || kind > byte(maru.Binary) || flags != 0 {
+	if format != envelopeFormat || kind > byte(maru.Binary) || flags&^flagNamed != 0 {
 		return nil, errDamaged
 	}
 	before, prev := r.Uvarint(), r.Uvarint()
@@ -55,7 +67,10 @@ func parseEnvelope(key, value []byte) (*envelope, error) {
 	p := &maru.Publication{Kind: maru.Kind(kind), Offset: offset, Time: time.Unix(0, r.Varint()).UTC()}
 	e.channel = r.String()
 	p.Key, p.User = r.String(), r.String()
-	if r.Failed || before == 0 || before > offset || prev == 0 || prev > offset {
+	if flags&flagNamed != 0 {
+		p.Event = r.String()
+	}
+	if r.Failed || flags&flagNamed != 0 && p.Event == "" || before == 0 || before > offset || prev == 0 || prev > offset {
 		return nil, errDamaged
 	}
 	p.Data = r.Rest
@@ -82,12 +97,16 @@ func skimEnvelope(key, value []byte) (s skimmed, err error) {
 	if r.Byte() != envelopeFormat {
 		return skimmed{}, errDamaged
 	}
-	r.Bytes(2)
+	r.Byte()
+	flags := r.Byte()
 	before, prev := r.Uvarint(), r.Uvarint()
 	r.Uvarint()
 	s.time = r.Varint()
 	s.channel = r.Stretch()
 	names := len(s.channel) + len(r.Stretch()) + len(r.Stretch())
+	if flags&flagNamed != 0 {
+		names += len(r.Stretch())
+	}
 	if r.Failed || before == 0 || before > offset || prev == 0 || prev > offset {
 		return skimmed{}, errDamaged
 	}

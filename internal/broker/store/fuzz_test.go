@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/history"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -16,6 +17,9 @@ func FuzzValues(f *testing.F) {
 	p := &maru.Publication{Offset: 7, Data: []byte("x"), Key: "k", User: "kim", Time: time.Unix(1, 2)}
 	key := entryKey(nil, 1, 7)
 	f.Add(key, (&envelope{publication: p, channel: "a", before: 6, prev: 3, version: 2}).append(nil, key))
+	named := *p
+	named.Event = "price"
+	f.Add(key, (&envelope{publication: &named, channel: "a", before: 6, prev: 3}).append(nil, key))
 	key = headKey(nil, 1, "a")
 	f.Add(key, head{last: 7, removed: 3, version: 2, time: 1}.append(nil, key))
 	key = recordKey(1)
@@ -27,10 +31,10 @@ func FuzzValues(f *testing.F) {
 		for _, sealed := range [][]byte{value, seal(key, value)} {
 			if e, err := parseEnvelope(key, sealed); err == nil {
 				again, err := parseEnvelope(key, e.append(nil, key))
-				if err != nil || again.prev != e.prev || !bytes.Equal(again.publication.Data, e.publication.Data) {
+				if err != nil || again.prev != e.prev || again.publication.Event != e.publication.Event || !bytes.Equal(again.publication.Data, e.publication.Data) {
 					t.Errorf("%+v became %+v, %v", e, again, err)
 				}
-				if s, err := skimEnvelope(key, sealed); err != nil || s.prev != e.prev || string(s.channel) != e.channel {
+				if s, err := skimEnvelope(key, sealed); err != nil || s.prev != e.prev || string(s.channel) != e.channel || s.size != history.Size(e.channel, e.publication) {
 					t.Errorf("%+v is skimmed to %+v, %v", e, s, err)
 				}
 			}

@@ -64,7 +64,7 @@ func (c *Conn) attachment(data []byte) error {
 		c.Close(errLarge)
 		return nil
 	}
-	p.Binary = append(p.Binary, bytes.Clone(data))
+	p.Binary = append(p.Binary, append([]byte{}, data...)) // not nil, also if it is empty
 	if len(p.Binary) == p.Attachments {
 		c.partial = nil
 		c.gateway.speaker.Packet(c, p.Packet)

@@ -152,7 +152,8 @@ func (c *Conn) receive(p engineio.Packet) error {
 	return errDirection
 }
 
-// leave ends the connection because the client has said so.
+// leave ends the connection because the client has said so. It may come back: the client of npm closes
+// its session also when a request has failed, for example by a proxy's 502.
 func (c *Conn) leave() {
 	c.mu.Lock()
 	c.quiet = true

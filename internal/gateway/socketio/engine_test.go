@@ -105,6 +105,9 @@ func TestPollingViolations(t *testing.T) {
 	if status, _ := large.ask("POST", large.query, "4"+strings.Repeat("x", 100)); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large: %d", status)
 	}
+	if status, body := large.ask("GET", large.query, ""); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("the poll after one that is too large: %d %s", status, body)
+	}
 
 	p := w.polling()
 	answers := make(chan string, 2)
@@ -158,6 +161,23 @@ func TestPollingClose(t *testing.T) {
 	p.post("1")
 	p.wants("6")
 	p.gone()
+}
+
+// The close of the server is a packet of its own, never one behind others: socket.io-client handles it
+// before these (TestRefusedIdentity and TestDisconnectDrainAndMetrics have the others).
+func TestPollingCloseAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	p := w.polling()
+	p.post("40")
+	p.wants(`40{"sid":…`)
+	drained := make(chan error, 1)
+	go func() { drained <- w.server.Drain(t.Context(), 0) }()
+	p.wants("1")
+	p.gone()
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
 }
 
 // Engine.IO, Upgrade. Packets before, during and after it arrive once and in order.

@@ -13,16 +13,21 @@ import (
 // transports get the same bytes.
 var form = hub.Form{Name: "socketio", Publication: encodePublication, PresenceChange: encodePresence}
 
-// encodePublication is the event of a publication. The last argument is its position, a string:
+// encodePublication is the event of a publication: message, or the one that it names. The last argument is its position, a string:
 // that is what a client of Socket.IO keeps to recover with. Of a transient publication, which
 // cannot be recovered, it is null.
 //
 //	42["message","chat",{"text":"hi"},"k3f9:812"]
+//	42["price","stock","7.50","k3f9:814"]                                of event price
 //	451-["message","photos",{"_placeholder":true,"num":0},"k3f9:813"]   and the bytes
 func encodePublication(channel, epoch string, p *maru.Publication) *loop.Message {
-	b := make([]byte, 0, len(channel)+len(p.Data)+len(epoch)+64)
-	b = maru.AppendString(append(b, `["message",`...), channel)
-	b = append(b, ',')
+	b := make([]byte, 0, len(p.Event)+len(channel)+len(p.Data)+len(epoch)+64)
+	if p.Event == "" {
+		b = append(b, `["message",`...)
+	} else {
+		b = append(maru.AppendString(append(b, '['), p.Event), ',')
+	}
+	b = append(maru.AppendString(b, channel), ',')
 	out := packet.Packet{Type: packet.Event, ID: packet.NoID}
 	var binary [][]byte
 	switch p.Kind {

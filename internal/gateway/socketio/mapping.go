@@ -76,6 +76,7 @@ func (m *mapping) Packet(c *Conn, p Packet) {
 	case packet.Event, packet.BinaryEvent:
 		c.Do(command(p))
 	case packet.Disconnect:
+		c.lastWord()
 		c.leave()
 	}
 }
@@ -121,7 +122,8 @@ func final(code maru.Code) bool {
 	return n >= 4500 || n == maru.CloseNotAllowed
 }
 
-// lastWord reports whether this call is the first.
+// lastWord notes that one side has said that the client does not come back, by a packet of Socket.IO.
+// It reports whether this call is the first.
 func (c *Conn) lastWord() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/frame"
 )
@@ -82,29 +83,35 @@ func (c *Conn) answer(w http.ResponseWriter, frames []byte) {
 		write(w, []byte{byte(engineio.Noop)})
 		return
 	}
-	body, closed := payload(frames)
-	if closed {
+	body, code := payload(frames)
+	if code != 0 {
 		c.gateway.forget(c)
 		c.mu.Lock()
 		quiet := c.quiet
 		c.stage = afterPoll
 		c.mu.Unlock()
-		if !quiet {
+		if code == maru.CloseTooBig { // as the POST: the client may read either answer first
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		// Not behind other packets, before which socket.io-client 4.8 handles it: an answer to its
+		// Connect would open a socket without a connection. The next poll gets an error instead.
+		if !quiet && len(body) == 0 {
 			body = engineio.AppendPayload(body, engineio.Packet{Type: engineio.Close})
 		}
 	}
 	write(w, body)
 }
 
-// payload makes a body of the messages of a connection. closed reports that the last frame was a
-// close frame. The frames are our own, so they are valid.
-func payload(frames []byte) (body []byte, closed bool) {
+// payload makes a body of the messages of a connection. code is that of a close frame at the end; 0:
+// there is none. The frames are our own, so they are valid.
+func payload(frames []byte) (body []byte, code int) {
 	body = make([]byte, 0, len(frames))
 	var reader frame.Reader
 	for len(frames) > 0 {
 		ev, n, err := reader.Next(frames, &frame.Rules{Client: true})
 		if err != nil {
-			return body, true
+			return body, maru.CloseNormal
 		}
 		frames = frames[n:]
 		switch ev.Op {
@@ -113,10 +120,10 @@ func payload(frames []byte) (body []byte, closed bool) {
 				body = engineio.AppendPayload(body, p)
 			}
 		case frame.Close:
-			closed = true
+			code = ev.Code
 		}
 	}
-	return body, closed
+	return body, code
 }
 
 // post answers a POST: packets of the client.

@@ -17,6 +17,7 @@ var (
 func (a *arguments) publish(ref uint64) (session.Command, error) {
 	var o struct {
 		Key            string `json:"key"`
+		Event          string `json:"event"`
 		IdempotencyKey string `json:"idempotency_key"`
 		Version        uint64 `json:"version"`
 		Transient      bool   `json:"transient"`
@@ -25,7 +26,7 @@ func (a *arguments) publish(ref uint64) (session.Command, error) {
 	if err == nil {
 		err = a.options(2, &o)
 	}
-	p := &maru.Publication{Key: o.Key}
+	p := &maru.Publication{Key: o.Key, Event: o.Event}
 	if err == nil {
 		err = a.data(p)
 	}

@@ -152,7 +152,7 @@ func (c *Conn) over() bool {
 func (c *Conn) kept() *saved {
 	h := &c.history
 	switch {
-	case h.saved || h.unsound || c.quiet || c.finished:
+	case h.saved || h.unsound || c.finished:
 		return nil
 	case h.coming != nil: // it broke again before it was answered
 		return h.coming

@@ -130,6 +130,42 @@ func TestRecoveryWithAnOldOffset(t *testing.T) {
 	a.wants(`42["message","y","2",…`)
 }
 
+// A client that closed only its session, of Engine.IO, comes back: that of npm does so when a proxy has
+// answered one of its requests with 502.
+func TestRecoveryAfterClose(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	for name, closes := range map[string]func() identity{
+		"polling": func() (who identity) {
+			p := w.polling()
+			p.post("40\x1e" + `420["subscribe","x"]`)
+			if err := json.Unmarshal([]byte(p.wants("40{…")[2:]), &who); err != nil {
+				t.Fatal(err)
+			}
+			p.wants("430…")
+			p.post("1")
+			return who
+		},
+		"WebSocket": func() identity {
+			s := w.socket(nil)
+			who := s.connects("")
+			s.says(`420["subscribe","x"]`)
+			s.wants("430…")
+			s.says("1")
+			s.wants("closed 1000 ")
+			return who
+		},
+	} {
+		who := closes()
+		w.publish("x", "missed by "+name)
+		back := w.socket(nil)
+		if again := back.connects(who.auth("")); again != who {
+			t.Errorf("%s: came back as %+v, was %+v", name, again, who)
+		}
+		back.wants(`42["message","x","missed by ` + name + `",…`)
+	}
+}
+
 // Each of these begins anew: with another id, and without channels.
 func TestNotRecovered(t *testing.T) {
 	t.Parallel()
@@ -196,6 +232,8 @@ func TestNotRecoveredAfterGoodbye(t *testing.T) {
 	w := newWorld(t, server.Options{Hooks: server.Hooks{Identify: byQuery}}, socketio.Options{})
 	left := w.socket(nil)
 	who := left.connects("")
+	left.says(`420["subscribe","x"]`)
+	left.wants("430…")
 	left.says("41")
 	left.wants("closed 1000 ")
 	if again := w.socket(nil).connects(who.auth("")); again.SID == who.SID {

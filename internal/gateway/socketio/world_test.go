@@ -114,8 +114,8 @@ func (p *polls) post(body string) {
 	}
 }
 
-// wants the next packets, pings aside.
-func (p *polls) wants(packets ...string) {
+// wants the next packets, pings aside, and returns the last.
+func (p *polls) wants(packets ...string) (got string) {
 	p.t.Helper()
 	for _, want := range packets {
 		for len(p.got) == 0 {
@@ -129,9 +129,10 @@ func (p *polls) wants(packets ...string) {
 				}
 			}
 		}
-		matches(p.t, p.got[0], want)
-		p.got = p.got[1:]
+		got, p.got = p.got[0], p.got[1:]
+		matches(p.t, got, want)
 	}
+	return got
 }
 
 // matches compares a packet; a wanted one that ends in … is only the beginning.
@@ -143,9 +144,12 @@ func matches(t *testing.T, got, want string) {
 	}
 }
 
-// gone wants that the session is unknown.
+// gone wants that no packet is left, and that the session is unknown.
 func (p *polls) gone() {
 	p.t.Helper()
+	if len(p.got) > 0 {
+		p.t.Errorf("got %q behind the last packet", p.got)
+	}
 	if status, body := p.ask("GET", p.query, ""); status != 400 {
 		p.t.Errorf("%d %s, want 400", status, body)
 	}

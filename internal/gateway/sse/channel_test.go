@@ -447,6 +447,38 @@ func TestTransient(t *testing.T) {
 	})
 }
 
+// Issue 16: EventSource dispatches the event that a publication names, also one that cannot be sent
+// line by line. That it is base64 is a part of the name.
+func TestNamedEvents(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		published maru.Publication
+		want      string
+	}{
+		"text":   {maru.Publication{Event: "price", Data: []byte("7\n8")}, "event: price\ndata: 7\ndata: 8\n"},
+		"json":   {maru.Publication{Event: "가격", Kind: maru.JSON, Data: []byte(`{}`)}, "event: 가격\ndata: {}\n"},
+		"binary": {maru.Publication{Event: "price", Kind: maru.Binary, Data: []byte{1, 2, 3}}, "event: base64:price\ndata: AQID\n"},
+		"CR":     {maru.Publication{Event: "price", Data: []byte("a\rb")}, "event: base64:price\ndata: YQ1i\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			both(t, func(t *testing.T, w *world) {
+				live := w.open(t, w.channel, "")
+				p := tt.published
+				if _, err := maru.Publish(t.Context(), w.broker, "a", &p, maru.PublishOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				replay := w.open(t, w.channel, "?last=1")
+				for _, s := range []*stream{live, replay} {
+					if _, got, _ := strings.Cut(s.text(w), "\n\n"); got != "id: EPOCH:1\n"+tt.want+"\n" {
+						t.Errorf("got %q, want %q", got, tt.want)
+					}
+				}
+			})
+		})
+	}
+}
+
 // With deliver=latest, only the newest publication of each key waits for a slow client.
 func TestLatest(t *testing.T) {
 	t.Parallel()

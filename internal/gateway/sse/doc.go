@@ -13,6 +13,10 @@
 //	id: k3f9:815            taken for the end of a line
 //	data: AQID
 //
+//	id: k3f9:816            of an event that the publication names; where it is base64
+//	event: price            the name is base64:price
+//	data: 7.50
+//
 //	event: gap              missed publications are no longer retained in full
 //	data: {"reason":"expired","from":813,"to":900}
 //

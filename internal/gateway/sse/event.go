@@ -61,15 +61,23 @@ func appendPosition(dst []byte, channel string, at maru.Position) []byte {
 
 // appendPublication appends one event. Lines end at LF, CR or both (HTML, "Parsing an event
 // stream"). Only text without CR can therefore be sent line by line and arrive unchanged. JSON
-// is compacted: it has neither.
+// is compacted: it has neither. The name of an event has neither too, see maru.CheckEvent; in front
+// of that of base64 is base64:.
 func appendPublication(dst []byte, epoch string, p *maru.Publication, secret string) []byte {
 	if p.Offset != 0 { // a transient publication does not change the client's position
 		dst = appendID(dst, maru.Position{Epoch: epoch, Offset: p.Offset}, secret)
 	}
 	if p.Kind == maru.Binary || bytes.IndexByte(p.Data, '\r') >= 0 {
-		dst = append(dst, "event: base64\ndata: "...)
+		dst = append(dst, "event: base64"...)
+		if p.Event != "" {
+			dst = append(append(dst, ':'), p.Event...)
+		}
+		dst = append(dst, "\ndata: "...)
 		dst = base64.StdEncoding.AppendEncode(dst, p.Data)
 		return append(dst, "\n\n"...)
+	}
+	if p.Event != "" {
+		dst = append(append(append(dst, "event: "...), p.Event...), '\n')
 	}
 	return appendData(dst, p.Data)
 }

@@ -45,11 +45,16 @@ func parseBlock(text string) (blocks []block, rest string) {
 // Whatever is published comes out of the stream as it was, as one block.
 func FuzzPublication(f *testing.F) {
 	for _, data := range []string{"", "kim => hi", " a", "a\n\nb", "a\n", "id: 7\nevent: x", "a\r\nb", "\r", "\x00\xff", "data", ":", "마루"} {
-		f.Add([]byte(data), false, uint64(7))
-		f.Add([]byte(data), true, uint64(0))
+		f.Add([]byte(data), "", false, uint64(7))
+		f.Add([]byte(data), " 가격 : ", true, uint64(0))
 	}
-	f.Fuzz(func(t *testing.T, data []byte, binary bool, offset uint64) {
-		p := &maru.Publication{Kind: maru.Text, Data: data, Offset: offset}
+	f.Add([]byte("x"), "price", false, uint64(7))
+	f.Add([]byte("x"), "gap", false, uint64(7))
+	f.Fuzz(func(t *testing.T, data []byte, event string, binary bool, offset uint64) {
+		p := &maru.Publication{Kind: maru.Text, Data: data, Event: event, Offset: offset}
+		if maru.CheckEvent(event) != nil {
+			return
+		}
 		if binary {
 			p.Kind = maru.Binary
 		}
@@ -60,7 +65,14 @@ func FuzzPublication(f *testing.F) {
 		}
 		b := blocks[1]
 		got := strings.Join(b.data, "\n")
-		if b.event == "base64" {
+		name, encoded := strings.CutPrefix(b.event, "base64")
+		if name = strings.TrimPrefix(name, ":"); !encoded {
+			name = b.event
+		}
+		if name != event {
+			t.Errorf("event %q came as %q", event, b.event)
+		}
+		if encoded {
 			raw, err := base64.StdEncoding.DecodeString(got)
 			if err != nil {
 				t.Fatal(err)

@@ -52,8 +52,8 @@ var commands = map[string]session.Command{
 	`{"id":4,"publish":{"channel":"a","data":"","kind":"binary"}}`:                   published("a", maru.Binary, ""),
 	`{"id":4,"publish":{"channel":"","data":"the channel is the session's matter"}}`: published("", maru.Text, "the channel is the session's matter"),
 
-	`{"publish":{"channel":"a","data":"x","key":"k","idempotency_key":"i","version":7}}`: session.Publish{Channel: "a",
-		Publication: &maru.Publication{Data: []byte("x"), Key: "k"}, Options: maru.PublishOptions{IdempotencyKey: "i", Version: 7}},
+	`{"publish":{"channel":"a","data":"x","key":"k","event":"e","idempotency_key":"i","version":7}}`: session.Publish{Channel: "a",
+		Publication: &maru.Publication{Data: []byte("x"), Key: "k", Event: "e"}, Options: maru.PublishOptions{IdempotencyKey: "i", Version: 7}},
 	`{"publish":{"channel":"a","data":"x","version":null,"transient":true}}`: session.Publish{Channel: "a",
 		Publication: &maru.Publication{Data: []byte("x")}, Options: maru.PublishOptions{Transient: true}},
 }
@@ -114,6 +114,7 @@ func write(t *testing.T, c session.Command) []byte {
 		set("channel", c.Channel)
 		set("kind", c.Publication.Kind.String())
 		set("key", c.Publication.Key)
+		set("event", c.Publication.Event)
 		set("idempotency_key", c.Options.IdempotencyKey)
 		set("version", c.Options.Version)
 		set("transient", c.Options.Transient)

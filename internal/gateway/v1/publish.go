@@ -16,6 +16,7 @@ type publish struct {
 	Data           strict.Raw `json:"data"`
 	Kind           string     `json:"kind"`
 	Key            string     `json:"key"`
+	Event          string     `json:"event"`
 	IdempotencyKey string     `json:"idempotency_key"`
 	Version        *uint64    `json:"version"`
 	Transient      bool       `json:"transient"`
@@ -39,7 +40,7 @@ const whiteSpace = " \t\r\n" // between tokens, RFC 8259 §2
 var strictBase64 = base64.StdEncoding.Strict()
 
 func (c *publish) typed(ref uint64) session.Command {
-	p := &maru.Publication{Key: c.Key}
+	p := &maru.Publication{Key: c.Key, Event: c.Event}
 	o := maru.PublishOptions{IdempotencyKey: c.IdempotencyKey, Transient: c.Transient}
 	var err error
 	p.Kind, p.Data, err = c.data()

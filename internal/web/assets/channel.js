@@ -1,5 +1,5 @@
 /**
- * The page of a channel: every publication with its kind, user and key.
+ * The page of a channel: every publication with its kind, event, user and key.
  */
 import { compose } from "./compose.js";
 import { hold } from "./live.js";
@@ -19,9 +19,10 @@ const maru = new Maru(server);
  * @param {string} [position]
  * @returns {[HTMLElement, import("./log.js").Facts]}
  */
-function render({ offset, kind, data, key, user, time: published }, position) {
+function render({ offset, kind, data, key, event, user, time: published }, position) {
   const time = new Date(published);
   const facts = make("p", "by", make("span", "kind", kind));
+  if (event) facts.append(" ", make("span", "event", event));
   if (user) facts.append(" ", make("span", "name", user));
   if (key) facts.append(" ", make("span", "key", key));
   if (!position) facts.append(" ", make("span", "soft", say("transient")));

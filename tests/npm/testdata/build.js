@@ -1,4 +1,4 @@
-// Builds app.js with each bundler, as docs/clients.md says, into out/NAME.
+// Builds app.js with each bundler, as docs/clients.md says, into out/NAME; and the page of socketio.
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import esbuild from "esbuild";
@@ -6,6 +6,7 @@ import { build as vite } from "vite";
 import webpack from "webpack";
 
 await vite({ base: "./", build: { outDir: "out/vite" }, logLevel: "warn" });
+await vite({ root: "socketio", base: "./", build: { outDir: "../out/socketio" }, logLevel: "warn" });
 
 const stats = await promisify(webpack)({
   mode: "production",

@@ -22,6 +22,7 @@ type kind struct {
 	program   string
 	secure    bool   // with TLS
 	local     bool   // a development server, by the name localhost
+	forks     bool   // works in processes of its own, which a signal ends
 	announces bool   // chooses its port itself, and prints it
 	prefix    string // of maru's addresses
 	// configure writes the configuration and returns the arguments of the program.
@@ -29,12 +30,12 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"nginx":              {program: "nginx", secure: true, configure: nginx},
+	"nginx":              {program: "nginx", secure: true, forks: true, configure: nginx},
 	"haproxy":            {program: "haproxy", secure: true, configure: haproxy},
 	"haproxy-tcp":        {program: "haproxy", secure: true, configure: haproxyTCP}, // to a maru with --proxy-protocol
 	"caddy":              {program: "caddy", secure: true, configure: caddy},
 	"apache":             {program: "apache2", secure: true, configure: apache},
-	"varnish":            {program: "varnishd", configure: varnish},
+	"varnish":            {program: "varnishd", forks: true, configure: varnish},
 	"http-proxy":         {program: "node", secure: true, announces: true, configure: node("http-proxy")},
 	"express":            {program: "node", local: true, announces: true, configure: node("express")},
 	"webpack-dev-server": {program: "node", local: true, announces: true, prefix: "/live", configure: node("webpack-dev-server")},
@@ -43,7 +44,7 @@ var kinds = map[string]kind{
 const upstream = "127.0.0.1:3000" // on the page
 
 func nginx(t testing.TB, s *site) []string {
-	server := fill(t, snippets(t, "nginx")[0], "listen 443", "listen "+s.addr, upstream, s.maru,
+	server := fill(t, fill(t, snippets(t, "nginx")[0], s.changes...), "listen 443", "listen "+s.addr, upstream, s.maru,
 		"/etc/ssl/example.org.pem", s.cert, "/etc/ssl/example.org.key", s.key)
 	user := ""
 	if os.Getuid() == 0 {
@@ -61,8 +62,8 @@ client_body_temp_path %[2]s/b; proxy_temp_path %[2]s/p; fastcgi_temp_path %[2]s/
 }
 
 func haproxy(t testing.TB, s *site) []string {
-	text := fill(t, snippets(t, "haproxy")[0], "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both,
-		"  mode http\n", "  mode http\n  compression algo gzip\n  compression type text/event-stream text/html application/json\n")
+	text := fill(t, fill(t, snippets(t, "haproxy")[0], s.changes...), "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both,
+		"  mode http\n", "  mode http\n  compression algo gzip\n  compression type text/event-stream text/html text/plain application/json\n")
 	if s.checks {
 		text = fill(t, text, "  server maru "+upstream+"\n", snippets(t, "Health checks")[0])
 	}

@@ -28,17 +28,22 @@ const ClientAddr = "127.0.0.2"
 type Proxy struct {
 	URL  string // of maru behind it, such as https://example.org:PORT
 	Addr string // 127.0.0.1:PORT
+	CA   string // file of the certificate that its clients trust
 
-	roots *x509.CertPool
+	roots   *x509.CertPool
+	command func() *exec.Cmd
+	process *program.Process
+	forks   bool
 }
 
 // site is what a configuration is made of.
 type site struct {
-	dir             string // for files; other users may read it
-	addr, port      string // where the proxy listens
-	maru            string // HOST:PORT
-	checks          bool   // with the health check of the page
-	cert, key, both string // files
+	dir             string   // for files; other users may read it
+	addr, port      string   // where the proxy listens
+	maru            string   // HOST:PORT
+	checks          bool     // with the health check of the page
+	changes         []string // of the snippet: pairs of old and new
+	cert, key, both string   // files
 	roots           *x509.CertPool
 }
 
@@ -49,6 +54,11 @@ func Start(t testing.TB, name, maru string) *Proxy { return start(t, name, &site
 // StartWithChecks starts it with the health check of the page.
 func StartWithChecks(t testing.TB, name, maru string) *Proxy {
 	return start(t, name, &site{maru: maru, checks: true})
+}
+
+// StartChanged starts nginx or haproxy with changes of the snippet, as pairs of old and new.
+func StartChanged(t testing.TB, name, maru string, changes ...string) *Proxy {
+	return start(t, name, &site{maru: maru, changes: changes})
 }
 
 func start(t testing.TB, name string, s *site) *Proxy {
@@ -65,15 +75,19 @@ func start(t testing.TB, name string, s *site) *Proxy {
 		t.Skip(name + " is not installed: scripts/install.sh")
 	}
 	s.open(t)
-	p := &Proxy{Addr: s.addr, roots: s.roots}
-	cmd := exec.Command(path, k.configure(t, s)...)
-	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "XDG_DATA_HOME="+s.dir)
-	process := program.StartCommand(t, cmd)
+	p := &Proxy{Addr: s.addr, CA: s.cert, roots: s.roots, forks: k.forks}
+	args := k.configure(t, s)
+	p.command = func() *exec.Cmd {
+		cmd := exec.Command(path, args...)
+		cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "XDG_DATA_HOME="+s.dir)
+		return cmd
+	}
+	p.process = program.StartCommand(t, p.command())
 	if k.announces {
-		words := strings.Fields(process.Stdout.Await(t, "port "))
+		words := strings.Fields(p.process.Stdout.Await(t, "port "))
 		p.Addr = net.JoinHostPort("127.0.0.1", words[len(words)-1])
 	}
-	program.AwaitPort(t, process, p.Addr)
+	program.AwaitPort(t, p.process, p.Addr)
 	host := Name
 	if k.local {
 		host = "localhost"
@@ -82,6 +96,23 @@ func start(t testing.TB, name string, s *site) *Proxy {
 	must(t, err)
 	p.URL = map[bool]string{false: "http://", true: "https://"}[k.secure] + net.JoinHostPort(host, port) + k.prefix
 	return p
+}
+
+// Stop ends the proxy at once, and all connections through it.
+func (p *Proxy) Stop(t testing.TB) {
+	t.Helper()
+	if p.forks {
+		p.process.Stop(t) // killed, it would leave its workers behind
+	} else {
+		p.process.Kill(t)
+	}
+}
+
+// Restart starts a proxy of Debian again, at its address, after Stop.
+func (p *Proxy) Restart(t testing.TB) {
+	t.Helper()
+	p.process = program.StartCommand(t, p.command())
+	program.AwaitPort(t, p.process, p.Addr)
 }
 
 // find looks where programs for administrators are, too.

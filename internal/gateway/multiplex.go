@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
@@ -302,7 +303,7 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 		s.follows, first.Presence = true, &here
 	}
 	if w, watches := m.own.(joinWatcher); watches {
-		if err := w.Joined(o, first); err != nil {
+		if j.To, err = w.Joined(s.socket.Mode, first); err != nil {
 			j.Cancel()
 			return false, err
 		}
@@ -314,17 +315,35 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 	return true, j.Attach(ctx, s.socket, m.message(reply))
 }
 
-// A joinWatcher is a Carrier that is notified of subscriptions, before the client is. It may wait. After
-// an error the subscription does not begin.
+// A joinWatcher is a Carrier that is notified of subscriptions, before the client is. It may wait. It
+// returns what gets the publications, which is only for subscriptions without a Mode; nil: the
+// connection does. After an error the subscription does not begin.
 type joinWatcher interface {
-	Joined(o session.Join, first session.Subscribed) error
+	Joined(mode hub.Mode, first session.Subscribed) (hub.Receiver, error)
+}
+
+// Divert gives the publications of all subscriptions without a Mode to a Receiver: see hub.Divert. It
+// is called while the session subscribes.
+func (m *Multiplex) Divert(to hub.Receiver, begin func(channel string, last maru.Position)) {
+	var all []hub.Membership
+	for _, sub := range m.session.Subscriptions() {
+		s := sub.(*subscription)
+		s.mu.Lock()
+		defer s.mu.Unlock() // Leave waits
+		if !s.gone && s.socket.Mode == (hub.Mode{}) {
+			all = append(all, hub.Membership{Channel: s.channel, Socket: s.socket})
+		}
+	}
+	hub.Divert(all, to, begin)
 }
 
 // subscription is a channel of a session.
 type subscription struct {
 	channel *hub.Channel
 	socket  hub.Socket
-	follows bool // and the presence's changes
+	mu      sync.Mutex // Divert has those of all the connection's; otherwise one
+	follows bool       // and the presence's changes
+	gone    bool       // guarded by mu
 }
 
 // Channel is the channel's name.
@@ -332,6 +351,9 @@ func (s *subscription) Channel() string { return s.channel.Name() }
 
 // Leave ends the subscription.
 func (s *subscription) Leave() {
+	s.mu.Lock()
+	s.gone = true
+	s.mu.Unlock()
 	s.unfollow()
 	s.channel.Remove(s.socket, !s.socket.Conn.Open())
 	s.channel.Release()

@@ -33,6 +33,12 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 		}
 		return nil, err
 	}
+	if r, is := m.own.(rejoinWatcher); is {
+		to := r.Rejoining()
+		for _, a := range all {
+			a.To = to
+		}
+	}
 	m.own.Reply(ref, session.Resumed{})
 	attachments := make([]hub.Attachment, len(all))
 	for i, a := range all {
@@ -47,16 +53,18 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 	}
 	subs := make([]session.Subscription, len(all))
 	for i := range all {
-		s := all[i].subscription // without the history
-		subs[i] = &s
+		subs[i] = all[i].subscription
 	}
 	return subs, nil
 }
 
+// A rejoinWatcher is a Carrier that says what gets the publications of a Resume; nil: the connection.
+type rejoinWatcher interface{ Rejoining() hub.Receiver }
+
 // resuming is a subscription of a Resume that has not begun.
 type resuming struct {
 	hub.Joining
-	subscription
+	*subscription
 }
 
 // joinAll begins the subscriptions. On an error it returns those that have begun.
@@ -64,7 +72,7 @@ func (m *Multiplex) joinAll(ctx context.Context, joins []session.Join) ([]*resum
 	var all []*resuming
 	bytes := 0
 	for _, o := range joins {
-		r := &resuming{subscription: subscription{
+		r := &resuming{subscription: &subscription{
 			channel: m.endpoint.Hub.Channel(o.Channel),
 			socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},
 		}}

@@ -19,6 +19,8 @@ type Channel struct {
 	pacers    map[pace]*pacer
 	queues    map[*Queue]struct{} // of goroutines, and of subscribers whose history is being read
 	presence  presence
+	receivers map[loop.Conn]Receiver
+	last      maru.Position // that was delivered
 }
 
 // audience are the sockets that receive a channel in the same form.
@@ -65,6 +67,7 @@ func (c *Channel) deliver(d Delivery) {
 		a.all.append(m)
 		a.latest.append(m)
 	}
+	c.hand(d)
 	for _, p := range c.pacers {
 		p.push(d)
 	}

@@ -90,7 +90,7 @@ func newMemory() *memory { return &memory{records: make(map[string]maru.KeptChan
 func one(channels ...string) *saved {
 	s := &saved{socket: newID(), user: "kim", begun: 7}
 	for _, c := range channels {
-		s.rooms = append(s.rooms, session.Resumption{Channel: c, Since: maru.Position{Epoch: "e", Offset: 5}})
+		s.rooms = append(s.rooms, room{session.Resumption{Channel: c, Since: maru.Position{Epoch: "e", Offset: 5}}, 3, true})
 	}
 	return s
 }
@@ -276,7 +276,7 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		again := parseState(appendState(nil, runOf(b), s))
-		if again == nil || again.socket != s.socket || again.user != s.user || again.begun != s.begun || !slices.Equal(again.rooms, s.rooms) {
+		if again == nil || again.socket != s.socket || again.user != s.user || again.begun != s.begun || again.nonce != s.nonce || !slices.Equal(again.rooms, s.rooms) {
 			t.Errorf("%+v, then %+v", s, again)
 		}
 	})

@@ -96,23 +96,42 @@ type client struct {
 	offset    string
 	channels  map[string]bool
 	uncertain string // a channel whose subscription was under way at a kill
-	due       []string
+	due       map[string][]string
+	published map[string][]string
 	acks      int
 	recovered int
 	anew      int
 }
 
+var randomChannels = []string{"x0", "x1", "a:x2", "b:x3", "b:x4"}
+
+// waits is how many messages are due.
+func (c *client) waits() (n int) {
+	for _, all := range c.due {
+		n += len(all)
+	}
+	return n
+}
+
 // reads reads n of the messages that are due.
 func (c *client) reads(n int) {
 	c.t.Helper()
-	for _, want := range c.due[:n] {
-		got := c.next()
-		matches(c.t, got, want)
-		if s, is := argsOf(c.t, got)[3].(string); is {
-			c.offset = s
-		}
+	for range n {
+		c.takes(c.next())
 	}
-	c.due = c.due[n:]
+}
+
+// takes a message: the next one of its channel.
+func (c *client) takes(got string) {
+	c.t.Helper()
+	args := argsOf(c.t, got)
+	channel, _ := args[1].(string)
+	if len(c.due[channel]) == 0 {
+		c.t.Fatalf("got %s, which is not due", got)
+	}
+	matches(c.t, got, c.due[channel][0])
+	c.due[channel] = c.due[channel][1:]
+	c.offset = args[len(args)-1].(string)
 }
 
 // next is the next event, but for those of the uncertain channel.
@@ -123,6 +142,8 @@ func (c *client) next() string {
 		if c.uncertain == "" || !strings.HasPrefix(got, `42["message","`+c.uncertain+`"`) {
 			return got
 		}
+		args := argsOf(c.t, got)
+		c.offset = args[len(args)-1].(string)
 	}
 }
 
@@ -131,6 +152,26 @@ func (c *client) emits(format string, args ...any) (ack string) {
 	c.acks++
 	c.says(fmt.Sprintf("42%d", c.acks) + fmt.Sprintf(format, args...))
 	return fmt.Sprintf("43%d", c.acks)
+}
+
+// subscribes with the newest messages, maybe none, and before all that is due was read.
+func (c *client) subscribes(channel string, last int) {
+	c.t.Helper()
+	options := "{}"
+	if last > 0 {
+		options = fmt.Sprintf(`{"last":%d}`, last)
+	}
+	ack := c.emits(`["subscribe","%s",%s]`, channel, options)
+	got := c.next()
+	for ; !strings.HasPrefix(got, ack); got = c.next() {
+		c.takes(got)
+	}
+	if !strings.HasPrefix(got, ack+`[{"channel"`) {
+		c.t.Fatal(got)
+	}
+	c.channels[channel] = true
+	all := c.published[channel]
+	c.due[channel] = slices.Clone(all[max(0, len(all)-last):])
 }
 
 // comesBack connects again, and finds out whether it was recovered.
@@ -143,59 +184,58 @@ func (c *client) comesBack(w *world) {
 		c.recovered++
 		if c.uncertain != "" {
 			ack := c.emits(`["unsubscribe","%s"]`, c.uncertain)
-			n := 0
 			for got := c.next(); !strings.HasPrefix(got, ack); got = c.next() {
-				matches(c.t, got, c.due[n])
-				c.offset = argsOf(c.t, got)[3].(string)
-				n++
+				c.takes(got)
 			}
-			c.due, c.uncertain = c.due[n:], ""
+			c.uncertain = ""
 		}
 		return
 	}
 	c.anew++
-	c.due, c.uncertain = nil, ""
+	c.uncertain = ""
+	clear(c.due)
 	clear(c.channels)
-	for i := range 4 { // nothing is subscribed
-		ack := c.emits(`["presence","x%d"]`, i)
+	for _, channel := range randomChannels { // nothing is subscribed
+		ack := c.emits(`["presence",%q]`, channel)
 		if got := c.wants("4…"); !strings.HasPrefix(got, ack) || !strings.Contains(got, `"anonymous":0`) {
 			c.t.Fatalf("not recovered, and got %s", got)
 		}
 	}
 }
 
-// A random client, at every step of which the server may be killed: either it is recovered and gets
-// every message once and in order, or it is not, and has no channel.
+// A random client, at every step of which its connection may break and the server may be killed. Its
+// channels lie in several histories, and it subscribes with and without what was published before.
+// Either it is recovered and gets every message once and in order, or it is not, and has no channel.
 func TestKilledAtRandom(t *testing.T) { // not in parallel: others measure heartbeats
 	recovered := 0
-	for seed := range uint64(4) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 16))
 			d := newDisk(memory.Options{})
-			w, killed := d.start(t, server.Options{}, time.Duration(seed)*time.Millisecond)
-			c := &client{t: t, socket: w.socket(nil), channels: make(map[string]bool)}
+			w, killed := d.start(t, server.Options{}, time.Duration(seed%4)*time.Millisecond)
+			c := &client{t: t, socket: w.socket(nil), channels: make(map[string]bool), due: make(map[string][]string), published: make(map[string][]string)}
 			c.who = c.connects("")
 			for n := range 150 {
-				channel := fmt.Sprint("x", r.IntN(4))
+				channel := randomChannels[r.IntN(int(2+seed%4))] // of one history, or of several
 				switch r.IntN(10) {
 				case 0, 1, 2, 3, 4:
 					w.publish(channel, fmt.Sprint(n))
+					message := fmt.Sprintf(`42["message","%s","%d",…`, channel, n)
+					c.published[channel] = append(c.published[channel], message)
 					if c.channels[channel] {
-						c.due = append(c.due, fmt.Sprintf(`42["message","%s","%d",…`, channel, n))
+						c.due[channel] = append(c.due[channel], message)
 					}
 				case 5:
-					c.reads(r.IntN(len(c.due) + 1))
+					c.reads(r.IntN(c.waits() + 1))
 				case 6:
-					c.reads(len(c.due))
 					if !c.channels[channel] {
-						ack := c.emits(`["subscribe","%s"]`, channel)
-						c.wants(ack + "…")
-						c.channels[channel] = true
+						c.subscribes(channel, r.IntN(2)*r.IntN(10))
 					}
 				case 7:
-					c.reads(len(c.due))
 					ack := c.emits(`["unsubscribe","%s"]`, channel)
-					c.wants(ack + "…")
+					for got := c.next(); !strings.HasPrefix(got, ack); got = c.next() {
+						c.takes(got)
+					}
 					delete(c.channels, channel)
 				case 8:
 					w.broken(c.socket)
@@ -205,12 +245,12 @@ func TestKilledAtRandom(t *testing.T) { // not in parallel: others measure heart
 				}
 				time.Sleep(time.Duration(r.IntN(3)) * time.Millisecond)
 			}
-			c.reads(len(c.due))
+			c.reads(c.waits())
 			recovered += c.recovered
 			t.Logf("recovered %d times, and %d times not", c.recovered, c.anew)
 		})
 	}
-	if recovered < 20 {
+	if recovered < 30 {
 		t.Errorf("recovered only %d times", recovered)
 	}
 }
@@ -219,9 +259,9 @@ func TestKilledAtRandom(t *testing.T) { // not in parallel: others measure heart
 func (c *client) killed(d *disk, w *world, killed *atomic.Bool, r *rand.Rand) (*world, *atomic.Bool) {
 	c.t.Helper()
 	var ack string
-	for _, channel := range []string{"x0", "x1", "x2", "x3"} {
-		if !c.channels[channel] && ack == "" && r.IntN(2) == 0 {
-			c.reads(len(c.due))
+	for _, channel := range randomChannels {
+		if !c.channels[channel] && ack == "" && r.IntN(3) == 0 {
+			c.reads(c.waits())
 			ack, c.uncertain = c.emits(`["subscribe","%s"]`, channel), channel
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Microsecond)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/packet"
 	"maru.example/maru/internal/session"
 	"maru.example/maru/internal/shares"
@@ -16,32 +17,46 @@ import (
 // from Connect, and with the position of the last message that it has. It gets its channels, and
 // what it missed of them, from their histories; or it begins anew.
 //
-// One position says what a client has of several channels as long as its messages came in the
-// order of offsets. A replay behind other channels breaks that order, and so does conflation:
-// such a session is not recovered. Its client subscribes with since instead.
+// One position says what a client has of several channels as long as its messages came in the order
+// of offsets of one history. A replay behind other channels breaks that order: see tailored. So does
+// conflation: such a session is not recovered. Its client subscribes with since instead.
 
 // history is what a Conn keeps for its recovery: its channels, and from where it has them.
 type history struct {
 	pid     id
-	rooms   []session.Resumption
-	begun   uint64 // the hash of the offset that the client came with: it has received nothing since
-	unsound bool   // its messages were not in the order of offsets
-	saved   bool   // for a client that comes back
-	coming  *saved // it has come back, and its Resume is under way
+	rooms   []room
+	begun   uint64    // the hash of the offset that the client came with: it has received nothing since
+	tailor  *tailored // gets its publications; nil: it does itself
+	joins   uint32    // subscriptions so far; those that came back are one
+	plain   uint32    // the hash of the history of all its messages without a list
+	unsound bool      // it cannot be recovered
+	saved   bool      // for a client that comes back
+	coming  *saved    // it has come back, and its Resume is under way
+}
+
+// room is a channel of a client.
+type room struct {
+	session.Resumption
+	joined uint32 // the number of the subscription on its connection
+	listed bool   // all its messages have lists
 }
 
 // Joined notes a subscription that begins. The client is sent nothing of it while the disk has
 // the session without it. On an error the client begins anew.
-func (c *Conn) Joined(o session.Join, first session.Subscribed) error {
+func (c *Conn) Joined(mode hub.Mode, first session.Subscribed) (hub.Receiver, error) {
 	m, is := c.gateway.speaker.(*mapping)
 	if !is {
-		return nil
+		return nil, nil
 	}
-	pid, isFirst := c.joined(o, first)
+	pid, isFirst, to := c.joined(mode, first)
 	if isFirst {
 		m.saved.begins(pid, c)
 	}
-	return c.settled(m.journal.changing(pid))
+	err := c.settled(m.journal.changing(pid))
+	if to == nil || mode != (hub.Mode{}) {
+		return nil, err
+	}
+	return to, err
 }
 
 // settled waits for a commit, nil: there is none. If it has failed the session ends, and is not saved.
@@ -62,15 +77,44 @@ func (c *Conn) settled(change *commit) error {
 
 var errNotChanged = maru.NewError(maru.CodeUnavailable, "the server's disk cannot be written, and still has the channels as they were before: reconnect and subscribe again")
 
-func (c *Conn) joined(o session.Join, first session.Subscribed) (pid id, isFirst bool) {
+func (c *Conn) joined(mode hub.Mode, first session.Subscribed) (pid id, isFirst bool, to *tailored) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	h := &c.history
-	if o.Latest || o.Presence || first.Replay > 0 && len(h.rooms) > 0 {
-		h.unsound = true
+	h.joins++
+	r := room{session.Resumption{Channel: first.Channel, Since: first.From}, h.joins, false}
+	h.note(r)
+	all, plain := historiesOf(h.rooms), placeOf(first.Channel, first.From).hash()
+	h.unsound = h.unsound || mode != (hub.Mode{}) || first.Presence != nil || len(all) > maxHistories
+	behind := h.joins > 1 || h.begun != 0
+	if h.joins == 1 {
+		h.plain = plain
 	}
-	h.note(session.Resumption{Channel: first.Channel, Since: first.From})
-	return h.pid, len(h.rooms) == 1
+	diverts := h.tailor == nil && (h.plain != plain || first.Replay > 0 && behind)
+	if diverts {
+		h.tailor = newTailored(c, h.joins-1)
+	}
+	to = h.tailor
+	r.listed = to != nil
+	h.note(r)
+	pid, isFirst = h.pid, len(h.rooms) == 1
+	c.mu.Unlock()
+	if diverts {
+		c.Divert(to, to.begin)
+	}
+	if to != nil {
+		to.coming(r.joined, all)
+	}
+	return pid, isFirst, to
+}
+
+// historiesOf are the histories of rooms.
+func historiesOf(rooms []room) (all []place) {
+	for _, r := range rooms {
+		if p := placeOf(r.Channel, r.Since); !slices.ContainsFunc(all, p.same) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // left notes that a subscription has ended, and then calls done: at once, or when the disk has not the
@@ -79,7 +123,7 @@ func (c *Conn) joined(o session.Join, first session.Subscribed) (pid id, isFirst
 func (c *Conn) left(channel string, done func()) {
 	c.mu.Lock()
 	h := &c.history
-	h.rooms = slices.DeleteFunc(slices.Clone(h.rooms), func(r session.Resumption) bool { return r.Channel == channel })
+	h.rooms = slices.DeleteFunc(slices.Clone(h.rooms), func(r room) bool { return r.Channel == channel })
 	pid := h.pid
 	c.mu.Unlock()
 	var change *commit
@@ -97,14 +141,9 @@ func (c *Conn) left(channel string, done func()) {
 	}()
 }
 
-func (h *history) note(r session.Resumption) {
-	for i := range h.rooms {
-		if h.rooms[i].Channel == r.Channel {
-			h.rooms[i] = r
-			return
-		}
-	}
-	h.rooms = append(h.rooms, r)
+// note adds a room, or replaces it. What was given away is not changed.
+func (h *history) note(r room) {
+	h.rooms = append(slices.DeleteFunc(slices.Clone(h.rooms), func(o room) bool { return o.Channel == r.Channel }), r)
 }
 
 // save keeps the session for a client whose connection broke. A client that has left, or was
@@ -159,7 +198,11 @@ func (c *Conn) kept() *saved {
 	case !c.answered:
 		return nil
 	}
-	return &saved{socket: c.socket, user: c.Identity().User, rooms: h.rooms, begun: h.begun, holder: c.Entry().Holder()}
+	var nonce [4]byte
+	if h.tailor != nil {
+		nonce = h.tailor.nonce
+	}
+	return &saved{nonce: nonce, socket: c.socket, user: c.Identity().User, rooms: h.rooms, begun: h.begun, holder: c.Entry().Holder()}
 }
 
 // Gone saves the session before it ends early.
@@ -188,28 +231,44 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 	c.mu.Lock()
 	c.history.coming, c.history.pid = one, pid
 	c.mu.Unlock()
-	return session.Resume{Ref: resumeRef, User: one.user, Channels: one.rooms}, true
+	resume = session.Resume{Ref: resumeRef, User: one.user}
+	for _, r := range one.rooms {
+		resume.Channels = append(resume.Channels, r.Resumption)
+	}
+	return resume, true
 }
 
-// advance returns the session with the positions from which a client has its channels moved to that of
-// its last message of any channel, where that is later; nil: they are not of one history.
+// advance returns the session with the positions from which a client has its channels moved to what its
+// last message says, where that is later; nil: it says nothing of them.
 func (s *saved) advance(last string) *saved {
 	begun := hashOf(last)
 	if begun == s.begun {
 		return s // it has received nothing in this session: the offset is of an earlier one
 	}
+	next := *s
+	next.begun, next.rooms = begun, slices.Clone(s.rooms)
+	if l, is := parseList(last); is {
+		for i, r := range next.rooms {
+			next.rooms[i].Since = l.has(r)
+		}
+		if l.nonce != s.nonce {
+			return nil
+		}
+		return &next
+	}
 	at, err := maru.ParsePosition(last)
 	if err != nil {
 		return nil
 	}
-	next := *s
-	next.begun, next.rooms = begun, slices.Clone(s.rooms)
 	for i := range next.rooms {
-		since := &next.rooms[i].Since
-		if at.Epoch != since.Epoch {
+		r := &next.rooms[i]
+		switch {
+		case r.listed: // nothing of it has come
+		case at.Epoch != r.Since.Epoch:
 			return nil
+		default:
+			r.Since.Offset = max(r.Since.Offset, at.Offset)
 		}
-		since.Offset = max(since.Offset, at.Offset)
 	}
 	return &next
 }
@@ -225,6 +284,13 @@ func hashOf(offset string) uint64 {
 	return h.Sum64()
 }
 
+// hash of the history.
+func (p place) hash() uint32 {
+	h := fnv.New32a()
+	io.WriteString(h, p.namespace+"\x00"+p.Epoch)
+	return h.Sum32()
+}
+
 // beginAnew answers the Connect of a client that cannot be given back what it had.
 func (m *mapping) beginAnew(c *Conn) {
 	c.mu.Lock()
@@ -234,16 +300,41 @@ func (m *mapping) beginAnew(c *Conn) {
 	c.connectedAs()
 }
 
-// comeBack answers the Connect of a client that gets back what it had.
+// Rejoining says what gets the publications of a client that comes back.
+func (c *Conn) Rejoining() hub.Receiver {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &c.history
+	all := historiesOf(h.coming.rooms)
+	if len(all) == 1 {
+		h.plain = all[0].hash()
+	}
+	if len(all) <= 1 {
+		return nil
+	}
+	h.tailor = newTailored(c, 0)
+	return h.tailor
+}
+
+// comeBack answers the Connect of a client that gets back what it had. What the disk has of it says
+// something else of its next messages, if these have lists or its last ones had.
 func (m *mapping) comeBack(c *Conn) {
 	c.mu.Lock()
 	h := &c.history
-	c.socket, h.rooms, h.coming = h.coming.socket, slices.Clone(h.coming.rooms), nil
-	pid, some := h.pid, len(h.rooms) > 0
+	one := h.coming
+	c.socket, h.rooms, h.coming, h.joins = one.socket, slices.Clone(one.rooms), nil, 1
+	for i := range h.rooms {
+		h.rooms[i].joined, h.rooms[i].listed = 0, h.tailor != nil
+	}
+	pid, differs := h.pid, h.tailor != nil || one.nonce != [4]byte{}
 	c.mu.Unlock()
-	if some {
+	if len(one.rooms) > 0 {
 		m.saved.begins(pid, c)
+	}
+	if !differs {
 		m.journal.moved(pid)
+	} else if c.settled(m.journal.changing(pid)) != nil {
+		return
 	}
 	c.connectedAs()
 }

@@ -130,6 +130,51 @@ func TestRecoveryWithAnOldOffset(t *testing.T) {
 	a.wants(`42["message","y","2",…`)
 }
 
+// A client whose channels lie in several namespaces, which count on their own with one epoch, gets
+// what it missed of each; its messages have the list as the last argument, and the position as before.
+func TestRecoveryOfSeveralNamespaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{"a": everything, "b": everything}}}, socketio.Options{})
+	s := w.socket(nil)
+	who := s.connects("")
+	s.says(`420["subscribe","a:x"]`)
+	s.wants("430…")
+	for range 5 {
+		w.publish("a:x", "1")
+		s.wants(`42["message","a:x","1",…`)
+	}
+	w.publish("b:y", "0")
+	s.says(`421["subscribe","b:y",{"last":1}]`)
+	var args []any
+	for _, want := range []string{"431…", `42["message","b:y","0",…`} {
+		if got := s.wants(want); want[1] == '2' {
+			args = argsOf(t, got)
+		}
+	}
+	if _, err := maru.ParsePosition(args[3].(string)); err != nil || len(args) != 5 {
+		t.Errorf("%q: %v", args, err)
+	}
+	for range 2 {
+		w.broken(s)
+		w.publish("b:y", "missed")
+		w.publish("a:x", "missed")
+		s = w.socket(nil)
+		if again := s.connects(who.auth(args[4].(string))); again != who {
+			t.Fatalf("came back as %+v, was %+v", again, who)
+		}
+		got := map[any]bool{}
+		for range 2 {
+			args = argsOf(t, s.wants("42…"))
+			got[args[1]] = args[2] == "missed"
+		}
+		if !got["a:x"] || !got["b:y"] {
+			t.Errorf("got %v", got)
+		}
+	}
+}
+
+var everything = server.Namespace{Subscribe: maru.Anyone, Publish: maru.Anyone, History: maru.Anyone, Presence: maru.Anyone}
+
 // A client that closed only its session, of Engine.IO, comes back: that of npm does so when a proxy has
 // answered one of its requests with 502.
 func TestRecoveryAfterClose(t *testing.T) {
@@ -175,14 +220,13 @@ func TestNotRecovered(t *testing.T) {
 		user    string
 		back    func(who identity, last string) string
 	}{
-		"an unknown pid":         {back: func(identity, string) string { return identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth("") }},
-		"no pid at all":          {back: func(identity, string) string { return identity{PID: "?"}.auth("") }},
-		"another epoch":          {back: func(who identity, _ string) string { return who.auth("gone:1") }},
-		"not a position":         {back: func(who identity, _ string) string { return who.auth("text") }},
-		"no longer retained":     {options: server.Options{HistoryPublications: 1}},
-		"another person":         {user: "kim"},
-		"a replay behind others": {says: []string{`427["subscribe","y",{"last":1}]`}},
-		"a conflated channel":    {says: []string{`427["subscribe","y",{"deliver":"latest"}]`}},
+		"an unknown pid":      {back: func(identity, string) string { return identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth("") }},
+		"no pid at all":       {back: func(identity, string) string { return identity{PID: "?"}.auth("") }},
+		"another epoch":       {back: func(who identity, _ string) string { return who.auth("gone:1") }},
+		"not a position":      {back: func(who identity, _ string) string { return who.auth("text") }},
+		"no longer retained":  {options: server.Options{HistoryPublications: 1}},
+		"another person":      {user: "kim"},
+		"a conflated channel": {says: []string{`427["subscribe","y",{"deliver":"latest"}]`}},
 		"no right to history": {options: server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{
 			maru.DefaultNamespace: {Subscribe: maru.Anyone, Publish: maru.Anyone}}}}},
 	} {

@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"maru.example/maru/internal/session"
 	"maru.example/maru/internal/shares"
 )
 
@@ -12,15 +11,16 @@ const (
 	recoverWithin  = 2 * time.Minute // after the connection broke
 	maxSavedBytes  = 16 << 20        // of all that may come back, about; the oldest give way
 	savedBytes     = 200             // of one, without its channels
-	savedRoomBytes = 64              // of one channel, without its name
+	savedRoomBytes = 72              // of one channel, without its name
 )
 
 // saved is a session whose connection broke.
 type saved struct {
 	socket  id
 	user    string
-	rooms   []session.Resumption // never changed in place
-	begun   uint64               // see history
+	rooms   []room  // never changed in place
+	nonce   [4]byte // of its lists; zero: it had none
+	begun   uint64  // see history
 	holder  shares.Holder
 	expires time.Duration // since start
 	bytes   int64

@@ -28,19 +28,26 @@ func stateKey(pid id) string { return statesKey + string(pid[:]) }
 
 // appendState encodes a session:
 //
-//	version (1) · run · socket (15) · user · begun (8) · number of rooms · rooms
+//	version (1) · run · socket (15) · user · begun (8) · nonce (4) · number of rooms · rooms
 //
-// A room is: channel · epoch · offset.
+// A room is: channel · epoch · offset · joined · listed (1).
 func appendState(dst []byte, run string, s *saved) []byte {
 	dst = fields.AppendString(append(dst, stateVersion), run)
 	dst = fields.AppendString(append(dst, s.socket[:]...), s.user)
-	dst = binary.BigEndian.AppendUint64(dst, s.begun)
+	dst = append(binary.BigEndian.AppendUint64(dst, s.begun), s.nonce[:]...)
 	dst = binary.AppendUvarint(dst, uint64(len(s.rooms)))
 	for _, r := range s.rooms {
-		dst = fields.AppendString(fields.AppendString(dst, r.Channel), r.Since.Epoch)
-		dst = binary.AppendUvarint(dst, r.Since.Offset)
+		dst = appendPosition(fields.AppendString(dst, r.Channel), r.Since)
+		dst = append(binary.AppendUvarint(dst, uint64(r.joined)), flag(r.listed))
 	}
 	return dst
+}
+
+func flag(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 // runOf is the process that has written a state.
@@ -62,9 +69,11 @@ func parseState(b []byte) *saved {
 	_ = r.String()
 	copy(s.socket[:], r.Bytes(len(s.socket)))
 	s.user, s.begun = r.String(), r.Uint64()
+	copy(s.nonce[:], r.Bytes(len(s.nonce)))
 	n := r.Uvarint()
 	for range min(n, uint64(len(r.Rest))) {
-		s.rooms = append(s.rooms, session.Resumption{Channel: r.String(), Since: maru.Position{Epoch: r.String(), Offset: r.Uvarint()}})
+		one := session.Resumption{Channel: r.String(), Since: readPosition(&r)}
+		s.rooms = append(s.rooms, room{one, uint32(r.Uvarint()), r.Byte() == 1})
 	}
 	if r.Failed || len(r.Rest) > 0 || uint64(len(s.rooms)) != n {
 		return nil

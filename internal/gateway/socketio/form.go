@@ -13,6 +13,15 @@ import (
 // transports get the same bytes.
 var form = hub.Form{Name: "socketio", Publication: encodePublication, PresenceChange: encodePresence}
 
+// conflatedForm is that of channels of which a client gets only the newest, or at a pace: their messages
+// have no position, because one would not say what the client has. It gets the newest of each key again
+// when it comes back.
+var conflatedForm = hub.Form{Name: "socketio", PresenceChange: encodePresence, Publication: func(channel, _ string, p *maru.Publication) *loop.Message {
+	transient := *p
+	transient.Offset = 0
+	return encodePublication(channel, "", &transient)
+}}
+
 // encodePublication is the event of a publication: message, or the one that it names. The last argument
 // is its position, a string: that is what a client of Socket.IO keeps to recover with. Of a transient publication, which
 // cannot be recovered, it is null.

@@ -61,7 +61,8 @@ func Mount(env *gateway.Env) []gateway.Route { return MountOptions(Options{})(en
 // MountOptions is Mount with options.
 func MountOptions(o Options) gateway.Mount {
 	return func(env *gateway.Env) []gateway.Route {
-		g := New(env, o, env.Hub.Register(form), false)
+		conflated := env.Hub.Register(conflatedForm)
+		g := newGateway(env, o, env.Hub.Register(form), &conflated, false)
 		return g.Routes(newMapping(g, env))
 	}
 }
@@ -69,8 +70,12 @@ func MountOptions(o Options) gateway.Mount {
 // New makes a gateway whose publications have a form. A program's own has no commands: its clients'
 // sessions are never connected.
 func New(env *gateway.Env, o Options, form hub.FormID, own bool) *Gateway {
+	return newGateway(env, o, form, nil, own)
+}
+
+func newGateway(env *gateway.Env, o Options, form hub.FormID, conflated *hub.FormID, own bool) *Gateway {
 	g := &Gateway{options: o, parked: make(map[string]*Conn)}
-	g.protocol = env.Protocol(gateway.ProtocolOptions{Name: "socketio", Form: form, NoConnect: own, Codec: gateway.Codec{EncodeReply: encodeReply}})
+	g.protocol = env.Protocol(gateway.ProtocolOptions{Name: "socketio", Form: form, Conflated: conflated, NoConnect: own, Codec: gateway.Codec{EncodeReply: encodeReply}})
 	g.endpoint = g.protocol.Endpoint()
 	s := g.protocol.Session()
 	g.options.Path = cmp.Or(o.Path, "/socket.io/")

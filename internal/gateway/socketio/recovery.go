@@ -18,8 +18,8 @@ import (
 // what it missed of them, from their histories; or it begins anew.
 //
 // One position says what a client has of several channels as long as its messages came in the order
-// of offsets of one history. A replay behind other channels breaks that order: see tailored. So does
-// conflation: such a session is not recovered. Its client subscribes with since instead.
+// of offsets of one history. A replay behind other channels breaks that order: see tailored. Conflation
+// does too: see conflatedForm.
 
 // history is what a Conn keeps for its recovery: its channels, and from where it has them.
 type history struct {
@@ -43,12 +43,12 @@ type room struct {
 
 // Joined notes a subscription that begins. The client is sent nothing of it while the disk has
 // the session without it. On an error the client begins anew.
-func (c *Conn) Joined(mode hub.Mode, first session.Subscribed) (hub.Receiver, error) {
+func (c *Conn) Joined(o session.Join, mode hub.Mode, first session.Subscribed) (hub.Receiver, error) {
 	m, is := c.gateway.speaker.(*mapping)
 	if !is {
 		return nil, nil
 	}
-	pid, isFirst, to := c.joined(mode, first)
+	pid, isFirst, to := c.joined(o, mode, first)
 	if isFirst {
 		m.saved.begins(pid, c)
 	}
@@ -77,40 +77,51 @@ func (c *Conn) settled(change *commit) error {
 
 var errNotChanged = maru.NewError(maru.CodeUnavailable, "the server's disk cannot be written, and still has the channels as they were before: reconnect and subscribe again")
 
-func (c *Conn) joined(mode hub.Mode, first session.Subscribed) (pid id, isFirst bool, to *tailored) {
+func (c *Conn) joined(o session.Join, mode hub.Mode, first session.Subscribed) (pid id, isFirst bool, to *tailored) {
+	r := room{Resumption: session.Resumption{Channel: first.Channel, Since: first.From, Latest: o.Latest, MaxHz: o.MaxHz,
+		Presence: o.Presence, Conflated: mode != hub.Mode{}}}
 	c.mu.Lock()
 	h := &c.history
-	h.joins++
-	r := room{session.Resumption{Channel: first.Channel, Since: first.From}, h.joins, false}
-	h.note(r)
-	all, plain := historiesOf(h.rooms), placeOf(first.Channel, first.From).hash()
-	h.unsound = h.unsound || mode != (hub.Mode{}) || first.Presence != nil || len(all) > maxHistories
-	behind := h.joins > 1 || h.begun != 0
-	if h.joins == 1 {
-		h.plain = plain
+	before := h.tailor
+	if !r.Conflated {
+		h.number(c, &r, first.Replay > 0)
 	}
-	diverts := h.tailor == nil && (h.plain != plain || first.Replay > 0 && behind)
-	if diverts {
-		h.tailor = newTailored(c, h.joins-1)
-	}
-	to = h.tailor
-	r.listed = to != nil
 	h.note(r)
-	pid, isFirst = h.pid, len(h.rooms) == 1
+	all := historiesOf(h.rooms)
+	h.unsound = h.unsound || len(all) > maxHistories
+	pid, isFirst, to = h.pid, len(h.rooms) == 1, h.tailor
 	c.mu.Unlock()
-	if diverts {
+	if to != before {
 		c.Divert(to, to.begin)
 	}
-	if to != nil {
+	if to != nil && !r.Conflated {
 		to.coming(r.joined, all)
 	}
 	return pid, isFirst, to
 }
 
-// historiesOf are the histories of rooms.
+// number gives a room its number, and tailors the messages if the room makes one position too little.
+func (h *history) number(c *Conn, r *room, replay bool) {
+	h.joins++
+	plain := placeOf(r.Channel, r.Since).hash()
+	if h.joins == 1 {
+		h.plain = plain
+	}
+	if h.tailor == nil && (h.plain != plain || replay && (h.joins > 1 || h.begun != 0)) {
+		h.tailor = newTailored(c, h.joins-1)
+	}
+	r.joined, r.listed = h.joins, h.tailor != nil
+}
+
+// Present sends the presence of a channel to a client that came back.
+func (c *Conn) Present(here maru.Presence) {
+	c.deliver(event("presence", appendString(here.Channel), encode(here)))
+}
+
+// historiesOf are the histories of rooms of which positions say something.
 func historiesOf(rooms []room) (all []place) {
 	for _, r := range rooms {
-		if p := placeOf(r.Channel, r.Since); !slices.ContainsFunc(all, p.same) {
+		if p := placeOf(r.Channel, r.Since); !r.Conflated && !slices.ContainsFunc(all, p.same) {
 			all = append(all, p)
 		}
 	}
@@ -249,7 +260,9 @@ func (s *saved) advance(last string) *saved {
 	next.begun, next.rooms = begun, slices.Clone(s.rooms)
 	if l, is := parseList(last); is {
 		for i, r := range next.rooms {
-			next.rooms[i].Since = l.has(r)
+			if !r.Conflated {
+				next.rooms[i].Since = l.has(r)
+			}
 		}
 		if l.nonce != s.nonce {
 			return nil
@@ -264,6 +277,7 @@ func (s *saved) advance(last string) *saved {
 		r := &next.rooms[i]
 		switch {
 		case r.listed: // nothing of it has come
+		case r.Conflated: // its messages have no position
 		case at.Epoch != r.Since.Epoch:
 			return nil
 		default:

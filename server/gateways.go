@@ -29,6 +29,7 @@ func (s *Server) mount() http.Handler {
 		Engine: s.engine, Hub: s.hub, Admission: s.admission, Session: s.session(), Takeover: s.options.takeover(),
 		Submit: s.by(byRaw), WriteTimeout: s.options.BacklogAge,
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
+		Bodies: shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	}
 	if k, keeps := s.broker.keeper().(maru.BatchKeeper); keeps {
 		env.Keeper = k
@@ -45,7 +46,6 @@ func (s *Server) mount() http.Handler {
 		Backup:       s.broker.backup(),
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
-		Bodies:       shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	})
 }
 

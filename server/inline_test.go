@@ -22,7 +22,11 @@ func TestInline(t *testing.T) {
 	if (handler{asking}).Inline(httptest.NewRequest("GET", "/", nil)) {
 		t.Error("a back end is asked on a loop")
 	}
-	for address, want := range map[string]bool{"/": true, "/channels/a": true, "/channels/a?since=1": false, "/?last=5": false} {
+	for address, want := range map[string]bool{
+		"/": true, "/channels/a": true, "/channels/a?since=1": false, "/?last=5": false,
+		"/socket.io/?EIO=4&transport=websocket": true, "/socket.io/": false,
+		"/socket.io/?EIO=4&transport=websocket&sid=a": false, "/socket.io/?EIO=4&transport=websocket&ticket=a": false,
+	} {
 		if got := (handler{s}).Inline(httptest.NewRequest("GET", address, nil)); got != want {
 			t.Errorf("%s: %t", address, got)
 		}

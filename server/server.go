@@ -203,15 +203,20 @@ type handler struct{ *Server }
 
 // Inline implements front.InlineHandler. A request is decided by its headers alone if no hook
 // decides about it, it needs no identification, asks for no history, and begins no protocol of a
-// gateway's own.
+// gateway's own that may wait.
 func (h handler) Inline(r *http.Request) bool {
+	return h.authenticator.Immediate() && !h.rules.Wait() && h.byHead(r) && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+}
+
+// byHead reports whether the address of a request and its query ask for nothing that waits.
+func (h handler) byHead(r *http.Request) bool {
 	path, _ := below(h.options.BasePath, r.URL.Path)
 	for i := range h.routes {
-		if h.routes[i].Matches(path, r) {
-			return false
+		if route := &h.routes[i]; route.Matches(path, r) {
+			return route.Inline != nil && route.Inline(r)
 		}
 	}
-	return h.authenticator.Immediate() && !h.rules.Wait() && r.URL.RawQuery == "" && r.Header["Cookie"] == nil && r.Header["Authorization"] == nil && r.Header["Sec-Websocket-Protocol"] == nil
+	return r.URL.RawQuery == ""
 }
 
 var errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}

@@ -3,11 +3,13 @@ package socketio
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
 	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/packet"
 )
 
@@ -21,10 +23,12 @@ type speaker struct{ server *Server }
 type conn struct {
 	*gw.Conn
 	server *Server
+	first  Handshake   // what the first request says
 	late   *time.Timer // until it has connected to a namespace
 
 	mu      sync.Mutex
 	sockets map[string]*Socket // by namespace
+	coming  *Socket            // that waits for middleware
 	waiting []gw.Packet
 	running bool // a goroutine handles them
 	paused  bool
@@ -32,8 +36,8 @@ type conn struct {
 }
 
 // Begin makes the state of a connection.
-func (p *speaker) Begin(c *gw.Conn) {
-	c.State = &conn{Conn: c, server: p.server, sockets: make(map[string]*Socket)}
+func (p *speaker) Begin(c *gw.Conn, r *http.Request, secure bool) {
+	c.State = &conn{Conn: c, server: p.server, first: first(r, secure), sockets: make(map[string]*Socket)}
 }
 
 // Opened begins the time to connect to a namespace.
@@ -56,7 +60,7 @@ func (k *conn) inTime() {
 
 var errLate = maru.NewError(maru.CodeBadRequest, "no connect packet arrived in time")
 
-// Packet queues a packet. An ack is not queued: the handler of an event before it may wait for it.
+// Packet queues a packet. An ack is taken at once: a handler may wait for it.
 func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
 	k := c.State.(*conn)
 	one.Data = append([]byte(nil), one.Data...)
@@ -127,45 +131,99 @@ func (k *conn) socket(namespace string) *Socket {
 
 // connect makes the socket of a namespace, if there is one and its middleware agrees.
 func (k *conn) connect(p gw.Packet) {
-	n := k.server.find(p.Namespace)
+	n := k.server.visit(p.Namespace)
 	if n == nil {
 		k.refuse(p.Namespace, errors.New("Invalid namespace"))
 		return
 	}
+	defer n.visited()
 	if k.socket(p.Namespace) != nil {
+		k.Close(errAgain) // npm socket.io does the same
 		return
 	}
-	auth := json.RawMessage(p.Data)
-	if auth == nil {
-		auth = json.RawMessage("{}")
+	s := newSocket(n, k, k.handshake(p))
+	n.identify(s)
+	err := k.pass(s)
+	if err == nil && k.keep(s) {
+		if n.add(s) {
+			n.connected(s)
+		}
+		return
 	}
-	info := k.Info()
-	s := newSocket(n, k, Handshake{Auth: auth, User: info.User, Addr: info.Addr, Time: time.Now()})
-	for _, check := range n.middlewares() {
-		if err := check(s); err != nil {
-			k.refuse(p.Namespace, err)
-			return
+	s.leave("")
+	if err != nil {
+		k.refuse(p.Namespace, err)
+	}
+}
+
+// welcome is the answer to a connect packet.
+func (s *Socket) welcome() *loop.Message {
+	data := `{"sid":"` + s.id + `"`
+	if s.pid != "" {
+		data += `,"pid":"` + s.pid + `"`
+	}
+	return gw.Encode(packet.Packet{Type: packet.Connect, Namespace: s.namespace.name, ID: packet.NoID, Data: []byte(data + "}")}, nil, "")
+}
+
+var errAgain = maru.NewError(maru.CodeBadRequest, "a connect packet came for a namespace in which the client is already")
+
+func (k *conn) handshake(p gw.Packet) Handshake {
+	h, info := k.first, k.Info()
+	h.Auth, h.User, h.Addr, h.Time = json.RawMessage(p.Data), info.User, info.Addr, time.Now()
+	if h.Auth == nil {
+		h.Auth = json.RawMessage("{}")
+	}
+	return h
+}
+
+// pass calls the middleware for a socket. One that panics refuses the client.
+func (k *conn) pass(s *Socket) error {
+	k.mu.Lock()
+	k.coming = s
+	k.mu.Unlock()
+	if s.recovered && !s.namespace.recovery.Middleware {
+		return nil
+	}
+	for _, check := range s.namespace.middlewares() {
+		err := errMiddleware
+		s.guard("connect", func() error { err = check(s); return nil })
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+var errMiddleware = errors.New("internal error")
+
+// keep notes a socket that middleware has passed, unless the connection has ended meanwhile.
+func (k *conn) keep(s *Socket) bool {
 	k.mu.Lock()
-	ended := k.ended
-	if !ended {
-		k.sockets[p.Namespace] = s
-		k.inTime()
+	defer k.mu.Unlock()
+	k.coming = nil
+	if k.ended {
+		return false
 	}
-	k.mu.Unlock()
-	if ended {
-		return
+	k.sockets[s.namespace.name] = s
+	k.inTime()
+	return true
+}
+
+func (k *conn) forget(s *Socket) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sockets[s.namespace.name] == s {
+		delete(k.sockets, s.namespace.name)
 	}
-	k.Send(packet.Packet{Type: packet.Connect, Namespace: n.name, ID: packet.NoID, Data: []byte(`{"sid":"` + s.id + `"}`)}, nil)
-	n.add(s)
-	n.connected(s)
+	if k.coming == s {
+		k.coming = nil
+	}
 }
 
 // ConnectError is an error of middleware with data for the client: its connect_error has both.
 type ConnectError struct {
 	Message string
-	Data    any // encoded as JSON; nil: none
+	Data    any // encoded as JSON, with bytes in base64; nil: none
 }
 
 func (e *ConnectError) Error() string { return e.Message }
@@ -179,7 +237,7 @@ func (k *conn) refuse(namespace string, err error) {
 	if errors.As(err, &with) {
 		out.Data = with.Data
 	}
-	b, err := encode(out)
+	b, err := packet.JSON(out)
 	if err != nil {
 		b = []byte(`{"message":"refused"}`)
 	}
@@ -210,13 +268,22 @@ func (p *speaker) Closed(c *gw.Conn) {
 	k.inTime()
 	again := k.ended
 	k.ended, k.waiting = true, nil
+	coming := k.coming
 	k.mu.Unlock()
 	if again {
 		return
 	}
+	reason := transportClose
+	if c.Silent() {
+		reason = pingTimeout
+	}
+	all := k.all()
+	if coming != nil {
+		all = append(all, coming)
+	}
 	go func() { // handlers may wait
-		for _, s := range k.all() {
-			s.leave("transport close")
+		for _, s := range all {
+			s.leave(reason)
 		}
 	}()
 }

@@ -18,17 +18,42 @@
 // its JSON as encoding/json does: a []byte gets bytes, an Arg what the client sent. A last
 // parameter of type Ack answers the client. A parameter of type Args, and a variadic one, get the
 // rest. Missing arguments are zero values, and further ones are ignored. An event whose
-// arguments do not fit is not handled: Options.Failed is called.
+// arguments do not fit is not handled: OnError or Options.Failed is called.
+//
+// An event may have several handlers. They are called in the order in which they were added. An
+// argument is decoded once for all that take it as the same type, so what pointers, maps and slices
+// refer to is shared between them. The first call of the Ack counts.
 //
 // Events of one connection are handled one after another, in a goroutine that exists only while
-// there are any. A handler may wait; it then delays the events behind it, and nothing else.
+// there are any. A handler may wait; it then delays the events behind it, and nothing else. It may
+// wait for an ack of its client; but a client that has 64 events waiting is not read.
+//
+// # Bytes
+//
+// A []byte travels as bytes, as an argument or anywhere inside of one, in both directions. Values
+// that encode themselves, such as a json.Marshaler, are as they do it: docs/socketio.md.
 //
 // # Concurrency
 //
-// Everything may be called from any goroutine. Lock order: Namespace.mu, then Socket.mu.
+// Everything may be called from any goroutine. Lock order:
+//
+//	the broker's ─┐                 ┌→ Socket.mu, conn.mu
+//	              ├─→ Namespace.mu ─┤
+//	   Server.mu ─┘                 └→ those of package hub ─→ directory.mu
+//
+// So nothing is published while one of them is held: the broker delivers to Namespace.receive, which
+// locks the namespace, and the hub asks directory while it delivers.
+//
+// # Rooms
+//
+// A room is a channel of the hub, which exists while the node has members, and so is each namespace
+// (channel.go). An event is one publication that no history keeps, and reaches the nodes that have
+// members:
+//
+//	Emit to all, To(room).Emit ─→ broker ─→ the channel of all, or of the room ─→ one group of the engine
+//	To(a).To(b), Except, an id ─→ broker ─→ Namespace.receive ─→ each node looks up its members
 //
 // # What it does not do
 //
-// Rooms are those of one process. Bytes inside of other values travel as base64, as encoding/json
-// has them; an argument that is bytes travels as bytes.
+// EmitWithAck to many, Sockets, Pattern.Emit and OnAnyOutgoing know only this node.
 package socketio

@@ -3,11 +3,18 @@ package socketio
 import (
 	"fmt"
 	"reflect"
+	"sync"
 )
 
-// handler is a function of the program, checked when it is registered.
+// handler is a function of the program for an event of one socket.
 type handler struct {
-	f        reflect.Value
+	*signature
+	f    reflect.Value
+	once bool
+}
+
+// signature is what a function's type says of how it is called. All sockets share it.
+type signature struct {
 	params   []reflect.Type // those that are decoded
 	variadic bool           // the last of them gets the rest
 	ack      bool           // an Ack follows them
@@ -15,93 +22,59 @@ type handler struct {
 
 var (
 	ackType  = reflect.TypeFor[Ack]()
+	argType  = reflect.TypeFor[Arg]()
 	argsType = reflect.TypeFor[Args]()
 )
 
 // newHandler panics if f is not a function that can handle events.
-func newHandler(f any) handler {
+func newHandler(f any, once bool) *handler {
 	v := reflect.ValueOf(f)
 	if !v.IsValid() || v.Kind() != reflect.Func || v.IsNil() {
 		panic(fmt.Sprintf("socketio: a handler must be a function, not %T", f))
 	}
-	t, h := v.Type(), handler{f: v}
+	return &handler{signature: signatureOf(v.Type()), f: v, once: once}
+}
+
+var signatures sync.Map // of each reflect.Type that has handled events: a program has few
+
+func signatureOf(t reflect.Type) *signature {
+	if known, is := signatures.Load(t); is {
+		return known.(*signature)
+	}
+	s := check(t)
+	signatures.Store(t, s)
+	return s
+}
+
+func check(t reflect.Type) *signature {
 	if t.NumOut() > 0 {
 		panic(fmt.Sprintf("socketio: a handler returns nothing: %v; to answer, take a socketio.Ack as the last parameter", t))
 	}
+	s := &signature{variadic: t.IsVariadic()}
 	for i := range t.NumIn() {
 		p := t.In(i)
 		switch {
 		case p == ackType && i == t.NumIn()-1:
-			h.ack = true
+			s.ack = true
 		case p == ackType:
 			panic(fmt.Sprintf("socketio: the Ack must be the last parameter of a handler: %v", t))
 		case p.Kind() == reflect.Func || p.Kind() == reflect.Chan:
 			panic(fmt.Sprintf("socketio: parameter %d of a handler cannot be decoded from JSON: %v", i+1, t))
 		default:
-			h.params = append(h.params, p)
+			s.params = append(s.params, p)
 		}
 	}
-	h.variadic = t.IsVariadic()
-	return h
+	return s
 }
 
-// call decodes the arguments and calls the function.
-func (h handler) call(args []Arg, ack Ack) error {
-	in := make([]reflect.Value, 0, len(h.params)+1)
-	for i, t := range h.params {
-		if h.variadic && i == len(h.params)-1 {
-			for n := i; n < len(args); n++ {
-				v, err := decode(args[n], t.Elem(), n)
-				if err != nil {
-					return err
-				}
-				in = append(in, v)
-			}
-			break
-		}
-		v := reflect.Zero(t)
-		if t == argsType {
-			in = append(in, reflect.ValueOf(Args(args[min(i, len(args)):])))
-			continue
-		}
-		if i < len(args) {
-			var err error
-			if v, err = decode(args[i], t, i); err != nil {
-				return err
-			}
-		}
-		in = append(in, v)
-	}
-	if h.ack {
-		in = append(in, reflect.ValueOf(ack))
-	}
-	h.f.Call(in)
-	return nil
-}
-
-func decode(a Arg, t reflect.Type, i int) (reflect.Value, error) {
-	v := reflect.New(t)
-	var err error
-	switch p := v.Interface().(type) {
-	case *Arg:
-		*p = a
-	default:
-		err = a.Decode(p)
-	}
-	if err != nil {
-		return v, fmt.Errorf("socketio: argument %d: %w", i+1, err)
-	}
-	return v.Elem(), nil
-}
-
-// Handle sets the handler of an event with one argument. It is On with a type that the compiler
+// Handle adds a handler of an event with one argument. It is On with a type that the compiler
 // checks.
-func Handle[T any](s *Socket, event string, f func(T)) { s.On(event, f) }
+func Handle[T any](s *Socket, event string, f func(T)) (off func()) { return s.On(event, f) }
 
-// HandleAck sets the handler of an event with one argument that is answered: the ack is called with
+// HandleAck adds a handler of an event with one argument that is answered: the ack is called with
 // the result, or with an object whose field error has the text of the error.
-func HandleAck[T, R any](s *Socket, event string, f func(T) (R, error)) {
-	s.On(event, func(arg T, ack Ack) {
+func HandleAck[T, R any](s *Socket, event string, f func(T) (R, error)) (off func()) {
+	return s.On(event, func(arg T, ack Ack) {
 		result, err := f(arg)
 		if err != nil {
 			ack(map[string]string{"error": err.Error()})

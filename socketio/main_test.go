@@ -1,9 +1,20 @@
 package socketio_test
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// benchServer is the server of BenchmarkRooms, which runs in a process of its own; nil where there is
+// no such benchmark.
+var benchServer func(kind string)
+
+func TestMain(m *testing.M) {
+	if kind := os.Getenv("MARU_BENCH_ROOMS"); kind != "" && benchServer != nil {
+		benchServer(kind)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

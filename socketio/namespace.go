@@ -1,34 +1,36 @@
 package socketio
 
 import (
-	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
-	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/hub"
 )
 
 // Namespace is a set of sockets with rooms, handlers and middleware of its own.
 type Namespace struct {
-	server *Server
-	name   string
+	server   *Server
+	name     string
+	channels channels
+	pattern  *Pattern     // that it was made by; nil: none
+	arriving int          // clients between Server.visit and visited; guarded by Server.mu
+	lastAck  atomic.Int64 // of the acks that clients owe
 
 	mu           sync.Mutex
-	sockets      map[string]*Socket // by id
+	sockets      map[*Socket]*hub.Channel // with its share in channels.all
 	rooms        map[string]*room
-	everybody    *loop.Group // made with the first socket
+	some         *hub.Channel // that receive listens to; nil without sockets, and without any that may come back
+	recovery     *recovery    // nil: none
 	onConnection []func(*Socket)
 	checks       []func(*Socket) error
+	watched      map[*Socket]struct{} // those with OnAnyOutgoing
 }
 
-// room is a set of sockets that get the same messages.
-type room struct {
-	members map[*Socket]struct{}
-	group   *loop.Group
+func newNamespace(s *Server, name string, p *Pattern) *Namespace {
+	return &Namespace{server: s, name: name, channels: channelsOf(s.path(), name), pattern: p, recovery: newRecovery(s.options.Recovery),
+		sockets: make(map[*Socket]*hub.Channel), rooms: make(map[string]*room)}
 }
-
-// wait waits until the loops have room for one more event: the program is not faster than they are.
-func (n *Namespace) wait() { n.server.engine.Wait(context.Background()) }
 
 // Name begins with a slash.
 func (n *Namespace) Name() string { return n.name }
@@ -50,96 +52,43 @@ func (n *Namespace) Use(check func(*Socket) error) {
 	n.checks = append(n.checks, check)
 }
 
+// middlewares are the pattern's, and then the namespace's.
 func (n *Namespace) middlewares() []func(*Socket) error {
+	all := n.pattern.middlewares()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.checks)
+	return slices.Concat(all, n.checks)
 }
 
 func (n *Namespace) connected(s *Socket) {
+	all := n.pattern.connections()
 	n.mu.Lock()
-	all := slices.Clone(n.onConnection)
+	all = slices.Concat(all, n.onConnection)
 	n.mu.Unlock()
 	for _, f := range all {
-		s.guard("connection", func() { f(s) })
+		s.guard("connection", func() error { f(s); return nil })
 	}
 }
 
-func (n *Namespace) add(s *Socket) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.everybody == nil {
-		n.everybody = n.server.engine.NewGroup()
-	}
-	n.sockets[s.id] = s
-	n.everybody.Add(s.conn.Conn.Conn())
-	n.join(s, s.id)
-}
-
-// remove takes a socket out of the namespace and all its rooms. It reports whether it was there.
-func (n *Namespace) remove(s *Socket) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.sockets[s.id] != s {
-		return false
-	}
-	delete(n.sockets, s.id)
-	n.everybody.Remove(s.conn.Conn.Conn())
-	for name := range s.rooms {
-		n.leave(s, name)
-	}
-	return true
-}
-
-// join and leave are called with n.mu held, which guards Socket.rooms too.
-func (n *Namespace) join(s *Socket, name string) {
-	if _, is := s.rooms[name]; is || n.sockets[s.id] != s {
-		return
-	}
-	r := n.rooms[name]
-	if r == nil {
-		r = &room{members: make(map[*Socket]struct{})}
-		n.rooms[name] = r
-	}
-	if name != s.id {
-		if r.group == nil {
-			r.group = n.server.engine.NewGroup()
-		}
-		r.group.Add(s.conn.Conn.Conn())
-	}
-	r.members[s] = struct{}{}
-	s.rooms[name] = struct{}{}
-}
-
-func (n *Namespace) leave(s *Socket, name string) {
-	r := n.rooms[name]
-	if r == nil {
-		return
-	}
-	if _, is := r.members[s]; !is {
-		return
-	}
-	delete(r.members, s)
-	delete(s.rooms, name)
-	if r.group != nil && name != s.id {
-		r.group.Remove(s.conn.Conn.Conn())
-	}
-	if len(r.members) == 0 {
-		delete(n.rooms, name)
-	}
-}
-
-// Sockets returns the sockets that are connected now.
+// Sockets returns the sockets of this node that are connected now.
 func (n *Namespace) Sockets() []*Socket { return n.target().Sockets() }
 
-// Emit emits an event to all sockets of the namespace. Errors are those of an argument that cannot
-// be encoded.
+// Emit emits an event to all sockets of the namespace: see Target.Emit.
 func (n *Namespace) Emit(event string, args ...any) error { return n.target().Emit(event, args...) }
+
+// Send emits the event "message" to all sockets of the namespace.
+func (n *Namespace) Send(args ...any) error { return n.Emit("message", args...) }
 
 // To begins a Target: the sockets that are in any of the rooms.
 func (n *Namespace) To(rooms ...string) Target { return n.target().To(rooms...) }
 
 // Except begins a Target: all sockets but those in any of the rooms.
 func (n *Namespace) Except(rooms ...string) Target { return n.target().Except(rooms...) }
+
+// Volatile begins a Target for events that may be dropped: see Target.Volatile.
+func (n *Namespace) Volatile() Target { return n.target().Volatile() }
+
+// Local begins a Target: the sockets of this node.
+func (n *Namespace) Local() Target { return n.target().Local() }
 
 func (n *Namespace) target() Target { return Target{namespace: n} }

@@ -1,14 +1,15 @@
 package socketio
 
 import (
+	"cmp"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"maru.example/maru/internal/gateway"
 	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/hub"
-	"maru.example/maru/internal/loop"
 	"maru.example/maru/server"
 )
 
@@ -26,6 +27,12 @@ type Options struct {
 	MaxPayload int64
 	// ConnectTimeout is the time for a client to connect to a namespace. Default 45 s.
 	ConnectTimeout time.Duration
+	// Recovery lets clients whose connection broke come back as the sockets that they were. Default
+	// nil: they come as new ones.
+	Recovery *Recovery
+	// RemoveEmpty removes namespaces of Server.OfMatch when their last socket leaves, with what was
+	// registered on them. Default: they stay, so that clients that invent names take memory.
+	RemoveEmpty bool
 	// Failed is called when an event cannot be handled, because its arguments do not fit the
 	// handler, and when a handler panics. Default: it is logged with Logger.
 	Failed func(s *Socket, event string, err error)
@@ -37,10 +44,13 @@ type Options struct {
 type Server struct {
 	*Namespace // the namespace /
 	options    Options
-	engine     *loop.Engine // set by Gateway's mount, before the first connection
+	env        *gateway.Env // set by Gateway's mount, before the first connection, with formID
+	formID     hub.FormID
+	ids        directory
 
 	mu         sync.Mutex
 	namespaces map[string]*Namespace
+	patterns   []*Pattern
 }
 
 // New makes a Server with the namespace /.
@@ -62,28 +72,83 @@ func (s *Server) Of(name string) *Namespace {
 	if name == "" || name[0] != '/' {
 		panic("socketio: the name of a namespace must begin with /: " + name)
 	}
+	p := s.patternOf(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.of(name, p)
+}
+
+// of is Of with s.mu held.
+func (s *Server) of(name string, p *Pattern) *Namespace {
 	n := s.namespaces[name]
 	if n == nil {
-		n = &Namespace{server: s, name: name, sockets: make(map[string]*Socket), rooms: make(map[string]*room)}
+		n = newNamespace(s, name, p)
 		s.namespaces[name] = n
 	}
 	return n
 }
 
-func (s *Server) find(name string) *Namespace {
+// patternOf returns the first pattern with a name, or nil. s.mu is not held: the program's functions
+// are called.
+func (s *Server) patternOf(name string) *Pattern {
+	s.mu.Lock()
+	all := slices.Clone(s.patterns)
+	s.mu.Unlock()
+	for _, p := range all {
+		if p.match(name) {
+			return p
+		}
+	}
+	return nil
+}
+
+// visit returns the namespace that a client asks for, or nil. It is not removed before visited.
+func (s *Server) visit(name string) *Namespace {
+	p := s.patternOf(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.namespaces[name]
+	n := s.namespaces[name]
+	if n == nil {
+		if p == nil || name[0] != '/' {
+			return nil
+		}
+		n = s.of(name, p)
+	}
+	n.arriving++
+	return n
 }
+
+// visited ends a visit: the client has a socket, or is refused.
+func (n *Namespace) visited() {
+	n.server.mu.Lock()
+	n.arriving--
+	n.server.mu.Unlock()
+	n.tidy()
+}
+
+// tidy removes a namespace of a pattern if it is empty.
+func (n *Namespace) tidy() {
+	s := n.server
+	if n.pattern == nil || !s.options.RemoveEmpty {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.arriving == 0 && len(n.sockets) == 0 && n.recovery.idle() && s.namespaces[n.name] == n {
+		delete(s.namespaces, n.name)
+	}
+}
+
+func (s *Server) path() string { return cmp.Or(s.options.Path, "/socket.io/") }
 
 // Gateway is for server.Options.Gateways, of one server.
 func (s *Server) Gateway() server.Gateway {
 	return func(env *gateway.Env) []gateway.Route {
-		s.engine = env.Engine
-		g := gw.New(env, gw.Options{Path: s.options.Path, PingInterval: s.options.PingInterval,
-			PingTimeout: s.options.PingTimeout, MaxPayload: s.options.MaxPayload}, hub.FormID(0), true)
+		s.env, s.formID = env, env.Hub.Register(s.form())
+		g := gw.New(env, gw.Options{Path: s.path(), PingInterval: s.options.PingInterval,
+			PingTimeout: s.options.PingTimeout, MaxPayload: s.options.MaxPayload}, s.formID, true)
 		return g.Routes(&speaker{s})
 	}
 }

@@ -184,6 +184,32 @@ func TestEmitWithAckInHandler(t *testing.T) {
 	}
 }
 
+// A handler may wait for an ack of its own client, and decode it as a type.
+func TestEmitAckInHandler(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, socketio.Options{})
+	w.io.OnConnection(func(s *socketio.Socket) {
+		s.On("start", func(ack socketio.Ack) {
+			m, err := socketio.EmitAck[move](t.Context(), s, "one", 1)
+			n, failed := socketio.EmitAck[int](t.Context(), s, "two")
+			none, err3 := socketio.EmitAck[*int](t.Context(), s, "three")
+			all, err4 := socketio.EmitAck[socketio.Args](t.Context(), s, "four")
+			ack(m.X, n, failed != nil, none, len(all), errors.Join(err, err3, err4) == nil)
+		})
+	})
+	c := w.connected()
+	c.says(`427["start"]`)
+	c.wants(`420["one",1]`)
+	c.says(`430[{"X":5}]`)
+	c.wants(`421["two"]`)
+	c.says(`431["no number"]`)
+	c.wants(`422["three"]`)
+	c.says(`432[]`)
+	c.wants(`423["four"]`)
+	c.says(`433[1,2]`)
+	c.wants(`437[5,0,true,null,2,true]`)
+}
+
 // Rooms: a socket in several rooms of a target gets an event once, and never its own broadcast.
 func TestRooms(t *testing.T) {
 	t.Parallel()

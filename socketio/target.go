@@ -1,19 +1,16 @@
 package socketio
 
-import (
-	"maru.example/maru/internal/loop"
-)
-
-// Target is a set of sockets of a namespace, by rooms. It is a value: To and Except return another
-// one. A socket in several of the rooms is in it once.
+// Target is a set of sockets of a namespace, by rooms. It is a value: its methods that return a Target
+// return another one. A socket in several of the rooms is in it once.
 type Target struct {
-	namespace  *Namespace
-	to, except []string
-	without    *Socket
+	namespace       *Namespace
+	to, except      []string
+	without         string // the id of a socket
+	volatile, local bool
 }
 
 // To adds the sockets of more rooms. Without any, all sockets of the namespace are meant. The id
-// of a socket is a room with that socket alone.
+// of a socket is a room with that socket, and others that join it.
 func (t Target) To(rooms ...string) Target {
 	t.to = append(t.to[:len(t.to):len(t.to)], rooms...)
 	return t
@@ -25,104 +22,71 @@ func (t Target) Except(rooms ...string) Target {
 	return t
 }
 
-// Emit emits an event to the sockets. It is encoded once. Errors are those of an argument that
-// cannot be encoded.
+// Volatile leaves out, of each event, the sockets whose clients do not take it at once: something
+// still waits for them, or they poll and have no poll open.
+func (t Target) Volatile() Target {
+	t.volatile = true
+	return t
+}
+
+// Local leaves out the sockets of other nodes.
+func (t Target) Local() Target {
+	t.local = true
+	return t
+}
+
+// Emit emits an event to the sockets. It is encoded once, and one publication carries it, which no
+// history keeps. Emit returns when the broker has it: events that follow each other keep their order.
+// Errors: that of an argument that cannot be encoded; the broker's, for example
+// maru.CodeUnavailable and CodeShuttingDown.
 func (t Target) Emit(event string, args ...any) error {
-	m, err := t.namespace.encode(event, args)
+	e, err := t.namespace.event(event, args)
 	if err != nil {
 		return err
 	}
-	n := t.namespace
-	n.wait()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if g, whole := t.group(); whole {
-		if g != nil {
-			except := loop.Conn{}
-			if t.without != nil {
-				except = t.without.conn.Conn.Conn()
-			}
-			g.AppendExcept(m, except)
-		}
-		return nil
+	t.outgoing(event, args)
+	e.volatile, e.without = t.volatile, t.without
+	channel, whole := t.channel()
+	if !whole {
+		e.to, e.except = t.to, t.except
 	}
-	for s := range t.members() {
-		s.conn.Conn.Conn().Send(m)
-	}
-	return nil
+	return t.namespace.publish(channel, &e, t.local)
 }
 
-// group returns the one group that has just these sockets, beside without; whole is false if there
-// is none. n.mu is held.
-func (t Target) group() (g *loop.Group, whole bool) {
-	n := t.namespace
+// Send emits the event "message" to the sockets.
+func (t Target) Send(args ...any) error { return t.Emit("message", args...) }
+
+// channel returns the channel that has just these sockets, beside without; or, if there is none, that
+// of what each node looks up.
+func (t Target) channel() (name string, whole bool) {
+	c := &t.namespace.channels
 	switch {
-	case len(t.except) > 0 || len(t.to) > 1:
-		return nil, false
+	case t.volatile, t.namespace.recovery != nil, len(t.except) > 0, len(t.to) > 1:
+		return c.some, false
 	case len(t.to) == 0:
-		return n.everybody, true
+		return c.all, true
+	case mayBeID(t.to[0]):
+		return c.some, false
 	}
-	r := n.rooms[t.to[0]]
-	if r == nil {
-		return nil, true
-	}
-	return r.group, r.group != nil // the room of a single id has none
+	return c.room(t.to[0]), true
 }
 
-// members collects the sockets. n.mu is held.
-func (t Target) members() map[*Socket]struct{} {
-	n, all := t.namespace, make(map[*Socket]struct{})
-	if len(t.to) == 0 {
-		for _, s := range n.sockets {
-			all[s] = struct{}{}
-		}
-	}
-	for _, name := range t.to {
-		if r := n.rooms[name]; r != nil {
-			for s := range r.members {
-				all[s] = struct{}{}
-			}
-		}
-	}
-	for _, name := range t.except {
-		if r := n.rooms[name]; r != nil {
-			for s := range r.members {
-				delete(all, s)
-			}
-		}
-	}
-	delete(all, t.without)
-	return all
+// Sockets returns the sockets of this node that are meant now.
+func (t Target) Sockets() []*Socket { return t.namespace.find(t.to, t.except, t.without) }
+
+// Join adds the sockets to rooms. Errors: the broker's.
+func (t Target) Join(rooms ...string) error { return t.do(envelope{action: doJoin, rooms: rooms}) }
+
+// Leave takes the sockets out of rooms. Errors: the broker's.
+func (t Target) Leave(rooms ...string) error { return t.do(envelope{action: doLeave, rooms: rooms}) }
+
+// Disconnect disconnects the sockets: see Socket.Disconnect. Errors: the broker's.
+func (t Target) Disconnect(closeConnection bool) error {
+	return t.do(envelope{action: doDisconnect, whole: closeConnection})
 }
 
-// Sockets returns the sockets that are meant now.
-func (t Target) Sockets() []*Socket {
-	t.namespace.mu.Lock()
-	defer t.namespace.mu.Unlock()
-	var all []*Socket
-	for s := range t.members() {
-		all = append(all, s)
-	}
-	return all
-}
-
-// Join adds the sockets to rooms.
-func (t Target) Join(rooms ...string) {
-	for _, s := range t.Sockets() {
-		s.Join(rooms...)
-	}
-}
-
-// Leave takes the sockets out of rooms.
-func (t Target) Leave(rooms ...string) {
-	for _, s := range t.Sockets() {
-		s.Leave(rooms...)
-	}
-}
-
-// Disconnect disconnects the sockets: see Socket.Disconnect.
-func (t Target) Disconnect(closeConnection bool) {
-	for _, s := range t.Sockets() {
-		s.Disconnect(closeConnection)
-	}
+// do lets the sockets of all nodes do something.
+func (t Target) do(e envelope) error {
+	e.to, e.except, e.without = t.to, t.except, t.without
+	return t.namespace.publish(t.namespace.channels.some, &e, t.local)
 }

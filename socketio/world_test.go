@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"maru.example/maru/internal/gateway"
+	"maru.example/maru/internal/hub"
 	"maru.example/maru/server"
 	"maru.example/maru/socketio"
 	"maru.example/maru/ws"
@@ -20,14 +22,29 @@ type world struct {
 	t      *testing.T
 	io     *socketio.Server
 	server *server.Server
+	hub    *hub.Hub
 	host   string
+
+	arrived chan *socketio.Socket // in the namespace /
 }
 
 func newWorld(t *testing.T, o socketio.Options) *world {
 	t.Helper()
-	w := &world{t: t, io: socketio.New(o)}
+	return newWorldOn(t, o, server.Options{})
+}
+
+// newWorldOn is newWorld with options of the server.
+func newWorldOn(t *testing.T, o socketio.Options, so server.Options) *world {
+	t.Helper()
+	w := &world{t: t, io: socketio.New(o), arrived: make(chan *socketio.Socket, 100)}
+	w.io.OnConnection(func(s *socketio.Socket) { w.arrived <- s })
 	var err error
-	w.server, err = server.New(server.Options{Loopback: true, Gateways: []server.Gateway{w.io.Gateway()}})
+	so.Loopback = true
+	so.Gateways = append([]server.Gateway{w.io.Gateway(), func(env *gateway.Env) []gateway.Route {
+		w.hub = env.Hub
+		return nil
+	}}, so.Gateways...)
+	w.server, err = server.New(so)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,18 +12,17 @@ import (
 // as maru, it says what a change costs.
 const beforeName = "before"
 
-// before is the contender of a checkout.
-func before(dir string) contender {
-	return contender{
-		name: beforeName, about: "maru of another checkout, as `maru`", path: "/channels/bench", checkout: dir,
-		command: func(p programs, s scenario, listen string) []string {
-			return maruCommand(programs(p.file(beforeName)), s, listen)
-		},
-		collects: true,
-		version: func(programs) string {
-			return output("git", "-C", dir, "rev-parse", "--short=12", "HEAD")
-		},
+// before is the contender of a checkout, which is spoken to as maru is.
+func before(dir string, maru contender) contender {
+	c := maru
+	c.name, c.about, c.checkout = beforeName, "maru of another checkout, as `maru`", dir
+	c.command = func(p programs, s scenario, listen string) []string {
+		return maruCommand(programs(p.file(beforeName)), s, listen)
 	}
+	c.version = func(programs) string {
+		return output("git", "-C", dir, "rev-parse", "--short=12", "HEAD")
+	}
+	return c
 }
 
 // compare prints maru beside before: the medians, and the ratio of each round's pair, with the

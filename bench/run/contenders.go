@@ -21,7 +21,8 @@ import (
 type contender struct {
 	name     string
 	about    string
-	path     string                                               // of its WebSocket
+	path     string                                               // of its WebSocket; {g} is the number of a group
+	socketIO bool                                                 // its clients are those of Socket.IO
 	modes    []string                                             // that it has; nil: all
 	command  func(p programs, s scenario, listen string) []string //
 	greeting []string                                             // flags of maru bench: what a connection says first
@@ -49,10 +50,7 @@ const (
 
 func contenders() []contender {
 	return []contender{
-		{
-			name: maruName, about: "`maru serve`, a channel with history; `examples/echo` for echo, callbacks on the loop", path: "/channels/bench",
-			command: maruCommand, collects: true, version: maruVersion,
-		},
+		maruContender(),
 		{
 			name: "maru-goroutines", about: "`examples/echo --goroutines`, callbacks in goroutines", path: "/", modes: []string{"echo"},
 			command: func(p programs, _ scenario, listen string) []string {
@@ -70,7 +68,14 @@ func contenders() []contender {
 		goPeer("nbio", "lesismal/nbio, non-blocking", "github.com/lesismal/nbio"),
 		goPeer("gobwas", "gobwas/ws, compiled frame", "github.com/gobwas/ws"),
 		nodePeer("ws", "npm ws", "ws"),
-		socketio(),
+		socketIO(),
+	}
+}
+
+func maruContender() contender {
+	return contender{
+		name: maruName, about: "`maru serve`, a channel with history; `examples/echo` for echo, callbacks on the loop", path: "/channels/bench-{g}",
+		command: maruCommand, collects: true, version: maruVersion,
 	}
 }
 
@@ -176,27 +181,27 @@ func nodePeer(name, about, module string) contender {
 	}
 }
 
-func socketio() contender {
-	c := nodePeer("socketio", "Socket.IO, WebSocket only", "socket.io")
+func socketIO() contender {
+	c := nodePeer(npmName, "Socket.IO, WebSocket only", "socket.io")
 	c.path = "/socket.io/?EIO=4&transport=websocket"
 	c.greeting = []string{"--first-message", "40", "--settle", "2s"}
 	c.messages = []string{"--contains", "--message", `42["message","{payload}"]`}
 	return c
 }
 
-// another is a server that the user named.
-func another(name, command string) contender {
-	return contender{
-		name: name, about: "`" + command + "`", path: "/",
-		command: func(_ programs, s scenario, listen string) []string {
-			words := strings.Fields(command)
-			for i, word := range words {
-				words[i] = strings.NewReplacer("{listen}", listen, "{mode}", s.mode).Replace(word)
-			}
-			return words
-		},
-		version: func(programs) string { return unknown },
+// another is a server that the user named. It is spoken to like one of the part.
+func another(name, command string, like contender) contender {
+	c := like
+	c.name, c.about = name, "`"+command+"`"
+	c.command = func(_ programs, s scenario, listen string) []string {
+		words := strings.Fields(command)
+		for i, word := range words {
+			words[i] = strings.NewReplacer("{listen}", listen, "{mode}", s.mode).Replace(word)
+		}
+		return words
 	}
+	c.version = func(programs) string { return unknown }
+	return c
 }
 
 const unknown = "version unknown"

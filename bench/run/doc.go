@@ -2,10 +2,11 @@
 // found as results.json, RESULTS.md and charts. From bench/, once make limit and
 // make npm have been called there:
 //
-//	go run ./run                                        all that are here, five rounds
+//	go run ./run                                        all peers that are here, five rounds
+//	go run ./run --only socketio                        the other part: Socket.IO
 //	go run ./run --contenders maru,limit,gws --only echo --runs 3
 //	go run ./run --server 'mine=/path/to/mine --listen {listen} --mode {mode}'
-//	go run ./run --runs 0                               only the page, from results.json
+//	go run ./run --runs 0                               only the page, from the records
 //
 // Servers have one core and the load tool the other:
 //
@@ -16,7 +17,8 @@
 // that other work of the machine affects all alike. A measurement in which a message was
 // lost, repeated or damaged does not count, and the results say so.
 //
-// Each measurement is added to results.json when it is made: a long series can be
+// Each measurement is added to the record of its part, results.json or results-socketio.json,
+// when it is made: a long series can be
 // done in pieces, and Ctrl-C loses only the one under way. Rounds are numbered
 // through; ratios are of two figures of the same round, so what is to be compared
 // belongs into one call.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -9,6 +10,7 @@ import (
 // same round.
 type goal struct {
 	title    string
+	of       string // the server; empty: maru
 	scenario string
 	figure   figure
 	over     entry // zero: the figure itself counts
@@ -19,41 +21,41 @@ type goal struct {
 func goals() []goal {
 	at := func(server, scenario string) entry { return entry{scenario, server} }
 	return []goal{
-		{"memory of an idle connection in a channel, bytes", "idle", memory, entry{}, 300, false},
-		{"user CPU of a delivery to 10,000, one at a time, µs", "fanout10k", user, entry{}, 0.4, false},
-		{"user CPU of a delivery to 10,000, up to 16 on the way, µs", "fanout10k16", user, entry{}, 0.08, false},
-		{"write calls for a delivery, up to 16 on the way", "writes", writes, entry{}, 1.0 / 12, false},
-		{"CPU of a delivery to 1,000, one at a time, µs", "fanout", cpu, at(limitName, "fanout"), 1.10, false},
-		{"CPU of a delivery to 10,000, one at a time, µs", "fanout10k", cpu, at(limitName, "fanout10k"), 1.10, false},
-		{"CPU of a delivery to 1,000, up to 16 on the way, µs", "fanout16", cpu, at(limitName, "fanout16"), 1.20, false},
-		{"CPU of a delivery to 1,000, up to 16 on the way, µs", "fanout16", cpu, at(uwsName, "fanout16"), 1, true},
-		{"CPU of a delivery to 10,000, up to 16 on the way, µs", "fanout10k16", cpu, at(limitName, "fanout10k16"), 1.20, false},
-		{"CPU of a delivery to 10,000, up to 16 on the way, µs", "fanout10k16", cpu, at(uwsName, "fanout10k16"), 1, true},
-		{"CPU of an echo, 1,000 connections, µs", "echo", cpu, at(uwsName, "echo"), 1, false},
-		{"CPU of an echo, 10,000 connections, µs", "echo10k", cpu, at(uwsName, "echo10k"), 1, false},
-		{"CPU to connect, upgrade, close, µs", "connect", cpu, at(uwsName, "connect"), 1, false},
-		{"latency at 80,000 deliveries a second, p50, ms", "latency", p50, at(uwsName, "latency"), 1, false},
-		{"latency, p99, ms", "latency", p99, at(uwsName, "latency"), 1, false},
-		{"latency, p99.9, ms", "latency", p999, at(uwsName, "latency"), 1, false},
-		{"memory of an idle connection over TLS, bytes", "secure", memory, entry{}, 9000, false},
-		{"memory of an idle connection with compression negotiated, bytes", "deflate", memory, at(maruName, "idle"), 1.02, false},
-		{"memory of an idle stream of server-sent events, bytes", "events", memory, entry{}, 1000, false},
-		{"CPU of 19,000 idle connections with pings on, % of a core", "pings", share, entry{}, 1, true},
+		{"memory of an idle connection in a channel, bytes", "", "idle", memory, entry{}, 300, false},
+		{"user CPU of a delivery to 10,000, one at a time, µs", "", "fanout10k", user, entry{}, 0.4, false},
+		{"user CPU of a delivery to 10,000, up to 16 on the way, µs", "", "fanout10k16", user, entry{}, 0.08, false},
+		{"write calls for a delivery, up to 16 on the way", "", "writes", writes, entry{}, 1.0 / 12, false},
+		{"CPU of a delivery to 1,000, one at a time, µs", "", "fanout", cpu, at(limitName, "fanout"), 1.10, false},
+		{"CPU of a delivery to 10,000, one at a time, µs", "", "fanout10k", cpu, at(limitName, "fanout10k"), 1.10, false},
+		{"CPU of a delivery to 1,000, up to 16 on the way, µs", "", "fanout16", cpu, at(limitName, "fanout16"), 1.20, false},
+		{"CPU of a delivery to 1,000, up to 16 on the way, µs", "", "fanout16", cpu, at(uwsName, "fanout16"), 1, true},
+		{"CPU of a delivery to 10,000, up to 16 on the way, µs", "", "fanout10k16", cpu, at(limitName, "fanout10k16"), 1.20, false},
+		{"CPU of a delivery to 10,000, up to 16 on the way, µs", "", "fanout10k16", cpu, at(uwsName, "fanout10k16"), 1, true},
+		{"CPU of an echo, 1,000 connections, µs", "", "echo", cpu, at(uwsName, "echo"), 1, false},
+		{"CPU of an echo, 10,000 connections, µs", "", "echo10k", cpu, at(uwsName, "echo10k"), 1, false},
+		{"CPU to connect, upgrade, close, µs", "", "connect", cpu, at(uwsName, "connect"), 1, false},
+		{"latency at 80,000 deliveries a second, p50, ms", "", "latency", p50, at(uwsName, "latency"), 1, false},
+		{"latency, p99, ms", "", "latency", p99, at(uwsName, "latency"), 1, false},
+		{"latency, p99.9, ms", "", "latency", p999, at(uwsName, "latency"), 1, false},
+		{"memory of an idle connection over TLS, bytes", "", "secure", memory, entry{}, 9000, false},
+		{"memory of an idle connection with compression negotiated, bytes", "", "deflate", memory, at(maruName, "idle"), 1.02, false},
+		{"memory of an idle stream of server-sent events, bytes", "", "events", memory, entry{}, 1000, false},
+		{"CPU of 19,000 idle connections with pings on, % of a core", "", "pings", share, entry{}, 1, true},
 	}
 }
 
-// beside is the servers in the table of goals.
-var beside = []string{maruName, limitName, uwsName, centrifugoName}
+// server is whose goal it is.
+func (g goal) server() string { return cmp.Or(g.of, maruName) }
 
 func (r *record) goals(b *strings.Builder) {
-	fmt.Fprint(b, "## The goals of maru\n\nMedians. The ratio is maru's figure to that of the server in the aim, in the same round: its median and middle half.\n\n")
-	fmt.Fprintf(b, "| figure | %s | ratio | aim | reached |\n|---|%s---|---|---|\n", strings.Join(beside, " | "), strings.Repeat("---|", len(beside)))
-	for _, g := range goals() {
-		if len(r.of(g.scenario, maruName)) == 0 {
+	fmt.Fprintf(b, "## The goals of maru%s\n\nMedians. The ratio is maru's figure to that of the server in the aim, in the same round: its median and middle half.\n\n", r.part.with())
+	fmt.Fprintf(b, "| figure | %s | ratio | aim | reached |\n|---|%s---|---|---|\n", strings.Join(r.part.beside, " | "), strings.Repeat("---|", len(r.part.beside)))
+	for _, g := range r.part.goals {
+		if len(r.of(g.scenario, g.server())) == 0 {
 			continue
 		}
 		fmt.Fprintf(b, "| %s |", g.title)
-		for _, server := range beside {
+		for _, server := range r.part.beside {
 			m := r.spread(g.scenario, server, g.figure)
 			if m.n == 0 {
 				fmt.Fprint(b, " |")
@@ -94,9 +96,9 @@ const notReached = "**no**"
 // reached is yes or no, by the median, or that it was not measured. For fewer runs than
 // enough it adds their number.
 func (r *record) reached(g goal) (answer string, ratio spread) {
-	m := r.spread(g.scenario, maruName, g.figure)
+	m := r.spread(g.scenario, g.server(), g.figure)
 	if g.over != (entry{}) {
-		ratio = r.ratio(entry{g.scenario, maruName}, g.over, g.figure)
+		ratio = r.ratio(entry{g.scenario, g.server()}, g.over, g.figure)
 		m = ratio
 	}
 	answer = notReached
@@ -155,7 +157,7 @@ func (s standing) String() string {
 }
 
 func (r *record) notAhead(b *strings.Builder, all []scenario) {
-	b.WriteString("## Where maru is not ahead\n\nLevel means that the middle halves overlap, in the rounds that have both; fewer than five rounds are too few. The limit is no server to use: it shows the cost of the system calls.\n\n")
+	fmt.Fprintf(b, "## Where maru is not ahead%s\n\nLevel means that the middle halves overlap, in the rounds that have both; fewer than five rounds are too few. %s\n\n", r.part.with(), r.part.remark)
 	none := true
 	for _, s := range all {
 		for _, f := range s.figures[:s.compared()] {
@@ -170,7 +172,7 @@ func (r *record) notAhead(b *strings.Builder, all []scenario) {
 	if none {
 		b.WriteString("Nowhere in these measurements.\n")
 	}
-	for _, g := range goals() {
+	for _, g := range r.part.goals {
 		if got, _ := r.reached(g); strings.HasPrefix(got, notReached) {
 			fmt.Fprintf(b, "- Not reached: %s, %s\n", g.title, g.aim())
 		}

@@ -26,7 +26,7 @@ type settings struct {
 	cores     [2]string // of the server, of the tool
 	out       string
 	anew      bool
-	known     []contender // all there are
+	part      part        // with all servers there are
 	servers   []contender // to measure
 	scenarios []scenario  // to measure
 	arguments []string
@@ -52,12 +52,12 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := load(s.out)
+	r, records, err := loadAll(s.out, s.part)
 	if err != nil {
 		return err
 	}
 	if s.runs == 0 {
-		return r.write(s.out, s.known, scenarios())
+		return write(s.out, records)
 	}
 	if err := os.MkdirAll(s.out, 0o755); err != nil {
 		return err
@@ -74,9 +74,27 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	// Figures from before an interruption, or a failure, are printed too.
-	err = errors.Join(measureAll(ctx, s, programs, r, os.Stderr), r.write(s.out, s.known, scenarios()))
+	err = errors.Join(measureAll(ctx, s, programs, r, os.Stderr), write(s.out, records))
 	r.compare(os.Stdout, s.scenarios)
 	return err
+}
+
+// loadAll loads the records of all parts; r is that of the chosen one.
+func loadAll(dir string, chosen part) (r *record, all []*record, err error) {
+	for _, p := range parts() {
+		if p.name == chosen.name {
+			p = chosen
+		}
+		one, err := load(dir, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		if p.name == chosen.name {
+			r = one
+		}
+		all = append(all, one)
+	}
+	return r, all, nil
 }
 
 func versionsOf(servers []contender, p programs) map[string]string {
@@ -88,26 +106,27 @@ func versionsOf(servers []contender, p programs) map[string]string {
 }
 
 func parse(args []string) (settings, error) {
-	s := settings{known: contenders(), scenarios: scenarios(), arguments: quoted(args)}
+	s := settings{arguments: quoted(args)}
+	var more []func(part) contender // that the user names
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
 	f.IntVar(&s.runs, "runs", 5, "how often each is measured; 0 only writes the page from what there is")
 	f.DurationVar(&s.duration, "duration", 3*time.Second, "of a measurement, where the scenario leaves it open")
 	f.StringVar(&s.cores[0], "server-core", "0", "core of the server")
 	f.StringVar(&s.cores[1], "tool-core", "1", "core of the load tool")
-	f.StringVar(&s.out, "out", ".", "where results.json, RESULTS.md and charts/ are and go; what is there is added to")
+	f.StringVar(&s.out, "out", ".", "where the records, RESULTS.md and charts/ are and go; what is there is added to")
 	f.BoolVar(&s.anew, "anew", false, "forget earlier measurements of these scenarios and servers")
-	only := f.String("only", "", "scenarios to measure: "+strings.Join(called(s.scenarios), ",")+" (default: all)")
-	chosen := f.String("contenders", "", "servers to measure: "+strings.Join(called(s.known), ",")+" (default: all that are here)")
+	only := f.String("only", "", "scenarios of one part to measure, or the part: "+strings.Join(choices(), ",")+" (default: "+peersPart+")")
+	chosen := f.String("contenders", "", "servers to measure: "+strings.Join(allContenders(), ",")+" (default: all of the part that are here)")
 	f.Func("before", "DIR: maru as it is in another checkout, in the same rounds; what differs is printed at the end", func(dir string) error {
-		s.known = append(s.known, before(dir))
+		more = append(more, func(p part) contender { return before(dir, p.contenders[0]) })
 		return nil
 	})
-	f.Func("server", "NAME=COMMAND: one more, with {listen} and {mode}, fanout or echo, in its command (repeatable)", func(value string) error {
+	f.Func("server", "NAME=COMMAND: one more, with {listen} and {mode}, fanout, echo or rooms, in its command (repeatable)", func(value string) error {
 		name, command, ok := strings.Cut(value, "=")
 		if !ok || name == "" || !strings.Contains(command, "{listen}") {
 			return errors.New("wants NAME=COMMAND with {listen}")
 		}
-		s.known = append(s.known, another(name, command))
+		more = append(more, func(p part) contender { return another(name, command, p.like) })
 		return nil
 	})
 	if err := f.Parse(args); err != nil {
@@ -124,25 +143,32 @@ func parse(args []string) (settings, error) {
 			return s, err
 		}
 	}
-	var err error
-	if s.scenarios, err = choose(s.scenarios, *only); err != nil {
-		return s, err
+	return s, s.choose(*only, *chosen, more)
+}
+
+// choose sets what is measured, from lists of names.
+func (s *settings) choose(scenarios, servers string, more []func(part) contender) (err error) {
+	if s.part, s.scenarios, err = choosePart(scenarios); err != nil {
+		return err
 	}
-	if s.servers, err = choose(s.known, *chosen); err != nil {
-		return s, err
+	for _, one := range more {
+		s.part.contenders = append(s.part.contenders, one(s.part))
 	}
-	if *chosen == "" {
+	if s.servers, err = choose(s.part.contenders, servers); err != nil {
+		return err
+	}
+	if servers == "" {
 		s.servers = present(s.servers)
 	}
 	for _, c := range s.servers {
 		if c.missing != "" {
-			return s, fmt.Errorf("%w: %s", errUsage, c.missing)
+			return fmt.Errorf("%w: %s", errUsage, c.missing)
 		}
 	}
 	if len(s.turns(0)) == 0 && s.runs > 0 {
-		return s, fmt.Errorf("%w: none of these servers takes part in these scenarios", errUsage)
+		return fmt.Errorf("%w: none of these servers takes part in these scenarios", errUsage)
 	}
-	return s, nil
+	return nil
 }
 
 // possible says what this machine lacks.

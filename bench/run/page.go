@@ -10,45 +10,67 @@ import (
 )
 
 // write writes RESULTS.md, and a chart for each scenario that was measured.
-func (r *record) write(dir string, servers []contender, all []scenario) error {
+func write(dir string, records []*record) error {
 	charts := filepath.Join(dir, "charts")
 	if err := os.MkdirAll(charts, 0o755); err != nil {
 		return err
 	}
-	measured := slices.DeleteFunc(slices.Clone(all), func(s scenario) bool { return len(r.entrants(s)) == 0 })
-	for _, s := range measured {
-		if err := replace(filepath.Join(charts, s.name+".svg"), []byte(r.chart(s))); err != nil {
-			return err
+	for _, r := range records {
+		for _, s := range r.measured() {
+			if err := replace(filepath.Join(charts, s.name+".svg"), []byte(r.chart(s))); err != nil {
+				return err
+			}
 		}
 	}
-	return replace(filepath.Join(dir, "RESULTS.md"), []byte(r.page(servers, measured)))
+	return replace(filepath.Join(dir, "RESULTS.md"), []byte(page(records)))
 }
 
-func (r *record) page(servers []contender, measured []scenario) string {
+// measured is the scenarios that have results.
+func (r *record) measured() []scenario {
+	return slices.DeleteFunc(slices.Clone(r.part.scenarios), func(s scenario) bool { return len(r.entrants(s)) == 0 })
+}
+
+func page(records []*record) string {
 	var b strings.Builder
-	fmt.Fprint(&b, "# maru beside its peers\n\n")
-	fmt.Fprint(&b, "Written by `go run ./run` from results.json. run/doc.go describes the runs, and [docs/benchmarking.md](../docs/benchmarking.md) the figures.\n\n")
-	fmt.Fprintf(&b, "- %s, %d cores, %.0f GiB of memory, %s, %s\n", r.Machine.Processor, r.Machine.Cores, r.Machine.GiB, r.Machine.Kernel, r.Machine.Go)
-	fmt.Fprint(&b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. Messages have 128 bytes, without compression, over plain TCP on loopback. Every byte that came back was checked.\n")
-	fmt.Fprint(&b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. A ratio is between two figures of the same round. One server is ahead of another only if the middle halves do not overlap, in the rounds that have both.\n")
-	fmt.Fprint(&b, "- CPU is the server process's own clock. The kernel samples its user part at clock ticks. The user part of the limit is the system calls themselves: some virtual machines count the entry into the kernel as the program's. Memory is the growth of the resident set since before the first connection. Servers in Go collect their garbage before that, and again when all connections are open. A signal asks them to, by a file that is added when they are built. Other servers have no collector, or choose the time themselves.\n")
+	head(&b)
+	for _, r := range records {
+		if len(r.Measurements) > 0 {
+			r.page(&b)
+		}
+	}
+	return wrapped(strings.TrimRight(b.String(), "\n") + "\n")
+}
+
+// head is what holds for all parts.
+func head(b *strings.Builder) {
+	fmt.Fprint(b, "# maru beside its peers\n\n")
+	fmt.Fprint(b, "Written by `go run ./run` from its records, results.json and results-socketio.json. run/doc.go describes the runs, and [docs/benchmarking.md](../docs/benchmarking.md) the figures.\n\n")
+	fmt.Fprint(b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. Messages have 128 bytes, without compression, over plain TCP on loopback. Every byte that came back was checked.\n")
+	fmt.Fprint(b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. A ratio is between two figures of the same round. One server is ahead of another only if the middle halves do not overlap, in the rounds that have both.\n")
+	fmt.Fprint(b, "- CPU is the server process's own clock. The kernel samples its user part at clock ticks. The user part of the limit is the system calls themselves: some virtual machines count the entry into the kernel as the program's. Memory is the growth of the resident set since before the first connection. Servers in Go collect their garbage before that, and again when all connections are open. A signal asks them to, by a file that is added when they are built. Other servers have no collector, or choose the time themselves.\n")
+}
+
+func (r *record) page(b *strings.Builder) {
+	if r.part.title != "" {
+		fmt.Fprintf(b, "# %s\n\nMeasured as above, in one series of its own, on this machine:\n\n", r.part.title)
+	}
+	fmt.Fprintf(b, "- %s, %d cores, %.0f GiB of memory, %s, %s\n", r.Machine.Processor, r.Machine.Cores, r.Machine.GiB, r.Machine.Kernel, r.Machine.Go)
 	for _, one := range r.Series {
-		fmt.Fprintf(&b, "- %s, %v: `%s`, load average before each round %s\n", one.Started.UTC().Format("2006-01-02 15:04 UTC"),
+		fmt.Fprintf(b, "- %s, %v: `%s`, load average before each round %s\n", one.Started.UTC().Format("2006-01-02 15:04 UTC"),
 			time.Duration(one.Seconds)*time.Second, strings.Join(append([]string{"go run ./run"}, one.Arguments...), " "), joined(one.Loads))
 	}
-	fmt.Fprint(&b, "\n| server | | version |\n|---|---|---|\n")
-	for _, server := range servers {
+	fmt.Fprint(b, "\n| server | | version |\n|---|---|---|\n")
+	for _, server := range r.part.contenders {
 		if r.has(server.name) {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", server.name, server.about, strings.Join(r.Versions[server.name], "; "))
+			fmt.Fprintf(b, "| %s | %s | %s |\n", server.name, server.about, strings.Join(r.Versions[server.name], "; "))
 		}
 	}
 	b.WriteString("\n")
-	r.goals(&b)
-	r.notAhead(&b, measured)
-	for _, s := range measured {
-		r.section(&b, s)
+	r.goals(b)
+	r.notAhead(b, r.measured())
+	for _, s := range r.measured() {
+		r.section(b, s)
 	}
-	return wrapped(strings.TrimRight(b.String(), "\n") + "\n")
 }
 
 // wrapped breaks lines of more than 120 bytes, but not those of tables.
@@ -87,6 +109,9 @@ func (r *record) section(b *strings.Builder, s scenario) {
 	if s.serve != "" {
 		fmt.Fprintf(b, ", `maru serve %s`", s.serve)
 	}
+	if s.by != "" {
+		fmt.Fprintf(b, ", and `--socketio %s` for clients of Socket.IO", s.by)
+	}
 	fmt.Fprintf(b, "\n\n![%s](charts/%s.svg)\n\n", s.title, s.name)
 	r.table(b, s)
 	for _, f := range s.figures[:s.compared()] {
@@ -98,7 +123,7 @@ func (r *record) section(b *strings.Builder, s scenario) {
 }
 
 func (r *record) table(b *strings.Builder, s scenario) {
-	against := slices.DeleteFunc([]string{limitName, uwsName}, func(name string) bool { return len(r.of(s.name, name)) == 0 })
+	against := slices.DeleteFunc(slices.Clone(r.part.against), func(name string) bool { return len(r.of(s.name, name)) == 0 })
 	fmt.Fprint(b, "| server |")
 	for _, f := range s.figures {
 		fmt.Fprintf(b, " %s |", f.title)

@@ -14,8 +14,10 @@ import (
 	"time"
 )
 
-// record is all that was measured, in pieces or at once: the file results.json.
+// record is all that was measured of a part, in pieces or at once: a file.
 type record struct {
+	part part
+
 	Machine  machine             `json:"machine"`
 	Versions map[string][]string `json:"versions"` // of contenders
 	Series   []series            `json:"series"`
@@ -50,12 +52,11 @@ type measurement struct {
 	Figures   *figures `json:"figures,omitempty"`
 }
 
-const recordName = "results.json"
-
-// load reads a record; where there is none, it is empty.
-func load(dir string) (*record, error) {
-	r := &record{Versions: make(map[string][]string)}
-	content, err := os.ReadFile(filepath.Join(dir, recordName))
+// load reads the record of a part; where there is none, it is empty.
+func load(dir string, p part) (*record, error) {
+	r := &record{part: p, Versions: make(map[string][]string)}
+	path := filepath.Join(dir, p.file)
+	content, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return r, nil
@@ -63,7 +64,7 @@ func load(dir string) (*record, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(content, r); err != nil {
-		return nil, fmt.Errorf("%w: %s is no record of measurements: %w", errUsage, filepath.Join(dir, recordName), err)
+		return nil, fmt.Errorf("%w: %s is no record of measurements: %w", errUsage, path, err)
 	}
 	if r.Versions == nil {
 		r.Versions = make(map[string][]string)
@@ -96,7 +97,7 @@ func (r *record) save(dir string) error {
 		}
 	}
 	b.WriteString("]}\n")
-	return replace(filepath.Join(dir, recordName), b.Bytes())
+	return replace(filepath.Join(dir, r.part.file), b.Bytes())
 }
 
 func replace(path string, content []byte) error {
@@ -123,7 +124,7 @@ func (r *record) belongs(here machine, versions map[string]string, tell io.Write
 		r.Machine = here
 	}
 	if r.Machine != here {
-		return fmt.Errorf("%w: %s is of another machine or another Go (%+v, and this is %+v): give another --out", errUsage, recordName, r.Machine, here)
+		return fmt.Errorf("%w: %s is of another machine or another Go (%+v, and this is %+v): give another --out", errUsage, r.part.file, r.Machine, here)
 	}
 	for name, version := range versions {
 		if slices.Contains(r.Versions[name], version) {

@@ -27,7 +27,7 @@ func TestContenders(t *testing.T) {
 		t.Skip("taskset and two cores are needed")
 	}
 	t.Chdir("..")
-	programs, clean, err := build(t.Context(), contenders())
+	programs, clean, err := build(t.Context(), slices.Concat(contenders(), socketIOContenders()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,41 +40,64 @@ func TestContenders(t *testing.T) {
 		{name: "echo", command: "echo", args: few, mode: "echo"},
 	}
 	for _, server := range contenders() {
-		t.Run(server.name, func(t *testing.T) {
-			needs(t, server)
-			t.Parallel() // they mostly wait
-			if version := server.version(programs); version == unknown {
-				t.Error(version)
-			}
-			for _, c := range cases {
-				if !c.has(server) {
-					continue
-				}
-				c.args += " --settle 300ms"
-				f, fault, err := measure(t.Context(), briefly, programs, c, server)
-				if err != nil || fault != "" { // the machine may be busy
-					t.Logf("%s, once more: %v, %s", c.name, err, fault)
-					c.args += " --settle 5s"
-					f, fault, err = measure(t.Context(), longer, programs, c, server)
-				}
-				if err != nil || fault != "" || f.CPU <= 0 {
-					t.Errorf("%s: %+v, %s, %v", c.name, f, fault, err)
-				}
-			}
-		})
+		t.Run(server.name, func(t *testing.T) { works(t, programs, server, cases) })
 	}
-	for _, c := range scenarios() {
+	const groups = few + " --groups 5"
+	cases = []scenario{
+		{name: "rooms", command: "fanout", args: groups, mode: roomsMode, by: fromWebSocket},
+		{name: "upgraded", command: "fanout", args: groups, mode: roomsMode, by: fromPolling},
+		{name: "connect", command: "connect", args: few, mode: roomsMode, by: fromPolling},
+	}
+	for _, server := range socketIOContenders() {
+		t.Run("Socket.IO "+server.name, func(t *testing.T) { works(t, programs, server, cases) })
+	}
+	for _, c := range slices.Concat(scenarios(), socketIOScenarios()) {
 		if c.command != "idle" {
 			continue
+		}
+		server := contenders()[0]
+		if c.by != "" {
+			server = socketIOContenders()[0]
 		}
 		c.args = strings.Replace(c.args, "19000", "20", 1)
 		c.duration = 1500 * time.Millisecond // it tells once a second
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if f, fault, err := measure(t.Context(), briefly, programs, c, contenders()[0]); err != nil || fault != "" || f.RSS <= 0 {
+			if f, fault, err := measure(t.Context(), briefly, programs, c, server); err != nil || fault != "" || f.RSS <= 0 {
 				t.Errorf("%+v, %s, %v", f, fault, err)
 			}
 		})
+	}
+}
+
+// works measures a server briefly; on a busy machine, longer.
+func works(t *testing.T, programs programs, server contender, cases []scenario) {
+	needs(t, server)
+	t.Parallel() // they mostly wait
+	if version := server.version(programs); version == unknown {
+		t.Error(version)
+	}
+	for _, c := range cases {
+		if !c.has(server) {
+			continue
+		}
+		pause := func(d string) string {
+			if c.command == "connect" {
+				return ""
+			}
+			return " --settle " + d
+		}
+		before := c.args
+		c.args = before + pause("300ms")
+		f, fault, err := measure(t.Context(), briefly, programs, c, server)
+		if err != nil || fault != "" {
+			t.Logf("%s, once more: %v, %s", c.name, err, fault)
+			c.args = before + pause("5s")
+			f, fault, err = measure(t.Context(), longer, programs, c, server)
+		}
+		if err != nil || fault != "" || f.CPU <= 0 {
+			t.Errorf("%s: %+v, %s, %v", c.name, f, fault, err)
+		}
 	}
 }
 
@@ -85,7 +108,7 @@ func needs(t *testing.T, server contender) {
 		if out, err := exec.CommandContext(t.Context(), "make", "limit").CombinedOutput(); err != nil {
 			t.Skipf("a C compiler and make are needed: %s", out)
 		}
-	case "ws", "socketio":
+	case "ws", npmName:
 		if _, err := os.Stat("node_modules"); err != nil {
 			t.Fatal("npm packages are missing: make -C bench npm")
 		}
@@ -121,6 +144,7 @@ func TestParse(t *testing.T) {
 	for _, args := range [][]string{
 		{"--contenders", "nobody"}, {"--only", "none"}, {"--runs", "-1"}, {"--duration", "0"}, {"more"}, {"--server", "x"}, {"--server", "x=no address"},
 		{"--contenders", "centrifugo"}, {"--contenders", "limit", "--only", "secure"},
+		{"--only", "idle,socketio-idle"}, {"--only", "socketio-idle,idle"}, {"--only", "socketio", "--contenders", "limit"},
 	} {
 		if _, err := parse(args); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v", args, err)
@@ -195,7 +219,7 @@ func TestSettled(t *testing.T) {
 // pieces is a record of six rounds, by turns: maru needs 1 and 1.5, the limit 2 and 4,
 // uws 3 and 4; another server failed.
 func pieces() *record {
-	r := &record{Versions: map[string][]string{maruName: {"1", "2"}}, Series: []series{{Arguments: []string{"--runs", "2"}}}}
+	r := &record{part: parts()[0], Versions: map[string][]string{maruName: {"1", "2"}}, Series: []series{{Arguments: []string{"--runs", "2"}}}}
 	for _, s := range scenarios() {
 		for round := range 6 {
 			for i, server := range []string{maruName, limitName, uwsName} {
@@ -256,10 +280,12 @@ func TestStanding(t *testing.T) {
 
 // Every goal is about figures that its scenario has.
 func TestGoals(t *testing.T) {
-	for _, g := range goals() {
-		i := slices.IndexFunc(scenarios(), func(s scenario) bool { return s.name == g.scenario })
-		if i < 0 || !slices.ContainsFunc(scenarios()[i].figures, func(f figure) bool { return f.title == g.figure.title }) {
-			t.Errorf("%s: %s of %s", g.title, g.figure.title, g.scenario)
+	for _, p := range parts() {
+		for _, g := range p.goals {
+			i := slices.IndexFunc(p.scenarios, func(s scenario) bool { return s.name == g.scenario })
+			if i < 0 || !slices.ContainsFunc(p.scenarios[i].figures, func(f figure) bool { return f.title == g.figure.title }) {
+				t.Errorf("%s: %s of %s", g.title, g.figure.title, g.scenario)
+			}
 		}
 	}
 }
@@ -268,7 +294,7 @@ func TestGoals(t *testing.T) {
 // refused.
 func TestRecord(t *testing.T) {
 	dir := t.TempDir()
-	r, err := load(dir)
+	r, err := load(dir, parts()[0])
 	if err != nil || len(r.Measurements) != 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -281,7 +307,7 @@ func TestRecord(t *testing.T) {
 	if err := r.save(dir); err != nil {
 		t.Fatal(err)
 	}
-	again, err := load(dir)
+	again, err := load(dir, parts()[0])
 	if err != nil || len(again.Measurements) != len(r.Measurements) || again.rounds() != 6 || *again.Measurements[3*2].Figures != *r.Measurements[3*2].Figures {
 		t.Fatalf("%+v, %v", again, err)
 	}
@@ -296,10 +322,10 @@ func TestRecord(t *testing.T) {
 	if len(again.of("fanout", maruName)) != 0 || len(again.of("fanout", limitName)) != 6 || len(again.of("echo", maruName)) != 6 {
 		t.Errorf("%+v", again.Measurements)
 	}
-	if err := os.WriteFile(filepath.Join(dir, recordName), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, r.part.file), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := load(dir); !errors.Is(err, errUsage) {
+	if _, err := load(dir, parts()[0]); !errors.Is(err, errUsage) {
 		t.Error(err)
 	}
 }
@@ -310,7 +336,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	r := pieces()
 	before := len(r.Measurements)
-	s := settings{runs: 1, out: t.TempDir(), scenarios: scenarios()[:1], servers: []contender{another("mine", "sleep {listen}")}, cores: [2]string{"0", "1"}}
+	s := settings{runs: 1, out: t.TempDir(), scenarios: scenarios()[:1], servers: []contender{another("mine", "sleep {listen}", contender{})}, cores: [2]string{"0", "1"}}
 	if err := measureAll(ctx, s, "", r, io.Discard); err == nil || len(r.Measurements) != before {
 		t.Errorf("%d, not %d: %v", len(r.Measurements), before, err)
 	}
@@ -319,7 +345,7 @@ func TestInterrupted(t *testing.T) {
 // The page and the charts have every server, the best first, and say what failed.
 func TestPage(t *testing.T) {
 	dir := t.TempDir()
-	if err := pieces().write(dir, contenders(), scenarios()); err != nil {
+	if err := write(dir, []*record{pieces(), {part: socketIOPart()}}); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
@@ -336,6 +362,9 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in %s", want, page)
 		}
+	}
+	if strings.Contains(page, "Socket.IO\n") {
+		t.Error("a part that was not measured has a heading")
 	}
 	_, echo, _ := strings.Cut(page, "## Echo")
 	maru, limit, failed := strings.Index(echo, "| **maru** |"), strings.Index(echo, "| limit |"), strings.Index(echo, `6 failed: message 7 \| was lost`)

@@ -11,7 +11,8 @@ type scenario struct {
 	name, title string
 	command     string // of maru bench
 	args        string
-	mode        string // of the server: fanout or echo
+	mode        string // of the server: fanout, echo or rooms
+	by          string // how clients of Socket.IO connect: websocket or polling
 	figures     []figure
 	only        []string      // contenders; nil: all that can
 	serve       string        // more arguments for maru serve
@@ -96,6 +97,9 @@ func (s scenario) benchArgs(listen string, c contender, duration time.Duration) 
 		args = append(args, "--warmup", "0s", "--progress")
 	}
 	args = append(args, strings.Fields(s.args)...)
+	if c.socketIO {
+		args = append(args, "--socketio", s.by)
+	}
 	if s.command == "fanout" || s.command == "echo" {
 		args = append(args, c.messages...)
 	}

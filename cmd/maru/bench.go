@@ -44,6 +44,7 @@ type benchFlags struct {
 	Subprotocol  []string `placeholder:"NAME" help:"Offer this subprotocol (repeatable)."`
 	Header       []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every handshake (repeatable)."`
 	FirstMessage []string `sep:"none" placeholder:"TEXT" help:"Message that each connection sends when it opens; {i} is the connection's number (repeatable)."`
+	SocketIO     string   `name:"socketio" placeholder:"TRANSPORT" help:"Connect as a Socket.IO client, by websocket alone, or by polling with the upgrade."`
 	Deflate      bool     `help:"Offer compression, permessage-deflate; fail if the server declines."`
 	Insecure     bool     `help:"Trust any certificate."`
 	OwnServer    bool     `name:"i-own-this-server" help:"Load a server that is not on this machine."`
@@ -73,6 +74,7 @@ type fanoutCmd struct {
 	Rate          *float64 `xor:"pace" placeholder:"N" help:"Publish N a second instead, whatever comes back; latency counts from when each publication was due."`
 	PublishURL    string   `name:"publish-url" placeholder:"URL" help:"Publish by POST to this address; without it one more connection sends."`
 	PublishHeader []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every POST (repeatable)."`
+	Groups        int      `placeholder:"G" help:"Make G groups of the subscribers, which are published to in turn by one of them each; in --url, --first-message and --message, {g} is the number of the group."`
 	payloadFlags
 	benchFlags
 }
@@ -102,7 +104,7 @@ func (c *fanoutCmd) Run(ctx context.Context, s *surroundings, line *kong.Context
 	}
 	o := bench.Options{
 		Mode: bench.Fanout, URL: c.URL, Connections: c.Connections, Window: 1,
-		PublishURL: c.PublishURL, PublishHeader: header,
+		PublishURL: c.PublishURL, PublishHeader: header, Groups: c.Groups,
 	}
 	switch {
 	case c.Window != nil:
@@ -138,6 +140,7 @@ func (f *benchFlags) measure(ctx context.Context, s *surroundings, line *kong.Co
 	}
 	o.Duration, o.Warmup, o.Settle, o.PID = f.Duration, f.Warmup, f.Settle, f.PID
 	o.Header, o.Subprotocols, o.FirstMessages = header, f.Subprotocol, f.FirstMessage
+	o.SocketIO = bench.Transport(f.SocketIO)
 	o.Deflate, o.Insecure, o.AnyHost = f.Deflate, f.Insecure, f.OwnServer
 	o.Command = shown(line.Args)
 	if err := o.Check(); err != nil {

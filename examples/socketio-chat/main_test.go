@@ -11,7 +11,7 @@ import (
 	"maru.example/maru/ws"
 )
 
-// What one says, all hear; and the page is there.
+// A message goes to all once, also if it is repeated; who comes later receives what is missing.
 func TestChat(t *testing.T) {
 	t.Parallel()
 	chat, err := newChat()
@@ -30,11 +30,20 @@ func TestChat(t *testing.T) {
 	if err != nil || !strings.Contains(string(b), "/client/socket.io.min.js") {
 		t.Errorf("the page: %v", err)
 	}
-	kim, lee := connect(t, s.URL), connect(t, s.URL)
-	kim.conn.SendText(`42["chat message","hello"]`)
+	kim, lee := connect(t, s.URL, "{}"), connect(t, s.URL, "{}")
+	kim.conn.SendText(`421["chat message","hello","k-0"]`)
 	for _, c := range []client{kim, lee} {
-		c.wants(t, `42["chat message","hello"]`)
+		c.wants(t, `42["chat message","hello",1,"`)
 	}
+	kim.wants(t, "431[]")
+	kim.conn.SendText(`422["chat message","hello","k-0"]`) // as if the ack had been lost
+	kim.conn.SendText(`423["chat message","again","k-1"]`)
+	kim.wants(t, "432[]")
+	lee.wants(t, `42["chat message","again",2,"`)
+	connect(t, s.URL, `{"serverOffset":1}`).wants(t, `42["chat message","again",2,"`)
+	late := connect(t, s.URL, `{"serverOffset":0}`)
+	late.wants(t, `42["chat message","hello",1,"`)
+	late.wants(t, `42["chat message","again",2,"`)
 }
 
 type client struct {
@@ -42,7 +51,7 @@ type client struct {
 	got  chan string
 }
 
-func connect(t *testing.T, url string) client {
+func connect(t *testing.T, url, auth string) client {
 	c := client{got: make(chan string, 10)}
 	var err error
 	c.conn, err = ws.Dial(t.Context(), "ws"+strings.TrimPrefix(url, "http")+"/socket.io/?EIO=4&transport=websocket",
@@ -52,7 +61,7 @@ func connect(t *testing.T, url string) client {
 	}
 	t.Cleanup(c.conn.Terminate)
 	c.wants(t, `0{"sid"`)
-	c.conn.SendText("40")
+	c.conn.SendText("40" + auth)
 	c.wants(t, `40{"sid"`)
 	return c
 }

@@ -11,7 +11,6 @@ import (
 	"maru.example/maru/internal/admission"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
-	"maru.example/maru/internal/shares"
 )
 
 // ChannelHandler answers a request about one channel, whose name is valid.
@@ -25,7 +24,7 @@ type Pages interface {
 	Assets() http.Handler // everything under /assets/
 }
 
-// Options of an API. All are needed but Backup, MaxBodyBytes and Bodies.
+// Options of an API. All are needed but Backup and MaxBodyBytes.
 type Options struct {
 	Env     *gateway.Env
 	Routes  []gateway.Route // of all gateways, the first that takes a request first
@@ -39,8 +38,7 @@ type Options struct {
 	Metrics http.Handler
 	Backup  func(ctx context.Context, w io.Writer) error // nil: nothing is stored
 
-	MaxBodyBytes int64          // of a published body; default 1 MiB
-	Bodies       *shares.Shares // bytes of bodies that are coming, beside the first 64 KiB of each; nil: no limit
+	MaxBodyBytes int64 // of a published body; default 1 MiB
 }
 
 // API is an http.Handler.

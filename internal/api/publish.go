@@ -1,19 +1,14 @@
 package api
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/request"
 )
-
-// bodyTimeout is the time for a body to arrive.
-const bodyTimeout = 30 * time.Second
 
 // position is the answer to a publication.
 type position struct {
@@ -50,7 +45,7 @@ func (a *API) servePublish(w http.ResponseWriter, r *http.Request, channel strin
 		a.admission.Refuse(w, r, err)
 		return
 	}
-	defer a.countBody(r, who)()
+	defer a.Env.CountBody(r, who)()
 	p, err := a.readPublication(w, r)
 	if err != nil {
 		a.fail(w, r, err)
@@ -124,7 +119,7 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 	if err != nil {
 		return nil, err
 	}
-	data, err := a.readBody(w, r)
+	data, err := gateway.ReadBody(w, r, a.MaxBodyBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -135,26 +130,4 @@ func (a *API) readPublication(w http.ResponseWriter, r *http.Request) (*maru.Pub
 	}
 	p := &maru.Publication{Kind: kind, Data: data, Key: q.Get("key"), Event: q.Get("event")}
 	return p, p.Check()
-}
-
-// readBody reads the whole body, with a deadline.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := maru.NewError(maru.CodeTooLarge, "the body is larger than a message may be (--max-message)")
-	if r.ContentLength > a.MaxBodyBytes {
-		return nil, tooLarge // and net/http closes the connection rather than read it
-	}
-	control := http.NewResponseController(w)
-	control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported everywhere, nor needed there
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.MaxBodyBytes))
-	if over := new(http.MaxBytesError); errors.As(err, &over) {
-		return nil, tooLarge
-	}
-	if errors.Is(err, auth.ErrOverloaded) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, maru.NewError(maru.CodeBadRequest, "the body was incomplete or took longer than 30 s: send it again")
-	}
-	control.SetReadDeadline(time.Time{})
-	return data, nil
 }

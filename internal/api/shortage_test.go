@@ -35,7 +35,7 @@ func TestBodiesThatAreComing(t *testing.T) {
 	const step = 64 << 10
 	w := newWorld(t, 0)
 	w.api.MaxBodyBytes = 1 << 20
-	w.api.Bodies = shares.New(8*step, "bytes", nil)
+	w.api.Env.Bodies = shares.New(8*step, "bytes", nil)
 	post := func(bytes int, end io.Reader) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", "/channels/a", io.MultiReader(io.LimitReader(letters{}, int64(bytes)), end))
 		answer := httptest.NewRecorder()
@@ -50,7 +50,7 @@ func TestBodiesThatAreComing(t *testing.T) {
 	if answer := post(5*step, breaksOff{}); code(answer) != maru.CodeBadRequest {
 		t.Errorf("a body that breaks off: %s", answer.Body)
 	}
-	if held := w.api.Bodies.Held(); held != 0 {
+	if held := w.api.Env.Bodies.Held(); held != 0 {
 		t.Errorf("%d bytes are counted after the last request", held)
 	}
 

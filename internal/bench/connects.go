@@ -61,7 +61,7 @@ func (w *connects) once() {
 // cycle connects, upgrades, and closes with both halves of the closing handshake
 // (RFC 6455 §7.1.1: the server ends the TCP connection).
 func (w *connects) cycle(i int) error {
-	up, err := w.target.dial(w.ctx, i%(perSource*sources))
+	up, err := w.target.open(w.ctx, i%(perSource*sources))
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (w *connects) cycle(i int) error {
 
 	var out []byte
 	for _, text := range w.FirstMessages {
-		out = frame.AppendMasked(out, frame.Text, false, frame.NewMaskKey(), []byte(number(text, i)))
+		out = frame.AppendMasked(out, frame.Text, false, frame.NewMaskKey(), []byte(w.number(text, i)))
 	}
 	payload, err := frame.ClosePayload(1000, "")
 	if err != nil {

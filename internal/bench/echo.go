@@ -34,7 +34,7 @@ func newEcho(r *run) *echo { return &echo{pool: newPool(r), callers: make([]*cal
 
 func (w *echo) open() error {
 	return w.openAll(w.Connections, func(i int, conn loop.Conn) loop.Handler {
-		c := &caller{echo: w, i: i, conn: conn, sequence: sequence{source: int64(i)}, at: make([]time.Duration, w.InFlight)}
+		c := &caller{echo: w, i: i, conn: conn, sequence: sequence{source: int64(i), step: 1}, at: make([]time.Duration, w.InFlight)}
 		w.callers[i] = c
 		return c
 	})

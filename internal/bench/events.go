@@ -30,7 +30,7 @@ func (w *events) open() error { return w.each(w.Connections, w.openOne) }
 func (w *events) openOne(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, number(w.URL, i), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.number(w.URL, i), nil)
 	if err != nil {
 		return err
 	}

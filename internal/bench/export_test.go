@@ -20,6 +20,9 @@ func (c Codec) Read(message []byte) (source, number int64, rest []byte, err erro
 // ErrNone, ErrForeign and ErrDamaged are what Read says.
 var ErrNone, ErrForeign, ErrDamaged = errNone, errForeign, errDamaged
 
+// SessionID reads the handshake of Engine.IO.
+var SessionID = sessionID
+
 // NiceStep is the arithmetic of charts.
 var NiceStep = niceStep
 

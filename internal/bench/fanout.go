@@ -11,8 +11,8 @@ import (
 )
 
 // fanout is one publisher and many subscribers. Publications are numbered from 0. With a
-// window, the next one is published when all subscribers have the one a window before it;
-// with a rate, when it is due.
+// window, the next one is published when all that get it have the one a window before it, and all
+// before that; with a rate, when it is due.
 type fanout struct {
 	*pool
 	publisher publisher
@@ -26,6 +26,7 @@ type fanout struct {
 	// Window. A publication's place is its number modulo the window.
 	at     []atomic.Int64 // when it was published
 	counts []int          // how many have it; the loop's
+	oldest int64          // that not all have; the loop's
 	next   int64          // to publish; the loop's
 
 	// Rate. Publication n is due at first + n*every.
@@ -45,14 +46,17 @@ type publisher interface {
 
 func newFanout(r *run) (*fanout, error) {
 	w := &fanout{next: 1, every: float64(time.Second) / r.Rate}
-	if r.PublishURL != "" {
+	switch {
+	case r.PublishURL != "":
 		p, err := newPoster(r)
 		if err != nil {
 			return nil, err
 		}
 		w.publisher = p
-	} else {
-		w.publisher = &speaker{fanout: w}
+	case r.Groups > 0:
+		w.publisher = &members{fanout: w, first: make([]loop.Conn, r.Groups)}
+	default:
+		w.publisher = &speaker{fanout: w, sequence: sequence{step: 1}}
 	}
 	w.pool = newPool(r)
 	w.at = make([]atomic.Int64, r.Window)
@@ -61,7 +65,14 @@ func newFanout(r *run) (*fanout, error) {
 }
 
 func (w *fanout) open() error {
-	if err := w.openAll(w.Connections, func(i int, _ loop.Conn) loop.Handler { return &subscriber{fanout: w, i: i} }); err != nil {
+	err := w.openAll(w.Connections, func(i int, conn loop.Conn) loop.Handler {
+		if p, ok := w.publisher.(*members); ok && i < w.Groups {
+			p.first[i] = conn
+		}
+		groups := w.groups()
+		return &subscriber{fanout: w, i: i, sequence: sequence{next: int64(i % groups), step: int64(groups)}}
+	})
+	if err != nil {
 		return err
 	}
 	return w.publisher.connect()
@@ -125,7 +136,7 @@ func (w *fanout) missing() int64 {
 	if w.Window == 0 && w.ctx.Err() == nil {
 		n = max(n, w.dueUntil(time.Duration(w.to.Load())))
 	}
-	return n*int64(w.Connections) - w.got.Load()
+	return n*int64(w.members()) - w.got.Load()
 }
 
 // dueUntil is how many publications are due before a time.
@@ -184,42 +195,21 @@ func (s *subscriber) arrived(n int64) {
 		s.latency.Record(s.now() - at)
 	}
 	s.got.Add(1)
-	if s.counts[place]++; s.counts[place] < s.Connections {
-		return
+	s.counts[place]++
+	s.advance()
+}
+
+// advance publishes what the window has room for. Groups have their publications in any order, but
+// a place in the window is free once all before it are.
+func (w *fanout) advance() {
+	window := int64(w.Window)
+	for w.counts[w.oldest%window] == w.members() {
+		w.counts[w.oldest%window] = 0
+		w.oldest++
 	}
-	s.counts[place] = 0
-	for ; s.fanout.next <= n+int64(s.Window) && !s.stopped.Load(); s.fanout.next++ {
-		s.publish(s.fanout.next)
+	for ; w.oldest > 0 && w.next < w.oldest+window && !w.stopped.Load(); w.next++ {
+		w.publish(w.next)
 	}
 }
 
 func (s *subscriber) Closed(code int, reason string, err error) { s.ended(s.i, code, reason, err) }
-
-// speaker publishes on a connection of its own. The server may send its messages back, and
-// then they are checked like those of a subscriber.
-type speaker struct {
-	*fanout
-	conn loop.Conn
-	sequence
-}
-
-func (p *speaker) connect() error {
-	return p.openOne(p.ctx, p.Connections, func(_ int, conn loop.Conn) loop.Handler {
-		p.conn = conn
-		return p
-	})
-}
-
-func (p *speaker) publish(n int64) bool {
-	return p.conn.Send(loop.NewMessage(frame.Text, p.codec.wrap(nil, 0, n))) == nil
-}
-
-func (p *speaker) close() {}
-
-func (p *speaker) Message(_ frame.Opcode, message []byte) {
-	p.check(p.run, p.Connections, message, func(int64) { p.own.Add(1) })
-}
-
-func (p *speaker) Closed(code int, reason string, err error) {
-	p.ended(p.Connections, code, reason, err)
-}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,6 +20,14 @@ const (
 	Fanout  Mode = "fanout"  // one publisher, many subscribers
 	Echo    Mode = "echo"    // each connection gets back what it sends
 	Idle    Mode = "idle"    // connections without traffic
+)
+
+// Transport is how a Socket.IO client connects.
+type Transport string
+
+const (
+	WebSocket Transport = "websocket" // at once
+	Polling   Transport = "polling"   // by long polling, and then the upgrade to a WebSocket
 )
 
 const (
@@ -34,8 +43,16 @@ const (
 // Options configure a run. Check validates them.
 type Options struct {
 	Mode        Mode
-	URL         string // ws or wss; with Idle http too: server-sent events; {i} is the connection's number, from 0
+	URL         string // ws or wss; with Idle http too: server-sent events; {i} and {g} as below
 	Connections int    // to keep open; with Connect: at a time
+
+	// In the URL, in FirstMessages and in Message, {i} is the connection's number, from 0, and {g}
+	// that of its group: i modulo Groups. With Fanout, connections get the messages of their own
+	// group alone. Publications go to the groups in turn, each from the first connection of its
+	// group, which gets it too. 0: all are one group, and one more connection publishes.
+	Groups int
+
+	SocketIO Transport // connections are those of Socket.IO clients; empty: plain WebSockets
 
 	Duration time.Duration // of the measured part
 	Warmup   time.Duration // the same traffic before it, not measured
@@ -48,8 +65,8 @@ type Options struct {
 
 	Header        http.Header // of every handshake
 	Subprotocols  []string
-	FirstMessages []string // sent by each connection when it is open; {i} as in URL
-	Message       string   // text to send: {payload} is the numbered payload, {n} its number; default {payload}
+	FirstMessages []string // sent by each connection when it is open
+	Message       string   // text to send: {payload} is the numbered payload, {n} its number; default {payload}, or an event of Socket.IO
 	Contains      bool     // messages may have other text around payloads
 
 	PublishURL    string      // Fanout: POST here instead of sending on one more connection
@@ -77,6 +94,10 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 const payloadMark = "{payload}"
 
 func (o Options) withDefaults() Options {
+	if o.SocketIO != "" {
+		o.Message = cmp.Or(o.Message, `42["message","`+payloadMark+`"]`)
+		o.Contains = true
+	}
 	o.Message = cmp.Or(o.Message, payloadMark)
 	return o
 }
@@ -89,11 +110,11 @@ func (o Options) Check() error {
 	if o.Mode == Idle {
 		schemes = append(schemes, "http")
 	}
-	if err := checkURL(o.URL, "--url", schemes...); err != nil {
+	if err := o.checkURL(o.URL, "--url", schemes...); err != nil {
 		return err
 	}
 	if o.PublishURL != "" {
-		if err := checkURL(o.PublishURL, "--publish-url", "http", "https"); err != nil {
+		if err := o.checkURL(o.PublishURL, "--publish-url", "http", "https"); err != nil {
 			return err
 		}
 	}
@@ -108,6 +129,12 @@ func (o Options) Check() error {
 		return usagef("--settle: must not be negative, but is %v", o.Settle)
 	case o.events() && (o.Deflate || len(o.FirstMessages) > 0 || len(o.Subprotocols) > 0):
 		return usagef("--url: http:// means server-sent events, which cannot be combined with --subprotocol, --deflate and --first-message")
+	case o.SocketIO != "" && o.SocketIO != WebSocket && o.SocketIO != Polling:
+		return usagef("--socketio: must be %s or %s, not %q", WebSocket, Polling, o.SocketIO)
+	case o.SocketIO != "" && (o.events() || o.Deflate || len(o.Subprotocols) > 0):
+		return usagef("--socketio cannot be combined with --subprotocol, --deflate and http:// in --url")
+	case o.SocketIO == Polling && !strings.HasPrefix(o.URL, "ws:"):
+		return usagef("--socketio: polling is measured over ws:// in --url, not over TLS")
 	case o.PID < 0:
 		return usagef("--pid: must be the number of a process, not %d", o.PID)
 	}
@@ -130,6 +157,10 @@ func (o Options) Check() error {
 			return usagef("--window: must be from 1 to %s, not %d", count(maxWindow), o.Window)
 		case o.Window*o.sentBytes() > maxOwnBytes:
 			return usagef("--window: %d messages of %d bytes are more than %d MiB on one connection", o.Window, o.sentBytes(), maxOwnBytes>>20)
+		case o.Groups < 0 || o.Groups > 0 && o.Connections%o.Groups != 0:
+			return usagef("--groups: must divide the %s connections, which %d does not", count(o.Connections), o.Groups)
+		case o.Groups > 0 && o.PublishURL != "":
+			return usagef("--groups and --publish-url cannot be combined: a connection of each group publishes")
 		}
 	case Echo:
 		switch {
@@ -162,18 +193,24 @@ func (o Options) checkFiles(limit int) error {
 	return nil
 }
 
-func checkURL(raw, flag string, schemes ...string) error {
-	u, err := url.Parse(number(raw, 0))
+func (o *Options) checkURL(raw, flag string, schemes ...string) error {
+	u, err := url.Parse(o.number(raw, 0))
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || !slices.Contains(schemes, u.Scheme) {
 		return usagef("%s: must be a URL that begins with %s://, not %q", flag, strings.Join(schemes, ":// or "), raw)
 	}
-	if other, err := url.Parse(number(raw, 1)); err != nil || other.Host != u.Host {
-		return usagef("%s: {i} may be in the path and the query, not in the host", flag)
+	if other, err := url.Parse(o.number(raw, 1)); err != nil || other.Host != u.Host {
+		return usagef("%s: {i} and {g} may be in the path and the query, not in the host", flag)
 	}
 	return nil
 }
 
-// number replaces {i} by a connection's number.
-func number(text string, i int) string {
-	return strings.ReplaceAll(text, "{i}", fmt.Sprint(i))
+// number replaces {i} by a connection's number, and {g} by that of its group.
+func (o *Options) number(text string, i int) string {
+	return strings.NewReplacer("{i}", strconv.Itoa(i), "{g}", strconv.Itoa(i%o.groups())).Replace(text)
 }
+
+// groups is how many groups there are.
+func (o *Options) groups() int { return max(o.Groups, 1) }
+
+// members is how many connections get a publication.
+func (o *Options) members() int { return o.Connections / o.groups() }

@@ -65,6 +65,14 @@ func TestBadOptions(t *testing.T) {
 		{"negative rate", bench.Fanout, func(o *bench.Options) { o.Window, o.Rate = 0, -1 }, "--rate"},
 		{"too high a rate", bench.Fanout, func(o *bench.Options) { o.Window, o.Rate = 0, 1e9 }, "--rate"},
 		{"publish by WebSocket", bench.Fanout, func(o *bench.Options) { o.PublishURL = "ws://127.0.0.1/" }, "--publish-url"},
+		{"groups that differ", bench.Fanout, func(o *bench.Options) { o.Groups = 3 }, "--groups"},
+		{"negative groups", bench.Fanout, func(o *bench.Options) { o.Groups = -1 }, "--groups"},
+		{"groups by POST", bench.Fanout, func(o *bench.Options) { o.Groups, o.PublishURL = 2, "http://127.0.0.1:9/" }, "--groups"},
+		{"a group in the host", bench.Fanout, func(o *bench.Options) { o.Groups, o.URL = 2, "ws://127.0.0.{g}/" }, "--url"},
+		{"unknown transport", bench.Idle, func(o *bench.Options) { o.SocketIO = "pigeon" }, "--socketio"},
+		{"Socket.IO by events", bench.Idle, func(o *bench.Options) { o.SocketIO, o.URL = bench.WebSocket, "http://127.0.0.1:9/" }, "--socketio"},
+		{"Socket.IO with compression", bench.Idle, func(o *bench.Options) { o.SocketIO, o.Deflate = bench.WebSocket, true }, "--socketio"},
+		{"polling over TLS", bench.Idle, func(o *bench.Options) { o.SocketIO, o.URL = bench.Polling, "wss://127.0.0.1:9/" }, "--socketio"},
 		{"unknown mode", "sing", func(*bench.Options) {}, "sing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,6 +37,7 @@ type codec struct {
 	contains bool
 	message  string // with payloadMark in it
 	plain    bool   // message is nothing but the payload
+	groups   int64
 	pattern  []byte // the alphabet again and again
 }
 
@@ -50,6 +51,7 @@ func newCodec(o Options) *codec {
 		contains: o.Contains,
 		message:  o.Message,
 		plain:    o.Message == payloadMark,
+		groups:   int64(o.groups()),
 		pattern:  bytes.Repeat([]byte(alphabet), o.Size/len(alphabet)+2),
 	}
 }
@@ -77,6 +79,7 @@ func (c *codec) wrap(b []byte, source, number int64) []byte {
 		payloadMark, string(c.append(nil, source, number)),
 		"{n}", strconv.FormatInt(number, 10),
 		"{i}", strconv.FormatInt(source, 10),
+		"{g}", strconv.FormatInt(number%c.groups, 10),
 	).Replace(c.message))
 }
 

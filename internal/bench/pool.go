@@ -67,11 +67,14 @@ func (r *run) each(n int, open func(ctx context.Context, i int) error) error {
 }
 
 func (c *pool) openOne(ctx context.Context, i int, build func(int, loop.Conn) loop.Handler) error {
-	up, err := c.target.dial(ctx, i)
+	up, err := c.target.open(ctx, i)
 	if err != nil {
 		return err
 	}
 	conn, err := c.engine.Open(up.Conn, up.Buffered, loop.Params{Client: true, Compression: up.Compression}, func(conn loop.Conn) loop.Handler {
+		if c.SocketIO != "" {
+			return &answerer{build(i, conn), conn}
+		}
 		return build(i, conn)
 	})
 	if err != nil {
@@ -79,7 +82,7 @@ func (c *pool) openOne(ctx context.Context, i int, build func(int, loop.Conn) lo
 	}
 	c.opened.Add(1)
 	for _, text := range c.FirstMessages {
-		if err := conn.Send(loop.NewMessage(frame.Text, []byte(number(text, i)))); err != nil {
+		if err := conn.Send(loop.NewMessage(frame.Text, []byte(c.number(text, i)))); err != nil {
 			return err
 		}
 	}
@@ -109,10 +112,11 @@ func (c *pool) close() {
 	c.engine.Shutdown(ctx, 1000, "") // connections still open then are cut off
 }
 
-// sequence checks the messages of one receiver: the numbers of one source, from 0.
+// sequence checks the messages of one receiver: every step-th number of one source.
 type sequence struct {
 	source int64
 	next   int64
+	step   int64
 }
 
 // check checks a message and calls each for the number of each payload in it.
@@ -128,13 +132,16 @@ func (s *sequence) check(r *run, who int, message []byte, each func(number int64
 		case source != s.source:
 			r.fault(damaged, "connection %s got a message for connection %s", count(who), count(source))
 			return
+		case n%s.step != s.next%s.step:
+			r.fault(damaged, "connection %s got message %s, which is for another group", count(who), count(n))
+			return
 		case n < s.next:
 			r.fault(repeated, "connection %s got message %s twice or late, expected message %s", count(who), count(n), count(s.next))
 			return
 		case n > s.next:
-			r.faultN(n-s.next, lost, "connection %s got message %s, expected message %s: those between are lost", count(who), count(n), count(s.next))
+			r.faultN((n-s.next)/s.step, lost, "connection %s got message %s, expected message %s: those between are lost", count(who), count(n), count(s.next))
 		}
-		s.next = n + 1
+		s.next = n + s.step
 		each(n)
 		if message = rest; len(message) == 0 {
 			return

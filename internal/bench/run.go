@@ -296,6 +296,12 @@ func (r *run) settings() []Setting {
 	case r.Mode == Echo:
 		add("messages", "%d bytes, %s on the way per connection", r.Size, count(r.InFlight))
 	}
+	if r.Mode == Fanout && r.Groups > 0 {
+		add("groups", "%s of %s connections, published to in turn", count(r.Groups), count(r.members()))
+	}
+	if r.SocketIO != "" {
+		add("clients", "Socket.IO, by %s", map[Transport]string{WebSocket: "WebSocket", Polling: "long polling with upgrade"}[r.SocketIO])
+	}
 	if r.PublishURL != "" {
 		add("publisher", "POST %s", redacted(r.PublishURL))
 	}

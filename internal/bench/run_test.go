@@ -147,6 +147,28 @@ func TestFanout(t *testing.T) {
 	}
 }
 
+// Each group gets its own publications, and one of it publishes them.
+func TestFanoutInGroups(t *testing.T) {
+	t.Parallel()
+	for _, window := range []int{1, 3, 16} {
+		o := short(bench.Fanout, maruServer(t)+"-{g}")
+		o.Window, o.Groups = window, 5
+		clean(t, o)
+	}
+	o := short(bench.Fanout, maruServer(t)+"-{g}")
+	o.Window, o.Rate, o.Groups = 0, 500, 5
+	result := clean(t, o)
+	due := result.Seconds * o.Rate * 2
+	if got := float64(result.Latency.Count); got < due-4 || got > due+4 {
+		t.Errorf("%v latencies of %v that were due", got, due)
+	}
+	o = short(bench.Fanout, broadcaster(t, false))
+	o.Groups, o.Duration = 2, time.Minute // the fault ends it
+	if result, err := bench.Run(t.Context(), o); err != nil || result.Faults.Damaged == 0 || !strings.Contains(result.Faults.First, "another group") {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // With a rate, all messages that are due in the measured time are measured.
 func TestFanoutByRate(t *testing.T) {
 	t.Parallel()

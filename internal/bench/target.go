@@ -33,7 +33,7 @@ type target struct {
 // find looks up the host of a URL, refuses a host that is not this machine, and tries its
 // addresses until one answers.
 func find(ctx context.Context, raw, flag string, o *Options) (*target, error) {
-	u, err := url.Parse(number(raw, 0))
+	u, err := url.Parse(o.number(raw, 0))
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -115,11 +115,23 @@ func (t *target) spreads() bool {
 	return runtime.GOOS == "linux" && t.addr.Addr().Is4() && t.addr.Addr().IsLoopback()
 }
 
-// dial opens connection i.
-func (t *target) dial(ctx context.Context, i int) (*handshake.Upgraded, error) {
+// open opens connection i, for everything that uses WebSockets.
+func (t *target) open(ctx context.Context, i int) (*handshake.Upgraded, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	up, _, err := handshake.Dial(ctx, number(t.options.URL, i), handshake.DialOptions{
+	at := t.options.number(t.options.URL, i)
+	switch t.options.SocketIO {
+	case WebSocket:
+		return t.openSocketIO(ctx, i, at)
+	case Polling:
+		return t.openPolling(ctx, i, at)
+	}
+	return t.dial(ctx, i, at)
+}
+
+// dial opens a WebSocket for connection i.
+func (t *target) dial(ctx context.Context, i int, at string) (*handshake.Upgraded, error) {
+	up, _, err := handshake.Dial(ctx, at, handshake.DialOptions{
 		Header:       t.options.Header,
 		Subprotocols: t.options.Subprotocols,
 		NoDeflate:    !t.options.Deflate,

@@ -311,3 +311,11 @@ type Compression struct {
 	Takeover    bool  // our messages may refer to those before them (RFC 7692 §7.1.1)
 	PeerBits    uint8 // the peer's window, if its messages may; 0: they do not
 }
+
+// Inflater makes the context of the peer's messages; nil: they stand alone.
+func (c Compression) Inflater() *Inflater {
+	if c.PeerBits == 0 {
+		return nil
+	}
+	return NewInflater(int(c.PeerBits))
+}

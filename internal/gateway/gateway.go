@@ -15,6 +15,7 @@ import (
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/shares"
 )
 
 // Env is what the server provides to gateways. All fields are needed, except Engine if no
@@ -28,6 +29,10 @@ type Env struct {
 
 	// Submit is maru.Broker's. It is called on loops and does not wait.
 	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
+
+	// Bodies bounds the bytes of bodies that are coming, beside the first 64 KiB of each, as shares of
+	// their senders; nil: no limit. See CountBody.
+	Bodies *shares.Shares
 
 	// WriteTimeout bounds one write of a connection that a goroutine serves. Default 30 s.
 	WriteTimeout time.Duration
@@ -68,6 +73,11 @@ type Route struct {
 	// Takes selects requests at that address; nil: all. It may read headers only and must not
 	// wait.
 	Takes func(r *http.Request) bool
+
+	// Inline reports whether Serve answers a request for a WebSocket at Path by its head alone,
+	// without waiting, if it needs no identification. It is then served on a loop, without a
+	// goroutine. nil: it never is.
+	Inline func(r *http.Request) bool
 
 	// Serve answers a request. The channel's name is valid, and empty for Path.
 	Serve func(w http.ResponseWriter, r *http.Request, channel string)

@@ -8,6 +8,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/response"
@@ -114,7 +115,8 @@ var errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutti
 // Socket is a WebSocket for a connection that is open already: see loop.Conn.Attach.
 type Socket struct {
 	net.Conn
-	Buffered []byte // read and not used
+	Buffered    []byte            // read and not used
+	Compression frame.Compression // as negotiated
 
 	up *handshake.Upgraded
 }
@@ -123,14 +125,14 @@ type Socket struct {
 func (s *Socket) Wait() { s.up.Wait() }
 
 // Socket answers a request for a WebSocket that a connection is to get which is open already, and
-// was admitted. It is not compressed. A request that cannot have one is answered.
+// was admitted. A request that cannot have one is answered.
 func (e *Endpoint) Socket(w http.ResponseWriter, r *http.Request) (*Socket, error) {
 	checked, err := checkHandshake(w, r)
 	if err != nil {
 		e.Refuse(w, r, err)
 		return nil, err
 	}
-	up, err := checked.Accept(w, handshake.Options{NoDeflate: true})
+	up, err := checked.Accept(w, handshake.Options{Takeover: e.Takeover})
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +144,7 @@ func (e *Endpoint) Socket(w http.ResponseWriter, r *http.Request) (*Socket, erro
 		nc.Close()
 		return nil, err
 	}
-	return &Socket{nc, up.Buffered, up}, nil
+	return &Socket{nc, up.Buffered, up.Compression, up}, nil
 }
 
 // TakeOver answers an HTTP/1 request with an endless body that only the server writes, and takes

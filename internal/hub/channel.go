@@ -20,7 +20,8 @@ type Channel struct {
 	queues    map[*Queue]struct{} // of goroutines, and of subscribers whose history is being read
 	presence  presence
 	receivers map[loop.Conn]Receiver
-	last      maru.Position // that was delivered
+	last      maru.Position  // that was delivered
+	listener  func(Delivery) // see Listen
 }
 
 // audience are the sockets that receive a channel in the same form.
@@ -54,6 +55,23 @@ func (h *Hub) Deliver(channel string, at maru.Position, p *maru.Publication) {
 }
 
 func (c *Channel) deliver(d Delivery) {
+	if listener := c.handOut(d); listener != nil {
+		listener(d)
+	}
+}
+
+// Listen calls f for each publication of the channel, after its sockets and queues have it. As a
+// Sink, f must not wait and must not call the broker. No lock of the hub is held, so that it may join
+// and leave channels, this one too. A channel has one listener; nil ends it, and a call may then
+// still be running. It is of a caller with a share in the channel.
+func (c *Channel) Listen(f func(Delivery)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listener = f
+}
+
+// handOut hands a publication to sockets and queues, and returns the listener.
+func (c *Channel) handOut(d Delivery) (listener func(Delivery)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deliveries()
@@ -63,9 +81,13 @@ func (c *Channel) deliver(d Delivery) {
 			continue
 		}
 		m := c.encode(a.form, d)
+		if m == nil {
+			continue
+		}
 		m.Stamp()
-		a.all.append(m)
-		a.latest.append(m)
+		except := c.except(a.form, d.Publication)
+		a.all.append(m, except)
+		a.latest.append(m, except)
 	}
 	c.hand(d)
 	for _, p := range c.pacers {
@@ -74,11 +96,12 @@ func (c *Channel) deliver(d Delivery) {
 	for q := range c.queues {
 		q.push(d)
 	}
+	return c.listener
 }
 
-func (s *sockets) append(m *loop.Message) {
+func (s *sockets) append(m *loop.Message, except loop.Conn) {
 	if s.count > 0 {
-		s.group.Append(m)
+		s.group.AppendExcept(m, except)
 	}
 }
 

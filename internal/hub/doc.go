@@ -41,7 +41,8 @@
 // then Queue.mu. The broker's locks come before these: the hub calls the broker with none held.
 //
 // Channel.mu is held during delivery, on purpose: all subscribers receive publications in the
-// order in which it was locked. Appending to a group or a queue never waits.
+// order in which it was locked. Appending to a group or a queue never waits. A listener
+// (Channel.Listen) is called after it was released, in the order in which the broker delivers.
 //
 // # What it does not do
 //

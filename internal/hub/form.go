@@ -12,8 +12,13 @@ type Form struct {
 	// Name is the form's name in logs and metrics.
 	Name string
 	// Publication encodes one publication of a channel, once for all subscribers of the form.
-	// epoch is that of the publication's position.
+	// epoch is that of the publication's position. nil: nothing is sent, which is only for forms
+	// whose sockets have neither a history nor a pace.
 	Publication func(channel, epoch string, p *maru.Publication) *loop.Message
+	// Except returns the connection that does not get a publication, if it is in the channel; the
+	// zero value: all get it. It is for forms whose sockets have no history and no pace. nil: as if it
+	// returned the zero value.
+	Except func(p *maru.Publication) loop.Conn
 	// PresenceChange encodes a change of a channel's presence. nil: the form has no such
 	// message, and Channel.Follow must not be called with it.
 	PresenceChange func(channel string, c maru.PresenceChange) *loop.Message
@@ -45,6 +50,13 @@ func (h *Hub) Forms() []string {
 
 func (c *Channel) encode(f FormID, d Delivery) *loop.Message {
 	return c.hub.forms[f].Publication(c.name, d.At.Epoch, d.Publication)
+}
+
+func (c *Channel) except(f FormID, p *maru.Publication) loop.Conn {
+	if of := c.hub.forms[f].Except; of != nil {
+		return of(p)
+	}
+	return loop.Conn{}
 }
 
 func (c *Channel) encodeAll(f FormID, epoch string, ps []*maru.Publication) []*loop.Message {

@@ -13,6 +13,8 @@ type Socket struct {
 	Form FormID
 	User string // for presence; empty for anonymous
 	Mode Mode
+
+	Absent bool // not counted in presence: a member of a program's room
 }
 
 // Joining is a subscription that has begun and has no subscriber yet. It queues publications
@@ -187,7 +189,9 @@ func piece(ps []*maru.Publication) int {
 
 // add subscribes a socket to publications from now on. c.mu is held.
 func (c *Channel) add(s Socket) {
-	c.presence.join(s.User)
+	if !s.Absent {
+		c.presence.join(s.User)
+	}
 	if s.Mode.MaxHz > 0 {
 		c.pacer(pace{s.Form, s.Mode.MaxHz}).add(s.Conn)
 		return
@@ -209,7 +213,9 @@ func (c *Channel) add(s Socket) {
 func (c *Channel) Remove(s Socket, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.presence.leave(s.User)
+	if !s.Absent {
+		c.presence.leave(s.User)
+	}
 	if _, is := c.receivers[s.Conn]; is {
 		delete(c.receivers, s.Conn)
 		return

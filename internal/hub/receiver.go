@@ -51,6 +51,18 @@ func Divert(all []Membership, to Receiver, begin func(channel string, last maru.
 	}
 }
 
+// attach is add, or gives what the socket would get to a Receiver. c.mu is held.
+func (c *Channel) attach(s Socket, to Receiver) {
+	if to == nil {
+		c.add(s)
+		return
+	}
+	if !s.Absent {
+		c.presence.join(s.User)
+	}
+	c.receive(s.Conn, to)
+}
+
 // receive adds a Receiver. c.mu is held.
 func (c *Channel) receive(conn loop.Conn, to Receiver) {
 	if c.receivers == nil {
@@ -97,8 +109,7 @@ func (j *Joining) attachTo(ctx context.Context, s Socket, first *loop.Message) e
 	if err := j.To.Receive(rest, true); err != nil {
 		return err
 	}
-	c.presence.join(s.User)
-	c.receive(s.Conn, j.To)
+	c.attach(s, j.To)
 	return nil
 }
 

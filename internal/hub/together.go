@@ -51,12 +51,7 @@ func AttachTogether(ctx context.Context, all []Attachment) error {
 		return err
 	}
 	for i := range all {
-		if a := &all[i]; a.To != nil {
-			a.channel.presence.join(a.User)
-			a.channel.receive(a.Conn, a.To)
-		} else {
-			a.channel.add(a.Socket)
-		}
+		all[i].channel.attach(all[i].Socket, all[i].To)
 	}
 	return nil
 }

@@ -13,15 +13,19 @@ type contexts struct {
 	in  *frame.Inflater // nil: the peer's do
 }
 
-func newContexts(p Params) *contexts {
-	c := new(contexts)
+// remember gives a connection its contexts, if it has negotiated any.
+func (l *Loop) remember(id connID, p Params) {
+	if !p.Compression.Takeover && p.Compression.PeerBits == 0 {
+		return
+	}
+	c := &contexts{in: p.Inflater}
 	if p.Compression.Takeover {
 		c.out = frame.NewDeflater(int(p.Compression.DeflateBits))
 	}
-	if p.Compression.PeerBits > 0 {
-		c.in = frame.NewInflater(int(p.Compression.PeerBits))
+	if c.in == nil {
+		c.in = p.Compression.Inflater()
 	}
-	return c
+	l.sideOf(id).contexts = c
 }
 
 // frame is the frame of the next message.

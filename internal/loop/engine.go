@@ -87,6 +87,7 @@ func New(o Options) *Engine {
 type Params struct {
 	Client      bool              // we dialled: our frames are masked, the peer's are not
 	Compression frame.Compression // as negotiated; with Takeover nothing compressed is shared
+	Inflater    *frame.Inflater   // the peer's context, if messages of it were read before; nil: a new one if it keeps one
 	Preface     []byte            // written before all else: the server's answer to the handshake
 	Held        bool              // nothing is written before Conn.Start, so that a connection can join its groups first
 	Paused      bool              // nothing is read before Conn.Resume

@@ -142,6 +142,16 @@ func (l *Loop) join(id connID, s *slot, sh *shard) {
 	}
 }
 
+// conflates reports whether a connection is a member of a group that conflates.
+func (f *fanout) conflates(s *slot) bool {
+	for n := s.links; n != 0; n = f.links.all[n-1].next {
+		if f.links.shards[f.links.all[n-1].shard].latest() {
+			return true
+		}
+	}
+	return false
+}
+
 // link makes a connection a member of a shard.
 func (f *fanout) link(id connID, s *slot, sh *shard) {
 	if len(sh.list) == 0 {

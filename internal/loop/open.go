@@ -15,9 +15,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	} else if !o.parked && !l.watch(id, o) {
 		return
 	}
-	if o.params.Compression.Takeover || o.params.Compression.PeerBits > 0 {
-		l.sideOf(id).contexts = newContexts(o.params)
-	}
+	l.remember(id, o.params)
 	l.expectLife(id, s, o)
 	if len(o.params.Preface) > 0 {
 		l.queue(id, s, o.params.Preface, 0)

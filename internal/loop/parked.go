@@ -42,7 +42,8 @@ func (c Conn) Take(take func(frames []byte)) {
 
 // Attach gives a parked connection its socket, past its handshake: what waits and all that
 // follows is written there, and it is read from now on. buffered has bytes that were read and not
-// used. Of p only Compression counts. The engine closes nc from here on.
+// used. Of p only Compression and Inflater count: what waits already stays uncompressed, which any
+// peer takes (RFC 7692 §6). The engine closes nc from here on.
 func (c Conn) Attach(nc net.Conn, buffered []byte, p Params) error {
 	fd, over, err := -1, (*transport)(nil), error(nil)
 	if c.loop == nil {
@@ -139,8 +140,15 @@ func (l *Loop) attach(id connID, s *slot, o *opening) {
 	s.state &^= outParked
 	s.fd, s.seen = int32(o.fd), l.clock.now
 	s.form.Store(o.params.form())
+	if o.params.Compression.Takeover {
+		s.state |= kindTakesOver
+	}
+	l.remember(id, o.params)
 	if r.tls = o.tls; o.tls != nil {
 		s.state |= kindTLS
+	}
+	if o.fd >= 0 && l.fanout.conflates(s) {
+		keepFresh(o.fd)
 	}
 	if !l.watch(id, o) {
 		return

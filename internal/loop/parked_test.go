@@ -1,6 +1,7 @@
 package loop_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -128,6 +129,73 @@ func TestParkedAttach(t *testing.T) {
 		peer.expectClose(1000, "")
 		ears.wantEnd(t, 1000, "", false)
 	})
+}
+
+// A socket that was negotiated with compression: what waits from before leaves uncompressed, which its
+// peer takes, and the rest is compressed in both directions, with and without contexts.
+func TestParkedAttachCompressed(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]loop.Params{
+		"alone":    {Compression: frame.Compression{DeflateBits: 12}},
+		"contexts": takingOver(12),
+	} {
+		t.Run(name, func(t *testing.T) {
+			everyDriver(t, func(t *testing.T, r *rig) {
+				p := p
+				c, ears := r.parked(loop.Params{})
+				other, _, plain := r.conn(loop.Params{}) // another form in the same group
+				g := r.engine.NewGroup()
+				g.Add(c)
+				g.Add(other)
+				long := strings.Repeat("all is well ", 100)
+				c.Send(text("waits " + long))
+				near, far := r.pair()
+				peer := newPeer(t, far, p)
+				if peer.deflater != nil { // one message of the context was read before
+					b, err := peer.deflater.Deflate(nil, []byte(long))
+					if err != nil {
+						t.Fatal(err)
+					}
+					p.Inflater = p.Compression.Inflater()
+					reader := frame.Reader{Inflater: p.Inflater}
+					wire := frame.AppendMasked(nil, frame.Text, true, [4]byte{1, 2, 3, 4}, b)
+					if ev, _, err := reader.Next(wire, &frame.Rules{Deflate: true}); err != nil || string(ev.Payload) != long {
+						t.Fatalf("%q, %v", ev.Payload, err)
+					}
+				}
+				if err := c.Attach(near, nil, p); err != nil {
+					t.Fatal(err)
+				}
+				peer.expect(frame.Text, "waits "+long)
+				if peer.received < len(long) {
+					t.Errorf("%d bytes came as %d: they were encoded before the socket came", len(long), peer.received)
+				}
+				for i := range 3 {
+					before, message := peer.received, fmt.Sprint(i, long)
+					if i < 2 {
+						g.Append(text(message))
+						plain.expect(frame.Text, message)
+					} else {
+						c.Send(text(message))
+					}
+					peer.expect(frame.Text, message)
+					if n := peer.received - before; n > len(message)/4 {
+						t.Errorf("%d bytes came as %d", len(message), n)
+					}
+				}
+				if peer.deflater != nil {
+					wire := peer.deflated(frame.Text, long)
+					if len(wire) > 40 {
+						t.Errorf("%d bytes do not refer to the message before", len(wire))
+					}
+					peer.write(wire)
+					ears.want(t, frame.Text, long)
+				}
+				c.Close(1000, "")
+				peer.expectClose(1000, "")
+			})
+		})
+	}
 }
 
 // A parked connection whose backlog is beyond its bounds is closed as slow, and so is one that

@@ -171,14 +171,14 @@ func (p *Packet) checkArray() error {
 		return errShape
 	}
 	name, err := strict.String(args[0])
-	if err != nil || reserved(string(name)) {
+	if err != nil || Reserved(string(name)) {
 		return errShape
 	}
 	return nil
 }
 
-// reserved reports whether an event has a name that only the library itself uses.
-func reserved(event string) bool {
+// Reserved reports whether an event has a name that only the library itself uses.
+func Reserved(event string) bool {
 	switch event {
 	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
 		return true

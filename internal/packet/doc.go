@@ -13,6 +13,9 @@
 // nested too deep is an error. The caller collects the binary messages: Packet.Attachments is
 // their number, and Placeholder finds the place of one.
 //
+// Attachments encodes and decodes values with bytes inside: each byte slice is an attachment, and its
+// place is a placeholder.
+//
 // It works on bytes: no sockets, no sessions, no time. Everything is safe for concurrent use.
 //
 // The protocol is at https://github.com/socketio/socket.io-protocol.

@@ -16,6 +16,10 @@
 //
 // null stands for an absent value. A Raw keeps its bytes, and only has to be JSON in UTF-8.
 //
+// EncodeHook and DecodeHook are for the opposite: a program's own values, by the rules of
+// encoding/json, with something else in the place of some of them. They are here because the library
+// that can do that is.
+//
 // The decoder is github.com/go-json-experiment/json, which is encoding/json/v2 for this version
 // of Go (docs/design/0024-strict-json.md). No other package of the module imports it, and none
 // that reads outside input uses the decoder of encoding/json, except for those in

@@ -5,8 +5,8 @@
  *
  * connects with the client's options, in JSON. Each line of its input is an event to emit, a JSON
  * array, whose ack is awaited; or one of the commands below. Bytes are {"bytes": "base64"} in both
- * directions, and a long text is {"characters": n}. Each event of the socket is written as a line of JSON: [name, ...arguments]. An event
- * that wants an ack is answered with its arguments, except "mute".
+ * directions, and a long text is {"characters": n}. Each event of the socket is written as a line of
+ * JSON: [name, ...arguments]. An event that wants an ack is answered with its arguments, except "mute".
  *
  * The option "follow" is a channel: it is subscribed at each connect that did not recover it, from
  * the last message on. That is what docs/socketio.md advises.
@@ -60,6 +60,11 @@ const namespaces = {}
 const commands = {
   /** Breaks the connection as a network does. */
   cut: () => manager.engine.close(),
+  /** Prints the extensions of its WebSocket, and the bytes that were read from it so far. */
+  wire: () => {
+    const { ws } = manager.engine.transport
+    print('wire', ws.extensions, ws._socket.bytesRead)
+  },
   /** Begins the upgrade of a client with {"upgrade": false}. */
   probe: () => manager.engine._probe('websocket'),
   /** Connects to another namespace on the same connection. */

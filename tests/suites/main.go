@@ -11,6 +11,7 @@ import (
 	"flag"
 	"log"
 	"net"
+	"net/http"
 	"time"
 
 	"maru.example/maru"
@@ -25,8 +26,9 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:3000", "address")
+	ping := flag.Duration("ping", 300*time.Millisecond, "ping interval; the timeout is two thirds of it")
 	flag.Parse()
-	io := socketio.New(socketio.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond,
+	io := socketio.New(socketio.Options{PingInterval: *ping, PingTimeout: *ping * 2 / 3,
 		MaxPayload: 1_000_000, ConnectTimeout: time.Second})
 	for _, n := range []*socketio.Namespace{io.Namespace, io.Of("/custom")} {
 		n.OnConnection(func(s *socketio.Socket) {
@@ -35,8 +37,11 @@ func main() {
 			s.Emit("auth", s.Handshake().Auth)
 		})
 	}
-	srv, err := server.New(server.Options{Loopback: true, Gateways: []server.Gateway{io.Gateway(), mountEcho},
-		PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond})
+	serveOwn(io.Of("/own"))
+	recovers := socketio.New(socketio.Options{Path: "/recovers/", Recovery: &socketio.Recovery{}, PingInterval: *ping, PingTimeout: *ping * 2 / 3})
+	serveOwn(recovers.Of("/own"))
+	srv, err := server.New(server.Options{Loopback: true, Gateways: []server.Gateway{io.Gateway(), recovers.Gateway(), mountEcho},
+		PingInterval: *ping, PingTimeout: *ping * 2 / 3})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -55,11 +60,11 @@ func mountEcho(env *gateway.Env) []gateway.Route {
 
 type echo struct{}
 
-func (echo) Begin(*gw.Conn)                {}
-func (echo) Opened(*gw.Conn)               {}
-func (echo) Packet(*gw.Conn, gw.Packet)    {}
-func (echo) Goodbye(*gw.Conn, *maru.Error) {}
-func (echo) Closed(*gw.Conn)               {}
+func (echo) Begin(*gw.Conn, *http.Request, bool) {}
+func (echo) Opened(*gw.Conn)                     {}
+func (echo) Packet(*gw.Conn, gw.Packet)          {}
+func (echo) Goodbye(*gw.Conn, *maru.Error)       {}
+func (echo) Closed(*gw.Conn)                     {}
 
 func (echo) Message(c *gw.Conn, m engineio.Packet) error {
 	op := frame.Text

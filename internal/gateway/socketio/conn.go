@@ -3,11 +3,13 @@ package socketio
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/gateway"
@@ -52,11 +54,11 @@ var start = time.Now()
 
 func since() int64 { return int64(time.Since(start)) }
 
-func (g *Gateway) newConn() *Conn {
+func (g *Gateway) newConn(r *http.Request) *Conn {
 	c := &Conn{gateway: g, id: newID(), socket: newID()}
 	c.history.pid = newID()
 	c.seen.Store(since())
-	g.speaker.Begin(c)
+	g.speaker.Begin(c, r, auth.OverTLS(r))
 	return c
 }
 
@@ -117,6 +119,20 @@ func (c *Conn) endSilent() {
 	c.Conn().Terminate()
 }
 
+// Polls reports whether the client has not upgraded to a WebSocket.
+func (c *Conn) Polls() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stage < onSocket
+}
+
+// Silent reports whether the connection was ended because no pong came.
+func (c *Conn) Silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent
+}
+
 // Message takes a message of the socket, on its loop.
 func (c *Conn) Message(op frame.Opcode, data []byte) {
 	if !c.Conn().Open() {
@@ -167,25 +183,16 @@ func (c *Conn) leave() {
 
 // Send sends a packet with its attachments.
 func (c *Conn) Send(p packet.Packet, attachments [][]byte) error {
-	return c.deliver(Encode(p, attachments, ""))
+	return c.Deliver(Encode(p, attachments, ""))
 }
 
-// deliver sends a message. A client for which too much waits is closed as slow.
-func (c *Conn) deliver(m *loop.Message) error {
+// Deliver sends a message. A client for which too much waits is closed as slow.
+func (c *Conn) Deliver(m *loop.Message) error {
 	err := c.Conn().Send(m)
 	if err == loop.ErrFull {
 		c.Close(errSlow)
 	}
 	return err
-}
-
-// Encode is the message of a packet.
-func Encode(p packet.Packet, attachments [][]byte, key string) *loop.Message {
-	b := packet.Append(append(make([]byte, 0, len(p.Data)+len(p.Namespace)+24), byte(engineio.Message)), p)
-	if len(attachments) > 0 {
-		return loop.NewSeveral(b, attachments, key)
-	}
-	return loop.NewKeyedMessage(frame.Text, b, key)
 }
 
 var errNoPong = errors.New("no pong after a ping")

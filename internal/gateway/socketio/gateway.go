@@ -37,8 +37,9 @@ type Gateway struct {
 
 // A Speaker is what a server does with the packets of its clients.
 type Speaker interface {
-	// Begin is called first, for a connection that may never open; Opened when it does.
-	Begin(c *Conn)
+	// Begin is called first, with the first request of a connection that may never open, and
+	// whether it came by TLS; Opened when it does.
+	Begin(c *Conn, r *http.Request, secure bool)
 	Opened(c *Conn)
 	// Packet handles a whole packet with its attachments. It is called by one goroutine at a
 	// time and must not wait. Its bytes are valid during the call.
@@ -89,7 +90,7 @@ func newGateway(env *gateway.Env, o Options, form hub.FormID, conflated *hub.For
 // Routes are the addresses of the gateway, whose clients speak with s.
 func (g *Gateway) Routes(s Speaker) []gateway.Route {
 	g.speaker = s
-	return []gateway.Route{{Path: g.options.Path, Serve: func(w http.ResponseWriter, r *http.Request, _ string) { g.serve(w, r) }}}
+	return []gateway.Route{{Path: g.options.Path, Inline: opensSocket, Serve: func(w http.ResponseWriter, r *http.Request, _ string) { g.serve(w, r) }}}
 }
 
 // find returns a connection that polls, or nil.

@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/gateway"
@@ -59,8 +60,8 @@ type connectAuth struct {
 var errNamespace = []byte(`{"message":"Invalid namespace"}`)
 
 // Begin and Opened have nothing to do.
-func (m *mapping) Begin(*Conn)  {}
-func (m *mapping) Opened(*Conn) {}
+func (m *mapping) Begin(*Conn, *http.Request, bool) {}
+func (m *mapping) Opened(*Conn)                     {}
 
 // Packet handles a packet of a client.
 func (m *mapping) Packet(c *Conn, p Packet) {
@@ -141,7 +142,7 @@ func (m *mapping) Goodbye(c *Conn, e *maru.Error) {
 		}
 		return
 	}
-	c.deliver(event("error", encode(failureOf(e))))
+	c.Deliver(event("error", encode(failureOf(e))))
 	c.Send(packet.Packet{Type: packet.Disconnect, ID: packet.NoID}, nil)
 }
 

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/frame"
+	"maru.example/maru/internal/gateway"
 )
 
 // errTwice ends a session with two requests of one kind at a time, whose order is not known:
@@ -126,7 +128,8 @@ func payload(frames []byte) (body []byte, code int) {
 	return body, code
 }
 
-// post answers a POST: packets of the client.
+// post answers a POST: packets of the client. A large body counts as those of publications do, see
+// gateway.Env.CountBody.
 func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
 	stage, ok := c.begin(&c.posting)
 	if !ok {
@@ -134,30 +137,42 @@ func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.end(&c.posting)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, c.gateway.options.MaxPayload))
-	if err == nil {
-		err = c.take(body)
+	defer c.gateway.endpoint.CountBody(r, c.Identity())()
+	body, err := gateway.ReadBody(w, r, c.gateway.options.MaxPayload)
+	if err != nil {
+		c.unread(w, r, err)
+		return
 	}
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		c.Close(errLarge)
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-	case err != nil:
+	if err := c.take(body); err != nil {
 		c.broken(err)
 		errRequest.refuse(w)
-	default:
-		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "ok")
+		return
 	}
+	w.Header().Set("Content-Type", "text/html")
+	io.WriteString(w, "ok")
 }
 
-// take handles the packets of a body. It waits while the client may not send more, so that the
-// answer, and with it the next POST, waits too.
+// unread answers a POST whose body was not read. Its packets are lost, and those of later ones would
+// come without them, so that the session ends: the client notices, and connects again.
+func (c *Conn) unread(w http.ResponseWriter, r *http.Request, err error) {
+	if maru.ErrorOf(err).Code == maru.CodeBadRequest { // it did not come
+		c.Conn().Terminate()
+	} else {
+		c.Close(err)
+	}
+	auth.WriteError(w, r, err)
+}
+
+// take handles the packets of a body, as long as the session is open: why it has ended is for a poll
+// to say. It waits while the client may not send more, so that the answer, and with it the next
+// POST, waits too.
 func (c *Conn) take(body []byte) error {
 	for p, err := range engineio.DecodePayload(body) {
 		if err == nil {
 			c.wait()
+			if !c.Conn().Open() {
+				return nil
+			}
 			err = c.receive(p)
 		}
 		if err != nil {

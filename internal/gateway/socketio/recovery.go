@@ -115,7 +115,7 @@ func (h *history) number(c *Conn, r *room, replay bool) {
 
 // Present sends the presence of a channel to a client that came back.
 func (c *Conn) Present(here maru.Presence) {
-	c.deliver(event("presence", appendString(here.Channel), encode(here)))
+	c.Deliver(event("presence", appendString(here.Channel), encode(here)))
 }
 
 // historiesOf are the histories of rooms of which positions say something.

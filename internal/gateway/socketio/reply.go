@@ -68,7 +68,7 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 		return
 	case ref == 0: // Failed, of a command without an ack
 		if f, is := r.(session.Failed); is {
-			c.deliver(event("error", encode(failureOf(f.Err))))
+			c.Deliver(event("error", encode(failureOf(f.Err))))
 		}
 		return
 	}
@@ -89,7 +89,7 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 }
 
 func (c *Conn) ack(ref uint64, answer []byte) {
-	c.deliver(loop.NewMessage(frame.Text, appendAck(ref, answer)))
+	c.Deliver(loop.NewMessage(frame.Text, appendAck(ref, answer)))
 }
 
 func appendAck(ref uint64, answer []byte) []byte {
@@ -114,7 +114,7 @@ func long(r session.Reply) *pieces.JSON {
 func (c *Conn) sendPieces(next func([]byte) ([]byte, bool)) {
 	first, more := next(nil)
 	if !more {
-		c.deliver(loop.NewMessage(frame.Text, first))
+		c.Deliver(loop.NewMessage(frame.Text, first))
 		return
 	}
 	if c.Conn().SendPieces(&loop.Pieces{Op: frame.Text, First: first, Next: next}) == loop.ErrFull {
@@ -151,7 +151,7 @@ func answerTo(r session.Reply) []byte {
 func (c *Conn) Push(p session.Push) {
 	if p, is := p.(session.SubscriptionEnded); is {
 		c.left(p.Channel, func() {
-			c.deliver(event("unsubscribed", appendString(p.Channel), encode(failureOf(p.Err))))
+			c.Deliver(event("unsubscribed", appendString(p.Channel), encode(failureOf(p.Err))))
 		})
 	}
 }

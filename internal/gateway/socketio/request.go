@@ -56,6 +56,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// opensSocket reports whether a request opens a session by WebSocket, with nothing else in its
+// query: it does not wait.
+func opensSocket(r *http.Request) bool {
+	return r.URL.RawQuery == "EIO="+engineio.Version+"&transport=websocket"
+}
+
 func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport, sid string) {
 	c := g.find(sid)
 	switch {
@@ -90,14 +96,14 @@ func (g *Gateway) turnAway(w http.ResponseWriter, r *http.Request) {
 
 // open opens a WebSocket.
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn()
+	c := g.newConn(r)
 	c.stage = onSocket
 	g.endpoint.Upgrade(w, r, c.opening())
 }
 
 // openPolling opens a connection that polls. The answer is the handshake.
 func (g *Gateway) openPolling(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn()
+	c := g.newConn(r)
 	g.keep(c)
 	if !g.endpoint.Park(w, r, c.opening()) {
 		g.forget(c)

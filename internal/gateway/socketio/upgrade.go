@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"maru.example/maru"
 	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/gateway"
@@ -29,14 +28,15 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) {
 		c.raised(onPolls)
 		return
 	}
-	rest, err := c.probe(s)
+	p := loop.Params{Compression: s.Compression, Inflater: s.Compression.Inflater()}
+	rest, err := c.probe(s, p)
 	if err != nil {
 		s.Close()
 		c.raised(onPolls)
 		return
 	}
 	s.SetDeadline(time.Time{})
-	err = c.Conn().Attach(s.Conn, rest, loop.Params{})
+	err = c.Conn().Attach(s.Conn, rest, p)
 	c.gateway.forget(c)
 	c.raised(onSocket)
 	if err == nil {
@@ -87,13 +87,17 @@ var (
 	errPosting = errors.New("the client upgrades while it posts")
 )
 
+// maxProbeBytes bounds the messages of a probe, so that many probes take little memory. They have
+// at most 6 bytes.
+const maxProbeBytes = 64
+
 // probe answers the client's probe and waits for its upgrade packet. It returns the bytes that
-// came after that.
-func (c *Conn) probe(s *gateway.Socket) (rest []byte, err error) {
+// came after that. The client's messages may be compressed, in the context that is in params.
+func (c *Conn) probe(s *gateway.Socket, params loop.Params) (rest []byte, err error) {
 	s.SetDeadline(time.Now().Add(upgradeTimeout))
-	rules := frame.Rules{MaxMessageBytes: maru.DefaultMessageBytes}
-	var reader frame.Reader
-	b, p := make([]byte, 4<<10), s.Buffered
+	rules := frame.Rules{MaxMessageBytes: maxProbeBytes, Deflate: params.Compression.DeflateBits > 0}
+	reader := frame.Reader{Inflater: params.Inflater}
+	b, p := make([]byte, 1<<10), s.Buffered
 	for {
 		for len(p) > 0 {
 			ev, n, err := reader.Next(p, &rules)

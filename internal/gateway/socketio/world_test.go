@@ -31,7 +31,10 @@ type world struct {
 // newWorld starts a server whose gateway has the options, before the one that every server has.
 func newWorld(t *testing.T, o server.Options, g socketio.Options) *world {
 	t.Helper()
-	o.Loopback, o.Gateways = true, []server.Gateway{socketio.MountOptions(g)}
+	o.Loopback = true
+	if o.Gateways == nil {
+		o.Gateways = []server.Gateway{socketio.MountOptions(g)}
+	}
 	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +75,28 @@ func (w *world) ask(method, query, body string) (int, string) {
 		w.t.Fatal(err)
 	}
 	return resp.StatusCode, string(b)
+}
+
+// connect opens a connection without a request.
+func (w *world) connect() net.Conn {
+	w.t.Helper()
+	nc, err := net.Dial("tcp", w.host)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	nc.SetDeadline(time.Now().Add(patience))
+	w.t.Cleanup(func() { nc.Close() })
+	return nc
+}
+
+// until asks the server something else until a condition holds.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(patience); !ok(); w.ask("GET", "EIO=3", "") {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+	}
 }
 
 // handshake is what Open packets say.

@@ -1,0 +1,92 @@
+package socketio
+
+import (
+	"maru.example/maru"
+	"maru.example/maru/internal/packet"
+)
+
+// OnDisconnecting adds a function that is called once, when the socket leaves the namespace, before
+// those of OnDisconnect. It gets no events any more, but Rooms still returns the rooms, so that
+// their others can be notified.
+func (s *Socket) OnDisconnecting(f func(reason string)) (off func()) {
+	return add(s, &s.hooks.disconnecting, f, false)
+}
+
+// OnDisconnect adds a function that is called once, when the socket has left the namespace; at once if
+// it has already, but not if it never was connected. The reasons are those of npm socket.io: "client
+// namespace disconnect", "server namespace disconnect", "transport close" and "ping timeout".
+func (s *Socket) OnDisconnect(f func(reason string)) (off func()) {
+	s.mu.Lock()
+	reason := s.reason
+	s.mu.Unlock()
+	if reason != "" {
+		go s.guard("disconnect", func() error { f(reason); return nil })
+		return func() {}
+	}
+	return add(s, &s.hooks.disconnect, f, false)
+}
+
+// Disconnect takes the client out of the namespace: it does not come back by itself. With
+// closeConnection its connection is closed, with all its namespaces. A socket that is not connected
+// is left alone.
+func (s *Socket) Disconnect(closeConnection bool) {
+	if !s.Connected() {
+		return
+	}
+	all := []*Socket{s}
+	if closeConnection {
+		all = s.conn.all()
+	}
+	for _, s := range all {
+		s.conn.Send(packet.Packet{Type: packet.Disconnect, Namespace: s.namespace.name, ID: packet.NoID}, nil)
+		go s.end("server namespace disconnect")() // not in the caller's goroutine, which may hold locks
+	}
+	if closeConnection {
+		s.conn.Conn.Conn().Close(maru.CloseNormal, "")
+	}
+}
+
+// The reasons of an end after which a client may come back.
+const (
+	transportClose = "transport close"
+	pingTimeout    = "ping timeout"
+)
+
+// leave ends the socket and notifies the program.
+func (s *Socket) leave(reason string) { s.end(reason)() }
+
+// end ends the socket, once. The function that it returns notifies the program.
+func (s *Socket) end(reason string) (notify func()) {
+	rooms := s.Rooms()
+	s.mu.Lock()
+	was := s.state
+	s.state = gone
+	if was == connected {
+		s.reason, s.left = reason, rooms
+	}
+	for _, reply := range s.acks {
+		close(reply)
+	}
+	s.acks = nil
+	disconnecting, disconnect := s.hooks.disconnecting, s.hooks.disconnect
+	s.mu.Unlock()
+	s.namespace.unwatch(s)
+	s.conn.forget(s)
+	if was != connected {
+		return func() {}
+	}
+	s.namespace.remove(s)
+	return func() {
+		s.notify(disconnecting, reason)
+		s.mu.Lock()
+		s.left = nil
+		s.mu.Unlock()
+		s.notify(disconnect, reason)
+	}
+}
+
+func (s *Socket) notify(all []*func(reason string), reason string) {
+	for _, f := range all {
+		s.guard("disconnect", func() error { (*f)(reason); return nil })
+	}
+}

@@ -1,0 +1,197 @@
+package socketio
+
+import (
+	"context"
+
+	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/loop"
+)
+
+// room is the sockets of this node that have joined a room. That of a socket's own id exists only if
+// others have joined it.
+type room struct {
+	channel string      // of the hub; empty: none, because the name may be an id
+	group   *loop.Group // instead
+	members map[*Socket]struct{}
+}
+
+// add makes a socket a member of the namespace, and of the rooms that it has joined already, unless
+// its client has gone meanwhile.
+func (n *Namespace) add(s *Socket) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !s.connect() {
+		return false
+	}
+	if n.some == nil {
+		n.some = n.server.env.Hub.Channel(n.channels.some)
+		n.some.Listen(n.receive)
+	}
+	n.sockets[s] = n.attach(s, n.channels.all, s.welcome())
+	n.server.ids.add(s)
+	s.rooms[s.id] = nil
+	for name := range s.rooms {
+		n.enter(s, name)
+	}
+	n.resume(s)
+	return true
+}
+
+// remove takes a socket that was added out of the namespace and all its rooms.
+func (n *Namespace) remove(s *Socket) {
+	n.takeOut(s)
+	n.tidy()
+}
+
+func (n *Namespace) takeOut(s *Socket) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, is := n.sockets[s]; !is {
+		return
+	}
+	n.recovery.save(s)
+	for name := range s.rooms {
+		n.leave(s, name)
+	}
+	s.rooms = nil // it joins none any more
+	n.server.ids.remove(s)
+	s.detach(n.sockets[s])
+	delete(n.sockets, s)
+	n.forgetLater()
+	n.unlisten()
+}
+
+// join and leave are called with n.mu held, which guards Socket.rooms too. A socket that is not
+// added yet, in middleware for example, is a member when it is.
+func (n *Namespace) join(s *Socket, name string) {
+	if _, is := s.rooms[name]; is || s.rooms == nil {
+		return
+	}
+	s.rooms[name] = nil
+	if _, is := n.sockets[s]; is {
+		n.enter(s, name)
+	}
+}
+
+// enter makes a socket a member of a room. That of its own id has no room of its own.
+func (n *Namespace) enter(s *Socket, name string) {
+	if name == s.id {
+		return
+	}
+	r := n.rooms[name]
+	if r == nil {
+		r = &room{members: make(map[*Socket]struct{})}
+		if mayBeID(name) {
+			r.group = n.server.env.Engine.NewGroup()
+		} else {
+			r.channel = n.channels.room(name)
+		}
+		n.rooms[name] = r
+	}
+	r.members[s] = struct{}{}
+	if r.group != nil {
+		r.group.Add(s.conn.Conn.Conn())
+	} else {
+		s.rooms[name] = n.attach(s, r.channel, nil)
+	}
+}
+
+func (n *Namespace) leave(s *Socket, name string) {
+	channel, is := s.rooms[name]
+	if !is {
+		return
+	}
+	delete(s.rooms, name)
+	s.detach(channel)
+	r := n.rooms[name]
+	if r == nil || name == s.id {
+		return
+	}
+	if r.group != nil {
+		r.group.Remove(s.conn.Conn.Conn())
+	}
+	if delete(r.members, s); len(r.members) == 0 {
+		delete(n.rooms, name)
+	}
+}
+
+// attach subscribes a socket to a channel of the hub; first, if not nil, is sent before all that is
+// published there. Nothing that is published once the client has it is missed. It does not wait, because there is no history.
+func (n *Namespace) attach(s *Socket, name string, first *loop.Message) *hub.Channel {
+	c := n.server.env.Hub.Channel(name)
+	ctx := context.Background()
+	j, _ := c.Join(ctx, hub.Mode{}, nil)
+	if j.Attach(ctx, s.member(), first) != nil { // the connection has ended, or so much waits for it that first does not fit
+		s.conn.Conn.Conn().Terminate()
+		c.Release()
+		return nil
+	}
+	return c
+}
+
+// detach ends that; nil: there is none.
+func (s *Socket) detach(c *hub.Channel) {
+	if c != nil {
+		m := s.member()
+		c.Remove(m, !m.Conn.Open())
+		c.Release()
+	}
+}
+
+func (s *Socket) member() hub.Socket {
+	return hub.Socket{Conn: s.conn.Conn.Conn(), Form: s.namespace.server.formID, Absent: true}
+}
+
+// members collects the sockets of this node that are in any of the rooms, or in the namespace if
+// there are none, without those in others and without one. n.mu is held.
+func (n *Namespace) members(to, except []string, without string) map[*Socket]struct{} {
+	all := make(map[*Socket]struct{})
+	if len(to) == 0 {
+		for s := range n.sockets {
+			all[s] = struct{}{}
+		}
+	}
+	for _, name := range to {
+		n.eachOf(name, func(s *Socket) { all[s] = struct{}{} })
+	}
+	for _, name := range except {
+		n.eachOf(name, func(s *Socket) { delete(all, s) })
+	}
+	if s := n.server.ids.find(without); s != nil {
+		delete(all, s)
+	}
+	return all
+}
+
+// eachOf calls f for the sockets of a room.
+func (n *Namespace) eachOf(name string, f func(*Socket)) {
+	if r := n.rooms[name]; r != nil {
+		for s := range r.members {
+			f(s)
+		}
+	}
+	if s := n.owner(name); s != nil {
+		f(s)
+	}
+}
+
+// owner returns the socket with an id, unless it has left the room of that; nil: there is none.
+func (n *Namespace) owner(id string) *Socket {
+	if s := n.server.ids.find(id); s != nil && s.namespace == n {
+		if _, is := s.rooms[id]; is {
+			return s
+		}
+	}
+	return nil
+}
+
+// find is members, as a list.
+func (n *Namespace) find(to, except []string, without string) []*Socket {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []*Socket
+	for s := range n.members(to, except, without) {
+		all = append(all, s)
+	}
+	return all
+}

@@ -41,6 +41,12 @@ func (s *Session) resume(ctx context.Context, c Resume, who auth.Identity) {
 	joins, err := s.resumable(ctx, c, who)
 	var subs []Subscription
 	if err == nil {
+		var all []joining
+		for _, j := range joins {
+			all = append(all, joining{subscription: subscription{Subscription: left(j.Channel), presence: j.Presence}})
+		}
+		s.joins(all...)
+		defer s.joins()
 		subs, err = s.conn.Rejoin(ctx, c.Ref, joins)
 	}
 	if err != nil {

@@ -81,3 +81,30 @@ func TestChangeWhileSomethingBegins(t *testing.T) {
 		}
 	})
 }
+
+// A right that is taken while a subscription is under way, whose client may know of it already, ends
+// it, once.
+func TestReviewUnderWay(t *testing.T) {
+	connectedWorld(t, func(t *testing.T, w *world) {
+		gone := func(auth.Decision) error { return maru.NewError(maru.CodeNotAllowed, "") }
+		w.subscribe = func(context.Context, uint64, session.Join) (bool, error) {
+			if n := w.session.Review(identities["lee"], gone); n != 1 {
+				t.Errorf("%d have ended, want the one that is under way", n)
+			}
+			if n := w.session.Review(identities["lee"], gone); n != 0 {
+				t.Errorf("%d have ended again", n)
+			}
+			return true, nil
+		}
+		w.do(session.Subscribe{Ref: 1, Channel: "a"})
+		synctest.Wait()
+		w.want("1 Subscribed", "leave a", "push ended a not_allowed")
+		if all := w.session.Channels(); len(all) > 0 {
+			t.Errorf("%v are left", all)
+		}
+		w.subscribe = func(context.Context, uint64, session.Join) (bool, error) { return true, nil }
+		w.do(session.Subscribe{Ref: 2, Channel: "a"})
+		synctest.Wait()
+		w.want("2 Subscribed")
+	})
+}

@@ -68,6 +68,8 @@ func (s *Session) subscribe(ctx context.Context, c Subscribe, who auth.Identity)
 		return
 	}
 	join.User = who.User
+	s.joins(joining{subscription: subscription{Subscription: left(c.Channel), presence: c.Presence, by: by}})
+	defer s.joins()
 	sub, answered, err := s.conn.Subscribe(ctx, c.Ref, join)
 	switch {
 	case err == nil:
@@ -147,7 +149,12 @@ func (s *Session) keep(sub subscription) {
 		return
 	}
 	s.channels = append(s.channels, sub)
+	why := s.kept(sub.Channel())
 	s.mu.Unlock()
+	if why != nil {
+		s.end(sub.Subscription, why)
+		return
+	}
 	if sub.by == nil {
 		return
 	}

@@ -14,6 +14,7 @@ type work struct {
 	cancel  context.CancelFunc
 	running bool // the goroutine that carries out commands
 	waiting []Command
+	joining []joining // subscriptions under way
 
 	calls int           // in progress
 	free  chan struct{} // closed when one of them is done; nil: nobody waits for that

@@ -47,8 +47,8 @@ func (v visitor) talk(t *testing.T, ways ...string) {
 	}
 }
 
-// Whatever breaks, a client comes back by itself and has each message once, in order: a proxy that
-// ends and starts again, a maru that is killed, and one that ends in good order. Answers of a proxy
+// Whatever breaks, a client comes back by itself, is recovered, and has each message once, in order: a
+// proxy that ends and starts again, a maru that is killed, and one that ends in good order. Answers of a proxy
 // that stands alone, such as 502 and 503, are not the end.
 func TestIssue16RestartsBehindProxies(t *testing.T) {
 	program.InOwnStep(t)

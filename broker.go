@@ -171,6 +171,18 @@ type HealthReporter interface {
 	Err() error
 }
 
+// A Follower is a Broker that carries publications from other nodes, and only those of channels that
+// have subscribers on this one. A server calls it for each channel with its first subscriber, and
+// after its last one has gone. A broker without the methods delivers everything.
+type Follower interface {
+	// Follow says that the channel has a subscriber. What is published after it, and what is later
+	// than the answer of a History that is called after it, is handed to the Sink. Calls are
+	// counted: each ends with one Unfollow. Neither may wait, call the Sink, or call back: the
+	// server holds locks. Both are safe for concurrent use.
+	Follow(channel string)
+	Unfollow(channel string)
+}
+
 // A DiskReporter is a Broker that knows how much space it takes on disk. A server shows it as the
 // metric maru_history_disk_bytes.
 type DiskReporter interface {

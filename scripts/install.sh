@@ -27,6 +27,8 @@ has varnishd || missing+=(varnish)
 has promtool || missing+=(prometheus) # to check the alert rules; its server is not started
 has systemd-socket-activate || missing+=(systemd)
 has curl || missing+=(curl)
+# Debian's Python is not always the first in PATH.
+/usr/bin/python3 -I -c 'import socketio, requests, websocket' 2>/dev/null || missing+=(python3-socketio python3-requests python3-websocket)
 has gcc || has clang || missing+=(gcc libc6-dev) # for the race detector
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -24,7 +24,8 @@ func (e *BrokerError) Unwrap() error { return e.Err }
 // one broker.
 type brokers struct {
 	memory    *memory.Broker
-	stored    maru.Broker // Options.Broker's; nil: there is none
+	stored    maru.Broker   // Options.Broker's; nil: there is none
+	follower  maru.Follower // the same, if it carries channels between nodes: then it has all of them
 	retention func(namespace string) maru.Retention
 	listed    func(namespace string) bool
 	decided   sync.Map // of a namespace: whether it is stored
@@ -44,12 +45,30 @@ func (s *Server) openBroker(sink maru.Sink) (*brokers, error) {
 		return b, &BrokerError{err}
 	}
 	b.stored = stored
+	b.follower, _ = stored.(maru.Follower)
 	return b, nil
+}
+
+// Follow implements maru.Follower.
+func (b *brokers) Follow(channel string) {
+	if b.follower != nil {
+		b.follower.Follow(channel)
+	}
+}
+
+// Unfollow implements maru.Follower.
+func (b *brokers) Unfollow(channel string) {
+	if b.follower != nil {
+		b.follower.Unfollow(channel)
+	}
 }
 
 func (b *brokers) of(channel string) maru.Broker {
 	if b.stored == nil {
 		return b.memory
+	}
+	if b.follower != nil { // what is in the memory of one node is not known to the others
+		return b.stored
 	}
 	name := maru.Namespace(channel)
 	if _, known := b.decided.Load(name); !known && !b.listed(name) {

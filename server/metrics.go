@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
@@ -47,6 +48,17 @@ func (s *Server) connectionMetrics() []metrics.Metric {
 			Read: func(emit metrics.Emit) {
 				for _, t := range s.admission.Transports() {
 					emit(float64(t.Opened()), t.Name())
+				}
+			}},
+		{Name: "maru_connections_arriving", Help: "Connections before their first request: in the TLS handshake, silent, or about to be decided on; without a limit on connections 0.",
+			Read: one(func() float64 { return float64(s.plain.arriving.Held()) })},
+		{Name: "maru_connections_refused_total", Help: "Connections closed when they came, by stage: arriving (too many before a first request), requests (too many with requests); and by bound: address (half of them are of one), all.",
+			Labels: []string{"stage", "bound"}, Rises: true,
+			Read: func(emit metrics.Emit) {
+				for stage, bound := range map[string]*front.Bound{"arriving": s.plain.arriving, "requests": s.plain.requests} {
+					address, all := bound.Refused()
+					emit(float64(address), stage, "address")
+					emit(float64(all), stage, "all")
 				}
 			}},
 		{Name: "maru_connections_limit", Help: "Most live connections allowed; 0: no limit.",

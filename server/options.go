@@ -181,7 +181,9 @@ type Options struct {
 
 	// MaxConnections bounds sockets, event streams and waiting polls, in all.
 	// Default: as many as the limit on open files leaves; negative: no limit. Beyond: 503
-	// too_many_connections.
+	// too_many_connections. So many other connections may the listeners of Serve have, of which
+	// half, and at least 64, may be before their first request; more are closed at once. One
+	// address has at most half of each.
 	MaxConnections int
 	// MaxMemory is a ceiling, in bytes, for the memory of the process by Go's own count (see
 	// runtime/metrics), without the kernel's buffers. Near it give way, in this order: the

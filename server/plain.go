@@ -1,28 +1,41 @@
 package server
 
 import (
-	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 
-	"maru.example/maru/internal/auth"
+	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/shares"
 )
 
-// plain divides the connections of the server's own listeners that carry requests, not a live
-// connection: they take open files, too. One address has at most half. It is http.Server.ConnState.
-type plain struct {
-	filter  *auth.RequestFilter
-	shares  *shares.Shares
-	log     *slog.Logger
-	refused sync.Map // of net.Conn: connections that were not counted
-	warned  sync.Once
+// arrivingShare is the part of Options.MaxConnections that may be before their first request. One
+// address has half of that. It is enough for a rush of reconnects, where each is silent for a round trip
+// or waits for its TLS handshake, and leaves open files for requests and live connections.
+const arrivingShare = 2
 
-	fresh  atomic.Int64 // connections without a request yet
-	asking sync.Map     // of net.Conn: these
+// leastArriving is the least number for them: browsers open connections ahead, which must not take the
+// place of others where MaxConnections is small. There are open files for so many in any case.
+const leastArriving = 64
+
+// maxArriving is how many connections may be before their first request; 0: there is no bound.
+func maxArriving(maxConnections int) int {
+	if maxConnections <= 0 {
+		return 0
+	}
+	return max(maxConnections/arrivingShare, leastArriving)
+}
+
+// plain counts the connections that net/http has of the server's own listeners: they take open files,
+// as live connections do. It is http.Server.ConnState.
+type plain struct {
+	arriving *front.Bound // those before their first request; also front.Accepting's
+	requests *front.Bound // all: with requests, or between two
+
+	fresh   atomic.Int64 // connections without a request yet
+	asking  sync.Map     // from net.Conn, these, to the shares.Holder of arriving; nil: none
+	refused sync.Map     // of net.Conn: connections that requests does not count
 }
 
 // Fresh returns how many connections have not had a request yet. net/http drops the request of such a
@@ -31,35 +44,34 @@ func (p *plain) Fresh() int { return int(p.fresh.Load()) }
 
 func (p *plain) changed(nc net.Conn, state http.ConnState) {
 	if state == http.StateNew {
-		p.asking.Store(nc, nil)
-		p.fresh.Add(1)
-	} else if _, first := p.asking.LoadAndDelete(nc); first {
-		p.fresh.Add(-1)
-	}
-	if p.shares == nil {
+		p.begin(nc)
 		return
 	}
-	switch state {
-	case http.StateNew:
-		if p.shares.Take(p.holder(nc), 1) != nil {
-			p.refused.Store(nc, nil)
-			p.warned.Do(func() {
-				p.log.Warn("one address has half of all connections, or all are taken: more are closed; if it is a proxy, name it with --trusted-proxy",
-					slog.String("addr", nc.RemoteAddr().String()))
-			})
-			nc.Close() // net/http reports StateClosed
+	if holder, first := p.asking.LoadAndDelete(nc); first {
+		p.fresh.Add(-1)
+		if h, counted := holder.(shares.Holder); counted {
+			p.arriving.Give(h)
 		}
-	case http.StateHijacked, http.StateClosed:
+	}
+	if state == http.StateHijacked || state == http.StateClosed {
 		if _, refused := p.refused.LoadAndDelete(nc); !refused {
-			p.shares.Give(p.holder(nc), 1)
+			p.requests.Give(p.requests.Holder(front.Peer(nc)))
 		}
 	}
 }
 
-func (p *plain) holder(nc net.Conn) shares.Holder {
-	addr, err := netip.ParseAddrPort(nc.RemoteAddr().String())
-	if err != nil {
-		return 0
+// begin counts a new connection, or closes it: net/http then reports StateClosed.
+func (p *plain) begin(nc net.Conn) {
+	p.fresh.Add(1)
+	h, ok := p.arriving.Take(front.Peer(nc))
+	if ok {
+		p.asking.Store(nc, h)
+		_, ok = p.requests.Take(front.Peer(nc))
+	} else {
+		p.asking.Store(nc, nil)
 	}
-	return p.filter.PeerHolder(addr.Addr())
+	if !ok {
+		p.refused.Store(nc, nil)
+		nc.Close()
+	}
 }

@@ -30,8 +30,12 @@ func (s *Server) Serve(l net.Listener) error {
 
 // ProxyListener returns l for a server of the program's own that is behind the same proxies, such as
 // one with RedirectHTTP. With Options.ProxyProtocol it reads their PROXY headers, as Serve does, and
-// its connections have the addresses of the clients. Otherwise it is l. Closing it closes l.
-func (s *Server) ProxyListener(l net.Listener) net.Listener { return s.behindProxies(nil, l) }
+// its connections have the addresses of the clients. They count with those of Serve that carry
+// requests: one address has at most half, and beyond that they are closed at once. Closing it closes
+// l.
+func (s *Server) ProxyListener(l net.Listener) net.Listener {
+	return s.plain.requests.Listener(s.behindProxies(nil, l))
+}
 
 func (s *Server) behindProxies(accepting *front.Accepting, l net.Listener) net.Listener {
 	if !s.options.ProxyProtocol {

@@ -24,7 +24,6 @@ import (
 	"maru.example/maru/internal/metrics"
 	"maru.example/maru/internal/request"
 	"maru.example/maru/internal/response"
-	"maru.example/maru/internal/shares"
 )
 
 const (
@@ -154,7 +153,11 @@ func New(o Options) (*Server, error) {
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())
 	s.handler = filter.Handler(under(o.BasePath, s.api))
-	s.plain = &plain{filter: filter, shares: shares.New(int64(o.MaxConnections), "connections with requests (--max-connections)", o.Logger), log: o.Logger}
+	s.plain = &plain{
+		arriving: front.NewBound(maxArriving(o.MaxConnections), "connections before their first request (--max-connections / 2, at least 64)", filter.PeerHolder, o.Logger),
+		requests: front.NewBound(o.MaxConnections, "connections with requests (--max-connections)", filter.PeerHolder, o.Logger),
+	}
+	s.accepting.Bound = s.plain.arriving
 	s.http = &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,

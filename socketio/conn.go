@@ -23,7 +23,7 @@ type speaker struct{ server *Server }
 type conn struct {
 	*gw.Conn
 	server *Server
-	first  Handshake   // what the first request says
+	first  first       // what the first request says
 	late   *time.Timer // until it has connected to a namespace
 
 	mu      sync.Mutex
@@ -37,7 +37,7 @@ type conn struct {
 
 // Begin makes the state of a connection.
 func (p *speaker) Begin(c *gw.Conn, r *http.Request, secure bool) {
-	c.State = &conn{Conn: c, server: p.server, first: first(r, secure), sockets: make(map[string]*Socket)}
+	c.State = &conn{Conn: c, server: p.server, first: firstOf(r, secure), sockets: make(map[string]*Socket)}
 }
 
 // Opened begins the time to connect to a namespace.
@@ -147,6 +147,9 @@ func (k *conn) connect(p gw.Packet) {
 	if err == nil && k.keep(s) {
 		if n.add(s) {
 			n.connected(s)
+			s.mu.Lock()
+			s.ready = true
+			s.mu.Unlock()
 		}
 		return
 	}
@@ -168,8 +171,8 @@ func (s *Socket) welcome() *loop.Message {
 var errAgain = maru.NewError(maru.CodeBadRequest, "a connect packet came for a namespace in which the client is already")
 
 func (k *conn) handshake(p gw.Packet) Handshake {
-	h, info := k.first, k.Info()
-	h.Auth, h.User, h.Addr, h.Time = json.RawMessage(p.Data), info.User, info.Addr, time.Now()
+	info := k.Info()
+	h := Handshake{Auth: json.RawMessage(p.Data), User: info.User, Addr: info.Addr, Time: time.Now()}
 	if h.Auth == nil {
 		h.Auth = json.RawMessage("{}")
 	}

@@ -25,7 +25,9 @@ func (d *directory) add(s *Socket) {
 func (d *directory) remove(s *Socket) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.byID, s.id)
+	if d.byID[s.id] == s { // not the one that has come back
+		delete(d.byID, s.id)
+	}
 }
 
 // find returns nil for an id that no socket has.

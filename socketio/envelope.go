@@ -6,8 +6,8 @@ import (
 )
 
 // envelope is what a publication in a channel of the package carries: an event, already a packet, or
-// something that the sockets of a target are to do. Its layout, where a text is its length as a uvarint and its bytes,
-// and a list its count as a uvarint and its elements:
+// something that the sockets of a target are to do. Its layout, where a text is its length as a
+// uvarint and its bytes, and a list its count as a uvarint and its elements:
 //
 //	action (1 byte), flags (1 byte), without (a text), to, except, rooms (lists of texts),
 //	attachments (a list of texts), text (the rest)

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"maru.example/maru/internal/packet"
@@ -94,6 +95,13 @@ func (s *Socket) Off(events ...string) {
 	}
 }
 
+// EventNames returns the events that have handlers, sorted.
+func (s *Socket) EventNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.hooks.handlers))
+}
+
 // take returns the handlers of an event that has come, and removes those that are for one.
 func (s *Socket) take(event string) []*handler {
 	s.mu.Lock()
@@ -128,6 +136,20 @@ func (s *Socket) OffAny() {
 func (s *Socket) OnAnyOutgoing(f func(event string, args []any)) (off func()) {
 	s.namespace.watch(s)
 	return add(s, &s.hooks.outgoing, f, false)
+}
+
+// PrependAnyOutgoing is OnAnyOutgoing, before those that are there.
+func (s *Socket) PrependAnyOutgoing(f func(event string, args []any)) (off func()) {
+	s.namespace.watch(s)
+	return add(s, &s.hooks.outgoing, f, true)
+}
+
+// OffAnyOutgoing removes all functions of OnAnyOutgoing.
+func (s *Socket) OffAnyOutgoing() {
+	s.namespace.unwatch(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks.outgoing = nil
 }
 
 // Use adds middleware for the events of the socket, which is called before their handlers, in the

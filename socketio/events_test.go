@@ -36,6 +36,7 @@ func TestSeveralHandlers(t *testing.T) {
 				s.Off(what, "unknown")
 			}
 		})
+		s.On("names", func(ack socketio.Ack) { ack(s.EventNames()) })
 		s.On("calls", func(ack socketio.Ack) { ack(strings.Join(calls, " ")); calls = nil })
 	})
 	c := w.connected()
@@ -43,8 +44,8 @@ func TestSeveralHandlers(t *testing.T) {
 	c.wants(`430["first"]`, `431["second"]`, `432["a1 b1 c1 d1 a2 c2 d2"]`)
 	c.says(`42["off","c"]`, `423["e","3"]`, `424["calls"]`)
 	c.wants(`433["second"]`, `434["a3 d3"]`)
-	c.says(`42["off","e"]`, `425["e","4"]`, `426["calls"]`)
-	c.wants(`436[""]`)
+	c.says(`42["off","e"]`, `425["e","4"]`, `426["calls"]`, `428["names"]`)
+	c.wants(`436[""]`, `438[["calls","names","off"]]`)
 	c.says(`42["off",""]`, `427["calls"]`)
 	w.io.Emit("end")
 	c.wants(`42["end"]`)
@@ -172,7 +173,12 @@ func TestOutgoing(t *testing.T) {
 	c.wants(`420["asked"]`)
 	off()
 	s.Emit("off")
-	c.wants(`42["off"]`)
+	s.OnAnyOutgoing(func(string, []any) { out <- "second" })
+	s.PrependAnyOutgoing(func(string, []any) { out <- "first" })
+	w.io.Emit("both")
+	s.OffAnyOutgoing()
+	w.io.Emit("off")
+	c.wants(`42["off"]`, `42["both"]`, `42["off"]`)
 	close(out)
 	got := slices.Collect(func(yield func(string) bool) {
 		for o := range out {
@@ -181,7 +187,7 @@ func TestOutgoing(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"one[1 <nil>]", "message[text]", "all[]", "message[2]", "others[]", "asked[]"}; !slices.Equal(got, want) {
+	if want := []string{"one[1 <nil>]", "message[text]", "all[]", "message[2]", "others[]", "asked[]", "first", "second"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -70,6 +71,16 @@ func (p *Pattern) Emit(event string, args ...any) error {
 		errs = append(errs, n.Emit(event, args...))
 	}
 	return errors.Join(errs...)
+}
+
+// accepts asks match. If that panics, the name is not accepted.
+func (p *Pattern) accepts(name string) (is bool) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			p.server.options.Logger.Error("the function of a pattern panicked", slog.String("namespace", name), slog.Any("err", fault))
+		}
+	}()
+	return p.match(name)
 }
 
 // A nil Pattern has nothing.

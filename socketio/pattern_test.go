@@ -18,6 +18,7 @@ func TestPattern(t *testing.T) {
 	for _, removes := range []bool{false, true} {
 		w := newWorld(t, socketio.Options{RemoveEmpty: removes})
 		p := w.io.OfMatch(shops)
+		w.io.OfMatch(func(string) bool { panic("a mistake of the program") })
 		w.io.OfMatch(func(string) bool { return true }).Use(func(*socketio.Socket) error { return errors.New("the second pattern") })
 		var open atomic.Bool
 		p.Use(func(s *socketio.Socket) error {

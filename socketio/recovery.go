@@ -121,7 +121,7 @@ func (r *recovery) save(s *Socket) {
 	delete(r.live, s.pid)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reason != transportClose && s.reason != pingTimeout {
+	if !s.broke() || !s.ready {
 		return
 	}
 	one := &saved{id: s.id, pid: s.pid, user: s.handshake.User, rooms: s.left, data: s.Data,
@@ -129,6 +129,20 @@ func (r *recovery) save(s *Socket) {
 	r.saved[s.pid] = one
 	r.broken = append(r.broken, one)
 	r.trim()
+}
+
+// broke reports whether the connection of a socket broke. s.mu is held.
+func (s *Socket) broke() bool { return s.reason == transportClose || s.reason == pingTimeout }
+
+// awaits reports whether the client of a socket that has gone may come back.
+func (r *recovery) awaits(s *Socket) bool {
+	if r.live[s.pid] == s { // it is being saved
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.broke()
+	}
+	one := r.saved[s.pid]
+	return one != nil && time.Now().Before(one.until)
 }
 
 // take returns a saved socket, which can come back once, and the number of the last event that it

@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"errors"
+	"net"
 	"time"
 
 	"maru.example/maru"
@@ -86,16 +88,30 @@ func (n *Namespace) resume(s *Socket) {
 	}
 }
 
-// emit sends an event to one socket, and keeps it.
+// emit sends an event to one socket, and keeps it, also if its client may come back.
 func (s *Socket) emit(e envelope, keep bool) error {
 	n := s.namespace
 	if n.recovery == nil {
+		if s.at() == gone {
+			return errGone
+		}
 		return s.conn.Deliver(e.message())
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	e = n.recovery.stamp(e, s.id, keep && s.Connected())
-	return s.conn.Deliver(e.message())
+	at := s.at()
+	if at == gone && !n.recovery.awaits(s) {
+		return errGone
+	}
+	e = n.recovery.stamp(e, s.id, keep && at != connecting)
+	if at == gone {
+		return nil
+	}
+	err := s.conn.Deliver(e.message())
+	if keep && errors.Is(err, net.ErrClosed) { // the end comes
+		err = nil
+	}
+	return err
 }
 
 // forgetLater forgets what is kept when it is too old. n.mu is held.

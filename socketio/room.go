@@ -116,12 +116,13 @@ func (n *Namespace) leave(s *Socket, name string) {
 }
 
 // attach subscribes a socket to a channel of the hub; first, if not nil, is sent before all that is
-// published there. Nothing that is published once the client has it is missed. It does not wait, because there is no history.
+// published there, and nothing that is published once the client has it is missed. It does not wait,
+// because there is no history.
 func (n *Namespace) attach(s *Socket, name string, first *loop.Message) *hub.Channel {
 	c := n.server.env.Hub.Channel(name)
 	ctx := context.Background()
 	j, _ := c.Join(ctx, hub.Mode{}, nil)
-	if j.Attach(ctx, s.member(), first) != nil { // the connection has ended, or so much waits for it that first does not fit
+	if j.Attach(ctx, s.member(), first) != nil { // it has ended, or too much waits for it
 		s.conn.Conn.Conn().Terminate()
 		c.Release()
 		return nil

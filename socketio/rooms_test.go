@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"maru.example/maru"
@@ -333,4 +334,48 @@ func TestEmitWithAckToMany(t *testing.T) {
 	if _, err := w.io.EmitWithAck(t.Context(), "bad", func() {}); err == nil {
 		t.Error("a function was encoded")
 	}
+}
+
+// Emits, joins, leaves and ends of all kinds at once: nothing waits for another for ever.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, socketio.Options{RemoveEmpty: true, Recovery: &socketio.Recovery{}})
+	other := newWorld(t, socketio.Options{RemoveEmpty: true})
+	for _, w := range []*world{w, other} {
+		w.io.OfMatch(shops).OnConnection(func(s *socketio.Socket) {
+			s.Join("x", "y")
+			s.On("say", func(n int) { s.To("x").Emit("said", n); s.Namespace().To("x", "y").Emit("said", n) })
+			s.OnDisconnect(func(string) { s.Broadcast().Emit("gone"); s.Namespace().Except("x").Emit("gone") })
+		})
+	}
+	var all sync.WaitGroup
+	for i := range 8 {
+		w := []*world{w, other}[i%2]
+		name := "/shop-" + strconv.Itoa(i%4/2)
+		all.Go(func() {
+			for n := range 10 {
+				c := w.dial()
+				c.says("40"+name+",", "42"+name+`,["say",1]`)
+				c.wants("40" + name + ",…")
+				of := w.io.Of(name)
+				of.To("x").Join("z")
+				of.To("x", "z").Emit("many", n)
+				of.To("z").Leave("y")
+				of.Local().Volatile().Emit("many", n)
+				of.To("y").Emit("one", n)
+				of.EmitWithAck(canceled(t), "ask")
+				if n%3 == 0 {
+					of.To("z").Disconnect(n%2 == 0)
+				}
+				c.Terminate()
+			}
+		})
+	}
+	all.Wait()
+}
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }

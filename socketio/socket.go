@@ -11,14 +11,15 @@ import (
 
 // Socket is a client in a namespace.
 type Socket struct {
-	// Data is the program's own. Nothing here reads or writes it.
+	// Data is the program's own. Only Recovery reads it, when the connection ends. So with that it is
+	// set in middleware or OnConnection, and later changes are to what it points to.
 	Data any
 
 	namespace *Namespace
 	conn      *conn
 	id        string
-	handshake Handshake
-	pid       string // its secret name for coming back; empty: it cannot
+	handshake Handshake // without what conn.first has
+	pid       string    // its secret name for coming back; empty: it cannot
 	recovered bool
 	back      *saved // what it was, until it is connected again
 	has       uint64 // the last event that its client has, then
@@ -29,6 +30,7 @@ type Socket struct {
 	mu     sync.Mutex
 	hooks  hooks
 	state  state
+	ready  bool                       // OnConnection has returned
 	reason string                     // of its end; empty if it was never connected
 	left   []string                   // its rooms, while OnDisconnecting is called
 	acks   map[int64]chan<- gw.Packet // that the client owes
@@ -50,9 +52,6 @@ func newSocket(n *Namespace, k *conn, h Handshake) *Socket {
 // ID is random, and not secret: it names a room with this socket alone.
 func (s *Socket) ID() string { return s.id }
 
-// Handshake returns how the client has come in.
-func (s *Socket) Handshake() Handshake { return s.handshake }
-
 // Namespace returns the socket's namespace.
 func (s *Socket) Namespace() *Namespace { return s.namespace }
 
@@ -67,16 +66,14 @@ func (s *Socket) at() state {
 }
 
 // Emit emits an event to the client. Errors: that of an argument that cannot be encoded, or of a
-// reserved event name; net.ErrClosed if the client has gone, by errors.Is.
+// reserved event name; net.ErrClosed if the client has gone, by errors.Is, unless it may come back:
+// see Recovery.
 func (s *Socket) Emit(event string, args ...any) error { return s.emitOne(event, args, true) }
 
 func (s *Socket) emitOne(event string, args []any, keep bool) error {
 	e, err := s.namespace.event(event, args)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.at() == gone:
-		return errGone
 	}
 	s.outgoing(event, args)
 	s.namespace.wait()

@@ -13,6 +13,7 @@ type scenario struct {
 	args        string
 	mode        string // of the server: fanout, echo or rooms
 	by          string // how clients of Socket.IO connect: websocket or polling
+	apart       bool   // they connect, and are in no channel or room
 	figures     []figure
 	only        []string      // contenders; nil: all that can
 	serve       string        // more arguments for maru serve
@@ -103,7 +104,7 @@ func (s scenario) benchArgs(listen string, c contender, duration time.Duration) 
 	if s.command == "fanout" || s.command == "echo" {
 		args = append(args, c.messages...)
 	}
-	if s.command != "connect" {
+	if s.command != "connect" && !s.apart {
 		args = append(args, c.greeting...)
 	}
 	return args

@@ -87,7 +87,9 @@ func TestClientAuthorityAtHangup(t *testing.T) {
 	cmd, stdout, stderr := program(t, "--listen", "127.0.0.1:0", "--tls-self-signed", "--tls-client-ca", authority)
 	stdout.wait(t, "curl")
 	cmd.Process.Signal(syscall.SIGHUP)
-	stderr.wait(t, "command line reloaded")
+	if said := stderr.wait(t, "command line reloaded"); strings.Contains(said, "file=") {
+		t.Errorf("there is no file: %s", said)
+	}
 	cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); exitCode(err) != exitOK {
 		t.Errorf("%v, stderr %q", err, stderr)

@@ -55,7 +55,8 @@ func (r *reloader) reload() {
 		r.live.ReloadFailed(err)
 	}
 	if err != nil {
-		r.log.Error(r.what()+" not reloaded: it is not valid, and the previous settings stay in force", slog.String("file", r.started.Config), slog.Any("err", err))
+		r.log.LogAttrs(context.Background(), slog.LevelError, r.what()+" not reloaded: it is not valid, and the previous settings stay in force",
+			r.file(slog.Any("err", err))...)
 		return
 	}
 	var changed, waiting []string
@@ -76,7 +77,7 @@ func (r *reloader) reload() {
 	if len(changed) == 0 {
 		changed = []string{"nothing"}
 	}
-	r.log.Info(r.what()+" reloaded", slog.String("file", to.Config), slog.String("changed", strings.Join(changed, "; ")))
+	r.log.LogAttrs(context.Background(), slog.LevelInfo, r.what()+" reloaded", r.file(slog.String("changed", strings.Join(changed, "; ")))...)
 	if len(waiting) > 0 {
 		r.log.Warn("settings that need a restart were not applied", slog.String("settings", strings.Join(waiting, "; ")))
 	}
@@ -101,4 +102,12 @@ func configured(s *surroundings) (*config.Serve, server.Access, error) {
 	}
 	access, err := cli.Serve.access()
 	return &cli.Serve.Serve, access, err
+}
+
+// file is the configuration file, if there is one, before another attribute of a line.
+func (r *reloader) file(more slog.Attr) []slog.Attr {
+	if r.started.Config == "" {
+		return []slog.Attr{more}
+	}
+	return []slog.Attr{slog.String("file", r.started.Config), more}
 }

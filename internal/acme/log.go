@@ -3,6 +3,7 @@ package acme
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -47,6 +48,9 @@ func (c core) Sync() error { return nil }
 
 func attrs(fields []zapcore.Field) (all []slog.Attr) {
 	for _, f := range fields {
+		if f.Key == "cache" && f.Type == zapcore.StringType && strings.HasPrefix(f.String, "0x") {
+			continue // certmagic's address of its cache, which says nothing to a reader
+		}
 		switch f.Type {
 		case zapcore.ErrorType: // an error's text, without the structure beside it
 			all = append(all, slog.Any("err", f.Interface))

@@ -45,7 +45,7 @@ var reasons = map[string]struct{ why, example string }{
 
 	"max-message":                 {why: "Large enough for a document, and small enough that many at once do not fill the memory."},
 	"max-header":                  {why: "Enough for cookies and a token. It bounds the memory of clients that are not yet identified."},
-	"handshake-timeout":           {why: "Enough for a slow phone. A silent connection is closed after it."},
+	"handshake-timeout":           {why: "Enough for a slow phone. A silent connection is closed after it. One address may have a quarter of max-connections that are silent."},
 	"ping-interval":               {why: "Shorter than the 30 to 60 s after which proxies and mobile networks forget a quiet connection."},
 	"ping-timeout":                {why: "Longer than any network takes. A peer that vanished is noticed within 35 s."},
 	"event-interval":              {why: "Shorter than the 30 to 60 s after which proxies close a quiet response."},

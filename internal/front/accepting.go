@@ -1,14 +1,22 @@
 package front
 
 import (
+	"net"
 	"sync"
 	"sync/atomic"
+
+	"maru.example/maru/internal/shares"
 )
 
 // Accepting lets a server accept no more connections while it serves those that it has: where the
 // socket stays open after the process, the others wait for the next one. The zero Accepting goes on;
 // nil always does. Its methods are safe for concurrent use.
 type Accepting struct {
+	// Bound is that of connections before their first request: those in their TLS handshake, with a
+	// PROXY header to come, and those of loops before their request is decided on. It is set before
+	// use; nil: there is none. net/http counts those that it has by itself: http.Server.ConnState.
+	Bound *Bound
+
 	arriving atomic.Int64 // connections that goroutines of ours have
 
 	mu    sync.Mutex
@@ -49,11 +57,46 @@ func (a *Accepting) add(stop func()) {
 	}
 }
 
-// arrives counts a connection until it has arrived.
-func (a *Accepting) arrives() (arrived func()) {
+// arrival is one connection that arrives. It belongs to one goroutine; nil is one that is not counted.
+type arrival struct {
+	accepting *Accepting
+	holder    shares.Holder
+	bounded   bool // the Bound counts it
+}
+
+// arrives counts a connection until it has arrived. ok is false if the bound has no room for it.
+func (a *Accepting) arrives(nc net.Conn) (v *arrival, ok bool) {
 	if a == nil {
-		return func() {}
+		return nil, true
+	}
+	h, ok := a.Bound.Take(Peer(nc))
+	if !ok {
+		return nil, false
 	}
 	a.arriving.Add(1)
-	return func() { a.arriving.Add(-1) }
+	return &arrival{a, h, true}, true
+}
+
+// pass gives back its place in the bound, before it is passed to what counts it anew.
+func (v *arrival) pass() {
+	if v != nil && v.bounded {
+		v.bounded = false
+		v.accepting.Bound.Give(v.holder)
+	}
+}
+
+// end is called when it has arrived, or is closed.
+func (v *arrival) end() {
+	v.pass()
+	if v != nil {
+		v.accepting.arriving.Add(-1)
+	}
+}
+
+// bound is the Bound, if there is one.
+func (a *Accepting) bound() *Bound {
+	if a == nil {
+		return nil
+	}
+	return a.Bound
 }

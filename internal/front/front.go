@@ -4,9 +4,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/internal/shares"
 )
 
 // Serve is h.Serve(l) with upgrades on the engine's loops. It returns when h is
@@ -14,13 +16,18 @@ import (
 // were accepted before are served further.
 func Serve(accepting *Accepting, e *loop.Engine, h *http.Server, l net.Listener, log *slog.Logger) error {
 	w := newHandoff(l, nil)
-	failed := cannotAccept(log)
+	failed, bound := cannotAccept(log), accepting.bound()
 	stop, ok := e.Receive(l, loop.Handshaker{
 		MaxHeaderBytes: h.MaxHeaderBytes,
 		HeaderTimeout:  h.ReadHeaderTimeout,
 		Upgrade:        newUpgrader(h, l, log).upgrade,
 		Other:          func(nc net.Conn, read []byte) { w.put(&peekedConn{Conn: nc, read: read}) },
 		Failed:         failed,
+		Arrives: func(peer netip.AddrPort) (uint32, bool) {
+			h, ok := bound.Take(peer)
+			return uint32(h), ok
+		},
+		Arrived: func(h uint32) { bound.Give(shares.Holder(h)) },
 	})
 	if !ok {
 		return h.Serve(firstLines{newRetryListener(accepting, l, failed)})
@@ -52,14 +59,18 @@ func newHandoff(l net.Listener, stop func()) *handoff {
 }
 
 // accept passes each connection to a goroutine of its own, until the listener is closed.
-func (h *handoff) accept(accepting *Accepting, each func(net.Conn)) {
+func (h *handoff) accept(accepting *Accepting, each func(net.Conn, *arrival)) {
 	for {
 		nc, err := h.Listener.Accept()
 		if err == nil {
-			arrived := accepting.arrives()
+			arrives, ok := accepting.arrives(nc)
+			if !ok {
+				nc.Close()
+				continue
+			}
 			go func() {
-				defer arrived()
-				each(nc)
+				defer arrives.end()
+				each(nc, arrives)
 			}()
 		} else if !h.fail(err) {
 			return

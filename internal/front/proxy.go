@@ -39,8 +39,9 @@ type proxied struct {
 	o   ProxyOptions
 }
 
-func (p *proxied) receive(nc net.Conn) {
+func (p *proxied) receive(nc net.Conn, arrives *arrival) {
 	if !p.o.Trusts(nc) {
+		arrives.pass()
 		p.put(nc)
 		return
 	}
@@ -52,6 +53,7 @@ func (p *proxied) receive(nc net.Conn) {
 		return
 	}
 	nc.SetReadDeadline(time.Time{})
+	arrives.pass()
 	p.put(&peekedConn{Conn: nc, read: read, proxy: header})
 }
 
@@ -91,11 +93,8 @@ func (p *proxied) refuse(nc net.Conn, read []byte, err error) {
 	if e := net.Error(nil); errors.As(err, &e) || errors.Is(err, io.EOF) {
 		reason = "the PROXY header is not complete"
 	}
-	nc.SetDeadline(time.Now().Add(time.Second))
+	nc.SetWriteDeadline(time.Now().Add(time.Second))
 	io.WriteString(nc, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+
 		reason+"; this address is a trusted proxy, which must send one (--proxy-protocol)\n")
-	if half, ok := nc.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
-	io.CopyN(io.Discard, nc, 64<<10) // unread bytes would reset the connection, and the answer be lost
+	linger(nc)
 }

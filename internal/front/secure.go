@@ -3,7 +3,9 @@ package front
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -62,7 +64,7 @@ type secured struct {
 // shakeHands passes the connection on also if the handshake has failed: net/http
 // receives the same error then, and handles it. A panic in a callback of the configuration
 // ends only its connection.
-func (s *secured) shakeHands(nc net.Conn) {
+func (s *secured) shakeHands(nc net.Conn, arrives *arrival) {
 	ctx := s.ctx
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
@@ -84,6 +86,10 @@ func (s *secured) shakeHands(nc net.Conn) {
 		nc.Close() // the timeout, or the end of the server
 		return
 	}
+	if plain := new(tls.RecordHeaderError); err != nil && !errors.As(err, plain) { // that one net/http answers
+		linger(nc)
+	}
+	arrives.pass()
 	switch tc.ConnectionState().NegotiatedProtocol {
 	case "acme-tls/1":
 		tc.Close() // its purpose was the handshake (RFC 8737 §3)
@@ -95,6 +101,18 @@ func (s *secured) shakeHands(nc net.Conn) {
 		}
 	}
 	s.put(tc) // net/http finds HTTP/2, and other protocols, by its type
+}
+
+// linger lets the peer read what was written last, here the alert: closing a connection with unread
+// bytes resets it, and what is on its way is lost. In TLS 1.3 a client has often sent its request when
+// the server misses its certificate.
+func linger(nc net.Conn) {
+	half, ok := nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	nc.SetReadDeadline(time.Now().Add(time.Second))
+	io.CopyN(io.Discard, nc, 1<<20)
 }
 
 // inTurn is a connection in its handshake. It holds a place while it computes, from its

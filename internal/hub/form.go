@@ -16,8 +16,8 @@ type Form struct {
 	// whose sockets have neither a history nor a pace.
 	Publication func(channel, epoch string, p *maru.Publication) *loop.Message
 	// Except returns the connection that does not get a publication, if it is in the channel; the
-	// zero value: all get it. It is for forms whose sockets have no history and no pace. nil: as if it
-	// returned the zero value.
+	// zero value: all get it. It is for forms whose sockets have no history and no pace, and the
+	// counts of deliveries include that connection. nil: as if it returned the zero value.
 	Except func(p *maru.Publication) loop.Conn
 	// PresenceChange encodes a change of a channel's presence. nil: the form has no such
 	// message, and Channel.Follow must not be called with it.

@@ -34,20 +34,21 @@ type Options struct {
 
 // Hub maps channels to subscribers.
 type Hub struct {
-	engine  *loop.Engine
-	broker  maru.Broker
-	limits  limits
-	maxHz   func(channel string) float64
-	space   func(channel string) *Space
-	latency histogram.Histogram // of queues
-	stats   struct{ conflated, paced, slow atomic.Uint64 }
-	grace   time.Duration
-	most    int    // the most people that presence names
-	forms   []Form // registered, by FormID
-	seed    maphash.Seed
-	shards  [64]shard
-	done    chan struct{} // closed by Close
-	close   sync.Once
+	engine   *loop.Engine
+	broker   maru.Broker
+	follower maru.Follower
+	limits   limits
+	maxHz    func(channel string) float64
+	space    func(channel string) *Space
+	latency  histogram.Histogram // of queues
+	stats    struct{ conflated, paced, slow atomic.Uint64 }
+	grace    time.Duration
+	most     int    // the most people that presence names
+	forms    []Form // registered, by FormID
+	seed     maphash.Seed
+	shards   [64]shard
+	done     chan struct{} // closed by Close
+	close    sync.Once
 }
 
 // shard holds the channels whose names hash to it.
@@ -82,8 +83,18 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	}
 	h.limits.conflated = &h.stats.conflated
 	h.broker = open(h.Deliver)
+	h.follower = everything{}
+	if f, is := h.broker.(maru.Follower); is {
+		h.follower = f
+	}
 	return h
 }
+
+// everything is the maru.Follower of a broker that delivers all channels.
+type everything struct{}
+
+func (everything) Follow(string)   {}
+func (everything) Unfollow(string) {}
 
 // Channel returns a share in the channel's state, which exists until all shares are given back
 // with Release.
@@ -96,6 +107,7 @@ func (h *Hub) Channel(name string) *Channel {
 		name = strings.Clone(name) // it may be part of a request's address
 		c = &Channel{hub: h, name: name, space: h.space(name), presence: presence{version: s.floor}}
 		s.channels[name] = c
+		h.follower.Follow(name)
 	}
 	c.shares++
 	s.shares++
@@ -114,6 +126,7 @@ func (c *Channel) Release() {
 		return
 	}
 	delete(s.channels, c.name)
+	c.hub.follower.Unfollow(c.name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.floor = max(s.floor, c.presence.version)

@@ -18,6 +18,12 @@ type Handshaker struct {
 	// HeaderTimeout is the time for the first header block to arrive; then the connection
 	// is closed.
 	HeaderTimeout time.Duration
+	// Arrives is called for each connection that is accepted, and Arrived once when its request is
+	// decided on, it is with Other, or it has ended; with the value that Arrives has returned. If
+	// ok is false the connection is closed at once. They run on loops and must not block. nil: all
+	// are taken.
+	Arrives func(peer netip.AddrPort) (holder uint32, ok bool)
+	Arrived func(holder uint32)
 	// Upgrade receives a connection whose first header block is complete, and reports
 	// whether it takes it. With false the connection goes to Other. It runs on the
 	// connection's loop and must not block. Work that may block runs in a goroutine, while
@@ -111,7 +117,7 @@ func (l *Loop) detach(id connID, s *slot, reply detached) {
 	l.poll.remove(fd)
 	s.fd = -1
 	l.closeAwaiting(id, s)
-	nc, _ := netConn(fd) // nil if descriptors are short
+	nc, _ := netConn(fd) // nil if descriptors are short, or the peer has gone
 	reply <- nc
 }
 
@@ -165,6 +171,13 @@ type handshaking struct {
 	waiting, lost failure
 }
 
+func newHandshaking(r Handshaker) *handshaking {
+	if r.Arrives == nil {
+		r.Arrives, r.Arrived = func(netip.AddrPort) (uint32, bool) { return 0, true }, func(uint32) {}
+	}
+	return &handshaking{Handshaker: r}
+}
+
 // failure is an operation that can fail repeatedly. Its failure is reported once until it
 // succeeds.
 type failure struct{ reported atomic.Bool }
@@ -180,6 +193,7 @@ func (f *failure) over() { f.reported.Store(false) }
 // acceptedSocket is a connection on its way to a loop.
 type acceptedSocket struct {
 	fd        int
+	holder    uint32 // see Handshaker.Arrives
 	remote    netip.AddrPort
 	listening *listening
 }
@@ -190,7 +204,7 @@ func (l *Loop) await(a acceptedSocket) connID {
 	c, n := l.slab.allocate(l), a.listening
 	s := l.slab.slot(c.id)
 	s.fd, s.seen, s.pinged, s.links, s.state = int32(a.fd), l.clock.now, 0, 0, phaseAwaiting
-	l.sideOf(c.id).awaiting = awaiting{listening: n, remote: a.remote}
+	l.sideOf(c.id).awaiting = awaiting{listening: n, remote: a.remote, holder: a.holder}
 	if err := l.poll.add(a.fd, c.id); err != nil {
 		n.handshaking.lost.report(err, n.handshaking.Failed)
 		l.closeAwaiting(c.id, s)
@@ -206,6 +220,7 @@ type awaiting struct {
 	listening *listening
 	remote    netip.AddrPort
 	head      []byte
+	holder    uint32 // see Handshaker.Arrives
 	deciding  bool   // the header block is complete and with Upgrade
 	gone      func() // called if the peer goes meanwhile; nil: nothing
 }
@@ -292,6 +307,8 @@ func (l *Loop) readRequest(id connID, s *slot, p []byte) {
 	}
 }
 
+var errReset = errors.New("the peer has reset the connection")
+
 // passOn gives the connection to Handshaker.Other, as a net.Conn.
 func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	handshaking, fd := l.slab.ref(id).side.awaiting.listening.handshaking, int(s.fd)
@@ -304,6 +321,9 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	go func() {
 		defer e.arriving.Add(-1)
 		nc, err := netConn(fd)
+		if err == errReset {
+			return
+		}
 		if err != nil {
 			handshaking.lost.report(err, handshaking.Failed)
 			return
@@ -313,10 +333,21 @@ func (l *Loop) passOn(id connID, s *slot, read []byte) {
 	}()
 }
 
+// arrived: a connection is not awaiting any more.
+func (l *Loop) arrived(id connID) {
+	a := &l.slab.ref(id).side.awaiting
+	l.engine.arrived(a.listening.handshaking, a.holder)
+}
+
+func (e *Engine) arrived(h *handshaking, holder uint32) {
+	e.arriving.Add(-1)
+	h.Arrived(holder)
+}
+
 // closeAwaiting ends a connection that never became a WebSocket; it has no handler
 // yet.
 func (l *Loop) closeAwaiting(id connID, s *slot) {
-	l.engine.arriving.Add(-1)
+	l.arrived(id)
 	if s.fd >= 0 {
 		closeSocket(int(s.fd))
 	}
@@ -331,7 +362,7 @@ func (l *Loop) closeAwaiting(id connID, s *slot) {
 // refuse writes an HTTP response in place of a close frame, and then ends the connection as
 // a failed one.
 func (l *Loop) refuse(id connID, s *slot, answer []byte) {
-	l.engine.arriving.Add(-1)
+	l.arrived(id)
 	s.state = phaseConnected | s.state&(inUnread|inListed)
 	l.slab.ref(id).side.awaiting = awaiting{}
 	s.setClosing(id)

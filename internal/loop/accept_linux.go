@@ -60,7 +60,7 @@ func (e *Engine) Receive(l net.Listener, r Handshaker) (stop func(), ok bool) {
 		unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 		unix.SetsockoptInt(fds[0], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept)
 	}
-	used := &handshaking{Handshaker: r}
+	used := newHandshaking(r)
 	for i, loop := range e.loops {
 		if !loop.inbox.post(command{do: doListen, payload: &listening{
 			fd: fds[i], local: l.Addr(), handshaking: used, timeout: e.clock.in(r.HeaderTimeout),
@@ -106,8 +106,13 @@ func (l *Loop) acceptable(number int) {
 		fd, from, err := acceptSocket(n.fd)
 		switch {
 		case err == nil:
+			holder, ok := n.handshaking.Arrives(from)
+			if !ok {
+				unix.Close(fd)
+				continue
+			}
 			l.engine.arriving.Add(1)
-			l.assign(acceptedSocket{fd: fd, remote: from, listening: n})
+			l.assign(acceptedSocket{fd: fd, holder: holder, remote: from, listening: n})
 		case err == unix.EINTR, err == unix.ECONNABORTED:
 		case wouldBlock(err):
 			if n.short { // a loop that never paused could end the report late, in the next shortage
@@ -147,14 +152,20 @@ func (l *Loop) assign(a acceptedSocket) {
 	}
 	posted := a // only this one goes to the heap
 	if !to.inbox.post(command{do: doAccepted, payload: &posted}) {
-		e.arriving.Add(-1)
+		e.arrived(a.listening.handshaking, a.holder)
 		unix.Close(a.fd)
 	}
 }
 
-// netConn makes a net.Conn of a socket, and takes ownership of the descriptor.
+// netConn makes a net.Conn of a socket, and takes ownership of the descriptor. It fails with errReset
+// for a connection without an address: getpeername finds none after a reset, and callers expect one.
 func netConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close() // FileConn duplicates the descriptor
-	return net.FileConn(f)
+	nc, err := net.FileConn(f)
+	if err == nil && nc.RemoteAddr() == nil {
+		nc.Close()
+		return nil, errReset
+	}
+	return nc, err
 }

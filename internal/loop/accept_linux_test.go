@@ -53,6 +53,55 @@ func TestConnectionsAreSpread(t *testing.T) {
 	}
 }
 
+// A connection that was reset before it is passed on has no address any more. It ends there. (A
+// health check of haproxy that had timed out ended the server.)
+func TestIssue16ResetIsNotPassedOn(t *testing.T) {
+	t.Parallel()
+	e := loop.New(loop.Options{Loops: 1})
+	defer e.Shutdown(t.Context(), 1001, "")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	resets := make(chan net.Conn) // nil: none
+	passed := make(chan net.Addr, 2)
+	stop, ok := e.Receive(l, loop.Handshaker{
+		MaxHeaderBytes: 1 << 10, HeaderTimeout: time.Minute,
+		Upgrade: func(*loop.Accepted) bool {
+			if nc := <-resets; nc != nil {
+				nc.(*net.TCPConn).SetLinger(0)
+				nc.Close()
+			}
+			return false
+		},
+		Other: func(nc net.Conn, _ []byte) {
+			passed <- nc.RemoteAddr()
+			nc.Close()
+		},
+		Failed: func(err error) { t.Error(err) },
+	})
+	if !ok {
+		t.Fatal("loops do not accept")
+	}
+	defer stop()
+	dial := func() net.Conn {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
+		return nc
+	}
+	resets <- dial()
+	client := dial()
+	defer client.Close()
+	resets <- nil
+	if got := <-passed; got == nil || got.String() != client.LocalAddr().String() {
+		t.Errorf("a connection from %v is passed on, want one from %v", got, client.LocalAddr())
+	}
+}
+
 // The kernel holds back a silent connection for a while; then it is accepted, and served
 // after its first bytes.
 func TestSilentIsServed(t *testing.T) {

@@ -94,6 +94,6 @@ func (s *Still) Arrive(t testing.TB, nc net.Conn, r Handshaker) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &listening{handshaking: &handshaking{Handshaker: r}, timeout: s.clock.in(r.HeaderTimeout)}
+	n := &listening{handshaking: newHandshaking(r), timeout: s.clock.in(r.HeaderTimeout)}
 	s.Loop.await(acceptedSocket{fd: fd, listening: n})
 }

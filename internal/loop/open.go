@@ -9,7 +9,7 @@ func (l *Loop) opened(id connID, o *opening) {
 	r := l.slab.ref(id)
 	r.handler, r.tls = o.handler, o.tls
 	if awaited {
-		l.engine.arriving.Add(-1)
+		l.arrived(id)
 		l.dropSide(r)
 		l.readOn(id, s)
 	} else if !o.parked && !l.watch(id, o) {

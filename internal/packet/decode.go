@@ -151,18 +151,17 @@ func (p *Packet) checkObject() error {
 	return p.checkJSON()
 }
 
-// checkArray checks the array of an event or an ack, and the name of an event. Whether the array
-// is JSON is checked here, so that Args need not fail.
+// checkArray checks the array of an event or an ack, and the name of an event.
 func (p *Packet) checkArray() error {
 	if len(p.Data) == 0 || p.Data[0] != '[' {
 		return errShape
 	}
-	if strict.TooDeep(p.Data) {
-		return errDeep
+	if err := p.checkJSON(); err != nil {
+		return err
 	}
 	args, err := Args(p.Data)
 	if err != nil {
-		return errJSON
+		return err
 	}
 	if p.Type == Ack || p.Type == BinaryAck {
 		return nil
@@ -184,12 +183,6 @@ func Reserved(event string) bool {
 		return true
 	}
 	return false
-}
-
-// Args returns the elements of a JSON array, as the peer sent them.
-func Args(array []byte) ([]strict.Raw, error) {
-	var args []strict.Raw
-	return args, strict.Decode(array, &args)
 }
 
 // Placeholder reports whether a JSON value stands in the place of an attachment, and of which.

@@ -2,10 +2,12 @@ package packet_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"maru.example/maru/internal/packet"
+	"maru.example/maru/internal/strict"
 )
 
 func TestDecode(t *testing.T) {
@@ -124,5 +126,35 @@ func FuzzDecode(f *testing.F) {
 		if again.Type != p.Type || again.Attachments != p.Attachments || again.Namespace != p.Namespace || again.ID != p.ID || !bytes.Equal(again.Data, p.Data) {
 			t.Errorf("%+v became %+v", p, again)
 		}
+		if len(p.Data) > 0 && p.Data[0] == '[' {
+			sameArgs(t, p.Data)
+		}
 	})
+}
+
+func sameArgs(t *testing.T, array []byte) {
+	t.Helper()
+	var want []strict.Raw
+	if err := strict.Decode(array, &want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := packet.Args(array)
+	if err != nil || !slices.EqualFunc(got, want, func(a, b strict.Raw) bool { return string(a) == string(b) }) {
+		t.Errorf("%s: %q, %v, want %q", array, got, err, want)
+	}
+}
+
+// The elements of an array are those that a decoder of JSON finds.
+func TestArgs(t *testing.T) {
+	t.Parallel()
+	for _, array := range []string{
+		`[]`, ` [ ] `, `["a"]`, `["a",1,"2",{"3":[true,{"x":"]"}]}]`, `[ "a" , {"b" : [1 , 2]} ,null ]`, `["\"],[","\\","a\\\""]`, `[[],{},[[]]]`,
+	} {
+		sameArgs(t, []byte(array))
+	}
+	for _, bad := range []string{"", "1", `["a"`, `["a`, `["a\`} {
+		if got, err := packet.Args([]byte(bad)); err == nil {
+			t.Errorf("%s: %q", bad, got)
+		}
+	}
 }

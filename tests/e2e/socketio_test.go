@@ -27,8 +27,9 @@ func socketIOPage(t testing.TB) (url string) {
 }
 
 // The published socket.io-client in a page of Chromium and of Firefox, of another origin, behind
-// nginx and haproxy: by polling, by polling and the upgrade, and by WebSocket. maru is killed, and
-// then ended in good order; each client comes back and has each message once, in order.
+// nginx and haproxy: by polling, by polling and the upgrade, and by WebSocket. The proxy is restarted,
+// then maru is killed, and then ended in good order; each client comes back and has each message once,
+// in order.
 func TestIssue16SocketIOInBrowsers(t *testing.T) {
 	program.InOwnStep(t)
 	page := socketIOPage(t)
@@ -38,7 +39,8 @@ func TestIssue16SocketIOInBrowsers(t *testing.T) {
 			args := []string{"--host", proxy.Name, "--trusted-proxy", "127.0.0.1", "--origin", page, "--drain", "1s", "--data", t.TempDir()}
 			server := program.Serve(t, maruPath, args...)
 			args = append(args, "--listen", server.Addr)
-			viewers := openBoth(t, page+"/?at="+proxy.Start(t, name, server.Addr).URL, chromium, firefox)
+			p := proxy.Start(t, name, server.Addr)
+			viewers := openBoth(t, page+"/?at="+p.URL, chromium, firefox)
 			each := func(what string, want any) {
 				t.Helper()
 				for _, v := range viewers {
@@ -56,14 +58,18 @@ func TestIssue16SocketIOInBrowsers(t *testing.T) {
 			for _, v := range viewers {
 				v.eventually(t, "clients.upgrade.transports", []string{"polling", "websocket"})
 			}
-			for _, end := range []func(*program.Process){
-				func(p *program.Process) { p.Kill(t) },
-				func(p *program.Process) { p.Terminate(); p.Wait(t) },
+			restart := func() { server = program.Serve(t, maruPath, args...) }
+			for _, breaks := range []struct{ end, mend func() }{
+				{func() { p.Stop(t) }, func() { p.Restart(t) }},
+				{func() { server.Kill(t) }, restart},
+				{func() { server.Terminate(); server.Wait(t) }, restart},
 			} {
 				publish("before an end")
-				end(server.Process)
+				breaks.end()
 				each("ready", false)
-				server = program.Serve(t, maruPath, args...)
+				if breaks.mend(); len(want) == 1 {
+					each("recovered.at(-1)", true)
+				}
 				publish("before they are back")
 				each("got", want)
 				publish("after")

@@ -78,6 +78,8 @@ const commands = {
   },
   /** Emits an event in another namespace. */
   in: (name, event, ...args) => namespaces[name].timeout(10_000).emit(event, ...args.map(into), acked(event)),
+  /** Waits until a volatile event would be sent: nothing else is on its way. */
+  idle: async () => { while (!manager.engine.transport.writable) await new Promise((resolve) => setTimeout(resolve, 5)) },
   /** Emits an event without an ack. */
   send: (event, ...args) => socket.emit(event, ...args.map(into)),
   /** The same, but only if it can be sent now. */
@@ -91,6 +93,6 @@ const commands = {
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, ...args] = JSON.parse(line)
   const command = commands[name] ?? ((...args) => commands.within(10_000, name, ...args))
-  command(...args)
+  await command(...args)
 }
 for (const one of [socket, ...Object.values(namespaces)]) one.disconnect()

@@ -114,7 +114,7 @@ func TestSocketIOFollows(t *testing.T) {
 // A payload of 2 MB arrives where it may; else the connection ends, and the client is notified why.
 func TestSocketIOLargePayload(t *testing.T) {
 	t.Parallel()
-	large, small := program.Serve(t, maruPath, "--max-message", "4MiB"), program.Serve(t, maruPath)
+	large, small := program.Serve(t, maruPath, "--max-message", "4MiB", "--backlog", "8MiB"), program.Serve(t, maruPath)
 	for name, c := range map[string]struct{ options, reason, closed string }{
 		"polling":   {`{"transports":["polling"]}`, "transport error", ",413]"},
 		"WebSocket": {`{"transports":["websocket"]}`, "transport close", ",1009]"},

@@ -35,6 +35,7 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	maruPath = filepath.Join(dir, "maru")
+	defer node.end()
 	return m.Run(), nil
 }
 

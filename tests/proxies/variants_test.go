@@ -1,6 +1,7 @@
 package proxies_test
 
 import (
+	"strings"
 	"testing"
 
 	"maru.example/maru/tests/e2e/program"
@@ -28,4 +29,24 @@ func TestIssue16BasePath(t *testing.T) {
 	s := before(t, serve(t, "--base-path", "/live"), "nginx")
 	s.URL += "/live"
 	testSocketIO(t, s)
+}
+
+// Of two nodes, the proxy sends all requests of a client to the same one.
+func TestIssue16TwoNodes(t *testing.T) {
+	program.InOwnStep(t)
+	sticky := proxy.Snippets(t, "Socket.IO")
+	for name, changes := range map[string][]string{
+		"nginx":   {"server {\n", sticky[0] + "server {\n", "proxy_pass http://127.0.0.1:3000;", "proxy_pass http://maru;"},
+		"haproxy": {"  retries 10 ", sticky[1] + "  retries 10 ", "\n  server maru 127.0.0.1:3000\n\nbackend maru_streams", "\n\nbackend maru_streams"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one, two := serve(t), serve(t)
+			for i, old := range changes {
+				changes[i] = strings.ReplaceAll(old, "127.0.0.1:3001", two.Addr)
+			}
+			s := &site{maru: one, Proxy: proxy.StartChanged(t, name, one.Addr, changes...)}
+			testSocketIO(t, s)
+		})
+	}
 }

@@ -10,49 +10,62 @@ import (
 	"maru.example/maru/tests/e2e/program"
 )
 
-// ways are the clients of socketio.mjs: by polling alone, by polling and the upgrade, and by
-// WebSocket alone.
+// ways are the clients of a visitor: by polling alone, by polling and the upgrade, and by WebSocket
+// alone.
 var ways = []string{"polling", "upgrade", "websocket"}
 
-// visitor is a Node.js with the published socket.io-client, once for each way. It belongs to its
-// test's goroutine.
-type visitor struct{ *program.Process }
+// visitor is a user of a site with the published socket.io-client, once for each way.
+type visitor int64
 
-// visit connects the clients, and waits until they have subscribed, by the transport they want.
+// visit connects the clients, and waits until they have subscribed.
 func (s *site) visit(t testing.TB, ways ...string) visitor {
 	t.Helper()
-	path := strings.TrimPrefix(s.URL, s.origin()) + "/socket.io/"
-	v := visitor{program.Start(t, "node", append([]string{"socketio.mjs", s.URL, s.CA, path}, ways...)...)}
+	v := visitor(node.last.Add(1))
+	v.asks(t, question{URL: s.URL, CA: s.CA, Path: strings.TrimPrefix(s.URL, s.origin()) + "/socket.io/", Ways: ways})
+	t.Cleanup(func() { v.asks(t, question{}) })
 	for _, way := range ways {
 		v.eventually(t, "clients."+way+".ready", true)
 	}
 	return v
 }
 
-// value is the JSON of an expression in the visitor.
+// value is the value of an expression, in JSON.
 func (v visitor) value(t testing.TB, script string) string {
 	t.Helper()
-	fmt.Fprintln(v, script)
-	return v.Stdout.Next(t)
+	return string(v.asks(t, question{Ask: script}).Value)
 }
 
 // eventually waits until an expression has a value.
 func (v visitor) eventually(t testing.TB, script string, want any) {
 	t.Helper()
-	wanted, err := json.Marshal(want)
-	must(t, err)
-	var last string
-	for late := time.Now().Add(program.Patience); time.Now().Before(late); <-time.After(100 * time.Millisecond) {
-		if last = v.value(t, script); last == string(wanted) {
-			return
-		}
+	if a := v.asks(t, question{Ask: script, Want: want}); a.Late {
+		wanted, _ := json.Marshal(want)
+		t.Fatalf("%s is late:\n%.400s\nwant\n%.400s\nof\n%.2000s", script, a.Value, wanted, a.Clients)
 	}
-	t.Fatalf("after %v, %s is\n%.400s\nwant\n%.400s\nand all is %.2000s", program.Patience, script, last, wanted,
-		v.value(t, "({ ...clients })"))
 }
 
-// publish publishes by the client of one way, and wants its ack.
-func (v visitor) publish(t testing.TB, way, data string) {
+// publish publishes by the client of one way, and wants its ack. The arguments are data and options,
+// in JavaScript.
+func (v visitor) publish(t testing.TB, way, arguments string) {
 	t.Helper()
-	v.eventually(t, fmt.Sprintf("clients.%s.publish(%s).then(({ error }) => error ?? null)", way, data), nil)
+	if got := v.value(t, fmt.Sprintf("clients.%s.publish(%s).then(({ error }) => error ?? null)", way, arguments)); got != "null" {
+		t.Fatalf("publish(%s) by %s: %s", arguments, way, got)
+	}
+}
+
+// asks asks socketio.mjs.
+func (v visitor) asks(t testing.TB, q question) answer {
+	t.Helper()
+	q.Visitor = v
+	got := node.ask(t, q)
+	select {
+	case a := <-got:
+		if a.Error != "" {
+			t.Fatalf("%+v: %s", q, a.Error)
+		}
+		return a
+	case <-time.After(2 * program.Patience):
+		t.Fatalf("%+v: no answer", q)
+		return answer{}
+	}
 }

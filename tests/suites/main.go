@@ -38,6 +38,7 @@ func main() {
 		})
 	}
 	serveOwn(io.Of("/own"))
+	serveRooms(io)
 	recovers := socketio.New(socketio.Options{Path: "/recovers/", Recovery: &socketio.Recovery{}, PingInterval: *ping, PingTimeout: *ping * 2 / 3})
 	serveOwn(recovers.Of("/own"))
 	srv, err := server.New(server.Options{Loopback: true, Gateways: []server.Gateway{io.Gateway(), recovers.Gateway(), mountEcho},

@@ -26,18 +26,31 @@ type Conn struct {
 	seen    atomic.Int64 // since start: the last sign of life, in ns
 
 	mu       sync.Mutex
-	room     chan struct{} // closed by Resume; nil: the client may send
-	id       id
+	polls    *polls // nil: it began with a WebSocket; it does not change
 	stage    stage
-	raising  chan struct{} // closed when the WebSocket of an upgrade is attached, or given up; nil: there is none
-	polling  bool          // a poll waits
-	posting  bool          // a post is being processed
-	quiet    bool          // the client has closed the session: it gets no close packet
-	silent   bool          // it was ended for its silence
-	finished bool          // the last word was said
-	answered bool          // the client's Connect
-	socket   id            // of the socket in the namespace, which other clients may know
+	quiet    bool // the client has closed the session: it gets no close packet
+	silent   bool // it was ended for its silence
+	finished bool // the last word was said
+	answered bool // the client's Connect
+	socket   id   // of the socket in the namespace, which other clients may know
 	history  history
+}
+
+// polls is what a connection has that began with polling. The Conn's lock guards all but sid.
+type polls struct {
+	sid     string        // the id of the session, by which the client's requests find it
+	room    chan struct{} // closed by Resume; nil: the client may send
+	raising chan struct{} // closed when the WebSocket of an upgrade is attached, or given up; nil: there is none
+	polling bool          // a poll waits
+	posting bool          // a post is being processed
+}
+
+// mayPost lets a post go on that waits.
+func (p *polls) mayPost() {
+	if p != nil && p.room != nil {
+		close(p.room)
+		p.room = nil
+	}
 }
 
 // stage is how far a connection is from polling to a socket.
@@ -54,16 +67,17 @@ var start = time.Now()
 
 func since() int64 { return int64(time.Since(start)) }
 
-func (g *Gateway) newConn(r *http.Request) *Conn {
-	c := &Conn{gateway: g, id: newID(), socket: newID()}
+// newConn makes a connection for its first request. p is nil if that is for a WebSocket.
+func (g *Gateway) newConn(r *http.Request, p *polls) *Conn {
+	c := &Conn{gateway: g, polls: p, socket: newID()}
+	if p == nil {
+		c.stage = onSocket
+	}
 	c.history.pid = newID()
 	c.seen.Store(since())
 	g.speaker.Begin(c, r, auth.OverTLS(r))
 	return c
 }
-
-// SID is the id of the session, by which the requests of a client that polls find it.
-func (c *Conn) SID() string { return c.id.String() }
 
 // SocketID is the id of the client's socket. It is not secret.
 func (c *Conn) SocketID() string { return c.socket.String() }
@@ -77,17 +91,22 @@ func (c *Conn) opening() gateway.Opening {
 		err := begin(ctx)
 		c.gateway.speaker.Opened(c)
 		if c.stage == onSocket {
-			c.Conn().Write(frame.Text, c.handshake(false))
+			c.Conn().Write(frame.Text, c.handshake())
 		}
 		return err
 	}
 	return o
 }
 
-// handshake is the Open packet.
-func (c *Conn) handshake(upgrades bool) []byte {
-	o := &c.gateway.options
-	return engineio.Handshake{SID: c.SID(), Upgrades: upgrades,
+// handshake is the Open packet. Nothing asks for a session without polling by its id.
+func (c *Conn) handshake() []byte {
+	o, sid := &c.gateway.options, ""
+	if c.polls != nil {
+		sid = c.polls.sid
+	} else {
+		sid = NewID()
+	}
+	return engineio.Handshake{SID: sid, Upgrades: c.polls != nil,
 		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, MaxPayload: o.MaxPayload}.AppendPacket(nil)
 }
 
@@ -202,10 +221,7 @@ func (c *Conn) Ended(end loop.End) {
 	c.mu.Lock()
 	c.stage = afterPoll
 	silent, quiet := c.silent, c.quiet
-	if c.room != nil { // a post waits
-		close(c.room)
-		c.room = nil
-	}
+	c.polls.mayPost()
 	c.mu.Unlock()
 	c.gateway.forget(c)
 	switch {
@@ -221,8 +237,8 @@ func (c *Conn) Ended(end loop.End) {
 // Pause stops the reading of the client, and Resume continues it, also if it posts.
 func (c *Conn) Pause() {
 	c.mu.Lock()
-	if c.room == nil && c.stage != afterPoll {
-		c.room = make(chan struct{})
+	if p := c.polls; p != nil && p.room == nil && c.stage != afterPoll {
+		p.room = make(chan struct{})
 	}
 	c.mu.Unlock()
 	c.Conn().Pause()
@@ -231,10 +247,7 @@ func (c *Conn) Pause() {
 // Resume continues what Pause has stopped.
 func (c *Conn) Resume() {
 	c.mu.Lock()
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
+	c.polls.mayPost()
 	c.mu.Unlock()
 	c.Conn().Resume()
 }

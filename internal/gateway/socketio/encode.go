@@ -37,5 +37,5 @@ func (c *Conn) Writable() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stage == onSocket || c.polling
+	return c.stage == onSocket || c.polls != nil && c.polls.polling
 }

@@ -104,15 +104,17 @@ func (g *Gateway) find(sid string) *Conn {
 func (g *Gateway) keep(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.parked[c.SID()] = c
+	g.parked[c.polls.sid] = c
 }
 
+// forget ends that. Other connections are not listed.
 func (g *Gateway) forget(c *Conn) {
+	if c.polls == nil {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.parked[c.SID()] == c {
-		delete(g.parked, c.SID())
-	}
+	delete(g.parked, c.polls.sid)
 }
 
 // id is a random id that nobody can guess.

@@ -24,12 +24,12 @@ func (c *Conn) poll(w http.ResponseWriter, r *http.Request) {
 		c.endSilent()
 	}
 	c.awaitUpgrade()
-	stage, ok := c.begin(&c.polling)
+	stage, ok := c.begin(&c.polls.polling)
 	if !ok {
 		c.refused(w, stage)
 		return
 	}
-	defer c.end(&c.polling)
+	defer c.end(&c.polls.polling)
 	if stage == probed {
 		c.Conn().Send(noop)
 	}
@@ -93,6 +93,7 @@ func (c *Conn) answer(w http.ResponseWriter, frames []byte) {
 		c.stage = afterPoll
 		c.mu.Unlock()
 		if code == maru.CloseTooBig { // as the POST: the client may read either answer first
+			w.Header().Set("Cache-Control", "no-store")
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
@@ -131,12 +132,12 @@ func payload(frames []byte) (body []byte, code int) {
 // post answers a POST: packets of the client. A large body counts as those of publications do, see
 // gateway.Env.CountBody.
 func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
-	stage, ok := c.begin(&c.posting)
+	stage, ok := c.begin(&c.polls.posting)
 	if !ok {
 		c.refused(w, stage)
 		return
 	}
-	defer c.end(&c.posting)
+	defer c.end(&c.polls.posting)
 	defer c.gateway.endpoint.CountBody(r, c.Identity())()
 	body, err := gateway.ReadBody(w, r, c.gateway.options.MaxPayload)
 	if err != nil {
@@ -149,6 +150,7 @@ func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html")
+	w.Header().Set("Cache-Control", "no-store")
 	io.WriteString(w, "ok")
 }
 
@@ -184,7 +186,7 @@ func (c *Conn) take(body []byte) error {
 
 func (c *Conn) wait() {
 	c.mu.Lock()
-	room := c.room
+	room := c.polls.room
 	c.mu.Unlock()
 	if room != nil {
 		<-room

@@ -36,6 +36,10 @@ func (f fault) refuse(w http.ResponseWriter) {
 
 // serve answers a request of either transport: Engine.IO, Transports.
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
+	if opensSocket(r) { // the most frequent, without a map
+		g.open(w, r)
+		return
+	}
 	q := r.URL.Query()
 	transport, sid := q.Get("transport"), q.Get("sid")
 	switch {
@@ -96,20 +100,19 @@ func (g *Gateway) turnAway(w http.ResponseWriter, r *http.Request) {
 
 // open opens a WebSocket.
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn(r)
-	c.stage = onSocket
+	c := g.newConn(r, nil)
 	g.endpoint.Upgrade(w, r, c.opening())
 }
 
 // openPolling opens a connection that polls. The answer is the handshake.
 func (g *Gateway) openPolling(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn(r)
+	c := g.newConn(r, &polls{sid: NewID()})
 	g.keep(c)
 	if !g.endpoint.Park(w, r, c.opening()) {
 		g.forget(c)
 		return
 	}
-	write(w, c.handshake(true))
+	write(w, c.handshake())
 }
 
 // write answers with a payload.

@@ -9,7 +9,7 @@ import (
 func TestSize(t *testing.T) {
 	t.Parallel()
 	if size := unsafe.Sizeof(Conn{}); size > 416 {
-		t.Errorf("a Conn takes %d bytes, want at most 416", size)
+		t.Errorf("a Conn takes %d bytes, want at most 416, a size class of the allocator", size)
 	}
 	if size := unsafe.Sizeof(room{}); size > 64 {
 		t.Errorf("a room takes %d bytes, want at most 64", size)

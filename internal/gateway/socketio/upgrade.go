@@ -48,10 +48,10 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) {
 func (c *Conn) raise() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.raising != nil || c.stage != onPolls {
+	if c.polls.raising != nil || c.stage != onPolls {
 		return false
 	}
-	c.raising = make(chan struct{})
+	c.polls.raising = make(chan struct{})
 	return true
 }
 
@@ -59,19 +59,20 @@ func (c *Conn) raise() bool {
 func (c *Conn) raised(at stage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	close(c.raising)
-	c.raising = nil
+	close(c.polls.raising)
+	c.polls.raising = nil
 	if c.stage != afterPoll {
 		c.stage = at
 	}
 }
 
-// awaitUpgrade waits for an upgrade under way, for a moment.
+// awaitUpgrade waits for an upgrade under way, for a moment. The last packet of it follows the
+// answer to the probe: before that there is nothing to wait for, and the probe ends the poll.
 func (c *Conn) awaitUpgrade() {
 	c.mu.Lock()
-	raising := c.raising
+	raising, at := c.polls.raising, c.stage
 	c.mu.Unlock()
-	if raising == nil {
+	if raising == nil || at == onPolls {
 		return
 	}
 	t := time.NewTimer(upgradeGrace)
@@ -147,7 +148,7 @@ func (c *Conn) probed(s *gateway.Socket) error {
 	if c.stage == onPolls {
 		c.stage = probed
 	}
-	polling := c.polling
+	polling := c.polls.polling
 	c.mu.Unlock()
 	if polling {
 		c.Conn().Send(noop)
@@ -163,7 +164,7 @@ func (c *Conn) complete() (done bool, err error) {
 	switch {
 	case c.stage != probed:
 		return false, errProbe
-	case c.posting:
+	case c.polls.posting:
 		return false, errPosting
 	}
 	c.stage = onSocket

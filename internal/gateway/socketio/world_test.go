@@ -58,7 +58,7 @@ func newWorld(t *testing.T, o server.Options, g socketio.Options) *world {
 	return w
 }
 
-// ask sends a request below /socket.io/ and returns the status and the body.
+// ask sends a request below /socket.io/ and returns the status and the body. A proxy must not keep it.
 func (w *world) ask(method, query, body string) (int, string) {
 	w.t.Helper()
 	r, err := http.NewRequest(method, "http://"+w.host+"/socket.io/?"+query, strings.NewReader(body))
@@ -73,6 +73,9 @@ func (w *world) ask(method, query, body string) (int, string) {
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		w.t.Errorf("%s %s: Cache-Control: %q", method, query, got)
 	}
 	return resp.StatusCode, string(b)
 }

@@ -44,7 +44,7 @@ var kinds = map[string]kind{
 const upstream = "127.0.0.1:3000" // on the page
 
 func nginx(t testing.TB, s *site) []string {
-	server := fill(t, fill(t, snippets(t, "nginx")[0], s.changes...), "listen 443", "listen "+s.addr, upstream, s.maru,
+	server := fill(t, fill(t, Snippets(t, "nginx")[0], s.changes...), "listen 443", "listen "+s.addr, upstream, s.maru,
 		"/etc/ssl/example.org.pem", s.cert, "/etc/ssl/example.org.key", s.key)
 	user := ""
 	if os.Getuid() == 0 {
@@ -62,23 +62,23 @@ client_body_temp_path %[2]s/b; proxy_temp_path %[2]s/p; fastcgi_temp_path %[2]s/
 }
 
 func haproxy(t testing.TB, s *site) []string {
-	text := fill(t, fill(t, snippets(t, "haproxy")[0], s.changes...), "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both,
+	text := fill(t, fill(t, Snippets(t, "haproxy")[0], s.changes...), "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both,
 		"  mode http\n", "  mode http\n  compression algo gzip\n  compression type text/event-stream text/html text/plain application/json\n")
 	if s.checks {
-		text = fill(t, text, "  server maru "+upstream+"\n", snippets(t, "Health checks")[0])
+		text = fill(t, text, "  server maru "+upstream+"\n", Snippets(t, "Health checks")[0])
 	}
 	return []string{"-db", "-f", s.write(t, "haproxy.cfg", "global\n  maxconn 1000\n"+fill(t, text, upstream, s.maru))}
 }
 
 func haproxyTCP(t testing.TB, s *site) []string {
-	text := fill(t, snippets(t, "The PROXY protocol")[0], "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both, upstream, s.maru)
+	text := fill(t, Snippets(t, "The PROXY protocol")[0], "bind :443", "bind "+s.addr, "/etc/haproxy/example.org.pem", s.both, upstream, s.maru)
 	return []string{"-db", "-f", s.write(t, "haproxy.cfg", "global\n  maxconn 1000\n"+text)}
 }
 
 func caddy(t testing.TB, s *site) []string {
-	text := snippets(t, "Caddy")[0]
+	text := Snippets(t, "Caddy")[0]
 	if s.checks {
-		text = fill(t, text, upstream+" {\n", upstream+" {\n"+snippets(t, "Health checks")[1])
+		text = fill(t, text, upstream+" {\n", upstream+" {\n"+Snippets(t, "Health checks")[1])
 	}
 	text = fill(t, text, "example.org {\n", fmt.Sprintf("https://example.org:%s {\n  bind 127.0.0.1\n  tls %s %s\n", s.port, s.cert, s.key), upstream, s.maru)
 	file := s.write(t, "Caddyfile", "{\n  admin off\n  auto_https off\n  grace_period 1s\n  servers {\n    protocols h1 h2\n  }\n}\n"+text)
@@ -86,7 +86,7 @@ func caddy(t testing.TB, s *site) []string {
 }
 
 func apache(t testing.TB, s *site) []string {
-	blocks := snippets(t, "Apache")
+	blocks := Snippets(t, "Apache")
 	away := s.write(t, "maru-away.asis", blocks[1])
 	host := fill(t, blocks[0], "*:443", s.addr, upstream, s.maru, "/etc/apache2/maru-away.asis", away,
 		"/etc/ssl/example.org.pem", s.cert, "/etc/ssl/example.org.key", s.key,
@@ -101,20 +101,20 @@ func apache(t testing.TB, s *site) []string {
 }
 
 func varnish(t testing.TB, s *site) []string {
-	text := snippets(t, "Varnish")[0]
+	text := Snippets(t, "Varnish")[0]
 	host, port, err := net.SplitHostPort(s.maru)
 	must(t, err)
 	was := `.host = "127.0.0.1"; .port = "3000";`
 	now := fmt.Sprintf(`.host = %q; .port = %q;`, host, port)
 	if s.checks {
-		now += "\n" + snippets(t, "Health checks")[2]
+		now += "\n" + Snippets(t, "Health checks")[2]
 	}
 	return []string{"-j", "none", "-F", "-n", s.dir + "/work", "-a", s.addr, "-f", s.write(t, "maru.vcl", fill(t, text, was, now))}
 }
 
 func node(name string) func(t testing.TB, s *site) []string {
 	return func(t testing.TB, s *site) []string {
-		snippet := fill(t, snippets(t, "Node.js")[0], upstream, s.maru)
+		snippet := fill(t, Snippets(t, "Node.js")[0], upstream, s.maru)
 		return []string{"node.js", name, "http://" + s.maru, s.cert, s.key, snippet}
 	}
 }

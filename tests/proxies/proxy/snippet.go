@@ -9,8 +9,8 @@ import (
 // page is where the snippets are, from the directory of a test in tests/.
 const page = "../../docs/proxies.md"
 
-// snippets returns the blocks of code below a heading of the page, in order.
-func snippets(t testing.TB, heading string) (blocks []string) {
+// Snippets returns the blocks of code below a heading of the page, in order.
+func Snippets(t testing.TB, heading string) (blocks []string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	must(t, err)

@@ -1,15 +1,20 @@
-package jetstream
+package cluster
 
 import (
+	"context"
 	"encoding/binary"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/fields"
 	"maru.example/maru/internal/history"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A keyRecord is an idempotency key as the stream of keys stores it. One message has the
-// keys of a batch, one after the other:
+// A keyRecord is an idempotency key as the stream of keys stores it, which keeps it for
+// maru.IdempotencyAge even if its publication is removed earlier. One message has the keys of a
+// batch, one after the other:
 //
 //	format 1 · (channel · publisher · key · sum · offset · time (ns)) …
 type keyRecord struct {
@@ -37,7 +42,7 @@ func appendKeys(dst []byte, records []keyRecord) []byte {
 func parseKeys(b []byte) (records []keyRecord, err error) {
 	r := fields.Reader{Rest: b}
 	if r.Byte() != keysFormat {
-		return nil, errEnvelope
+		return nil, errDamaged
 	}
 	for len(r.Rest) > 0 {
 		var k keyRecord
@@ -45,9 +50,20 @@ func parseKeys(b []byte) (records []keyRecord, err error) {
 		copy(k.sum[:], r.Bytes(len(k.sum)))
 		k.offset, k.time = r.Uvarint(), time.Unix(0, r.Varint())
 		if r.Failed {
-			return nil, errEnvelope
+			return nil, errDamaged
 		}
 		records = append(records, k)
 	}
 	return records, nil
+}
+
+// ensureKeys makes the stream of keys.
+func (l *link) ensureKeys(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: l.names.keysStream(), Subjects: []string{l.names.prefix + ".keys.*"}, Description: "maru: idempotency keys",
+		MaxAge: maru.IdempotencyAge, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.replicas,
+	})
+	return err
 }

@@ -1,0 +1,350 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/history"
+
+	nats "github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+// Options of a Broker.
+type Options struct {
+	// BrokerOptions are those of the server. They are the same on all nodes.
+	maru.BrokerOptions
+	// Conn is the connection to NATS. It is the broker's until Close, which leaves it open. It
+	// must have been made with ConnOptions.
+	Conn *nats.Conn
+	// Prefix begins all subjects, streams and buckets, so that clusters can share servers: letters,
+	// digits and hyphens. Default: maru.
+	Prefix string
+	// Replicas of what JetStream stores: 1, 3 or 5. Default 1.
+	Replicas int
+	// EmptyChannels is the number of channels without retained publications whose heads a
+	// namespace remembers. Default 10,000; negative: none.
+	EmptyChannels int
+	// Interest: only channels that were followed (Broker.Follow) are taken from NATS and delivered.
+	// Without it all are.
+	Interest bool
+	// Grace is for how long a channel that is no longer followed is still taken, so that coming
+	// and going costs nothing. Default 10 s.
+	Grace time.Duration
+	// Beat is how often a node says that it is alive. One that is silent for five beats is dead to
+	// the others. Default 1 s.
+	Beat time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	o.BrokerOptions = o.BrokerOptions.WithDefaults()
+	o.Prefix = cmp.Or(o.Prefix, "maru")
+	o.Replicas = cmp.Or(o.Replicas, 1)
+	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
+	o.Beat = cmp.Or(o.Beat, time.Second)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	return o
+}
+
+// ConnOptions are what a connection of a Broker needs.
+func ConnOptions() []nats.Option {
+	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1)}
+}
+
+// Broker is a maru.Broker of one node of a cluster. Make one with Open.
+type Broker struct {
+	*link
+	options Options
+	id      string // of this node, of this run
+	epoch   string // of namespaces without publications
+	start   time.Time
+	peers   *peers
+	keys    *history.Keys
+	inbox   string
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelCauseFunc
+	accepted sync.WaitGroup // submissions in progress
+	working  sync.WaitGroup // writers, searches, healings, answers
+	arrived  chan *nats.Msg // what is carried, asked and answered, in the order in which it came
+	subs     []*nats.Subscription
+	requests requests
+
+	mu        sync.Mutex
+	closed    bool
+	places    map[string]*place
+	interests map[string]*interest
+
+	stats struct{ healed, dropped atomic.Uint64 }
+}
+
+var _ maru.Broker = (*Broker)(nil)
+
+// arrivals is how many messages may wait for the node. What comes when it is full is dropped, and
+// found missing.
+const arrivals = 64 << 10
+
+// joinTime is for all that Open asks of JetStream.
+const joinTime = 30 * time.Second
+
+var (
+	errShuttingDown = maru.NewError(maru.CodeShuttingDown, "the server is shutting down")
+	errTooLarge     = maru.NewError(maru.CodeTooLarge, "the publication is larger than NATS takes: its max_payload says how much")
+	errNotAvailable = maru.NewError(maru.CodeUnavailable, "the cluster cannot take publications at the moment; try again later")
+	errUnknown      = maru.NewError(maru.CodeBadRequest, "this node does not understand the question; all nodes should have the same version")
+	errAway         = maru.NewError(maru.CodeUnavailable, "this node is cut off from the cluster; try again later")
+	errNotOwner     = errors.New("another node owns the namespace")
+)
+
+// Open joins the cluster. The error says what NATS refuses.
+func Open(ctx context.Context, o Options) (*Broker, error) {
+	o = o.withDefaults()
+	b := &Broker{
+		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(math.MaxInt, math.MaxInt),
+		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
+		places: make(map[string]*place), interests: make(map[string]*interest),
+	}
+	b.ctx, b.cancel = context.WithCancelCause(context.Background())
+	err := b.join(ctx)
+	if err != nil {
+		b.cancel(err)
+		b.unsubscribe()
+		return nil, fmt.Errorf("cluster %s on NATS: %w", o.Prefix, err)
+	}
+	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
+	b.working.Go(b.dispatch)
+	b.working.Go(b.tend)
+	return b, nil
+}
+
+func (b *Broker) join(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	var err error
+	if b.link, err = openLink(ctx, &b.options); err != nil {
+		return err
+	}
+	if b.epoch, err = b.link.epoch(ctx, history.NewEpoch()); err != nil {
+		return err
+	}
+	b.peers = newPeers(b.link, b.id, b.options.Beat)
+	subjects := []string{b.names.node(b.id), b.inbox + ".*"}
+	if !b.options.Interest {
+		subjects = append(subjects, b.names.carriage("*"))
+	}
+	for _, subject := range subjects {
+		sub, err := b.conn.ChanSubscribe(subject, b.arrived)
+		if err != nil {
+			return err
+		}
+		b.subs = append(b.subs, sub)
+	}
+	if err := b.conn.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	return b.peers.join(ctx)
+}
+
+func (b *Broker) unsubscribe() {
+	for _, sub := range b.subs {
+		sub.Unsubscribe()
+	}
+}
+
+// Submit implements maru.Broker. Errors: CodeBadText, CodeBadRequest, CodeTooLarge,
+// CodeIdempotencyConflict, CodeRateLimited, CodeUnavailable, and CodeShuttingDown after Close. After
+// CodeUnavailable the publication may have been accepted.
+func (b *Broker) Submit(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error)) {
+	if !b.enter() {
+		done(maru.Published{}, errShuttingDown)
+		return
+	}
+	b.placeOf(channel).submit(newSubmission(channel, p, o, b.conn.MaxPayload()-partRoom, b.leaving(done)))
+}
+
+// enter counts a submission in progress, for which Close waits. It reports false after Close.
+func (b *Broker) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.accepted.Add(1)
+	}
+	return !b.closed
+}
+
+// leaving is done, counted out.
+func (b *Broker) leaving(done func(maru.Published, error)) func(maru.Published, error) {
+	return func(p maru.Published, err error) {
+		defer b.accepted.Done()
+		done(p, err)
+	}
+}
+
+// History implements maru.Broker. It fails with CodeUnavailable while the cluster is away, with
+// CodeShuttingDown after Close, and with ctx's error.
+func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(b.ctx, func() { cancel(errShuttingDown) })()
+	p := b.placeOf(channel)
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return maru.History{}, err
+		}
+		ours, theirs, err := p.wait(ctx)
+		if err != nil {
+			return maru.History{}, err
+		}
+		var h maru.History
+		if ours != nil {
+			if !b.peers.holds() {
+				return h, errAway
+			}
+			h, err = ours.answer(channel, q)
+		} else if h, err = b.askHistory(ctx, p, theirs, channel, q); errors.Is(err, errNotOwner) {
+			p.wrong(theirs)
+		}
+		if !errors.Is(err, errNotOwner) {
+			return h, err
+		}
+		select {
+		case <-time.After(searchPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// placeOf returns the place of a channel's namespace. Names that are not listed share one.
+func (b *Broker) placeOf(channel string) *place {
+	name := maru.Namespace(channel)
+	if !b.options.Listed(name) {
+		name = ""
+	}
+	return b.place(name)
+}
+
+func (b *Broker) place(name string) *place {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.places[name]
+	if p == nil {
+		name = strings.Clone(name)
+		p = &place{broker: b, name: name}
+		b.places[name] = p
+	}
+	return p
+}
+
+// carry sends a publication to all nodes that follow its channel, this one too.
+func (b *Broker) carry(c carried) {
+	b.conn.Publish(b.names.carriage(tokenOf(c.channel)), c.append(nil)) // a loss is noticed
+	if f := b.followed(c.channel); f != nil {
+		f.receive(c)
+	}
+}
+
+// dispatch handles what arrives, in order. Nothing in it waits.
+func (b *Broker) dispatch() {
+	carriage, own := b.names.carriage(""), b.names.node(b.id)
+	for {
+		select {
+		case m := <-b.arrived:
+			switch {
+			case m.Subject == own:
+				b.asked(m)
+			case strings.HasPrefix(m.Subject, carriage):
+				b.arrivedHere(m)
+			default:
+				b.answered(m)
+			}
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+func (b *Broker) arrivedHere(m *nats.Msg) {
+	channel, err := channelOf(m.Subject)
+	var c carried
+	if err == nil {
+		c, err = parseCarried(channel, m.Data)
+	}
+	if err != nil {
+		b.stats.dropped.Add(1)
+		return // it is missing, and will be noticed
+	}
+	if f := b.followed(channel); f != nil {
+		f.receive(c)
+	}
+}
+
+// tend does what is done once in a beat.
+func (b *Broker) tend() {
+	tick := time.NewTicker(b.options.Beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-b.ctx.Done():
+			return
+		}
+		for _, one := range b.requests.overdue(func(r *request) bool { return time.Since(r.since) > answerTime || !b.peers.alive(r.node) }) {
+			one.place.wrong(one.node)
+			one.submission.fail(errNotAvailable)
+		}
+		b.noteAll()
+		b.compareAll(b.ctx)
+		b.loseInterest()
+	}
+}
+
+// noteAll writes down how far our namespaces have come.
+func (b *Broker) noteAll() {
+	for _, ns := range b.owned() {
+		if err := ns.note(b.ctx); errors.Is(err, errOvertaken) {
+			ns.end(err)
+		} else if err != nil && b.ctx.Err() == nil {
+			b.options.Logger.Warn("the last number of a namespace cannot be noted", slog.String("namespace", ns.stream.namespace), slog.Any("err", err))
+		}
+	}
+}
+
+func (b *Broker) owned() (all []*namespace) {
+	b.mu.Lock()
+	places := make([]*place, 0, len(b.places))
+	for _, p := range b.places {
+		places = append(places, p)
+	}
+	b.mu.Unlock()
+	for _, p := range places {
+		if ns := p.owned(); ns != nil {
+			all = append(all, ns)
+		}
+	}
+	return all
+}
+
+// spawn runs f in a goroutine that Close waits for. It reports false after Close.
+func (b *Broker) spawn(f func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.working.Go(f)
+	return true
+}
+
+// now is the clock of the histories; when is the time on it of a stored publication.
+func (b *Broker) now() time.Duration { return time.Since(b.start) }
+
+func (b *Broker) when(t time.Time) time.Duration { return min(0, t.Sub(b.start)) }

@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+)
+
+// Close implements maru.Broker: it waits for submissions in progress, gives up what this node owns,
+// and leaves the cluster.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	b.mu.Unlock()
+	b.accepted.Wait()
+	b.cancel(errShuttingDown)
+	b.unsubscribe()
+	b.working.Wait()
+	for _, one := range b.requests.overdue(func(*request) bool { return true }) {
+		one.submission.fail(errShuttingDown)
+	}
+	return errors.Join(b.giveUp(), b.peers.leave())
+}
+
+// giveUp lets other nodes take our namespaces at once.
+func (b *Broker) giveUp() error {
+	ctx, cancel := short(context.Background())
+	defer cancel()
+	var all error
+	for _, ns := range b.owned() {
+		ns.mu.Lock()
+		o := ns.owner
+		o.Node, o.Last = "", ns.history.Number()
+		ns.ended = true
+		ns.mu.Unlock()
+		if _, err := ns.setOwner(ctx, o); !errors.Is(err, errOvertaken) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
+}

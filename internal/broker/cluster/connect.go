@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	nats "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Servers say where NATS is, and who maru is to it.
+type Servers struct {
+	URLs []string // nats:// or tls://, one of each server that should be tried first
+
+	// At most one of these. Files are read again at each reconnect.
+	User, Password  string
+	Token           string
+	NKeyFile        string // the seed of an NKEY
+	CredentialsFile string // a JWT and its seed, as nsc makes it
+
+	TLS *tls.Config // nil: none, unless a URL begins with tls://
+}
+
+// minVersion is the oldest server of NATS that has what maru uses: batched direct gets (ADR-31).
+var minVersion = [2]int{2, 11}
+
+// Connect connects to NATS, and again whenever the connection breaks. The error names the servers and
+// the cause: nobody answers, credentials are refused, no JetStream, or too old a version.
+func Connect(ctx context.Context, s Servers) (*nats.Conn, error) {
+	where := strings.Join(s.URLs, ", ")
+	options, err := s.options()
+	if err != nil {
+		return nil, fmt.Errorf("NATS: %w", err)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		options = append(options, nats.Timeout(time.Until(deadline)))
+	}
+	conn, err := nats.Connect(strings.Join(s.URLs, ","), options...)
+	if err != nil {
+		return nil, fmt.Errorf("NATS at %s: %w", where, explained(err))
+	}
+	if err := check(ctx, conn); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("NATS at %s: %w", where, err)
+	}
+	return conn, nil
+}
+
+func (s *Servers) options() ([]nats.Option, error) {
+	all := append(ConnOptions(), nats.Name("maru"))
+	ways := 0
+	for _, way := range []struct {
+		given  bool
+		option func() (nats.Option, error)
+	}{
+		{s.User != "" || s.Password != "", func() (nats.Option, error) { return nats.UserInfo(s.User, s.Password), nil }},
+		{s.Token != "", func() (nats.Option, error) { return nats.Token(s.Token), nil }},
+		{s.NKeyFile != "", func() (nats.Option, error) { return nats.NkeyOptionFromSeed(s.NKeyFile) }},
+		{s.CredentialsFile != "", func() (nats.Option, error) { return nats.UserCredentials(s.CredentialsFile), nil }},
+	} {
+		if !way.given {
+			continue
+		}
+		o, err := way.option()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, o)
+		ways++
+	}
+	if ways > 1 {
+		return nil, errors.New("user and password, token, NKEY and credentials file exclude each other")
+	}
+	if s.TLS != nil {
+		all = append(all, nats.Secure(s.TLS))
+	}
+	return all, nil
+}
+
+// explained says in plain words what a user can do about an error of a connection.
+func explained(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		return fmt.Errorf("the credentials are refused: %w", err)
+	case errors.Is(err, nats.ErrNoServers):
+		return fmt.Errorf("no server answers: %w", err)
+	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
+		return fmt.Errorf("one side wants TLS and the other does not: %w", err)
+	}
+	return err
+}
+
+// check asks what the server can do.
+func check(ctx context.Context, conn *nats.Conn) error {
+	if v := conn.ConnectedServerVersion(); !recent(v) {
+		return fmt.Errorf("version %s is too old: maru needs %d.%d or newer", v, minVersion[0], minVersion[1])
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := short(ctx)
+	defer cancel()
+	_, err = js.AccountInfo(ctx)
+	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("JetStream is not enabled, for this account at least: %w", err)
+	}
+	return err
+}
+
+// recent reports whether a version is at least minVersion.
+func recent(version string) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	major, err := strconv.Atoi(parts[0])
+	if err != nil {
+		return false
+	}
+	minor, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return false
+	}
+	return major > minVersion[0] || major == minVersion[0] && minor >= minVersion[1]
+}

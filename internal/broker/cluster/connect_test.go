@@ -1,0 +1,101 @@
+package cluster_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"maru.example/maru/internal/broker/cluster"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+)
+
+// Wrong credentials, nobody there, no JetStream and contradictions: each error names the cause.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	seed, public := nkey(t)
+	file := filepath.Join(t.TempDir(), "seed")
+	if err := os.WriteFile(file, seed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	withUser := start(t, &server.Options{Username: "kim", Password: "secret", JetStream: true})
+	withNKey := start(t, &server.Options{Nkeys: []*server.NkeyUser{{Nkey: public}}, JetStream: true})
+	withToken := start(t, &server.Options{Authorization: "token", JetStream: true})
+	bare := start(t, &server.Options{})
+	for name, c := range map[string]struct {
+		to   cluster.Servers
+		want string // of the error; empty: none
+	}{
+		"user":                    {cluster.Servers{URLs: []string{withUser}, User: "kim", Password: "secret"}, ""},
+		"token":                   {cluster.Servers{URLs: []string{withToken}, Token: "token"}, ""},
+		"NKEY":                    {cluster.Servers{URLs: []string{withNKey}, NKeyFile: file}, ""},
+		"the second of two":       {cluster.Servers{URLs: []string{"nats://127.0.0.1:1", withToken}, Token: "token"}, ""},
+		"wrong password":          {cluster.Servers{URLs: []string{withUser}, User: "kim", Password: "wrong"}, "the credentials are refused"},
+		"no credentials":          {cluster.Servers{URLs: []string{withUser}}, "the credentials are refused"},
+		"wrong token":             {cluster.Servers{URLs: []string{withToken}, Token: "wrong"}, "the credentials are refused"},
+		"nobody there":            {cluster.Servers{URLs: []string{"nats://127.0.0.1:1"}}, "no server answers"},
+		"no JetStream":            {cluster.Servers{URLs: []string{bare}}, "JetStream is not enabled"},
+		"no file":                 {cluster.Servers{URLs: []string{withNKey}, NKeyFile: file + "x"}, "no such file"},
+		"two kinds":               {cluster.Servers{URLs: []string{bare}, User: "kim", Token: "token"}, "exclude each other"},
+		"TLS where there is none": {cluster.Servers{URLs: []string{strings.Replace(bare, "nats:", "tls:", 1)}}, "TLS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			conn, err := cluster.Connect(ctx, c.to)
+			if err == nil {
+				conn.Close()
+			}
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "NATS")):
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"2.11.0": true, "2.11.0-beta.1": true, "2.15.3": true, "3.0.0": true, "2.10.29": false, "1.4.1": false, "": false, "2": false, "x.y": false} {
+		if got := cluster.Recent(version); got != want {
+			t.Errorf("%q: %v", version, got)
+		}
+	}
+}
+
+func nkey(t *testing.T) (seed []byte, public string) {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seed, err = pair.Seed(); err != nil {
+		t.Fatal(err)
+	}
+	if public, err = pair.PublicKey(); err != nil {
+		t.Fatal(err)
+	}
+	return seed, public
+}
+
+func start(t *testing.T, o *server.Options) (url string) {
+	t.Helper()
+	o.Host, o.Port, o.NoSigs, o.StoreDir = "127.0.0.1", -1, true, t.TempDir()
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("NATS does not start")
+	}
+	return s.ClientURL()
+}

@@ -1,0 +1,41 @@
+package cluster
+
+// Kill ends a node as the end of its process would: nothing is given up or said.
+func (b *Broker) Kill() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel(errShuttingDown)
+	b.conn.Close()
+	b.working.Wait()
+}
+
+// Lose loses what is carried of a channel from now on, until the returned function is called.
+func (b *Broker) Lose() (again func()) {
+	sub := b.subs[len(b.subs)-1]
+	sub.Unsubscribe()
+	b.conn.Flush()
+	return func() {
+		sub, err := b.conn.ChanSubscribe(b.names.carriage("*"), b.arrived)
+		if err != nil {
+			panic(err)
+		}
+		b.conn.Flush()
+		b.subs[len(b.subs)-1] = sub
+	}
+}
+
+// Recent is recent.
+var Recent = recent
+
+// InMsgs is how many messages of a channel NATS has sent to this node; -1: it does not take it.
+func (b *Broker) InMsgs(channel string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := b.interests[channel]
+	if i == nil {
+		return -1
+	}
+	n, _ := i.sub.Delivered()
+	return n
+}

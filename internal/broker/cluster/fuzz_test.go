@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/fields"
+	"maru.example/maru/internal/history"
+)
+
+var sample = &maru.Publication{Offset: 7, Kind: maru.JSON, Time: time.Unix(0, 5).UTC(), Key: "k", Event: "price", User: "kim", Data: []byte(`{"a":1}`)}
+
+// What is read as an entry is written as the same bytes, and no change of one passes.
+func FuzzEntry(f *testing.F) {
+	for _, e := range []entry{
+		{term: 3, epoch: "abc"}, {publication: sample, prev: 5, version: 2},
+		{publication: sample, prev: 6, keyed: true, publisher: "kim", key: "x", sum: history.SumOf(sample)}, {prev: 1},
+	} {
+		f.Add(e.append(nil, 7), uint64(7))
+		f.Add(e.append(nil, 7), uint64(8))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, offset uint64) {
+		e, err := parseEntry(b, offset)
+		if err != nil && len(b) >= checkBytes { // most inputs fail at the check: try what is behind it, too
+			body := bytes.Clone(b[:len(b)-checkBytes])
+			b = binary.BigEndian.AppendUint32(body, checkOf(body, offset))
+			e, err = parseEntry(b, offset)
+		}
+		if err != nil {
+			return
+		}
+		if again, err := parseEntry(e.append(nil, offset), offset); err != nil || !bytes.Equal(again.append(nil, offset), e.append(nil, offset)) {
+			t.Fatalf("%+v, then %+v: %v", e, again, err)
+		}
+		b[0] ^= 1
+		if _, err := parseEntry(b, offset); err == nil {
+			t.Fatal("a changed entry passes")
+		}
+	})
+}
+
+// What is read as a message between nodes can be written and read again; nothing makes a reader panic.
+func FuzzWire(f *testing.F) {
+	c := carried{channel: "a", epoch: "abc", prev: 5, publication: sample}
+	f.Add(c.append(nil))
+	s := submission{channel: "a", publication: sample, options: maru.PublishOptions{IdempotencyKey: "k", Publisher: "kim", Version: 9, Transient: true}}
+	f.Add(appendSubmit(nil, "", &s))
+	at := maru.Position{Epoch: "abc", Offset: 9}
+	f.Add(appendQuery(nil, "", "a", maru.HistoryQuery{Since: &at, Before: &at, Limit: -1}))
+	f.Add(appendFailed(nil, errTooLarge))
+	f.Add(appendPublished(nil, maru.Published{Position: at, Stale: true}))
+	appendParts(maru.History{Epoch: "abc", Head: 9, Gap: &maru.Gap{Reason: maru.GapExpired, From: 1, To: 6}, Publications: []*maru.Publication{sample}}, 1<<20, func(part []byte) error { f.Add(part); return nil })
+	f.Add(appendKeys(nil, []keyRecord{{history.RepeatKey{Channel: "a", Publisher: "kim", Key: "k"}, history.SumOf(sample), 7, time.Unix(0, 5)}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := parseCarried("a", b); err == nil {
+			if again, err := parseCarried("a", c.append(nil)); err != nil || again.prev != c.prev || again.epoch != c.epoch || !bytes.Equal(again.publication.Data, c.publication.Data) {
+				t.Fatalf("%+v, then %+v: %v", c, again, err)
+			}
+		}
+		if records, err := parseKeys(b); err == nil {
+			if again, err := parseKeys(appendKeys(nil, records)); err != nil || len(again) != len(records) {
+				t.Fatalf("%v, then %v: %v", records, again, err)
+			}
+		}
+		read := func() fields.Reader { return fields.Reader{Rest: b[min(1, len(b)):]} }
+		r := read()
+		if namespace, s := readSubmit(&r); !r.Failed {
+			r = fields.Reader{Rest: appendSubmit(nil, namespace, &s)[1:]}
+			if _, again := readSubmit(&r); r.Failed || again.options != s.options || again.channel != s.channel {
+				t.Fatalf("%+v, then %+v", s, again)
+			}
+		}
+		r = read()
+		if namespace, channel, q := readQuery(&r); !r.Failed {
+			r = fields.Reader{Rest: appendQuery(nil, namespace, channel, q)[1:]}
+			if _, again, q2 := readQuery(&r); r.Failed || again != channel || q2.Limit != q.Limit {
+				t.Fatalf("%v, then %v", q, q2)
+			}
+		}
+		for _, first := range []bool{true, false} {
+			var h maru.History
+			r = read()
+			readPart(&r, &h, first)
+		}
+		r = read()
+		readPublished(&r)
+		r = read()
+		readFailed(&r)
+	})
+}
+
+// A damaged entry is read as one that is missing: its channel has a gap, and nothing else.
+func TestHighestMissing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		missing []span
+		prevs   []uint64
+		want    uint64
+	}{
+		"nothing":            {nil, nil, 0},
+		"of a known channel": {[]span{{3, 3}}, []uint64{3}, 0},
+		"of an unknown one":  {[]span{{3, 5}}, []uint64{5}, 4},
+		"several":            {[]span{{1, 2}, {7, 7}}, []uint64{7, 2}, 1},
+	} {
+		prevs := make(map[uint64]struct{})
+		for _, p := range c.prevs {
+			prevs[p] = struct{}{}
+		}
+		if got := highestMissing(c.missing, prevs); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	nats "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxPending is how many messages of all namespaces are on their way to JetStream at most.
+const maxPending = 64 << 10
+
+// A link is a connection to NATS, with what the nodes of one cluster agree on.
+type link struct {
+	conn     *nats.Conn
+	js       jetstream.JetStream
+	names    names
+	replicas int
+	nodes    jetstream.KeyValue
+	owners   jetstream.KeyValue
+}
+
+// openLink makes what is missing in JetStream. The error names what cannot be made.
+func openLink(ctx context.Context, o *Options) (*link, error) {
+	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas}
+	var err error
+	l.js, err = jetstream.New(o.Conn, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(apiTimeout))
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := l.make(ctx)
+		if err == nil || !starting(err) {
+			return l, err
+		}
+		select {
+		case <-time.After(searchPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// starting reports whether an error may be over when the servers have found each other.
+func starting(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders)
+}
+
+// noPeers is "no suitable peers for placement" of NATS.
+const noPeers = 10005
+
+// make makes what is missing in JetStream.
+func (l *link) make(ctx context.Context) (err error) {
+	if err := l.ensureKeys(ctx); err != nil {
+		return fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
+	}
+	for bucket, to := range map[string]*jetstream.KeyValue{l.names.nodes(): &l.nodes, l.names.owners(): &l.owners} {
+		if *to, err = l.bucket(ctx, bucket); err != nil {
+			return fmt.Errorf("the bucket %s: %w", bucket, err)
+		}
+	}
+	return nil
+}
+
+func (l *link) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, Storage: jetstream.FileStorage, Replicas: l.replicas})
+}
+
+// short is ctx with the time for one answer of JetStream.
+func short(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, apiTimeout)
+}

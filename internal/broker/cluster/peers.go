@@ -1,0 +1,134 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A node counts up once in a beat. It trusts itself for holdBeats, and the others think that it is
+// dead after deadBeats: so it stops before another takes what it owns.
+const (
+	holdBeats = 4
+	deadBeats = 5
+)
+
+// peers are the nodes of the cluster, as one of them sees them. Only its own clock counts, and only
+// how far it moves on: clocks of different machines are never compared.
+type peers struct {
+	*link
+	id   string
+	beat time.Duration
+
+	mu     sync.Mutex
+	seen   map[string]time.Time // when a node last counted up
+	begun  time.Time            // when our own connection last came to work
+	ours   time.Time            // when we last counted up; zero: never
+	number uint64
+}
+
+func newPeers(l *link, id string, beat time.Duration) *peers {
+	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now()}
+}
+
+// join counts up for the first time.
+func (p *peers) join(ctx context.Context) error { return p.count(ctx) }
+
+// run counts up and watches the others until ctx ends. The node is then gone at once.
+func (p *peers) run(ctx context.Context, log *slog.Logger) {
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(ctx, log) })
+	tick := time.NewTicker(p.beat)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-tick.C:
+			limited, cancel := context.WithTimeout(ctx, holdBeats*p.beat)
+			if err := p.count(limited); err != nil && ctx.Err() == nil {
+				log.Warn("the cluster does not answer", slog.String("node", p.id), slog.Any("err", err))
+			}
+			cancel()
+		case <-ctx.Done():
+		}
+	}
+	watching.Wait()
+}
+
+// leave says to the others that the node is gone.
+func (p *peers) leave() error {
+	ctx, cancel := short(context.Background())
+	defer cancel()
+	return p.nodes.Delete(ctx, p.id)
+}
+
+func (p *peers) count(ctx context.Context) error {
+	begin := time.Now()
+	p.number++
+	if _, err := p.nodes.Put(ctx, p.id, strconv.AppendUint(nil, p.number, 10)); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if begin.Sub(p.ours) >= holdBeats*p.beat {
+		p.begun = begin // what we did not see meanwhile says nothing about the others
+	}
+	p.ours = begin
+	return nil
+}
+
+func (p *peers) watch(ctx context.Context, log *slog.Logger) {
+	for ctx.Err() == nil {
+		w, err := p.nodes.WatchAll(ctx)
+		if err != nil {
+			log.Warn("the nodes of the cluster cannot be watched", slog.Any("err", err))
+			select {
+			case <-time.After(p.beat):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		for e := range w.Updates() {
+			p.saw(e)
+		}
+		w.Stop()
+	}
+}
+
+func (p *peers) saw(e jetstream.KeyValueEntry) {
+	if e == nil {
+		return // the end of what was there
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.Operation() != jetstream.KeyValuePut {
+		delete(p.seen, e.Key())
+		return
+	}
+	p.seen[e.Key()] = time.Now()
+}
+
+// holds reports whether the others still think that we are alive.
+func (p *peers) holds() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.ours) < holdBeats*p.beat
+}
+
+// alive reports whether a node may still be alive. Of one that was never seen it says yes until it
+// could have been.
+func (p *peers) alive(id string) bool {
+	if id == p.id {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.begun
+	if at, ok := p.seen[id]; ok && at.After(last) {
+		last = at
+	}
+	return time.Since(last) < deadBeats*p.beat
+}

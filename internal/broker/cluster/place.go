@@ -1,0 +1,205 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	searchPause = 100 * time.Millisecond
+	searchTime  = 15 * time.Second // above the time in which a dead owner is noticed
+)
+
+// A place is where a namespace is: which node owns it. It is found when it is first needed, and
+// again when it turns out to be wrong.
+type place struct {
+	broker *Broker
+	name   string
+
+	mu      sync.Mutex
+	known   bool
+	ours    *namespace    // known: this node owns it; nil: another does
+	theirs  string        // that node
+	waiting []submission  // until it is known
+	found   chan struct{} // closed when the search ends; nil: there is none
+	why     error         // why the last search failed
+}
+
+// submit passes a submission on to where the namespace is, in the order of calls.
+func (p *place) submit(s submission) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pass(s)
+}
+
+// pass is submit with p.mu held.
+func (p *place) pass(s submission) {
+	switch {
+	case !p.known:
+		p.waiting = append(p.waiting, s)
+		p.search()
+	case p.ours == nil:
+		p.broker.forward(p, p.theirs, s)
+	case !p.ours.submit(s):
+		p.waiting = append(p.waiting, s) // it has just ended: lost is about to be called
+	}
+}
+
+// search begins to look for the owner. p.mu is held.
+func (p *place) search() {
+	if p.found != nil {
+		return
+	}
+	p.found = make(chan struct{})
+	p.broker.working.Go(func() { p.find() })
+}
+
+// wait returns when the place is known, as it is then.
+func (p *place) wait(ctx context.Context) (ours *namespace, theirs string, err error) {
+	for {
+		p.mu.Lock()
+		if p.known {
+			defer p.mu.Unlock()
+			return p.ours, p.theirs, nil
+		}
+		p.search()
+		found := p.found
+		p.mu.Unlock()
+		select {
+		case <-found:
+		case <-ctx.Done():
+			return nil, "", context.Cause(ctx)
+		}
+		p.mu.Lock()
+		if err := p.why; err != nil && !p.known {
+			defer p.mu.Unlock()
+			return nil, "", err
+		}
+		p.mu.Unlock()
+	}
+}
+
+// find looks for the owner, or becomes it.
+func (p *place) find() {
+	ctx, cancel := context.WithTimeoutCause(p.broker.ctx, searchTime, errNotAvailable)
+	defer cancel()
+	for {
+		ours, theirs, err := p.look(ctx)
+		if err == nil || !p.again(ctx, err) {
+			p.settle(ours, theirs, err)
+			return
+		}
+	}
+}
+
+// again waits before another attempt, unless there should be none.
+func (p *place) again(ctx context.Context, err error) bool {
+	if errors.Is(err, errAway) {
+		return false // nobody waits for a cluster that is away
+	}
+	select {
+	case <-time.After(searchPause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// settle ends the search: what waited goes where the namespace is, or fails.
+func (p *place) settle(ours *namespace, theirs string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.found)
+	p.found, p.why = nil, nil
+	waiting := p.waiting
+	p.waiting = nil
+	if err != nil {
+		if p.why = errNotAvailable; p.broker.ctx.Err() != nil {
+			p.why = errShuttingDown
+		}
+		p.broker.options.Logger.Warn("no node can take a namespace", slog.String("namespace", p.name), slog.Any("err", err))
+		for _, s := range waiting {
+			s.fail(p.why)
+		}
+		return
+	}
+	p.known, p.ours, p.theirs = true, ours, theirs
+	for _, s := range waiting {
+		p.pass(s)
+	}
+}
+
+// look asks who owns the namespace, and takes it if nobody alive does.
+func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
+	b := p.broker
+	if !b.peers.holds() {
+		return nil, "", errAway
+	}
+	o, err := b.findOwner(ctx, p.name)
+	if err != nil {
+		return nil, "", err
+	}
+	if o.Node != "" && o.Node != b.id && b.peers.alive(o.Node) {
+		return nil, o.Node, nil
+	}
+	if o.Epoch == "" {
+		o.Epoch = b.epoch
+	}
+	o.Node = b.id
+	o.Term++
+	if o, err = b.setOwner(ctx, o); err != nil {
+		return nil, "", err
+	}
+	if ours, err = b.load(ctx, o); err != nil {
+		return nil, "", err
+	}
+	b.options.Logger.Info("this node owns a namespace", slog.String("namespace", p.name), slog.Uint64("term", o.Term), slog.Uint64("last", ours.last))
+	return ours, "", ours.note(ctx)
+}
+
+// lost forgets a namespace that has ended. What waited in it waits here.
+func (p *place) lost(ns *namespace, waiting []submission, why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ours == ns {
+		p.known, p.ours = false, nil
+		p.broker.options.Logger.Warn("this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("err", why))
+	}
+	waiting = append(waiting, p.waiting...)
+	p.waiting = nil
+	for _, s := range waiting {
+		p.pass(s)
+	}
+	if !p.known {
+		p.search()
+	}
+}
+
+// wrong forgets that another node owns the namespace: it does not, or is dead.
+func (p *place) wrong(theirs string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known && p.ours == nil && p.theirs == theirs {
+		p.known = false
+	}
+}
+
+// owned returns the namespace if this node owns it now.
+func (p *place) owned() *namespace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ours
+}
+
+// owner returns which other node owns the namespace; empty: none, or it is not known.
+func (p *place) otherOwner() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.known {
+		return ""
+	}
+	return p.theirs
+}

@@ -1,0 +1,61 @@
+package cluster
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// names are the subjects, streams and buckets of one cluster. All begin with its prefix, so that
+// several can share the servers.
+//
+//	PREFIX.log.NAMESPACE.CHANNEL   a publication for the stream PREFIX_log_NAMESPACE
+//	PREFIX.log.NAMESPACE.t         the beginning of a term
+//	PREFIX.keys.NAMESPACE          idempotency keys, stream PREFIX_keys
+//	PREFIX.carry.CHANNEL           a publication for the nodes with subscribers
+//	PREFIX.node.ID                 requests to a node
+//	PREFIX_nodes, PREFIX_owners    buckets
+type names struct{ prefix string }
+
+// termToken is no channel's token: base64 has no single letter.
+const termToken = "t"
+
+func (n names) stream(namespace string) string { return n.prefix + "_log_" + idOf(namespace) }
+
+func (n names) log(namespace, token string) string {
+	return n.prefix + ".log." + idOf(namespace) + "." + token
+}
+
+func (n names) keysStream() string { return n.prefix + "_keys" }
+
+func (n names) keys(namespace string) string { return n.prefix + ".keys." + idOf(namespace) }
+
+func (n names) carriage(token string) string { return n.prefix + ".carry." + token }
+
+func (n names) node(id string) string { return n.prefix + ".node." + id }
+
+func (n names) nodes() string { return n.prefix + "_nodes" }
+
+func (n names) owners() string { return n.prefix + "_owners" }
+
+// idOf is a namespace's name as a part of subjects, keys and names of streams, also of directories
+// where case makes no difference.
+func idOf(namespace string) string {
+	readable := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '-'
+	}, namespace[:min(len(namespace), 32)])
+	return fmt.Sprintf("%s-%x", readable, sha256.Sum256([]byte(namespace)))[:len(readable)+1+16]
+}
+
+// tokenOf encodes a channel's name as one token of a subject.
+func tokenOf(channel string) string { return base64.RawURLEncoding.EncodeToString([]byte(channel)) }
+
+// channelOf is the channel of a subject, by its last token.
+func channelOf(subject string) (string, error) {
+	name, err := base64.RawURLEncoding.DecodeString(subject[strings.LastIndexByte(subject, '.')+1:])
+	return string(name), err
+}

@@ -24,14 +24,13 @@ import (
 // history is what a Conn keeps for its recovery: its channels, and from where it has them.
 type history struct {
 	pid     id
+	unsound bool // it cannot be recovered; beside pid, where it takes no room
 	rooms   []room
 	begun   uint64    // the hash of the offset that the client came with: it has received nothing since
 	tailor  *tailored // gets its publications; nil: it does itself
+	coming  *saved    // it has come back, and its Resume is under way
 	joins   uint32    // subscriptions so far; those that came back are one
 	plain   uint32    // the hash of the history of all its messages without a list
-	unsound bool      // it cannot be recovered
-	saved   bool      // for a client that comes back
-	coming  *saved    // it has come back, and its Resume is under way
 }
 
 // room is a channel of a client.
@@ -182,12 +181,11 @@ func (m *mapping) stateOf(pid id) ([]byte, shares.Holder) {
 func (c *Conn) snapshot() (one *saved, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := &c.history
-	if h.saved {
+	if c.saved {
 		return nil, false
 	}
 	one = c.kept()
-	h.saved = one != nil
+	c.saved = one != nil
 	return one, one == nil
 }
 
@@ -195,14 +193,14 @@ func (c *Conn) snapshot() (one *saved, over bool) {
 func (c *Conn) over() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.history.saved || c.stage == afterPoll
+	return c.saved || c.stage == afterPoll
 }
 
 // kept is what a client would get back now. c.mu is held.
 func (c *Conn) kept() *saved {
 	h := &c.history
 	switch {
-	case h.saved || h.unsound || c.finished:
+	case c.saved || h.unsound || c.finished:
 		return nil
 	case h.coming != nil: // it broke again before it was answered
 		return h.coming

@@ -10,6 +10,9 @@
 // form's group. A Queue serves a goroutine: it collects publications until Next returns all of
 // them. If it is full, it ends its subscriber as slow.
 //
+// A Receiver takes the place of one connection's socket where each of its messages is to be its own: it
+// is called as a group is appended to, with the channel locked.
+//
 // A channel's state exists while it has subscribers. An idle anonymous socket costs its entry
 // in the group, and nothing in this package.
 //

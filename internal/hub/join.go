@@ -9,12 +9,11 @@ import (
 
 // Socket is a subscriber with a connection of the engine: a WebSocket, or an event stream.
 type Socket struct {
-	Conn loop.Conn
-	Form FormID
-	User string // for presence; empty for anonymous
-	Mode Mode
-
-	Absent bool // not counted in presence: a member of a program's room
+	Conn   loop.Conn
+	Form   FormID
+	Absent bool   // not counted in presence: a member of a program's room
+	User   string // for presence; empty for anonymous
+	Mode   Mode
 }
 
 // Joining is a subscription that has begun and has no subscriber yet. It queues publications

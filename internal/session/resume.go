@@ -22,9 +22,9 @@ type Resumption struct {
 	Channel string
 	Since   maru.Position
 
-	// Latest, MaxHz and Presence are those of Join. The presence needs the right to read it.
-	Latest   bool
+	// MaxHz, Latest and Presence are those of Join. The presence needs the right to read it.
 	MaxHz    float64
+	Latest   bool
 	Presence bool
 	// Conflated says that the client gets the newest of each key again, whatever it has: it has
 	// asked for that, or the rules of the channel did. If this has changed, the channel does not come

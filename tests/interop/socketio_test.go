@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -127,4 +128,15 @@ func TestSocketIORecovers(t *testing.T) {
 		}
 		s.wants(`["message","chat","after the restart","`)
 	}
+}
+
+// wantsOffset publishes once more and returns the position of that message.
+func (s socketIO) wantsOffset(say func(string)) string {
+	s.t.Helper()
+	say("last")
+	var args []string
+	if err := json.Unmarshal([]byte(s.wants(`["message","chat","last","`)), &args); err != nil {
+		s.t.Fatal(err)
+	}
+	return args[3]
 }

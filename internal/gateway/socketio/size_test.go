@@ -11,4 +11,7 @@ func TestSize(t *testing.T) {
 	if size := unsafe.Sizeof(Conn{}); size > 384 {
 		t.Errorf("a Conn takes %d bytes, want at most 384, a size class of the allocator", size)
 	}
+	if size := unsafe.Sizeof(room{}); size > 64 {
+		t.Errorf("a room takes %d bytes, want at most 64", size)
+	}
 }

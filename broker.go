@@ -50,7 +50,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter, a Keeper and an Archiver.
+// a HealthReporter, a Keeper or BatchKeeper, and an Archiver.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -207,6 +207,28 @@ type Keeper interface {
 	// order of keys, and stops when each returns false. each must not call the Keeper.
 	Kept(ctx context.Context, kind string, each func(key string, value []byte, until time.Time) bool) error
 }
+
+// A BatchKeeper is a Keeper that makes many changes at once. The server keeps with it what changes too
+// often to wait for the disk each time, such as the channels of clients that may come back. Without it
+// these end with the process.
+type BatchKeeper interface {
+	Keeper
+	// KeepAll makes changes to records of one kind in order, all or none of them, in one commit. When it
+	// returns, they survive the end of the process, kill -9 included. A loss of power undoes at most
+	// the newest calls, and a call in the middle only with all that follow. Kinds and records have the
+	// bounds of Keep, and all changes together that of MaxKeepAllBytes. Errors: those of Keep.
+	KeepAll(ctx context.Context, kind string, changes []KeptChange) error
+}
+
+// KeptChange is a change of one record.
+type KeptChange struct {
+	Key   string
+	Value []byte    // nil: the record is removed, if it is there
+	Until time.Time // as for Keep
+}
+
+// MaxKeepAllBytes is the most bytes that the keys and values of one KeepAll have together.
+const MaxKeepAllBytes = 4 << 20
 
 // An Archiver is a Broker that can copy what it stores while it is in use.
 type Archiver interface {

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/api"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/gateway"
@@ -30,6 +31,10 @@ func (s *Server) mount() http.Handler {
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 		Bodies: shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	}
+	if k, keeps := s.broker.keeper().(maru.BatchKeeper); keeps {
+		env.Keeper = k
+	}
+	s.endGateways = env.End
 	for _, mount := range append(s.options.Gateways[:len(s.options.Gateways):len(s.options.Gateways)], gateways...) {
 		s.routes = append(s.routes, mount(env)...)
 	}

@@ -81,6 +81,7 @@ func (s *Server) end(ctx context.Context) error {
 	if err != nil {
 		s.http.Close()
 	}
+	s.endGateways()
 	err = errors.Join(err, s.broker.Close())
 	s.logs.Flush()
 	return err

@@ -57,6 +57,7 @@ type Server struct {
 
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
+	endGateways  func()        // of the gateways: see gateway.Env.End
 	access       atomic.Pointer[access]
 	reload       sync.Mutex
 	ended        bool // guarded by reload: the current access is closed

@@ -23,7 +23,7 @@
 // CodeUnavailable, and histories are still answered. The broker tries again every second. This
 // holds at the start too, for a directory that has a history. If the directory is removed
 // while it is in use, publications fail with CodeUnavailable until the next start. The broker
-// is a maru.HealthReporter, which says so, a maru.HeldReporter, and a maru.Keeper.
+// is a maru.HealthReporter, which says so, a maru.HeldReporter, and a maru.BatchKeeper.
 //
 // # Concurrency
 //

@@ -73,10 +73,11 @@ func (e *Entry) Open(r Reservation) {
 	e.state.Store(uint32(r.holder) << stageBits)
 }
 
-func (e *Entry) holder() shares.Holder { return shares.Holder(e.state.Load() >> stageBits) }
+// Holder is the caller for which the connection is counted.
+func (e *Entry) Holder() shares.Holder { return shares.Holder(e.state.Load() >> stageBits) }
 
 // Everybody reports whether the address may be that of many callers: see auth.Caller.Holder.
-func (e *Entry) Everybody() bool { return e.holder() == 0 }
+func (e *Entry) Everybody() bool { return e.Holder() == 0 }
 
 // Addr returns the client's address: the peer's, or the one that a trusted proxy reported. It
 // is invalid if there is none, as for a Unix socket.
@@ -183,7 +184,7 @@ func (r *Registry) Add(live Live) {
 // added.
 func (r *Registry) Remove(e *Entry) {
 	block := shares.Block(e.Addr())
-	r.shares.Give(e.holder(), 1)
+	r.shares.Give(e.Holder(), 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.place != none {

@@ -39,8 +39,24 @@ type Env struct {
 	// EventInterval is how often an event stream that a goroutine serves gets a comment. Default
 	// 15 s. The engine has loop.Options.HeartbeatInterval for its own.
 	EventInterval time.Duration
+	// Keeper keeps small records over restarts; nil: nothing does.
+	Keeper maru.BatchKeeper
+
 	// EventPadding is the least size of such a comment, in bytes. Default: as short as can be.
 	EventPadding int
+
+	ends []func()
+}
+
+// AtEnd has f called when the server has closed all connections, before it closes the broker. It is
+// for a Mount.
+func (env *Env) AtEnd(f func()) { env.ends = append(env.ends, f) }
+
+// End calls what AtEnd was given. It may wait.
+func (env *Env) End() {
+	for _, f := range env.ends {
+		f()
+	}
 }
 
 // Mount adds a protocol to the server: it registers forms with env.Hub, makes endpoints, and

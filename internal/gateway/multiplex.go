@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/admission"
@@ -37,6 +38,7 @@ type Protocol struct {
 	endpoint     *Endpoint
 	codec        Codec
 	form         hub.FormID
+	conflated    hub.FormID // of subscriptions with a Mode
 	op           frame.Opcode
 	session      session.Options
 	subprotocols []string
@@ -48,13 +50,18 @@ type ProtocolOptions struct {
 	Subprotocol string // that a handshake selects if it is offered; empty: none
 	Codec       Codec
 	Form        hub.FormID
-	Binary      bool // replies and pushes are binary messages, not text
-	NoConnect   bool // there is no connect command: the session begins with the handshake
+	Conflated   *hub.FormID // of subscriptions with a Mode; nil: Form too
+	Binary      bool        // replies and pushes are binary messages, not text
+	NoConnect   bool        // there is no connect command: the session begins with the handshake
 }
 
 // Protocol makes a protocol's endpoint.
 func (env *Env) Protocol(o ProtocolOptions) *Protocol {
 	p := &Protocol{endpoint: env.Endpoint(o.Name), codec: o.Codec, form: o.Form, op: frame.Text, session: env.Session}
+	p.conflated = p.form
+	if o.Conflated != nil {
+		p.conflated = *o.Conflated
+	}
 	if o.Subprotocol != "" {
 		p.subprotocols = []string{o.Subprotocol}
 	}
@@ -277,10 +284,7 @@ func (m *Multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (
 	if m.endpoint.Admission.Registry.Overloaded() {
 		return nil, false, auth.ErrOverloaded
 	}
-	s := &subscription{
-		channel: m.endpoint.Hub.Channel(o.Channel),
-		socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},
-	}
+	s := m.subscription(o)
 	answered, err := m.join(ctx, s, ref, o)
 	if err != nil {
 		s.unfollow()
@@ -290,8 +294,20 @@ func (m *Multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (
 	return s, answered, nil
 }
 
-func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o session.Join) (answered bool, err error) {
+// subscription takes a share in a channel.
+func (m *Multiplex) subscription(o session.Join) *subscription {
+	s := &subscription{
+		channel: m.endpoint.Hub.Channel(o.Channel),
+		socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},
+	}
 	s.socket.Mode = s.channel.Mode(hub.Mode{Latest: o.Latest, MaxHz: o.MaxHz})
+	if s.socket.Mode != (hub.Mode{}) {
+		s.socket.Form = m.protocol.conflated
+	}
+	return s
+}
+
+func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o session.Join) (answered bool, err error) {
 	j, err := s.channel.Join(ctx, s.socket.Mode, &o.Replay)
 	if err != nil {
 		return false, err
@@ -302,7 +318,10 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 		s.follows, first.Presence = true, &here
 	}
 	if w, watches := m.own.(joinWatcher); watches {
-		w.Joined(o, first)
+		if j.To, err = w.Joined(o, s.socket.Mode, first); err != nil {
+			j.Cancel()
+			return false, err
+		}
 	}
 	var reply []byte
 	if ref != 0 {
@@ -311,16 +330,35 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 	return true, j.Attach(ctx, s.socket, m.message(reply))
 }
 
-// A joinWatcher is a Carrier that is notified of subscriptions that begin.
+// A joinWatcher is a Carrier that is notified of subscriptions, before the client is. It may wait. It
+// returns what gets the publications, which is only for subscriptions without a Mode; nil: the
+// connection does. After an error the subscription does not begin.
 type joinWatcher interface {
-	Joined(o session.Join, first session.Subscribed)
+	Joined(o session.Join, mode hub.Mode, first session.Subscribed) (hub.Receiver, error)
+}
+
+// Divert gives the publications of all subscriptions without a Mode to a Receiver: see hub.Divert. It
+// is called while the session subscribes.
+func (m *Multiplex) Divert(to hub.Receiver, begin func(channel string, last maru.Position)) {
+	var all []hub.Membership
+	for _, sub := range m.session.Subscriptions() {
+		s := sub.(*subscription)
+		s.mu.Lock()
+		defer s.mu.Unlock() // Leave waits
+		if !s.gone && s.socket.Mode == (hub.Mode{}) {
+			all = append(all, hub.Membership{Channel: s.channel, Socket: s.socket})
+		}
+	}
+	hub.Divert(all, to, begin)
 }
 
 // subscription is a channel of a session.
 type subscription struct {
 	channel *hub.Channel
 	socket  hub.Socket
-	follows bool // and the presence's changes
+	mu      sync.Mutex // Divert has those of all the connection's; otherwise one
+	follows bool       // and the presence's changes
+	gone    bool       // guarded by mu
 }
 
 // Channel is the channel's name.
@@ -328,6 +366,9 @@ func (s *subscription) Channel() string { return s.channel.Name() }
 
 // Leave ends the subscription.
 func (s *subscription) Leave() {
+	s.mu.Lock()
+	s.gone = true
+	s.mu.Unlock()
 	s.unfollow()
 	s.channel.Remove(s.socket, !s.socket.Conn.Open())
 	s.channel.Release()

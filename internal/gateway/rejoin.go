@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
@@ -15,12 +17,12 @@ const maxResumeBytes = 16 << 20
 
 var (
 	errResumeGap   = maru.NewError(maru.CodeGap, "something of these channels is no longer retained")
+	errResumeMode  = maru.NewError(maru.CodeGap, "the rules for how often a client gets publications of these channels have changed")
 	errResumeLarge = maru.NewError(maru.CodeGap, fmt.Sprintf("more than %d bytes were missed", maxResumeBytes))
 )
 
-// Rejoin joins several channels of one history together: see hub.AttachTogether. When nothing is
-// missing it sends Resumed, then what was missed. An error after that closes the connection, whose
-// client then comes back.
+// Rejoin joins several channels together: see hub.AttachTogether. When nothing is missing it sends
+// Resumed, then what was missed. An error after that closes the connection, whose client then comes back.
 func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join) ([]session.Subscription, error) {
 	if m.endpoint.Admission.Registry.Overloaded() {
 		return nil, auth.ErrOverloaded
@@ -33,30 +35,83 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 		}
 		return nil, err
 	}
-	m.own.Reply(ref, session.Resumed{})
-	attachments := make([]hub.Attachment, len(all))
-	for i, a := range all {
-		attachments[i] = hub.Attachment{Joining: a.Joining, Socket: a.socket}
+	var to hub.Receiver
+	r, watches := m.own.(rejoinWatcher)
+	if watches {
+		to = r.Rejoining()
 	}
-	if err := hub.AttachTogether(ctx, attachments); err != nil {
-		for i := range all {
-			all[i].channel.Release()
+	m.own.Reply(ref, session.Resumed{})
+	for i, a := range all {
+		if joins[i].Presence && watches {
+			here := a.channel.Follow(m.conn, a.socket.Form)
+			a.follows = true
+			r.Present(here)
+		}
+	}
+	if n, err := attachAll(ctx, all, to); err != nil {
+		for _, a := range all[n:] {
+			a.unfollow()
+			a.channel.Release()
+		}
+		for _, a := range all[:n] {
+			a.Leave()
 		}
 		m.own.Close(err)
 		return nil, nil
 	}
 	subs := make([]session.Subscription, len(all))
-	for i := range all {
-		s := all[i].subscription // without the history
-		subs[i] = &s
+	for i, o := range joins {
+		k := slices.IndexFunc(all, func(a *resuming) bool { return a.channel.Name() == o.Channel })
+		subs[i] = all[k].subscription
 	}
 	return subs, nil
+}
+
+// attachAll attaches those without a Mode together, and then each of the others. It changes the order:
+// on an error the first n are attached.
+func attachAll(ctx context.Context, all []*resuming, to hub.Receiver) (n int, err error) {
+	slices.SortStableFunc(all, func(a, b *resuming) int {
+		return cmp.Compare(conflation(a.socket.Mode), conflation(b.socket.Mode))
+	})
+	var together []hub.Attachment
+	for _, a := range all {
+		if conflation(a.socket.Mode) == 0 {
+			a.To = to
+			together = append(together, hub.Attachment{Joining: a.Joining, Socket: a.socket})
+		}
+	}
+	if err := hub.AttachTogether(ctx, together); err != nil {
+		return 0, err
+	}
+	n = len(together)
+	for _, a := range all[n:] {
+		if err := a.Attach(ctx, a.socket, nil); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func conflation(m hub.Mode) int {
+	if m == (hub.Mode{}) {
+		return 0
+	}
+	return 1
+}
+
+// A rejoinWatcher is a Carrier whose clients come back.
+type rejoinWatcher interface {
+	// Rejoining says what gets the publications of a Resume; nil: the connection.
+	Rejoining() hub.Receiver
+	// Present sends the presence from which the changes of a channel follow.
+	Present(here maru.Presence)
 }
 
 // resuming is a subscription of a Resume that has not begun.
 type resuming struct {
 	hub.Joining
-	subscription
+	*subscription
 }
 
 // joinAll begins the subscriptions. On an error it returns those that have begun.
@@ -64,11 +119,13 @@ func (m *Multiplex) joinAll(ctx context.Context, joins []session.Join) ([]*resum
 	var all []*resuming
 	bytes := 0
 	for _, o := range joins {
-		r := &resuming{subscription: subscription{
-			channel: m.endpoint.Hub.Channel(o.Channel),
-			socket:  hub.Socket{Conn: m.conn, Form: m.protocol.form, User: o.User},
-		}}
-		j, err := r.channel.Join(ctx, hub.Mode{}, &o.Replay)
+		r := &resuming{subscription: m.subscription(o)}
+		mode := r.socket.Mode
+		if o.Conflated != (mode != hub.Mode{}) {
+			r.channel.Release()
+			return all, errResumeMode
+		}
+		j, err := r.channel.Join(ctx, mode, &o.Replay)
 		if err != nil {
 			r.channel.Release()
 			return all, err

@@ -19,6 +19,8 @@ type Channel struct {
 	pacers    map[pace]*pacer
 	queues    map[*Queue]struct{} // of goroutines, and of subscribers whose history is being read
 	presence  presence
+	receivers map[loop.Conn]Receiver
+	last      maru.Position  // that was delivered
 	listener  func(Delivery) // see Listen
 }
 
@@ -87,6 +89,7 @@ func (c *Channel) handOut(d Delivery) (listener func(Delivery)) {
 		a.all.append(m, except)
 		a.latest.append(m, except)
 	}
+	c.hand(d)
 	for _, p := range c.pacers {
 		p.push(d)
 	}

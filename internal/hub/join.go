@@ -22,6 +22,9 @@ type Socket struct {
 type Joining struct {
 	// History is what was asked for; zero if nothing was.
 	History maru.History
+	// To, if not nil, gets the publications in place of the socket that is attached. It is set before
+	// Attach, and has no Mode.
+	To Receiver
 
 	channel *Channel
 	mode    Mode
@@ -79,6 +82,9 @@ func (j *Joining) Cancel() {
 // reader takes too long, or if more was published meanwhile than a backlog holds;
 // net.ErrClosed if the connection is closed; ctx's.
 func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) error {
+	if j.To != nil {
+		return j.attachTo(ctx, s, first)
+	}
 	c := j.channel
 	replay, err := j.replay(ctx, s, first)
 
@@ -209,6 +215,10 @@ func (c *Channel) Remove(s Socket, closed bool) {
 	defer c.mu.Unlock()
 	if !s.Absent {
 		c.presence.leave(s.User)
+	}
+	if _, is := c.receivers[s.Conn]; is {
+		delete(c.receivers, s.Conn)
+		return
 	}
 	if s.Mode.MaxHz > 0 {
 		c.pacers[pace{s.Form, s.Mode.MaxHz}].remove(s.Conn, closed)

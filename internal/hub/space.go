@@ -35,7 +35,7 @@ func (c *Channel) Space() *Space { return c.space }
 // deliveries counts what the channel hands to subscribers for one publication; those of paces
 // are counted when it is their turn. c.mu is held.
 func (c *Channel) deliveries() {
-	n := len(c.queues)
+	n := len(c.queues) + len(c.receivers)
 	for i := range c.audiences {
 		n += c.audiences[i].all.count + c.audiences[i].latest.count
 	}

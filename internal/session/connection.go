@@ -72,10 +72,10 @@ type Connection interface {
 	// replay; ctx's.
 	Subscribe(ctx context.Context, ref uint64, j Join) (sub Subscription, answered bool, err error)
 
-	// Rejoin joins channels of one history together, or none of them. Their replays must have no
-	// gap. It sends Resumed as the reply to ref, then what they replay and live publications, in
-	// the order of offsets over all channels. Errors: CodeGap; those of Subscribe. The caller
-	// answers with the error.
+	// Rejoin joins channels together, or none of them. Their replays must have no gap. It sends
+	// Resumed as the reply to ref, then the presence where it is asked for, then what they replay and
+	// live publications, in the order of offsets over all channels of a history. Subscriptions are in the
+	// order of joins. Errors: CodeGap; those of Subscribe. The caller answers with the error.
 	Rejoin(ctx context.Context, ref uint64, joins []Join) ([]Subscription, error)
 }
 
@@ -87,6 +87,8 @@ type Join struct {
 	Latest   bool              // while the client is slow, only the newest of each key waits
 	MaxHz    float64           // publications of a key a second, and implies Latest; 0: no limit
 	Presence bool              // the reply has the presence, and changes are pushed
+
+	Conflated bool // for Rejoin: see Resumption
 }
 
 // Subscription is a session's subscription to a channel. It must be comparable, as a pointer

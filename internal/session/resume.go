@@ -21,6 +21,15 @@ type Resume struct {
 type Resumption struct {
 	Channel string
 	Since   maru.Position
+
+	// Latest, MaxHz and Presence are those of Join. The presence needs the right to read it.
+	Latest   bool
+	MaxHz    float64
+	Presence bool
+	// Conflated says that the client gets the newest of each key again, whatever it has: it has
+	// asked for that, or the rules of the channel did. If this has changed, the channel does not come
+	// back.
+	Conflated bool
 }
 
 // Resumed is the reply to Resume. Connection.Rejoin sends it, before what was missed.
@@ -38,8 +47,8 @@ func (s *Session) resume(ctx context.Context, c Resume, who auth.Identity) {
 		s.conn.Reply(c.Ref, Failed{maru.ErrorOf(err)}) // no fault of anybody's: the client begins anew
 		return
 	}
-	for _, sub := range subs {
-		s.keep(subscription{Subscription: sub})
+	for i, sub := range subs {
+		s.keep(subscription{Subscription: sub, presence: joins[i].Presence})
 	}
 }
 
@@ -50,7 +59,7 @@ func (s *Session) resumable(ctx context.Context, c Resume, who auth.Identity) ([
 	}
 	joins := make([]Join, len(c.Channels))
 	for i, r := range c.Channels {
-		for _, do := range []auth.Action{auth.Subscribe, auth.History} {
+		for _, do := range r.actions() {
 			if err := s.options.Allow(ctx, who, do, r.Channel); err != nil {
 				return nil, err
 			}
@@ -58,7 +67,17 @@ func (s *Session) resumable(ctx context.Context, c Resume, who auth.Identity) ([
 		if err := s.canJoin(r.Channel); err != nil {
 			return nil, err
 		}
-		joins[i] = Join{Channel: r.Channel, User: who.User, Replay: maru.HistoryQuery{Since: &r.Since, Limit: -1}}
+		joins[i] = Join{Channel: r.Channel, User: who.User, Replay: maru.HistoryQuery{Since: &r.Since, Limit: -1},
+			Latest: r.Latest, MaxHz: r.MaxHz, Presence: r.Presence, Conflated: r.Conflated}
 	}
 	return joins, nil
+}
+
+// actions are those that the client must have the right to.
+func (r *Resumption) actions() []auth.Action {
+	all := []auth.Action{auth.Subscribe, auth.History}
+	if r.Presence {
+		all = append(all, auth.Presence)
+	}
+	return all
 }

@@ -143,6 +143,19 @@ func (s *Session) Channels() []string {
 	return names
 }
 
+// Subscriptions are those that the session has now. While it subscribes, none is added.
+func (s *Session) Subscriptions() []Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Subscription
+	if s.stage != ended {
+		for _, c := range s.channels {
+			all = append(all, c.Subscription)
+		}
+	}
+	return all
+}
+
 // Closed ends the session of a closed connection: it leaves all subscriptions, cancels queued
 // commands, and ends the context of remote calls. Publications in progress continue. A second
 // call does nothing.

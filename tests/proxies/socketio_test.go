@@ -59,32 +59,27 @@ func TestIssue16RestartsBehindProxies(t *testing.T) {
 			s := before(t, serve(t, args...), name)
 			restart := func() { s.maru = serve(t, append(args, "--listen", s.maru.Addr)...) }
 			breaks := &breaks{site: s, visitor: s.visit(t, ways...)}
-			breaks.one(t, "proxy", true, func() { s.Stop(t) }, func() {
+			breaks.one(t, "proxy", func() { s.Stop(t) }, func() {
 				s.publishDirectly(t, "socketio", "missed 1", "missed 2")
 				breaks.want = append(breaks.want, "missed 1", "missed 2")
 				s.Restart(t)
 			})
-			breaks.one(t, "killed", recoveredFromDisk, func() { s.maru.Kill(t) }, restart)
-			breaks.one(t, "terminated", recoveredFromDisk, func() { s.maru.Terminate(); s.maru.Wait(t) }, restart)
+			breaks.one(t, "killed", func() { s.maru.Kill(t) }, restart)
+			breaks.one(t, "terminated", func() { s.maru.Terminate(); s.maru.Wait(t) }, restart)
 		})
 	}
 }
-
-// recoveredFromDisk is whether a client that comes to another process is recovered. Until then, it
-// subscribes with since.
-const recoveredFromDisk = false
 
 // breaks is what a visitor has seen so far.
 type breaks struct {
 	*site
 	visitor
 	want []string
-	anew int // connects that were not recovered, beside the first
 }
 
 // one breaks the connections and mends them. A message just before may be on its way, and one that
 // clients publish while they are away waits for their return.
-func (b *breaks) one(t *testing.T, what string, recovered bool, end, mend func()) {
+func (b *breaks) one(t *testing.T, what string, end, mend func()) {
 	t.Helper()
 	b.publish(t, "polling", fmt.Sprintf("%q", "before "+what))
 	end()
@@ -97,14 +92,9 @@ func (b *breaks) one(t *testing.T, what string, recovered bool, end, mend func()
 	mend()
 	b.eventually(t, "kept.held.then(({ error }) => error ?? null)", nil)
 	b.want = append(b.want, "held "+what)
-	if !recovered {
-		b.anew++
-	}
 	for _, way := range ways {
 		b.eventually(t, "clients."+way+".got", b.want)
-		// A maru that ends in good order lets clients come back to it once more.
-		b.eventually(t, "clients."+way+".recovered.slice(1).filter((it) => !it).length", b.anew)
-		b.eventually(t, "clients."+way+".recovered.at(-1)", recovered)
+		b.eventually(t, "clients."+way+".recovered.slice(1).filter((it) => !it).length", 0)
 		b.eventually(t, "clients."+way+".gaps", []string{})
 	}
 }

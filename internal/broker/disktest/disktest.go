@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ func Run(t *testing.T, open Open) {
 	s := suite{open}
 	for name, show := range map[string]func(*testing.T){
 		"restart": s.restart, "aged meanwhile": s.agedMeanwhile, "move": s.move, "many publishers": s.manyPublishers, "events": s.events,
+		"records": s.records,
 	} {
 		t.Run(name, show)
 	}
@@ -220,6 +222,50 @@ func (s suite) manyPublishers(t *testing.T) {
 	}
 	if n != publishers*each {
 		t.Errorf("%d of %d are there", n, publishers*each)
+	}
+}
+
+// Records that were kept together are there after a restart, as the last change of each left it.
+func (s suite) records(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := s.open(t, dir, maru.BrokerOptions{})
+	k, keeps := b.(maru.BatchKeeper)
+	if !keeps {
+		t.Skip("the broker keeps no records")
+	}
+	soon := time.Now().Add(time.Hour)
+	keep := func(kind string, changes ...maru.KeptChange) error { return k.KeepAll(t.Context(), kind, changes) }
+	errs := []error{
+		keep("a", maru.KeptChange{Key: "1", Value: []byte("x"), Until: soon}, maru.KeptChange{Key: "2", Value: []byte("x"), Until: soon}),
+		keep("b", maru.KeptChange{Key: "1", Value: []byte("other"), Until: soon}),
+		keep("a", maru.KeptChange{Key: "3", Value: []byte{}, Until: soon}, maru.KeptChange{Key: "4", Value: []byte("x"), Until: soon}),
+		keep("a", maru.KeptChange{Key: "1"}, maru.KeptChange{Key: "2", Value: []byte("y"), Until: soon},
+			maru.KeptChange{Key: "4"}, maru.KeptChange{Key: "4", Value: []byte("z"), Until: soon}, maru.KeptChange{Key: "5"}),
+		k.Keep(t.Context(), "a", "6", []byte("one"), soon),
+	}
+	for i, err := range errs {
+		if err != nil {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"no kind":      keep("", maru.KeptChange{Key: "1", Value: []byte("x"), Until: soon}),
+		"a large one":  keep("a", maru.KeptChange{Key: "1", Value: make([]byte, 65<<10), Until: soon}),
+		"large in all": keep("a", slices.Repeat([]maru.KeptChange{{Key: "1", Value: make([]byte, 60<<10), Until: soon}}, 70)...),
+	} {
+		if maru.ErrorOf(err).Code != maru.CodeBadRequest {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b.Close()
+	var got []string
+	s.open(t, dir, maru.BrokerOptions{}).(maru.BatchKeeper).Kept(t.Context(), "a", func(key string, value []byte, until time.Time) bool {
+		got = append(got, key+"="+string(value))
+		return true
+	})
+	if want := []string{"2=y", "3=", "4=z", "6=one"}; !slices.Equal(got, want) {
+		t.Errorf("kept %q, want %q", got, want)
 	}
 }
 

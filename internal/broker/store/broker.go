@@ -93,7 +93,7 @@ var (
 	_ maru.HeldReporter   = (*Broker)(nil)
 	_ maru.HealthReporter = (*Broker)(nil)
 	_ maru.Shrinker       = (*Broker)(nil)
-	_ maru.Keeper         = (*Broker)(nil)
+	_ maru.BatchKeeper    = (*Broker)(nil)
 	_ maru.Archiver       = (*Broker)(nil)
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"maru.example/maru"
@@ -13,27 +14,64 @@ import (
 
 const maxKept = 64 << 10 // bytes of a key and its value
 
-var errKept = maru.NewError(maru.CodeBadRequest, "a record has an empty kind, or a key and a value of more than 64 KiB together")
+var (
+	errKept    = maru.NewError(maru.CodeBadRequest, "a record has an empty kind, or a key and a value of more than 64 KiB together")
+	errKeptAll = maru.NewError(maru.CodeBadRequest, "the changes of records have more than 4 MiB together")
+)
 
 // Keep implements maru.Keeper.
 func (b *Broker) Keep(ctx context.Context, kind, key string, value []byte, until time.Time) error {
-	if kind == "" || len(kind) > 64 || bytes.IndexByte([]byte(kind), 0) >= 0 || len(key)+len(value) > maxKept {
+	if err := checkKept(kind, len(key)+len(value)); err != nil {
+		return err
+	}
+	return b.keep(ctx, b.commitKept, func(writes *pebble.Batch) { setKept(writes, kind, key, value, until) })
+}
+
+func checkKept(kind string, bytes int) error {
+	if kind == "" || len(kind) > 64 || strings.IndexByte(kind, 0) >= 0 || bytes > maxKept {
 		return errKept
 	}
+	return nil
+}
+
+func setKept(writes *pebble.Batch, kind, key string, value []byte, until time.Time) {
 	k := keptKey(kind, key)
 	v := binary.BigEndian.AppendUint64(nil, uint64(until.UnixNano()))
-	v = seal(k, append(v, value...))
-	return b.keep(ctx, func(writes *pebble.Batch) { writes.Set(k, v, nil) })
+	writes.Set(k, seal(k, append(v, value...)), nil)
+}
+
+// KeepAll implements maru.BatchKeeper.
+func (b *Broker) KeepAll(ctx context.Context, kind string, changes []maru.KeptChange) error {
+	all := 0
+	for i := range changes {
+		n := len(changes[i].Key) + len(changes[i].Value)
+		if err := checkKept(kind, n); err != nil {
+			return err
+		}
+		all += n
+	}
+	if all > maru.MaxKeepAllBytes {
+		return errKeptAll
+	}
+	return b.keep(ctx, b.commitWritten, func(writes *pebble.Batch) {
+		for _, c := range changes {
+			if c.Value == nil {
+				writes.Delete(keptKey(kind, c.Key), nil)
+			} else {
+				setKept(writes, kind, c.Key, c.Value, c.Until)
+			}
+		}
+	})
 }
 
 // Forget implements maru.Keeper.
 func (b *Broker) Forget(ctx context.Context, kind, key string) error {
-	return b.keep(ctx, func(writes *pebble.Batch) { writes.Delete(keptKey(kind, key), nil) })
+	return b.keep(ctx, b.commitKept, func(writes *pebble.Batch) { writes.Delete(keptKey(kind, key), nil) })
 }
 
-// keep commits a change and waits until the disk has it. If ctx or the disk's health ends
-// first, the change may still happen.
-func (b *Broker) keep(ctx context.Context, change func(*pebble.Batch)) error {
+// keep commits a change and waits for that. If ctx or the disk's health ends first, the change may
+// still happen.
+func (b *Broker) keep(ctx context.Context, commit func(func(*pebble.Batch)) error, change func(*pebble.Batch)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -43,7 +81,7 @@ func (b *Broker) keep(ctx context.Context, change func(*pebble.Batch)) error {
 	done := make(chan error, 1)
 	go func() {
 		defer b.writers.Done()
-		done <- b.commitKept(change)
+		done <- commit(change)
 	}()
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
@@ -91,6 +129,24 @@ func (b *Broker) commitKept(change func(*pebble.Batch)) error {
 	<-synced
 	b.mark.acked = b.kept.number
 	b.last.set(keptID, b.mark)
+	return writes.Close()
+}
+
+// commitWritten commits a change that the system has when it returns, and the disk soon after. It has
+// no number: a loss of power may undo it.
+func (b *Broker) commitWritten(change func(*pebble.Batch)) error {
+	b.keeping.Lock()
+	defer b.keeping.Unlock()
+	if err := b.Err(); err != nil {
+		return err
+	}
+	writes := b.newBatch()
+	if writes == nil {
+		return errNotAvailable
+	}
+	change(writes)
+	b.apply(writes)
+	b.wait(writes)
 	return writes.Close()
 }
 

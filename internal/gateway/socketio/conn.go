@@ -32,6 +32,7 @@ type Conn struct {
 	silent   bool // it was ended for its silence
 	finished bool // the last word was said
 	answered bool // the client's Connect
+	saved    bool // for a client that comes back
 	socket   id   // of the socket in the namespace, which other clients may know
 	history  history
 }

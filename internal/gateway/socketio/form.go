@@ -13,14 +13,29 @@ import (
 // transports get the same bytes.
 var form = hub.Form{Name: "socketio", Publication: encodePublication, PresenceChange: encodePresence}
 
-// encodePublication is the event of a publication: message, or the one that it names. The last argument is its position, a string:
-// that is what a client of Socket.IO keeps to recover with. Of a transient publication, which
+// conflatedForm is that of channels of which a client gets only the newest, or at a pace: their messages
+// have no position, because one would not say what the client has. It gets the newest of each key again
+// when it comes back.
+var conflatedForm = hub.Form{Name: "socketio", PresenceChange: encodePresence, Publication: func(channel, _ string, p *maru.Publication) *loop.Message {
+	transient := *p
+	transient.Offset = 0
+	return encodePublication(channel, "", &transient)
+}}
+
+// encodePublication is the event of a publication: message, or the one that it names. The last argument
+// is its position, a string: that is what a client of Socket.IO keeps to recover with. Of a transient publication, which
 // cannot be recovered, it is null.
 //
 //	42["message","chat",{"text":"hi"},"k3f9:812"]
 //	42["price","stock","7.50","k3f9:814"]                                of event price
 //	451-["message","photos",{"_placeholder":true,"num":0},"k3f9:813"]   and the bytes
 func encodePublication(channel, epoch string, p *maru.Publication) *loop.Message {
+	return encodeListed(channel, epoch, p, "")
+}
+
+// encodeListed is encodePublication with one more argument: a list of positions, for a client whose
+// channels one position does not describe. Empty: there is none.
+func encodeListed(channel, epoch string, p *maru.Publication, list string) *loop.Message {
 	b := make([]byte, 0, len(p.Event)+len(channel)+len(p.Data)+len(epoch)+64)
 	if p.Event == "" {
 		b = append(b, `["message",`...)
@@ -44,6 +59,9 @@ func encodePublication(channel, epoch string, p *maru.Publication) *loop.Message
 		b = append(b, ",null]"...)
 	} else {
 		b = maru.AppendString(append(b, ','), maru.Position{Epoch: epoch, Offset: p.Offset}.String())
+		if list != "" {
+			b = maru.AppendString(append(b, ','), list)
+		}
 		b = append(b, ']')
 	}
 	out.Data = b

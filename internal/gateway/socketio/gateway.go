@@ -20,6 +20,8 @@ type Options struct {
 	PingInterval time.Duration // default that of the server's sessions, or 25 s
 	PingTimeout  time.Duration // for the pong; default 20 s
 	MaxPayload   int64         // which clients are sent; default the largest message of the server
+
+	writeAfter time.Duration // of a journal
 }
 
 // Gateway serves Socket.IO at one path.
@@ -60,21 +62,27 @@ func Mount(env *gateway.Env) []gateway.Route { return MountOptions(Options{})(en
 // MountOptions is Mount with options.
 func MountOptions(o Options) gateway.Mount {
 	return func(env *gateway.Env) []gateway.Route {
-		g := New(env, o, env.Hub.Register(form), false)
-		return g.Routes(newMapping(g))
+		conflated := env.Hub.Register(conflatedForm)
+		g := newGateway(env, o, env.Hub.Register(form), &conflated, false)
+		return g.Routes(newMapping(g, env))
 	}
 }
 
 // New makes a gateway whose publications have a form. A program's own has no commands: its clients'
 // sessions are never connected.
 func New(env *gateway.Env, o Options, form hub.FormID, own bool) *Gateway {
+	return newGateway(env, o, form, nil, own)
+}
+
+func newGateway(env *gateway.Env, o Options, form hub.FormID, conflated *hub.FormID, own bool) *Gateway {
 	g := &Gateway{options: o, parked: make(map[string]*Conn)}
-	g.protocol = env.Protocol(gateway.ProtocolOptions{Name: "socketio", Form: form, NoConnect: own, Codec: gateway.Codec{EncodeReply: encodeReply}})
+	g.protocol = env.Protocol(gateway.ProtocolOptions{Name: "socketio", Form: form, Conflated: conflated, NoConnect: own, Codec: gateway.Codec{EncodeReply: encodeReply}})
 	g.endpoint = g.protocol.Endpoint()
 	s := g.protocol.Session()
 	g.options.Path = cmp.Or(o.Path, "/socket.io/")
 	g.options.PingInterval = cmp.Or(o.PingInterval, s.PingInterval, maru.DefaultPingInterval)
 	g.options.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
+	g.options.writeAfter = cmp.Or(o.writeAfter, writeAfter)
 	g.options.MaxPayload = cmp.Or(o.MaxPayload, s.MaxMessageBytes)
 	return g
 }

@@ -2,9 +2,11 @@ package socketio
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/packet"
 	"maru.example/maru/internal/session"
 	"maru.example/maru/internal/strict"
@@ -15,9 +17,28 @@ import (
 type mapping struct {
 	gateway *Gateway
 	saved   savedSessions
+	journal *journal // nil: sessions end with the process
 }
 
-func newMapping(g *Gateway) *mapping { return &mapping{gateway: g} }
+// newMapping takes over the sessions that a former process has kept, if the server has a place for
+// them.
+func newMapping(g *Gateway, env *gateway.Env) *mapping {
+	m := &mapping{gateway: g}
+	if env.Keeper == nil {
+		return m
+	}
+	j := newJournal(env.Keeper, "socketio "+g.options.Path, env.Admission.Log, m.stateOf)
+	j.after = g.options.writeAfter
+	left, err := j.load()
+	if err != nil {
+		j.log.Error("what clients of Socket.IO may come back for cannot be read from disk: they subscribe anew", slog.Any("err", err))
+		return m
+	}
+	m.journal, m.saved.journal = j, j
+	m.saved.load(left)
+	env.AtEnd(j.close)
+	return m
+}
 
 // The refs of the session's Connect and Resume, of which there is one each. Those of acks are
 // smaller.
@@ -69,6 +90,9 @@ func (m *mapping) connect(c *Conn, p Packet) {
 			return
 		}
 	}
+	c.mu.Lock()
+	c.history.begun = hashOf(auth.Offset)
+	c.mu.Unlock()
 	resume, back := session.Resume{}, false
 	if auth.PID != "" && !c.connected() {
 		resume, back = m.resumption(c, auth)

@@ -2,71 +2,158 @@ package socketio
 
 import (
 	"encoding/base64"
+	"hash/fnv"
+	"io"
 	"slices"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/hub"
 	"maru.example/maru/internal/packet"
 	"maru.example/maru/internal/session"
+	"maru.example/maru/internal/shares"
 )
 
 // Connection state recovery: a client whose connection broke comes back with the pid that it got
 // from Connect, and with the position of the last message that it has. It gets its channels, and
 // what it missed of them, from their histories; or it begins anew.
 //
-// One position says what a client has of several channels as long as its messages came in the
-// order of offsets. A replay behind other channels breaks that order, and so does conflation:
-// such a session is not recovered. Its client subscribes with since instead.
+// One position says what a client has of several channels as long as its messages came in the order
+// of offsets of one history. A replay behind other channels breaks that order: see tailored. Conflation
+// does too: see conflatedForm.
 
 // history is what a Conn keeps for its recovery: its channels, and from where it has them.
 type history struct {
 	pid     id
-	rooms   []session.Resumption
-	unsound bool   // its messages were not in the order of offsets
-	saved   bool   // for a client that comes back
-	coming  *saved // it has come back, and its Resume is under way
+	unsound bool // it cannot be recovered; beside pid, where it takes no room
+	rooms   []room
+	begun   uint64    // the hash of the offset that the client came with: it has received nothing since
+	tailor  *tailored // gets its publications; nil: it does itself
+	coming  *saved    // it has come back, and its Resume is under way
+	joins   uint32    // subscriptions so far; those that came back are one
+	plain   uint32    // the hash of the history of all its messages without a list
 }
 
-// Joined notes a subscription that begins.
-func (c *Conn) Joined(o session.Join, first session.Subscribed) {
-	if pid, isFirst := c.joined(o, first); isFirst {
-		c.live(pid)
+// room is a channel of a client.
+type room struct {
+	session.Resumption
+	joined uint32 // the number of the subscription on its connection
+	listed bool   // all its messages have lists
+}
+
+// Joined notes a subscription that begins. The client is sent nothing of it while the disk has
+// the session without it. On an error the client begins anew.
+func (c *Conn) Joined(o session.Join, mode hub.Mode, first session.Subscribed) (hub.Receiver, error) {
+	m, is := c.gateway.speaker.(*mapping)
+	if !is {
+		return nil, nil
 	}
-}
-
-// live notes that the client has channels that it may come back for.
-func (c *Conn) live(pid id) {
-	if m, is := c.gateway.speaker.(*mapping); is {
+	pid, isFirst, to := c.joined(o, mode, first)
+	if isFirst {
 		m.saved.begins(pid, c)
 	}
-}
-
-func (c *Conn) joined(o session.Join, first session.Subscribed) (pid id, isFirst bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	h := &c.history
-	if o.Latest || o.Presence || first.Replay > 0 && len(h.rooms) > 0 {
-		h.unsound = true
+	err := c.settled(m.journal.changing(pid))
+	if to == nil || mode != (hub.Mode{}) {
+		return nil, err
 	}
-	h.note(session.Resumption{Channel: first.Channel, Since: first.From})
-	return h.pid, len(h.rooms) == 1
+	return to, err
 }
 
-// left notes that a subscription has ended. The session's own list is not asked: a client may have
-// messages of a channel before the session has noted it.
-func (c *Conn) left(channel string) {
+// settled waits for a commit, nil: there is none. If it has failed the session ends, and is not saved.
+func (c *Conn) settled(change *commit) error {
+	if change == nil {
+		return nil
+	}
+	<-change.done
+	if change.err == nil {
+		return nil
+	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.history.rooms = slices.DeleteFunc(slices.Clone(c.history.rooms), func(r session.Resumption) bool { return r.Channel == channel })
+	c.history.unsound = true
+	c.mu.Unlock()
+	c.Close(errNotChanged)
+	return errNotChanged
 }
 
-func (h *history) note(r session.Resumption) {
-	for i := range h.rooms {
-		if h.rooms[i].Channel == r.Channel {
-			h.rooms[i] = r
-			return
+var errNotChanged = maru.NewError(maru.CodeUnavailable, "the server's disk cannot be written, and still has the channels as they were before: reconnect and subscribe again")
+
+func (c *Conn) joined(o session.Join, mode hub.Mode, first session.Subscribed) (pid id, isFirst bool, to *tailored) {
+	r := room{Resumption: session.Resumption{Channel: first.Channel, Since: first.From, Latest: o.Latest, MaxHz: o.MaxHz,
+		Presence: o.Presence, Conflated: mode != hub.Mode{}}}
+	c.mu.Lock()
+	h := &c.history
+	before := h.tailor
+	if !r.Conflated {
+		h.number(c, &r, first.Replay > 0)
+	}
+	h.note(r)
+	all := historiesOf(h.rooms)
+	h.unsound = h.unsound || len(all) > maxHistories
+	pid, isFirst, to = h.pid, len(h.rooms) == 1, h.tailor
+	c.mu.Unlock()
+	if to != before {
+		c.Divert(to, to.begin)
+	}
+	if to != nil && !r.Conflated {
+		to.coming(r.joined, all)
+	}
+	return pid, isFirst, to
+}
+
+// number gives a room its number, and tailors the messages if the room makes one position too little.
+func (h *history) number(c *Conn, r *room, replay bool) {
+	h.joins++
+	plain := placeOf(r.Channel, r.Since).hash()
+	if h.joins == 1 {
+		h.plain = plain
+	}
+	if h.tailor == nil && (h.plain != plain || replay && (h.joins > 1 || h.begun != 0)) {
+		h.tailor = newTailored(c, h.joins-1)
+	}
+	r.joined, r.listed = h.joins, h.tailor != nil
+}
+
+// Present sends the presence of a channel to a client that came back.
+func (c *Conn) Present(here maru.Presence) {
+	c.Deliver(event("presence", appendString(here.Channel), encode(here)))
+}
+
+// historiesOf are the histories of rooms of which positions say something.
+func historiesOf(rooms []room) (all []place) {
+	for _, r := range rooms {
+		if p := placeOf(r.Channel, r.Since); !r.Conflated && !slices.ContainsFunc(all, p.same) {
+			all = append(all, p)
 		}
 	}
-	h.rooms = append(h.rooms, r)
+	return all
+}
+
+// left notes that a subscription has ended, and then calls done: at once, or when the disk has not the
+// session with it any more. The session's own list is not asked: a client may have messages of a
+// channel before the session has noted it.
+func (c *Conn) left(channel string, done func()) {
+	c.mu.Lock()
+	h := &c.history
+	h.rooms = slices.DeleteFunc(slices.Clone(h.rooms), func(r room) bool { return r.Channel == channel })
+	pid := h.pid
+	c.mu.Unlock()
+	var change *commit
+	if m, is := c.gateway.speaker.(*mapping); is {
+		change = m.journal.changing(pid)
+	}
+	if change == nil {
+		done()
+		return
+	}
+	go func() {
+		if c.settled(change) == nil {
+			done()
+		}
+	}()
+}
+
+// note adds a room, or replaces it. What was given away is not changed.
+func (h *history) note(r room) {
+	h.rooms = append(slices.DeleteFunc(slices.Clone(h.rooms), func(o room) bool { return o.Channel == r.Channel }), r)
 }
 
 // save keeps the session for a client whose connection broke. A client that has left, or was
@@ -75,25 +162,56 @@ func (m *mapping) save(c *Conn) {
 	c.mu.Lock()
 	pid := c.history.pid
 	c.mu.Unlock()
-	m.saved.ends(pid, c)
+	if m.saved.ends(pid, c) {
+		m.journal.forget(pid)
+	}
 }
 
-// snapshot is what a client gets back, once; nil: nothing.
-func (c *Conn) snapshot() *saved {
+// stateOf encodes a session for the journal; nil: there is nothing to keep.
+func (m *mapping) stateOf(pid id) ([]byte, shares.Holder) {
+	one := m.saved.find(pid)
+	if one == nil || len(one.rooms) == 0 {
+		return nil, 0
+	}
+	return appendState(nil, m.journal.run, one), one.holder
+}
+
+// snapshot is what a client gets back, once; nil: nothing. over reports that there is nothing any more,
+// not even by another connection.
+func (c *Conn) snapshot() (one *saved, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.saved {
+		return nil, false
+	}
+	one = c.kept()
+	c.saved = one != nil
+	return one, one == nil
+}
+
+// over reports whether what the connection had is saved, or its end was handled.
+func (c *Conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.saved || c.stage == afterPoll
+}
+
+// kept is what a client would get back now. c.mu is held.
+func (c *Conn) kept() *saved {
 	h := &c.history
 	switch {
-	case h.saved || h.unsound || c.finished:
+	case c.saved || h.unsound || c.finished:
 		return nil
 	case h.coming != nil: // it broke again before it was answered
-		h.saved = true
 		return h.coming
 	case !c.answered:
 		return nil
 	}
-	h.saved = true
-	return &saved{socket: c.socket, user: c.Identity().User, rooms: h.rooms}
+	var nonce [4]byte
+	if h.tailor != nil {
+		nonce = h.tailor.nonce
+	}
+	return &saved{nonce: nonce, socket: c.socket, user: c.Identity().User, rooms: h.rooms, begun: h.begun, holder: c.Entry().Holder()}
 }
 
 // Gone saves the session before it ends early.
@@ -115,48 +233,120 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 	if one == nil {
 		return resume, false
 	}
-	for i := range one.rooms {
-		if !advance(&one.rooms[i].Since, auth.Offset) {
-			return resume, false
-		}
+	if one = one.advance(auth.Offset); one == nil {
+		m.journal.forget(pid)
+		return resume, false
 	}
 	c.mu.Lock()
 	c.history.coming, c.history.pid = one, pid
 	c.mu.Unlock()
-	return session.Resume{Ref: resumeRef, User: one.user, Channels: one.rooms}, true
+	resume = session.Resume{Ref: resumeRef, User: one.user}
+	for _, r := range one.rooms {
+		resume.Channels = append(resume.Channels, r.Resumption)
+	}
+	return resume, true
 }
 
-// advance moves the position from which a client has a channel to that of its last message of any
-// channel, if that is later. It reports whether they are of one history.
-func advance(since *maru.Position, last string) bool {
-	if last == "" {
-		return true // it has got nothing
+// advance returns the session with the positions from which a client has its channels moved to what its
+// last message says, where that is later; nil: it says nothing of them.
+func (s *saved) advance(last string) *saved {
+	begun := hashOf(last)
+	if begun == s.begun {
+		return s // it has received nothing in this session: the offset is of an earlier one
+	}
+	next := *s
+	next.begun, next.rooms = begun, slices.Clone(s.rooms)
+	if l, is := parseList(last); is {
+		for i, r := range next.rooms {
+			if !r.Conflated {
+				next.rooms[i].Since = l.has(r)
+			}
+		}
+		if l.nonce != s.nonce {
+			return nil
+		}
+		return &next
 	}
 	at, err := maru.ParsePosition(last)
-	if err != nil || at.Epoch != since.Epoch {
-		return false
+	if err != nil {
+		return nil
 	}
-	since.Offset = max(since.Offset, at.Offset)
-	return true
+	for i := range next.rooms {
+		r := &next.rooms[i]
+		switch {
+		case r.listed: // nothing of it has come
+		case r.Conflated: // its messages have no position
+		case at.Epoch != r.Since.Epoch:
+			return nil
+		default:
+			r.Since.Offset = max(r.Since.Offset, at.Offset)
+		}
+	}
+	return &next
+}
+
+// hashOf is the hash of the offset with which a client comes. A client keeps its last offset also
+// when it begins anew: so an offset says something only if it is another one than at the beginning.
+func hashOf(offset string) uint64 {
+	if offset == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	io.WriteString(h, offset)
+	return h.Sum64()
+}
+
+// hash of the history.
+func (p place) hash() uint32 {
+	h := fnv.New32a()
+	io.WriteString(h, p.namespace+"\x00"+p.Epoch)
+	return h.Sum32()
 }
 
 // beginAnew answers the Connect of a client that cannot be given back what it had.
-func (c *Conn) beginAnew() {
+func (m *mapping) beginAnew(c *Conn) {
 	c.mu.Lock()
+	m.journal.forget(c.history.pid)
 	c.history.coming, c.history.pid = nil, newID()
 	c.mu.Unlock()
 	c.connectedAs()
 }
 
-// comeBack answers the Connect of a client that gets back what it had.
-func (c *Conn) comeBack() {
+// Rejoining says what gets the publications of a client that comes back.
+func (c *Conn) Rejoining() hub.Receiver {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &c.history
+	all := historiesOf(h.coming.rooms)
+	if len(all) == 1 {
+		h.plain = all[0].hash()
+	}
+	if len(all) <= 1 {
+		return nil
+	}
+	h.tailor = newTailored(c, 0)
+	return h.tailor
+}
+
+// comeBack answers the Connect of a client that gets back what it had. What the disk has of it says
+// something else of its next messages, if these have lists or its last ones had.
+func (m *mapping) comeBack(c *Conn) {
 	c.mu.Lock()
 	h := &c.history
-	c.socket, h.rooms, h.coming = h.coming.socket, slices.Clone(h.coming.rooms), nil
-	pid, some := h.pid, len(h.rooms) > 0
+	one := h.coming
+	c.socket, h.rooms, h.coming, h.joins = one.socket, slices.Clone(one.rooms), nil, 1
+	for i := range h.rooms {
+		h.rooms[i].joined, h.rooms[i].listed = 0, h.tailor != nil
+	}
+	pid, differs := h.pid, h.tailor != nil || one.nonce != [4]byte{}
 	c.mu.Unlock()
-	if some {
-		c.live(pid)
+	if len(one.rooms) > 0 {
+		m.saved.begins(pid, c)
+	}
+	if !differs {
+		m.journal.moved(pid)
+	} else if c.settled(m.journal.changing(pid)) != nil {
+		return
 	}
 	c.connectedAs()
 }

@@ -3,6 +3,7 @@ package socketio_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,11 +34,17 @@ func (i identity) auth(offset string) string {
 // offsetOf is the last argument of a message.
 func offsetOf(t *testing.T, packet string) string {
 	t.Helper()
-	var args []any
-	if err := json.Unmarshal([]byte(packet[2:]), &args); err != nil {
-		t.Fatal(err)
-	}
+	args := argsOf(t, packet)
 	return args[len(args)-1].(string)
+}
+
+// argsOf are the name and the arguments of an event.
+func argsOf(t *testing.T, packet string) (args []any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(packet[2:]), &args); err != nil {
+		t.Fatal(packet, err)
+	}
+	return args
 }
 
 // A client whose connection broke gets back its id, its channels and what it missed, once and in
@@ -100,6 +107,149 @@ func TestRecoveryWithoutOffset(t *testing.T) {
 	a.wants(`40{"sid":"`+who.SID+`",…`, `42["message","x","missed",…`)
 }
 
+// A client keeps its last offset when it begins anew. What it subscribes to then, and has not
+// received when it breaks again, is not skipped because of it.
+func TestRecoveryWithAnOldOffset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	a := w.connected(nil)
+	a.says(`420["subscribe","x"]`)
+	a.wants("430…")
+	since := w.publish("y", "1")
+	w.publish("y", "2")
+	w.publish("x", "3")
+	old := offsetOf(t, a.wants(`42["message","x","3",…`))
+	a = w.socket(nil)
+	who := a.connects(identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth(old))
+	a.says(fmt.Sprintf(`420["subscribe","y",{"since":%q}]`, since))
+	a.wants("430…", `42["message","y","2",…`) // and it breaks before it has read that
+	w.broken(a)
+	a = w.socket(nil)
+	if again := a.connects(who.auth(old)); again != who {
+		t.Errorf("came back as %+v, was %+v", again, who)
+	}
+	a.wants(`42["message","y","2",…`)
+}
+
+// A client whose channels lie in several namespaces, which count on their own with one epoch, gets
+// what it missed of each; its messages have the list as the last argument, and the position as before.
+func TestRecoveryOfSeveralNamespaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{"a": everything, "b": everything}}}, socketio.Options{})
+	s := w.socket(nil)
+	who := s.connects("")
+	s.says(`420["subscribe","a:x"]`)
+	s.wants("430…")
+	for range 5 {
+		w.publish("a:x", "1")
+		s.wants(`42["message","a:x","1",…`)
+	}
+	w.publish("b:y", "0")
+	s.says(`421["subscribe","b:y",{"last":1}]`)
+	var args []any
+	for _, want := range []string{"431…", `42["message","b:y","0",…`} {
+		if got := s.wants(want); want[1] == '2' {
+			args = argsOf(t, got)
+		}
+	}
+	if _, err := maru.ParsePosition(args[3].(string)); err != nil || len(args) != 5 {
+		t.Errorf("%q: %v", args, err)
+	}
+	for range 2 {
+		w.broken(s)
+		w.publish("b:y", "missed")
+		w.publish("a:x", "missed")
+		s = w.socket(nil)
+		if again := s.connects(who.auth(args[4].(string))); again != who {
+			t.Fatalf("came back as %+v, was %+v", again, who)
+		}
+		got := map[any]bool{}
+		for range 2 {
+			args = argsOf(t, s.wants("42…"))
+			got[args[1]] = args[2] == "missed"
+		}
+		if !got["a:x"] || !got["b:y"] {
+			t.Errorf("got %v", got)
+		}
+	}
+}
+
+// A channel with presence comes back with it, and one of which the client gets only the newest with the
+// newest of each key. Messages of the latter have no position.
+func TestRecoveryOfEachKind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{Hooks: server.Hooks{Identify: byQuery}}, socketio.Options{})
+	s := w.socket(nil)
+	next := func(packets ...string) (got string) { // changes of the presence come at any time
+		t.Helper()
+		for _, want := range packets {
+			for got = s.wants("4…"); strings.HasPrefix(got, `42["presence","people",{"version"`); {
+				got = s.wants("4…")
+			}
+			matches(t, got, want)
+		}
+		return got
+	}
+	who := s.connects("")
+	s.says(`420["subscribe","x"]`, `421["subscribe","news",{"deliver":"latest"}]`, `422["subscribe","prices",{"max_hz":50}]`, `423["subscribe","people",{"presence":true}]`)
+	next("430…", "431…", "432…", "433…")
+	w.publish("news", "1")
+	next(`42["message","news","1",null]`)
+	w.publish("x", "1")
+	last := offsetOf(t, next(`42["message","x","1",…`))
+	for range 2 {
+		w.broken(s)
+		w.publish("x", "2")
+		w.publish("news", "2")
+		w.publish("news", "3")
+		w.publish("prices", "4")
+		s = w.socket(nil)
+		if again := s.connects(who.auth(last)); again != who {
+			t.Fatalf("came back as %+v, was %+v", again, who)
+		}
+		next(`42["presence","people",{"channel":"people","version":…`)
+		last = offsetOf(t, next(`42["message","x","2",…`))
+		got := []string{next("42…"), next("42…")}
+		slices.Sort(got)
+		if want := []string{`42["message","news","3",null]`, `42["message","prices","4",null]`}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		s.says(`424["unsubscribe","people"]`, `425["subscribe","people",{"presence":true}]`)
+		next("434…", "435…")
+	}
+	kim, err := w.dial("EIO=4&transport=websocket&user=kim", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kim.wants("0…")
+	kim.connects("")
+	kim.says(`420["subscribe","people"]`)
+	for got := ""; !strings.Contains(got, `"joined":["kim"]`); {
+		got = s.wants(`42["presence","people",{"version":…`)
+	}
+}
+
+// A channel that the rules begin to conflate does not come back.
+func TestNotRecoveredAtAnotherPace(t *testing.T) {
+	t.Parallel()
+	paced := everything
+	paced.MaxHz = 10
+	w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{maru.DefaultNamespace: everything}}}, socketio.Options{})
+	s := w.socket(nil)
+	who := s.connects("")
+	s.says(`420["subscribe","x"]`)
+	s.wants("430…")
+	w.broken(s)
+	if err := w.server.Reload(server.Access{Namespaces: map[string]server.Namespace{maru.DefaultNamespace: paced}}); err != nil {
+		t.Fatal(err)
+	}
+	if again := w.socket(nil).connects(who.auth("")); again.SID == who.SID {
+		t.Error("came back")
+	}
+}
+
+var everything = server.Namespace{Subscribe: maru.Anyone, Publish: maru.Anyone, History: maru.Anyone, Presence: maru.Anyone}
+
 // A client that closed only its session, of Engine.IO, comes back: that of npm does so when a proxy has
 // answered one of its requests with 502.
 func TestRecoveryAfterClose(t *testing.T) {
@@ -145,14 +295,12 @@ func TestNotRecovered(t *testing.T) {
 		user    string
 		back    func(who identity, last string) string
 	}{
-		"an unknown pid":         {back: func(identity, string) string { return identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth("") }},
-		"no pid at all":          {back: func(identity, string) string { return identity{PID: "?"}.auth("") }},
-		"another epoch":          {back: func(who identity, _ string) string { return who.auth("gone:1") }},
-		"not a position":         {back: func(who identity, _ string) string { return who.auth("text") }},
-		"no longer retained":     {options: server.Options{HistoryPublications: 1}},
-		"another person":         {user: "kim"},
-		"a replay behind others": {says: []string{`427["subscribe","y",{"last":1}]`}},
-		"a conflated channel":    {says: []string{`427["subscribe","y",{"deliver":"latest"}]`}},
+		"an unknown pid":     {back: func(identity, string) string { return identity{PID: "AAAAAAAAAAAAAAAAAAAA"}.auth("") }},
+		"no pid at all":      {back: func(identity, string) string { return identity{PID: "?"}.auth("") }},
+		"another epoch":      {back: func(who identity, _ string) string { return who.auth("gone:1") }},
+		"not a position":     {back: func(who identity, _ string) string { return who.auth("text") }},
+		"no longer retained": {options: server.Options{HistoryPublications: 1}},
+		"another person":     {user: "kim"},
 		"no right to history": {options: server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{
 			maru.DefaultNamespace: {Subscribe: maru.Anyone, Publish: maru.Anyone}}}}},
 	} {

@@ -59,10 +59,11 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 		}
 		return
 	case ref == resumeRef:
+		m := c.gateway.speaker.(*mapping) // it has resumed the session
 		if _, is := r.(session.Resumed); is {
-			c.comeBack()
+			m.comeBack(c)
 		} else {
-			c.beginAnew()
+			m.beginAnew(c)
 		}
 		return
 	case ref == 0: // Failed, of a command without an ack
@@ -72,9 +73,11 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 		return
 	}
 	if u, is := r.(session.Unsubscribed); is {
-		c.left(u.Channel)
-	}
-	if ref == unackedRef {
+		c.left(u.Channel, func() {
+			if ref != unackedRef {
+				c.ack(ref, answerTo(u))
+			}
+		})
 		return
 	}
 	if j := long(r); j != nil {
@@ -147,8 +150,9 @@ func answerTo(r session.Reply) []byte {
 // Push sends a push of the session.
 func (c *Conn) Push(p session.Push) {
 	if p, is := p.(session.SubscriptionEnded); is {
-		c.left(p.Channel)
-		c.Deliver(event("unsubscribed", appendString(p.Channel), encode(failureOf(p.Err))))
+		c.left(p.Channel, func() {
+			c.Deliver(event("unsubscribed", appendString(p.Channel), encode(failureOf(p.Err))))
+		})
 	}
 }
 

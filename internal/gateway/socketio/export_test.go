@@ -1,0 +1,9 @@
+package socketio
+
+import "time"
+
+// WithWriteAfter sets how long after a change the journal writes it.
+func (o Options) WithWriteAfter(d time.Duration) Options {
+	o.writeAfter = d
+	return o
+}

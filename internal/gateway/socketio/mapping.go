@@ -90,9 +90,11 @@ func (m *mapping) connect(c *Conn, p Packet) {
 			return
 		}
 	}
-	c.mu.Lock()
-	c.history.begun = hashOf(auth.Offset)
-	c.mu.Unlock()
+	if auth.Offset != "" {
+		c.mu.Lock()
+		c.history.channels().begun = hashOf(auth.Offset)
+		c.mu.Unlock()
+	}
 	resume, back := session.Resume{}, false
 	if auth.PID != "" && !c.connected() {
 		resume, back = m.resumption(c, auth)

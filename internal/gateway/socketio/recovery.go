@@ -24,13 +24,34 @@ import (
 // history is what a Conn keeps for its recovery: its channels, and from where it has them.
 type history struct {
 	pid     id
-	unsound bool // it cannot be recovered; beside pid, where it takes no room
-	rooms   []room
-	begun   uint64    // the hash of the offset that the client came with: it has received nothing since
-	tailor  *tailored // gets its publications; nil: it does itself
-	coming  *saved    // it has come back, and its Resume is under way
-	joins   uint32    // subscriptions so far; those that came back are one
-	plain   uint32    // the hash of the history of all its messages without a list
+	unsound bool      // it cannot be recovered; beside pid, where it takes no room
+	of      *channels // nil: as if they were zero, so that a client without channels costs nothing
+}
+
+// channels are those of a client, and how it gets them.
+type channels struct {
+	rooms  []room
+	begun  uint64    // the hash of the offset that the client came with: it has received nothing since
+	tailor *tailored // gets its publications; nil: it does itself
+	coming *saved    // it has come back, and its Resume is under way
+	joins  uint32    // subscriptions so far; those that came back are one
+	plain  uint32    // the hash of the history of all its messages without a list
+}
+
+// channels are to be changed.
+func (h *history) channels() *channels {
+	if h.of == nil {
+		h.of = new(channels)
+	}
+	return h.of
+}
+
+// now is what channels has, to be read.
+func (h *history) now() channels {
+	if h.of == nil {
+		return channels{}
+	}
+	return *h.of
 }
 
 // room is a channel of a client.
@@ -80,15 +101,15 @@ func (c *Conn) joined(o session.Join, mode hub.Mode, first session.Subscribed) (
 	r := room{Resumption: session.Resumption{Channel: first.Channel, Since: first.From, Latest: o.Latest, MaxHz: o.MaxHz,
 		Presence: o.Presence, Conflated: mode != hub.Mode{}}}
 	c.mu.Lock()
-	h := &c.history
-	before := h.tailor
+	h, s := &c.history, c.history.channels()
+	before := s.tailor
 	if !r.Conflated {
-		h.number(c, &r, first.Replay > 0)
+		s.number(c, &r, first.Replay > 0)
 	}
-	h.note(r)
-	all := historiesOf(h.rooms)
+	s.note(r)
+	all := historiesOf(s.rooms)
 	h.unsound = h.unsound || len(all) > maxHistories
-	pid, isFirst, to = h.pid, len(h.rooms) == 1, h.tailor
+	pid, isFirst, to = h.pid, len(s.rooms) == 1, s.tailor
 	c.mu.Unlock()
 	if to != before {
 		c.Divert(to, to.begin)
@@ -100,16 +121,16 @@ func (c *Conn) joined(o session.Join, mode hub.Mode, first session.Subscribed) (
 }
 
 // number gives a room its number, and tailors the messages if the room makes one position too little.
-func (h *history) number(c *Conn, r *room, replay bool) {
-	h.joins++
+func (s *channels) number(c *Conn, r *room, replay bool) {
+	s.joins++
 	plain := placeOf(r.Channel, r.Since).hash()
-	if h.joins == 1 {
-		h.plain = plain
+	if s.joins == 1 {
+		s.plain = plain
 	}
-	if h.tailor == nil && (h.plain != plain || replay && (h.joins > 1 || h.begun != 0)) {
-		h.tailor = newTailored(c, h.joins-1)
+	if s.tailor == nil && (s.plain != plain || replay && (s.joins > 1 || s.begun != 0)) {
+		s.tailor = newTailored(c, s.joins-1)
 	}
-	r.joined, r.listed = h.joins, h.tailor != nil
+	r.joined, r.listed = s.joins, s.tailor != nil
 }
 
 // Present sends the presence of a channel to a client that came back.
@@ -132,9 +153,9 @@ func historiesOf(rooms []room) (all []place) {
 // channel before the session has noted it.
 func (c *Conn) left(channel string, done func()) {
 	c.mu.Lock()
-	h := &c.history
-	h.rooms = slices.DeleteFunc(slices.Clone(h.rooms), func(r room) bool { return r.Channel == channel })
-	pid := h.pid
+	s := c.history.channels()
+	s.rooms = slices.DeleteFunc(slices.Clone(s.rooms), func(r room) bool { return r.Channel == channel })
+	pid := c.history.pid
 	c.mu.Unlock()
 	var change *commit
 	if m, is := c.gateway.speaker.(*mapping); is {
@@ -152,8 +173,8 @@ func (c *Conn) left(channel string, done func()) {
 }
 
 // note adds a room, or replaces it. What was given away is not changed.
-func (h *history) note(r room) {
-	h.rooms = append(slices.DeleteFunc(slices.Clone(h.rooms), func(o room) bool { return o.Channel == r.Channel }), r)
+func (s *channels) note(r room) {
+	s.rooms = append(slices.DeleteFunc(slices.Clone(s.rooms), func(o room) bool { return o.Channel == r.Channel }), r)
 }
 
 // save keeps the session for a client whose connection broke. A client that has left, or was
@@ -198,20 +219,20 @@ func (c *Conn) over() bool {
 
 // kept is what a client would get back now. c.mu is held.
 func (c *Conn) kept() *saved {
-	h := &c.history
+	s := c.history.now()
 	switch {
-	case c.saved || h.unsound || c.finished:
+	case c.saved || c.history.unsound || c.finished:
 		return nil
-	case h.coming != nil: // it broke again before it was answered
-		return h.coming
+	case s.coming != nil: // it broke again before it was answered
+		return s.coming
 	case !c.answered:
 		return nil
 	}
 	var nonce [4]byte
-	if h.tailor != nil {
-		nonce = h.tailor.nonce
+	if s.tailor != nil {
+		nonce = s.tailor.nonce
 	}
-	return &saved{nonce: nonce, socket: c.socket, user: c.Identity().User, rooms: h.rooms, begun: h.begun, holder: c.Entry().Holder()}
+	return &saved{nonce: nonce, socket: c.socket, user: c.Identity().User, rooms: s.rooms, begun: s.begun, holder: c.Entry().Holder()}
 }
 
 // Gone saves the session before it ends early.
@@ -238,7 +259,7 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 		return resume, false
 	}
 	c.mu.Lock()
-	c.history.coming, c.history.pid = one, pid
+	c.history.channels().coming, c.history.pid = one, pid
 	c.mu.Unlock()
 	resume = session.Resume{Ref: resumeRef, User: one.user}
 	for _, r := range one.rooms {
@@ -307,7 +328,9 @@ func (p place) hash() uint32 {
 func (m *mapping) beginAnew(c *Conn) {
 	c.mu.Lock()
 	m.journal.forget(c.history.pid)
-	c.history.coming, c.history.pid = nil, newID()
+	if c.history.pid = newID(); c.history.of != nil {
+		c.history.of.coming = nil
+	}
 	c.mu.Unlock()
 	c.connectedAs()
 }
@@ -316,29 +339,29 @@ func (m *mapping) beginAnew(c *Conn) {
 func (c *Conn) Rejoining() hub.Receiver {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := &c.history
-	all := historiesOf(h.coming.rooms)
+	s := c.history.channels()
+	all := historiesOf(s.coming.rooms)
 	if len(all) == 1 {
-		h.plain = all[0].hash()
+		s.plain = all[0].hash()
 	}
 	if len(all) <= 1 {
 		return nil
 	}
-	h.tailor = newTailored(c, 0)
-	return h.tailor
+	s.tailor = newTailored(c, 0)
+	return s.tailor
 }
 
 // comeBack answers the Connect of a client that gets back what it had. What the disk has of it says
 // something else of its next messages, if these have lists or its last ones had.
 func (m *mapping) comeBack(c *Conn) {
 	c.mu.Lock()
-	h := &c.history
-	one := h.coming
-	c.socket, h.rooms, h.coming, h.joins = one.socket, slices.Clone(one.rooms), nil, 1
-	for i := range h.rooms {
-		h.rooms[i].joined, h.rooms[i].listed = 0, h.tailor != nil
+	s := c.history.channels()
+	one := s.coming
+	c.socket, s.rooms, s.coming, s.joins = one.socket, slices.Clone(one.rooms), nil, 1
+	for i := range s.rooms {
+		s.rooms[i].joined, s.rooms[i].listed = 0, s.tailor != nil
 	}
-	pid, differs := h.pid, h.tailor != nil || one.nonce != [4]byte{}
+	pid, differs := c.history.pid, s.tailor != nil || one.nonce != [4]byte{}
 	c.mu.Unlock()
 	if len(one.rooms) > 0 {
 		m.saved.begins(pid, c)
@@ -364,5 +387,5 @@ func (c *Conn) connectedAs() {
 func (c *Conn) isComing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.history.coming != nil
+	return c.history.now().coming != nil
 }

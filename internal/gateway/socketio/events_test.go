@@ -181,6 +181,9 @@ func (w *world) events(channel string) (next func() string) {
 				data = s
 			}
 		}
+		if err := lines.Err(); err != nil {
+			w.t.Fatal(err)
+		}
 		return name + " " + data
 	}
 	if first := next(); !strings.HasPrefix(first, "position ") {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -111,9 +110,23 @@ func linger(nc net.Conn) {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	nc.SetReadDeadline(time.Now().Add(time.Second))
-	io.CopyN(io.Discard, nc, 1<<20)
+	b := make([]byte, 4<<10)
+	for end, left := time.Now().Add(lingerTime), lingerBytes; left > 0 && time.Now().Before(end); {
+		nc.SetReadDeadline(time.Now().Add(lingerIdle))
+		n, err := nc.Read(b)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
 }
+
+// How long and how much linger reads, as nginx does with its lingering_time and lingering_timeout.
+const (
+	lingerTime  = 5 * time.Second
+	lingerIdle  = time.Second // without a byte
+	lingerBytes = 1 << 20
+)
 
 // inTurn is a connection in its handshake. It holds a place while it computes, from its
 // first read on, and none while it reads or writes.

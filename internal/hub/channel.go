@@ -20,7 +20,7 @@ type Channel struct {
 	queues    map[*Queue]struct{} // of goroutines, and of subscribers whose history is being read
 	presence  presence
 	receivers map[loop.Conn]Receiver
-	last      maru.Position  // that was delivered
+	last      maru.Position  // up to here all its sockets have it: what was delivered, or the head of a history that one began with
 	listener  func(Delivery) // see Listen
 }
 

@@ -101,6 +101,7 @@ func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) err
 		if err != nil {
 			return err
 		}
+		c.begun(j.History)
 		for _, d := range waited {
 			replay = append(replay, c.encode(s.Form, d))
 		}

@@ -34,8 +34,8 @@ type Membership struct {
 }
 
 // Divert gives the publications of channels to a Receiver, from one moment on that is the same for all
-// of them. At that moment begin is called for each, with the position that was delivered last; it is
-// zero if there was none. begin must not wait, and must not call the hub.
+// of them. At that moment begin is called for each, with the position up to which its sockets have it; it is
+// zero if that is not known. begin must not wait, and must not call the hub.
 func Divert(all []Membership, to Receiver, begin func(channel string, last maru.Position)) {
 	slices.SortFunc(all, func(a, b Membership) int { return strings.Compare(a.Channel.name, b.Channel.name) }) // the order of the locks
 	for _, m := range all {
@@ -81,6 +81,14 @@ func (c *Channel) hand(d Delivery) {
 	}
 }
 
+// begun notes that a socket has joined with a history. All others have what is in it: the broker has
+// delivered it before it showed it. c.mu is held.
+func (c *Channel) begun(h maru.History) {
+	if c.last.Offset == 0 || c.last.Epoch == h.Epoch && c.last.Offset < h.Head {
+		c.last = maru.Position{Epoch: h.Epoch, Offset: h.Head}
+	}
+}
+
 // attachTo is Attach for a Receiver.
 func (j *Joining) attachTo(ctx context.Context, s Socket, first *loop.Message) error {
 	c := j.channel
@@ -99,6 +107,7 @@ func (j *Joining) attachTo(ctx context.Context, s Socket, first *loop.Message) e
 		if err != nil {
 			return err
 		}
+		c.begun(j.History)
 		for _, d := range waited {
 			rest = append(rest, Received{c.name, d, true})
 		}

@@ -89,3 +89,27 @@ func TestDivert(t *testing.T) {
 		}
 	})
 }
+
+// What a connection got from the history before it was diverted counts, also if nothing was published
+// since.
+func TestDivertAfterReplay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, hub.Options{})
+		w.publish("a", "1")
+		c, ch := w.connect(), w.hub.Channel("a")
+		defer ch.Release()
+		j, err := ch.Join(t.Context(), hub.Mode{}, &maru.HistoryQuery{Limit: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Attach(t.Context(), c.socket(bare), nil); err != nil {
+			t.Fatal(err)
+		}
+		var got maru.Position
+		hub.Divert([]hub.Membership{{Channel: ch, Socket: c.socket(bare)}}, new(heard), func(_ string, last maru.Position) { got = last })
+		if got != (maru.Position{Epoch: epoch, Offset: 1}) {
+			t.Errorf("begins with %v", got)
+		}
+	})
+}

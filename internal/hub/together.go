@@ -43,6 +43,7 @@ func AttachTogether(ctx context.Context, all []Attachment) error {
 		if err != nil {
 			return err
 		}
+		a.channel.begun(a.History)
 		for _, d := range waited {
 			rest = append(rest, item{a, d})
 		}

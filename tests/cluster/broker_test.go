@@ -75,16 +75,10 @@ func own(t *testing.T, b *cluster.Broker) {
 // threeServers starts three servers of NATS as one cluster.
 func threeServers(t *testing.T) (urls []string) {
 	t.Helper()
-	var ports []int
+	ports := freePorts(t, 3)
 	var routes []string
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[len(ports)-1]))
+	for _, port := range ports {
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
 	}
 	var all []*natsserver.Server
 	for i, port := range ports {
@@ -112,4 +106,18 @@ func threeServers(t *testing.T) (urls []string) {
 			t.Fatal("JetStream has no leader after 30 s")
 		}
 	}
+}
+
+// freePorts returns ports that nobody listens on now.
+func freePorts(t *testing.T, n int) (ports []int) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
 }

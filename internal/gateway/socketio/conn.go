@@ -31,7 +31,8 @@ type Conn struct {
 	quiet    bool // the client has closed the session: it gets no close packet
 	silent   bool // it was ended for its silence
 	finished bool // the last word was said
-	answered bool // the client's Connect
+	asked    bool // the client's Connect came, of which there is one
+	answered bool // it was answered
 	saved    bool // for a client that comes back
 	socket   id   // of the socket in the namespace, which other clients may know
 	history  history

@@ -411,3 +411,26 @@ func TestRecoveryUnderLoad(t *testing.T) {
 		t.Errorf("%d breaks", breaks)
 	}
 }
+
+// A client sends one Connect: a second one, with what another session has left, ends the connection,
+// and nothing else.
+func TestRecoveryTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	left := func(channel string) identity {
+		a := w.socket(nil)
+		who := a.connects("")
+		a.says(`420["subscribe","` + channel + `"]`)
+		a.wants("430…")
+		w.broken(a)
+		return who
+	}
+	first, second := left("x"), left("y")
+	p := w.polling()
+	p.post("40" + first.auth("") + "\x1e40" + second.auth(""))
+	w.until("the session has ended", func() bool { return w.server.Connections() == 0 })
+	a := w.socket(nil)
+	if again := a.connects(second.auth("")); again != second {
+		t.Errorf("the second session came back as %+v, was %+v", again, second)
+	}
+}

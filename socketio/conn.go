@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -13,8 +14,12 @@ import (
 	"maru.example/maru/internal/packet"
 )
 
-// maxQueued is how many packets of a connection wait for their handlers before it is not read.
-const maxQueued = 64
+const (
+	// maxQueued is how many packets of a connection wait for their handlers before it is not read.
+	maxQueued = 64
+	// maxNamespaces is how many namespaces a client is in. With Server.OfMatch it invents names.
+	maxNamespaces = 128
+)
 
 // speaker handles the packets of connections.
 type speaker struct{ server *Server }
@@ -33,6 +38,7 @@ type conn struct {
 	running bool // a goroutine handles them
 	paused  bool
 	ended   bool
+	ousted  bool // for good: the client does not come back by itself
 }
 
 // Begin makes the state of a connection.
@@ -131,16 +137,20 @@ func (k *conn) socket(namespace string) *Socket {
 
 // connect makes the socket of a namespace, if there is one and its middleware agrees.
 func (k *conn) connect(p gw.Packet) {
+	switch {
+	case k.socket(p.Namespace) != nil:
+		k.Close(errAgain) // npm socket.io does the same
+		return
+	case k.full():
+		k.refuse(p.Namespace, errFull)
+		return
+	}
 	n := k.server.visit(p.Namespace)
 	if n == nil {
 		k.refuse(p.Namespace, errors.New("Invalid namespace"))
 		return
 	}
 	defer n.visited()
-	if k.socket(p.Namespace) != nil {
-		k.Close(errAgain) // npm socket.io does the same
-		return
-	}
 	s := newSocket(n, k, k.handshake(p))
 	n.identify(s)
 	err := k.pass(s)
@@ -169,6 +179,15 @@ func (s *Socket) welcome() *loop.Message {
 }
 
 var errAgain = maru.NewError(maru.CodeBadRequest, "a connect packet came for a namespace in which the client is already")
+
+// full reports whether the client is in as many namespaces as it may be.
+func (k *conn) full() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.sockets) >= maxNamespaces
+}
+
+var errFull = fmt.Errorf("too many namespaces on this connection (limit %d)", maxNamespaces)
 
 func (k *conn) handshake(p gw.Packet) Handshake {
 	info := k.Info()
@@ -247,11 +266,22 @@ func (k *conn) refuse(namespace string, err error) {
 	k.Send(packet.Packet{Type: packet.ConnectError, Namespace: namespace, ID: packet.NoID, Data: b}, nil)
 }
 
-// Goodbye disconnects the client from all namespaces, so that it does not come back by itself.
+// Goodbye disconnects the client from all namespaces, so that it does not come back by itself, nor by
+// Recovery.
 func (p *speaker) Goodbye(c *gw.Conn, _ *maru.Error) {
-	for _, s := range c.State.(*conn).all() {
+	k := c.State.(*conn)
+	k.mu.Lock()
+	k.ousted = true
+	k.mu.Unlock()
+	for _, s := range k.all() {
 		c.Send(packet.Packet{Type: packet.Disconnect, Namespace: s.namespace.name, ID: packet.NoID}, nil)
 	}
+}
+
+func (k *conn) isOusted() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ousted
 }
 
 func (k *conn) all() []*Socket {

@@ -37,9 +37,9 @@
 //
 // Everything may be called from any goroutine. Lock order:
 //
-//	the broker's ─┐                 ┌→ Socket.mu, conn.mu
-//	              ├─→ Namespace.mu ─┤
-//	   Server.mu ─┘                 └→ those of package hub ─→ directory.mu
+//	the broker's ─→ Server.mu ─→ Namespace.mu ─┬→ Socket.mu
+//	                                           ├→ conn.mu ─→ that of the gateway's Conn
+//	                                           └→ those of package hub ─→ directory.mu
 //
 // So nothing is published while one of them is held: the broker delivers to Namespace.receive, which
 // locks the namespace, and the hub asks directory while it delivers.

@@ -159,6 +159,7 @@ func (r *recovery) take(pid, offset, user string) (back *saved, has uint64) {
 		if has, ok = r.number(offset); !ok {
 			return nil, 0
 		}
+		has = max(has, back.since) // a client keeps its offset also when it comes as a new socket
 	}
 	if _, ok := r.missed(back, has); !ok {
 		return nil, 0

@@ -23,6 +23,11 @@ func (n *Namespace) add(s *Socket) bool {
 	if !s.connect() {
 		return false
 	}
+	missed, ok := n.missed(s)
+	if !ok { // it is not sent its id, so that it does not take itself for the one that it was
+		go s.conn.Close(errMissed)
+		return false
+	}
 	if n.some == nil {
 		n.some = n.server.env.Hub.Channel(n.channels.some)
 		n.some.Listen(n.receive)
@@ -33,7 +38,7 @@ func (n *Namespace) add(s *Socket) bool {
 	for name := range s.rooms {
 		n.enter(s, name)
 	}
-	n.resume(s)
+	n.resume(s, missed)
 	return true
 }
 

@@ -26,7 +26,7 @@
 //
 // Events of one connection are handled one after another, in a goroutine that exists only while
 // there are any. A handler may wait; it then delays the events behind it, and nothing else. It may
-// wait for an ack of its client; but a client that has 64 events waiting is not read.
+// wait for an ack of its client; but a client that has 64 events waiting, or 1 MiB of them, is not read.
 //
 // # Bytes
 //

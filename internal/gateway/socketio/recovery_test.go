@@ -434,3 +434,43 @@ func TestRecoveryTwiceAtOnce(t *testing.T) {
 		t.Errorf("the second session came back as %+v, was %+v", again, second)
 	}
 }
+
+// A replay that was at its end before the client got a second namespace does not come again, even if
+// nothing was published in its channel since: neither one that it asked for, nor what it had missed.
+func TestRecoveryAfterAReplay(t *testing.T) {
+	t.Parallel()
+	for name, missed := range map[string]bool{"asked for": false, "missed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{"a": everything, "b": everything}}}, socketio.Options{})
+			s := w.socket(nil)
+			who := s.connects("")
+			if missed {
+				s.says(`420["subscribe","a:x"]`)
+				s.wants("430…")
+				w.broken(s)
+			}
+			w.publish("a:x", "1")
+			w.publish("a:x", "2")
+			if missed {
+				s = w.socket(nil)
+				s.connects(who.auth(""))
+			} else {
+				s.says(`420["subscribe","a:x",{"last":2}]`)
+				s.wants("430…")
+			}
+			s.wants(`42["message","a:x","1",…`, `42["message","a:x","2",…`)
+			s.says(`421["subscribe","b:y"]`)
+			s.wants("431…")
+			w.publish("b:y", "3")
+			args := argsOf(t, s.wants(`42["message","b:y","3",…`))
+			w.broken(s)
+			w.publish("b:y", "4")
+			s = w.socket(nil)
+			if again := s.connects(who.auth(args[4].(string))); again != who {
+				t.Errorf("came back as %+v, was %+v", again, who)
+			}
+			s.wants(`42["message","b:y","4",…`)
+		})
+	}
+}

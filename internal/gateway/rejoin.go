@@ -54,6 +54,7 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 	}
 	if n, err := attachAll(ctx, all, to); err != nil {
 		for _, a := range all[n:] {
+			a.Cancel()
 			a.unfollow()
 			a.channel.Release()
 		}

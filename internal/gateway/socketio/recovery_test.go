@@ -474,3 +474,41 @@ func TestRecoveryAfterAReplay(t *testing.T) {
 		})
 	}
 }
+
+// A client that comes back and does not take what it missed leaves nothing in its channels, not in those
+// either whose turn had not come.
+func TestRecoveryBreaksOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{BacklogAge: 100 * time.Millisecond}, socketio.Options{})
+	s := w.socket(nil)
+	who := s.connects("")
+	s.says(`420["subscribe","x"]`, `421["subscribe","news",{"deliver":"latest"}]`)
+	s.wants("430…", "431…")
+	w.broken(s)
+	stays := w.connected(nil)
+	stays.says(`420["subscribe","news"]`)
+	stays.wants("430…")
+	for range 3 {
+		w.publish("x", strings.Repeat("x", 200<<10))
+	}
+	p := w.polling()
+	p.post("40" + who.auth(""))
+	w.until("it is closed as slow", func() bool { return w.server.Connections() == 1 })
+	const metric = `maru_namespace_deliveries_total{namespace="default"} `
+	before := numberBehind(t, w.metrics(), metric)
+	w.publish("news", "1")
+	stays.wants(`42["message","news","1",…`)
+	if after := numberBehind(t, w.metrics(), metric); after != before+1 {
+		t.Errorf("one publication was handed to %d subscribers", after-before)
+	}
+}
+
+// numberBehind is the number behind a text.
+func numberBehind(t *testing.T, s, before string) (n int) {
+	t.Helper()
+	_, s, found := strings.Cut(s, before)
+	if _, err := fmt.Sscan(s, &n); err != nil || !found {
+		t.Fatalf("no number behind %q: %v", before, err)
+	}
+	return n
+}

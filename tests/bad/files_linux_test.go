@@ -12,7 +12,7 @@ import (
 func TestOutOfFiles(t *testing.T) {
 	t.Parallel()
 	const limit = 200
-	h := serve(t, limit, "--handshake-timeout", "1m")
+	h := serve(t, limit, "--handshake-timeout", "1m", "--max-connections", "1000") // so that files end first
 	empty := h.holds()
 	one, other := h.enter(), h.enter()
 	h.talk(one, other, "before")
@@ -50,7 +50,7 @@ func TestOutOfFiles(t *testing.T) {
 func TestOneFileLeft(t *testing.T) {
 	t.Parallel()
 	const limit = 200
-	h := serve(t, limit, "--handshake-timeout", "1m")
+	h := serve(t, limit, "--handshake-timeout", "1m", "--max-connections", "1000") // so that files end first
 	empty := h.holds()
 	one := h.enter()
 	var waiting []net.Conn

@@ -17,8 +17,8 @@ type Ack func(args ...any) error
 // EmitWithAck emits an event and waits for the client's ack, whose arguments it returns. Errors:
 // those of Emit; net.ErrClosed if the client goes meanwhile, by errors.Is; ctx's cause; that of an
 // ack which names an attachment that it has not. A handler may wait here: its client's next events
-// wait behind it, and after 64 of them the client is not read, so give ctx a timeout. That is what
-// timeout() is for npm socket.io.
+// wait behind it, and after 64 of them, or 1 MiB, the client is not read, so give ctx a timeout. That is
+// what timeout() is for npm socket.io.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]Arg, error) {
 	m, id, err := s.namespace.ask(event, args)
 	if err != nil {

@@ -67,7 +67,13 @@ func (s *Socket) guard(event string, f func() error) (ok bool) {
 	return true
 }
 
+// failed notifies the program, by functions of its own, that an event was not handled.
 func (s *Socket) failed(event string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log(event, fmt.Errorf("%w; and OnError or Options.Failed panicked: %v", err, p))
+		}
+	}()
 	if own := of(s, &s.hooks.failed); len(own) > 0 {
 		for _, f := range own {
 			(*f)(event, err)
@@ -79,7 +85,11 @@ func (s *Socket) failed(event string, err error) {
 		o.Failed(s, event, err)
 		return
 	}
-	o.Logger.Error("event was not handled", slog.String("namespace", s.namespace.name), slog.String("event", event), slog.Any("err", err))
+	s.log(event, err)
+}
+
+func (s *Socket) log(event string, err error) {
+	s.namespace.server.options.Logger.Error("event was not handled", slog.String("namespace", s.namespace.name), slog.String("event", event), slog.Any("err", err))
 }
 
 // outgoing calls the functions of OnAnyOutgoing.

@@ -26,7 +26,7 @@
 //
 // Events of one connection are handled one after another, in a goroutine that exists only while
 // there are any. A handler may wait; it then delays the events behind it, and nothing else. It may
-// wait for an ack of its client; but a client that has 64 events waiting is not read.
+// wait for an ack of its client; but a client that has 64 events waiting, or 1 MiB of them, is not read.
 //
 // # Bytes
 //
@@ -37,9 +37,9 @@
 //
 // Everything may be called from any goroutine. Lock order:
 //
-//	the broker's ─┐                 ┌→ Socket.mu, conn.mu
-//	              ├─→ Namespace.mu ─┤
-//	   Server.mu ─┘                 └→ those of package hub ─→ directory.mu
+//	the broker's ─→ Server.mu ─→ Namespace.mu ─┬→ Socket.mu
+//	                                           ├→ conn.mu ─→ that of the gateway's Conn
+//	                                           └→ those of package hub ─→ directory.mu
 //
 // So nothing is published while one of them is held: the broker delivers to Namespace.receive, which
 // locks the namespace, and the hub asks directory while it delivers.

@@ -17,18 +17,18 @@ func (s *Socket) OnDisconnecting(f func(reason string)) (off func()) {
 // namespace disconnect", "server namespace disconnect", "transport close" and "ping timeout".
 func (s *Socket) OnDisconnect(f func(reason string)) (off func()) {
 	s.mu.Lock()
-	reason := s.reason
-	s.mu.Unlock()
-	if reason != "" {
+	defer s.mu.Unlock()
+	if reason := s.reason; reason != "" { // the others have been taken to be called
 		go s.guard("disconnect", func() error { f(reason); return nil })
 		return func() {}
 	}
-	return add(s, &s.hooks.disconnect, f, false)
+	return put(s, &s.hooks.disconnect, f, false)
 }
 
 // Disconnect takes the client out of the namespace: it does not come back by itself. With
 // closeConnection its connection is closed, with all its namespaces. A socket that is not connected
-// is left alone.
+// is left alone. When Disconnect returns, the socket has left; OnDisconnecting and OnDisconnect follow,
+// in another goroutine.
 func (s *Socket) Disconnect(closeConnection bool) {
 	if !s.Connected() {
 		return
@@ -38,8 +38,11 @@ func (s *Socket) Disconnect(closeConnection bool) {
 		all = s.conn.all()
 	}
 	for _, s := range all {
-		s.conn.Send(packet.Packet{Type: packet.Disconnect, Namespace: s.namespace.name, ID: packet.NoID}, nil)
-		go s.end("server namespace disconnect")() // not in the caller's goroutine, which may hold locks
+		notify, first := s.end(serverDisconnect)
+		if first { // it has left before the client is sent that, so that the client may connect again at once
+			s.conn.Send(packet.Packet{Type: packet.Disconnect, Namespace: s.namespace.name, ID: packet.NoID}, nil)
+		}
+		go notify() // not in the caller's goroutine, which may hold locks
 	}
 	if closeConnection {
 		s.conn.Conn.Conn().Close(maru.CloseNormal, "")
@@ -52,12 +55,21 @@ const (
 	pingTimeout    = "ping timeout"
 )
 
-// leave ends the socket and notifies the program.
-func (s *Socket) leave(reason string) { s.end(reason)() }
+const serverDisconnect = "server namespace disconnect"
 
-// end ends the socket, once. The function that it returns notifies the program.
-func (s *Socket) end(reason string) (notify func()) {
+// leave ends the socket and notifies the program.
+func (s *Socket) leave(reason string) {
+	notify, _ := s.end(reason)
+	notify()
+}
+
+// end ends the socket, once: first reports whether this call did. notify notifies the program, and may
+// wait.
+func (s *Socket) end(reason string) (notify func(), first bool) {
 	rooms := s.Rooms()
+	if s.conn.isOusted() {
+		reason = serverDisconnect
+	}
 	s.mu.Lock()
 	was := s.state
 	s.state = gone
@@ -73,7 +85,7 @@ func (s *Socket) end(reason string) (notify func()) {
 	s.namespace.unwatch(s)
 	s.conn.forget(s)
 	if was != connected {
-		return func() {}
+		return func() {}, was != gone
 	}
 	s.namespace.remove(s)
 	return func() {
@@ -82,7 +94,7 @@ func (s *Socket) end(reason string) (notify func()) {
 		s.left = nil
 		s.mu.Unlock()
 		s.notify(disconnect, reason)
-	}
+	}, true
 }
 
 func (s *Socket) notify(all []*func(reason string), reason string) {

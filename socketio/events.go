@@ -24,6 +24,11 @@ type hooks struct {
 func add[F any](s *Socket, list *[]*F, f F, front bool) (off func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return put(s, list, f, front)
+}
+
+// put is add with s.mu held.
+func put[F any](s *Socket, list *[]*F, f F, front bool) (off func()) {
 	p := &f
 	if front {
 		*list = append([]*F{p}, *list...)

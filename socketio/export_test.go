@@ -4,3 +4,10 @@ import "context"
 
 // Drain waits until everything that was sent to the socket's client is written.
 func (s *Socket) Drain(ctx context.Context) error { return s.conn.Conn.Conn().Drain(ctx) }
+
+// Queued returns how many bytes of the socket's client wait for their handlers.
+func (s *Socket) Queued() int {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.conn.bytes
+}

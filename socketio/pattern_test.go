@@ -2,10 +2,14 @@ package socketio_test
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"testing"
 
+	"maru.example/maru/server"
 	"maru.example/maru/socketio"
 )
 
@@ -61,5 +65,41 @@ func TestPattern(t *testing.T) {
 		}
 		c.says("40/shop-1,")
 		c.wants(`40/shop-1,{…`, `42/shop-1,["welcome","/shop-1"]`)
+	}
+}
+
+// A namespace that no client could ask for is a mistake of the program.
+func TestNamespaceNames(t *testing.T) {
+	t.Parallel()
+	io := socketio.New(socketio.Options{})
+	for name, valid := range map[string]bool{
+		"/": true, "/방": true, "/a b/c": true, "/" + strings.Repeat("n", 254): true,
+		"": false, "a": false, "/a,b": false, "/a?b": false, "/\xff": false, "/" + strings.Repeat("n", 255): false,
+	} {
+		func() {
+			defer func() {
+				if refused := recover() != nil; refused == valid {
+					t.Errorf("%q: refused %v", name, refused)
+				}
+			}()
+			io.Of(name)
+		}()
+	}
+}
+
+// A larger MaxPayload than the server takes is not promised to clients.
+func TestMaxPayload(t *testing.T) {
+	t.Parallel()
+	for set, want := range map[int64]string{0: "5000", 4000: "4000", 6000: "5000"} {
+		w := newWorldOn(t, socketio.Options{MaxPayload: set}, server.Options{MaxMessageBytes: 5000})
+		resp, err := http.Get("http://" + w.host + "/socket.io/?EIO=4&transport=polling")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if got := `"maxPayload":` + want + "}"; err != nil || !strings.HasSuffix(string(b), got) {
+			t.Errorf("%d: %s, %v; want %s", set, b, err, got)
+		}
 	}
 }

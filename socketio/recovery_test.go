@@ -191,6 +191,10 @@ func TestRecoveryIsRefused(t *testing.T) {
 			c.says("41")
 			<-gone
 		}},
+		"the server has ended it": {change: func(_ *world, c *returning, _ *socketio.Socket) {
+			c.says("40") // twice
+			c.wants("41", "closed …")
+		}},
 		"it was disconnected": {change: func(_ *world, c *returning, s *socketio.Socket) { s.Disconnect(true) }},
 		"the second time": {change: func(w *world, c *returning, s *socketio.Socket) {
 			c.breaks(s)
@@ -239,4 +243,57 @@ func TestRecoveryForgets(t *testing.T) {
 			t.Fatalf("%d channels are left", channels)
 		}
 	}
+}
+
+// A client keeps its offset also when it comes as a new socket: what was emitted before that one is not
+// for it.
+func TestRecoveryWithAnOldOffset(t *testing.T) {
+	t.Parallel()
+	w, sockets := recoveryWorld(t, socketio.Recovery{})
+	stays := &returning{w: w} // so that events are kept
+	stays.connects()
+	await(t, sockets)
+	c := &returning{w: w}
+	c.connects()
+	w.io.Emit("first")
+	c.wantsEvents(`42["first","`)
+	c.breaks(await(t, sockets))
+	w.io.Emit("before")
+	c.pid = "x"
+	if c.connects() {
+		t.Fatal("recovered")
+	}
+	c.breaks(await(t, sockets))
+	w.io.Emit("missed")
+	if !c.connects() {
+		t.Fatal("not recovered")
+	}
+	c.wantsEvents(`42["missed","`)
+}
+
+// What a client has missed is forgotten while middleware is called for it. It is not sent the id that it
+// had: it would take itself for recovered.
+func TestRecoveryForgottenMeanwhile(t *testing.T) {
+	t.Parallel()
+	w, sockets := recoveryWorld(t, socketio.Recovery{Middleware: true, MaxBytes: 200})
+	entered, leave := make(chan bool), make(chan bool)
+	w.io.Use(func(s *socketio.Socket) error {
+		if s.Recovered() {
+			entered <- true
+			<-leave
+		}
+		return nil
+	})
+	stays := &returning{w: w} // so that events are kept
+	stays.connects()
+	await(t, sockets)
+	c := &returning{w: w}
+	c.connects()
+	c.breaks(await(t, sockets))
+	c.client = w.dial()
+	c.says(fmt.Sprintf(`40{"pid":%q}`, c.pid))
+	await(t, entered)
+	w.io.Emit(strings.Repeat("x", 200))
+	leave <- true
+	c.wants("closed 4408 slow")
 }

@@ -54,7 +54,7 @@ func (n *Namespace) giveWay(pid string) {
 	if old == nil {
 		return
 	}
-	notify := old.end(transportClose)
+	notify, _ := old.end(transportClose)
 	go notify()    // its functions may wait
 	n.takeOut(old) // if another goroutine has begun to end it
 	old.conn.Conn.Conn().Terminate()
@@ -62,23 +62,26 @@ func (n *Namespace) giveWay(pid string) {
 
 var errMissed = maru.NewError(maru.CodeSlow, "too many events came while the client was coming back")
 
+// missed returns what a socket that comes back has missed; ok is false if that was forgotten while its
+// middleware was called. n.mu is held.
+func (n *Namespace) missed(s *Socket) (missed []kept, ok bool) {
+	if s.back == nil {
+		return nil, true
+	}
+	missed, ok = n.recovery.missed(s.back, s.has)
+	s.back = nil
+	return missed, ok
+}
+
 // resume sends a socket that was added what it has missed. n.mu is held, so that nothing comes before.
-func (n *Namespace) resume(s *Socket) {
+func (n *Namespace) resume(s *Socket, missed []kept) {
 	r := n.recovery
 	if r == nil {
 		return
 	}
-	if !s.recovered {
-		r.live[s.pid], s.since = s, r.last
-		return
+	if r.live[s.pid] = s; !s.recovered {
+		s.since = r.last
 	}
-	missed, ok := r.missed(s.back, s.has)
-	s.back = nil
-	if !ok { // forgotten meanwhile: it comes as a new one
-		go s.conn.Close(errMissed)
-		return
-	}
-	r.live[s.pid] = s
 	all := make([]*loop.Message, len(missed))
 	for i := range missed {
 		all[i] = missed[i].message()

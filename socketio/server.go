@@ -2,13 +2,17 @@ package socketio
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"maru.example/maru/internal/gateway"
 	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/packet"
 	"maru.example/maru/server"
 )
 
@@ -21,8 +25,8 @@ type Options struct {
 	// for its answer. Default 20 s. Times shorter than a quarter of the server's own ping
 	// interval need that to be shorter, too.
 	PingInterval, PingTimeout time.Duration
-	// MaxPayload is the most bytes of a packet with its attachments. Default: the largest message
-	// of the server. Larger ones close the connection.
+	// MaxPayload is the most bytes of a packet with its attachments. Default, and at most: the
+	// largest message of the server (server.Options.MaxMessageBytes). Larger ones close the connection.
 	MaxPayload int64
 	// ConnectTimeout is the time for a client to connect to a namespace. Default 45 s.
 	ConnectTimeout time.Duration
@@ -66,10 +70,11 @@ func New(o Options) *Server {
 }
 
 // Of returns a namespace, and makes it if there is none. Clients can connect to it from then on.
-// The name begins with a slash.
+// The name begins with a slash, has at most 255 bytes of UTF-8, and no comma and no question mark, which
+// end a name in packets. Of panics for another one: no client could ask for it.
 func (s *Server) Of(name string) *Namespace {
-	if name == "" || name[0] != '/' {
-		panic("socketio: the name of a namespace must begin with /: " + name)
+	if name == "" || name[0] != '/' || len(name) > packet.MaxNamespaceBytes || strings.ContainsAny(name, ",?") || !utf8.ValidString(name) {
+		panic(fmt.Sprintf("socketio: %q cannot be the name of a namespace: it must begin with /, have at most %d bytes of UTF-8, and no comma and no question mark", name, packet.MaxNamespaceBytes))
 	}
 	p := s.patternOf(name)
 	s.mu.Lock()

@@ -40,7 +40,11 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 	if watches {
 		to = r.Rejoining()
 	}
-	m.own.Reply(ref, session.Resumed{})
+	resumed := session.Resumed{Last: make([]uint64, len(all))}
+	for i, a := range all {
+		resumed.Last[i] = lastOf(a.History)
+	}
+	m.own.Reply(ref, resumed)
 	for i, a := range all {
 		if joins[i].Presence && watches {
 			here := a.channel.Follow(m.conn, a.socket.Form)
@@ -50,6 +54,7 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 	}
 	if n, err := attachAll(ctx, all, to); err != nil {
 		for _, a := range all[n:] {
+			a.Cancel()
 			a.unfollow()
 			a.channel.Release()
 		}

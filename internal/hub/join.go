@@ -64,7 +64,7 @@ func (c *Channel) Join(ctx context.Context, mode Mode, q *maru.HistoryQuery) (Jo
 	return j, nil
 }
 
-// Cancel ends a Joining without a subscriber.
+// Cancel ends a Joining without a subscriber. It does nothing after Attach.
 func (j *Joining) Cancel() {
 	if j.live == nil {
 		return

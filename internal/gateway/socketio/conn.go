@@ -2,13 +2,11 @@ package socketio
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/frame"
@@ -31,7 +29,8 @@ type Conn struct {
 	quiet    bool // the client has closed the session: it gets no close packet
 	silent   bool // it was ended for its silence
 	finished bool // the last word was said
-	answered bool // the client's Connect
+	asked    bool // the client's Connect came, of which there is one
+	answered bool // it was answered
 	saved    bool // for a client that comes back
 	socket   id   // of the socket in the namespace, which other clients may know
 	history  history
@@ -111,94 +110,11 @@ func (c *Conn) handshake() []byte {
 		PingInterval: o.PingInterval, PingTimeout: o.PingTimeout, MaxPayload: o.MaxPayload}.AppendPacket(nil)
 }
 
-var (
-	ping = loop.NewMessage(frame.Text, []byte{byte(engineio.Ping)})
-	noop = loop.NewMessage(frame.Text, []byte{byte(engineio.Noop)})
-)
-
-// Heartbeat implements loop.HeartbeatHandler. A client that did not answer the last ping is gone:
-// Engine.IO, Heartbeat.
-func (c *Conn) Heartbeat() *loop.Message {
-	if c.expired() {
-		c.endSilent()
-		return nil
-	}
-	return ping
-}
-
-// expired reports whether the time for a pong is over.
-func (c *Conn) expired() bool {
-	o := &c.gateway.options
-	return since()-c.seen.Load() >= int64(o.PingInterval+o.PingTimeout)
-}
-
-func (c *Conn) endSilent() {
-	c.mu.Lock()
-	c.silent = true
-	c.mu.Unlock()
-	c.Conn().Terminate()
-}
-
 // Polls reports whether the client has not upgraded to a WebSocket.
 func (c *Conn) Polls() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stage < onSocket
-}
-
-// Silent reports whether the connection was ended because no pong came.
-func (c *Conn) Silent() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.silent
-}
-
-// Message takes a message of the socket, on its loop.
-func (c *Conn) Message(op frame.Opcode, data []byte) {
-	if !c.Conn().Open() {
-		return
-	}
-	p, err := engineio.Decode(op == frame.Text, data)
-	if err == nil {
-		err = c.receive(p)
-	}
-	if err != nil {
-		c.broken(err)
-	}
-}
-
-// broken ends the connection of a client that breaks the protocol: there is nothing to say in it.
-func (c *Conn) broken(err error) {
-	c.gateway.forget(c)
-	c.Multiplex.Close(maru.NewError(maru.CodeBadRequest, err.Error()))
-}
-
-// receive handles a packet.
-func (c *Conn) receive(p engineio.Packet) error {
-	c.seen.Store(since())
-	switch p.Type {
-	case engineio.Message:
-		return c.message(p)
-	case engineio.Close:
-		c.leave()
-		return nil
-	case engineio.Pong, engineio.Upgrade, engineio.Noop:
-		return nil
-	}
-	return errDirection
-}
-
-// leave ends the connection because the client has said so. It may come back: the client of npm closes
-// its session also when a request has failed, for example by a proxy's 502.
-func (c *Conn) leave() {
-	c.mu.Lock()
-	c.quiet = true
-	polling := c.stage != onSocket
-	c.mu.Unlock()
-	if polling {
-		c.Conn().Send(noop) // ends the poll
-	}
-	c.Conn().Close(maru.CloseNormal, "")
 }
 
 // Send sends a packet with its attachments.
@@ -214,8 +130,6 @@ func (c *Conn) Deliver(m *loop.Message) error {
 	}
 	return err
 }
-
-var errNoPong = errors.New("no pong after a ping")
 
 // Ended handles the end of the connection.
 func (c *Conn) Ended(end loop.End) {

@@ -19,7 +19,7 @@ type Options struct {
 	Path         string        // default /socket.io/; it ends in /
 	PingInterval time.Duration // default that of the server's sessions, or 25 s
 	PingTimeout  time.Duration // for the pong; default 20 s
-	MaxPayload   int64         // which clients are sent; default the largest message of the server
+	MaxPayload   int64         // which clients are sent; default, and at most, the largest message of the server
 
 	writeAfter time.Duration // of a journal
 }
@@ -83,7 +83,7 @@ func newGateway(env *gateway.Env, o Options, form hub.FormID, conflated *hub.For
 	g.options.PingInterval = cmp.Or(o.PingInterval, s.PingInterval, maru.DefaultPingInterval)
 	g.options.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
 	g.options.writeAfter = cmp.Or(o.writeAfter, writeAfter)
-	g.options.MaxPayload = cmp.Or(o.MaxPayload, s.MaxMessageBytes)
+	g.options.MaxPayload = min(cmp.Or(o.MaxPayload, s.MaxMessageBytes), s.MaxMessageBytes) // the engine takes no larger message
 	return g
 }
 

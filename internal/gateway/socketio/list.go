@@ -3,6 +3,8 @@ package socketio
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"hash/fnv"
+	"io"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/fields"
@@ -35,6 +37,13 @@ func placeOf(channel string, at maru.Position) place { return place{maru.Namespa
 
 // same reports whether both are of one history.
 func (p place) same(o place) bool { return p.namespace == o.namespace && p.Epoch == o.Epoch }
+
+// hash of the history.
+func (p place) hash() uint32 {
+	h := fnv.New32a()
+	io.WriteString(h, p.namespace+"\x00"+p.Epoch)
+	return h.Sum32()
+}
 
 const listVersion = 1
 
@@ -88,6 +97,7 @@ func readPosition(r *fields.Reader) maru.Position {
 
 // has returns the position up to which the client has a room.
 func (l *list) has(r room) maru.Position {
+	r.Since.Offset = max(r.Since.Offset, r.replayed)
 	if l.channel == r.Channel && l.own.Epoch == r.Since.Epoch {
 		r.Since.Offset = max(r.Since.Offset, l.own.Offset)
 		return r.Since

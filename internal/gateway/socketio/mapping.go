@@ -83,6 +83,10 @@ func (m *mapping) Packet(c *Conn, p Packet) {
 }
 
 func (m *mapping) connect(c *Conn, p Packet) {
+	if !c.asks() {
+		c.Close(errConnectTwice)
+		return
+	}
 	var auth connectAuth
 	if p.Data != nil {
 		if err := strict.DecodeKnown(p.Data, &auth); err != nil {
@@ -96,13 +100,25 @@ func (m *mapping) connect(c *Conn, p Packet) {
 		c.mu.Unlock()
 	}
 	resume, back := session.Resume{}, false
-	if auth.PID != "" && !c.connected() {
+	if auth.PID != "" {
 		resume, back = m.resumption(c, auth)
 	}
 	c.Do(session.Connect{Ref: connectRef, Token: auth.Token, Secret: auth.Secret})
 	if back {
 		c.Do(resume)
 	}
+}
+
+var errConnectTwice = maru.NewError(maru.CodeBadRequest, "a second connect packet came for the namespace /: send one")
+
+// asks notes the client's Connect. It reports whether that is the first: what a client comes back for
+// belongs to one.
+func (c *Conn) asks() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.asked
+	c.asked = true
+	return first
 }
 
 // Closed keeps the session for a while: its client may come back.

@@ -411,3 +411,104 @@ func TestRecoveryUnderLoad(t *testing.T) {
 		t.Errorf("%d breaks", breaks)
 	}
 }
+
+// A client sends one Connect: a second one, with what another session has left, ends the connection,
+// and nothing else.
+func TestRecoveryTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	left := func(channel string) identity {
+		a := w.socket(nil)
+		who := a.connects("")
+		a.says(`420["subscribe","` + channel + `"]`)
+		a.wants("430…")
+		w.broken(a)
+		return who
+	}
+	first, second := left("x"), left("y")
+	p := w.polling()
+	p.post("40" + first.auth("") + "\x1e40" + second.auth(""))
+	w.until("the session has ended", func() bool { return w.server.Connections() == 0 })
+	a := w.socket(nil)
+	if again := a.connects(second.auth("")); again != second {
+		t.Errorf("the second session came back as %+v, was %+v", again, second)
+	}
+}
+
+// A replay that was at its end before the client got a second namespace does not come again, even if
+// nothing was published in its channel since: neither one that it asked for, nor what it had missed.
+func TestRecoveryAfterAReplay(t *testing.T) {
+	t.Parallel()
+	for name, missed := range map[string]bool{"asked for": false, "missed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, server.Options{Access: server.Access{Namespaces: map[string]server.Namespace{"a": everything, "b": everything}}}, socketio.Options{})
+			s := w.socket(nil)
+			who := s.connects("")
+			if missed {
+				s.says(`420["subscribe","a:x"]`)
+				s.wants("430…")
+				w.broken(s)
+			}
+			w.publish("a:x", "1")
+			w.publish("a:x", "2")
+			if missed {
+				s = w.socket(nil)
+				s.connects(who.auth(""))
+			} else {
+				s.says(`420["subscribe","a:x",{"last":2}]`)
+				s.wants("430…")
+			}
+			s.wants(`42["message","a:x","1",…`, `42["message","a:x","2",…`)
+			s.says(`421["subscribe","b:y"]`)
+			s.wants("431…")
+			w.publish("b:y", "3")
+			args := argsOf(t, s.wants(`42["message","b:y","3",…`))
+			w.broken(s)
+			w.publish("b:y", "4")
+			s = w.socket(nil)
+			if again := s.connects(who.auth(args[4].(string))); again != who {
+				t.Errorf("came back as %+v, was %+v", again, who)
+			}
+			s.wants(`42["message","b:y","4",…`)
+		})
+	}
+}
+
+// A client that comes back and does not take what it missed leaves nothing in its channels, not in those
+// either whose turn had not come.
+func TestRecoveryBreaksOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{BacklogAge: 100 * time.Millisecond}, socketio.Options{})
+	s := w.socket(nil)
+	who := s.connects("")
+	s.says(`420["subscribe","x"]`, `421["subscribe","news",{"deliver":"latest"}]`)
+	s.wants("430…", "431…")
+	w.broken(s)
+	stays := w.connected(nil)
+	stays.says(`420["subscribe","news"]`)
+	stays.wants("430…")
+	for range 3 {
+		w.publish("x", strings.Repeat("x", 200<<10))
+	}
+	p := w.polling()
+	p.post("40" + who.auth(""))
+	w.until("it is closed as slow", func() bool { return w.server.Connections() == 1 })
+	const metric = `maru_namespace_deliveries_total{namespace="default"} `
+	before := numberBehind(t, w.metrics(), metric)
+	w.publish("news", "1")
+	stays.wants(`42["message","news","1",…`)
+	if after := numberBehind(t, w.metrics(), metric); after != before+1 {
+		t.Errorf("one publication was handed to %d subscribers", after-before)
+	}
+}
+
+// numberBehind is the number behind a text.
+func numberBehind(t *testing.T, s, before string) (n int) {
+	t.Helper()
+	_, s, found := strings.Cut(s, before)
+	if _, err := fmt.Sscan(s, &n); err != nil || !found {
+		t.Fatalf("no number behind %q: %v", before, err)
+	}
+	return n
+}

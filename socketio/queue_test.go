@@ -1,0 +1,122 @@
+package socketio_test
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"maru.example/maru/socketio"
+)
+
+// blocked is a world in which the handler of the event n waits, for its first event, and says which have
+// come.
+func blocked(t *testing.T) (w *world, begun, leave chan bool, done chan int) {
+	t.Helper()
+	w = newWorld(t, socketio.Options{})
+	begun, leave, done = make(chan bool), make(chan bool), make(chan int, 100)
+	w.io.OnConnection(func(s *socketio.Socket) {
+		s.On("sync", func(ack socketio.Ack) { ack() })
+		s.On("n", func(n int, _ string) {
+			if n == 0 {
+				begun <- true
+				<-leave
+			}
+			done <- n
+		})
+	})
+	return w, begun, leave, done
+}
+
+// Large events that wait for their handlers are bounded: the client is not read.
+func TestQueuedBytes(t *testing.T) {
+	t.Parallel()
+	w, begun, leave, done := blocked(t)
+	c, s := w.member()
+	other := w.connected()
+	turn := func() { other.says(`421["sync"]`); other.wants("431[]") }
+	random := make([]byte, 128<<10) // which cannot be compressed much
+	rand.New(rand.NewSource(1)).Read(random)
+	const events = 40
+	go func() {
+		for n := range events {
+			c.says(fmt.Sprintf(`42["n",%d,"%x"]`, n, random))
+		}
+	}()
+	await(t, begun)
+	for s.Queued() < 1<<20 {
+		turn()
+	}
+	for range 100 { // time in which more would be read
+		turn()
+	}
+	if n := s.Queued(); n > 2<<20 {
+		t.Errorf("%d bytes wait", n)
+	}
+	leave <- true
+	for n := range events {
+		if got := await(t, done); got != n {
+			t.Fatalf("event %d, want %d", got, n)
+		}
+	}
+}
+
+// A client that compresses very much into a few bytes is closed: they are read at once.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	w, begun, leave, _ := blocked(t)
+	nc, err := net.Dial("tcp", w.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(patience))
+	io.WriteString(nc, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: "+w.host+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n\r\n")
+	nc.Write(compressed("40"))
+	s := await(t, w.arrived)
+	gone := make(chan bool)
+	s.OnDisconnect(func(string) { close(gone) })
+	nc.Write(compressed(`42["n",0,""]`))
+	await(t, begun)
+	var all []byte
+	large := strings.Repeat("x", 1<<19)
+	for n := range 40 {
+		all = append(all, compressed(`42["n",`+strconv.Itoa(n+1)+`,"`+large+`"]`)...)
+	}
+	nc.Write(all)
+	var got []byte
+	for b := make([]byte, 1<<10); !bytes.Contains(got, []byte("rate_limited")); {
+		n, err := nc.Read(b)
+		if got = append(got, b[:n]...); err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	nc.Close()
+	close(leave) // and the client is read again, up to its end
+	await(t, gone)
+	if n := s.Queued(); n != 0 {
+		t.Errorf("%d bytes wait", n)
+	}
+}
+
+// compressed is a frame of RFC 7692 with a mask of zeros.
+func compressed(text string) []byte {
+	var b bytes.Buffer
+	f, _ := flate.NewWriter(&b, flate.BestCompression)
+	io.WriteString(f, text)
+	f.Flush()
+	payload := bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff})
+	head := []byte{0xc1, 0x80 | byte(len(payload))}
+	if len(payload) > 125 {
+		head = binary.BigEndian.AppendUint16([]byte{0xc1, 0x80 | 126}, uint16(len(payload)))
+	}
+	return append(append(head, 0, 0, 0, 0), payload...)
+}

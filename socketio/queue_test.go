@@ -44,7 +44,7 @@ func TestQueuedBytes(t *testing.T) {
 	turn := func() { other.says(`421["sync"]`); other.wants("431[]") }
 	random := make([]byte, 128<<10) // which cannot be compressed much
 	rand.New(rand.NewSource(1)).Read(random)
-	const events = 40
+	const events = 12
 	go func() {
 		for n := range events {
 			c.says(fmt.Sprintf(`42["n",%d,"%x"]`, n, random))
@@ -54,7 +54,7 @@ func TestQueuedBytes(t *testing.T) {
 	for s.Queued() < 1<<20 {
 		turn()
 	}
-	for range 100 { // time in which more would be read
+	for range 20 { // time in which more would be read
 		turn()
 	}
 	if n := s.Queued(); n > 2<<20 {

@@ -312,7 +312,7 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 	if err != nil {
 		return false, err
 	}
-	first := session.Subscribed{Channel: o.Channel, From: j.History.Start(o.Replay), Replay: len(j.History.Publications), Last: lastOf(j.History), Gap: j.History.Gap}
+	first := session.Subscribed{Channel: o.Channel, From: j.History.Start(o.Replay), Replay: len(j.History.Publications), Gap: j.History.Gap}
 	if o.Presence {
 		here := s.channel.Follow(m.conn, s.socket.Form)
 		s.follows, first.Presence = true, &here
@@ -328,14 +328,6 @@ func (m *Multiplex) join(ctx context.Context, s *subscription, ref uint64, o ses
 		reply = m.protocol.codec.EncodeReply(ref, first)
 	}
 	return true, j.Attach(ctx, s.socket, m.message(reply))
-}
-
-// lastOf is the offset of the last publication of a history; 0: there is none.
-func lastOf(h maru.History) uint64 {
-	if n := len(h.Publications); n > 0 {
-		return h.Publications[n-1].Offset
-	}
-	return 0
 }
 
 // A joinWatcher is a Carrier that is notified of subscriptions, before the client is. It may wait. It

@@ -40,11 +40,7 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 	if watches {
 		to = r.Rejoining()
 	}
-	resumed := session.Resumed{Last: make([]uint64, len(all))}
-	for i, a := range all {
-		resumed.Last[i] = lastOf(a.History)
-	}
-	m.own.Reply(ref, resumed)
+	m.own.Reply(ref, session.Resumed{})
 	for i, a := range all {
 		if joins[i].Presence && watches {
 			here := a.channel.Follow(m.conn, a.socket.Form)

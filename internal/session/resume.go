@@ -33,9 +33,7 @@ type Resumption struct {
 }
 
 // Resumed is the reply to Resume. Connection.Rejoin sends it, before what was missed.
-type Resumed struct {
-	Last []uint64 // for each of Resume.Channels, the offset of the last publication that follows from its history; 0: none
-}
+type Resumed struct{}
 
 var errAnotherPerson = maru.NewError(maru.CodeNotAllowed, "the channels were another person's")
 

@@ -42,7 +42,6 @@ type Subscribed struct {
 	Channel  string
 	From     maru.Position  // the position before the first publication of the replay, or before the live ones
 	Replay   int            // publications that follow from the history
-	Last     uint64         // the offset of the last of them; 0: none follows
 	Gap      *maru.Gap      // nil: nothing is missing
 	Presence *maru.Presence // nil: it was not asked for
 }

@@ -44,9 +44,8 @@ func (h *history) now() channels {
 // room is a channel of a client.
 type room struct {
 	session.Resumption
-	joined   uint32 // the number of the subscription on its connection
-	listed   bool   // all its messages have lists
-	replayed uint64 // else the offset of the last one of its replay: a client with any list has it. 0: there is none
+	joined uint32 // the number of the subscription on its connection
+	listed bool   // all its messages have lists
 }
 
 // Joined notes a subscription that begins. The client is sent nothing of it while the disk has
@@ -92,7 +91,7 @@ func (c *Conn) joined(o session.Join, mode hub.Mode, first session.Subscribed) (
 	h, s := &c.history, c.history.channels()
 	before := s.tailor
 	if !r.Conflated {
-		s.number(c, &r, first.Last)
+		s.number(c, &r, first.Replay > 0)
 	}
 	s.note(r)
 	all := historiesOf(s.rooms)
@@ -109,18 +108,16 @@ func (c *Conn) joined(o session.Join, mode hub.Mode, first session.Subscribed) (
 }
 
 // number gives a room its number, and tailors the messages if the room makes one position too little.
-func (s *channels) number(c *Conn, r *room, last uint64) {
+func (s *channels) number(c *Conn, r *room, replay bool) {
 	s.joins++
 	plain := placeOf(r.Channel, r.Since).hash()
 	if s.joins == 1 {
 		s.plain = plain
 	}
-	if s.tailor == nil && (s.plain != plain || last > 0 && (s.joins > 1 || s.begun != 0)) {
+	if s.tailor == nil && (s.plain != plain || replay && (s.joins > 1 || s.begun != 0)) {
 		s.tailor = newTailored(c, s.joins-1)
 	}
-	if r.joined, r.listed = s.joins, s.tailor != nil; !r.listed {
-		r.replayed = last
-	}
+	r.joined, r.listed = s.joins, s.tailor != nil
 }
 
 // historiesOf are the histories of rooms of which positions say something.

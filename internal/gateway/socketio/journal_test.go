@@ -90,7 +90,7 @@ func newMemory() *memory { return &memory{records: make(map[string]maru.KeptChan
 func one(channels ...string) *saved {
 	s := &saved{socket: newID(), user: "kim", begun: 7}
 	for _, c := range channels {
-		s.rooms = append(s.rooms, room{session.Resumption{Channel: c, Since: maru.Position{Epoch: "e", Offset: 5}, MaxHz: 2, Latest: true, Presence: c == "a", Conflated: true}, 3, true, 7})
+		s.rooms = append(s.rooms, room{session.Resumption{Channel: c, Since: maru.Position{Epoch: "e", Offset: 5}, MaxHz: 2, Latest: true, Presence: c == "a", Conflated: true}, 3, true})
 	}
 	return s
 }

@@ -97,7 +97,6 @@ func readPosition(r *fields.Reader) maru.Position {
 
 // has returns the position up to which the client has a room.
 func (l *list) has(r room) maru.Position {
-	r.Since.Offset = max(r.Since.Offset, r.replayed)
 	if l.channel == r.Channel && l.own.Epoch == r.Since.Epoch {
 		r.Since.Offset = max(r.Since.Offset, l.own.Offset)
 		return r.Since

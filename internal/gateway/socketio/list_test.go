@@ -17,13 +17,13 @@ func TestList(t *testing.T) {
 		room room
 		want uint64
 	}{
-		"live":             {room{session.Resumption{Channel: "a:x", Since: at(3)}, 1, true, 0}, 9},
-		"of another one":   {room{session.Resumption{Channel: "y", Since: at(3)}, 2, true, 0}, 20},
-		"joined behind it": {room{session.Resumption{Channel: "a:z", Since: at(12)}, 2, true, 0}, 12},
-		"being replayed":   {room{session.Resumption{Channel: "a:replayed", Since: at(3)}, 3, true, 0}, 5},
-		"not begun":        {room{session.Resumption{Channel: "a:later", Since: at(3)}, 3, true, 0}, 3},
-		"no such history":  {room{session.Resumption{Channel: "b:x", Since: at(3)}, 1, true, 0}, 3},
-		"another epoch":    {room{session.Resumption{Channel: "a:x", Since: maru.Position{Epoch: "f", Offset: 3}}, 1, true, 0}, 3},
+		"live":             {room{session.Resumption{Channel: "a:x", Since: at(3)}, 1, true}, 9},
+		"of another one":   {room{session.Resumption{Channel: "y", Since: at(3)}, 2, true}, 20},
+		"joined behind it": {room{session.Resumption{Channel: "a:z", Since: at(12)}, 2, true}, 12},
+		"being replayed":   {room{session.Resumption{Channel: "a:replayed", Since: at(3)}, 3, true}, 5},
+		"not begun":        {room{session.Resumption{Channel: "a:later", Since: at(3)}, 3, true}, 3},
+		"no such history":  {room{session.Resumption{Channel: "b:x", Since: at(3)}, 1, true}, 3},
+		"another epoch":    {room{session.Resumption{Channel: "a:x", Since: maru.Position{Epoch: "f", Offset: 3}}, 1, true}, 3},
 	} {
 		if got := l.has(c.room); got.Offset != c.want || got.Epoch != c.room.Since.Epoch {
 			t.Errorf("%s: %v, want %d", name, got, c.want)

@@ -60,8 +60,8 @@ func (c *Conn) Reply(ref uint64, r session.Reply) {
 		return
 	case ref == resumeRef:
 		m := c.gateway.speaker.(*mapping) // it has resumed the session
-		if r, is := r.(session.Resumed); is {
-			m.comeBack(c, r.Last)
+		if _, is := r.(session.Resumed); is {
+			m.comeBack(c)
 		} else {
 			m.beginAnew(c)
 		}

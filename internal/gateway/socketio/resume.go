@@ -60,17 +60,13 @@ func (c *Conn) Present(here maru.Presence) {
 
 // comeBack answers the Connect of a client that gets back what it had. What the disk has of it says
 // something else of its next messages, if these have lists or its last ones had.
-func (m *mapping) comeBack(c *Conn, last []uint64) {
+func (m *mapping) comeBack(c *Conn) {
 	c.mu.Lock()
 	s := c.history.channels()
 	one := s.coming
 	c.socket, s.rooms, s.coming, s.joins = one.socket, slices.Clone(one.rooms), nil, 1
 	for i := range s.rooms {
-		r := &s.rooms[i]
-		r.joined, r.listed, r.replayed = 0, s.tailor != nil, 0
-		if !r.listed && !r.Conflated {
-			r.replayed = last[i]
-		}
+		s.rooms[i].joined, s.rooms[i].listed = 0, s.tailor != nil
 	}
 	pid, differs := c.history.pid, s.tailor != nil || one.nonce != [4]byte{}
 	c.mu.Unlock()

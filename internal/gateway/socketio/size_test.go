@@ -11,7 +11,7 @@ func TestSize(t *testing.T) {
 	if size := unsafe.Sizeof(Conn{}); size > 352 {
 		t.Errorf("a Conn takes %d bytes, want at most 352, a size class of the allocator", size)
 	}
-	if size := unsafe.Sizeof(room{}); size > 72 {
-		t.Errorf("a room takes %d bytes, want at most 72", size)
+	if size := unsafe.Sizeof(room{}); size > 64 {
+		t.Errorf("a room takes %d bytes, want at most 64", size)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	aliveKey  = "a"
 	statesKey = "s"
 
-	stateVersion  = 2
+	stateVersion  = 1
 	maxStateBytes = 60 << 10 // of one; a session with more is not kept
 )
 
@@ -31,7 +31,7 @@ func stateKey(pid id) string { return statesKey + string(pid[:]) }
 //
 //	version (1) · run · socket (15) · user · begun (8) · nonce (4) · number of rooms · rooms
 //
-// A room is: channel · epoch · offset · joined · replayed · flags (1) · max_hz (8).
+// A room is: channel · epoch · offset · joined · flags (1) · max_hz (8).
 func appendState(dst []byte, run string, s *saved) []byte {
 	dst = fields.AppendString(append(dst, stateVersion), run)
 	dst = fields.AppendString(append(dst, s.socket[:]...), s.user)
@@ -39,8 +39,7 @@ func appendState(dst []byte, run string, s *saved) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s.rooms)))
 	for _, r := range s.rooms {
 		dst = appendPosition(fields.AppendString(dst, r.Channel), r.Since)
-		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(r.joined)), r.replayed)
-		dst = append(dst, flags(r.listed, r.Latest, r.Presence, r.Conflated))
+		dst = append(binary.AppendUvarint(dst, uint64(r.joined)), flags(r.listed, r.Latest, r.Presence, r.Conflated))
 		dst = binary.BigEndian.AppendUint64(dst, math.Float64bits(r.MaxHz))
 	}
 	return dst
@@ -79,12 +78,12 @@ func parseState(b []byte) *saved {
 	n := r.Uvarint()
 	for range min(n, uint64(len(r.Rest))) {
 		one := session.Resumption{Channel: r.String(), Since: readPosition(&r)}
-		joined, replayed, f := uint32(r.Uvarint()), r.Uvarint(), r.Byte()
+		joined, f := uint32(r.Uvarint()), r.Byte()
 		one.Latest, one.Presence, one.Conflated, one.MaxHz = f&2 != 0, f&4 != 0, f&8 != 0, math.Float64frombits(r.Uint64())
 		if maru.CheckMaxHz(one.MaxHz) != nil {
 			return nil
 		}
-		s.rooms = append(s.rooms, room{one, joined, f&1 != 0, replayed})
+		s.rooms = append(s.rooms, room{one, joined, f&1 != 0})
 	}
 	if r.Failed || len(r.Rest) > 0 || uint64(len(s.rooms)) != n {
 		return nil

@@ -165,7 +165,7 @@ type Options struct {
 	// bad_request.
 	MaxChannels int
 
-	// RPC answers the requests of maru.v1 clients, with one JSON value, or none. It
+	// RPC answers the rpc requests of maru.v1 and Socket.IO clients, with one JSON value, or none. It
 	// may wait; see Hooks. It is called for maru.MaxCalls requests of one connection at once, and
 	// the next ones wait. Without Namespaces everybody may call; Hooks.Allow can refuse. Default:
 	// there are no methods, not_found.

@@ -8,7 +8,8 @@ import (
 	"maru.example/maru/internal/packet"
 )
 
-// Arg is one argument of an event as the client sent it. Emit sends an Arg as it is.
+// Arg is one argument of an event as the client sent it. Emit sends an Arg as it is, also
+// inside of other values.
 type Arg struct {
 	JSON  json.RawMessage // bytes inside are placeholders of the wire format, which Decode fills in
 	Bytes []byte          // not nil: the argument is these bytes, and JSON is nil

@@ -21,6 +21,9 @@ func TestBytesInsideObjects(t *testing.T) {
 		s.On("struct", func(p photo) { s.Emit("struct", p) })
 		s.On("any", func(v map[string]any, n int, ack socketio.Ack) { ack(v, n) })
 		s.On("arg", func(a, b socketio.Arg) { s.Emit("arg", b, []byte("own"), a) })
+		s.On("args", func(all socketio.Args) {
+			s.Emit("args", all, map[string]any{"last": &all[len(all)-1], "none": socketio.Arg{}})
+		})
 		s.On("variadic", func(all ...any) { w.io.Emit("variadic", all...) })
 		s.On("text", func(text map[string]string) {})
 	})
@@ -31,6 +34,8 @@ func TestBytesInsideObjects(t *testing.T) {
 		{`452-["struct",{"name":"n","data":` + one + `,"sizes":[` + two + `,` + one + `]}]`, "b:x", "b:y"},
 		{`452-7["any",{"a":{"b":[` + one + `]},"c":` + two + `},5]`, "b:x", "b:"},
 		{`452-["arg",{"a":` + two + `},` + one + `]`, "b:x", "b:y"},
+		{`452-["args",1,"t",{"a":` + two + `},` + one + `]`, "b:x", "b:y"},
+		{`42["args",true]`},
 		{`452-["variadic",1,[` + one + `],` + two + `]`, "b:x", "b:y"},
 		{`451-["text",{"a":` + one + `}]`, "b:x"},
 		{`451-["struct",{"data":` + two + `}]`, "b:x"},
@@ -43,6 +48,9 @@ func TestBytesInsideObjects(t *testing.T) {
 	c.wants(`453-["struct",{"name":"n","data":`+one+`,"sizes":[`+two+`,{"_placeholder":true,"num":2}]}]`, "b:x", "b:y", "b:x")
 	c.wants(`462-7[{"a":{"b":[`+one+`]},"c":`+two+`},5]`, "b:x", "b:")
 	c.wants(`453-["arg",`+one+`,`+two+`,{"a":{"_placeholder":true,"num":2}}]`, "b:x", "b:own", "b:y")
+	const three = `{"_placeholder":true,"num":2}`
+	c.wants(`453-["args",[1,"t",{"a":`+one+`},`+two+`],{"last":`+three+`,"none":null}]`, "b:y", "b:x", "b:x")
+	c.wants(`42["args",[true],{"last":true,"none":null}]`)
 	c.wants(`452-["variadic",1,[`+one+`],`+two+`]`, "b:x", "b:y")
 	c.wants(`42["failed","text"]`, `42["failed","struct"]`)
 	c.wants(`451-["struct",{"name":"","data":`+one+`}]`, "b:A")

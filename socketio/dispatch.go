@@ -1,8 +1,10 @@
 package socketio
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 
 	gw "maru.example/maru/internal/gateway/socketio"
@@ -57,7 +59,7 @@ func (s *Socket) ackOf(p gw.Packet) Ack {
 func (s *Socket) guard(event string, f func() error) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.failed(event, fmt.Errorf("the handler panicked: %v", p))
+			s.failed(event, &panicked{p, debug.Stack()})
 		}
 	}()
 	if err := f(); err != nil {
@@ -89,8 +91,21 @@ func (s *Socket) failed(event string, err error) {
 }
 
 func (s *Socket) log(event string, err error) {
-	s.namespace.server.options.Logger.Error("event was not handled", slog.String("namespace", s.namespace.name), slog.String("event", event), slog.Any("err", err))
+	line := []any{slog.String("namespace", s.namespace.name), slog.String("event", event),
+		slog.String("addr", s.handshake.Addr.String()), slog.Any("err", err)}
+	if p := (*panicked)(nil); errors.As(err, &p) {
+		line = append(line, slog.String("stack", string(p.stack)))
+	}
+	s.namespace.server.options.Logger.Error("event was not handled", line...)
 }
+
+// panicked is the end of a handler. Its text has no stack, since programs may send it to clients.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprint("the handler panicked: ", p.value) }
 
 // outgoing calls the functions of OnAnyOutgoing.
 func (s *Socket) outgoing(event string, args []any) {

@@ -9,6 +9,8 @@
 //		s.On("add", func(a, b int, ack socketio.Ack) { ack(a + b) })
 //	})
 //	srv, err := server.New(server.Options{Gateways: []server.Gateway{io.Gateway()}})
+//	…
+//	http.Handle("/socket.io/", srv)
 //
 // docs/socketio.md has the calls of npm socket.io with those of this package beside them.
 //

@@ -56,17 +56,31 @@ func encodeArgs(b []byte, args []any) (data []byte, binary packet.Attachments, e
 func encodeArg(binary *packet.Attachments, a any) ([]byte, error) {
 	switch a := a.(type) {
 	case Arg:
-		switch {
-		case a.Bytes != nil:
-			return binary.Add(a.Bytes)
-		case len(a.binary) > 0:
-			return binary.Move(a.JSON, a.binary)
-		}
-		return encodeArg(binary, a.JSON)
+		return a.encode(binary)
 	case json.RawMessage:
 		if json.Valid(a) {
 			return a, nil // as it is
 		}
 	}
-	return binary.Encode(a)
+	return binary.EncodeWith(a, encodeInside)
+}
+
+// encodeInside encodes what a pointer to an Arg inside of another value points to. It is asked because
+// an Arg has a field of bytes.
+func encodeInside(binary *packet.Attachments, pointer any) ([]byte, error) {
+	if a, is := pointer.(*Arg); is {
+		return a.encode(binary)
+	}
+	return nil, nil
+}
+
+// encode is the argument as it was received. Its attachments become those of a packet that is sent.
+func (a Arg) encode(binary *packet.Attachments) ([]byte, error) {
+	switch {
+	case a.Bytes != nil:
+		return binary.Add(a.Bytes)
+	case len(a.binary) > 0:
+		return binary.Move(a.JSON, a.binary)
+	}
+	return encodeArg(binary, a.JSON)
 }

@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 )
@@ -77,7 +78,7 @@ func (p *Pattern) Emit(event string, args ...any) error {
 func (p *Pattern) accepts(name string) (is bool) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.server.options.Logger.Error("the function of a pattern panicked", slog.String("namespace", name), slog.Any("err", fault))
+			p.server.options.Logger.Error("the function of a pattern panicked", slog.String("namespace", name), slog.Any("err", fault), slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	return p.match(name)

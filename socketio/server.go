@@ -12,6 +12,7 @@ import (
 	"maru.example/maru/internal/gateway"
 	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/hub"
+	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/packet"
 	"maru.example/maru/server"
 )
@@ -39,7 +40,8 @@ type Options struct {
 	// Failed is called when an event cannot be handled, because its arguments do not fit the
 	// handler, and when a handler panics. Default: it is logged with Logger.
 	Failed func(s *Socket, event string, err error)
-	// Logger gets what fails. Default: nothing is logged.
+	// Logger gets what fails: a few lines a second of each kind for each address. Default: slog.Default,
+	// because these are faults of the program itself.
 	Logger *slog.Logger
 }
 
@@ -61,9 +63,7 @@ func New(o Options) *Server {
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = 45 * time.Second
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = slog.New(logs.New(cmp.Or(o.Logger, slog.Default()).Handler()))
 	s := &Server{options: o, namespaces: make(map[string]*Namespace)}
 	s.Namespace = s.Of("/")
 	return s

@@ -16,7 +16,7 @@ import (
 	"maru.example/maru/server"
 )
 
-// backEnd answers the requests of maru.v1 clients (--rpc-webhook):
+// backEnd answers the rpc requests of clients (--rpc-webhook):
 //
 //	POST {"method":"move","data":…,"user":"kim"}    user is left out for anonymous, data if there is none
 //	200  any JSON, or nothing                       the answer

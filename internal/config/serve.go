@@ -49,7 +49,7 @@ type Serve struct {
 	ConnectWebhookHeader  []string `toml:"connect-webhook-header" group:"Identity:" default:"Cookie" placeholder:"NAME" help:"Header of the client's request that is passed on to the connect webhook (default Cookie; repeatable)."`
 	ConnectWebhookTimeout Duration `toml:"connect-webhook-timeout" group:"Identity:" default:"3s" help:"How long to wait for the connect webhook before the client is refused."`
 
-	RPCWebhook string `toml:"rpc-webhook" group:"Content:" placeholder:"URL" help:"URL of the back end that answers rpc requests of maru.v1 clients."`
+	RPCWebhook string `toml:"rpc-webhook" group:"Content:" placeholder:"URL" help:"URL of the back end that answers rpc requests of clients."`
 
 	Demo bool `toml:"demo" group:"Content:" help:"Publish sample prices in the channel quotes. Plain maru, without a command, does this."`
 

@@ -32,10 +32,19 @@ func (a *Attachments) Add(b []byte) (placeholder []byte, err error) {
 // Encode is JSON, but a byte slice anywhere inside becomes an attachment, unless it is nil, or it or
 // what holds it has its own MarshalJSON or MarshalText.
 func (a *Attachments) Encode(v any) ([]byte, error) {
+	return a.EncodeWith(v, func(*Attachments, any) ([]byte, error) { return nil, nil })
+}
+
+// EncodeWith is Encode, but own is asked first, for each value inside of v too. It gets a pointer to
+// the value and returns its JSON; nil: it is encoded as usual. It is asked only if v holds a byte slice.
+func (a *Attachments) EncodeWith(v any, own func(a *Attachments, pointer any) ([]byte, error)) ([]byte, error) {
 	if !mayHaveBytes(reflect.ValueOf(v), 0) {
 		return JSON(v) // four times as fast
 	}
 	return strict.EncodeHook(v, func(pointer any) ([]byte, error) {
+		if value, err := own(a, pointer); value != nil || err != nil {
+			return value, err
+		}
 		if v := reflect.ValueOf(pointer).Elem(); isBytes(v.Type()) && !v.IsNil() {
 			return a.Add(v.Bytes())
 		}

@@ -47,6 +47,7 @@ func TestBadRequests(t *testing.T) {
 	for name, c := range map[string]struct{ method, query, code string }{
 		"no version":           {"GET", "transport=polling", `"code":5`},
 		"version 3":            {"GET", "EIO=3&transport=polling", `"code":5`},
+		"no query":             {"GET", "", `"code":5`},
 		"not a version":        {"GET", "EIO=abc&transport=polling", `"code":5`},
 		"no transport":         {"GET", "EIO=4", `"code":0`},
 		"unknown transport":    {"GET", "EIO=4&transport=abc", `"code":0`},

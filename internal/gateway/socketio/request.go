@@ -22,6 +22,7 @@ var (
 	errSession   = fault{1, "Session ID unknown: the session has ended, or never was"}
 	errMethod    = fault{2, "Bad handshake method: a session begins with GET"}
 	errRequest   = fault{3, "Bad request"}
+	errPlain     = fault{5, "This is the address of Socket.IO clients: requests need EIO=4 in the query. The client's script is not served: take it from npm or a CDN"}
 	errVersion   = fault{5, "Unsupported protocol version: this server speaks Engine.IO 4 (EIO=4), of socket.io-client 3 and later"}
 )
 
@@ -43,6 +44,8 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	transport, sid := q.Get("transport"), q.Get("sid")
 	switch {
+	case !q.Has("EIO"): // a person, or a page that expects npm's server to serve the client
+		errPlain.refuse(w)
 	case q.Get("EIO") != engineio.Version:
 		errVersion.refuse(w)
 	case transport != "polling" && transport != "websocket":

@@ -16,6 +16,7 @@ func socketIOPage(t testing.TB) (url string) {
 	mux := http.NewServeMux()
 	for path, file := range map[string]string{
 		"/{$}":                         "socketio.html",
+		"/own":                         "socketio-own.html",
 		"/follow.mjs":                  "../proxies/follow.mjs",
 		"/client/socket.io.esm.min.js": "../proxies/node_modules/socket.io-client/dist/socket.io.esm.min.js",
 	} {

@@ -133,7 +133,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if b.link, err = openLink(ctx, &b.options); err != nil {
 		return err
 	}
-	if b.epoch, err = b.link.epoch(ctx, history.NewEpoch()); err != nil {
+	if err = started(ctx, func() (err error) { b.epoch, err = b.link.epoch(ctx, history.NewEpoch()); return err }); err != nil {
 		return err
 	}
 	b.peers = newPeers(b.link, b.id, b.options.Beat)
@@ -151,7 +151,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	return b.peers.join(ctx)
+	return started(ctx, func() error { return b.peers.join(ctx) })
 }
 
 func (b *Broker) unsubscribe() {

@@ -32,15 +32,20 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l, started(ctx, func() error { return l.make(ctx) })
+}
+
+// started does something again as long as the servers have not found each other.
+func started(ctx context.Context, do func() error) error {
 	for {
-		err := l.make(ctx)
+		err := do()
 		if err == nil || !starting(err) {
-			return l, err
+			return err
 		}
 		select {
 		case <-time.After(searchPause):
 		case <-ctx.Done():
-			return nil, err
+			return err
 		}
 	}
 }
@@ -48,7 +53,7 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 // starting reports whether an error may be over when the servers have found each other.
 func starting(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders)
+	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 
 // noPeers is "no suitable peers for placement" of NATS.

@@ -62,7 +62,7 @@ func (s *Server) awaitEmpty(ctx context.Context) error {
 	defer cancel()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
-	for empty := 0; empty < 2 && limit.Err() == nil; { // twice: a request may be on its way between two counts
+	for empty := 0; empty < 4 && limit.Err() == nil; { // several times: a connection may be on its way between two counts
 		select {
 		case <-look.C:
 		case <-limit.Done():

@@ -173,7 +173,7 @@ func TestRecoveryBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// Who does not come back as the same socket.
+// Clients that do not come back as the same socket.
 func TestRecoveryIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

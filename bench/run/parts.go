@@ -10,7 +10,7 @@ import (
 type part struct {
 	name       string // with --only: all its scenarios
 	title      string // its heading; the first one has that of the page
-	remark     string // on who is no server to use
+	remark     string // on the contenders that are no servers to use
 	file       string // its record
 	contenders []contender
 	scenarios  []scenario

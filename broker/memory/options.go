@@ -4,12 +4,13 @@ import (
 	"cmp"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/history"
 )
 
 const (
 	defaultEmptyChannels = 1_000_000
-	defaultPublisherKeys = 10_000
-	defaultKeys          = 500_000
+	defaultPublisherKeys = history.PublisherKeys
+	defaultKeys          = history.AllKeys
 )
 
 // Options are the limits of a Broker. The zero value works.

@@ -11,7 +11,7 @@ import (
 	"maru.example/maru/ws"
 )
 
-// A message goes to all once, also if it is repeated; who comes later receives what is missing.
+// A message goes to all once, also if it is repeated; a client that comes later receives what is missing.
 func TestChat(t *testing.T) {
 	t.Parallel()
 	chat, err := newChat()

@@ -10,6 +10,13 @@ import (
 	"maru.example/maru"
 )
 
+// PublisherKeys and AllKeys are how many idempotency keys brokers that have them in memory remember:
+// of one publisher, and of all together.
+const (
+	PublisherKeys = 10_000
+	AllKeys       = 500_000
+)
+
 // KeyBytes is what an idempotency key costs in memory, about.
 const KeyBytes = 176
 

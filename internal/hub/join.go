@@ -95,16 +95,12 @@ func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) err
 	if err != nil {
 		return err
 	}
-	if j.live != nil {
-		j.live.begin(j.History)
-		waited, err := j.live.collected()
-		if err != nil {
-			return err
-		}
-		c.begun(j.History)
-		for _, d := range waited {
-			replay = append(replay, c.encode(s.Form, d))
-		}
+	waited, err := j.waited()
+	if err != nil {
+		return err
+	}
+	for _, d := range waited {
+		replay = append(replay, c.encode(s.Form, d))
 	}
 	if len(replay) > 0 {
 		if err := s.Conn.SendAll(replay); err != nil {
@@ -113,6 +109,20 @@ func (j *Joining) Attach(ctx context.Context, s Socket, first *loop.Message) err
 	}
 	c.add(s)
 	return nil
+}
+
+// waited returns what was published behind the history while it was read; nil if none was asked for.
+// The channel is locked.
+func (j *Joining) waited() ([]Delivery, error) {
+	if j.live == nil {
+		return nil, nil
+	}
+	j.live.begin(j.History)
+	all, err := j.live.collected()
+	if err == nil {
+		j.channel.begun(j.History)
+	}
+	return all, err
 }
 
 // Queue subscribes a goroutine: it reads j.History first, and then the Queue, without a hole or

@@ -101,16 +101,12 @@ func (j *Joining) attachTo(ctx context.Context, s Socket, first *loop.Message) e
 	if err != nil {
 		return err
 	}
-	if j.live != nil {
-		j.live.begin(j.History)
-		waited, err := j.live.collected()
-		if err != nil {
-			return err
-		}
-		c.begun(j.History)
-		for _, d := range waited {
-			rest = append(rest, Received{c.name, d, true})
-		}
+	waited, err := j.waited()
+	if err != nil {
+		return err
+	}
+	for _, d := range waited {
+		rest = append(rest, Received{c.name, d, true})
 	}
 	if n := len(rest); n > 0 {
 		rest[n-1].Replay = false

@@ -38,12 +38,10 @@ func AttachTogether(ctx context.Context, all []Attachment) error {
 	}
 	for i := range all {
 		a := &all[i]
-		a.live.begin(a.History)
-		waited, err := a.live.collected()
+		waited, err := a.waited()
 		if err != nil {
 			return err
 		}
-		a.channel.begun(a.History)
 		for _, d := range waited {
 			rest = append(rest, item{a, d})
 		}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -83,8 +81,6 @@ type Broker struct {
 	closed    bool
 	places    map[string]*place
 	interests map[string]*interest
-
-	stats struct{ healed, dropped atomic.Uint64 }
 }
 
 var _ maru.Broker = (*Broker)(nil)
@@ -109,7 +105,7 @@ var (
 func Open(ctx context.Context, o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
-		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(math.MaxInt, math.MaxInt),
+		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
 	}
@@ -279,7 +275,6 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 		c, err = parseCarried(channel, m.Data)
 	}
 	if err != nil {
-		b.stats.dropped.Add(1)
 		return // it is missing, and will be noticed
 	}
 	if f := b.followed(channel); f != nil {

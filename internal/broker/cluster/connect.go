@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Servers say where NATS is, and who maru is to it.
+// Servers are where NATS is, and the credentials that maru has there.
 type Servers struct {
 	URLs []string // nats:// or tls://, one of each server that should be tried first
 

@@ -128,7 +128,6 @@ func (f *follower) heal(waiting ...carried) {
 		return
 	}
 	f.healing = true
-	f.broker.stats.healed.Add(1)
 	if !f.broker.spawn(f.read) {
 		f.healed()
 	}

@@ -24,7 +24,7 @@ type link struct {
 	owners   jetstream.KeyValue
 }
 
-// openLink makes what is missing in JetStream. The error names what cannot be made.
+// openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
 func openLink(ctx context.Context, o *Options) (*link, error) {
 	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas}
 	var err error

@@ -132,7 +132,7 @@ func (p *place) settle(ours *namespace, theirs string, err error) {
 	}
 }
 
-// look asks who owns the namespace, and takes it if nobody alive does.
+// look asks which node owns the namespace, and takes it if no living node does.
 func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
 	b := p.broker
 	if !b.peers.holds() {

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	apiTimeout  = 10 * time.Second // for an answer of JetStream
-	readPause   = 50 * time.Millisecond
-	readAtOnce  = 1000 // messages
-	minStreamMB = 1 << 20
+	apiTimeout = 10 * time.Second // for an answer of JetStream
+	readPause  = 50 * time.Millisecond
+	readAtOnce = 1000    // messages
+	streamRoom = 1 << 20 // bytes of a stream beside what is retained
 )
 
 // A stream is the log of a namespace.
@@ -35,7 +35,7 @@ func (s *stream) ensure(ctx context.Context, r maru.Retention) error {
 	_, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: s.names.stream(s.namespace), Subjects: []string{s.names.log(s.namespace, "*")},
 		Description: "maru: the publications of a namespace", Metadata: map[string]string{"namespace": s.namespace},
-		MaxMsgsPerSubject: int64(max(r.Publications, 1)), MaxAge: max(r.Age, time.Second), MaxBytes: 2*max(r.Bytes, 0) + minStreamMB,
+		MaxMsgsPerSubject: int64(max(r.Publications, 1)), MaxAge: max(r.Age, time.Second), MaxBytes: 2*max(r.Bytes, 0) + streamRoom,
 		Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, AllowDirect: true, Replicas: s.replicas,
 	})
 	return err

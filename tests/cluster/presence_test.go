@@ -177,7 +177,7 @@ func until(t *testing.T, within time.Duration, want string, all ...*corded) {
 	}
 }
 
-// A guest book has the changes of presence that a subscriber has received, as "+kim" and "-kim".
+// A guest book has the presence that a subscriber has received, and its changes, as "+kim" and "-kim".
 type guestBook struct {
 	mu      sync.Mutex
 	changes []string
@@ -212,7 +212,11 @@ func (n *corded) follow(t *testing.T) *guestBook {
 			}
 			if p, is := event.(*client.Presence); is {
 				g.mu.Lock()
-				for _, user := range p.Joined {
+				joined := p.Joined
+				if g.changes == nil { // the first: nobody has joined since
+					g.changes, joined = []string{"here:"}, p.Users
+				}
+				for _, user := range joined {
 					g.changes = append(g.changes, "+"+user)
 				}
 				for _, user := range p.Left {
@@ -246,19 +250,19 @@ func TestPresenceAcrossNodes(t *testing.T) {
 	all[2].sit(t, "")
 	until(t, 5*time.Second, "kim:2 1", all...) // nobody follows: the nodes ask each other
 	g := all[2].follow(t)
-	g.until(t, time.Second, "+kim")
+	g.until(t, time.Second, "here: +kim")
 	lee := all[1].sit(t, "lee")
-	g.until(t, 5*time.Second, "+kim +lee")
+	g.until(t, 5*time.Second, "here: +kim +lee")
 	kim.Close(1000, "")
 	until(t, 5*time.Second, "kim:1 lee:1 2", all...)
 	again.Close(1000, "")
 	lee.Close(1000, "")
 	park := all[0].sit(t, "park")
-	g.until(t, 5*time.Second, "+kim +lee +park")
+	g.until(t, 5*time.Second, "here: +kim +lee +park")
 	until(t, 5*time.Second, "park:1 2", all...)
 	all[1].sit(t, "lee") // within the grace
 	park.Close(1000, "")
-	g.until(t, 10*time.Second, "+kim +lee +park -kim -park")
+	g.until(t, 10*time.Second, "here: +kim +lee +park -kim -park")
 }
 
 // The people of a node that dies are gone within 10 s, and those of one that is cut off for less than
@@ -269,13 +273,13 @@ func TestPresenceOfDeadNode(t *testing.T) {
 	all[1].sit(t, "kim")
 	all[2].sit(t, "lee")
 	g := all[0].follow(t)
-	g.until(t, 5*time.Second, "+kim +lee")
+	g.until(t, 5*time.Second, "here: +kim +lee")
 
 	all[1].cord.set(true)
 	time.Sleep(2500 * time.Millisecond)
 	all[1].cord.set(false)
 	for quiet := time.Now().Add(7 * time.Second); time.Now().Before(quiet); time.Sleep(50 * time.Millisecond) {
-		if got := all[0].Presence("x"); len(got.Users) != 2 || g.String() != "+kim +lee" {
+		if got := all[0].Presence("x"); len(got.Users) != 2 || g.String() != "here: +kim +lee" {
 			t.Fatalf("a hiccup is seen: %+v, %s", got, g)
 		}
 	}
@@ -284,7 +288,7 @@ func TestPresenceOfDeadNode(t *testing.T) {
 	killed := time.Now()
 	all[2].cord.set(true)
 	until(t, 10*time.Second, "kim:1 1", all[:2]...)
-	g.until(t, time.Until(killed.Add(10*time.Second)), "+kim +lee -lee")
+	g.until(t, time.Until(killed.Add(10*time.Second)), "here: +kim +lee -lee")
 	t.Logf("gone %v after the node", time.Since(killed))
 	if got := all[2].people(t); got != string(maru.CodeUnavailable) {
 		t.Errorf("the node that is cut off from the others says %s", got)
@@ -298,10 +302,10 @@ func TestPresenceOfDrainedNode(t *testing.T) {
 	g := all[0].follow(t)
 	all[1].sit(t, "kim")
 	all[1].sit(t, "lee")
-	g.until(t, 5*time.Second, "+kim +lee")
+	g.until(t, 5*time.Second, "here: +kim +lee")
 	all[1].stop(t)
 	all[0].sit(t, "kim")
-	g.until(t, 10*time.Second, "+kim +lee -lee")
+	g.until(t, 10*time.Second, "here: +kim +lee -lee")
 	until(t, 5*time.Second, "kim:1 1", all[0])
 }
 

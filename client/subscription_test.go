@@ -918,7 +918,7 @@ func TestEachEventGoesToOneOfThoseWhoWait(t *testing.T) {
 func TestPresenceOfNobodyIsAList(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})
-		f.mute["subscribe"] = true
+		f.mute["subscribe"], f.mute["presence"] = true, true
 		w := on(t, c, "chat", client.SubscribeOptions{Presence: true})
 		synctest.Wait()
 		for _, push := range []string{

@@ -201,6 +201,24 @@ func TestPresence(t *testing.T) {
 				t.Error(err)
 			}
 		},
+		"a change that was lost is noticed at the next one": func(t *testing.T, n *network) {
+			a, b := n.start("a"), n.start("b")
+			w := a.hub.Watch("x")
+			defer w.Close()
+			want(t, a, "x", "0/0 ")
+			lost := false
+			n.mu.Lock()
+			n.lose = func(from, _ *node) bool { now := from == b && !lost; lost = lost || from == b; return now }
+			n.mu.Unlock()
+			b.join("x", "kim")
+			time.Sleep(300 * time.Millisecond)
+			b.join("x", "lee")
+			time.Sleep(1500 * time.Millisecond)
+			synctest.Wait()
+			if p := text(a.hub.Presence("x")); p != "2/0 kim1 lee1" {
+				t.Error(p)
+			}
+		},
 		"a new node is looked at, too": func(t *testing.T, n *network) {
 			a := n.start("a")
 			w := a.hub.Watch("x")

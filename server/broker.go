@@ -98,6 +98,12 @@ func (b *brokers) keeper() maru.Keeper {
 	return k
 }
 
+// bus is the stored broker as one that carries messages between servers; nil: there is one server.
+func (b *brokers) bus() maru.Bus {
+	bus, _ := b.stored.(maru.Bus)
+	return bus
+}
+
 // Held is how much both retain, as far as the stored one reports it.
 func (b *brokers) Held() maru.Held {
 	held := b.memory.Held()

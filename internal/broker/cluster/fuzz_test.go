@@ -114,3 +114,21 @@ func TestHighestMissing(t *testing.T) {
 		}
 	}
 }
+
+// What is read as a message of the bus is written as the same bytes.
+func FuzzBus(f *testing.F) {
+	f.Add(busMessage{"test", "n1", []byte("data")}.append(nil))
+	f.Add(busMessage{kind: kindAlive, from: "n1"}.append(nil))
+	f.Add([]byte{busFormat, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		parseAnswer(b)
+		m, err := parseBusMessage(b)
+		if err != nil {
+			return
+		}
+		again, err := parseBusMessage(m.append(nil))
+		if err != nil || again.kind != m.kind || again.from != m.from || !bytes.Equal(again.data, m.data) {
+			t.Fatalf("%+v, then %+v: %v", m, again, err)
+		}
+	})
+}

@@ -29,10 +29,11 @@ type peers struct {
 	begun  time.Time            // when our own connection last came to work
 	ours   time.Time            // when we last counted up; zero: never
 	number uint64
+	signs  signs
 }
 
 func newPeers(l *link, id string, beat time.Duration) *peers {
-	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now()}
+	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns()}
 }
 
 // join counts up for the first time.
@@ -71,13 +72,21 @@ func (p *peers) count(ctx context.Context) error {
 	if _, err := p.nodes.Put(ctx, p.id, strconv.AppendUint(nil, p.number, 10)); err != nil {
 		return err
 	}
+	p.counted(begin)
+	return nil
+}
+
+// counted notes that we have counted up.
+func (p *peers) counted(begin time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if begin.Sub(p.ours) >= holdBeats*p.beat {
 		p.begun = begin // what we did not see meanwhile says nothing about the others
 	}
+	if begin.Sub(p.ours) >= steadyBeats*p.beat {
+		p.signs.begun = begin // the same
+	}
 	p.ours = begin
-	return nil
 }
 
 func (p *peers) watch(ctx context.Context, log *slog.Logger) {
@@ -106,9 +115,11 @@ func (p *peers) saw(e jetstream.KeyValueEntry) {
 	defer p.mu.Unlock()
 	if e.Operation() != jetstream.KeyValuePut {
 		delete(p.seen, e.Key())
+		p.byeLocked(e.Key())
 		return
 	}
 	p.seen[e.Key()] = time.Now()
+	p.signed(e.Key())
 }
 
 // holds reports whether the others still think that we are alive.

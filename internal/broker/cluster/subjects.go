@@ -15,6 +15,8 @@ import (
 //	PREFIX.keys.NAMESPACE          idempotency keys, stream PREFIX_keys
 //	PREFIX.carry.CHANNEL           a publication for the nodes with subscribers
 //	PREFIX.node.ID                 requests to a node
+//	PREFIX.bus.ID                  a message of one server to another
+//	PREFIX.bus.all                 to all
 //	PREFIX_nodes, PREFIX_owners    buckets
 type names struct{ prefix string }
 
@@ -34,6 +36,8 @@ func (n names) keys(namespace string) string { return n.prefix + ".keys." + idOf
 func (n names) carriage(token string) string { return n.prefix + ".carry." + token }
 
 func (n names) node(id string) string { return n.prefix + ".node." + id }
+
+func (n names) bus(node string) string { return n.prefix + ".bus." + node }
 
 func (n names) nodes() string { return n.prefix + "_nodes" }
 

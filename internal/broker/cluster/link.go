@@ -59,6 +59,9 @@ func (l *link) make(ctx context.Context) (err error) {
 	if err := l.ensureKeys(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
 	}
+	if err := l.ensureKept(ctx); err != nil {
+		return fmt.Errorf("the stream %s: %w", l.names.keptStream(), err)
+	}
 	for bucket, to := range map[string]*jetstream.KeyValue{l.names.nodes(): &l.nodes, l.names.owners(): &l.owners} {
 		if *to, err = l.bucket(ctx, bucket); err != nil {
 			return fmt.Errorf("the bucket %s: %w", bucket, err)

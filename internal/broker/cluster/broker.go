@@ -55,9 +55,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ConnOptions are what a connection of a Broker needs.
+// ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
+// that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1)}
+	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3)}
 }
 
 // Broker is a maru.Broker of one node of a cluster. Make one with Open.
@@ -78,6 +80,7 @@ type Broker struct {
 	arrived  chan *nats.Msg // what is carried, asked and answered, in the order in which it came
 	subs     []*nats.Subscription
 	requests requests
+	bus      bus
 
 	mu        sync.Mutex
 	closed    bool
@@ -112,6 +115,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(math.MaxInt, math.MaxInt),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
+		bus: bus{handlers: make(map[string]maru.BusHandler)},
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
 	err := b.join(ctx)
@@ -123,6 +127,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
+	b.working.Go(b.watchNodes)
 	return b, nil
 }
 
@@ -137,7 +142,7 @@ func (b *Broker) join(ctx context.Context) error {
 		return err
 	}
 	b.peers = newPeers(b.link, b.id, b.options.Beat)
-	subjects := []string{b.names.node(b.id), b.inbox + ".*"}
+	subjects := []string{b.names.node(b.id), b.inbox + ".*", b.names.bus(b.id), b.names.bus(everyone)}
 	if !b.options.Interest {
 		subjects = append(subjects, b.names.carriage("*"))
 	}
@@ -254,7 +259,7 @@ func (b *Broker) carry(c carried) {
 
 // dispatch handles what arrives, in order. Nothing in it waits.
 func (b *Broker) dispatch() {
-	carriage, own := b.names.carriage(""), b.names.node(b.id)
+	carriage, own, bus := b.names.carriage(""), b.names.node(b.id), b.names.bus("")
 	for {
 		select {
 		case m := <-b.arrived:
@@ -263,6 +268,8 @@ func (b *Broker) dispatch() {
 				b.asked(m)
 			case strings.HasPrefix(m.Subject, carriage):
 				b.arrivedHere(m)
+			case strings.HasPrefix(m.Subject, bus):
+				b.busArrived(m)
 			default:
 				b.answered(m)
 			}

@@ -22,6 +22,7 @@ func (b *Broker) Close() error {
 	for _, one := range b.requests.overdue(func(*request) bool { return true }) {
 		one.submission.fail(errShuttingDown)
 	}
+	b.sayBye()
 	return errors.Join(b.giveUp(), b.peers.leave())
 }
 

@@ -39,6 +39,12 @@
 // has missed something, and reads it from the owner's history before it delivers more. Once a
 // second it compares the heads of its channels with the owner's, which shows a loss at the end.
 //
+// # Messages between servers
+//
+// The broker is a maru.Bus: servers send each other messages on core subjects, which arrive at most
+// once, in the queue of what is carried. For the bus a node is dead when neither the bucket nor the
+// bus has shown it for five beats (signs.go).
+//
 // # What an acknowledged publication survives
 //
 // What the servers of NATS keep: a majority of the replicas has it. The stream's last number is

@@ -115,20 +115,20 @@ func TestHighestMissing(t *testing.T) {
 	}
 }
 
-// What is read as a record is written as the same bytes.
-func FuzzKept(f *testing.F) {
-	for _, c := range []maru.KeptChange{{Key: "k", Value: []byte("v"), Until: time.Unix(0, 5)}, {Key: "", Until: time.Unix(9, 0)}, {Key: "k", Value: []byte{}, Until: time.Unix(9, 0)}} {
-		r := keptRecord{KeptChange: c}
-		f.Add(r.append(nil))
-	}
+// What is read as a message of the bus is written as the same bytes.
+func FuzzBus(f *testing.F) {
+	f.Add(busMessage{"test", "n1", []byte("data")}.append(nil))
+	f.Add(busMessage{kind: kindAlive, from: "n1"}.append(nil))
+	f.Add([]byte{busFormat, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := parseKept(b)
+		parseAnswer(b)
+		m, err := parseBusMessage(b)
 		if err != nil {
 			return
 		}
-		again, err := parseKept(r.append(nil))
-		if err != nil || again.Key != r.Key || !again.Until.Equal(r.Until) || !bytes.Equal(again.Value, r.Value) || (again.Value == nil) != (r.Value == nil) {
-			t.Fatalf("%+v, then %+v: %v", r, again, err)
+		again, err := parseBusMessage(m.append(nil))
+		if err != nil || again.kind != m.kind || again.from != m.from || !bytes.Equal(again.data, m.data) {
+			t.Fatalf("%+v, then %+v: %v", m, again, err)
 		}
 	})
 }

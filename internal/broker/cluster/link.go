@@ -62,18 +62,26 @@ func (l *link) make(ctx context.Context) (err error) {
 	if err := l.ensureKept(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keptStream(), err)
 	}
-	for bucket, to := range map[string]*jetstream.KeyValue{l.names.nodes(): &l.nodes, l.names.owners(): &l.owners} {
-		if *to, err = l.bucket(ctx, bucket); err != nil {
-			return fmt.Errorf("the bucket %s: %w", bucket, err)
+	for _, bucket := range []struct {
+		name string
+		ttl  time.Duration
+		to   *jetstream.KeyValue
+	}{{l.names.nodes(), nodeTTL, &l.nodes}, {l.names.owners(), 0, &l.owners}} {
+		if *bucket.to, err = l.bucket(ctx, bucket.name, bucket.ttl); err != nil {
+			return fmt.Errorf("the bucket %s: %w", bucket.name, err)
 		}
 	}
 	return nil
 }
 
-func (l *link) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
+// nodeTTL is for how long the bucket of nodes has one that does not count up any more: longer than it
+// takes to notice its death, and short enough that a new node does not wait for many dead ones.
+const nodeTTL = time.Minute
+
+func (l *link) bucket(ctx context.Context, name string, ttl time.Duration) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, Storage: jetstream.FileStorage, Replicas: l.replicas})
+	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.replicas})
 }
 
 // short is ctx with the time for one answer of JetStream.

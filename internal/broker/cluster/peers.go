@@ -29,10 +29,11 @@ type peers struct {
 	begun  time.Time            // when our own connection last came to work
 	ours   time.Time            // when we last counted up; zero: never
 	number uint64
+	signs  signs
 }
 
 func newPeers(l *link, id string, beat time.Duration) *peers {
-	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now()}
+	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns()}
 }
 
 // join counts up for the first time.
@@ -106,9 +107,11 @@ func (p *peers) saw(e jetstream.KeyValueEntry) {
 	defer p.mu.Unlock()
 	if e.Operation() != jetstream.KeyValuePut {
 		delete(p.seen, e.Key())
+		p.byeLocked(e.Key())
 		return
 	}
 	p.seen[e.Key()] = time.Now()
+	p.signed(e.Key())
 }
 
 // holds reports whether the others still think that we are alive.

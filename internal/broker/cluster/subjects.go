@@ -17,6 +17,8 @@ import (
 //	PREFIX.node.ID                 requests to a node
 //	PREFIX.kept.KIND.KEY           a record of maru.Keeper, stream PREFIX_kept
 //	PREFIX.kept.KIND               says that such a record has changed
+//	PREFIX.bus.ID                  a message of one server to another
+//	PREFIX.bus.all                 to all
 //	PREFIX_nodes, PREFIX_owners    buckets
 type names struct{ prefix string }
 
@@ -42,6 +44,7 @@ func (n names) keptStream() string { return n.prefix + "_kept" }
 func (n names) kept(kind, token string) string { return n.keptHint(kind) + "." + token }
 
 func (n names) keptHint(kind string) string { return n.prefix + ".kept." + tokenOf(kind) }
+func (n names) bus(node string) string      { return n.prefix + ".bus." + node }
 
 func (n names) nodes() string { return n.prefix + "_nodes" }
 

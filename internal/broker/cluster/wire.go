@@ -18,6 +18,7 @@ import (
 //	published 'P' · flags · position
 //	part      'L' · last · [epoch · head · gap] · (offset · publication)…
 //	heads     'D' · epoch · (channel · head)…
+//	answer    'A' · data   to a question on the bus
 
 const (
 	carryFormat = 1
@@ -30,6 +31,7 @@ const (
 	kindPublished = 'P'
 	kindPart      = 'L'
 	kindHeads     = 'D'
+	kindAnswer    = 'A'
 )
 
 func (c carried) append(dst []byte) []byte {

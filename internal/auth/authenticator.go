@@ -105,7 +105,7 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	case proofs.Webhook != nil:
 		return proofs.Webhook.ask(r, channel)
 	}
-	return p.Sessions.Identify(r), nil
+	return p.Sessions.Identify(r)
 }
 
 // Immediate reports whether Identify needs no lookup for a request that has no query, no

@@ -30,6 +30,7 @@ var (
 	// errOtherAuthority ends what a webhook or a session has proved, when another webhook is
 	// asked now.
 	errOtherAuthority = maru.NewError(maru.CodeReconnect, "people are identified in another way now: come back")
+	errSessionUnknown = maru.NewError(maru.CodeReconnect, "the session has ended, or this server does not know it yet: come back")
 	errSessionEnded   = maru.NewError(maru.CodeRevoked, "the session has ended")
 )
 

@@ -98,6 +98,12 @@ func (b *brokers) keeper() maru.Keeper {
 	return k
 }
 
+// bus is the way to the other nodes; nil: there are none.
+func (b *brokers) bus() maru.Bus {
+	bus, _ := b.stored.(maru.Bus)
+	return bus
+}
+
 // Held is how much both retain, as far as the stored one reports it.
 func (b *brokers) Held() maru.Held {
 	held := b.memory.Held()

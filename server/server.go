@@ -149,6 +149,11 @@ func New(o Options) (*Server, error) {
 			brokerErr = &BrokerError{err}
 		}
 	}
+	if bus := s.broker.bus(); bus != nil {
+		s.authenticator.Join(bus)
+		s.admission.Join(bus)
+		s.watching.Go(func() { s.admission.Announce(bus, s.stopWatching) })
+	}
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
 	s.status = statusFilter.Handler(s.statusPages())

@@ -24,11 +24,8 @@ func (s *Sessions) Attach(session string, end func()) (detach func(), err error)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.byID[session]
-	switch {
-	case x == nil && s.keeper.shared != nil:
-		return nil, errSessionUnknown
-	case x == nil || s.expired(x):
-		return nil, errSessionEnded
+	if x == nil || s.expired(x) {
+		return nil, s.unknown()
 	}
 	if len(x.live) == 0 {
 		x.live = make(map[*attachment]struct{}, 1)

@@ -29,6 +29,7 @@ type Authenticator struct {
 	reopenable reopenable
 	expiries   expiries
 	revoked    revoked
+	bus        maru.Bus // to the other nodes; nil: there are none
 }
 
 // Proofs are the ways in which people and back ends prove their identity, beside the

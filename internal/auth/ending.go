@@ -34,28 +34,28 @@ var (
 	errSessionEnded   = maru.NewError(maru.CodeRevoked, "the session has ended")
 )
 
-// Disconnect ends the live connections of the target with CodeRevoked, and says how many. They
-// may come back, but clients do not do so by themselves. With reconnect they end with
-// CodeReconnect instead: clients come back at once, with a new token. Errors: CodeBadRequest,
-// CodeBadChannel.
+// Disconnect ends the live connections of the target with CodeRevoked, and says how many, on all
+// nodes (see Join). They may come back, but clients do not do so by themselves. With reconnect they
+// end with CodeReconnect instead: clients come back at once, with a new token. Errors: CodeBadRequest,
+// CodeBadChannel; an *UnansweredError, and the number is right for the nodes that have answered.
 func (p *Authenticator) Disconnect(ctx context.Context, x Target, reconnect bool) (int, error) {
-	if _, err := p.resolve(ctx, &x); err != nil || p.Connections == nil {
+	if _, err := p.resolve(ctx, &x); err != nil {
 		return 0, err
 	}
 	if reconnect {
-		return p.Connections.Close(x, errReconnect), nil
+		return p.everywhere(ctx, order{Do: doReconnect, Target: x})
 	}
-	return p.Connections.Close(x, errRevoked), nil
+	return p.everywhere(ctx, order{Do: doDisconnect, Target: x})
 }
 
 // Unsubscribe ends the subscriptions of the target with CodeRevoked, and says how many. They
 // may subscribe again, but clients do not do so by themselves. The errors are those of
 // Disconnect.
 func (p *Authenticator) Unsubscribe(ctx context.Context, x Target) (int, error) {
-	if _, err := p.resolve(ctx, &x); err != nil || p.Connections == nil {
+	if _, err := p.resolve(ctx, &x); err != nil {
 		return 0, err
 	}
-	return p.Connections.Unsubscribe(x, errRevoked), nil
+	return p.everywhere(ctx, order{Do: doUnsubscribe, Target: x})
 }
 
 // Revoke ends the connections and sessions of a person, a session or a token, and refuses the
@@ -65,7 +65,9 @@ func (p *Authenticator) Unsubscribe(ctx context.Context, x Target) (int, error) 
 //
 // If the revocation cannot be kept on disk, it holds all the same, until the server ends, and
 // the error says so. Errors: CodeBadRequest; CodeUnavailable if too many are remembered, and
-// nothing has happened then; those of maru.Keeper.
+// nothing has happened then; those of maru.Keeper, which of a session mean in a cluster that nothing
+// has happened; an *UnansweredError: a node that did not answer refuses the person or the token as
+// soon as it reads what is kept.
 func (p *Authenticator) Revoke(ctx context.Context, x Target, lasts *time.Duration) (int, error) {
 	if x.Channel != "" || x.Connection != "" {
 		return 0, maru.NewError(maru.CodeBadRequest, `a revocation is of one "user", "session" or "token": a channel or a connection can be unsubscribed or disconnected`)
@@ -82,17 +84,15 @@ func (p *Authenticator) Revoke(ctx context.Context, x Target, lasts *time.Durati
 	case until.IsZero():
 		until = time.Now().Add(revokedFor)
 	}
-	if x.Session == "" {
-		var refused bool
-		if refused, err = p.revoked.set(ctx, x, until); !refused {
+	if x.Session != "" {
+		if err := p.Sessions.endSharedID(ctx, x.Session); err != nil {
 			return 0, err
 		}
+	} else if refused, err := p.revoked.set(ctx, x, until); !refused {
+		return 0, err
+	} else if err != nil {
+		n, _ := p.everywhere(ctx, order{Do: doRevoke, Target: x, Until: until})
+		return n, err
 	}
-	ends := p.Sessions.endOf(x)
-	n := 0
-	if p.Connections != nil {
-		n = p.Connections.Close(x, errRevoked)
-	}
-	call(ends)
-	return n, err
+	return p.everywhere(ctx, order{Do: doRevoke, Target: x, Until: until})
 }

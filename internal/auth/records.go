@@ -47,6 +47,7 @@ func (r records) each(ctx context.Context, kind string, do func(key string, valu
 func (p *Authenticator) Keep(ctx context.Context, k maru.Keeper) error {
 	r := records{Keeper: k, log: p.log}
 	r.shared, _ = k.(maru.SharedKeeper)
+	p.revoked.newly = p.endRevoked
 	for kind, load := range map[string]func(context.Context, records) error{
 		kindRevoked: p.revoked.load, kindSession: p.Sessions.load, kindTicket: p.tickets.load,
 		kindStream: p.reopenable.load,

@@ -18,13 +18,18 @@ func (s *Sessions) beginRenewal(x *session) bool {
 	return true
 }
 
-// lasts is until when a session lasts that is used for the last time in so long. It needs s.mu.
+// lasts is until when a session lasts that is used for the last time in so long. Beyond its lifetime it
+// lasts while there are live connections, and for half an hour more. It needs s.mu.
 func (s *Sessions) lasts(x *session, in time.Duration) time.Time {
-	until := time.Now().Add(in + s.scs.IdleTimeout)
-	if until.After(x.deadline) && len(x.live) == 0 {
-		until = x.deadline
+	now := time.Now()
+	until := now.Add(in + s.scs.IdleTimeout)
+	if until.Before(x.deadline) {
+		return until
 	}
-	return until
+	if beyond := now.Add(in + renewEvery/2); len(x.live) > 0 && beyond.After(x.deadline) {
+		return beyond
+	}
+	return x.deadline
 }
 
 // renew keeps a session for longer, if it has not ended on another node.

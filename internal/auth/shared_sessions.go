@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"maru.example/maru"
@@ -23,8 +22,8 @@ const (
 	kindNickname = "nickname" // of kept records: the value is the id of the session that has it
 
 	renewEvery = time.Hour
-	claimFor   = time.Minute // a nickname without a session that is kept; it outlives the session by that
-	tokenBytes = 43          // of a cookie's token: 32 bytes in base64
+	claimFor   = 15 * time.Second // a nickname without a session that is kept; it outlives the session by that
+	tokenBytes = 43               // of a cookie's token: 32 bytes in base64
 )
 
 // background runs f in a goroutine that Close waits for; after Close it does nothing.
@@ -70,7 +69,9 @@ func (s *Sessions) change(c maru.KeptChange) (ends []func()) {
 	case x == nil:
 	case s.byID[x.id] != nil:
 		x = s.byID[x.id]
-		x.kept = c.Until
+		if c.Until.After(x.kept) { // else it is an older change
+			x.kept = c.Until
+		}
 		s.used(x)
 	default:
 		ends = s.restore(x, c.Until)
@@ -117,7 +118,7 @@ func (s *Sessions) replaced(x *session) (ends []func()) {
 	return s.end(x)
 }
 
-// fetch looks up the session of a token that is not in memory. Errors: those of
+// fetch looks up the session of a token that is not in memory. Errors: CodeTooManyConnections; those of
 // maru.SharedKeeper.Lookup.
 func (s *Sessions) fetch(ctx context.Context, token string) error {
 	if s.keeper.shared == nil || len(token) != tokenBytes || s.of(token) != nil {
@@ -125,10 +126,22 @@ func (s *Sessions) fetch(ctx context.Context, token string) error {
 	}
 	key := storeKey(token)
 	value, until, err := s.keeper.shared.Lookup(ctx, kindSession, key)
-	if err == nil && value != nil {
-		s.changed(maru.KeptChange{Key: key, Value: value, Until: until})
+	if err != nil || value == nil {
+		return err
 	}
-	return err
+	s.changed(maru.KeptChange{Key: key, Value: value, Until: until})
+	if s.of(token) == nil {
+		return errManySessions // on this node
+	}
+	return nil
+}
+
+// unknown is why a session by its id is not there. One that is shared may just have begun.
+func (s *Sessions) unknown() error {
+	if s.keeper.shared != nil {
+		return errSessionUnknown
+	}
+	return errSessionEnded
 }
 
 // of is the session of a token, if it is in memory.
@@ -136,111 +149,4 @@ func (s *Sessions) of(token string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(token)
-}
-
-// claim takes a nickname for a session that is about to begin with this id, unless the session of the
-// token has it. Errors: CodeTaken; those of maru.SharedKeeper.
-func (s *Sessions) claim(ctx context.Context, token, nickname, id string) error {
-	if s.keeper.shared == nil {
-		return nil
-	}
-	if err := s.fetch(ctx, token); err != nil {
-		return err
-	}
-	if x := s.of(token); x != nil && x.user == nickname {
-		return nil
-	}
-	done, err := s.swapName(ctx, nickname, "", id, time.Now().Add(claimFor))
-	if err == nil && !done {
-		err = errTaken
-	}
-	return err
-}
-
-// disclaim gives a nickname back.
-func (s *Sessions) disclaim(ctx context.Context, nickname, id string) {
-	if s.keeper.shared != nil {
-		s.swapName(context.WithoutCancel(ctx), nickname, id, "", time.Time{}) // else it ends within a minute
-	}
-}
-
-// swapName changes who has a nickname; an empty id is nobody.
-func (s *Sessions) swapName(ctx context.Context, nickname, from, to string, until time.Time) (bool, error) {
-	c := maru.KeptChange{Key: nickname, Until: until}
-	var old []byte
-	if from != "" {
-		old = []byte(from)
-	}
-	if to != "" {
-		c.Value = []byte(to)
-	}
-	return s.keeper.shared.Swap(ctx, kindNickname, old, c)
-}
-
-// share keeps a session that has begun, or ends it: one that the others do not know must not be
-// answered.
-func (s *Sessions) share(ctx context.Context, x *session) error {
-	s.mu.Lock()
-	again := !x.kept.IsZero() // it goes on, with the nickname that it had
-	until := time.Now().Add(s.unusedFor)
-	s.mu.Unlock()
-	if again {
-		return nil
-	}
-	ctx = context.WithoutCancel(ctx)
-	err := s.keeper.shared.Keep(ctx, kindSession, x.key, x.record(), until)
-	done := false
-	if err == nil {
-		done, err = s.swapName(ctx, x.user, x.id, x.id, until.Add(claimFor))
-	}
-	if err == nil && !done { // it took longer than claimFor
-		err = errTaken
-	}
-	s.mu.Lock()
-	if err == nil {
-		x.kept = until
-		s.mu.Unlock()
-		return nil
-	}
-	var ends []func()
-	if s.byID[x.id] == x {
-		ends = s.end(x)
-	}
-	s.mu.Unlock()
-	call(ends)
-	return err
-}
-
-// endShared ends the session of a token on all nodes: first what is kept, so that an error means that
-// nothing has happened. Errors: those of maru.SharedKeeper.
-func (s *Sessions) endShared(ctx context.Context, token string) error {
-	if s.keeper.shared == nil {
-		return nil
-	}
-	if err := s.fetch(ctx, token); err != nil {
-		return err
-	}
-	x := s.of(token)
-	if x == nil {
-		return nil
-	}
-	return s.endKept(ctx, x)
-}
-
-// endKept removes what is kept of a session.
-func (s *Sessions) endKept(ctx context.Context, x *session) error {
-	ctx = context.WithoutCancel(ctx)
-	err := s.keeper.shared.Forget(ctx, kindSession, x.key)
-	if err == nil {
-		s.disclaim(ctx, x.user, x.id)
-	}
-	return err
-}
-
-// forgetShared removes what is kept of a session that has ended.
-func (s *Sessions) forgetShared(x *session) {
-	if err := s.endKept(context.Background(), x); err != nil {
-		s.keeper.log.Error("a session has ended here, but cannot be removed from the cluster: it goes on at other nodes",
-			slog.String("session", x.id), slog.String("user", x.user), slog.Any("err", err))
-	}
 }

@@ -86,6 +86,7 @@ type Broker struct {
 	closed    bool
 	places    map[string]*place
 	interests map[string]*interest
+	watches   []*keptWatch
 
 	stats struct{ healed, dropped atomic.Uint64 }
 }
@@ -156,7 +157,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	return b.peers.join(ctx)
+	return b.peers.join(ctx, b.options.Logger)
 }
 
 func (b *Broker) unsubscribe() {

@@ -44,9 +44,10 @@ func (b *Broker) asking(ctx context.Context) (context.Context, context.CancelFun
 	if b.ctx.Err() != nil {
 		return nil, nil, errShuttingDown
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, keptTime, errKeptAway)
-	stop := context.AfterFunc(b.ctx, cancel)
-	return limited, func() { stop(); cancel() }, nil
+	ctx, end := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(b.ctx, func() { end(errShuttingDown) })
+	ctx, cancel := context.WithTimeoutCause(ctx, keptTime, errKeptAway)
+	return ctx, func() { stop(); cancel(); end(nil) }, nil
 }
 
 // Keep implements maru.Keeper. All nodes have the record.
@@ -81,7 +82,18 @@ func (b *Broker) commit(ctx context.Context, kind string, m *nats.Msg, o ...jets
 }
 
 func (b *Broker) hint(kind string, n uint64) {
-	b.conn.Publish(b.names.keptHint(kind), binary.AppendUvarint(nil, n)) // one that is lost is found within a beat
+	m := &nats.Msg{Subject: b.names.keptHint(kind), Data: binary.AppendUvarint(nil, n)}
+	b.conn.PublishMsg(m) // one that is lost is found within a beat
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.watches {
+		if w.kind == kind {
+			select {
+			case w.news <- m:
+			default: // it has more to read anyway
+			}
+		}
+	}
 }
 
 // Forget implements maru.Keeper.

@@ -20,7 +20,7 @@ import (
 // A keptRecord is a record of maru.Keeper as the stream PREFIX_kept stores it, or that it was
 // removed: nodes that have the record must see that until it would have ended anyway.
 //
-//	format 1 · flags · until (ns, 8) · key · value
+//	format 1 · flags · until (ns, 8, by the clock of NATS) · key · value
 type keptRecord struct {
 	maru.KeptChange        // Value is nil if it was removed
 	seq             uint64 // in the stream; 0: there is none
@@ -66,9 +66,17 @@ func (r *keptRecord) there() bool { return r.Value != nil && time.Now().Before(r
 // seconds.
 func (l *link) message(kind string, r keptRecord) *nats.Msg {
 	m := nats.NewMsg(l.names.kept(kind, keptToken(r.Key)))
-	m.Data = r.append(nil)
 	m.Header.Set(jetstream.MsgTTLHeader, max(time.Until(r.Until).Truncate(time.Second)+time.Second, time.Second).String())
+	r.Until = r.Until.Add(l.skew())
+	m.Data = r.append(nil)
 	return m
+}
+
+// record reads what message wrote.
+func (l *link) record(data []byte) (keptRecord, error) {
+	r, err := parseKept(data)
+	r.Until = r.Until.Add(-l.skew())
+	return r, err
 }
 
 // keptToken is a key as one token of a subject: keys are any text, and long.
@@ -105,7 +113,7 @@ func (l *link) keptAt(ctx context.Context, kind, key string) (keptRecord, error)
 	if err != nil {
 		return none, err
 	}
-	found, err := parseKept(answer.Message.Data)
+	found, err := l.record(answer.Message.Data)
 	found.seq = answer.Message.Seq
 	if err == nil && found.Key != key {
 		err = errDamaged
@@ -118,8 +126,9 @@ type answer struct {
 	Error   *jetstream.APIError `json:"error"`
 	Seq     uint64              `json:"seq"` // of a message that was stored
 	Message struct {
-		Seq  uint64 `json:"seq"`
-		Data []byte `json:"data"`
+		Seq  uint64    `json:"seq"`
+		Data []byte    `json:"data"`
+		Time time.Time `json:"time"`
 	} `json:"message"`
 }
 

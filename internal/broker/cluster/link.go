@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	nats "github.com/nats-io/nats.go"
@@ -22,6 +23,7 @@ type link struct {
 	replicas int
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
+	ahead    atomic.Int64 // see skew
 }
 
 // openLink makes what is missing in JetStream. The error names what cannot be made.

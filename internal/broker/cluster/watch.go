@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"maru.example/maru"
@@ -17,7 +19,8 @@ import (
 type keptWatch struct {
 	broker *Broker
 	kind   string
-	next   uint64 // the number to read from
+	next   uint64         // the number to read from
+	news   chan *nats.Msg // hints, of this node too
 }
 
 // hints is how many hints of other nodes may wait; more are no loss.
@@ -25,12 +28,11 @@ const hints = 64
 
 // WatchKept implements maru.SharedKeeper.
 func (b *Broker) WatchKept(ctx context.Context, kind string, each func(maru.KeptChange)) error {
-	news := make(chan *nats.Msg, hints)
-	sub, err := b.conn.ChanSubscribe(b.names.keptHint(kind), news)
+	w := &keptWatch{broker: b, kind: kind, news: make(chan *nats.Msg, hints)}
+	sub, err := b.conn.ChanSubscribe(b.names.keptHint(kind), w.news)
 	if err != nil {
 		return keptError(ctx, err)
 	}
-	w := &keptWatch{broker: b, kind: kind}
 	beginning, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	if err := w.begin(beginning, each); err != nil {
@@ -39,12 +41,24 @@ func (b *Broker) WatchKept(ctx context.Context, kind string, each func(maru.Kept
 	}
 	if !b.spawn(func() {
 		defer sub.Unsubscribe()
-		w.run(ctx, news, each)
+		b.watching(w, true)
+		defer b.watching(w, false)
+		w.run(ctx, each)
 	}) {
 		sub.Unsubscribe()
 		return errShuttingDown
 	}
 	return nil
+}
+
+// watching has own changes hinted to a watch, or no longer.
+func (b *Broker) watching(w *keptWatch, on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watches = slices.DeleteFunc(b.watches, func(other *keptWatch) bool { return other == w })
+	if on {
+		b.watches = append(b.watches, w)
+	}
 }
 
 // begin calls each for all that is there. It first stores a message of its own and reads until that,
@@ -60,7 +74,7 @@ func (w *keptWatch) begin(ctx context.Context, each func(maru.KeptChange)) error
 }
 
 // run follows the changes until ctx or the broker ends.
-func (w *keptWatch) run(ctx context.Context, news <-chan *nats.Msg, each func(maru.KeptChange)) {
+func (w *keptWatch) run(ctx context.Context, each func(maru.KeptChange)) {
 	b := w.broker
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -70,22 +84,24 @@ func (w *keptWatch) run(ctx context.Context, news <-chan *nats.Msg, each func(ma
 	for {
 		n := uint64(0)
 		select {
-		case m := <-news:
+		case m := <-w.news:
 			n, _ = binary.Uvarint(m.Data)
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 		limited, done := context.WithTimeout(ctx, keptTime)
-		if err := w.upTo(limited, n, each); err != nil && ctx.Err() == nil {
+		if err := w.upTo(limited, n, each); err != nil && !errors.Is(err, errBehind) && ctx.Err() == nil {
 			b.options.Logger.Warn("changes of records of other nodes cannot be read", slog.String("kind", w.kind), slog.Any("err", err))
 		}
 		done()
 	}
 }
 
-// upTo reads what there is, and, for a second, until it has read number n: the replica that is asked
-// may be behind.
+// errBehind: a number was not there, and may be gone already.
+var errBehind = errors.New("the replicas of the stream are behind")
+
+// upTo reads what there is, until it has read number n: the replica that is asked may be behind.
 func (w *keptWatch) upTo(ctx context.Context, n uint64, each func(maru.KeptChange)) error {
 	b := w.broker
 	for {
@@ -94,7 +110,7 @@ func (w *keptWatch) upTo(ctx context.Context, n uint64, each func(maru.KeptChang
 			if len(m.data) == 0 {
 				return nil // of begin, or of NATS itself
 			}
-			r, err := parseKept(m.data)
+			r, err := b.record(m.data)
 			if err != nil {
 				b.options.Logger.Error("a record is damaged, and is left out", slog.String("kind", w.kind), slog.Uint64("number", m.seq))
 				return nil
@@ -108,7 +124,7 @@ func (w *keptWatch) upTo(ctx context.Context, n uint64, each func(maru.KeptChang
 		select {
 		case <-time.After(readPause):
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return errBehind
 		}
 	}
 }

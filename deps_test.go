@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
-	{"maru/internal/gateway", "maru/broker/*"},
+	{"maru/internal/gateway", "maru/internal/presence", "maru/broker/*"},
 	{"maru/internal/gateway/*", "maru/internal/api", "maru/internal/web", "maru/internal/demo", "maru/internal/metrics"},
 	{"maru/internal/config", "maru/server", "maru/client"},
 	{"maru/socketio"},
@@ -44,6 +44,7 @@ var only = map[string][]string{
 	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
 	"maru/internal/hub":       {"maru", "maru/internal/histogram", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
+	"maru/internal/presence":  {"maru", "maru/internal/fields", "maru/internal/hub"}, // of other nodes; knows no gateway
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/fields", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/engineio", "maru/internal/fields", "maru/internal/frame", "maru/internal/gateway",
 		"maru/internal/hub", "maru/internal/loop", "maru/internal/machine", "maru/internal/packet", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/shares", "maru/internal/strict"}, // no other gateway
@@ -75,6 +76,7 @@ var importers = map[string][]string{
 	"maru/broker/memory":      {"maru/server"},
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/internal/broker/*":  {"maru/broker/disk"},
+	"maru/internal/presence":  {"maru/server"},
 	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
 	"maru/internal/gateway/*": {"maru/server", "maru/socketio"},
 }
@@ -96,6 +98,7 @@ var (
 		"maru/internal/engineio":   outside,
 		"maru/internal/packet":     outside,
 		"maru/internal/session":    append([]string{"encoding/*"}, outside...),
+		"maru/internal/presence":   outside,
 		"maru/internal/hub":        append([]string{"encoding/*"}, outside...),
 	}
 )

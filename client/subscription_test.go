@@ -913,3 +913,25 @@ func TestEachEventGoesToOneOfThoseWhoWait(t *testing.T) {
 		}
 	})
 }
+
+// A channel in which nobody has a name has an empty list, not too many people to name.
+func TestPresenceOfNobodyIsAList(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		f.mute["subscribe"] = true
+		w := on(t, c, "chat", client.SubscribeOptions{Presence: true})
+		synctest.Wait()
+		for _, push := range []string{
+			`{"id":2,"subscribe":{"epoch":"one","presence":{"version":1,"count":0,"users":[]}}}`,
+			`{"channel":"chat","presence":{"version":2,"prev":1,"joined":[],"left":[],"count":0,"anonymous":1}}`,
+			`{"channel":"chat","presence":{"version":3,"prev":2,"joined":["kim"],"left":[],"count":1,"anonymous":1}}`,
+		} {
+			f.socket().push("%s", push)
+			synctest.Wait()
+		}
+		w.saw(t, "here 0, here 0, here 1 kim +kim")
+		if n := len(f.asked("presence")); n != 0 {
+			t.Error("the whole list was asked for", n, "times")
+		}
+	})
+}

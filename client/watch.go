@@ -26,7 +26,8 @@ func (s *Subscription) change(p *presence) {
 	}
 	here := &Presence{Version: p.Version, Count: p.Count, Anonymous: p.Anonymous}
 	if named {
-		here.Users = slices.DeleteFunc(slices.Concat(w.here.Users, p.Joined), func(user string) bool {
+		// Not Concat, which is nil without people: that would be more than the server lists.
+		here.Users = slices.DeleteFunc(append(append([]string{}, w.here.Users...), p.Joined...), func(user string) bool {
 			return slices.Contains(p.Left, user) && !slices.Contains(p.Joined, user)
 		})
 	}

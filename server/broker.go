@@ -98,7 +98,7 @@ func (b *brokers) keeper() maru.Keeper {
 	return k
 }
 
-// bus is the way to the other nodes; nil: there are none.
+// bus is the stored broker as one that carries messages between servers; nil: there is one server.
 func (b *brokers) bus() maru.Bus {
 	bus, _ := b.stored.(maru.Bus)
 	return bus

@@ -82,6 +82,9 @@ func (s *Server) end(ctx context.Context) error {
 		s.http.Close()
 	}
 	s.endGateways()
+	if s.presence != nil {
+		s.presence.Close()
+	}
 	err = errors.Join(err, s.broker.Close())
 	s.logs.Flush()
 	return err

@@ -22,6 +22,7 @@ import (
 	"maru.example/maru/internal/logs"
 	"maru.example/maru/internal/loop"
 	"maru.example/maru/internal/metrics"
+	"maru.example/maru/internal/presence"
 	"maru.example/maru/internal/request"
 	"maru.example/maru/internal/response"
 )
@@ -38,6 +39,7 @@ type Server struct {
 	engine        *loop.Engine
 	hub           *hub.Hub
 	broker        *brokers
+	presence      *presence.Presence // of other nodes; nil: there are none
 	authenticator *auth.Authenticator
 	rules         auth.Rules
 	rates         admission.Rates
@@ -144,15 +146,16 @@ func New(o Options) (*Server, error) {
 			s.broker, brokerErr = s.openBroker(sink)
 			return s.broker
 		})
+	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
+		s.presence = presence.New(s.hub, bus, presence.Options{})
+		s.authenticator.Join(bus)
+		s.admission.Join(bus)
+		s.watching.Go(func() { s.admission.Announce(bus, s.stopWatching) })
+	}
 	if k := s.broker.keeper(); brokerErr == nil && k != nil {
 		if err := s.authenticator.Keep(context.Background(), k); err != nil {
 			brokerErr = &BrokerError{err}
 		}
-	}
-	if bus := s.broker.bus(); bus != nil {
-		s.authenticator.Join(bus)
-		s.admission.Join(bus)
-		s.watching.Go(func() { s.admission.Announce(bus, s.stopWatching) })
 	}
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
@@ -310,5 +313,13 @@ func (s *Server) count(p maru.Published) {
 // Connections returns the number of WebSockets, event streams and waiting polls now.
 func (s *Server) Connections() int { return s.registry.Count() }
 
-// Presence returns the subscribers of a channel now.
+// Presence returns the subscribers of a channel now. Where the server is one of several nodes, it
+// has those of the others only while somebody here follows the channel's presence: see AwaitPresence.
 func (s *Server) Presence(channel string) maru.Presence { return s.hub.Presence(channel) }
+
+// AwaitPresence returns the subscribers of a channel on all nodes. It waits for the answers of nodes
+// whose people are not known here. On one node it is Presence. Errors: CodeUnavailable if a node does
+// not answer within 10 s, or this one is cut off from the others; ctx's cause.
+func (s *Server) AwaitPresence(ctx context.Context, channel string) (maru.Presence, error) {
+	return s.hub.AwaitPresence(ctx, channel)
+}

@@ -3,11 +3,13 @@ package api
 import (
 	"net/http"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/pieces"
 )
 
-// servePresence answers the presence of a channel, as JSON. Errors: 403 not_allowed.
+// servePresence answers the presence of a channel, as JSON. Errors: 403 not_allowed; 503
+// unavailable if the people of other nodes are not known.
 func (a *API) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	if !allow(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -19,9 +21,14 @@ func (a *API) servePresence(w http.ResponseWriter, r *http.Request, channel stri
 			return
 		}
 	}
-	if _, err := a.admission.Allow(r, channel, auth.Presence); err != nil {
+	_, err := a.admission.Allow(r, channel, auth.Presence)
+	var here maru.Presence
+	if err == nil {
+		here, err = a.hub.AwaitPresence(r.Context(), channel)
+	}
+	if err != nil {
 		a.admission.Refuse(w, r, err)
 		return
 	}
-	writePieces(w, pieces.Presence(a.hub.Presence(channel)))
+	writePieces(w, pieces.Presence(here))
 }

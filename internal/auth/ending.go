@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -65,8 +66,8 @@ func (p *Authenticator) Unsubscribe(ctx context.Context, x Target) (int, error) 
 //
 // If the revocation cannot be kept on disk, it holds all the same, until the server ends, and
 // the error says so. Errors: CodeBadRequest; CodeUnavailable if too many are remembered, and
-// nothing has happened then; those of maru.Keeper, which of a session mean in a cluster that nothing
-// has happened; an *UnansweredError: a node that did not answer refuses the person or the token as
+// nothing has happened then; those of maru.Keeper, which of a session mean that it goes on at
+// other nodes; an *UnansweredError: a node that did not answer refuses the person or the token as
 // soon as it reads what is kept.
 func (p *Authenticator) Revoke(ctx context.Context, x Target, lasts *time.Duration) (int, error) {
 	if x.Channel != "" || x.Connection != "" {
@@ -84,15 +85,16 @@ func (p *Authenticator) Revoke(ctx context.Context, x Target, lasts *time.Durati
 	case until.IsZero():
 		until = time.Now().Add(revokedFor)
 	}
-	if x.Session != "" {
-		if err := p.Sessions.endSharedID(ctx, x.Session); err != nil {
+	o := order{Do: doRevoke, Target: x, Until: until}
+	if p.Sessions.keeper.shared != nil && (x.Session != "" || time.Now().Before(until)) {
+		return p.revokeShared(ctx, o)
+	}
+	if x.Session == "" {
+		var refused bool
+		if refused, err = p.revoked.set(ctx, x, until); !refused {
 			return 0, err
 		}
-	} else if refused, err := p.revoked.set(ctx, x, until); !refused {
-		return 0, err
-	} else if err != nil {
-		n, _ := p.everywhere(ctx, order{Do: doRevoke, Target: x, Until: until})
-		return n, err
 	}
-	return p.everywhere(ctx, order{Do: doRevoke, Target: x, Until: until})
+	n, unanswered := p.everywhere(ctx, o)
+	return n, cmp.Or(err, unanswered)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,7 +61,11 @@ func (p *Authenticator) Join(bus maru.Bus) {
 		case err != nil:
 			answer(nil, err)
 		default:
-			go func() { answer(json.Marshal(ordered{p.carryOut(o)})) }()
+			go func() {
+				n, after := p.carryOut(o)
+				answer(json.Marshal(ordered{n}))
+				after()
+			}()
 		}
 	})
 }
@@ -88,7 +93,8 @@ func parseOrder(data []byte) (o order, err error) {
 
 // everywhere carries an order out here and on all other nodes, and sums what they have ended.
 func (p *Authenticator) everywhere(ctx context.Context, o order) (int, error) {
-	n := p.carryOut(o)
+	n, after := p.carryOut(o)
+	defer after()
 	if p.bus == nil {
 		return n, nil
 	}
@@ -122,13 +128,35 @@ func (p *Authenticator) everywhere(ctx context.Context, o order) (int, error) {
 	return n, nil
 }
 
-// carryOut does what an order asks, on this node. It does not wait for the connections.
-func (p *Authenticator) carryOut(o order) (n int) {
+// revokeShared is Revoke where all nodes follow what is kept. The record comes last: a node that has
+// seen it has nothing left to count.
+func (p *Authenticator) revokeShared(ctx context.Context, o order) (n int, err error) {
+	x := p.Sessions.withID(o.Target.Session)
+	if o.Target.Session == "" {
+		if err := p.revoked.add(revokedKey(o.Target), o.Until); err != nil {
+			return 0, err
+		}
+	}
+	n, unanswered := p.everywhere(ctx, o)
+	switch {
+	case o.Target.Session == "":
+		_, err = p.revoked.set(ctx, o.Target, o.Until)
+	case x != nil:
+		err = p.Sessions.endKept(ctx, x)
+	}
+	return n, cmp.Or(err, unanswered)
+}
+
+// carryOut does what an order asks, on this node, without waiting for the connections. after is called
+// when it is answered: it removes what is kept of sessions, and other nodes see that.
+func (p *Authenticator) carryOut(o order) (n int, after func()) {
+	after = func() {}
 	if o.Do == doRevoke {
 		if o.Target.Session == "" {
 			p.revoked.add(revokedKey(o.Target), o.Until) // on the node that asks it is there already
 		}
-		defer call(p.Sessions.endOf(o.Target))
+		ends := p.Sessions.endOf(o.Target)
+		after = func() { call(ends) }
 	}
 	switch {
 	case p.Connections == nil:
@@ -139,7 +167,7 @@ func (p *Authenticator) carryOut(o order) (n int) {
 	default:
 		n = p.Connections.Close(o.Target, errRevoked)
 	}
-	return n
+	return n, after
 }
 
 // endRevoked ends what another node has revoked, if its order did not arrive.

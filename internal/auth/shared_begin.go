@@ -104,18 +104,11 @@ func (s *Sessions) endShared(ctx context.Context, token string) error {
 	return s.endKept(ctx, x)
 }
 
-// endSharedID is endShared for the session with an id, if this node knows it.
-func (s *Sessions) endSharedID(ctx context.Context, id string) error {
-	if s.keeper.shared == nil {
-		return nil
-	}
+// withID is the session with an id, if this node knows it.
+func (s *Sessions) withID(id string) *session {
 	s.mu.Lock()
-	x := s.byID[id]
-	s.mu.Unlock()
-	if x == nil {
-		return nil
-	}
-	return s.endKept(ctx, x)
+	defer s.mu.Unlock()
+	return s.byID[id]
 }
 
 // endKept removes what is kept of a session.

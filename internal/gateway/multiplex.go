@@ -284,6 +284,9 @@ func (m *Multiplex) Subscribe(ctx context.Context, ref uint64, o session.Join) (
 	if m.endpoint.Admission.Registry.Overloaded() {
 		return nil, false, auth.ErrOverloaded
 	}
+	if o.Presence {
+		m.endpoint.Hub.AwaitOthers(ctx, o.Channel)
+	}
 	s := m.subscription(o)
 	answered, err := m.join(ctx, s, ref, o)
 	if err != nil {

@@ -27,6 +27,7 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 	if m.endpoint.Admission.Registry.Overloaded() {
 		return nil, auth.ErrOverloaded
 	}
+	m.awaitOthers(ctx, joins)
 	all, err := m.joinAll(ctx, joins)
 	if err != nil {
 		for i := range all {
@@ -65,6 +66,17 @@ func (m *Multiplex) Rejoin(ctx context.Context, ref uint64, joins []session.Join
 		subs[i] = all[k].subscription
 	}
 	return subs, nil
+}
+
+// awaitOthers calls hub.AwaitOthers for the channels whose presence is asked for.
+func (m *Multiplex) awaitOthers(ctx context.Context, joins []session.Join) {
+	var all []string
+	for _, o := range joins {
+		if o.Presence {
+			all = append(all, o.Channel)
+		}
+	}
+	m.endpoint.Hub.AwaitOthers(ctx, all...)
 }
 
 // attachAll attaches those without a Mode together, and then each of the others. It changes the order:

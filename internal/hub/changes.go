@@ -34,6 +34,7 @@ type changes struct {
 	version   uint64              // its version
 	signedIn  int                 // its numbers
 	anonymous int
+	crowd     bool // another node had more people than are named
 
 	touched map[string]struct{}
 	leaving map[string]time.Time // the end of the grace of people without a connection
@@ -63,6 +64,7 @@ func (c *Channel) Follow(conn loop.Conn, form FormID) maru.Presence {
 	if ch == nil {
 		ch = newChanges(c)
 		c.presence.changes = ch
+		c.hub.others.Look(c.name)
 	}
 	f := ch.followersOf(form)
 	f.count++
@@ -86,6 +88,7 @@ func (c *Channel) Unfollow(conn loop.Conn, form FormID, closed bool) {
 	if !slices.ContainsFunc(ch.followers, func(f followers) bool { return f.count > 0 }) {
 		ch.timer.Stop()
 		c.presence.changes = nil
+		c.hub.others.Unlook(c.name)
 	}
 }
 
@@ -103,10 +106,11 @@ func newChanges(c *Channel) *changes {
 	p := &c.presence
 	ch := &changes{
 		channel: c, grace: c.hub.grace, most: c.hub.most,
-		named: make(map[string]struct{}, len(p.users)), version: p.version, signedIn: p.signedIn, anonymous: p.anonymous,
+		named: make(map[string]struct{}, len(p.users)), version: p.version, crowd: p.crowd(),
 		touched: make(map[string]struct{}), leaving: make(map[string]time.Time),
 	}
-	for user := range p.users {
+	ch.signedIn, ch.anonymous = p.numbers()
+	for user := range p.all() {
 		ch.named[user] = struct{}{}
 	}
 	ch.timer = time.AfterFunc(time.Hour, ch.fire)
@@ -117,12 +121,12 @@ func newChanges(c *Channel) *changes {
 // snapshot returns the presence that was sent last.
 func (ch *changes) snapshot() maru.Presence {
 	s := maru.Presence{Channel: ch.channel.name, Version: ch.version, Count: ch.signedIn, Anonymous: ch.anonymous}
-	if len(ch.named) > ch.most {
+	if len(ch.named) > ch.most || ch.crowd {
 		return s
 	}
 	s.Users = make([]maru.PresentUser, 0, len(ch.named))
 	for user := range ch.named {
-		s.Users = append(s.Users, maru.PresentUser{User: user, Connections: ch.channel.presence.users[user]})
+		s.Users = append(s.Users, maru.PresentUser{User: user, Connections: ch.channel.presence.count(user)})
 	}
 	return s
 }
@@ -131,24 +135,40 @@ func (ch *changes) snapshot() maru.Presence {
 // anonymous clients, for each connection.
 func (ch *changes) joined(user string) {
 	if user != "" {
-		delete(ch.leaving, user)
-		ch.touched[user] = struct{}{}
+		ch.came(user)
 	}
 	ch.schedule(time.Now())
 }
 
 func (ch *changes) left(user string) {
-	now := time.Now()
-	if user == "" || ch.grace <= 0 {
-		if user != "" {
-			ch.touched[user] = struct{}{}
+	if user != "" {
+		ch.went(user, 0)
+		if ch.grace > 0 {
+			return
 		}
-		ch.schedule(now)
+	}
+	ch.schedule(time.Now())
+}
+
+// came and went are joined and left for people, without sending. Somebody who went has had no
+// connection for the time of silent.
+func (ch *changes) came(user string) {
+	delete(ch.leaving, user)
+	ch.touched[user] = struct{}{}
+}
+
+func (ch *changes) went(user string, silent time.Duration) {
+	if ch.grace <= silent {
+		ch.touched[user] = struct{}{}
 		return
 	}
-	end := now.Add(ch.grace)
+	end := time.Now().Add(ch.grace - silent)
 	ch.leaving[user] = end
-	ch.order = append(ch.order, leaver{user, end})
+	i := len(ch.order)
+	for i > 0 && end.Before(ch.order[i-1].end) {
+		i--
+	}
+	ch.order = slices.Insert(ch.order, i, leaver{user, end})
 	ch.wake(end)
 }
 
@@ -194,11 +214,12 @@ func (ch *changes) fire() {
 // flush sends the changes since the last message, if there are any.
 func (ch *changes) flush(now time.Time) {
 	p := &ch.channel.presence
-	c := maru.PresenceChange{Prev: ch.version, Version: p.version, Joined: []string{}, Left: []string{}, Count: p.signedIn, Anonymous: p.anonymous}
+	c := maru.PresenceChange{Prev: ch.version, Joined: []string{}, Left: []string{}}
+	c.Count, c.Anonymous = p.numbers()
 	for user := range ch.touched {
 		_, named := ch.named[user]
 		_, leaving := ch.leaving[user]
-		switch here := p.users[user] > 0 || leaving; {
+		switch here := p.count(user) > 0 || leaving; {
 		case here && !named:
 			ch.named[user] = struct{}{}
 			c.Joined = append(c.Joined, user)
@@ -208,11 +229,16 @@ func (ch *changes) flush(now time.Time) {
 		}
 	}
 	clear(ch.touched)
-	if len(c.Joined)+len(c.Left) == 0 && p.anonymous == ch.anonymous {
+	crowd := p.crowd()
+	if len(c.Joined)+len(c.Left) == 0 && c.Anonymous == ch.anonymous && crowd == ch.crowd && !(crowd && c.Count != ch.signedIn) {
 		return
 	}
-	ch.flushed, ch.version, ch.signedIn, ch.anonymous = now, p.version, p.signedIn, p.anonymous
-	if len(ch.named) > ch.most {
+	if p.version == ch.version { // it rose when the connection ended, and was sent with another change
+		p.version++
+	}
+	c.Version = p.version
+	ch.flushed, ch.version, ch.signedIn, ch.anonymous, ch.crowd = now, p.version, c.Count, c.Anonymous, crowd
+	if len(ch.named) > ch.most || crowd {
 		c.Joined, c.Left = nil, nil
 	}
 	for _, f := range ch.followers {

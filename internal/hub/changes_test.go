@@ -123,6 +123,14 @@ func TestChanges(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			r.want("0>1 +[kim] -[] 1/0; 1>4 +[] -[kim] 0/0")
 		},
+		"the end of a grace has a version of its own, also after another change": func(r *followed) {
+			r.join("kim")
+			time.Sleep(time.Second)
+			r.leave("kim")
+			r.join("lee")
+			time.Sleep(time.Minute)
+			r.want("0>1 +[kim] -[] 1/0; 1>3 +[lee] -[] 1/0; 3>4 +[] -[kim] 1/0")
+		},
 		"two tabs are one person": func(r *followed) {
 			r.join("kim")
 			time.Sleep(time.Second)
@@ -160,7 +168,7 @@ func TestChangesOfMany(t *testing.T) {
 		if p := r.hub.Presence("a"); p.Users != nil || p.Count != 3 {
 			t.Errorf("%+v", p)
 		}
-		if p := r.hub.PresenceFollowed("a"); p.Users != nil || p.Count != 3 || p.Version != 3 {
+		if p, err := r.hub.PresenceFollowed(t.Context(), "a"); err != nil || p.Users != nil || p.Count != 3 || p.Version != 3 {
 			t.Errorf("%+v", p)
 		}
 	})

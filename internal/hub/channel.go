@@ -7,12 +7,13 @@ import (
 	"maru.example/maru/internal/loop"
 )
 
-// Channel is the state of one channel while it has subscribers.
+// Channel is the state of one channel while it has subscribers, or a Foreign.
 type Channel struct {
-	hub    *Hub
-	name   string
-	space  *Space
-	shares int // guarded by the shard's mu
+	hub     *Hub
+	name    string
+	space   *Space
+	shares  int  // guarded by the shard's mu
+	foreign bool // there is a Foreign; guarded by the same
 
 	mu        sync.Mutex
 	audiences []audience // one for each form that has had a socket in this channel

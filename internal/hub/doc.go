@@ -37,11 +37,15 @@
 // follows a channel's changes does the hub keep what it has sent (changes.go): people, not
 // connections, in numbered batches.
 //
+// Where there are other nodes, Others brings their people (others.go). They are kept apart from our
+// own, by node, and are joins and leaves of the same presence.
+//
 // # Concurrency and locks
 //
 // Everything may be called from any goroutine. Join with a history, Attach with a long one,
 // Subscribe and Next may wait, and are not for loops. Lock order: shard.mu, then Channel.mu,
-// then Queue.mu. The broker's locks come before these: the hub calls the broker with none held.
+// then Queue.mu. Those of Others come after Channel.mu. The broker's locks come before these: the
+// hub calls the broker with none held.
 //
 // Channel.mu is held during delivery, on purpose: all subscribers receive publications in the
 // order in which it was locked. Appending to a group or a queue never waits. A listener

@@ -37,6 +37,7 @@ type Hub struct {
 	engine   *loop.Engine
 	broker   maru.Broker
 	follower maru.Follower
+	others   Others
 	limits   limits
 	maxHz    func(channel string) float64
 	space    func(channel string) *Space
@@ -56,6 +57,7 @@ type shard struct {
 	mu       sync.RWMutex
 	channels map[string]*Channel
 	shares   int    // of all of them
+	used     int    // channels with a share
 	floor    uint64 // highest presence version of any removed channel; no new channel begins below
 
 	publications, bytes atomic.Uint64 // delivered; counted here because a delivery has this shard in its cache
@@ -72,6 +74,7 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 		maxHz:  o.MaxHz,
 		space:  o.Space,
 		seed:   maphash.MakeSeed(),
+		others: alone{},
 		done:   make(chan struct{}),
 	}
 	for i := range h.shards {
@@ -102,16 +105,25 @@ func (h *Hub) Channel(name string) *Channel {
 	s := h.shard(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := h.stateOf(s, name)
+	if c.shares == 0 {
+		s.used++
+		h.follower.Follow(c.name)
+	}
+	c.shares++
+	s.shares++
+	c.space.Subscriptions.Add(1)
+	return c
+}
+
+// stateOf returns a channel's state, and makes it if there is none. s.mu is held.
+func (h *Hub) stateOf(s *shard, name string) *Channel {
 	c := s.channels[name]
 	if c == nil {
 		name = strings.Clone(name) // it may be part of a request's address
 		c = &Channel{hub: h, name: name, space: h.space(name), presence: presence{version: s.floor}}
 		s.channels[name] = c
-		h.follower.Follow(name)
 	}
-	c.shares++
-	s.shares++
-	c.space.Subscriptions.Add(1)
 	return c
 }
 
@@ -125,11 +137,23 @@ func (c *Channel) Release() {
 	if c.shares--; c.shares > 0 {
 		return
 	}
-	delete(s.channels, c.name)
+	s.used--
 	c.hub.follower.Unfollow(c.name)
+	c.unused(s)
+}
+
+// unused forgets the state of a channel that nothing needs any more. s.mu is held.
+func (c *Channel) unused(s *shard) {
+	if c.shares > 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.floor = max(s.floor, c.presence.version)
+	c.last = maru.Position{} // what is published from now on is not delivered
+	if !c.foreign {
+		delete(s.channels, c.name)
+		s.floor = max(s.floor, c.presence.version)
+	}
 }
 
 // Tighten divides the limits of queues by maru.BacklogShortage to the power of level, while memory
@@ -175,7 +199,7 @@ func (h *Hub) Size() (channels, shares int) {
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.mu.RLock()
-		channels, shares = channels+len(s.channels), shares+s.shares
+		channels, shares = channels+s.used, shares+s.shares
 		s.mu.RUnlock()
 	}
 	return channels, shares
@@ -184,6 +208,9 @@ func (h *Hub) Size() (channels, shares int) {
 // Close ends every Queue and Watch, present and future, with CodeShuttingDown. The engine
 // closes the sockets.
 func (h *Hub) Close() { h.close.Do(func() { close(h.done) }) }
+
+// Closed is closed by Close.
+func (h *Hub) Closed() <-chan struct{} { return h.done }
 
 func (h *Hub) shard(name string) *shard {
 	return &h.shards[maphash.String(h.seed, name)%uint64(len(h.shards))]

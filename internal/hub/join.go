@@ -129,7 +129,7 @@ func (j *Joining) Queue(r Reader) *Queue {
 	defer c.mu.Unlock()
 	q.reader = r
 	if !r.Absent {
-		c.presence.join(r.User)
+		c.join(r.User)
 	}
 	return q
 }
@@ -189,7 +189,7 @@ func piece(ps []*maru.Publication) int {
 // add subscribes a socket to publications from now on. c.mu is held.
 func (c *Channel) add(s Socket) {
 	if !s.Absent {
-		c.presence.join(s.User)
+		c.join(s.User)
 	}
 	if s.Mode.MaxHz > 0 {
 		c.pacer(pace{s.Form, s.Mode.MaxHz}).add(s.Conn)
@@ -213,7 +213,7 @@ func (c *Channel) Remove(s Socket, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !s.Absent {
-		c.presence.leave(s.User)
+		c.leave(s.User)
 	}
 	if _, is := c.receivers[s.Conn]; is {
 		delete(c.receivers, s.Conn)

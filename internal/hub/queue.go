@@ -92,7 +92,7 @@ func (q *Queue) Close() {
 	c.mu.Lock()
 	delete(c.queues, q)
 	if !q.reader.Absent {
-		c.presence.leave(q.reader.User)
+		c.leave(q.reader.User)
 	}
 	c.mu.Unlock()
 	c.Release()

@@ -58,7 +58,7 @@ func (c *Channel) attach(s Socket, to Receiver) {
 		return
 	}
 	if !s.Absent {
-		c.presence.join(s.User)
+		c.join(s.User)
 	}
 	c.receive(s.Conn, to)
 }

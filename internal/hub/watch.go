@@ -29,7 +29,13 @@ func (h *Hub) Watch(channel string) *Watch {
 		c.presence.watches = make(map[*Watch]struct{})
 	}
 	c.presence.watches[w] = struct{}{}
+	h.others.Look(channel)
 	return w
+}
+
+// Await waits until the people of other nodes are known. Errors: those of Others.Await.
+func (w *Watch) Await(ctx context.Context) error {
+	return w.channel.hub.others.Await(ctx, w.channel.name)
 }
 
 // Close ends the watch. It is called once.
@@ -38,6 +44,7 @@ func (w *Watch) Close() {
 	c.mu.Lock()
 	delete(c.presence.watches, w)
 	c.mu.Unlock()
+	c.hub.others.Unlook(c.name)
 	c.Release()
 }
 

@@ -15,8 +15,9 @@ type Options struct {
 	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 	// History reads what is retained of a channel; see maru.Broker. It may wait.
 	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
-	// Presence returns the subscribers of a channel. It does not wait.
-	Presence func(channel string) maru.Presence
+	// Presence returns the subscribers of a channel. It may wait for other nodes. Errors:
+	// CodeUnavailable, and ctx's.
+	Presence func(ctx context.Context, channel string) (maru.Presence, error)
 
 	// Allow checks that the identity is still valid, and that it may perform the action in a
 	// channel: auth.Subscribe, auth.History or auth.Presence. (Connection.MayPublish is for

@@ -7,7 +7,8 @@ import (
 	"maru.example/maru/internal/auth"
 )
 
-// Presence asks for the subscribers of a channel. Errors: CodeBadChannel, CodeNotAllowed.
+// Presence asks for the subscribers of a channel. Errors: CodeBadChannel, CodeNotAllowed,
+// CodeUnavailable if the people of other nodes are not known.
 type Presence struct {
 	Ref     uint64
 	Channel string
@@ -24,9 +25,13 @@ func (s *Session) presence(ctx context.Context, c Presence, who auth.Identity) {
 	if err == nil {
 		err = s.options.Allow(ctx, who, auth.Presence, c.Channel)
 	}
+	var here maru.Presence
+	if err == nil {
+		here, err = s.options.Presence(ctx, c.Channel)
+	}
 	if err != nil {
 		s.fail("presence", c.Channel, c.Ref, err)
 		return
 	}
-	s.answer(c.Ref, PresenceRead{s.options.Presence(c.Channel)})
+	s.answer(c.Ref, PresenceRead{here})
 }

@@ -103,10 +103,12 @@ func newWorld(t *testing.T) *world {
 		History: func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 			return w.history(ctx, channel, q)
 		},
-		Presence: func(channel string) maru.Presence { return maru.Presence{Channel: channel, Version: 7} },
-		Allow:    w.allow,
-		Changes:  w.changes.Load,
-		Watch:    w.watchToken,
+		Presence: func(_ context.Context, channel string) (maru.Presence, error) {
+			return maru.Presence{Channel: channel, Version: 7}, nil
+		},
+		Allow:   w.allow,
+		Changes: w.changes.Load,
+		Watch:   w.watchToken,
 
 		MaxMessageBytes: 4096, MaxChannels: maxChannels, ConnectTimeout: connectTimeout, PingInterval: 25 * time.Second,
 	}

@@ -87,13 +87,21 @@ func (p *peers) count(ctx context.Context) error {
 		return err
 	}
 	p.revision = revision
+	p.counted(begin)
+	return nil
+}
+
+// counted notes that we have counted up.
+func (p *peers) counted(begin time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if begin.Sub(p.ours) >= holdBeats*p.beat {
 		p.begun = begin // what we did not see meanwhile says nothing about the others
 	}
+	if begin.Sub(p.ours) >= steadyBeats*p.beat {
+		p.signs.begun = begin // the same
+	}
 	p.ours = begin
-	return nil
 }
 
 func (p *peers) watch(ctx context.Context, log *slog.Logger) {

@@ -7,10 +7,16 @@ import "time"
 // than a node may be silent, and then all others would seem to be dead. Who owns a namespace goes by
 // the bucket alone. The fields are guarded by peers.mu.
 type signs struct {
-	last map[string]time.Time // of the nodes that are alive
-	gone map[string]time.Time // nodes that said that they leave: a late sign does not bring them back
-	due  []departure          // not yet reported
+	last  map[string]time.Time // of the nodes that are alive
+	gone  map[string]time.Time // nodes that said that they leave: a late sign does not bring them back
+	due   []departure          // not yet reported
+	begun time.Time            // when our own connection last came to work
 }
+
+// steadyBeats is for how long we may not have counted up while we judge others. A sign may be a beat
+// old when our connection breaks, and the next one may come a beat after it is back: with less than
+// three beats between these, nobody seems to have been silent for five.
+const steadyBeats = 3
 
 // A departure is a node that is no longer alive.
 type departure struct {
@@ -69,18 +75,19 @@ func (p *peers) present() []string {
 // left returns the nodes that are no longer alive, each once. While we are cut off none has died:
 // we would not know.
 func (p *peers) left() []departure {
-	holds := p.holds()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	steady := time.Since(p.ours) < steadyBeats*p.beat
 	all := p.signs.due
 	p.signs.due = nil
 	for node, at := range p.signs.last {
-		if at.Before(p.begun) {
-			at = p.begun
+		counts := at
+		if at.Before(p.signs.begun) {
+			counts = p.signs.begun
 		}
-		if silent := time.Since(at); holds && silent >= deadBeats*p.beat {
+		if steady && time.Since(counts) >= deadBeats*p.beat {
 			delete(p.signs.last, node)
-			all = append(all, departure{node, silent})
+			all = append(all, departure{node, time.Since(at)})
 		}
 	}
 	for node, at := range p.signs.gone {

@@ -12,12 +12,16 @@ import (
 )
 
 // servePresence streams the presence of a channel: at once, then at each change, at most once a
-// second. Its client is not counted as present. Errors: 403 not_allowed. Errors that may pass are
-// answered by later.
+// second. Its client is not counted as present. Errors: 403 not_allowed,
+// 503 unavailable. Errors that may pass are answered by later.
 func (s *streams) servePresence(w http.ResponseWriter, r *http.Request, channel string) {
 	s.serve(w, r, s.presence, channel, []auth.Action{auth.Presence},
-		func(_ context.Context, _ *gateway.Response, secret string) (feed, func(), error) {
+		func(ctx context.Context, _ *gateway.Response, secret string) (feed, func(), error) {
 			watch := s.presence.Hub.Watch(channel)
+			if err := watch.Await(ctx); err != nil {
+				watch.Close()
+				return nil, nil, err
+			}
 			begun := false
 			next := func(ctx context.Context, dst []byte) ([]byte, error) {
 				presence, err := watch.Next(ctx)

@@ -60,7 +60,7 @@ func newWorld(t *testing.T, goroutines bool) *world {
 	w.admission = &admission.Admission{Registry: admission.NewRegistry(0, 0, nil), Authenticator: auth.NewAuthenticator(auth.NewSessions(auth.SessionOptions{}), slog.New(slog.DiscardHandler)), Rules: new(auth.Rules), Rates: new(admission.Rates), Log: slog.New(slog.DiscardHandler)}
 	route := v1.Mount(&gateway.Env{Engine: engine, Hub: w.hub, Admission: w.admission,
 		Session: session.Options{
-			Submit: w.broker.Submit, History: w.history, Presence: w.hub.Presence, Allow: w.admission.May,
+			Submit: w.broker.Submit, History: w.history, Presence: w.hub.AwaitPresence, Allow: w.admission.May,
 			Changes:         w.admission.Registry.Changes,
 			MaxMessageBytes: 1 << 20, MaxChannels: 10, ConnectTimeout: patience, PingInterval: patience,
 		}})[0]

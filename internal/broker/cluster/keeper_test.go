@@ -106,7 +106,7 @@ func (m *keptMap) String() string {
 // Of many nodes that take one record, or make it, one does, also when it is made again afterwards.
 func TestSwap(t *testing.T) {
 	t.Parallel()
-	all, _ := nodes(t, time.Second)
+	all := bused(t, 3, time.Second)
 	soon := time.Now().Add(time.Minute)
 	for round := range 5 {
 		for _, step := range []struct {

@@ -50,7 +50,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter, a Keeper or BatchKeeper, and an Archiver.
+// a HealthReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -215,8 +215,10 @@ type BatchKeeper interface {
 	Keeper
 	// KeepAll makes changes to records of one kind in order, all or none of them, in one commit. When it
 	// returns, they survive the end of the process, kill -9 included. A loss of power undoes at most
-	// the newest calls, and a call in the middle only with all that follow. Kinds and records have the
-	// bounds of Keep, and all changes together that of MaxKeepAllBytes. Errors: those of Keep.
+	// the newest calls, and a call in the middle only with all that follow. A broker of several
+	// machines may make more than 1,000 changes in several commits, some of which may have been made
+	// when it returns an error. Kinds and records have the bounds of Keep, and all changes together
+	// that of MaxKeepAllBytes. Errors: those of Keep.
 	KeepAll(ctx context.Context, kind string, changes []KeptChange) error
 }
 
@@ -225,6 +227,25 @@ type KeptChange struct {
 	Key   string
 	Value []byte    // nil: the record is removed, if it is there
 	Until time.Time // as for Keep
+}
+
+// A SharedKeeper is a Keeper whose records several servers share. A server then takes what another one
+// has kept: people that are signed in, tickets, revocations. All methods are safe for concurrent use,
+// and their errors are those of Keep.
+type SharedKeeper interface {
+	Keeper
+	// Lookup returns a record as the last change of any server has left it; a nil value: there is none.
+	Lookup(ctx context.Context, kind, key string) (value []byte, until time.Time, err error)
+	// Swap makes the change if the record has the value old, or, for a nil old, if there is none. It
+	// reports whether it did: of several that change the same record at once, one does. After an error
+	// the change may have been made.
+	Swap(ctx context.Context, kind string, old []byte, c KeptChange) (done bool, err error)
+	// WatchKept calls each for all records of the kind, and returns. From then on it calls each for
+	// every change, in the order of changes of a record, until ctx ends or the broker is closed: also
+	// for changes of this server, and maybe more than once. Of several changes of one record it may
+	// leave out all but the last one. A record that reaches its time is not a change. each must not
+	// call the Keeper, and the calls do not overlap.
+	WatchKept(ctx context.Context, kind string, each func(KeptChange)) error
 }
 
 // MaxKeepAllBytes is the most bytes that the keys and values of one KeepAll have together.

@@ -45,7 +45,7 @@ var only = map[string][]string{
 	"maru/internal/hub":       {"maru", "maru/internal/histogram", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/presence":  {"maru", "maru/internal/fields", "maru/internal/hub"}, // of other nodes; knows no gateway
-	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/loop", "maru/internal/shares"},
+	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/fields", "maru/internal/loop", "maru/internal/shares"},
 	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/engineio", "maru/internal/fields", "maru/internal/frame", "maru/internal/gateway",
 		"maru/internal/hub", "maru/internal/loop", "maru/internal/machine", "maru/internal/packet", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/shares", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history":    {"maru"},

@@ -16,6 +16,10 @@ type Target = auth.Target
 // Disconnect closes the live connections of a target with 4503 revoked, and returns how many
 // there were: with a Channel, those that are subscribed to it. Their clients may connect again,
 // but do not do so by themselves. Errors: CodeBadRequest, CodeBadChannel.
+//
+// In a cluster it closes those on all servers. It waits for the others, 3 s at most, so call it in a
+// goroutine of its own where nothing may wait. If some did not answer, the number is that of the
+// others, and the error has CodeUnavailable.
 func (s *Server) Disconnect(t Target) (int, error) {
 	return s.authenticator.Disconnect(context.Background(), t, false)
 }
@@ -37,11 +41,12 @@ func (s *Server) Unsubscribe(t Target) (int, error) {
 
 // Revoke is Disconnect of a User, Session or Token. It also ends sessions, and refuses the user
 // or the token for the given time, at most 366 days; 0 takes that back. With an Options.Broker
-// that is a maru.Keeper this survives a restart.
+// that is a maru.Keeper this survives a restart, and with a maru.SharedKeeper it holds on all servers:
+// also on one that did not answer, as soon as it reads what is kept.
 //
 // If the revocation cannot be kept, it holds until the server ends, the number is right, and the
 // error says so. Errors: CodeBadRequest; CodeUnavailable if there are 100,000 revocations
-// already; those of maru.Keeper.
+// already; those of maru.Keeper, and in a cluster those of Disconnect.
 func (s *Server) Revoke(ctx context.Context, t Target, lasts time.Duration) (int, error) {
 	return s.authenticator.Revoke(ctx, t, &lasts)
 }

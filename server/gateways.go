@@ -31,7 +31,8 @@ func (s *Server) mount() http.Handler {
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 		Bodies: shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	}
-	if k, keeps := s.broker.keeper().(maru.BatchKeeper); keeps {
+	k, keeps := s.broker.keeper().(maru.BatchKeeper)
+	if _, shared := k.(maru.SharedKeeper); keeps && !shared { // what gateways keep is that of one server
 		env.Keeper = k
 	}
 	s.endGateways = env.End

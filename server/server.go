@@ -148,6 +148,9 @@ func New(o Options) (*Server, error) {
 		})
 	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
 		s.presence = presence.New(s.hub, bus, presence.Options{})
+		s.authenticator.Join(bus)
+		s.admission.Join(bus)
+		s.watching.Go(func() { s.admission.Announce(bus, s.stopWatching) })
 	}
 	if k := s.broker.keeper(); brokerErr == nil && k != nil {
 		if err := s.authenticator.Keep(context.Background(), k); err != nil {

@@ -14,6 +14,8 @@
 // an interface value of 16 bytes for each; it asks the connection for the rest when needed
 // (Live).
 //
+// In a cluster the nodes announce to each other what they have allowed: see Admission.Join.
+//
 // # Concurrency
 //
 // Everything is safe for concurrent use. Registry.mu is held for a few instructions, and never

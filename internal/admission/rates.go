@@ -150,7 +150,8 @@ func personOf(who auth.Identity, addr netip.Addr) personID {
 type paces struct {
 	mu      sync.Mutex
 	due     map[personID]int64
-	sweepAt int // at this size, entries in the past are removed
+	spent   map[personID]uint64 // allowed, and not yet said to the other nodes; nil: there are none
+	sweepAt int                 // at this size, entries in the past are removed
 }
 
 const leastSweep = 1024
@@ -167,6 +168,15 @@ func (p *paces) allow(who auth.Identity, addr netip.Addr, r Rate, now int64) boo
 	person := personOf(who, addr)
 	next, ok := r.next(p.due[person], now)
 	p.due[person] = next
+	if ok && p.spent != nil {
+		p.spent[person]++
+	}
+	p.sweep(now)
+	return ok
+}
+
+// sweep removes entries in the past, now and then. It needs p.mu.
+func (p *paces) sweep(now int64) {
 	if len(p.due) >= max(p.sweepAt, leastSweep) {
 		for id, due := range p.due {
 			if due <= now {
@@ -175,5 +185,4 @@ func (p *paces) allow(who auth.Identity, addr netip.Addr, r Rate, now int64) boo
 		}
 		p.sweepAt = 2 * len(p.due)
 	}
-	return ok
 }

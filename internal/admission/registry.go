@@ -109,6 +109,8 @@ type Registry struct {
 	addrs  map[netip.Addr]int // only while perAddr > 0
 	chunks []*[chunkLive]Live // a slab: chunks never move and are never freed
 	free   []uint32
+
+	elsewhere *elsewhere // nil: there are no other nodes, or addresses are not limited
 }
 
 // chunkLive is the number of connections in a chunk of the slab: 16 KiB.
@@ -140,7 +142,7 @@ func (r *Registry) Reserve(h shares.Holder, a netip.Addr) (Reservation, error) {
 			fmt.Sprintf("the server has too many connections (limit %d, --max-connections): try again later", r.total))
 	}
 	limited := r.addrs != nil && a.IsValid()
-	if limited && r.addrs[block] >= r.perAddr {
+	if limited && r.addrs[block]+r.elsewhere.of(block) >= r.perAddr {
 		return Reservation{}, maru.NewError(maru.CodeTooManyConnections,
 			fmt.Sprintf("too many connections from the address %s (limit %d): close some; if it is a proxy, set --trusted-proxy", block, r.perAddr))
 	}
@@ -150,6 +152,7 @@ func (r *Registry) Reserve(h shares.Holder, a netip.Addr) (Reservation, error) {
 	}
 	if limited {
 		r.addrs[block]++
+		r.elsewhere.note(block)
 	}
 	r.count++
 	r.born = max(r.born+1, int64(time.Since(r.start)))
@@ -196,6 +199,7 @@ func (r *Registry) Remove(e *Entry) {
 	if r.addrs == nil || !block.IsValid() {
 		return
 	}
+	r.elsewhere.note(block)
 	if r.addrs[block]--; r.addrs[block] <= 0 {
 		delete(r.addrs, block)
 	}

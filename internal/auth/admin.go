@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -64,7 +65,8 @@ func (a *AdminAPI) ServeRevoke(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serve reads a body into said, and answers with the number that do returns, under that name.
+// serve reads a body into said, and answers with the number that do returns, under that name. In a
+// cluster it is that of all nodes that have answered; "unanswered" is how many did not, if any.
 func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request, said any, name string, do func(context.Context) (int, Target, error)) {
 	who, err := a.authenticator.identifyPost(w, r)
 	if err == nil && !who.Server() {
@@ -74,9 +76,14 @@ func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request, said any, name 
 		err = readPost(w, r, said)
 	}
 	n := 0
+	var unanswered *UnansweredError
 	if err == nil {
 		var x Target
-		if n, x, err = do(r.Context()); err == nil {
+		n, x, err = do(r.Context())
+		if errors.As(err, &unanswered) {
+			err = nil
+		}
+		if err == nil {
 			a.log.LogAttrs(r.Context(), slog.LevelInfo, "carried out for a back end", slog.String("path", r.URL.Path),
 				slog.Any("target", x), slog.Int(name, n), slog.String("key", who.Grant.Key))
 		}
@@ -85,7 +92,11 @@ func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request, said any, name 
 		WriteError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]int{name: n})
+	done := map[string]int{name: n}
+	if unanswered != nil {
+		done["unanswered"] = unanswered.Nodes
+	}
+	writeJSON(w, http.StatusOK, done)
 }
 
 // ErrBackEndsOnly is the error of /admin/… for a sender without an API key.

@@ -14,7 +14,8 @@ type attachment struct{ end func() }
 // the answer to the sign-out waits for it.
 //
 // The connection calls detach when it is gone, once or more; end may be running
-// meanwhile. The error's code is CodeRevoked if the session has ended already.
+// meanwhile. The error's code is CodeRevoked if the session has ended already; CodeReconnect if it is
+// shared between nodes and not known here: it may just have begun.
 // Attaching to "", an anonymous connection, does nothing.
 func (s *Sessions) Attach(session string, end func()) (detach func(), err error) {
 	if session == "" {
@@ -24,7 +25,7 @@ func (s *Sessions) Attach(session string, end func()) (detach func(), err error)
 	defer s.mu.Unlock()
 	x := s.byID[session]
 	if x == nil || s.expired(x) {
-		return nil, errSessionEnded
+		return nil, s.unknown()
 	}
 	if len(x.live) == 0 {
 		x.live = make(map[*attachment]struct{}, 1)
@@ -48,6 +49,6 @@ func (s *Sessions) detach(x *session, a *attachment) {
 	case time.Now().Before(x.deadline):
 		s.touch(x)
 	default:
-		s.later(s.end(x))
+		s.later(s.expire(x))
 	}
 }

@@ -69,7 +69,7 @@ func TestEndMayCallBack(t *testing.T) {
 	detach, err := s.Attach(who.Session, func() {
 		called = true
 		detach()
-		if got := s.Identify(r); got != (auth.Identity{}) {
+		if got := must(s.Identify(r)); got != (auth.Identity{}) {
 			t.Errorf("still is %+v", got)
 		}
 		if _, err := s.Attach(who.Session, func() {}); code(err) != maru.CodeRevoked {
@@ -122,7 +122,7 @@ func TestAttachAndSignOutRace(t *testing.T) {
 				}
 			})
 		}
-		wg.Go(func() { s.Identify(b.request()) }) // must not revive it
+		wg.Go(func() { must(s.Identify(b.request())) }) // must not revive it
 		wg.Go(func() { b.do("DELETE", "") })
 		wg.Wait()
 		for i := range connections {

@@ -29,6 +29,7 @@ type Authenticator struct {
 	reopenable reopenable
 	expiries   expiries
 	revoked    revoked
+	bus        maru.Bus // to the other nodes; nil: there are none
 }
 
 // Proofs are the ways in which people and back ends prove their identity, beside the
@@ -105,7 +106,7 @@ func (p *Authenticator) identify(r *http.Request, channel string) (Identity, err
 	case proofs.Webhook != nil:
 		return proofs.Webhook.ask(r, channel)
 	}
-	return p.Sessions.Identify(r), nil
+	return p.Sessions.Identify(r)
 }
 
 // Immediate reports whether Identify needs no lookup for a request that has no query, no

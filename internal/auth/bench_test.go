@@ -47,7 +47,7 @@ func BenchmarkIdentify(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.Identify(r)
+				must(s.Identify(r))
 			}
 		})
 	}

@@ -36,7 +36,7 @@ func (p *Authenticator) Check(who Identity) error {
 		return err
 	}
 	if who.Session != "" && !p.Sessions.known(who.Session) {
-		return errSessionEnded
+		return p.Sessions.unknown()
 	}
 	return p.proofs.Load().check(who)
 }

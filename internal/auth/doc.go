@@ -31,11 +31,12 @@
 // Everything may be called from any goroutine. A RequestFilter and Tokens are immutable. No
 // mutex is held while a function of the caller runs, or while a maru.Keeper works, except
 // the one that puts revocations in order. KeySet has a goroutine until its Close, and Sessions
-// has some that remove ended sessions from disk; Close waits for them.
+// has some that remove ended sessions from disk, and one that renews shared ones; Close waits for them.
 //
 // # What it does not do
 //
 // It has no WebSockets and no channels: a channel is a name that rules are looked up
 // for, and the end of a session only calls back. Revocations, sessions and tickets are in
-// memory; with Authenticator.Keep they are also on disk.
+// memory; with Authenticator.Keep they are also on disk, or shared with other nodes, and with
+// Authenticator.Join the nodes also end each other's connections.
 package auth

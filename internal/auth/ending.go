@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -30,31 +31,32 @@ var (
 	// errOtherAuthority ends what a webhook or a session has proved, when another webhook is
 	// asked now.
 	errOtherAuthority = maru.NewError(maru.CodeReconnect, "people are identified in another way now: come back")
+	errSessionUnknown = maru.NewError(maru.CodeReconnect, "the session has ended, or this server does not know it yet: come back")
 	errSessionEnded   = maru.NewError(maru.CodeRevoked, "the session has ended")
 )
 
-// Disconnect ends the live connections of the target with CodeRevoked, and says how many. They
-// may come back, but clients do not do so by themselves. With reconnect they end with
-// CodeReconnect instead: clients come back at once, with a new token. Errors: CodeBadRequest,
-// CodeBadChannel.
+// Disconnect ends the live connections of the target with CodeRevoked, and says how many, on all
+// nodes (see Join). They may come back, but clients do not do so by themselves. With reconnect they
+// end with CodeReconnect instead: clients come back at once, with a new token. Errors: CodeBadRequest,
+// CodeBadChannel; an *UnansweredError, and the number is right for the nodes that have answered.
 func (p *Authenticator) Disconnect(ctx context.Context, x Target, reconnect bool) (int, error) {
-	if _, err := p.resolve(ctx, &x); err != nil || p.Connections == nil {
+	if _, err := p.resolve(ctx, &x); err != nil {
 		return 0, err
 	}
 	if reconnect {
-		return p.Connections.Close(x, errReconnect), nil
+		return p.everywhere(ctx, order{Do: doReconnect, Target: x})
 	}
-	return p.Connections.Close(x, errRevoked), nil
+	return p.everywhere(ctx, order{Do: doDisconnect, Target: x})
 }
 
 // Unsubscribe ends the subscriptions of the target with CodeRevoked, and says how many. They
 // may subscribe again, but clients do not do so by themselves. The errors are those of
 // Disconnect.
 func (p *Authenticator) Unsubscribe(ctx context.Context, x Target) (int, error) {
-	if _, err := p.resolve(ctx, &x); err != nil || p.Connections == nil {
+	if _, err := p.resolve(ctx, &x); err != nil {
 		return 0, err
 	}
-	return p.Connections.Unsubscribe(x, errRevoked), nil
+	return p.everywhere(ctx, order{Do: doUnsubscribe, Target: x})
 }
 
 // Revoke ends the connections and sessions of a person, a session or a token, and refuses the
@@ -64,7 +66,9 @@ func (p *Authenticator) Unsubscribe(ctx context.Context, x Target) (int, error) 
 //
 // If the revocation cannot be kept on disk, it holds all the same, until the server ends, and
 // the error says so. Errors: CodeBadRequest; CodeUnavailable if too many are remembered, and
-// nothing has happened then; those of maru.Keeper.
+// nothing has happened then; those of maru.Keeper, which of a session mean that it goes on at
+// other nodes; an *UnansweredError: a node that did not answer refuses the person or the token as
+// soon as it reads what is kept.
 func (p *Authenticator) Revoke(ctx context.Context, x Target, lasts *time.Duration) (int, error) {
 	if x.Channel != "" || x.Connection != "" {
 		return 0, maru.NewError(maru.CodeBadRequest, `a revocation is of one "user", "session" or "token": a channel or a connection can be unsubscribed or disconnected`)
@@ -81,17 +85,16 @@ func (p *Authenticator) Revoke(ctx context.Context, x Target, lasts *time.Durati
 	case until.IsZero():
 		until = time.Now().Add(revokedFor)
 	}
+	o := order{Do: doRevoke, Target: x, Until: until}
+	if p.Sessions.keeper.shared != nil && (x.Session != "" || time.Now().Before(until)) {
+		return p.revokeShared(ctx, o)
+	}
 	if x.Session == "" {
 		var refused bool
 		if refused, err = p.revoked.set(ctx, x, until); !refused {
 			return 0, err
 		}
 	}
-	ends := p.Sessions.endOf(x)
-	n := 0
-	if p.Connections != nil {
-		n = p.Connections.Close(x, errRevoked)
-	}
-	call(ends)
-	return n, err
+	n, unanswered := p.everywhere(ctx, o)
+	return n, cmp.Or(err, unanswered)
 }

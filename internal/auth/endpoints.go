@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -47,9 +48,12 @@ type person struct {
 }
 
 func (s *Sessions) servePerson(w http.ResponseWriter, r *http.Request) {
-	who := s.Identify(r)
-	if who == (Identity{}) {
-		WriteError(w, r, errNotSignedIn)
+	who, err := s.Identify(r)
+	if err == nil && who == (Identity{}) {
+		err = errNotSignedIn
+	}
+	if err != nil {
+		WriteError(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, person{who.User})
@@ -72,18 +76,39 @@ func (s *Sessions) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, err)
 		return
 	}
-	x, token, ends, err := s.signIn(CallerFrom(r.Context()), sessionToken(r), nickname)
-	call(ends)
+	x, token, err := s.begun(r, nickname)
 	if err != nil {
 		WriteError(w, r, err)
 		return
 	}
-	s.save(r.Context(), x)
 	s.setCookie(w, r, x, token)
 	writeJSON(w, http.StatusCreated, person{x.user})
 }
 
+// begun signs in, and keeps the session.
+func (s *Sessions) begun(r *http.Request, nickname string) (x *session, token string, err error) {
+	id := rand.Text()
+	if err := s.claim(r.Context(), sessionToken(r), nickname, id); err != nil {
+		return nil, "", err
+	}
+	x, token, ends, err := s.signIn(CallerFrom(r.Context()), sessionToken(r), nickname, id)
+	call(ends)
+	if err != nil {
+		s.disclaim(r.Context(), nickname, id)
+		return nil, "", err
+	}
+	if s.keeper.shared != nil {
+		return x, token, s.share(r.Context(), x)
+	}
+	s.save(r.Context(), x)
+	return x, token, nil
+}
+
 func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
+	if err := s.endShared(r.Context(), sessionToken(r)); err != nil { // it would go on elsewhere
+		WriteError(w, r, err)
+		return
+	}
 	call(s.signOut(sessionToken(r)))
 	if hasSessionCookie(r) {
 		s.clearCookie(w, r)

@@ -31,13 +31,13 @@ func TestIdleTimeout(t *testing.T) {
 		r := bare(t, kim)
 		for range 3 { // each use puts it off
 			time.Sleep(day)
-			if s.Identify(r) != who {
+			if must(s.Identify(r)) != who {
 				t.Fatal("expired while in use")
 			}
 		}
 		wantError(t, lee.signIn("kim"), maru.CodeTaken) // is no use
 		time.Sleep(day + 1)
-		if got := s.Identify(r); got != (auth.Identity{}) {
+		if got := must(s.Identify(r)); got != (auth.Identity{}) {
 			t.Errorf("after a day is %+v", got)
 		}
 		if _, err := s.Attach(who.Session, func() {}); code(err) != maru.CodeRevoked {
@@ -56,12 +56,12 @@ func TestLifetime(t *testing.T) {
 		r := bare(t, b)
 		for range 60 {
 			time.Sleep(12 * time.Hour)
-			if s.Identify(r) != who {
+			if must(s.Identify(r)) != who {
 				t.Fatal("expired before its lifetime")
 			}
 		}
 		time.Sleep(time.Nanosecond)
-		if got := s.Identify(r); got != (auth.Identity{}) {
+		if got := must(s.Identify(r)); got != (auth.Identity{}) {
 			t.Errorf("after its lifetime is %+v", got)
 		}
 	})
@@ -105,11 +105,11 @@ func TestLiveSessionDoesNotExpire(t *testing.T) {
 
 		two()
 		time.Sleep(day) // the idle time began with the last detach
-		if s.Identify(r) != who {
+		if must(s.Identify(r)) != who {
 			t.Fatal("expired within a day after the last connection")
 		}
 		time.Sleep(day + 1)
-		if got := s.Identify(r); got != (auth.Identity{}) {
+		if got := must(s.Identify(r)); got != (auth.Identity{}) {
 			t.Errorf("then is %+v", got)
 		}
 	})
@@ -127,12 +127,12 @@ func TestLifetimeEndsWithLastConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(31 * day)
-		if s.Identify(r) != who {
+		if must(s.Identify(r)) != who {
 			t.Fatal("a live session expired")
 		}
 		wantError(t, lee.signIn("kim"), maru.CodeTaken)
 		detach()
-		if got := s.Identify(r); got != (auth.Identity{}) {
+		if got := must(s.Identify(r)); got != (auth.Identity{}) {
 			t.Errorf("after the last connection is %+v", got)
 		}
 		lee.mustSignIn(s, "kim")

@@ -57,3 +57,9 @@ func LimitTickets(p *Authenticator, most int) {
 func LimitStreams(p *Authenticator, most int) {
 	p.reopenable.shares = shares.New(int64(most), "event streams of tickets", nil)
 }
+
+// ParseOrder is parseOrder; it returns the target.
+func ParseOrder(data []byte) (Target, error) {
+	o, err := parseOrder(data)
+	return o.Target, err
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/strict"
 )
 
@@ -43,15 +44,39 @@ func (k keptIdentity) identity() Identity {
 	return who
 }
 
-// save keeps a ticket that was issued. One that cannot be kept is valid until the server ends.
-func (t *tickets) save(ctx context.Context, id string, who Identity, expires time.Time) {
+// save keeps a ticket that was issued. One that cannot be kept is valid until the server ends; the
+// error is that of one that is shared between nodes, which must be known to all of them.
+func (t *tickets) save(ctx context.Context, id string, who Identity, expires time.Time) error {
 	if t.keeper.Keeper == nil {
-		return
+		return nil
 	}
 	value, _ := json.Marshal(keptOf(who)) // strings and times of RFC 3339: validUser, and Expires before the year 10000
-	if err := t.keeper.keep(ctx, kindTicket, storeKey(id), value, expires); err != nil {
+	err := t.keeper.keep(ctx, kindTicket, storeKey(id), value, expires)
+	if err != nil && t.keeper.shared == nil {
 		t.keeper.log.Warn("a ticket cannot be kept on disk: it ends with the server", slog.Any("err", err))
+		return nil
 	}
+	return err
+}
+
+// take is redeem for a ticket that is shared between nodes: of those that take it at once, one gets it.
+func (t *tickets) take(ctx context.Context, key string) (Identity, error) {
+	value, _, err := t.keeper.shared.Lookup(ctx, kindTicket, key)
+	if err != nil {
+		return Identity{}, err
+	}
+	var kept keptIdentity
+	if value == nil || strict.Decode(value, &kept) != nil {
+		return Identity{}, errBadTicket
+	}
+	done, err := t.keeper.shared.Swap(context.WithoutCancel(ctx), kindTicket, value, maru.KeptChange{Key: key})
+	switch {
+	case err != nil:
+		return Identity{}, err
+	case !done:
+		return Identity{}, errBadTicket
+	}
+	return kept.identity(), nil
 }
 
 // forget removes a ticket that was used from disk, before it counts.
@@ -65,6 +90,9 @@ func (t *tickets) forget(key string) {
 // sweep needs.
 func (t *tickets) load(ctx context.Context, r records) error {
 	t.keeper = r
+	if r.shared != nil {
+		return nil // each is looked up when it is used
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	err := r.each(ctx, kindTicket, func(key string, value []byte, until time.Time) {

@@ -12,7 +12,8 @@ import (
 // records are a maru.Keeper, or none: then nothing is kept, and nothing fails.
 type records struct {
 	maru.Keeper
-	log *slog.Logger
+	shared maru.SharedKeeper // the same, if it is that of several nodes; else nil
+	log    *slog.Logger
 }
 
 func (r records) keep(ctx context.Context, kind, key string, value []byte, until time.Time) error {
@@ -41,9 +42,12 @@ func (r records) each(ctx context.Context, kind string, do func(key string, valu
 
 // Keep makes revocations, sessions and tickets survive a restart: it takes those that k has
 // kept, and from then on keeps the others there. It is called before the first request. Without
-// it they end with the process.
+// it they end with the process. With a maru.SharedKeeper they hold on all servers that share it: what
+// another one changes is taken over until ctx ends.
 func (p *Authenticator) Keep(ctx context.Context, k maru.Keeper) error {
-	r := records{k, p.log}
+	r := records{Keeper: k, log: p.log}
+	r.shared, _ = k.(maru.SharedKeeper)
+	p.revoked.newly = p.endRevoked
 	for kind, load := range map[string]func(context.Context, records) error{
 		kindRevoked: p.revoked.load, kindSession: p.Sessions.load, kindTicket: p.tickets.load,
 		kindStream: p.reopenable.load,

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/request"
 	"maru.example/maru/internal/shares"
 	"maru.example/maru/internal/strict"
@@ -94,19 +95,52 @@ func (p *Authenticator) byTicket(r *http.Request, ticket string) (Identity, erro
 	s := &p.reopenable
 	secret := secretOf(r)
 	if secret == "" {
-		who, err := p.tickets.redeem(ticket)
+		who, err := p.tickets.redeem(r.Context(), ticket)
 		if err == nil && wantsStream(r) {
 			s.begin(storeKey(ticket+s.secretFor(ticket)), CallerFrom(r.Context()).Holder(who), who)
 		}
 		return who, err
 	}
+	key := storeKey(ticket + secret)
+	if who, found := s.known(key); found {
+		return who, nil
+	}
+	return s.fetch(r.Context(), key)
+}
+
+// known is the identity of a stream that can be opened again.
+func (s *reopenable) known(key string) (Identity, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.byKey[storeKey(ticket+secret)]
+	x := s.byKey[key]
 	if x == nil || x.over(time.Now()) {
+		return Identity{}, false
+	}
+	return x.who, true
+}
+
+// fetch is known for a stream that another node may have kept.
+func (s *reopenable) fetch(ctx context.Context, key string) (Identity, error) {
+	if s.keeper.shared == nil {
 		return Identity{}, errBadTicket
 	}
-	return x.who, nil
+	value, _, err := s.keeper.shared.Lookup(ctx, kindStream, key)
+	if err != nil {
+		return Identity{}, err
+	}
+	var kept keptStream
+	if value == nil || strict.Decode(value, &kept) != nil {
+		return Identity{}, errBadTicket
+	}
+	who := kept.identity()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.byKey[key]; x != nil {
+		x.ends = time.Now().Add(reopenAge)
+		return who, nil
+	}
+	s.add(key, &ticketStream{who: who, ends: time.Now().Add(reopenAge)}) // of which caller is not kept
+	return who, nil
 }
 
 // Reopenable returns the secret for the ids of an event stream that was opened with a ticket: only
@@ -155,11 +189,14 @@ func (p *Authenticator) secret(r *http.Request) (secret, key string) {
 
 // begin notes that a stream may be opened with a ticket that was used.
 func (s *reopenable) begin(key string, h shares.Holder, who Identity) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := time.Now()
+	s.mu.Lock()
 	s.sweep(now)
 	s.add(key, &ticketStream{who: who, holder: h, ends: now.Add(reopenAge)})
+	s.mu.Unlock()
+	if s.keeper.shared != nil { // the client may come back to another node
+		s.save(key, who, now.Add(reopenAge))
+	}
 }
 
 // open counts one more stream.
@@ -183,7 +220,11 @@ func (s *reopenable) end(key string) {
 	x.ends = ends
 	last := x.live == 0
 	s.mu.Unlock()
-	if last {
+	switch {
+	case !last:
+	case s.keeper.shared != nil:
+		s.endShared(key, x.who, ends)
+	default:
 		s.save(key, x.who, ends)
 	}
 }
@@ -218,10 +259,35 @@ func (s *reopenable) save(key string, who Identity, until time.Time) {
 	if s.keeper.Keeper == nil {
 		return
 	}
-	value, _ := json.Marshal(keptOf(who)) // as a ticket's
-	if err := s.keeper.keep(context.Background(), kindStream, key, value, until); err != nil {
+	if err := s.keeper.keep(context.Background(), kindStream, key, s.record(who), until); err != nil {
 		s.keeper.log.Warn("an event stream of a ticket cannot be kept on disk: after a restart its client needs a new ticket", slog.Any("err", err))
 	}
+}
+
+// endShared keeps a stream for as long as its client may come back, unless it did so at another node:
+// then that one has kept it since.
+func (s *reopenable) endShared(key string, who Identity, until time.Time) {
+	value := s.record(who)
+	_, err := s.keeper.shared.Swap(context.Background(), kindStream, value, maru.KeptChange{Key: key, Value: value, Until: until})
+	if err != nil {
+		s.keeper.log.Warn("the end of an event stream of a ticket cannot be kept: it can be opened again for longer", slog.Any("err", err))
+	}
+}
+
+// keptStream is a stream as it is kept.
+type keptStream struct {
+	keptIdentity
+	Node string `json:"node,omitempty"` // where it is open, of a cluster
+}
+
+func (s *reopenable) record(who Identity) []byte {
+	k := keptStream{keptIdentity: keptOf(who)}
+	if s.keeper.shared != nil {
+		s.one.Do(func() { rand.Read(s.key[:]) })
+		k.Node = storeKey(string(s.key[:])) // of this run
+	}
+	value, _ := json.Marshal(k) // as a ticket's
+	return value
 }
 
 // load takes over the streams that r has kept.
@@ -229,9 +295,12 @@ func (s *reopenable) load(ctx context.Context, r records) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keeper = r
+	if r.shared != nil {
+		return nil // each is looked up when it comes back
+	}
 	ends := time.Now().Add(reopenAge)
 	return r.each(ctx, kindStream, func(key string, value []byte, until time.Time) {
-		var kept keptIdentity
+		var kept keptStream
 		if strict.Decode(value, &kept) == nil {
 			s.add(key, &ticketStream{who: kept.identity(), ends: ends}) // of which caller is not kept
 		}

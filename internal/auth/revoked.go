@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +19,9 @@ type revoked struct {
 	until  map[string]time.Time // of people with u before the name, of tokens with t
 	one    sync.Mutex           // held while the list and the keeper are changed, so that they agree
 	keeper records
+	// newly is called for a target that another node has revoked; nil: there are no others.
+	newly  func(Target)
+	loaded atomic.Bool // newly is called
 }
 
 const (
@@ -50,10 +55,7 @@ func (l *revoked) check(who Identity) error {
 // whether the target is refused now. It is so even if that cannot be kept: the error then says
 // that it ends with the process.
 func (l *revoked) set(ctx context.Context, x Target, until time.Time) (refused bool, err error) {
-	key := "u" + x.User
-	if x.Token != "" {
-		key = "t" + x.Token
-	}
+	key := revokedKey(x)
 	l.one.Lock()
 	defer l.one.Unlock()
 	if !time.Now().Before(until) {
@@ -64,6 +66,9 @@ func (l *revoked) set(ctx context.Context, x Target, until time.Time) (refused b
 	}
 	if err := l.keeper.keep(ctx, kindRevoked, key, nil, until); err != nil {
 		e := maru.ErrorOf(err)
+		if l.keeper.shared != nil {
+			return true, maru.NewError(e.Code, "the revocation holds on the servers that could be reached, and until they end, because the cluster cannot keep it: "+e.Message)
+		}
 		return true, maru.NewError(e.Code, "the revocation holds until the server ends, because it cannot be kept on disk: "+e.Message)
 	}
 	return true, nil
@@ -74,10 +79,31 @@ func (l *revoked) remove(ctx context.Context, key string) error {
 	if err := l.keeper.forget(ctx, kindRevoked, key); err != nil {
 		return err
 	}
+	l.lift(key)
+	return nil
+}
+
+func (l *revoked) lift(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.until, key)
-	return nil
+}
+
+// revokedKey is the key of a person or a token; revokedTarget is the other way round.
+func revokedKey(x Target) string {
+	if x.Token != "" {
+		return "t" + x.Token
+	}
+	return "u" + x.User
+}
+
+func revokedTarget(key string) (x Target) {
+	if user, is := strings.CutPrefix(key, "u"); is {
+		x.User = user
+	} else if token, is := strings.CutPrefix(key, "t"); is {
+		x.Token = token
+	}
+	return x
 }
 
 // add puts a key on the list.
@@ -108,5 +134,33 @@ var errTooManyRevoked = maru.NewError(maru.CodeUnavailable, "too many revocation
 // load reads the list that k has kept.
 func (l *revoked) load(ctx context.Context, k records) error {
 	l.keeper = k
+	if k.shared != nil {
+		defer l.loaded.Store(true)
+		return k.shared.WatchKept(ctx, kindRevoked, l.changed)
+	}
 	return k.each(ctx, kindRevoked, func(key string, _ []byte, until time.Time) { l.add(key, until) })
+}
+
+// changed takes over what any node has revoked or taken back.
+func (l *revoked) changed(c maru.KeptChange) {
+	x := revokedTarget(c.Key)
+	switch {
+	case c.Value == nil:
+		l.lift(c.Key)
+	case x == (Target{}) || !time.Now().Before(c.Until) || l.has(c.Key, c.Until):
+	default:
+		if err := l.add(c.Key, c.Until); err != nil {
+			l.keeper.log.Error("a revocation of another server cannot be taken over", slog.Any("target", x), slog.Any("err", err))
+		}
+		if l.loaded.Load() {
+			l.newly(x)
+		}
+	}
+}
+
+// has reports whether a key is on the list until then, about: clocks of nodes differ.
+func (l *revoked) has(key string, until time.Time) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.until[key].Sub(until).Abs() < time.Minute
 }

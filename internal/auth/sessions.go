@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"container/list"
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -56,6 +55,7 @@ type Sessions struct {
 
 	keeper  records
 	forgets sync.WaitGroup // of expired sessions, in goroutines
+	stop    func()         // ends the renewals of shared sessions; nil: there are none
 
 	mu     sync.Mutex
 	closed bool
@@ -75,6 +75,9 @@ type session struct {
 	deadline time.Time     // by lifetime
 	unused   *list.Element // its place in Sessions.unused; nil: it was used, or has ended
 	live     map[*attachment]struct{}
+
+	kept    time.Time // of a shared one: until when the other nodes have it
+	renewal bool      // of that, in progress
 }
 
 const (
@@ -119,42 +122,55 @@ func (s *Sessions) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	if s.stop != nil {
+		s.stop()
+	}
 	s.forgets.Wait()
 }
 
 // Identify returns the identity of the request's cookie: anonymous if the cookie is missing,
-// unknown, or of a session that has ended. It counts as use of the session.
-func (s *Sessions) Identify(r *http.Request) Identity {
+// unknown, or of a session that has ended. It counts as use of the session. Errors, of sessions that
+// are shared between nodes: those of maru.SharedKeeper.Lookup.
+func (s *Sessions) Identify(r *http.Request) (Identity, error) {
 	token := sessionToken(r)
 	if token == "" {
-		return Identity{}
+		return Identity{}, nil
 	}
-	x, first := s.useOf(token)
+	if err := s.fetch(r.Context(), token); err != nil {
+		return Identity{}, err
+	}
+	x, due := s.useOf(token)
 	if x == nil {
-		return Identity{}
+		return Identity{}, nil
 	}
-	if first {
+	if due && s.keeper.shared != nil {
+		s.background(func() { s.renew(x) })
+	} else if due {
 		s.save(r.Context(), x)
 	}
-	return Identity{User: x.user, Session: x.id}
+	return Identity{User: x.user, Session: x.id}, nil
 }
 
-// useOf finds the session of a token and notes its use; first reports that it was unused.
-func (s *Sessions) useOf(token string) (x *session, first bool) {
+// useOf finds the session of a token and notes its use; due reports that this must be kept: it was
+// unused, or is shared and would end too early on other nodes.
+func (s *Sessions) useOf(token string) (x *session, due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x = s.find(token); x != nil {
-		first = x.unused != nil
+		due = x.unused != nil
 		s.touch(x)
+		if s.keeper.shared != nil {
+			due = s.beginRenewal(x)
+		}
 	}
-	return x, first
+	return x, due
 }
 
-// signIn gives the nickname to the session of token, or to a new one of the caller, and returns the
+// signIn gives the nickname to the session of token, or to a new one of the caller with this id, and returns the
 // token of that session. A session that already has the nickname goes on; another is replaced, and
 // its ends are to be called. The token of a new session is always a new one, so that nobody can
 // make a victim sign in to a session that he knows (session fixation).
-func (s *Sessions) signIn(c Caller, token, nickname string) (x *session, its string, ends []func(), err error) {
+func (s *Sessions) signIn(c Caller, token, nickname, id string) (x *session, its string, ends []func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -167,12 +183,12 @@ func (s *Sessions) signIn(c Caller, token, nickname string) (x *session, its str
 		return old, token, nil, nil
 	}
 	if holder := s.byName[nickname]; holder != nil {
-		if !s.expired(holder) {
-			return nil, "", nil, maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
+		if s.keeper.shared == nil && !s.expired(holder) { // shared ones are decided by claim
+			return nil, "", nil, errTaken
 		}
-		ends = s.end(holder)
+		ends = s.expire(holder)
 	}
-	x = &session{id: rand.Text(), user: nickname, holder: c.Holder(Identity{})}
+	x = &session{id: id, user: nickname, holder: c.Holder(Identity{})}
 	if x.holder != 0 {
 		x.addr = c.Addr
 	}
@@ -194,6 +210,7 @@ func (s *Sessions) known(id string) bool {
 }
 
 var (
+	errTaken        = maru.NewError(maru.CodeTaken, "this nickname is in use by another session: choose another one")
 	errManySessions = maru.NewError(maru.CodeTooManyConnections, "too many people are signed in; try again later")
 	errManyOfYours  = maru.NewError(maru.CodeTooManyConnections, "too many people from this address are signed in: at most half of all; sign out first, or if it is a proxy, set --trusted-proxy")
 )
@@ -290,6 +307,24 @@ func (s *Sessions) begin(x *session) (token string, err error) {
 // end forgets the session. The caller calls the functions that it returns, without the lock:
 // the last one forgets it on disk.
 func (s *Sessions) end(x *session) (ends []func()) {
+	ends = s.drop(x)
+	if s.keeper.Keeper != nil {
+		ends = append(ends, func() { s.forget(x) })
+	}
+	return ends
+}
+
+// expire is end for a session whose time is over. A shared one may be in use on another node, and what
+// is kept of it ends by itself.
+func (s *Sessions) expire(x *session) (ends []func()) {
+	if s.keeper.shared != nil {
+		return s.drop(x)
+	}
+	return s.end(x)
+}
+
+// drop forgets the session in memory.
+func (s *Sessions) drop(x *session) (ends []func()) {
 	delete(s.byID, x.id)
 	delete(s.byName, x.user)
 	s.scs.Store.Delete(x.key) // memory: cannot fail
@@ -299,9 +334,6 @@ func (s *Sessions) end(x *session) (ends []func()) {
 		ends = append(ends, a.end)
 	}
 	x.live = nil
-	if s.keeper.Keeper != nil {
-		ends = append(ends, func() { s.forget(x) })
-	}
 	return ends
 }
 
@@ -319,6 +351,9 @@ func (s *Sessions) touch(x *session) {
 	until := time.Now().Add(s.scs.IdleTimeout)
 	if until.After(x.deadline) {
 		until = x.deadline
+	}
+	if x.kept.After(until) { // another node has used it since
+		until = x.kept
 	}
 	s.keep(x, until)
 }
@@ -341,7 +376,7 @@ func (s *Sessions) sweep() {
 	var ends []func()
 	for _, x := range s.byID {
 		if s.expired(x) {
-			ends = append(ends, s.end(x)...) // it has no live connections, or it had not expired
+			ends = append(ends, s.expire(x)...) // it has no live connections, or it had not expired
 		}
 	}
 	s.later(ends)

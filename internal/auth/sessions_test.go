@@ -88,7 +88,7 @@ func (b *browser) request() *http.Request {
 
 func (b *browser) identity(s *auth.Sessions) auth.Identity {
 	b.t.Helper()
-	return s.Identify(b.request())
+	return must(s.Identify(b.request()))
 }
 
 func wantUser(t testing.TB, res *http.Response, status int, user string) {
@@ -318,7 +318,7 @@ func TestSignInAgain(t *testing.T) {
 	if second.Session == first.Session {
 		t.Error("another nickname, the same session")
 	}
-	if who := s.Identify(stolen); who != (auth.Identity{}) {
+	if who := must(s.Identify(stolen)); who != (auth.Identity{}) {
 		t.Errorf("the old token still is %+v", who)
 	}
 	if b.request().Header.Get("Cookie") == stolen.Header.Get("Cookie") {
@@ -339,7 +339,7 @@ func TestNoSessionFixation(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.AddCookie(planted)
-	if who := s.Identify(r); who != (auth.Identity{}) {
+	if who := must(s.Identify(r)); who != (auth.Identity{}) {
 		t.Errorf("the planted token is %+v", who)
 	}
 }
@@ -355,7 +355,7 @@ func TestIdentifyBadCookie(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header["Cookie"] = []string{cookie}
-		if who := s.Identify(r); who != (auth.Identity{}) {
+		if who := must(s.Identify(r)); who != (auth.Identity{}) {
 			t.Errorf("cookie %.30q is %+v", cookie, who)
 		}
 	}

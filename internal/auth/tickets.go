@@ -116,7 +116,9 @@ func (t *tickets) issue(ctx context.Context, h shares.Holder, who Identity) (id 
 	if err := t.begin(storeKey(id), h, who, expires); err != nil {
 		return "", time.Time{}, err
 	}
-	t.save(ctx, id, who, expires)
+	if err := t.save(ctx, id, who, expires); err != nil {
+		return "", time.Time{}, err
+	}
 	return id, expires, nil
 }
 
@@ -159,13 +161,16 @@ func (t *tickets) room(h shares.Holder) bool {
 	}
 }
 
-// redeem returns the identity of a ticket, once.
-func (t *tickets) redeem(id string) (Identity, error) {
+// redeem returns the identity of a ticket, once. Errors: CodeBadToken; those of maru.SharedKeeper.
+func (t *tickets) redeem(ctx context.Context, id string) (Identity, error) {
 	key := storeKey(id)
 	t.mu.Lock()
 	x, found := t.byKey[key]
 	delete(t.byKey, key)
 	t.mu.Unlock()
+	if t.keeper.shared != nil {
+		return t.take(ctx, key)
+	}
 	if !found {
 		return Identity{}, errBadTicket
 	}

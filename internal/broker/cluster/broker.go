@@ -84,6 +84,7 @@ type Broker struct {
 	closed    bool
 	places    map[string]*place
 	interests map[string]*interest
+	watches   []*keptWatch
 }
 
 var _ maru.Broker = (*Broker)(nil)
@@ -152,7 +153,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	return started(ctx, func() error { return b.peers.join(ctx) })
+	return started(ctx, func() error { return b.peers.join(ctx, b.options.Logger) })
 }
 
 func (b *Broker) unsubscribe() {

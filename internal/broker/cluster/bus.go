@@ -65,6 +65,9 @@ func (b *Broker) Ask(ctx context.Context, node, kind string, data []byte) ([]byt
 	if len(data) > maru.MaxBusBytes {
 		return nil, errBusTooFull
 	}
+	if b.ctx.Err() != nil {
+		return nil, errShuttingDown
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(b.ctx, func() { cancel(errShuttingDown) })()

@@ -26,8 +26,9 @@ type Servers struct {
 	TLS *tls.Config // nil: none, unless a URL begins with tls://
 }
 
-// minVersion is the oldest server of NATS that has what maru uses: batched direct gets (ADR-31).
-var minVersion = [2]int{2, 11}
+// minVersion is the oldest server of NATS that has what maru uses: batched direct gets (ADR-31), times to
+// live of messages (ADR-43), and batches that are stored together (ADR-50).
+var minVersion = [2]int{2, 12}
 
 // Connect connects to NATS, and again whenever the connection breaks. The error names the servers and
 // the cause: nobody answers, credentials are refused, no JetStream, or too old a version.

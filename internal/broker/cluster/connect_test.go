@@ -63,7 +63,7 @@ func TestConnect(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[string]bool{"2.11.0": true, "2.11.0-beta.1": true, "2.15.3": true, "3.0.0": true, "2.10.29": false, "1.4.1": false, "": false, "2": false, "x.y": false} {
+	for version, want := range map[string]bool{"2.12.0": true, "2.12.0-beta.1": true, "2.15.3": true, "3.0.0": true, "2.11.9": false, "1.4.1": false, "": false, "2": false, "x.y": false} {
 		if got := cluster.Recent(version); got != want {
 			t.Errorf("%q: %v", version, got)
 		}

@@ -45,6 +45,13 @@
 // once, in the queue of what is carried. For the bus a node is dead when neither the bucket nor the
 // bus has shown it for five beats (signs.go).
 //
+// # Records
+//
+// The broker is a maru.SharedKeeper. A record is a message of the stream PREFIX_kept, which ends with it;
+// a removal is a message that lasts as long as the record would have. Lookup and Swap ask the leader of
+// the stream. Kept first stores a message of its own, and reads until that: replicas may be behind. A
+// watch reads on when a hint arrives, or once in a beat.
+//
 // # What an acknowledged publication survives
 //
 // What the servers of NATS keep: a majority of the replicas has it. The stream's last number is

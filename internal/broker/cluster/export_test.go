@@ -1,5 +1,7 @@
 package cluster
 
+import "context"
+
 // Kill ends a node as the end of its process would: nothing is given up or said.
 func (b *Broker) Kill() {
 	b.mu.Lock()
@@ -38,4 +40,13 @@ func (b *Broker) InMsgs(channel string) int64 {
 	}
 	n, _ := i.sub.Delivered()
 	return n
+}
+
+// KeptMessages is how many messages the stream of records has.
+func (b *Broker) KeptMessages() uint64 {
+	s, err := b.js.Stream(context.Background(), b.names.keptStream())
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	nats "github.com/nats-io/nats.go"
@@ -22,6 +23,7 @@ type link struct {
 	replicas int
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
+	ahead    atomic.Int64 // see skew
 }
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
@@ -63,6 +65,9 @@ const noPeers = 10005
 func (l *link) make(ctx context.Context) (err error) {
 	if err := l.ensureKeys(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
+	}
+	if err := l.ensureKept(ctx); err != nil {
+		return fmt.Errorf("the stream %s: %w", l.names.keptStream(), err)
 	}
 	for _, bucket := range []struct {
 		name string

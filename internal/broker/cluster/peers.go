@@ -24,6 +24,8 @@ type peers struct {
 	id   string
 	beat time.Duration
 
+	revision uint64 // of our entry; only the goroutine that counts up has it
+
 	mu     sync.Mutex
 	seen   map[string]time.Time // when a node last counted up
 	begun  time.Time            // when our own connection last came to work
@@ -37,7 +39,13 @@ func newPeers(l *link, id string, beat time.Duration) *peers {
 }
 
 // join counts up for the first time.
-func (p *peers) join(ctx context.Context) error { return p.count(ctx) }
+func (p *peers) join(ctx context.Context, log *slog.Logger) error {
+	begin := time.Now()
+	if err := p.count(ctx); err != nil {
+		return err
+	}
+	return p.compareClocks(ctx, begin, log)
+}
 
 // run counts up and watches the others until ctx ends. The node is then gone at once.
 func (p *peers) run(ctx context.Context, log *slog.Logger) {
@@ -49,7 +57,12 @@ func (p *peers) run(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-tick.C:
 			limited, cancel := context.WithTimeout(ctx, holdBeats*p.beat)
-			if err := p.count(limited); err != nil && ctx.Err() == nil {
+			begin := time.Now()
+			err := p.count(limited)
+			if err == nil && p.number%skewEvery == 0 {
+				err = p.compareClocks(limited, begin, log)
+			}
+			if err != nil && ctx.Err() == nil {
 				log.Warn("the cluster does not answer", slog.String("node", p.id), slog.Any("err", err))
 			}
 			cancel()
@@ -69,9 +82,11 @@ func (p *peers) leave() error {
 func (p *peers) count(ctx context.Context) error {
 	begin := time.Now()
 	p.number++
-	if _, err := p.nodes.Put(ctx, p.id, strconv.AppendUint(nil, p.number, 10)); err != nil {
+	revision, err := p.nodes.Put(ctx, p.id, strconv.AppendUint(nil, p.number, 10))
+	if err != nil {
 		return err
 	}
+	p.revision = revision
 	p.counted(begin)
 	return nil
 }

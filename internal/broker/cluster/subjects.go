@@ -15,6 +15,8 @@ import (
 //	PREFIX.keys.NAMESPACE          idempotency keys, stream PREFIX_keys
 //	PREFIX.carry.CHANNEL           a publication for the nodes with subscribers
 //	PREFIX.node.ID                 requests to a node
+//	PREFIX.kept.KIND.KEY           a record of maru.Keeper, stream PREFIX_kept
+//	PREFIX.kept.KIND               says that such a record has changed
 //	PREFIX.bus.ID                  a message of one server to another
 //	PREFIX.bus.all                 to all
 //	PREFIX_nodes, PREFIX_owners    buckets
@@ -37,7 +39,12 @@ func (n names) carriage(token string) string { return n.prefix + ".carry." + tok
 
 func (n names) node(id string) string { return n.prefix + ".node." + id }
 
-func (n names) bus(node string) string { return n.prefix + ".bus." + node }
+func (n names) keptStream() string { return n.prefix + "_kept" }
+
+func (n names) kept(kind, token string) string { return n.keptHint(kind) + "." + token }
+
+func (n names) keptHint(kind string) string { return n.prefix + ".kept." + tokenOf(kind) }
+func (n names) bus(node string) string      { return n.prefix + ".bus." + node }
 
 func (n names) nodes() string { return n.prefix + "_nodes" }
 

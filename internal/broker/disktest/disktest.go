@@ -225,11 +225,16 @@ func (s suite) manyPublishers(t *testing.T) {
 	}
 }
 
-// Records that were kept together are there after a restart, as the last change of each left it.
 func (s suite) records(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	b := s.open(t, dir, maru.BrokerOptions{})
+	Records(t, func() maru.Broker { return s.open(t, dir, maru.BrokerOptions{}) })
+}
+
+// Records tests that records that were kept together are there after a restart, as the last change of
+// each left it. open opens the same broker again.
+func Records(t *testing.T, open func() maru.Broker) {
+	b := open()
 	k, keeps := b.(maru.BatchKeeper)
 	if !keeps {
 		t.Skip("the broker keeps no records")
@@ -260,7 +265,7 @@ func (s suite) records(t *testing.T) {
 	}
 	b.Close()
 	var got []string
-	s.open(t, dir, maru.BrokerOptions{}).(maru.BatchKeeper).Kept(t.Context(), "a", func(key string, value []byte, until time.Time) bool {
+	open().(maru.BatchKeeper).Kept(t.Context(), "a", func(key string, value []byte, until time.Time) bool {
 		got = append(got, key+"="+string(value))
 		return true
 	})

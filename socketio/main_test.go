@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"maru.example/maru/tests/leaks"
 )
 
 // benchServer is the server of BenchmarkRooms, which runs in a process of its own; nil where there is
@@ -16,5 +16,5 @@ func TestMain(m *testing.M) {
 		benchServer(kind)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaks.Main(m)
 }

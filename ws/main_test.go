@@ -3,8 +3,7 @@ package ws_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"maru.example/maru/tests/leaks"
 	"maru.example/maru/tests/parallel"
 )
 
@@ -15,6 +14,6 @@ var instead = func() bool { return false }
 func TestMain(m *testing.M) {
 	if !instead() {
 		parallel.AtLeast(8) // handshakes that never end
-		goleak.VerifyTestMain(m)
+		leaks.Main(m)
 	}
 }

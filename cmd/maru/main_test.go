@@ -11,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"maru.example/maru/tests/leaks"
 	"maru.example/maru/tests/parallel"
 )
 
@@ -24,7 +23,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	parallel.AtLeast(4) // servers that drain, measurements
-	goleak.VerifyTestMain(m)
+	leaks.Main(m)
 }
 
 // output is a buffer that a running command may write to while a test reads it.

@@ -3,7 +3,7 @@ package api_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"maru.example/maru/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }

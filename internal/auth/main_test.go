@@ -8,13 +8,12 @@ import (
 	"net/netip"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"maru.example/maru"
 	"maru.example/maru/internal/auth"
+	"maru.example/maru/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }
 
 func newFilter(t testing.TB, p auth.Policy) *auth.RequestFilter {
 	t.Helper()

@@ -21,12 +21,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"maru.example/maru/internal/certs"
+	"maru.example/maru/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }
 
 // authority signs certificates. Its nil value lets them sign themselves.
 type authority struct {

@@ -18,18 +18,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"maru.example/maru/internal/frame"
 	"maru.example/maru/internal/front"
 	"maru.example/maru/internal/handshake"
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/tests/leaks"
 )
 
-// After it has refused a header block net/http waits half a second, longer than goleak
-// waits.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	leaks.Main(m)
 }
 
 // echo sends back what it gets.

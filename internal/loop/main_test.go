@@ -4,9 +4,8 @@ import (
 	"flag"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"maru.example/maru/internal/loop"
+	"maru.example/maru/tests/leaks"
 	"maru.example/maru/tests/parallel"
 	"maru.example/maru/tests/swarm"
 )
@@ -17,5 +16,5 @@ func TestMain(m *testing.M) {
 	if flag.Lookup("test.bench").Value.String() == "" { // it takes time
 		loop.CheckTurns()
 	}
-	goleak.VerifyTestMain(m)
+	leaks.Main(m)
 }

@@ -12,13 +12,12 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/server"
+	"maru.example/maru/tests/leaks"
 	"maru.example/maru/tests/line"
 	"maru.example/maru/ws"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Main(m) }
 
 const patience = 20 * time.Second
 

@@ -17,9 +17,8 @@ import (
 	"time"
 
 	"maru.example/maru/server"
+	"maru.example/maru/tests/leaks"
 	"maru.example/maru/ws"
-
-	"go.uber.org/goleak"
 )
 
 var (
@@ -31,7 +30,7 @@ var (
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	leaks.Main(m)
 }
 
 func TestTranscripts(t *testing.T) {

@@ -108,7 +108,6 @@ func (b *Broker) OnLeave(f func(node string, silent time.Duration)) {
 func (b *Broker) busArrived(m *nats.Msg) {
 	message, err := parseBusMessage(m.Data)
 	if err != nil {
-		b.stats.dropped.Add(1)
 		return
 	}
 	switch message.kind {

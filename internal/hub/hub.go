@@ -39,6 +39,7 @@ type Hub struct {
 	follower maru.Follower
 	inOrder  atomic.Bool // see InOrder
 	others   Others
+	departed *departed // nil: there are no others
 	limits   limits
 	maxHz    func(channel string) float64
 	space    func(channel string) *Space

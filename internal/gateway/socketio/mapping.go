@@ -24,7 +24,7 @@ type mapping struct {
 // them.
 func newMapping(g *Gateway, env *gateway.Env) *mapping {
 	m := &mapping{gateway: g}
-	if env.Keeper == nil {
+	if env.Keeper == nil || env.Bus != nil {
 		return m
 	}
 	j := newJournal(env.Keeper, "socketio "+g.options.Path, env.Admission.Log, m.stateOf)

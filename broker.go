@@ -183,6 +183,17 @@ type Follower interface {
 	Unfollow(channel string)
 }
 
+// A Yielder is a Broker of several nodes in which one node does something for the others, for example
+// decides about the publications of some channels.
+type Yielder interface {
+	// Yield hands this over to other nodes and takes no more of it, and returns when they have it.
+	// It is called once, at the beginning of a drain, which may be long before Close. Until Close
+	// everything works as before; publications that come meanwhile wait, and none fails because of it.
+	// Without other nodes it does nothing. It returns an error of ctx, or says what was not
+	// handed over: Close then does it.
+	Yield(ctx context.Context) error
+}
+
 // A DiskReporter is a Broker that knows how much space it takes on disk. A server shows it as the
 // metric maru_history_disk_bytes.
 type DiskReporter interface {

@@ -38,6 +38,7 @@ type Hub struct {
 	broker   maru.Broker
 	follower maru.Follower
 	others   Others
+	departed *departed // nil: there are no others
 	limits   limits
 	maxHz    func(channel string) float64
 	space    func(channel string) *Space

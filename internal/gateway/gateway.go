@@ -41,6 +41,9 @@ type Env struct {
 	EventInterval time.Duration
 	// Keeper keeps small records over restarts; nil: nothing does.
 	Keeper maru.BatchKeeper
+	// Bus carries messages between nodes. Keeper, if there is one, is then a maru.SharedKeeper. nil:
+	// this is the only node.
+	Bus maru.Bus
 
 	// EventPadding is the least size of such a comment, in bytes. Default: as short as can be.
 	EventPadding int

@@ -59,9 +59,11 @@ type connectAuth struct {
 
 var errNamespace = []byte(`{"message":"Invalid namespace"}`)
 
-// Begin and Opened have nothing to do.
-func (m *mapping) Begin(*Conn, *http.Request, bool) {}
-func (m *mapping) Opened(*Conn)                     {}
+// Begin prepares the node for clients that keep one position of all their channels.
+func (m *mapping) Begin(*Conn, *http.Request, bool) { m.gateway.endpoint.Hub.InOrder() }
+
+// Opened has nothing to do.
+func (m *mapping) Opened(*Conn) {}
 
 // Packet handles a packet of a client.
 func (m *mapping) Packet(c *Conn, p Packet) {

@@ -86,7 +86,7 @@ func keptToken(key string) string {
 
 // ensureKept makes the stream of records.
 func (l *link) ensureKept(ctx context.Context) error {
-	ctx, cancel := short(ctx)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: l.names.keptStream(), Subjects: []string{l.names.prefix + ".kept.*.*"}, Description: "maru: sessions, tickets, revocations",

@@ -103,7 +103,7 @@ func (s *Server) Gateway() server.Gateway {
 		g := gw.New(env, gw.Options{Path: s.path(), PingInterval: s.options.PingInterval,
 			PingTimeout: s.options.PingTimeout, MaxPayload: s.options.MaxPayload}, s.formID, true)
 		if env.Bus != nil {
-			s.nodes = s.join(env.Bus)
+			s.nodes = s.join(env)
 			env.AtEnd(s.nodes.calls.Close)
 		}
 		return g.Routes(&speaker{s})

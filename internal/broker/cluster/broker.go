@@ -27,7 +27,7 @@ type Options struct {
 	// Prefix begins all subjects, streams and buckets, so that clusters can share servers: letters,
 	// digits and hyphens. Default: maru.
 	Prefix string
-	// Replicas of what JetStream stores: 1, 3 or 5. Default 1.
+	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
 	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
 	// are no more replicas than that: see Spread. It must not wait.
@@ -49,17 +49,32 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.BrokerOptions = o.BrokerOptions.WithDefaults()
 	o.Prefix = cmp.Or(o.Prefix, "maru")
-	o.Replicas = cmp.Or(o.Replicas, 1)
+	if o.Replicas == 0 {
+		if o.Replicas = 3; o.Conn.ConnectedClusterName() == "" {
+			o.Replicas = 1
+		}
+	}
 	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	return o
 }
 
+// check refuses what NATS would refuse later, and with a worse explanation.
+func (o *Options) check() error {
+	switch name, n := cmp.Or(o.Prefix, "maru"), o.Replicas; {
+	case len(name) > 32 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "":
+		return fmt.Errorf("the name of a cluster must be 1 to 32 letters, digits and hyphens, not %q", name)
+	case n != 0 && n != 1 && n != 3 && n != 5:
+		return fmt.Errorf("%d replicas: NATS can keep 1, 3 or 5, or 0 for what its servers can do", n)
+	}
+	return nil
+}
+
 // ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
 // that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3)}
 }
 
@@ -80,13 +95,18 @@ type Broker struct {
 	working  sync.WaitGroup // writers, searches, healings, answers
 	arrived  chan *nats.Msg // what is carried, asked and answered, in the order in which it came
 	subs     []*nats.Subscription
+	marks    sync.Map // of arrived: see barrier
 	requests requests
 	bus      bus
 
 	mu        sync.Mutex
-	closed    bool
+	closed    bool // no more submissions are taken
+	ended     bool // no more goroutines are begun
 	places    map[string]*place
 	interests map[string]*interest
+	inOrder   bool // see InOrder
+	lanes     map[*place]*lane
+	hashes    map[channelHash]*follower // of those with a lane
 	watches   []*keptWatch
 }
 
@@ -110,11 +130,15 @@ var (
 
 // Open joins the cluster. The error says what NATS refuses.
 func Open(ctx context.Context, o Options) (*Broker, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	b := &Broker{
 		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
+		lanes: make(map[*place]*lane), hashes: make(map[channelHash]*follower),
 		bus: bus{handlers: make(map[string]maru.BusHandler)},
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
@@ -124,6 +148,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		b.unsubscribe()
 		return nil, fmt.Errorf("cluster %s on NATS: %w", o.Prefix, err)
 	}
+	b.watchConn()
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
@@ -156,6 +181,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
+	b.measure(ctx)
 	return started(ctx, func() error { return b.peers.join(ctx, b.options.Logger) })
 }
 
@@ -200,6 +226,15 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(b.ctx, func() { cancel(errShuttingDown) })()
+	h, err := b.history(ctx, channel, q)
+	if err == nil {
+		err = b.agree(ctx, channel, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+	}
+	return h, err
+}
+
+// history is History, maybe before this node has delivered what it shows.
+func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	p := b.placeOf(channel)
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -212,7 +247,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		var h maru.History
 		if ours != nil {
 			if !b.peers.holds() {
-				return h, errAway
+				return h, b.away()
 			}
 			h, err = ours.answer(channel, q)
 		} else if h, err = b.askHistory(ctx, p, theirs, channel, q); errors.Is(err, errNotOwner) {
@@ -252,14 +287,33 @@ func (b *Broker) place(name string) *place {
 // carry sends a publication to all nodes that follow its channel, this one too.
 func (b *Broker) carry(c carried) {
 	b.conn.Publish(b.names.carriage(tokenOf(c.channel)), c.append(nil)) // a loss is noticed
-	if f := b.followed(c.channel); f != nil {
-		f.receive(c)
+	b.handOver(c)
+}
+
+// carryIndex sends an index to all nodes that deliver the namespace in order, this one too.
+func (b *Broker) carryIndex(namespace string, x index) {
+	b.conn.Publish(b.names.index(namespace), x.append(nil)) // a loss is noticed
+	if l := b.laneOf(b.place(namespace)); l != nil {
+		l.receive(arrival{index: &x})
 	}
+}
+
+// handOver gives a publication to its channel, if the node follows it.
+func (b *Broker) handOver(c carried) {
+	f := b.followed(c.channel)
+	if f == nil {
+		return
+	}
+	if l := f.lane.Load(); l != nil {
+		l.receive(arrival{carried: c})
+		return
+	}
+	f.receive(c)
 }
 
 // dispatch handles what arrives, in order. Nothing in it waits.
 func (b *Broker) dispatch() {
-	carriage, own, bus := b.names.carriage(""), b.names.node(b.id), b.names.bus("")
+	carriage, own, bus, index := b.names.carriage(""), b.names.node(b.id), b.names.bus(""), b.names.indexes()
 	for {
 		select {
 		case m := <-b.arrived:
@@ -270,6 +324,10 @@ func (b *Broker) dispatch() {
 				b.arrivedHere(m)
 			case strings.HasPrefix(m.Subject, bus):
 				b.busArrived(m)
+			case strings.HasPrefix(m.Subject, index):
+				b.indexArrived(m.Subject, m.Data)
+			case m.Subject == markSubject:
+				b.marked(m)
 			default:
 				b.answered(m)
 			}
@@ -288,20 +346,21 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 	if err != nil {
 		return // it is missing, and will be noticed
 	}
-	if f := b.followed(channel); f != nil {
-		f.receive(c)
-	}
+	b.handOver(c)
 }
 
 // tend does what is done once in a beat.
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
-	for {
+	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
 		case <-b.ctx.Done():
 			return
+		}
+		if beats%measureEvery == 0 {
+			b.measure(b.ctx)
 		}
 		for _, one := range b.requests.overdue(func(r *request) bool { return time.Since(r.since) > answerTime || !b.peers.alive(r.node) }) {
 			one.place.wrong(one.node)
@@ -339,11 +398,11 @@ func (b *Broker) owned() (all []*namespace) {
 	return all
 }
 
-// spawn runs f in a goroutine that Close waits for. It reports false after Close.
+// spawn runs f in a goroutine that Close waits for. It reports false when the broker has ended.
 func (b *Broker) spawn(f func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.ended {
 		return false
 	}
 	b.working.Go(f)

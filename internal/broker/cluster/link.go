@@ -25,6 +25,7 @@ type link struct {
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
 	ahead    atomic.Int64 // see skew
+	health   health
 }
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
@@ -35,14 +36,19 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l, started(ctx, func() error { return l.make(ctx) })
+	err = started(ctx, func() error { return l.make(ctx) })
+	if o.Replicas > 1 && tooFew(err) {
+		err = fmt.Errorf("%d replicas need as many servers of NATS with JetStream (nats-replicas): %w", o.Replicas, err)
+	}
+	return l, err
 }
 
-// started does something again as long as the servers have not found each other.
+// started does something again as long as the servers have not found each other. NATS leaves a question
+// without an answer while it has no leader, and also if it is making the same stream for another node.
 func started(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if err == nil || !starting(err) {
+		if err == nil || !starting(err) && !unanswered(ctx, err) {
 			return err
 		}
 		select {
@@ -53,11 +59,25 @@ func started(ctx context.Context, do func() error) error {
 	}
 }
 
+// unanswered reports whether the time for one answer is over, and not ctx.
+func unanswered(ctx context.Context, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+}
+
 // starting reports whether an error may be over when the servers have found each other.
 func starting(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
+
+// tooFew reports whether NATS has too few servers for the replicas.
+func tooFew(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == noPeers || api.ErrorCode == notClustered)
+}
+
+// notClustered is "replicas > 1 not supported in non-clustered mode" of NATS.
+const notClustered = 10074
 
 // noPeers is "no suitable peers for placement" of NATS.
 const noPeers = 10005
@@ -87,10 +107,13 @@ func (l *link) make(ctx context.Context) (err error) {
 const nodeTTL = time.Minute
 
 func (l *link) bucket(ctx context.Context, name string, ttl time.Duration) (jetstream.KeyValue, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.copies()})
 }
+
+// startTimeout is for an answer while a node starts; then it asks again, until joinTime.
+const startTimeout = time.Second
 
 // short is ctx with the time for one answer of JetStream.
 func short(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -150,6 +150,11 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
 	b.working.Go(b.watchNodes)
+	select { // so that Nodes has the others from the beginning
+	case <-b.peers.known:
+	case <-ctx.Done():
+	case <-time.After(apiTimeout):
+	}
 	return b, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/calls"
+	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/packet"
 )
 
@@ -25,6 +26,7 @@ type nodes struct {
 	server *Server
 	bus    maru.Bus
 	calls  *calls.Calls
+	events string        // the kind of messages of ServerSideEmit
 	last   atomic.Uint64 // of the questions of this node
 
 	mu      sync.Mutex
@@ -41,9 +43,9 @@ type pending struct {
 }
 
 // join begins to work with the other nodes.
-func (s *Server) join(bus maru.Bus) *nodes {
-	n := &nodes{server: s, bus: bus, pending: make(map[string]*pending), arrival: make(chan struct{})}
-	n.calls = calls.New(bus, "socketio "+s.path(), s.options.Logger, n.answer)
+func (s *Server) join(env *gateway.Env) *nodes {
+	n := &nodes{server: s, bus: env.Bus, events: env.Kind("socketio events " + s.path()), pending: make(map[string]*pending), arrival: make(chan struct{})}
+	n.calls = calls.New(env.Bus, env.Kind("socketio "+s.path()), s.options.Logger, n.answer)
 	n.serverSide()
 	return n
 }

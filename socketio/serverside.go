@@ -44,7 +44,7 @@ func (n *Namespace) ServerSideEmit(event string, args ...any) error {
 	if err != nil || n.server.nodes == nil {
 		return err
 	}
-	return n.server.nodes.bus.Broadcast(n.server.serverSideKind(), q.append(nil))
+	return n.server.nodes.bus.Broadcast(n.server.nodes.events, q.append(nil))
 }
 
 // ServerReply is another node's ack.
@@ -86,11 +86,9 @@ func (n *Namespace) serverEvent(event string, args []any) (q request, err error)
 	return request{kind: askEvent, namespace: n.name, data: data, attachments: binary}, err
 }
 
-func (s *Server) serverSideKind() string { return "socketio " + s.path() + " event" }
-
 // serverSide begins to handle events of other nodes.
 func (n *nodes) serverSide() {
-	n.bus.Handle(n.server.serverSideKind(), func(_ string, data []byte, _ func([]byte, error)) {
+	n.bus.Handle(n.events, func(_ string, data []byte, _ func([]byte, error)) {
 		if q, err := parseRequest(data); err == nil && q.kind == askEvent {
 			n.server.existing(q.namespace).queueServerSide(q)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +49,21 @@ type Env struct {
 	// EventPadding is the least size of such a comment, in bytes. Default: as short as can be.
 	EventPadding int
 
-	ends []func()
+	ends  []func()
+	kinds map[string]int
+}
+
+// Kind returns the kind of a gateway's messages on Bus, for a name. A second gateway with the name gets
+// another one. All nodes have the same gateways, in the same order. It is for a Mount.
+func (env *Env) Kind(name string) string {
+	if env.kinds == nil {
+		env.kinds = make(map[string]int)
+	}
+	env.kinds[name]++
+	if n := env.kinds[name]; n > 1 {
+		name += " " + strconv.Itoa(n)
+	}
+	return name
 }
 
 // AtEnd has f called when the server has closed all connections, before it closes the broker. It is

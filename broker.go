@@ -50,7 +50,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
+// a HealthReporter, a MetricsReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -297,6 +297,10 @@ type PublishOptions struct {
 	Share KeyShare
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
+	// Wait says that a publication waits while the broker is unavailable, until the caller's
+	// context ends. Only server.Server.PublishWith knows it. If there is no IdempotencyKey it makes
+	// one, so that each attempt is the same publication.
+	Wait bool
 	// Transient publications only reach current subscribers: they are not retained and
 	// have no number. Version is ignored.
 	Transient bool

@@ -145,6 +145,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		b.unsubscribe()
 		return nil, fmt.Errorf("cluster %s on NATS: %w", o.Prefix, err)
 	}
+	b.watchConn()
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
@@ -177,6 +178,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
+	b.measure(ctx)
 	return started(ctx, func() error { return b.peers.join(ctx, b.options.Logger) })
 }
 
@@ -242,7 +244,7 @@ func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuer
 		var h maru.History
 		if ours != nil {
 			if !b.peers.holds() {
-				return h, errAway
+				return h, b.away()
 			}
 			h, err = ours.answer(channel, q)
 		} else if h, err = b.askHistory(ctx, p, theirs, channel, q); errors.Is(err, errNotOwner) {
@@ -348,11 +350,14 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
-	for {
+	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
 		case <-b.ctx.Done():
 			return
+		}
+		if beats%measureEvery == 0 {
+			b.measure(b.ctx)
 		}
 		for _, one := range b.requests.overdue(func(r *request) bool { return time.Since(r.since) > answerTime || !b.peers.alive(r.node) }) {
 			one.place.wrong(one.node)

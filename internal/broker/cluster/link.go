@@ -24,6 +24,7 @@ type link struct {
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
 	ahead    atomic.Int64 // see skew
+	health   health
 }
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -159,7 +160,7 @@ func (n *Node) join(ctx context.Context, o *Options) error {
 		select {
 		case <-look.C:
 		case <-report.C:
-			n.log.Warn("waiting for a majority of the cluster", slog.String("cluster", o.Cluster), slog.Any("peers", o.Peers), slog.Int("connected", n.server.NumRoutes()))
+			n.log.Warn("waiting for a majority of the cluster", slog.String("cluster", o.Cluster), slog.String("peers", strings.Join(o.Peers, ", ")), slog.Int("connected", n.server.NumRoutes()))
 		case <-ctx.Done():
 			return fmt.Errorf("no majority of the nodes answers: %w", context.Cause(ctx))
 		}

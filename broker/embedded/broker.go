@@ -18,6 +18,7 @@ type broker struct {
 	node     *natsd.Node
 	log      *slog.Logger
 	replicas int
+	removed  func() // may be nil
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -37,7 +38,7 @@ func (b *broker) Close() error {
 // spreadPause is how often the node that leads looks whether there are more nodes.
 const spreadPause = 2 * time.Second
 
-// spread makes more replicas when nodes have joined. One node does it.
+// spread makes more replicas when nodes have joined. One node does it. It ends when this one is removed.
 func (b *broker) spread() {
 	look := time.NewTicker(spreadPause)
 	defer look.Stop()
@@ -46,6 +47,11 @@ func (b *broker) spread() {
 	for {
 		select {
 		case <-look.C:
+		case <-b.node.Removed():
+			if b.removed != nil {
+				b.removed()
+			}
+			return
 		case <-b.ctx.Done():
 			return
 		}

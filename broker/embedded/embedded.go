@@ -62,6 +62,9 @@ type Options struct {
 	// Replicas is how many nodes have a copy of each history: 1, 3 or 5. With fewer nodes it is as many as
 	// there are. Default 3.
 	Replicas int
+	// Removed, if not nil, is called when the node was removed from the cluster. The program should then
+	// end: the node cannot return, but its machine can, with an empty directory.
+	Removed func()
 }
 
 func (o Options) node(log *slog.Logger) natsd.Options {
@@ -113,7 +116,7 @@ func open(ctx context.Context, node *natsd.Node, options maru.BrokerOptions, o O
 		conn.Close()
 		return nil, err
 	}
-	b := &broker{Broker: opened, conn: conn, node: node, log: options.Logger, replicas: cmp.Or(o.Replicas, 3)}
+	b := &broker{Broker: opened, conn: conn, node: node, log: options.Logger, replicas: cmp.Or(o.Replicas, 3), removed: o.Removed}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.working.Go(b.spread)
 	return b, nil

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/internal/broker/natsd"
 )
@@ -14,6 +15,7 @@ import (
 // broker is a node of the cluster with its server of NATS.
 type broker struct {
 	*cluster.Broker
+	*cluster.ServerGroup
 	conn     interface{ Close() }
 	node     *natsd.Node
 	log      *slog.Logger
@@ -25,13 +27,23 @@ type broker struct {
 	working sync.WaitGroup
 }
 
+var (
+	_ maru.Broker     = (*broker)(nil)
+	_ maru.Membership = (*broker)(nil)
+)
+
 // Close leaves the cluster as a client first, so that other nodes own our namespaces at once, and then as
 // a server, which hands over what it leads.
 func (b *broker) Close() error {
 	b.cancel()
 	b.working.Wait()
 	err := b.Broker.Close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		b.log.Warn("there is no majority to hand over to; the other nodes notice that this one is gone", slog.Any("err", err))
+		err = nil
+	}
 	b.conn.Close()
+	b.ServerGroup.Conn.Close()
 	return errors.Join(err, b.node.Stop())
 }
 

@@ -116,7 +116,15 @@ func open(ctx context.Context, node *natsd.Node, options maru.BrokerOptions, o O
 		conn.Close()
 		return nil, err
 	}
+	user, password = node.Credentials(natsd.System)
+	system, err := cluster.ConnectSystem(node, user, password)
+	if err != nil {
+		opened.Close()
+		conn.Close()
+		return nil, err
+	}
 	b := &broker{Broker: opened, conn: conn, node: node, log: options.Logger, replicas: cmp.Or(o.Replicas, 3), removed: o.Removed}
+	b.ServerGroup = &cluster.ServerGroup{Conn: system, This: node.Name(), Replicas: b.replicas}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.working.Go(b.spread)
 	return b, nil

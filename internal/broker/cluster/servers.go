@@ -1,0 +1,162 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"maru.example/maru"
+
+	nats "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A ServerGroup asks and changes servers of NATS, over a connection of their system account.
+type ServerGroup struct {
+	Conn     *nats.Conn
+	This     string // the name of the server of this process
+	Replicas int    // as many copies are made
+}
+
+var (
+	errNoMajority = maru.NewError(maru.CodeUnavailable, "no majority of the cluster answers; start the nodes that are away")
+	errNoMember   = maru.NewError(maru.CodeNotFound, "the cluster has no node of this name; maru cluster status lists them")
+	errLastTwo    = maru.NewError(maru.CodeBadRequest, "a cluster of two nodes cannot lose one: start another node first")
+	errTooFewLeft = maru.NewError(maru.CodeBadRequest, "too few of the other nodes are there to be a majority without this one; start those that are away, or remove them first")
+)
+
+// metaInfo is what the leader answers about JetStream.
+type metaInfo struct {
+	Server struct {
+		Name string `json:"name"`
+	} `json:"server"`
+	Data struct {
+		Streams int `json:"streams"`
+		Meta    struct {
+			Replicas []struct {
+				Name    string        `json:"name"`
+				Peer    string        `json:"peer"`
+				Current bool          `json:"current"`
+				Offline bool          `json:"offline"`
+				Active  time.Duration `json:"active"`
+			} `json:"replicas"`
+		} `json:"meta_cluster"`
+	} `json:"data"`
+}
+
+// Members implements maru.Membership.
+func (g *ServerGroup) Members(ctx context.Context) ([]maru.Member, error) {
+	var info metaInfo
+	if err := g.ask(ctx, "$SYS.REQ.SERVER.PING.JSZ", map[string]any{"leader_only": true}, &info); err != nil {
+		return nil, err
+	}
+	all := []maru.Member{{Name: info.Server.Name, This: info.Server.Name == g.This, Leads: true, Current: true}}
+	for _, r := range info.Data.Meta.Replicas {
+		all = append(all, maru.Member{Name: cmp.Or(r.Name, r.Peer), This: r.Name == g.This, Away: r.Offline, Current: r.Current && !r.Offline, Silent: r.Active})
+	}
+	slices.SortFunc(all, func(a, b maru.Member) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// RemoveMember implements maru.Membership.
+func (g *ServerGroup) RemoveMember(ctx context.Context, name string) error {
+	all, err := g.Members(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(m maru.Member) bool { return m.Name == name })
+	if i < 0 {
+		return errNoMember
+	}
+	if err := enoughWithout(all, i); err != nil {
+		return err
+	}
+	if !all[i].Away && len(all) > g.Replicas {
+		if err := g.evacuate(ctx, name); err != nil {
+			return fmt.Errorf("node %s gives away its copies: %w", name, err)
+		}
+	}
+	return g.api(ctx, "$JS.API.SERVER.REMOVE", name)
+}
+
+// enoughWithout refuses to remove member i if no majority would be left.
+func enoughWithout(all []maru.Member, i int) error {
+	left := 0
+	for j, m := range all {
+		if j != i && !m.Away {
+			left++
+		}
+	}
+	switch n := len(all) - 1; {
+	case n < 2:
+		return errLastTwo
+	case left <= n/2:
+		return errTooFewLeft
+	}
+	return nil
+}
+
+// evacuatePause is between two looks at what a server still has.
+const evacuatePause = 500 * time.Millisecond
+
+// evacuate moves all copies of a server to others, and waits for that.
+func (g *ServerGroup) evacuate(ctx context.Context, name string) error {
+	if err := g.api(ctx, "$JS.API.SERVER.EVACUATE", name); err != nil {
+		return err
+	}
+	for {
+		var info metaInfo
+		if err := g.ask(ctx, "$SYS.REQ.SERVER.PING.JSZ", map[string]any{"server_name": name}, &info); err != nil {
+			return err
+		}
+		if info.Data.Streams == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(evacuatePause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// api changes something about a server.
+func (g *ServerGroup) api(ctx context.Context, subject, name string) error {
+	var a answer
+	err := g.ask(ctx, subject, map[string]string{"peer": name}, &a)
+	switch {
+	case err != nil:
+		return err
+	case a.Error != nil && a.Error.ErrorCode == notMember:
+		return errNoMember
+	case a.Error != nil:
+		return maru.NewError(maru.CodeUnavailable, "the cluster cannot do this now: "+a.Error.Description)
+	}
+	return nil
+}
+
+// notMember is "server is not a member of the cluster" of NATS.
+const notMember jetstream.ErrorCode = 10044
+
+func (g *ServerGroup) ask(ctx context.Context, subject string, question, to any) error {
+	limited, cancel := short(ctx)
+	defer cancel()
+	data, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	m, err := g.Conn.RequestWithContext(limited, subject, data)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrConnectionClosed):
+		return errNoMajority
+	case err != nil:
+		return err
+	}
+	return json.Unmarshal(m.Data, to)
+}

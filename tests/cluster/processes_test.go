@@ -54,6 +54,7 @@ func newFleet(t *testing.T, n int) *fleet {
 		t.Fatal(err)
 	}
 	for _, word := range strings.Fields(string(out)) {
+		word = strings.Trim(word, `["]`)
 		if strings.HasPrefix(word, "maru_") {
 			f.key = word
 		}

@@ -121,7 +121,10 @@ func (r *reports) refusal(text string) string {
 	case strings.Contains(text, "certificate"):
 		return "its secret, or the authority of its certificate, is not that of this node"
 	}
-	return "there is no TLS of a node of maru at its port"
+	if strings.Contains(text, "does not look like a TLS handshake") {
+		return "it does not speak TLS: it is no node of maru"
+	}
+	return "" // connections break off
 }
 
 func (r *reports) isNew(text string) bool {

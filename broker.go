@@ -183,6 +183,18 @@ type Follower interface {
 	Unfollow(channel string)
 }
 
+// An Orderer is a Follower that can hand the channels of a namespace to the Sink in one order, that of
+// their offsets: no publication of one channel comes before a lower offset of another one that is
+// followed. Clients with one position of all their channels need that. A broker without the method
+// does so anyway.
+type Orderer interface {
+	Follower
+	// InOrder begins with it, in all namespaces and for good. What is published after it and after
+	// the answer of a History that is called after it is in order. It does not wait, and calls after
+	// the first one cost nothing. It is safe for concurrent use.
+	InOrder()
+}
+
 // A Yielder is a Broker of several nodes in which one node does something for the others, for example
 // decides about the publications of some channels.
 type Yielder interface {

@@ -63,6 +63,13 @@ func (b *brokers) Unfollow(channel string) {
 	}
 }
 
+// InOrder implements maru.Orderer.
+func (b *brokers) InOrder() {
+	if o, is := b.follower.(maru.Orderer); is {
+		o.InOrder()
+	}
+}
+
 func (b *brokers) of(channel string) maru.Broker {
 	if b.stored == nil {
 		return b.memory

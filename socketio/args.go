@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	gw "maru.example/maru/internal/gateway/socketio"
@@ -36,11 +37,16 @@ func (a Arg) Decode(v any) error {
 	return json.Unmarshal(a.JSON, v)
 }
 
+var errNoName = errors.New("socketio: the event has no name")
+
 // decodeEvent reads an event; the arguments are those behind its name.
 func decodeEvent(p gw.Packet) (event string, args []Arg, err error) {
 	args, err = decodeArgs(p)
+	if err == nil && len(args) == 0 { // a client's packet was checked: it has a name
+		err = errNoName
+	}
 	if err == nil {
-		err = args[0].Decode(&event) // the packet was checked: it has a name
+		err = args[0].Decode(&event)
 	}
 	if err != nil {
 		return event, nil, err

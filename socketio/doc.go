@@ -55,7 +55,17 @@
 //	Emit to all, To(room).Emit ─→ broker ─→ the channel of all, or of the room ─→ one group of the engine
 //	To(a).To(b), Except, an id ─→ broker ─→ Namespace.receive ─→ each node looks up its members
 //
+// # Several nodes
+//
+// An event that asks for acks is a publication, too, with a name. Each node keeps the acks of its
+// clients under that name, and the node that has asked fetches them (package internal/calls):
+//
+//	EmitWithAck ─→ broker ─→ Namespace.receive on each node ─→ clients ─→ collection
+//	     └─ acks of NAME? ─→ each other node: how many were asked; then the acks, as they come
+//
+// Sockets of other nodes are asked for, and events of ServerSideEmit sent, from node to node.
+//
 // # What it does not do
 //
-// EmitWithAck to many, Sockets, Pattern.Emit and OnAnyOutgoing know only this node.
+// Sockets, Pattern.Namespaces and OnAnyOutgoing know only this node.
 package socketio

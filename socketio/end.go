@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"maru.example/maru"
+	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/packet"
 )
 
@@ -77,7 +78,7 @@ func (s *Socket) end(reason string) (notify func(), first bool) {
 		s.reason, s.left = reason, rooms
 	}
 	for _, reply := range s.acks {
-		close(reply)
+		reply(gw.Packet{}, false)
 	}
 	s.acks = nil
 	disconnecting, disconnect := s.hooks.disconnecting, s.hooks.disconnect

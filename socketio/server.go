@@ -52,6 +52,7 @@ type Server struct {
 	env        *gateway.Env // set by Gateway's mount, before the first connection, with formID
 	formID     hub.FormID
 	ids        directory
+	nodes      *nodes // the others; nil: there is none. Set with env
 
 	mu         sync.Mutex
 	namespaces map[string]*Namespace
@@ -100,6 +101,10 @@ func (s *Server) Gateway() server.Gateway {
 		s.env, s.formID = env, env.Hub.Register(s.form())
 		g := gw.New(env, gw.Options{Path: s.path(), PingInterval: s.options.PingInterval,
 			PingTimeout: s.options.PingTimeout, MaxPayload: s.options.MaxPayload}, s.formID, true)
+		if env.Bus != nil {
+			s.nodes = s.join(env)
+			env.AtEnd(s.nodes.calls.Close)
+		}
 		return g.Routes(&speaker{s})
 	}
 }

@@ -236,6 +236,7 @@ func (ns *namespace) publish(submissions []submission) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	now := ns.broker.now()
+	x := index{epoch: ns.owner.Epoch, before: ns.history.Number()}
 	for i := range submissions {
 		s := &submissions[i]
 		if !s.deliver {
@@ -247,8 +248,12 @@ func (ns *namespace) publish(submissions []submission) {
 				delete(ns.heads, s.channel)
 			}
 			ns.history.Add(s.channel, entryOf(s.channel, s.publication, now), s.options.Version)
+			x.entries, x.to = append(x.entries, indexed{offset, hashOf(s.channel)}), offset
 		}
 		ns.broker.carry(carried{channel: s.channel, epoch: ns.owner.Epoch, prev: s.prev, publication: s.publication})
+	}
+	if x.to > 0 {
+		ns.broker.carryIndex(ns.stream.namespace, x)
 	}
 }
 

@@ -77,9 +77,14 @@ func check(ctx context.Context, conn *nats.Conn) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := short(ctx)
-	defer cancel()
-	_, err = js.AccountInfo(ctx)
+	for { // servers that are still finding each other may not answer at all
+		limited, cancel := short(ctx)
+		_, err = js.AccountInfo(limited)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			break
+		}
+	}
 	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders) {
 		return fmt.Errorf("JetStream is not enabled, for this account at least: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -238,7 +237,9 @@ func (c *nodes) restart(t *testing.T, i int) (d drained) {
 	}
 	d.connections, _ = strconv.Atoi(words[1])
 	d.perSecond, _ = strconv.Atoi(words[2])
-	end(t, c.nodes[i], syscall.SIGTERM)
+	if code := c.nodes[i].Wait(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
 	d.to = time.Now().Add(noticed)
 	c.nodes[i] = c.start(t, i)
 	return d
@@ -259,7 +260,7 @@ func startNATS(t *testing.T) (urls []string) {
 	return urls
 }
 
-// clusterHaproxy starts haproxy with deploy/haproxy.cfg, but for addresses and the certificate. It asks more
+// clusterHaproxy starts haproxy with deploy/haproxy.cfg, but for addresses, files and the certificate. It asks more
 // often, so that a drain can be short.
 func clusterHaproxy(t *testing.T, addrs []string) (url string) {
 	t.Helper()
@@ -268,7 +269,7 @@ func clusterHaproxy(t *testing.T, addrs []string) (url string) {
 		t.Fatal(err)
 	}
 	front := program.FreeAddr(t)
-	changes := []string{"bind :443 ssl crt /etc/haproxy/example.org.pem alpn h2,http/1.1", "bind " + front, "inter 1s", "inter 200ms"}
+	changes := []string{"bind :443 ssl crt /etc/haproxy/example.org.pem alpn h2,http/1.1", "bind " + front, "inter 1s", "inter 200ms", "maxconn 20000", "maxconn 8000"}
 	for i, addr := range addrs {
 		changes = append(changes, fmt.Sprintf("10.0.0.%d:3000", i+1), addr)
 	}

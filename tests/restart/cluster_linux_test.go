@@ -252,10 +252,15 @@ func startNATS(t *testing.T) (urls []string) {
 	for range 3 {
 		clients, routes = append(clients, program.FreeAddr(t)), append(routes, "nats://"+program.FreeAddr(t))
 	}
+	var all []*program.Process
 	for i := range clients {
-		program.Start(t, natsPath, "--name", fmt.Sprint("n", i), "-a", "127.0.0.1", "-p", clients[i][strings.LastIndex(clients[i], ":")+1:],
+		p := program.Start(t, natsPath, "--name", fmt.Sprint("n", i), "-a", "127.0.0.1", "-p", clients[i][strings.LastIndex(clients[i], ":")+1:],
 			"-js", "-sd", t.TempDir(), "--cluster_name", "restart", "--cluster", routes[i], "--routes", strings.Join(routes, ","))
+		all = append(all, p)
 		urls = append(urls, "nats://"+clients[i])
+	}
+	for _, p := range all {
+		p.Stderr.Await(t, "Server is ready")
 	}
 	return urls
 }

@@ -16,7 +16,7 @@ var (
 	clients = flag.Int("clients", 200, "how many clients there are")
 
 	nodesClients = flag.Int("nodes-clients", 150, "how many clients a cluster has")
-	nodesDrain   = flag.Duration("nodes-drain", 4*time.Second, "the drain of a node of a cluster; haproxy notices it after half a second")
+	nodesDrain   = flag.Duration("nodes-drain", 3*time.Second, "the drain of a node of a cluster; haproxy notices it after half a second")
 )
 
 var maruPath, natsPath string

@@ -44,10 +44,10 @@ type node struct {
 
 func start(t *testing.T, nats string) *node {
 	t.Helper()
-	return startWith(t, server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: 200 * time.Millisecond})})
+	return startWith(t, nats, cluster.Options{Beat: 200 * time.Millisecond})
 }
 
-func startWith(t *testing.T, o server.Options) *node {
+func startServer(t *testing.T, o server.Options) *node {
 	t.Helper()
 	s, err := server.New(o)
 	if err != nil {

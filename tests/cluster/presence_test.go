@@ -109,7 +109,7 @@ func present(t *testing.T, n int, beat time.Duration) (all []*corded) {
 
 // startNamed starts a node on which the header X-User is the user.
 func startNamed(t *testing.T, nats string, beat time.Duration) *node {
-	return startWith(t, server.Options{
+	return startServer(t, server.Options{
 		Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: beat}),
 		Hooks: server.Hooks{Identify: func(r *http.Request, _ string) (server.Caller, error) {
 			return server.Caller{User: r.Header.Get("X-User")}, nil

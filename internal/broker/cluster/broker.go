@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -95,6 +96,7 @@ type Broker struct {
 	marks    sync.Map // of arrived: see barrier
 	requests requests
 	bus      bus
+	onLoss   atomic.Pointer[func(channel string)]
 
 	mu        sync.Mutex
 	closed    bool // no more submissions are taken
@@ -145,10 +147,16 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		b.unsubscribe()
 		return nil, fmt.Errorf("cluster %s on NATS: %w", o.Prefix, err)
 	}
+	b.watchConn()
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
 	b.working.Go(b.watchNodes)
+	select { // so that Nodes has the others from the beginning
+	case <-b.peers.known:
+	case <-ctx.Done():
+	case <-time.After(apiTimeout):
+	}
 	return b, nil
 }
 
@@ -177,6 +185,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
+	b.measure(ctx)
 	return started(ctx, func() error { return b.peers.join(ctx, b.options.Logger) })
 }
 
@@ -242,7 +251,7 @@ func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuer
 		var h maru.History
 		if ours != nil {
 			if !b.peers.holds() {
-				return h, errAway
+				return h, b.away()
 			}
 			h, err = ours.answer(channel, q)
 		} else if h, err = b.askHistory(ctx, p, theirs, channel, q); errors.Is(err, errNotOwner) {
@@ -257,6 +266,9 @@ func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuer
 		}
 	}
 }
+
+// OnLoss implements maru.LossReporter.
+func (b *Broker) OnLoss(f func(channel string)) { b.onLoss.Store(&f) }
 
 // placeOf returns the place of a channel's namespace. Names that are not listed share one.
 func (b *Broker) placeOf(channel string) *place {
@@ -348,11 +360,14 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
-	for {
+	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
 		case <-b.ctx.Done():
 			return
+		}
+		if beats%measureEvery == 0 {
+			b.measure(b.ctx)
 		}
 		for _, one := range b.requests.overdue(func(r *request) bool { return time.Since(r.since) > answerTime || !b.peers.alive(r.node) }) {
 			one.place.wrong(one.node)

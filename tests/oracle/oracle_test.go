@@ -16,7 +16,7 @@ func TestOracle(t *testing.T) {
 		s.truth.await(s.ctx, s.truth.now()+50+chance.IntN(500))
 		s.server.Kill(t)
 		s.serve()
-		s.quiet[chance.IntN(len(s.quiet))].check(s.ctx, t)
+		s.checkQuiet(chance)
 	}
 	s.end()
 	state(t, "%d kills, %s", *kills, s.figures())

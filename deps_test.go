@@ -75,7 +75,8 @@ var importers = map[string][]string{
 	"maru/internal/config":    {"maru/cmd/maru"},
 	"maru/broker/memory":      {"maru/server"},
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
-	"maru/internal/broker/*":  {"maru/broker/disk"},
+	"maru/broker/cluster":     {"maru/cmd/maru"}, // nor one of a single machine a client of NATS
+	"maru/internal/broker/*":  {"maru/broker/*"},
 	"maru/internal/presence":  {"maru/server"},
 	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
 	"maru/internal/gateway/*": {"maru/server", "maru/socketio"},

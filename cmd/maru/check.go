@@ -92,6 +92,9 @@ func try(ctx context.Context, c *serveCmd) error {
 	if o.Access, err = c.access(); err != nil {
 		return err
 	}
+	if err := c.natsServers().Check(); err != nil {
+		return err
+	}
 	o.TokenKeySet = "" // makes no request
 	o.Broker = nil     // a running server may be using the directory; Check has found namespaces that need it
 	for name, n := range o.Namespaces {

@@ -18,7 +18,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"maru.example/maru"
-	"maru.example/maru/broker/disk"
 	"maru.example/maru/internal/config"
 	"maru.example/maru/internal/demo"
 	"maru.example/maru/internal/logs"
@@ -205,9 +204,7 @@ func (c *serveCmd) options(log *slog.Logger, certificates *tls.Config) server.Op
 		MaxMemory:                int64(c.MaxMemory),
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 	}
-	if c.Data != "" {
-		o.Broker = disk.Dir(c.Data)
-	}
+	o.Broker = c.broker()
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}

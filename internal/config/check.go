@@ -27,6 +27,7 @@ func (s *Serve) Check() error {
 		s.checkMetrics(),
 		s.checkLog(),
 		s.checkIdentity(),
+		s.checkNATS(),
 		s.checkNamespaces(),
 	))
 }

@@ -121,6 +121,28 @@ func TestCheck(t *testing.T) {
 		{`api-key = ["sha256:0000000000000000000000000000000000000000000000000000000000000000"]`, nil},
 		{`api-key = ["maru_secret"]`, []string{":1: api-key"}},
 
+		{`nats = ["nats://127.0.0.1:4222", "tls://nats.example.com"]`, nil},
+		{"nats = [\"nats://a:1\"]\nnats-user = \"kim\"\nnats-password-file = \"p\"\nnats-tls-ca = [\"c\"]", nil},
+		{"nats = [\"tls://a:1\"]\nnats-credentials-file = \"f\"\nnats-tls-cert = \"c\"\nnats-tls-key = \"k\"\nnats-replicas = 3", nil},
+		{`nats = ["127.0.0.1:4222"]`, []string{":1: nats", "nats://127.0.0.1:4222"}},
+		{`nats = ["https://nats.example.com"]`, []string{":1: nats", "https://nats.example.com"}},
+		{`nats = ["nats://"]`, []string{":1: nats"}},
+		{`nats = ["nats://kim:maru_secret@a:1"]`, []string{":1: nats", "nats-password-file"}},
+		{"nats = [\"nats://a:1\"]\ndata = \"d\"", []string{":2: data", "nats", "remove one"}},
+		{"nats = [\"nats://a:1\"]\nnats-name = \"a.b\"", []string{":2: nats-name", `"a.b"`}},
+		{"nats = [\"nats://a:1\"]\nnats-name = \"\"", []string{":2: nats-name"}},
+		{"nats = [\"nats://a:1\"]\nnats-replicas = 2", []string{":2: nats-replicas", "1, 3 or 5"}},
+		{"nats = [\"nats://a:1\"]\nnats-user = \"kim\"", []string{":2: nats-user", "nats-password-file"}},
+		{"nats = [\"nats://a:1\"]\nnats-password-file = \"p\"", []string{":2: nats-password-file", "nats-user"}},
+		{"nats = [\"nats://a:1\"]\nnats-token-file = \"t\"\nnats-nkey-file = \"n\"", []string{"nats-token-file", "nats-nkey-file", "exclude"}},
+		{"nats = [\"nats://a:1\"]\nnats-tls-cert = \"c\"", []string{":2: nats-tls-cert", "nats-tls-key"}},
+		{"nats = [\"nats://a:1\"]\nnats-tls-key = \"k\"", []string{":2: nats-tls-key", "nats-tls-cert"}},
+		{`nats-synced = true`, []string{":1: nats-synced", "without nats"}},
+		{`nats-token-file = "t"`, []string{":1: nats-token-file", "without nats"}},
+		{"nats = [\"nats://a:1\"]\n[namespaces.a]\ndurability = \"interval\"", nil},
+		{"nats = [\"nats://a:1\"]\n[namespaces.a]\ndurability = \"sync\"", []string{":3: namespaces.a.durability", "sync_interval: always", "nats-synced"}},
+		{"nats = [\"nats://a:1\"]\nnats-synced = true\n[namespaces.a]\ndurability = \"sync\"", nil},
+
 		// Rules make open mode's --open needless, and do not go with it.
 		{"listen = [\":3000\"]\n[namespaces.default]\nsubscribe = \"anyone\"", nil},
 		{"[namespaces.\"시세\"]\nsubscribe = \"user\"\nhistory_count = 0\nmax_hz = 0.5\nkey_from = \"/a~1b/0\"", nil},
@@ -163,7 +185,7 @@ func TestCheck(t *testing.T) {
 			}
 		}
 		if err != nil && strings.Contains(err.Error(), "maru_secret") {
-			t.Errorf("the error repeats an API key: %v", err)
+			t.Errorf("the error repeats a secret: %v", err)
 		}
 	}
 }

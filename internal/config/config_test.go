@@ -44,6 +44,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		History:          100,
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
+		NATSName:         "maru",
 		LogFormat:        "text",
 		CookieSameSite:   "lax",
 		TokenLeeway:      config.Duration(30 * time.Second),
@@ -154,6 +155,18 @@ history = 0
 history-age = "1h30m"
 history-bytes = "1GiB"
 data = "/var/lib/maru"
+nats = ["nats://a:1", "tls://b:2"]
+nats-name = "chat"
+nats-replicas = 5
+nats-synced = true
+nats-user = "maru"
+nats-password-file = "p"
+nats-token-file = "t"
+nats-nkey-file = "n"
+nats-credentials-file = "c"
+nats-tls-ca = ["a"]
+nats-tls-cert = "b"
+nats-tls-key = "d"
 rpc-webhook = "http://127.0.0.1:8080/rpc"
 cors-header = ["X-CSRF-Token"]
 cookie-same-site = "none"
@@ -219,6 +232,18 @@ MARU_HISTORY=0
 MARU_HISTORY_AGE=90m
 MARU_HISTORY_BYTES=1024MiB
 MARU_DATA=/var/lib/maru
+MARU_NATS=nats://a:1, tls://b:2
+MARU_NATS_NAME=chat
+MARU_NATS_REPLICAS=5
+MARU_NATS_SYNCED=true
+MARU_NATS_USER=maru
+MARU_NATS_PASSWORD_FILE=p
+MARU_NATS_TOKEN_FILE=t
+MARU_NATS_NKEY_FILE=n
+MARU_NATS_CREDENTIALS_FILE=c
+MARU_NATS_TLS_CA=a
+MARU_NATS_TLS_CERT=b
+MARU_NATS_TLS_KEY=d
 MARU_RPC_WEBHOOK=http://127.0.0.1:8080/rpc
 MARU_LOG_FORMAT=json
 MARU_CORS_HEADER=X-CSRF-Token
@@ -284,6 +309,18 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		HistoryAge:               config.Duration(90 * time.Minute),
 		HistoryBytes:             1 << 30,
 		Data:                     "/var/lib/maru",
+		NATS:                     []string{"nats://a:1", "tls://b:2"},
+		NATSName:                 "chat",
+		NATSReplicas:             5,
+		NATSSynced:               true,
+		NATSUser:                 "maru",
+		NATSPasswordFile:         "p",
+		NATSTokenFile:            "t",
+		NATSNKeyFile:             "n",
+		NATSCredentialsFile:      "c",
+		NATSTLSCA:                []string{"a"},
+		NATSTLSCert:              "b",
+		NATSTLSKey:               "d",
 		RPCWebhook:               "http://127.0.0.1:8080/rpc",
 		LogFormat:                "json",
 		CORSHeader:               []string{"X-CSRF-Token"},

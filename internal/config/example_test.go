@@ -52,8 +52,10 @@ func TestExampleLoads(t *testing.T) {
 		if err := s.Load(path, nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Check(); err != nil {
-			t.Error(err)
+		for _, one := range alternatives(s) {
+			if err := one.Check(); err != nil {
+				t.Error(err)
+			}
 		}
 		return s
 	}
@@ -93,6 +95,15 @@ func TestExampleLoads(t *testing.T) {
 	}
 }
 
+// alternatives are configurations with all options of s that go together.
+func alternatives(s *config.Serve) []*config.Serve {
+	disk, nats := *s, *s
+	disk.NATS, disk.NATSUser, disk.NATSPasswordFile, disk.NATSTokenFile, disk.NATSNKeyFile, disk.NATSCredentialsFile = nil, "", "", "", "", ""
+	disk.NATSTLSCA, disk.NATSTLSCert, disk.NATSTLSKey = nil, "", ""
+	nats.Data, nats.NATSTokenFile, nats.NATSNKeyFile, nats.NATSCredentialsFile = "", "", "", ""
+	return []*config.Serve{&disk, &nats}
+}
+
 // namespaceKeys are the keys of a table [namespaces.NAME], with an explanation and an
 // example for channels like chat:1.
 var namespaceKeys = []struct{ key, help, example string }{
@@ -104,7 +115,7 @@ var namespaceKeys = []struct{ key, help, example string }{
 	{"history_count", "Like history, history-age and history-bytes above, which are the defaults.", "1000"},
 	{"history_age", "", `"168h"`},
 	{"history_bytes", "", `"256MiB"`},
-	{"durability", "\"memory\" survives no restart. With data, \"interval\" survives kill -9, and \"sync\", the default with data, also a loss of power.", `"memory"`},
+	{"durability", "\"memory\" survives no restart. With data or nats, \"interval\" survives kill -9; \"sync\", the default with data or nats-synced, also a loss of power.", `"memory"`},
 	{"key_from", "Place of the key in JSON data, for publications without a key: a JSON pointer (RFC 6901).", `"/symbol"`},
 	{"max_hz", "Most publications of each key a second for a subscription, 0.1 to 1000; 0 is no limit.", "0"},
 }

@@ -26,7 +26,7 @@ type Namespace struct {
 	HistoryCount *int            `toml:"history_count"` // publications kept in each channel; 0 keeps none
 	HistoryAge   *Duration       `toml:"history_age"`
 	HistoryBytes *Bytes          `toml:"history_bytes"` // of the namespace
-	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default with data: sync
+	Durability   maru.Durability `toml:"durability"`    // what a publication survives; default: the most that data or nats has
 
 	KeyFrom string  `toml:"key_from"` // JSON pointer (RFC 6901) to the key in the data, for publications without a key
 	MaxHz   float64 `toml:"max_hz"`   // most publications of each key a second for a subscription, see maru.CheckMaxHz; 0 is no limit
@@ -55,12 +55,31 @@ func (s *Serve) Retention(n Namespace) maru.Retention {
 	}
 	r := maru.Retention{Publications: count, Age: time.Duration(age), Bytes: int64(bytes), Durability: n.Durability}
 	if r.Durability == maru.UnsaidDurability {
-		r.Durability = maru.InMemory
-		if s.Data != "" {
-			r.Durability = maru.Sync
-		}
+		r.Durability = s.durability()
 	}
 	return r
+}
+
+// durability is the most that what keeps histories promises.
+func (s *Serve) durability() maru.Durability {
+	switch {
+	case s.Data != "", len(s.NATS) > 0 && s.NATSSynced:
+		return maru.Sync
+	case len(s.NATS) > 0:
+		return maru.Interval
+	}
+	return maru.InMemory
+}
+
+// checkDurability reports what is missing for a durability, as the end of a sentence.
+func (s *Serve) checkDurability(wanted maru.Durability) error {
+	switch most := s.durability(); {
+	case wanted <= most: // memory, interval and sync, in this order
+		return nil
+	case most == maru.Interval:
+		return errors.New("needs servers of NATS that sync always: set sync_interval: always on all of them and nats-synced here, or write interval")
+	}
+	return errors.New("needs the option data with a directory, or nats")
 }
 
 func (s *Serve) checkNamespaces() error {
@@ -83,8 +102,8 @@ func (s *Serve) checkNamespaces() error {
 		if n.HistoryBytes != nil && *n.HistoryBytes < 1 {
 			bad("history_bytes", "is %d, but must be at least 1", *n.HistoryBytes)
 		}
-		if s.Data == "" && (n.Durability == maru.Interval || n.Durability == maru.Sync) {
-			bad("durability", "is %v, which needs the option data with a directory", n.Durability)
+		if err := s.checkDurability(n.Durability); err != nil {
+			bad("durability", "is %v, which %w", n.Durability, err)
 		}
 		if n.KeyFrom != "" && !isPointer(n.KeyFrom) {
 			bad("key_from", "must be a JSON pointer such as /symbol, not %q", n.KeyFrom)

@@ -74,6 +74,19 @@ var reasons = map[string]struct{ why, example string }{
 	"history-bytes": {why: "In memory each namespace can take this many bytes, and on disk about twice as many."},
 	"data":          {why: "Without it a restart loses all publications. With it they survive a loss of power; the durability of a namespace can ask for less.", example: "/var/lib/maru"},
 
+	"nats":                  {why: "For more connections than one machine has, or to survive its loss. NATS 2.12 or newer, with JetStream; three servers of NATS survive the loss of one. It keeps what data keeps on one machine.", example: "nats://10.0.0.1:4222,nats://10.0.0.2:4222,nats://10.0.0.3:4222"},
+	"nats-name":             {why: "Set it where several clusters share servers of NATS: letters, digits and hyphens, at most 32."},
+	"nats-replicas":         {why: "With 3 the cluster goes on without one server of NATS, and what is acknowledged is on two. All servers of maru need the same number."},
+	"nats-synced":           {why: "Off: by default NATS writes to disk every two minutes, and a loss of power of most of its servers at once loses what was acknowledged since."},
+	"nats-user":             {why: "None: no credentials. Only one of user, token, NKEY and credentials file can be set.", example: "maru"},
+	"nats-password-file":    {why: "A file, because other users of the machine can see flags. It is read again at each connection.", example: "/etc/maru/nats-password"},
+	"nats-token-file":       {why: "Read again at each connection.", example: "/etc/maru/nats-token"},
+	"nats-nkey-file":        {why: "The seed does not leave this server: NATS has only the public key.", example: "/etc/maru/nats.nk"},
+	"nats-credentials-file": {why: "Read again at each connection.", example: "/etc/maru/nats.creds"},
+	"nats-tls-ca":           {why: "Set it where the servers of NATS have certificates of an authority of your own.", example: "/etc/maru/nats-ca.pem"},
+	"nats-tls-cert":         {why: "Set it where NATS asks clients for a certificate (verify). Read again at each connection.", example: "/etc/maru/nats.crt"},
+	"nats-tls-key":          {why: "The file should be readable by maru's user alone.", example: "/etc/maru/nats.key"},
+
 	"log-format": {why: "text is for people, json for log collectors."},
 	"log-level":  {why: "Shows refusals and faults. debug also logs each connect and disconnect, two lines for each connection."},
 }

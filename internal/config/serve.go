@@ -86,6 +86,19 @@ type Serve struct {
 
 	Data string `toml:"data" group:"History:" placeholder:"DIR" help:"Directory that keeps histories, idempotency keys, revocations, sessions and tickets, so that they survive a restart."`
 
+	NATS                []string `toml:"nats" group:"Cluster:" placeholder:"URL" help:"Server of NATS with JetStream, nats://HOST:PORT or tls://HOST:PORT: this server is then one of several with the same channels (repeatable)."`
+	NATSName            string   `toml:"nats-name" group:"Cluster:" default:"maru" placeholder:"NAME" help:"Name of the cluster on those servers of NATS: only servers with the same name share channels."`
+	NATSReplicas        int      `toml:"nats-replicas" group:"Cluster:" default:"0" help:"Copies that NATS keeps of everything: 1, 3 or 5; 0 means 3, or 1 if there is a single server of NATS."`
+	NATSSynced          bool     `toml:"nats-synced" group:"Cluster:" help:"Assert that those servers of NATS have sync_interval: always, so that durability sync is true."`
+	NATSUser            string   `toml:"nats-user" group:"Cluster:" placeholder:"NAME" help:"User for NATS, with nats-password-file."`
+	NATSPasswordFile    string   `toml:"nats-password-file" group:"Cluster:" placeholder:"FILE" help:"File with the password of nats-user."`
+	NATSTokenFile       string   `toml:"nats-token-file" group:"Cluster:" placeholder:"FILE" help:"File with a token for NATS."`
+	NATSNKeyFile        string   `toml:"nats-nkey-file" name:"nats-nkey-file" group:"Cluster:" placeholder:"FILE" help:"File with the seed of an NKEY for NATS."`
+	NATSCredentialsFile string   `toml:"nats-credentials-file" group:"Cluster:" placeholder:"FILE" help:"File with a JWT and its seed for NATS, as nsc makes it."`
+	NATSTLSCA           []string `toml:"nats-tls-ca" name:"nats-tls-ca" group:"Cluster:" placeholder:"FILE" help:"Authority of the certificates of NATS, in PEM; turns on TLS (default those of the system; repeatable)."`
+	NATSTLSCert         string   `toml:"nats-tls-cert" name:"nats-tls-cert" group:"Cluster:" placeholder:"FILE" help:"Certificate in PEM that maru shows to NATS."`
+	NATSTLSKey          string   `toml:"nats-tls-key" name:"nats-tls-key" group:"Cluster:" placeholder:"FILE" help:"Private key of nats-tls-cert, in PEM."`
+
 	LogFormat string `toml:"log-format" group:"Logging:" default:"text" placeholder:"text" help:"Format of the log on stderr: text or json."`
 	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Lowest severity to log: debug, info, warn or error."`
 

@@ -27,7 +27,7 @@ type Options struct {
 	// Prefix begins all subjects, streams and buckets, so that clusters can share servers: letters,
 	// digits and hyphens. Default: maru.
 	Prefix string
-	// Replicas of what JetStream stores: 1, 3 or 5. Default 1.
+	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
 	// EmptyChannels is the number of channels without retained publications whose heads a
 	// namespace remembers. Default 10,000; negative: none.
@@ -46,17 +46,32 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.BrokerOptions = o.BrokerOptions.WithDefaults()
 	o.Prefix = cmp.Or(o.Prefix, "maru")
-	o.Replicas = cmp.Or(o.Replicas, 1)
+	if o.Replicas == 0 {
+		if o.Replicas = 3; o.Conn.ConnectedClusterName() == "" {
+			o.Replicas = 1
+		}
+	}
 	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	return o
 }
 
+// check refuses what NATS would refuse later, and with a worse explanation.
+func (o *Options) check() error {
+	switch name, n := cmp.Or(o.Prefix, "maru"), o.Replicas; {
+	case len(name) > 32 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "":
+		return fmt.Errorf("the name of a cluster must be 1 to 32 letters, digits and hyphens, not %q", name)
+	case n != 0 && n != 1 && n != 3 && n != 5:
+		return fmt.Errorf("%d replicas: NATS can keep 1, 3 or 5, or 0 for what its servers can do", n)
+	}
+	return nil
+}
+
 // ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
 // that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3)}
 }
 
@@ -107,6 +122,9 @@ var (
 
 // Open joins the cluster. The error says what NATS refuses.
 func Open(ctx context.Context, o Options) (*Broker, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	b := &Broker{
 		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(history.PublisherKeys, history.AllKeys),

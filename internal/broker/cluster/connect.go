@@ -13,17 +13,20 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Servers are where NATS is, and the credentials that maru has there.
+// Servers are where NATS is, and the credentials that maru has there. Files are read again at each
+// connection.
 type Servers struct {
 	URLs []string // nats:// or tls://, one of each server that should be tried first
 
-	// At most one of these. Files are read again at each reconnect.
-	User, Password  string
-	Token           string
-	NKeyFile        string // the seed of an NKEY
-	CredentialsFile string // a JWT and its seed, as nsc makes it
+	// At most one of these ways. PasswordFile and TokenFile have Password and Token, which are then empty.
+	User, Password, PasswordFile string
+	Token, TokenFile             string
+	NKeyFile                     string // the seed of an NKEY
+	CredentialsFile              string // a JWT and its seed, as nsc makes it
 
-	TLS *tls.Config // nil: none, unless a URL begins with tls://
+	TLS               *tls.Config // nil: none, unless a URL begins with tls:// or one of these is set
+	CAFiles           []string    // authorities of the servers, in PEM. Default: those of the system
+	CertFile, KeyFile string      // what we show to the servers, in PEM
 }
 
 // minVersion is the oldest server of NATS that has what maru uses: batched direct gets (ADR-31), times to
@@ -36,7 +39,7 @@ func Connect(ctx context.Context, s Servers) (*nats.Conn, error) {
 	where := strings.Join(s.URLs, ", ")
 	options, err := s.options()
 	if err != nil {
-		return nil, fmt.Errorf("NATS: %w", err)
+		return nil, err
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		options = append(options, nats.Timeout(time.Until(deadline)))
@@ -50,37 +53,6 @@ func Connect(ctx context.Context, s Servers) (*nats.Conn, error) {
 		return nil, fmt.Errorf("NATS at %s: %w", where, err)
 	}
 	return conn, nil
-}
-
-func (s *Servers) options() ([]nats.Option, error) {
-	all := append(ConnOptions(), nats.Name("maru"))
-	ways := 0
-	for _, way := range []struct {
-		given  bool
-		option func() (nats.Option, error)
-	}{
-		{s.User != "" || s.Password != "", func() (nats.Option, error) { return nats.UserInfo(s.User, s.Password), nil }},
-		{s.Token != "", func() (nats.Option, error) { return nats.Token(s.Token), nil }},
-		{s.NKeyFile != "", func() (nats.Option, error) { return nats.NkeyOptionFromSeed(s.NKeyFile) }},
-		{s.CredentialsFile != "", func() (nats.Option, error) { return nats.UserCredentials(s.CredentialsFile), nil }},
-	} {
-		if !way.given {
-			continue
-		}
-		o, err := way.option()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, o)
-		ways++
-	}
-	if ways > 1 {
-		return nil, errors.New("user and password, token, NKEY and credentials file exclude each other")
-	}
-	if s.TLS != nil {
-		all = append(all, nats.Secure(s.TLS))
-	}
-	return all, nil
 }
 
 // explained says in plain words what a user can do about an error of a connection.

@@ -1,5 +1,5 @@
-// Package cluster is the broker of several nodes: a maru.Broker on NATS with JetStream. No program
-// links it yet.
+// Package cluster is the broker of several nodes: a maru.Broker on NATS with JetStream. Package
+// maru.example/maru/broker/cluster offers it to programs.
 //
 // Each namespace has one owner among the nodes, which numbers its publications and has its history
 // in memory, as the broker of one machine has. What it acknowledges is in a stream of JetStream,

@@ -34,7 +34,11 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l, started(ctx, func() error { return l.make(ctx) })
+	err = started(ctx, func() error { return l.make(ctx) })
+	if o.Replicas > 1 && tooFew(err) {
+		err = fmt.Errorf("%d replicas need as many servers of NATS with JetStream (nats-replicas): %w", o.Replicas, err)
+	}
+	return l, err
 }
 
 // started does something again as long as the servers have not found each other.
@@ -57,6 +61,15 @@ func starting(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
+
+// tooFew reports whether NATS has too few servers for the replicas.
+func tooFew(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == noPeers || api.ErrorCode == notClustered)
+}
+
+// notClustered is "replicas > 1 not supported in non-clustered mode" of NATS.
+const notClustered = 10074
 
 // noPeers is "no suitable peers for placement" of NATS.
 const noPeers = 10005

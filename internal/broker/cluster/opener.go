@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"log/slog"
 
 	"maru.example/maru"
 )
@@ -23,6 +24,8 @@ func Opener(s Servers, o Options) maru.OpenBroker {
 			conn.Close()
 			return nil, err
 		}
+		b.options.Logger.Info("joined a cluster on NATS", slog.String("cluster", b.options.Prefix), slog.String("node", b.id),
+			slog.String("server", conn.ConnectedUrlRedacted()), slog.String("version", conn.ConnectedServerVersion()), slog.Int("replicas", b.options.Replicas))
 		return &connected{b}, nil
 	}
 }

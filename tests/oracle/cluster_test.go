@@ -60,8 +60,9 @@ func newCluster(t *testing.T, followers int) *world {
 		s.start(t)
 	}
 	var addrs []string
+	rules := config(t)
 	for range c.nats {
-		n := newNode(t, c.nats)
+		n := newNode(t, rules, c.nats)
 		c.nodes = append(c.nodes, n)
 		addrs = append(addrs, n.addr)
 	}

@@ -27,13 +27,6 @@ func TestMain(m *testing.M) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	if addr := os.Getenv("ORACLE_NODE"); addr != "" {
-		if err := runNode(addr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
 	dir, err := os.MkdirTemp("", "oracle")
 	if err == nil {
 		err = program.Build("../..", dir, "./cmd/maru", "github.com/nats-io/nats-server/v2")

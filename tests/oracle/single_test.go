@@ -20,11 +20,16 @@ type single struct {
 func begin(t *testing.T, dir string, followers int, refusals ...string) *single {
 	s := &single{addr: program.FreeAddr(t)}
 	s.scene = newScene(t, []string{s.addr}, refusals...)
-	s.arguments = []string{"serve", "--config", config(t), "--listen", s.addr, "--data", dir,
-		"--history", fmt.Sprint(retained), "--history-bytes", fmt.Sprint(retainedBytes), "--backlog-messages", fmt.Sprint(backlog)}
+	s.arguments = append(arguments(config(t), s.addr), "--data", dir)
 	s.serve()
 	s.populate(followers, 0)
 	return s
+}
+
+// arguments are those of all servers of scenes.
+func arguments(config, addr string) []string {
+	return []string{"serve", "--config", config, "--listen", addr,
+		"--history", fmt.Sprint(retained), "--history-bytes", fmt.Sprint(retainedBytes), "--backlog-messages", fmt.Sprint(backlog)}
 }
 
 func (s *single) serve() {

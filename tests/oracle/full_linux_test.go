@@ -28,7 +28,7 @@ func TestFullDisk(t *testing.T) {
 	var mended time.Duration
 	kills := 0
 	for range *fills {
-		s.truth.await(s.ctx, s.truth.now()+50+chance.IntN(200))
+		s.goesOn(50 + chance.IntN(200))
 		empty := fill(s.ctx, t, filepath.Join(disk, "filler"))
 		s.refused(http.StatusInsufficientStorage, "storage_full")
 		s.quiet[chance.IntN(len(s.quiet))].read(s.scene, s.pick(chance))

@@ -80,6 +80,17 @@ func (s *scene) populate(followers int, pace time.Duration) {
 	}
 }
 
+// goesOn waits until n more publications were acknowledged.
+func (s *scene) goesOn(n int) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	defer cancel()
+	before := s.truth.now()
+	if s.truth.await(ctx, before+n); ctx.Err() != nil {
+		s.t.Fatalf("%d of %d more publications were acknowledged within %v", s.truth.now()-before, n, patience)
+	}
+}
+
 // checkQuiet checks one of the quiet channels, by chance.
 func (s *scene) checkQuiet(chance *rand.Rand) {
 	s.t.Helper()
@@ -89,7 +100,7 @@ func (s *scene) checkQuiet(chance *rand.Rand) {
 // end publishes some more, waits until the followers have received all of it, and compares.
 func (s *scene) end() {
 	s.t.Helper()
-	s.truth.await(s.ctx, s.truth.now()+100)
+	s.goesOn(100)
 	close(s.stop)
 	s.publishing.Wait()
 	s.truth.end()

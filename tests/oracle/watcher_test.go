@@ -57,11 +57,12 @@ func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel strin
 
 func (w *watcher) connected() bool { return w.client.State() == client.Open }
 
-// sees reports whether it sees these people, with so many connections.
-func (w *watcher) sees(people []string, connections int) (client.Presence, bool) {
+// sees reports whether it sees these people, and so many others. The number of their connections
+// comes only with the change of a name.
+func (w *watcher) sees(people []string, anonymous int) (client.Presence, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.now, w.now.Count == connections && slices.Equal(w.now.Users, people)
+	return w.now, w.now.Anonymous == anonymous && slices.Equal(w.now.Users, people)
 }
 
 func (w *watcher) close() {

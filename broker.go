@@ -50,7 +50,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
+// a HealthReporter, a MetricsReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -183,6 +183,29 @@ type Follower interface {
 	Unfollow(channel string)
 }
 
+// An Orderer is a Follower that can hand the channels of a namespace to the Sink in one order, that of
+// their offsets: no publication of one channel comes before a lower offset of another one that is
+// followed. Clients with one position of all their channels need that. A broker without the method
+// does so anyway.
+type Orderer interface {
+	Follower
+	// InOrder begins with it, in all namespaces and for good. What is published after it and after
+	// the answer of a History that is called after it is in order. It does not wait, and calls after
+	// the first one cost nothing. It is safe for concurrent use.
+	InOrder()
+}
+
+// A Yielder is a Broker of several nodes in which one node does something for the others, for example
+// decides about the publications of some channels.
+type Yielder interface {
+	// Yield hands this over to other nodes and takes no more of it, and returns when they have it.
+	// It is called once, at the beginning of a drain, which may be long before Close. Until Close
+	// everything works as before; publications that come meanwhile wait, and none fails because of it.
+	// Without other nodes it does nothing. It returns an error of ctx, or says what was not
+	// handed over: Close then does it.
+	Yield(ctx context.Context) error
+}
+
 // A DiskReporter is a Broker that knows how much space it takes on disk. A server shows it as the
 // metric maru_history_disk_bytes.
 type DiskReporter interface {
@@ -274,6 +297,10 @@ type PublishOptions struct {
 	Share KeyShare
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
+	// Wait says that a publication waits while the broker is unavailable, until the caller's
+	// context ends. Only server.Server.PublishWith knows it. If there is no IdempotencyKey it makes
+	// one, so that each attempt is the same publication.
+	Wait bool
 	// Transient publications only reach current subscribers: they are not retained and
 	// have no number. Version is ignored.
 	Transient bool

@@ -11,7 +11,7 @@ import (
 // A node is one run of a server. All methods are safe for concurrent use. After Close nothing is
 // sent, and no function is called.
 type Bus interface {
-	// Node returns the id of this node. The next run has another one.
+	// Node returns the id of this node, of letters, digits, - and _. The next run has another one.
 	Node() string
 	// Nodes returns the nodes that are alive, this one too, in no order. A node that died is one
 	// of them until its death is noticed (see OnLeave). connected is false while this node is cut

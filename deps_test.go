@@ -19,7 +19,7 @@ import (
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
 	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/certs", "maru/internal/acme", "maru/internal/logs", "maru/internal/histogram", "maru/internal/engineio", "maru/internal/packet", "maru/js"},
-	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine"},
+	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine", "maru/internal/calls"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway", "maru/internal/presence", "maru/broker/*"},
@@ -46,7 +46,8 @@ var only = map[string][]string{
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/presence":  {"maru", "maru/internal/fields", "maru/internal/hub"}, // of other nodes; knows no gateway
 	"maru/internal/admission": {"maru", "maru/internal/auth", "maru/internal/fields", "maru/internal/loop", "maru/internal/shares"},
-	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/engineio", "maru/internal/fields", "maru/internal/frame", "maru/internal/gateway",
+	"maru/internal/calls":     {"maru", "maru/internal/fields", "maru/internal/shares"}, // between nodes
+	"maru/internal/gateway/*": {"maru", "maru/internal/admission", "maru/internal/auth", "maru/internal/calls", "maru/internal/engineio", "maru/internal/fields", "maru/internal/frame", "maru/internal/gateway",
 		"maru/internal/hub", "maru/internal/loop", "maru/internal/machine", "maru/internal/packet", "maru/internal/pieces", "maru/internal/request", "maru/internal/response", "maru/internal/session", "maru/internal/shares", "maru/internal/strict"}, // no other gateway
 	"maru/internal/history":    {"maru"},
 	"maru/internal/fields":     {},
@@ -65,7 +66,7 @@ var only = map[string][]string{
 	"maru/internal/demo":       {},
 	"maru/internal/metrics":    {"maru/internal/histogram"},
 	"maru/internal/config":     {"maru"},
-	"maru/socketio":            {"maru", "maru/server", "maru/internal/gateway", "maru/internal/gateway/socketio", "maru/internal/hub", "maru/internal/logs", "maru/internal/loop", "maru/internal/packet", "maru/internal/strict"},
+	"maru/socketio":            {"maru", "maru/server", "maru/internal/calls", "maru/internal/fields", "maru/internal/gateway", "maru/internal/gateway/socketio", "maru/internal/hub", "maru/internal/logs", "maru/internal/loop", "maru/internal/packet", "maru/internal/strict"},
 	"maru/client":              {"maru", "maru/ws"}, // like a program outside
 	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/socketio", "maru/client"},
 }
@@ -100,6 +101,7 @@ var (
 		"maru/internal/packet":     outside,
 		"maru/internal/session":    append([]string{"encoding/*"}, outside...),
 		"maru/internal/presence":   outside,
+		"maru/internal/calls":      outside,
 		"maru/internal/hub":        append([]string{"encoding/*"}, outside...),
 	}
 )

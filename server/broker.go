@@ -63,6 +63,13 @@ func (b *brokers) Unfollow(channel string) {
 	}
 }
 
+// InOrder implements maru.Orderer.
+func (b *brokers) InOrder() {
+	if o, is := b.follower.(maru.Orderer); is {
+		o.InOrder()
+	}
+}
+
 func (b *brokers) of(channel string) maru.Broker {
 	if b.stored == nil {
 		return b.memory
@@ -102,6 +109,27 @@ func (b *brokers) keeper() maru.Keeper {
 func (b *brokers) bus() maru.Bus {
 	bus, _ := b.stored.(maru.Bus)
 	return bus
+}
+
+// otherNodes is how many other nodes may take the clients of this one; negative: nobody knows.
+func (b *brokers) otherNodes() int {
+	bus := b.bus()
+	if bus == nil {
+		return -1
+	}
+	all, connected := bus.Nodes()
+	if !connected {
+		return -1
+	}
+	return len(all) - 1
+}
+
+// yield implements maru.Yielder.
+func (b *brokers) yield(ctx context.Context) error {
+	if y, ok := b.stored.(maru.Yielder); ok {
+		return y.Yield(ctx)
+	}
+	return nil
 }
 
 // Held is how much both retain, as far as the stored one reports it.

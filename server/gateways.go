@@ -31,8 +31,9 @@ func (s *Server) mount() http.Handler {
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 		Bodies: shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	}
-	k, keeps := s.broker.keeper().(maru.BatchKeeper)
-	if _, shared := k.(maru.SharedKeeper); keeps && !shared { // what gateways keep is that of one server
+	env.Bus = s.broker.bus()
+	k, _ := s.broker.keeper().(maru.BatchKeeper)
+	if _, shared := k.(maru.SharedKeeper); shared == (env.Bus != nil) {
 		env.Keeper = k
 	}
 	s.endGateways = env.End

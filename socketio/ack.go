@@ -20,16 +20,23 @@ type Ack func(args ...any) error
 // wait behind it, and after 64 of them, or 1 MiB, the client is not read, so give ctx a timeout. That is
 // what timeout() is for npm socket.io.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) ([]Arg, error) {
-	m, id, err := s.namespace.ask(event, args)
+	q, err := s.namespace.question(event, args)
 	if err != nil {
 		return nil, err
 	}
 	s.outgoing(event, args)
-	reply, err := s.ask(m, id)
+	reply := make(chan gw.Packet, 1)
+	err = s.ask(q, func(p gw.Packet, ok bool) {
+		if ok {
+			reply <- p
+		} else {
+			close(reply)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer s.asked(id)
+	defer s.asked(q.id)
 	return await(ctx, reply)
 }
 
@@ -48,42 +55,58 @@ func EmitAck[R any](ctx context.Context, s *Socket, event string, args ...any) (
 	return reply, err
 }
 
-// ask is the message of an event that asks for an ack, with its id.
-func (n *Namespace) ask(event string, args []any) (m *loop.Message, id int64, err error) {
-	data, binary, err := encodeEvent(event, args)
-	if err != nil {
-		return nil, 0, err
-	}
-	id = n.lastAck.Add(1) - 1
-	p, attachments := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: id, Data: data}, binary)
-	return gw.Encode(p, attachments, ""), id, nil
+// question is an event that asks for an ack.
+type question struct {
+	*loop.Message
+	id int64
 }
 
-// ask sends a message that asks for an ack, which comes from reply. It is closed if the client goes.
-func (s *Socket) ask(m *loop.Message, id int64) (reply <-chan gw.Packet, err error) {
-	c := make(chan gw.Packet, 1)
+// question encodes one.
+func (n *Namespace) question(event string, args []any) (question, error) {
+	data, binary, err := encodeEvent(event, args)
+	if err != nil {
+		return question{}, err
+	}
+	return n.questionOf(data, binary), nil
+}
+
+// questionOf is the question of an event whose data is encoded. Its id is one of this node.
+func (n *Namespace) questionOf(data []byte, binary [][]byte) question {
+	id := n.lastAck.Add(1) - 1
+	p, attachments := complete(packet.Packet{Type: packet.Event, Namespace: n.name, ID: id, Data: data}, binary)
+	return question{gw.Encode(p, attachments, ""), id}
+}
+
+// awaited takes an ack, or, with ok false, that the client has gone. It is called once, with Socket.mu
+// held, unless asked was called before.
+type awaited func(p gw.Packet, ok bool)
+
+// ask sends a question, whose ack reply takes.
+func (s *Socket) ask(q question, reply awaited) error {
 	s.mu.Lock()
 	if s.state == gone {
 		s.mu.Unlock()
-		return nil, errGone
+		return errGone
 	}
 	if s.acks == nil {
-		s.acks = make(map[int64]chan<- gw.Packet)
+		s.acks = make(map[int64]awaited)
 	}
-	s.acks[id] = c
+	s.acks[q.id] = reply
 	s.mu.Unlock()
-	if err := s.conn.Deliver(m); err != nil {
-		s.asked(id)
-		return nil, err
+	err := s.conn.Deliver(q.Message)
+	if err != nil && !s.asked(q.id) {
+		return nil // it has gone meanwhile, which reply knows
 	}
-	return c, nil
+	return err
 }
 
-// asked forgets an ack, which came or is not waited for any more.
-func (s *Socket) asked(id int64) {
+// asked forgets an ack that is not waited for any more. It reports whether none had come.
+func (s *Socket) asked(id int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, is := s.acks[id]
 	delete(s.acks, id)
+	return is
 }
 
 // await waits for an ack. One that came counts, even if there is no more time.
@@ -114,6 +137,6 @@ func (s *Socket) acked(p gw.Packet) {
 	defer s.mu.Unlock()
 	if reply := s.acks[p.ID]; reply != nil {
 		delete(s.acks, p.ID)
-		reply <- p
+		reply(p, true)
 	}
 }

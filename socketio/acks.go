@@ -2,10 +2,8 @@ package socketio
 
 import (
 	"context"
-	"fmt"
-	"net"
 
-	gw "maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/internal/packet"
 )
 
 // Reply is a client's ack.
@@ -14,68 +12,52 @@ type Reply struct {
 	Args []Arg
 }
 
-// EmitWithAck emits an event to the sockets of this node and waits for the acks of all. It returns
-// those that came, also with an error, in no order. Errors: those of Emit; net.ErrClosed, by
-// errors.Is, if clients went meanwhile; ctx's cause. Without an end of ctx, one client that does not
-// answer keeps it waiting. With Volatile, only those that get the event are waited for.
+// EmitWithAck emits an event to the sockets, of all nodes, and waits for the acks of all. It returns
+// those that came, also with an error, in no order. Errors: those of Emit; a *MissingAcks if some did
+// not come. Without an end of ctx, one client that does not answer keeps it waiting. With Volatile, only
+// those that get the event are waited for.
 //
 // npm socket.io has the time in timeout(ms), and the replies that came in the field responses of the
 // error.
 func (t Target) EmitWithAck(ctx context.Context, event string, args ...any) ([]Reply, error) {
-	waits, id, err := t.ask(event, args)
+	data, binary, err := encodeEvent(event, args)
 	if err != nil {
 		return nil, err
 	}
-	var replies []Reply
-	var late error
-	gone := 0
-	for _, w := range waits { // each has its own place for the reply: while one is waited for, none is missed
-		args, err := await(ctx, w.reply)
-		w.socket.asked(id)
-		switch {
-		case err == nil:
-			replies = append(replies, Reply{w.socket.id, args})
-		case err == errGone:
-			gone++
-		default:
-			late = err
-		}
-	}
-	if late == nil && gone > 0 {
-		late = fmt.Errorf("socketio: %d of %d clients have gone: %w", gone, len(waits), net.ErrClosed)
-	}
-	return replies, late
-}
-
-// asked is a socket whose ack is waited for.
-type asked struct {
-	socket *Socket
-	reply  <-chan gw.Packet
-}
-
-// ask sends the event, as one message with one id.
-func (t Target) ask(event string, args []any) (all []asked, id int64, err error) {
 	n := t.namespace
-	m, id, err := n.ask(event, args)
-	if err != nil {
-		return nil, 0, err
-	}
 	if n.server.env == nil {
-		return nil, 0, errNotMounted
+		return nil, errNotMounted
 	}
 	t.outgoing(event, args)
 	n.wait()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for s := range n.members(t.to, t.except, t.without) {
-		if t.volatile && !s.conn.Writable() {
-			continue
-		}
-		if reply, err := s.ask(m, id); err == nil {
-			all = append(all, asked{s, reply})
-		}
+	g := newGathering()
+	if nodes := n.server.nodes; nodes != nil && !t.local {
+		err = nodes.ask(ctx, t, data, binary, g)
+	} else {
+		t.askHere(ctx, data, binary, g)
 	}
-	return all, id, nil
+	if err != nil {
+		return nil, err
+	}
+	return g.result(ctx)
+}
+
+// askHere asks the sockets of this node.
+func (t Target) askHere(ctx context.Context, data []byte, binary packet.Attachments, g *gathering) {
+	n := t.namespace
+	q := n.questionOf(data, binary)
+	n.mu.Lock()
+	c, sockets := n.collect(t, q)
+	n.mu.Unlock()
+	defer forget(sockets, q.id)
+	g.from(ctx, "", c)
+}
+
+// forget ends the waiting for acks.
+func forget(sockets []*Socket, id int64) {
+	for _, s := range sockets {
+		s.asked(id)
+	}
 }
 
 // EmitWithAck emits an event to all sockets of the namespace: see Target.EmitWithAck.

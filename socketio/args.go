@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	gw "maru.example/maru/internal/gateway/socketio"
@@ -23,9 +24,15 @@ type Args []Arg
 // Decode decodes the argument into what v points to, as encoding/json does. Bytes, also those inside
 // of an object or a list, go into a []byte or an any.
 func (a Arg) Decode(v any) error {
-	if p, is := v.(*Arg); is {
+	switch p := v.(type) {
+	case *Arg:
 		*p = a
 		return nil
+	case *string: // the most usual one
+		if text, is := packet.Plain(a.JSON); is {
+			*p = text
+			return nil
+		}
 	}
 	switch {
 	case a.Bytes != nil:
@@ -36,11 +43,16 @@ func (a Arg) Decode(v any) error {
 	return json.Unmarshal(a.JSON, v)
 }
 
+var errNoName = errors.New("socketio: the event has no name")
+
 // decodeEvent reads an event; the arguments are those behind its name.
 func decodeEvent(p gw.Packet) (event string, args []Arg, err error) {
 	args, err = decodeArgs(p)
+	if err == nil && len(args) == 0 { // a client's packet was checked: it has a name
+		err = errNoName
+	}
 	if err == nil {
-		err = args[0].Decode(&event) // the packet was checked: it has a name
+		err = args[0].Decode(&event)
 	}
 	if err != nil {
 		return event, nil, err

@@ -75,8 +75,12 @@ func (n *Namespace) receive(d hub.Delivery) {
 		n.server.options.Logger.Error("publication was not handled", slog.String("namespace", n.name), slog.Any("err", err))
 		return
 	}
-	if e.action == doEmit {
+	switch e.action {
+	case doEmit:
 		n.send(&e)
+		return
+	case doAsk:
+		n.askedFor(&e)
 		return
 	}
 	for _, s := range n.find(e.to, e.except, e.without) {
@@ -89,6 +93,19 @@ func (n *Namespace) receive(d hub.Delivery) {
 			s.Disconnect(e.whole)
 		}
 	}
+}
+
+// askedFor emits an event that asks for acks, which are kept for the node that has asked.
+func (n *Namespace) askedFor(e *envelope) {
+	nodes := n.server.nodes
+	if nodes == nil || len(e.rooms) != 1 {
+		return
+	}
+	q := n.questionOf(e.text, e.attachments)
+	n.mu.Lock()
+	c, sockets := n.collect(Target{to: e.to, except: e.except, without: e.without, volatile: e.volatile}, q)
+	n.mu.Unlock()
+	nodes.keep(e.rooms[0], c, sockets, q.id)
 }
 
 // send sends an event to the sockets of this node that it is for, once to each.

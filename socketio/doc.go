@@ -26,7 +26,7 @@
 // argument is decoded once for all that take it as the same type, so what pointers, maps and slices
 // refer to is shared between them. The first call of the Ack counts.
 //
-// Events of one connection are handled one after another, in a goroutine that exists only while
+// Events of one connection are handled one after another, in a goroutine that it has only while
 // there are any. A handler may wait; it then delays the events behind it, and nothing else. It may
 // wait for an ack of its client; but a client that has 64 events waiting, or 1 MiB of them, is not read.
 //
@@ -55,7 +55,17 @@
 //	Emit to all, To(room).Emit ─→ broker ─→ the channel of all, or of the room ─→ one group of the engine
 //	To(a).To(b), Except, an id ─→ broker ─→ Namespace.receive ─→ each node looks up its members
 //
+// # Several nodes
+//
+// An event that asks for acks is a publication, too, with a name. Each node keeps the acks of its
+// clients under that name, and the node that has asked fetches them (package internal/calls):
+//
+//	EmitWithAck ─→ broker ─→ Namespace.receive on each node ─→ clients ─→ collection
+//	     └─ acks of NAME? ─→ each other node: how many were asked; then the acks, as they come
+//
+// Sockets of other nodes are asked for, and events of ServerSideEmit sent, from node to node.
+//
 // # What it does not do
 //
-// EmitWithAck to many, Sockets, Pattern.Emit and OnAnyOutgoing know only this node.
+// Sockets, Pattern.Namespaces and OnAnyOutgoing know only this node.
 package socketio

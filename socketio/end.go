@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"maru.example/maru"
+	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/packet"
 )
 
@@ -66,7 +67,10 @@ func (s *Socket) leave(reason string) {
 // end ends the socket, once: first reports whether this call did. notify notifies the program, and may
 // wait.
 func (s *Socket) end(reason string) (notify func(), first bool) {
-	rooms := s.Rooms()
+	var rooms []string
+	if s.namespace.recovery != nil || len(of(s, &s.hooks.disconnecting)) > 0 {
+		rooms = s.Rooms() // nobody else asks for them
+	}
 	if s.conn.isOusted() {
 		reason = serverDisconnect
 	}
@@ -77,7 +81,7 @@ func (s *Socket) end(reason string) (notify func(), first bool) {
 		s.reason, s.left = reason, rooms
 	}
 	for _, reply := range s.acks {
-		close(reply)
+		reply(gw.Packet{}, false)
 	}
 	s.acks = nil
 	disconnecting, disconnect := s.hooks.disconnecting, s.hooks.disconnect

@@ -18,7 +18,7 @@ type envelope struct {
 	without  string   // the id of a socket that is left out; empty: none
 	to       []string // rooms; empty: all sockets
 	except   []string // rooms that are left out
-	rooms    []string // that are joined or left
+	rooms    []string // that are joined or left; of doAsk, the name of the question
 
 	text        []byte // of the packet
 	attachments [][]byte
@@ -31,6 +31,7 @@ const (
 	doJoin
 	doLeave
 	doDisconnect
+	doAsk   // text is the data of an event, which each node makes a packet with an id of its own
 	actions // behind the last one
 )
 

@@ -11,3 +11,6 @@ func (s *Socket) Queued() int {
 	defer s.conn.mu.Unlock()
 	return s.conn.bytes
 }
+
+// Others returns the other nodes.
+func (s *Server) Others() (all []string, connected bool) { return s.nodes.calls.Others() }

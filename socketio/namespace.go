@@ -24,7 +24,10 @@ type Namespace struct {
 	recovery     *recovery    // nil: none
 	onConnection []func(*Socket)
 	checks       []func(*Socket) error
-	watched      map[*Socket]struct{} // those with OnAnyOutgoing
+	watched      map[*Socket]struct{}  // those with OnAnyOutgoing
+	serverSide   map[string][]*handler // of OnServerSide; the lists are not changed in place
+	serverEvents []request             // that wait for these; the first one is being handled
+	serverBytes  int                   // of them
 }
 
 func newNamespace(s *Server, name string, p *Pattern) *Namespace {

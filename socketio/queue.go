@@ -1,9 +1,6 @@
 package socketio
 
 import (
-	"fmt"
-
-	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/packet"
 )
@@ -12,13 +9,7 @@ import (
 const (
 	maxQueued      = 64
 	maxQueuedBytes = 1 << 20
-
-	// mostQueuedBytes closes it. What was read at once is handled before the reading stops, and a
-	// client can compress much into that: only one that means to gets so far.
-	mostQueuedBytes = 16 << 20
 )
-
-var errFlood = maru.NewError(maru.CodeRateLimited, fmt.Sprintf("more than %d bytes of events came at once, and wait for their handlers", mostQueuedBytes))
 
 // Packet queues a packet. An ack is taken at once: a handler may wait for it.
 func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
@@ -35,10 +26,6 @@ func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
 	if k.ended {
 		return
 	}
-	if k.bytes >= mostQueuedBytes {
-		go k.Close(errFlood)
-		return
-	}
 	k.waiting = append(k.waiting, one)
 	k.bytes += size(one)
 	if !k.paused && (len(k.waiting) >= maxQueued || k.bytes >= maxQueuedBytes) {
@@ -47,7 +34,7 @@ func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
 	}
 	if !k.running {
 		k.running = true
-		go k.run()
+		k.server.runners.run(k.work)
 	}
 }
 

@@ -52,6 +52,8 @@ type Server struct {
 	env        *gateway.Env // set by Gateway's mount, before the first connection, with formID
 	formID     hub.FormID
 	ids        directory
+	runners    runners
+	nodes      *nodes // the others; nil: there is none. Set with env
 
 	mu         sync.Mutex
 	namespaces map[string]*Namespace
@@ -64,7 +66,7 @@ func New(o Options) *Server {
 		o.ConnectTimeout = 45 * time.Second
 	}
 	o.Logger = slog.New(logs.New(cmp.Or(o.Logger, slog.Default()).Handler()))
-	s := &Server{options: o, namespaces: make(map[string]*Namespace)}
+	s := &Server{options: o, namespaces: make(map[string]*Namespace), runners: make(runners)}
 	s.Namespace = s.Of("/")
 	return s
 }
@@ -100,6 +102,10 @@ func (s *Server) Gateway() server.Gateway {
 		s.env, s.formID = env, env.Hub.Register(s.form())
 		g := gw.New(env, gw.Options{Path: s.path(), PingInterval: s.options.PingInterval,
 			PingTimeout: s.options.PingTimeout, MaxPayload: s.options.MaxPayload}, s.formID, true)
+		if env.Bus != nil {
+			s.nodes = s.join(env)
+			env.AtEnd(s.nodes.calls.Close)
+		}
 		return g.Routes(&speaker{s})
 	}
 }

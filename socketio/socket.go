@@ -30,10 +30,10 @@ type Socket struct {
 	mu     sync.Mutex
 	hooks  hooks
 	state  state
-	ready  bool                       // OnConnection has returned
-	reason string                     // of its end; empty if it was never connected
-	left   []string                   // its rooms, while OnDisconnecting is called
-	acks   map[int64]chan<- gw.Packet // that the client owes
+	ready  bool              // OnConnection has returned
+	reason string            // of its end; empty if it was never connected
+	left   []string          // its rooms, while OnDisconnecting is called
+	acks   map[int64]awaited // that the client owes
 }
 
 // state is how far a socket is.

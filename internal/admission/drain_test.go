@@ -3,7 +3,10 @@ package admission_test
 import (
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"maru.example/maru"
@@ -86,5 +89,66 @@ func TestNoAdmissionAtTheEnd(t *testing.T) {
 	a.Refuse(w, r, err)
 	if w.Code != 503 || w.Header().Get("Retry-After") != "1" || maru.ErrorOf(err).Code != maru.CodeShuttingDown {
 		t.Errorf("%v: %d %v", err, w.Code, w.Header())
+	}
+}
+
+// Other nodes get no more clients in any second than ToNodes says, neither in the turns nor at the end.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		n    int
+		over time.Duration
+		end  bool
+		want int
+	}{
+		"1,000 in 10 s":          {n: 1000, over: 10 * time.Second, want: 400},
+		"100,000 in 30 s":        {n: 100_000, over: 30 * time.Second, want: 13_334},
+		"50 in 10 s":             {n: 50, over: 10 * time.Second, want: 20},
+		"one":                    {n: 1, over: 10 * time.Second, want: 1},
+		"none":                   {over: 10 * time.Second, want: 1},
+		"at the end, 1,000":      {n: 1000, over: 10 * time.Second, end: true, want: 400},
+		"at the end, a few only": {n: 10, over: 10 * time.Second, end: true, want: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var d admission.Drain
+				d.Begin(tt.over)
+				perSecond := d.ToNodes(tt.n, tt.over)
+				if perSecond != tt.want {
+					t.Errorf("%d a second, want %d", perSecond, tt.want)
+				}
+				r := admission.NewRegistry(0, 0, nil)
+				var back []time.Time
+				for range tt.n {
+					l, err := reserve(r, netip.Addr{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					l.left = func() {
+						after, away := d.ComeBack()
+						if away {
+							t.Error("nobody is there")
+						}
+						back = append(back, time.Now().Add(after))
+					}
+					r.Add(l)
+				}
+				over := tt.over * 3 / 10
+				if tt.end {
+					d.End(tt.n, false)
+					over = 0
+				}
+				if err := r.Leave(t.Context(), over); err != nil || len(back) != tt.n {
+					t.Errorf("%d have left: %v", len(back), err)
+				}
+				slices.SortFunc(back, time.Time.Compare)
+				for i := 0; i+perSecond < tt.n; i++ {
+					if d := back[i+perSecond].Sub(back[i]); d < time.Second-time.Microsecond {
+						t.Fatalf("%d within %v", perSecond+1, d)
+					}
+				}
+			})
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,11 +42,28 @@ type Env struct {
 	EventInterval time.Duration
 	// Keeper keeps small records over restarts; nil: nothing does.
 	Keeper maru.BatchKeeper
+	// Bus carries messages between nodes. Keeper, if there is one, is then a maru.SharedKeeper. nil:
+	// this is the only node.
+	Bus maru.Bus
 
 	// EventPadding is the least size of such a comment, in bytes. Default: as short as can be.
 	EventPadding int
 
-	ends []func()
+	ends  []func()
+	kinds map[string]int
+}
+
+// Kind returns the kind of a gateway's messages on Bus, for a name. A second gateway with the name gets
+// another one. All nodes have the same gateways, in the same order. It is for a Mount.
+func (env *Env) Kind(name string) string {
+	if env.kinds == nil {
+		env.kinds = make(map[string]int)
+	}
+	env.kinds[name]++
+	if n := env.kinds[name]; n > 1 {
+		name += " " + strconv.Itoa(n)
+	}
+	return name
 }
 
 // AtEnd has f called when the server has closed all connections, before it closes the broker. It is

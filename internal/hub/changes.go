@@ -101,7 +101,8 @@ func (ch *changes) followersOf(form FormID) *followers {
 	return &ch.followers[i]
 }
 
-// newChanges begins with the current presence.
+// newChanges begins with the current presence, and with those who have left within the grace and may be
+// on their way from one node to another.
 func newChanges(c *Channel) *changes {
 	p := &c.presence
 	ch := &changes{
@@ -115,6 +116,13 @@ func newChanges(c *Channel) *changes {
 	}
 	ch.timer = time.AfterFunc(time.Hour, ch.fire)
 	ch.timer.Stop()
+	now := time.Now()
+	c.hub.departed.each(c.name, func(d departure) {
+		if p.count(d.user) == 0 {
+			ch.named[d.user] = struct{}{}
+			ch.went(d.user, ch.grace-d.end.Sub(now))
+		}
+	})
 	return ch
 }
 

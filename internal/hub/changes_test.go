@@ -25,11 +25,13 @@ type followed struct {
 	begun    time.Time
 }
 
-func newFollowed(t *testing.T, o hub.Options) *followed {
-	w := newWorld(t, o)
+func newFollowed(t *testing.T, o hub.Options) *followed { return newWorld(t, o).follow() }
+
+// follow begins to follow the channel a.
+func (w *world) follow() *followed {
 	r := &followed{world: w, channel: w.hub.Channel("a"), follower: w.connect(), sockets: make(map[string][]hub.Socket), begun: time.Now()}
 	r.first = r.channel.Follow(r.follower.near, full)
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		r.channel.Unfollow(r.follower.near, full, false)
 		r.channel.Release()
 	})

@@ -37,7 +37,9 @@ type Hub struct {
 	engine   *loop.Engine
 	broker   maru.Broker
 	follower maru.Follower
+	inOrder  atomic.Bool // see InOrder
 	others   Others
+	departed *departed // nil: there are no others
 	limits   limits
 	maxHz    func(channel string) float64
 	space    func(channel string) *Space
@@ -91,6 +93,14 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 		h.follower = f
 	}
 	return h
+}
+
+// InOrder makes the broker deliver the channels of a namespace in the order of offsets, from now on:
+// a client will have one position of several channels. It does not wait. See maru.Orderer.
+func (h *Hub) InOrder() {
+	if o, is := h.follower.(maru.Orderer); is && !h.inOrder.Swap(true) {
+		o.InOrder()
+	}
 }
 
 // everything is the maru.Follower of a broker that delivers all channels.

@@ -39,7 +39,7 @@ type People struct {
 }
 
 // SetOthers sets where the presence of other nodes comes from. It is called once, before the hub is used.
-func (h *Hub) SetOthers(o Others) { h.others = o }
+func (h *Hub) SetOthers(o Others) { h.others, h.departed = o, newDeparted(h.grace) }
 
 // AwaitOthers is called before Channel.Follow, so that the people of other nodes do not seem to join
 // just then. It does not wait for long: a node that does not answer may have died, and those who are
@@ -58,15 +58,28 @@ func (h *Hub) AwaitOthers(ctx context.Context, channels ...string) {
 const othersTime = time.Second
 
 // Own returns the people of this node in a channel. With names, Users has only these, with 0 for
-// those who are not there. The map is the caller's.
+// those who are not there. Without, it has 0 for those who have left within the grace. The map is the
+// caller's.
 func (h *Hub) Own(channel string, names map[string]struct{}) People {
-	c := h.find(channel)
+	o := h.find(channel).own(names, h.most)
+	if names == nil && !o.Crowd {
+		h.departed.each(channel, func(d departure) {
+			if _, stays := o.Users[d.user]; d.here && !stays {
+				o.Users[d.user] = 0
+			}
+		})
+	}
+	return o
+}
+
+// own is Own of a channel; nil has nobody.
+func (c *Channel) own(names map[string]struct{}, most int) People {
 	if c == nil {
-		return (&presence{}).own(names, h.most)
+		return (&presence{}).own(names, most)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.presence.own(names, h.most)
+	return c.presence.own(names, most)
 }
 
 func (p *presence) own(names map[string]struct{}, most int) People {
@@ -104,7 +117,7 @@ func (f *Foreign) Close() {
 	c := f.channel
 	c.mu.Lock()
 	for node := range c.presence.others {
-		c.presence.replace(node, People{}, 0)
+		c.replace(node, People{}, c.hub.grace) // nobody has departed
 	}
 	c.mu.Unlock()
 	s := c.hub.shard(c.name)
@@ -114,11 +127,11 @@ func (f *Foreign) Close() {
 	c.unused(s)
 }
 
-// Set replaces the people of a node.
+// Set replaces the people of a node. Those with 0 connections have left it within the grace.
 func (f *Foreign) Set(node string, o People) {
 	f.channel.mu.Lock()
 	defer f.channel.mu.Unlock()
-	f.channel.presence.replace(node, o, 0)
+	f.channel.replace(node, o, 0)
 }
 
 // Change changes the people of a node: those that are named in o.Users, and the numbers.
@@ -126,10 +139,10 @@ func (f *Foreign) Change(node string, o People) {
 	f.channel.mu.Lock()
 	defer f.channel.mu.Unlock()
 	if o.Crowd {
-		f.channel.presence.replace(node, o, 0)
+		f.channel.replace(node, o, 0)
 		return
 	}
-	f.channel.presence.change(node, o, 0)
+	f.channel.change(node, o, 0)
 }
 
 // Remove removes the people of a node that has died, and of whom nothing was seen for a time: the
@@ -137,14 +150,14 @@ func (f *Foreign) Change(node string, o People) {
 func (f *Foreign) Remove(node string, silent time.Duration) {
 	f.channel.mu.Lock()
 	defer f.channel.mu.Unlock()
-	f.channel.presence.replace(node, People{}, silent)
+	f.channel.replace(node, People{}, silent)
 }
 
-// replace replaces the people of another node.
-func (p *presence) replace(node string, o People, silent time.Duration) {
+// replace replaces the people of another node. c.mu is held.
+func (c *Channel) replace(node string, o People, silent time.Duration) {
 	users := make(map[string]int, len(o.Users))
 	maps.Copy(users, o.Users)
-	if old := p.others[node]; old != nil {
+	if old := c.presence.others[node]; old != nil {
 		for user := range old.Users {
 			if _, stays := users[user]; !stays {
 				users[user] = 0
@@ -152,11 +165,12 @@ func (p *presence) replace(node string, o People, silent time.Duration) {
 		}
 	}
 	o.Users = users
-	p.change(node, o, silent)
+	c.change(node, o, silent)
 }
 
-// change changes the people of another node: those that are named, and the numbers.
-func (p *presence) change(node string, o People, silent time.Duration) {
+// change changes the people of another node: those that are named, and the numbers. c.mu is held.
+func (c *Channel) change(node string, o People, silent time.Duration) {
+	p := &c.presence
 	is := p.others[node]
 	if is == nil {
 		is = &People{Users: make(map[string]int)}
@@ -171,6 +185,9 @@ func (p *presence) change(node string, o People, silent time.Duration) {
 		if is.Users[user] != n {
 			differs = true
 			p.set(is, user, n, silent)
+		}
+		if n <= 0 && p.count(user) == 0 {
+			c.hub.departed.add(c.name, user, false, silent)
 		}
 	}
 	if len(is.Users) == 0 && is.SignedIn == 0 && is.Anonymous == 0 {

@@ -28,6 +28,9 @@ func (c *Channel) join(user string) {
 
 func (c *Channel) leave(user string) {
 	c.presence.leave(user)
+	if c.hub.departed != nil && c.presence.count(user) == 0 {
+		c.hub.departed.add(c.name, user, true, 0)
+	}
 	c.hub.others.Changed(c.name, user)
 }
 

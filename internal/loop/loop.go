@@ -144,9 +144,8 @@ func (l *Loop) setPaused(id connID, s *slot, paused bool) {
 	if side == nil {
 		return
 	}
-	if held := side.held; held != nil {
-		side.held = nil
-		l.input(id, s, held)
+	if side.held != nil {
+		l.readHeld(id, s)
 		if !s.alive(id) {
 			return
 		}

@@ -3,6 +3,7 @@ package loop_test
 import (
 	"crypto/tls"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"maru.example/maru/internal/frame"
@@ -156,4 +157,56 @@ func TestGoneWhilePaused(t *testing.T) {
 			await(t, e.closed)
 		})
 	}
+}
+
+// A pause holds soon also within one read, of which compression makes a great many bytes. What is behind
+// is neither lost nor changed.
+func TestPauseWithinOneRead(t *testing.T) {
+	t.Parallel()
+	everyDriver(t, func(t *testing.T, r *rig) {
+		near, far := r.pair()
+		r.start()
+		const each, n = 256 << 10, 200
+		counts := &pausing{ears: newEars()}
+		p := loop.Params{Compression: frame.Compression{DeflateBits: 15}}
+		conn, err := r.engine.Open(near, nil, p, func(c loop.Conn) loop.Handler { counts.conn = c; return counts })
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer := newPeer(t, far, p)
+		small, err := frame.Deflate(nil, make([]byte, each), 15)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []byte
+		for range n {
+			all = append(all, peer.maybeDeflated(frame.Binary, true, small)...)
+		}
+		go peer.nc.Write(append(all, peer.frame(frame.Text, "behind")...)) // one read, or a few
+		until(t, "the first message", func() bool { return counts.bytes.Load() > 0 })
+		conn.Send(text("done with this turn"))
+		peer.expect(frame.Text, "done with this turn")
+		if got := counts.bytes.Load(); got > 8<<20 {
+			t.Errorf("%d MiB of messages after the pause", got>>20)
+		}
+		for counts.bytes.Load() < n*each+6 {
+			conn.Resume()
+		}
+		counts.want(t, frame.Text, "behind")
+	})
+}
+
+// pausing pauses at each message and counts bytes.
+type pausing struct {
+	*ears
+	conn  loop.Conn
+	bytes atomic.Int64
+}
+
+func (c *pausing) Message(op frame.Opcode, data []byte) {
+	c.conn.Pause()
+	if op == frame.Text {
+		c.ears.Message(op, data)
+	}
+	c.bytes.Add(int64(len(data)))
 }

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"bytes"
 	"cmp"
 	"io"
 
@@ -19,6 +20,11 @@ func (l *Loop) readable(id connID, more bool) {
 	if s.state&(inPaused|phasePeerShut) != 0 {
 		s.state |= inUnread
 		l.goneWhilePaused(id, s, more)
+		return
+	}
+	if s.state&inSplit != 0 {
+		l.readHeld(id, s)
+		l.obeyPosted(id, s)
 		return
 	}
 	if s.state&(kindTLS|phaseFailed) == kindTLS {
@@ -101,7 +107,7 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 		}
 	}
 	rules := l.in.rulesOf(s)
-	for len(p) > 0 {
+	for passed := 0; len(p) > 0; {
 		ev, n, err := reader.Next(p, rules)
 		p = p[n:]
 		if err != nil {
@@ -113,6 +119,10 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 			l.in.forget(ref, reader)
 			return
 		}
+		if passed += len(ev.Payload); passed > passedBytes && len(p) > 0 && s.fd >= 0 {
+			l.split(id, s, p)
+			break
+		}
 	}
 	if reader.Idle() {
 		l.in.forget(ref, reader)
@@ -120,6 +130,30 @@ func (l *Loop) input(id connID, s *slot, p []byte) {
 	} else if reader == l.in.scratch {
 		l.sideOf(id).reader = l.in.giveScratch()
 	}
+}
+
+// passedBytes is how many bytes of messages a handler gets of one read. Only compression makes so many
+// of them. What is behind them waits for the next turn, so that a pause holds before them, and
+// other connections are not delayed.
+const passedBytes = 1 << 20
+
+// split keeps the rest of what was read for the next turn.
+func (l *Loop) split(id connID, s *slot, rest []byte) {
+	l.sideOf(id).held = bytes.Clone(rest)
+	s.state |= inSplit
+	l.in.list(id, s)
+}
+
+// readHeld processes the bytes that were read and held. The socket may have more behind them.
+func (l *Loop) readHeld(id connID, s *slot) {
+	side := l.slab.ref(id).side
+	held := side.held
+	side.held = nil
+	if s.state&inSplit != 0 {
+		s.state &^= inSplit
+		l.in.list(id, s)
+	}
+	l.input(id, s, held)
 }
 
 // event passes an event to the handler, and reports whether the connection still reads.

@@ -33,6 +33,7 @@ const (
 	inUnread // input may have arrived while it was paused
 	inListed // on the ready list
 	inPinged // a ping waits for a sign of life
+	inSplit  // the rest of what was read is held for the next turn
 
 	outHeld    // not to be written before Conn.Start
 	outArmed   // a backlog waits for EPOLLOUT, or for the pipe's writer
@@ -45,7 +46,7 @@ const (
 const (
 	kinds   = kindFraming | kindClient | kindTLS | kindRecovers | kindTakesOver | kindHeartbeat
 	phases  = phaseAwaiting | phaseConnected | phaseCloseSent | phaseCloseRead | phaseFailed | phaseShut | phasePeerShut
-	inputs  = inPaused | inMuted | inUnread | inListed | inPinged
+	inputs  = inPaused | inMuted | inUnread | inListed | inPinged | inSplit
 	outputs = outHeld | outArmed | outDirty | outQueued | outSharing | outParked
 )
 

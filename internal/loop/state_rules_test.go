@@ -27,6 +27,9 @@ var stateRules = []rule{
 	{when: inPinged, no: inPaused, reason: "a connection that is not read cannot answer"},
 	{when: inUnread, oneOf: inPaused | phasePeerShut, reason: "unread input is left only where reading is held up"},
 
+	{when: inSplit, no: kindFraming, reason: "only messages are divided among turns"},
+	{when: inSplit, oneOf: inListed | inPaused | phasePeerShut, reason: "what is held is read in the next turn"},
+
 	{when: outArmed, unless: kindTLS, oneOf: outQueued, reason: "a socket is full of something; crypto/tls has answers of its own"},
 	{when: outHeld, no: outArmed, reason: "nothing is written before Start"},
 	{when: outParked, no: outArmed | kindTLS | kindClient | inPinged | inUnread, reason: "a parked connection has no socket"},

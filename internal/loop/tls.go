@@ -120,6 +120,9 @@ func (l *Loop) readTLS(id connID, s *slot, t *transport) {
 			if !s.alive(id) {
 				return
 			}
+			if s.state&inSplit != 0 { // crypto/tls keeps the rest, and whether it is the end
+				break
+			}
 		}
 		if err == nil {
 			continue

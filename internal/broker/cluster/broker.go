@@ -92,13 +92,18 @@ type Broker struct {
 	working  sync.WaitGroup // writers, searches, healings, answers
 	arrived  chan *nats.Msg // what is carried, asked and answered, in the order in which it came
 	subs     []*nats.Subscription
+	marks    sync.Map // of arrived: see barrier
 	requests requests
 	bus      bus
 
 	mu        sync.Mutex
-	closed    bool
+	closed    bool // no more submissions are taken
+	ended     bool // no more goroutines are begun
 	places    map[string]*place
 	interests map[string]*interest
+	inOrder   bool // see InOrder
+	lanes     map[*place]*lane
+	hashes    map[channelHash]*follower // of those with a lane
 	watches   []*keptWatch
 }
 
@@ -130,6 +135,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
+		lanes: make(map[*place]*lane), hashes: make(map[channelHash]*follower),
 		bus: bus{handlers: make(map[string]maru.BusHandler)},
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
@@ -139,6 +145,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		b.unsubscribe()
 		return nil, fmt.Errorf("cluster %s on NATS: %w", o.Prefix, err)
 	}
+	b.watchConn()
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
@@ -171,6 +178,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
+	b.measure(ctx)
 	return started(ctx, func() error { return b.peers.join(ctx, b.options.Logger) })
 }
 
@@ -215,6 +223,15 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(b.ctx, func() { cancel(errShuttingDown) })()
+	h, err := b.history(ctx, channel, q)
+	if err == nil {
+		err = b.agree(ctx, channel, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+	}
+	return h, err
+}
+
+// history is History, maybe before this node has delivered what it shows.
+func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error) {
 	p := b.placeOf(channel)
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -227,7 +244,7 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 		var h maru.History
 		if ours != nil {
 			if !b.peers.holds() {
-				return h, errAway
+				return h, b.away()
 			}
 			h, err = ours.answer(channel, q)
 		} else if h, err = b.askHistory(ctx, p, theirs, channel, q); errors.Is(err, errNotOwner) {
@@ -267,14 +284,33 @@ func (b *Broker) place(name string) *place {
 // carry sends a publication to all nodes that follow its channel, this one too.
 func (b *Broker) carry(c carried) {
 	b.conn.Publish(b.names.carriage(tokenOf(c.channel)), c.append(nil)) // a loss is noticed
-	if f := b.followed(c.channel); f != nil {
-		f.receive(c)
+	b.handOver(c)
+}
+
+// carryIndex sends an index to all nodes that deliver the namespace in order, this one too.
+func (b *Broker) carryIndex(namespace string, x index) {
+	b.conn.Publish(b.names.index(namespace), x.append(nil)) // a loss is noticed
+	if l := b.laneOf(b.place(namespace)); l != nil {
+		l.receive(arrival{index: &x})
 	}
+}
+
+// handOver gives a publication to its channel, if the node follows it.
+func (b *Broker) handOver(c carried) {
+	f := b.followed(c.channel)
+	if f == nil {
+		return
+	}
+	if l := f.lane.Load(); l != nil {
+		l.receive(arrival{carried: c})
+		return
+	}
+	f.receive(c)
 }
 
 // dispatch handles what arrives, in order. Nothing in it waits.
 func (b *Broker) dispatch() {
-	carriage, own, bus := b.names.carriage(""), b.names.node(b.id), b.names.bus("")
+	carriage, own, bus, index := b.names.carriage(""), b.names.node(b.id), b.names.bus(""), b.names.indexes()
 	for {
 		select {
 		case m := <-b.arrived:
@@ -285,6 +321,10 @@ func (b *Broker) dispatch() {
 				b.arrivedHere(m)
 			case strings.HasPrefix(m.Subject, bus):
 				b.busArrived(m)
+			case strings.HasPrefix(m.Subject, index):
+				b.indexArrived(m.Subject, m.Data)
+			case m.Subject == markSubject:
+				b.marked(m)
 			default:
 				b.answered(m)
 			}
@@ -303,20 +343,21 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 	if err != nil {
 		return // it is missing, and will be noticed
 	}
-	if f := b.followed(channel); f != nil {
-		f.receive(c)
-	}
+	b.handOver(c)
 }
 
 // tend does what is done once in a beat.
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
-	for {
+	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
 		case <-b.ctx.Done():
 			return
+		}
+		if beats%measureEvery == 0 {
+			b.measure(b.ctx)
 		}
 		for _, one := range b.requests.overdue(func(r *request) bool { return time.Since(r.since) > answerTime || !b.peers.alive(r.node) }) {
 			one.place.wrong(one.node)
@@ -354,11 +395,11 @@ func (b *Broker) owned() (all []*namespace) {
 	return all
 }
 
-// spawn runs f in a goroutine that Close waits for. It reports false after Close.
+// spawn runs f in a goroutine that Close waits for. It reports false when the broker has ended.
 func (b *Broker) spawn(f func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.ended {
 		return false
 	}
 	b.working.Go(f)

@@ -16,7 +16,10 @@ func (b *Broker) Close() error {
 	b.closed = true
 	b.mu.Unlock()
 	b.accepted.Wait()
+	b.mu.Lock()
+	b.ended = true
 	b.cancel(errShuttingDown)
+	b.mu.Unlock()
 	b.unsubscribe()
 	b.working.Wait()
 	for _, one := range b.requests.overdue(func(*request) bool { return true }) {

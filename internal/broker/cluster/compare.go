@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/fields"
@@ -10,6 +11,13 @@ import (
 
 // compareAtOnce is how many channels are compared with one question.
 const compareAtOnce = 1000
+
+// heads are where an owner is with a namespace, and with channels whose last offset differs from what
+// the asking node has.
+type heads struct {
+	at maru.Position // of the namespace
+	of map[string]uint64
+}
 
 // compare answers with the heads of the channels whose last offset the asking node does not have.
 func (b *Broker) compare(question []byte) []byte {
@@ -20,11 +28,13 @@ func (b *Broker) compare(question []byte) []byte {
 	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	answer := fields.AppendString([]byte{kindHeads}, ns.owner.Epoch)
-	epoch := r.String()
+	if ns.ended {
+		return []byte{kindNotOwner}
+	}
+	answer := appendPosition([]byte{kindHeads}, maru.Position{Epoch: ns.owner.Epoch, Offset: ns.history.Number()})
 	for len(r.Rest) > 0 {
-		channel, last := r.String(), r.Uvarint()
-		if head := ns.history.Head(channel); head > last || epoch != ns.owner.Epoch {
+		channel, last := r.String(), readPosition(&r)
+		if head := ns.history.Head(channel); head > last.Offset || last.Epoch != ns.owner.Epoch {
 			answer = binary.AppendUvarint(fields.AppendString(answer, channel), head)
 		}
 	}
@@ -35,8 +45,7 @@ func (b *Broker) compare(question []byte) []byte {
 func (b *Broker) compareAll(ctx context.Context) {
 	byPlace := make(map[*place][]*follower)
 	for _, f := range b.allFollowers() {
-		p := b.placeOf(f.channel)
-		byPlace[p] = append(byPlace[p], f)
+		byPlace[f.place] = append(byPlace[f.place], f)
 	}
 	for p, all := range byPlace {
 		for len(all) > 0 && ctx.Err() == nil {
@@ -50,50 +59,63 @@ func (b *Broker) compareAll(ctx context.Context) {
 func (b *Broker) compareSome(ctx context.Context, p *place, some []*follower) {
 	ctx, cancel := context.WithTimeout(ctx, deadBeats*b.options.Beat)
 	defer cancel()
-	ours, theirs, err := p.wait(ctx)
-	if err != nil {
+	answer, err := b.askHeads(ctx, p, some)
+	if err != nil || b.barrier(ctx) != nil {
 		return // the next time
 	}
-	byEpoch := make(map[string][]*follower)
 	for _, f := range some {
-		f.mu.Lock()
-		byEpoch[f.epoch] = append(byEpoch[f.epoch], f)
-		f.mu.Unlock()
-	}
-	for epoch, some := range byEpoch {
-		q := fields.AppendString(fields.AppendString(nil, p.name), epoch)
-		for _, f := range some {
-			f.mu.Lock()
-			q = binary.AppendUvarint(fields.AppendString(q, f.channel), f.last)
-			f.mu.Unlock()
+		if head, differs := answer.of[f.channel]; differs {
+			f.head(maru.Position{Epoch: answer.at.Epoch, Offset: head})
 		}
-		answer := []byte(nil)
-		if ours != nil {
-			answer = b.compare(q)
-		} else if m, err := b.conn.RequestWithContext(ctx, b.names.node(theirs), append([]byte{kindCompare}, q...)); err == nil {
-			answer = m.Data
-		}
-		b.compared(p, theirs, answer)
 	}
 }
 
-// compared hands the heads of an answer to the followers.
-func (b *Broker) compared(p *place, node string, answer []byte) {
-	r := fields.Reader{Rest: answer}
+// askHeads compares some followers of a namespace with its owner, also if that is this node.
+func (b *Broker) askHeads(ctx context.Context, p *place, some []*follower) (heads, error) {
+	ours, theirs, err := p.wait(ctx)
+	if err != nil {
+		return heads{}, err
+	}
+	q := fields.AppendString(nil, p.name)
+	for _, f := range some {
+		at, _ := f.position()
+		q = appendPosition(fields.AppendString(q, f.channel), at)
+	}
+	answer := []byte(nil)
+	if ours != nil {
+		answer = b.compare(q)
+	} else {
+		m, err := b.conn.RequestWithContext(ctx, b.names.node(theirs), append([]byte{kindCompare}, q...))
+		if err != nil {
+			return heads{}, err
+		}
+		answer = m.Data
+	}
+	h, err := parseHeads(answer)
+	if errors.Is(err, errNotOwner) {
+		p.wrong(theirs)
+	}
+	return h, err
+}
+
+func parseHeads(b []byte) (h heads, err error) {
+	r := fields.Reader{Rest: b}
 	switch r.Byte() {
 	case kindNotOwner:
-		p.wrong(node)
-		return
+		return h, errNotOwner
 	case kindHeads:
 	default:
-		return
+		return h, errDamaged
 	}
-	at := maru.Position{Epoch: r.String()}
+	h = heads{at: readPosition(&r), of: make(map[string]uint64)}
 	for len(r.Rest) > 0 {
 		channel := r.String()
-		at.Offset = r.Uvarint()
-		if f := b.followed(channel); f != nil && !r.Failed {
-			f.head(at)
+		if head := r.Uvarint(); !r.Failed {
+			h.of[channel] = head
 		}
 	}
+	if r.Failed {
+		return h, errDamaged
+	}
+	return h, nil
 }

@@ -39,6 +39,12 @@
 // has missed something, and reads it from the owner's history before it delivers more. Once a
 // second it compares the heads of its channels with the owner's, which shows a loss at the end.
 //
+// # One order
+//
+// Where clients have one position of several channels (maru.Orderer), a node delivers a namespace in the
+// order of its numbers. The owner sends an index behind each batch, which says which channels its
+// numbers have; until that shows that nothing is missing, what has arrived waits (lane).
+//
 // # Messages between servers
 //
 // The broker is a maru.Bus: servers send each other messages on core subjects, which arrive at most
@@ -65,7 +71,9 @@
 //	place.mu      which node a namespace belongs to, and what waits until that is known
 //	namespace.log the stream's last number; the writer holds it while a batch is on its way
 //	namespace.mu  history, keys and queue
+//	lane.mu       what waits for the order of a namespace
 //	follower.mu   what was delivered of a channel
+//	Broker.mu     what the node follows
 //
 // The Sink is called under follower.mu, for our own namespaces also under namespace.mu.
 package cluster

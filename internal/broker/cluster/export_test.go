@@ -5,9 +5,9 @@ import "context"
 // Kill ends a node as the end of its process would: nothing is given up or said.
 func (b *Broker) Kill() {
 	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
+	b.closed, b.ended = true, true
 	b.cancel(errShuttingDown)
+	b.mu.Unlock()
 	b.conn.Close()
 	b.working.Wait()
 }
@@ -24,6 +24,42 @@ func (b *Broker) Lose() (again func()) {
 		}
 		b.conn.Flush()
 		b.subs[len(b.subs)-1] = sub
+	}
+}
+
+// Cut loses what is carried of a channel that is followed, from now on, until the returned function is called.
+func (b *Broker) Cut(channel string) (again func()) {
+	b.mu.Lock()
+	i := b.interests[channel]
+	b.mu.Unlock()
+	i.sub.Unsubscribe()
+	b.conn.Flush()
+	return func() {
+		sub, err := b.conn.ChanSubscribe(b.names.carriage(tokenOf(channel)), b.arrived)
+		if err != nil {
+			panic(err)
+		}
+		b.conn.Flush()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		i.sub = sub
+	}
+}
+
+// CutIndex does the same to the indexes of a namespace.
+func (b *Broker) CutIndex(channel string) (again func()) {
+	l := b.laneOf(b.placeOf(channel))
+	l.sub.Unsubscribe()
+	b.conn.Flush()
+	return func() {
+		sub, err := b.conn.ChanSubscribe(b.names.index(l.place.name), b.arrived)
+		if err != nil {
+			panic(err)
+		}
+		b.conn.Flush()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		l.sub = sub
 	}
 }
 

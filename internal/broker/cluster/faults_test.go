@@ -92,12 +92,14 @@ type life struct {
 	mu   sync.Mutex
 	seen map[string][]maru.Position
 	text map[string][]string
+	all  []maru.Position // of all channels
 }
 
 func (l *life) sink(channel string, at maru.Position, p *maru.Publication) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seen[channel], l.text[channel] = append(l.seen[channel], at), append(l.text[channel], string(p.Data))
+	l.all = append(l.all, at)
 }
 
 // An ordeal is a cluster of three nodes whose parts fail, and people who publish meanwhile.
@@ -120,7 +122,7 @@ func (o *ordeal) start(i int) {
 		o.t.Fatal(err)
 	}
 	for { // while JetStream has no leader it does not open
-		l.broker, err = cluster.Open(o.t.Context(), cluster.Options{BrokerOptions: maru.BrokerOptions{Sink: l.sink, Retention: func(string) maru.Retention { return maru.Retention{Publications: 100_000} }}, Conn: conn, Prefix: o.prefix, Replicas: 3, Beat: 200 * time.Millisecond})
+		l.broker, err = cluster.Open(o.t.Context(), cluster.Options{BrokerOptions: maru.BrokerOptions{Sink: l.sink, Retention: func(string) maru.Retention { return maru.Retention{Publications: 100_000} }}, Conn: conn, Prefix: o.prefix, Replicas: 3, Interest: true, Beat: 200 * time.Millisecond})
 		if err == nil {
 			break
 		}
@@ -128,6 +130,16 @@ func (o *ordeal) start(i int) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	l.conn = conn
+	l.broker.InOrder()
+	for _, channel := range []string{"c0", "c1"} {
+		l.broker.Follow(channel)
+		for { // while the owner changes there is none
+			if _, err := l.broker.History(o.t.Context(), channel, maru.HistoryQuery{}); err == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.nodes[i] = l
@@ -161,9 +173,9 @@ func (o *ordeal) publish(ctx context.Context, who int) {
 	}
 }
 
-// TestFaults kills nodes, cuts their cables and restarts servers of NATS, seeded by MARU_SEED, as
-// often as MARU_EVENTS says. What was acknowledged is in the history once; each node has delivered
-// in order and once, and what was published while it lived.
+// TestFaults kills nodes, cuts their cables, loses what is carried and restarts servers of NATS, seeded
+// by MARU_SEED, as often as MARU_EVENTS says. What was acknowledged is in the history once; each node
+// has delivered once, in one order of both channels, and what was published while it lived.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	events, seed := number("MARU_EVENTS", 3), uint64(number("MARU_SEED", 1))
@@ -206,7 +218,7 @@ func number(name string, without int) int {
 
 func (o *ordeal) fault(random *rand.Rand) {
 	i, long := random.IntN(3), time.Duration(100+random.IntN(2500))*time.Millisecond
-	switch random.IntN(3) {
+	switch random.IntN(4) {
 	case 0:
 		o.t.Logf("node %d is killed", i)
 		l := o.node(i)
@@ -223,7 +235,20 @@ func (o *ordeal) fault(random *rand.Rand) {
 	case 2:
 		o.t.Logf("the server %d is cut off for %v", i, long)
 		o.restart(i, long)
+	case 3:
+		o.lose(i, random.IntN(2) == 0, long)
 	}
+}
+
+// lose loses what is carried of one channel to a node, and maybe the indexes, too.
+func (o *ordeal) lose(i int, indexes bool, long time.Duration) {
+	o.t.Logf("carriage to node %d is lost for %v, indexes too: %v", i, long, indexes)
+	b := o.node(i).broker
+	defer b.Cut("c0")()
+	if indexes {
+		defer b.CutIndex("c0")()
+	}
+	time.Sleep(long)
 }
 
 // restart ends a server of NATS and starts it again with what it has on disk.
@@ -266,7 +291,19 @@ func (o *ordeal) judge() {
 		}
 		t.Logf("%s: %d acknowledged, %d in the history, epoch %s", channel, len(acked), len(h.Publications), h.Epoch)
 		for i, l := range append(o.past, o.nodes...) {
+			l.judgeOrder(t)
 			o.judgeLife(fmt.Sprint(channel, " on life ", i, " of ", len(o.past)+3), l, channel, h, i >= len(o.past))
+		}
+	}
+}
+
+// judgeOrder checks that no channel has overtaken the other.
+func (l *life) judgeOrder(t *testing.T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := 1; i < len(l.all); i++ {
+		if before, at := l.all[i-1], l.all[i]; at.Epoch == before.Epoch && at.Offset <= before.Offset {
+			t.Fatalf("delivery %d of both channels is at %v, behind %v", i, at, before)
 		}
 	}
 }

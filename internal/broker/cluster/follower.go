@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"cmp"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -21,7 +24,9 @@ type carried struct {
 // reads what is missing from the owner's history first.
 type follower struct {
 	broker  *Broker
+	place   *place
 	channel string
+	lane    atomic.Pointer[lane] // nil: it delivers what arrives by itself
 
 	mu      sync.Mutex
 	epoch   string // empty: nothing is known yet
@@ -97,27 +102,43 @@ func (f *follower) settle() {
 // after gives an answer when the offset was delivered, and reads it if it did not arrive.
 func (f *follower) after(at maru.Position, answer func()) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if at.Offset == 0 || f.epoch == at.Epoch && f.last >= at.Offset {
+	if at.Offset == 0 || f.epoch == at.Epoch && f.last >= at.Offset || f.broker.ctx.Err() != nil {
+		defer f.mu.Unlock()
 		answer()
 		return
 	}
-	if f.epoch != at.Epoch {
-		f.begin(maru.Position{Epoch: at.Epoch, Offset: at.Offset - 1})
+	i, _ := slices.BinarySearchFunc(f.due, at.Offset+1, func(d due, offset uint64) int { return cmp.Compare(d.offset, offset) })
+	f.due = slices.Insert(f.due, i, due{at.Offset, answer})
+	l := f.lane.Load()
+	if l == nil {
+		if f.epoch != at.Epoch {
+			f.begin(maru.Position{Epoch: at.Epoch, Offset: at.Offset - 1})
+		}
+		f.heal()
 	}
-	f.due = append(f.due, due{at.Offset, answer})
-	f.heal()
+	f.mu.Unlock()
+	if l != nil {
+		l.behind()
+	}
 }
 
 // head compares the channel's head with what was delivered: what is missing is read.
 func (f *follower) head(at maru.Position) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case f.epoch != at.Epoch:
-		f.begin(at)
-	case f.last < at.Offset:
-		f.heal()
+	behind := f.epoch != at.Epoch || f.last < at.Offset
+	l := f.lane.Load()
+	if l == nil {
+		defer f.mu.Unlock()
+		if f.epoch != at.Epoch {
+			f.begin(at)
+		} else if behind {
+			f.heal()
+		}
+		return
+	}
+	f.mu.Unlock()
+	if behind {
+		l.behind()
 	}
 }
 
@@ -139,7 +160,7 @@ func (f *follower) read() {
 		f.mu.Lock()
 		since := maru.Position{Epoch: f.epoch, Offset: f.last}
 		f.mu.Unlock()
-		h, err := f.broker.History(f.broker.ctx, f.channel, maru.HistoryQuery{Since: &since, Limit: -1})
+		h, err := f.broker.history(f.broker.ctx, f.channel, maru.HistoryQuery{Since: &since, Limit: -1})
 		if err == nil {
 			f.fill(h)
 			return
@@ -164,7 +185,7 @@ func (f *follower) fill(h maru.History) {
 		f.begin(maru.Position{Epoch: h.Epoch, Offset: h.Head})
 		h.Publications = nil
 	} else if h.Gap != nil {
-		f.broker.options.Logger.Warn("publications of a channel are no longer retained, and were not delivered", slog.String("channel", f.channel), slog.Uint64("from", h.Gap.From), slog.Uint64("to", h.Gap.To))
+		f.miss(h.Gap)
 	}
 	known := 0 // of what waits: what the history is not older than
 	for _, c := range f.waiting {

@@ -242,7 +242,7 @@ func (b *Broker) nextPart(ctx context.Context, answers *nats.Subscription, node 
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case !b.peers.holds():
-			return nil, errAway
+			return nil, b.away()
 		}
 	}
 }

@@ -132,3 +132,26 @@ func FuzzBus(f *testing.F) {
 		}
 	})
 }
+
+// What is read as an index is written as the same bytes, and its numbers rise.
+func FuzzIndex(f *testing.F) {
+	f.Add((&index{epoch: "abc", before: 5, to: 9, entries: []indexed{{7, hashOf("a")}, {9, hashOf("b")}}}).append(nil))
+	f.Add((&index{epoch: "abc", before: 0, to: 1}).append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := parseIndex(b)
+		if err != nil {
+			return
+		}
+		last := x.before
+		for _, e := range x.entries {
+			if e.offset <= last || e.offset > x.to {
+				t.Fatalf("%+v", x)
+			}
+			last = e.offset
+		}
+		again, err := parseIndex(x.append(nil))
+		if err != nil || !bytes.Equal(again.append(nil), x.append(nil)) {
+			t.Fatalf("%+v, then %+v: %v", x, again, err)
+		}
+	})
+}

@@ -22,11 +22,12 @@ func (b *Broker) Follow(channel string) {
 	if !b.options.Interest {
 		return
 	}
+	p := b.placeOf(channel)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := b.interests[channel]
 	if i == nil {
-		i = b.newInterest(channel)
+		i = b.newInterest(p, channel)
 		// The servers know of the subscription before they carry anything that is sent later.
 		// Where it fails the connection is closed, and so is the broker.
 		i.sub, _ = b.conn.ChanSubscribe(b.names.carriage(tokenOf(channel)), b.arrived)
@@ -46,25 +47,37 @@ func (b *Broker) Unfollow(channel string) {
 }
 
 // newInterest makes an interest. b.mu is held.
-func (b *Broker) newInterest(channel string) *interest {
+func (b *Broker) newInterest(p *place, channel string) *interest {
 	channel = strings.Clone(channel)
-	i := &interest{follower: &follower{broker: b, channel: channel}}
+	i := &interest{follower: &follower{broker: b, place: p, channel: channel}}
 	b.interests[channel] = i
+	b.order(i.follower)
 	return i
 }
 
 // followed returns the follower of a channel; nil: this node has no use for it.
 func (b *Broker) followed(channel string) *follower {
+	if f := b.interested(channel); f != nil || b.options.Interest {
+		return f
+	}
+	p := b.placeOf(channel)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := b.interests[channel]
-	if i == nil && b.options.Interest {
-		return nil
-	}
 	if i == nil {
-		i = b.newInterest(channel)
+		i = b.newInterest(p, channel)
 	}
 	return i.follower
+}
+
+// interested returns the follower of a channel that the node has had a use for; nil: there is none.
+func (b *Broker) interested(channel string) *follower {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := b.interests[channel]; i != nil {
+		return i.follower
+	}
+	return nil
 }
 
 func (b *Broker) allFollowers() []*follower {
@@ -85,6 +98,17 @@ func (b *Broker) loseInterest() {
 		if i.sub != nil && i.count == 0 && time.Since(i.idle) >= b.options.Grace {
 			i.sub.Unsubscribe()
 			delete(b.interests, channel)
+			delete(b.hashes, hashOf(channel))
+		}
+	}
+	used := make(map[*place]bool, len(b.lanes))
+	for _, i := range b.interests {
+		used[i.follower.place] = true
+	}
+	for p, l := range b.lanes {
+		if !used[p] {
+			l.sub.Unsubscribe()
+			delete(b.lanes, p)
 		}
 	}
 }

@@ -59,17 +59,28 @@ func (p *peers) run(ctx context.Context, log *slog.Logger) {
 			limited, cancel := context.WithTimeout(ctx, holdBeats*p.beat)
 			begin := time.Now()
 			err := p.count(limited)
-			if err == nil && p.number%skewEvery == 0 {
-				err = p.compareClocks(limited, begin, log)
+			if ctx.Err() == nil {
+				p.counting(begin, err, log)
 			}
-			if err != nil && ctx.Err() == nil {
-				log.Warn("the cluster does not answer", slog.String("node", p.id), slog.Any("err", err))
+			if err == nil && p.number%skewEvery == 0 {
+				p.compareClocks(limited, begin, log) // it does not matter if it fails
 			}
 			cancel()
 		case <-ctx.Done():
 		}
 	}
 	watching.Wait()
+}
+
+// counting notes whether we could count up. The log has the first of several failures.
+func (p *peers) counting(begin time.Time, err error, log *slog.Logger) {
+	news := p.health.signed(begin, err)
+	switch {
+	case news && err != nil:
+		log.Warn("NATS does not answer; publishing fails if it goes on", slog.String("node", p.id), slog.Any("err", err))
+	case news:
+		log.Info("NATS answers again", slog.String("node", p.id))
+	}
 }
 
 // leave says to the others that the node is gone.

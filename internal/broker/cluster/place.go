@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -97,8 +96,8 @@ func (p *place) find() {
 
 // again waits before another attempt, unless there should be none.
 func (p *place) again(ctx context.Context, err error) bool {
-	if errors.Is(err, errAway) {
-		return false // nobody waits for a cluster that is away
+	if !p.broker.peers.holds() || faultOf(err) == faultFull {
+		return false // nobody waits for a cluster that is away, or has no room
 	}
 	select {
 	case <-time.After(searchPause):
@@ -117,10 +116,7 @@ func (p *place) settle(ours *namespace, theirs string, err error) {
 	waiting := p.waiting
 	p.waiting = nil
 	if err != nil {
-		if p.why = errNotAvailable; p.broker.ctx.Err() != nil {
-			p.why = errShuttingDown
-		}
-		p.broker.options.Logger.Warn("no node can take a namespace", slog.String("namespace", p.name), slog.Any("err", err))
+		p.fails(err)
 		for _, s := range waiting {
 			s.fail(p.why)
 		}
@@ -132,11 +128,26 @@ func (p *place) settle(ours *namespace, theirs string, err error) {
 	}
 }
 
+// fails notes why nobody can take the namespace. The log has said it already if we are cut off.
+func (p *place) fails(err error) {
+	b := p.broker
+	switch {
+	case b.ctx.Err() != nil:
+		p.why = errShuttingDown
+	case !b.peers.holds():
+		p.why = b.away()
+	default:
+		p.why = public(err)
+		b.health.appended(time.Now(), err)
+		b.options.Logger.Warn("no node can take a namespace", slog.String("namespace", p.name), slog.Any("err", err))
+	}
+}
+
 // look asks which node owns the namespace, and takes it if no living node does.
 func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
 	b := p.broker
 	if !b.peers.holds() {
-		return nil, "", errAway
+		return nil, "", b.away()
 	}
 	o, err := b.findOwner(ctx, p.name)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 //	PREFIX.log.NAMESPACE.t         the beginning of a term
 //	PREFIX.keys.NAMESPACE          idempotency keys, stream PREFIX_keys
 //	PREFIX.carry.CHANNEL           a publication for the nodes with subscribers
+//	PREFIX.index.NAMESPACE         which numbers its channels have got, for nodes that deliver it in order
 //	PREFIX.node.ID                 requests to a node
 //	PREFIX.kept.KIND.KEY           a record of maru.Keeper, stream PREFIX_kept
 //	PREFIX.kept.KIND               says that such a record has changed
@@ -36,6 +37,10 @@ func (n names) keysStream() string { return n.prefix + "_keys" }
 func (n names) keys(namespace string) string { return n.prefix + ".keys." + idOf(namespace) }
 
 func (n names) carriage(token string) string { return n.prefix + ".carry." + token }
+
+func (n names) indexes() string { return n.prefix + ".index." }
+
+func (n names) index(namespace string) string { return n.indexes() + idOf(namespace) }
 
 func (n names) node(id string) string { return n.prefix + ".node." + id }
 

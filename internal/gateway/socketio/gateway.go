@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/calls"
 	"maru.example/maru/internal/engineio"
 	"maru.example/maru/internal/gateway"
 	"maru.example/maru/internal/hub"
@@ -30,6 +31,8 @@ type Gateway struct {
 	protocol *gateway.Protocol
 	endpoint *gateway.Endpoint
 	speaker  Speaker
+	bus      maru.Bus     // to the other nodes; nil: there are none
+	calls    *calls.Calls // likewise, for requests of sessions
 
 	mu     sync.Mutex
 	parked map[string]*Conn // by sid, those that may be asked for by one
@@ -84,6 +87,9 @@ func newGateway(env *gateway.Env, o Options, form hub.FormID, conflated *hub.For
 	g.options.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
 	g.options.writeAfter = cmp.Or(o.writeAfter, writeAfter)
 	g.options.MaxPayload = min(cmp.Or(o.MaxPayload, s.MaxMessageBytes), s.MaxMessageBytes) // the engine takes no larger message
+	if env.Bus != nil {
+		g.join(env)
+	}
 	return g
 }
 

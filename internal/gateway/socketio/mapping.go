@@ -24,7 +24,7 @@ type mapping struct {
 // them.
 func newMapping(g *Gateway, env *gateway.Env) *mapping {
 	m := &mapping{gateway: g}
-	if env.Keeper == nil {
+	if env.Keeper == nil || env.Bus != nil {
 		return m
 	}
 	j := newJournal(env.Keeper, "socketio "+g.options.Path, env.Admission.Log, m.stateOf)
@@ -59,9 +59,11 @@ type connectAuth struct {
 
 var errNamespace = []byte(`{"message":"Invalid namespace"}`)
 
-// Begin and Opened have nothing to do.
-func (m *mapping) Begin(*Conn, *http.Request, bool) {}
-func (m *mapping) Opened(*Conn)                     {}
+// Begin prepares the node for clients that keep one position of all their channels.
+func (m *mapping) Begin(*Conn, *http.Request, bool) { m.gateway.endpoint.Hub.InOrder() }
+
+// Opened has nothing to do.
+func (m *mapping) Opened(*Conn) {}
 
 // Packet handles a packet of a client.
 func (m *mapping) Packet(c *Conn, p Packet) {

@@ -71,6 +71,12 @@ func opensSocket(r *http.Request) bool {
 
 func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport, sid string) {
 	c := g.find(sid)
+	if c == nil && transport == "polling" {
+		if node := g.elsewhere(sid); node != "" {
+			g.carry(w, r, node, sid)
+			return
+		}
+	}
 	switch {
 	case transport == "websocket" && (c == nil || !c.raise()):
 		g.turnAway(w, r)
@@ -109,7 +115,7 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request) {
 
 // openPolling opens a connection that polls. The answer is the handshake.
 func (g *Gateway) openPolling(w http.ResponseWriter, r *http.Request) {
-	c := g.newConn(r, &polls{sid: NewID()})
+	c := g.newConn(r, &polls{sid: g.newSID()})
 	g.keep(c)
 	if !g.endpoint.Park(w, r, c.opening()) {
 		g.forget(c)

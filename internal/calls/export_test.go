@@ -1,0 +1,16 @@
+package calls
+
+import "maru.example/maru/internal/shares"
+
+// Held returns how many calls of other nodes are not over.
+func (c *Calls) Held() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.served)
+}
+
+// Bound sets how many bytes are held for other nodes.
+func (c *Calls) Bound(n int64) { c.shares = shares.New(n, "bytes", nil) }
+
+// DropAll forgets all calls of other nodes.
+func (c *Calls) DropAll() { c.forgetAll(func(key) bool { return true }) }

@@ -1,0 +1,148 @@
+package socketio_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"maru.example/maru/internal/broker/cluster"
+	"maru.example/maru/internal/gateway/socketio"
+	"maru.example/maru/server"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+)
+
+// startNATS starts a server of NATS with JetStream in this process.
+func startNATS(t *testing.T) (url string) {
+	t.Helper()
+	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("NATS does not start")
+	}
+	return s.ClientURL()
+}
+
+func newNode(t *testing.T, nats string, g socketio.Options) *world {
+	t.Helper()
+	return newWorld(t, server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: 200 * time.Millisecond})}, g)
+}
+
+// on is the same client, whose next requests find another node.
+func (p *polls) on(w *world) *polls {
+	return &polls{world: w, query: p.query, got: p.got}
+}
+
+// knows waits until a node carries requests of a session of another one.
+func (w *world) knows(p *polls) {
+	w.t.Helper()
+	w.until("the nodes know each other", func() bool {
+		status, _ := w.ask("POST", p.query, "3")
+		return status == 200
+	})
+}
+
+// Requests of a client that polls find its session wherever they arrive: packets and answers of any
+// length, errors, and the end. A WebSocket that arrives elsewhere is closed, and the client polls on.
+func TestPollsOnSeveralNodes(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	a, b := newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})
+	p := a.polling()
+	b.knows(p)
+	p.on(b).post("40")
+	p.on(b).wants(`40{"sid":…`)
+	p.on(b).post(`420["subscribe","news"]`)
+	p.on(a).wants(`430[{"channel":"news"…`)
+
+	waiting := make(chan string, 1)
+	go func() {
+		_, body := b.ask("GET", p.query, "")
+		waiting <- body
+	}()
+	b.publish("news", "first")
+	matches(t, <-waiting, `42["message","news","first",…`)
+
+	large := strings.Repeat("x", 60<<10)
+	for i := range 12 {
+		p.on([]*world{a, b}[i%2]).post(fmt.Sprintf(`42%d["publish","news","%s"]`, i+1, large))
+	}
+	both := p.on(b)
+	acks, events := 0, 0
+	for acks < 12 || events < 12 {
+		switch one := both.wants("4…"); {
+		case strings.HasPrefix(one, "43"):
+			acks++
+		default:
+			matches(t, one, `42["message","news","`+large+`",…`)
+			events++
+		}
+	}
+
+	b.turnedAway(strings.Replace(p.query, "polling", "websocket", 1))
+	p.on(b).post(`4299["unsubscribe","news"]`)
+	p.on(b).wants(`4399[{"channel":"news"}]`)
+
+	if status, body := b.ask("POST", p.query, "nonsense"); status != 400 || !strings.Contains(body, `"code":3`) {
+		t.Errorf("nonsense: %d %s", status, body)
+	}
+	p.on(b).gone()
+	p.on(a).gone()
+	for _, sid := range []string{"x", strings.Repeat("x", 42), p.query[strings.LastIndex(p.query, "=")+1:]} {
+		if status, body := b.ask("GET", "EIO=4&transport=polling&sid="+sid, ""); status != 400 || !strings.Contains(body, `"code":1`) {
+			t.Errorf("sid %s: %d %s", sid, status, body)
+		}
+	}
+}
+
+// A body that is too large ends the session on its node, and the client is told the reason there too.
+func TestLargePostOnAnotherNode(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	o := socketio.Options{MaxPayload: 100}
+	a, b := newNode(t, nats, o), newNode(t, nats, o)
+	p := a.polling()
+	b.knows(p)
+	if status, _ := b.ask("POST", p.query, "4"+strings.Repeat("x", 100)); status != 413 {
+		t.Errorf("too large: %d", status)
+	}
+	if status, body := b.ask("GET", p.query, ""); status != 413 {
+		t.Errorf("the poll after it: %d %s", status, body)
+	}
+}
+
+// A client that gives up a poll ends its session, wherever the poll was. A session of a node that has
+// ended is unknown.
+func TestEndOfPollsOnSeveralNodes(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	a, b := newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})
+	p, q := a.polling(), a.polling()
+	b.knows(p)
+	a.until("the session has ended", func() bool { // some polls may be given up before they are carried
+		nc := b.connect()
+		fmt.Fprintf(nc, "GET /socket.io/?%s HTTP/1.1\r\nHost: %s\r\n\r\n", p.query, b.host)
+		time.Sleep(20 * time.Millisecond)
+		nc.Close()
+		return a.server.Connections() == 1
+	})
+
+	waiting := make(chan int, 1)
+	go func() {
+		status, _ := b.ask("GET", q.query, "")
+		waiting <- status
+	}()
+	a.server.Shutdown(t.Context())
+	if status := <-waiting; status != 200 && status != 400 { // a close packet, or the end
+		t.Errorf("the poll of a node that ends: %d", status)
+	}
+	b.until("the session is unknown", func() bool {
+		status, body := b.ask("GET", q.query, "")
+		return status == 400 && strings.Contains(body, `"code":1`)
+	})
+}

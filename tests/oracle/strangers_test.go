@@ -66,7 +66,7 @@ const quiets = 20
 func publishQuiet(ctx context.Context, t *testing.T, addr string) (all []quietChannel) {
 	for i := range quiets {
 		q := quietChannel{path: fmt.Sprint("/channels/room:quiet-", i)}
-		g, err := post(ctx, http.DefaultClient, "http://"+addr+q.path, q.key())
+		g, err := post(ctx, asking, "http://"+addr+q.path, q.key())
 		if err != nil || g.status != http.StatusOK {
 			t.Fatalf("%s: %+v, %v", q.path, g, err)
 		}
@@ -82,7 +82,7 @@ func (q quietChannel) key() string { return "once-in-" + q.path[strings.LastInde
 func (q quietChannel) check(s *scene, at pick) {
 	s.t.Helper()
 	q.read(s, at)
-	g := s.answered(q.path, func() (given, error) { return post(s.ctx, http.DefaultClient, "http://"+at()+q.path, q.key()) })
+	g := s.answered(q.path, func() (given, error) { return post(s.ctx, asking, "http://"+at()+q.path, q.key()) })
 	if g.Epoch != q.epoch || g.Offset != q.offset {
 		s.t.Errorf("%s: the key again: %+v, want %s:%d", q.path, g, q.epoch, q.offset)
 	}
@@ -112,6 +112,9 @@ func (h history) String() string {
 	return fmt.Sprintf("epoch %s, gap %+v: %s", h.Epoch, h.Gap, show(h.Publications))
 }
 
+// asking is the client of all but publishers, with the same patience.
+var asking = newClient()
+
 // get reads JSON.
 func get(ctx context.Context, address string, answer any) (g given, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -119,7 +122,7 @@ func get(ctx context.Context, address string, answer any) (g given, err error) {
 		return g, err
 	}
 	r.Header.Set("Accept", "application/json")
-	response, err := http.DefaultClient.Do(r)
+	response, err := asking.Do(r)
 	if err != nil {
 		return g, err
 	}

@@ -183,6 +183,14 @@ type Follower interface {
 	Unfollow(channel string)
 }
 
+// A LossReporter is a Follower that notices when publications cannot be handed to the Sink any more: they
+// were acknowledged and are gone, or were removed before this node had them.
+type LossReporter interface {
+	// OnLoss sets the function that is called then with the channel, in place of the Sink and under its
+	// rules. The publications that follow belong behind a gap. It is called once, before any Follow.
+	OnLoss(func(channel string))
+}
+
 // An Orderer is a Follower that can hand the channels of a namespace to the Sink in one order, that of
 // their offsets: no publication of one channel comes before a lower offset of another one that is
 // followed. Clients with one position of all their channels need that. A broker without the method

@@ -160,6 +160,8 @@ func (s *Server) historyMetrics() []metrics.Metric {
 			Read: one(func() float64 { return float64(s.broker.Held().Memory) })},
 		{Name: "maru_history_forgotten_total", Help: "Channels forgotten because too many retain nothing; a gap without a loss is then possible.", Rises: true,
 			Read: one(func() float64 { return float64(s.broker.Held().Forgotten) })},
+		{Name: "maru_history_losses_total", Help: "Losses of publications in a cluster, by channel, that this node has noticed while it had subscribers there; they receive a gap.", Rises: true,
+			Read: one(func() float64 { return float64(s.hub.Stats().Missed) })},
 		{Name: "maru_history_disk_bytes", Help: "Space that the history takes on disk; 0: it is in memory.",
 			Read: one(func() float64 { return float64(s.broker.DiskBytes()) })},
 		{Name: "maru_history_failing", Help: "1 while the history on disk, or NATS, takes no publications; publishing to it fails.",

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -95,6 +96,7 @@ type Broker struct {
 	marks    sync.Map // of arrived: see barrier
 	requests requests
 	bus      bus
+	onLoss   atomic.Pointer[func(channel string)]
 
 	mu        sync.Mutex
 	closed    bool // no more submissions are taken
@@ -150,6 +152,11 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
 	b.working.Go(b.watchNodes)
+	select { // so that Nodes has the others from the beginning
+	case <-b.peers.known:
+	case <-ctx.Done():
+	case <-time.After(apiTimeout):
+	}
 	return b, nil
 }
 
@@ -259,6 +266,9 @@ func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuer
 		}
 	}
 }
+
+// OnLoss implements maru.LossReporter.
+func (b *Broker) OnLoss(f func(channel string)) { b.onLoss.Store(&f) }
 
 // placeOf returns the place of a channel's namespace. Names that are not listed share one.
 func (b *Broker) placeOf(channel string) *place {

@@ -50,7 +50,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
+// a HealthReporter, a MetricsReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another
@@ -183,6 +183,14 @@ type Follower interface {
 	Unfollow(channel string)
 }
 
+// A LossReporter is a Follower that notices when publications cannot be handed to the Sink any more: they
+// were acknowledged and are gone, or were removed before this node had them.
+type LossReporter interface {
+	// OnLoss sets the function that is called then with the channel, in place of the Sink and under its
+	// rules. The publications that follow belong behind a gap. It is called once, before any Follow.
+	OnLoss(func(channel string))
+}
+
 // An Orderer is a Follower that can hand the channels of a namespace to the Sink in one order, that of
 // their offsets: no publication of one channel comes before a lower offset of another one that is
 // followed. Clients with one position of all their channels need that. A broker without the method
@@ -297,6 +305,10 @@ type PublishOptions struct {
 	Share KeyShare
 	// Version, if not 0, is compared with the channel's; see Broker.
 	Version uint64
+	// Wait says that a publication waits while the broker is unavailable, until the caller's
+	// context ends. Only server.Server.PublishWith knows it. If there is no IdempotencyKey it makes
+	// one, so that each attempt is the same publication.
+	Wait bool
 	// Transient publications only reach current subscribers: they are not retained and
 	// have no number. Version is ignored.
 	Transient bool

@@ -63,6 +63,13 @@ func (b *brokers) Unfollow(channel string) {
 	}
 }
 
+// OnLoss implements maru.LossReporter.
+func (b *brokers) OnLoss(f func(channel string)) {
+	if r, is := b.follower.(maru.LossReporter); is {
+		r.OnLoss(f)
+	}
+}
+
 // InOrder implements maru.Orderer.
 func (b *brokers) InOrder() {
 	if o, is := b.follower.(maru.Orderer); is {

@@ -16,7 +16,7 @@ import (
 // answer.
 func (s *Server) allMetrics() []metrics.Metric {
 	return slices.Concat(s.connectionMetrics(), s.channelMetrics(), s.namespaceMetrics(), s.durationMetrics(), s.socketMetrics(),
-		s.memoryMetrics(), s.historyMetrics(), s.accessMetrics(), s.certificateMetrics())
+		s.memoryMetrics(), s.historyMetrics(), s.accessMetrics(), s.certificateMetrics(), s.brokerMetrics())
 }
 
 // one reads a metric that has one value and no labels.
@@ -160,11 +160,25 @@ func (s *Server) historyMetrics() []metrics.Metric {
 			Read: one(func() float64 { return float64(s.broker.Held().Memory) })},
 		{Name: "maru_history_forgotten_total", Help: "Channels forgotten because too many retain nothing; a gap without a loss is then possible.", Rises: true,
 			Read: one(func() float64 { return float64(s.broker.Held().Forgotten) })},
+		{Name: "maru_history_losses_total", Help: "Losses of publications in a cluster, by channel, that this node has noticed while it had subscribers there; they receive a gap.", Rises: true,
+			Read: one(func() float64 { return float64(s.hub.Stats().Missed) })},
 		{Name: "maru_history_disk_bytes", Help: "Space that the history takes on disk; 0: it is in memory.",
 			Read: one(func() float64 { return float64(s.broker.DiskBytes()) })},
-		{Name: "maru_history_failing", Help: "1 while the history on disk cannot be written; publishing to it fails.",
+		{Name: "maru_history_failing", Help: "1 while the history on disk, or NATS, takes no publications; publishing to it fails.",
 			Read: one(func() float64 { return truth(s.broker.Err() != nil) })},
 	}
+}
+
+// brokerMetrics are those that the program's broker has of its own.
+func (s *Server) brokerMetrics() (all []metrics.Metric) {
+	r, ok := s.broker.stored.(maru.MetricsReporter)
+	if !ok {
+		return nil
+	}
+	for _, m := range r.Metrics() {
+		all = append(all, metrics.Metric{Name: m.Name, Help: m.Help, Labels: m.Labels, Rises: m.Rises, Read: func(emit metrics.Emit) { m.Read(emit) }})
+	}
+	return all
 }
 
 func truth(b bool) float64 {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -147,6 +148,11 @@ func New(o Options) (*Server, error) {
 			return s.broker
 		})
 	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
+		if err := s.joinSettings(bus); err != nil {
+			brokerErr = &BrokerError{err}
+		}
+	}
+	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
 		s.presence = presence.New(s.hub, bus, presence.Options{})
 		s.authenticator.Join(bus)
 		s.admission.Join(bus)
@@ -243,7 +249,8 @@ func (s *Server) Publish(ctx context.Context, channel string, p *maru.Publicatio
 }
 
 // PublishWith is Publish with options: an idempotency key, a version, or transient. Errors
-// besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict.
+// besides those of Publish: CodeBadRequest for a key that is too long, CodeIdempotencyConflict, and
+// CodeUnavailable if the broker is unavailable, with PublishOptions.Wait if it is so until ctx ends.
 func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
 	o.Share = maru.NoShare // the program itself
 	if err := maru.CheckChannel(channel); err != nil {
@@ -265,7 +272,35 @@ func (s *Server) PublishWith(ctx context.Context, channel string, p *maru.Public
 		}
 		p.Data = compact
 	}
-	return s.publish(ctx, byProgram, channel, p, o, func() error { return nil })
+	if o.Wait {
+		return s.insist(ctx, channel, p, o)
+	}
+	return s.publish(ctx, byProgram, channel, p, o, noHook)
+}
+
+func noHook() error { return nil }
+
+// insistEvery is the pause between two attempts of insist.
+const insistEvery = 250 * time.Millisecond
+
+// insist publishes, again and again while the broker is unavailable. An attempt may have been
+// accepted all the same, so all have one key.
+func (s *Server) insist(ctx context.Context, channel string, p *maru.Publication, o maru.PublishOptions) (maru.Published, error) {
+	if o.IdempotencyKey == "" {
+		o.IdempotencyKey = rand.Text()
+	}
+	for {
+		one := *p // the broker owns what it gets
+		done, err := s.publish(ctx, byProgram, channel, &one, o, noHook)
+		if err == nil || maru.ErrorOf(err).Code != maru.CodeUnavailable {
+			return done, err
+		}
+		select {
+		case <-time.After(insistEvery):
+		case <-ctx.Done():
+			return done, err
+		}
+	}
 }
 
 // publish waits for room before it publishes, as every goroutine must. may is called after the

@@ -67,8 +67,8 @@ func (s *Server) Subscribe(ctx context.Context, channel string, o SubscribeOptio
 	return sub, nil
 }
 
-// Next waits for the next publication. Errors: ctx's cause; CodeSlow if the backlog was
-// exceeded; CodeShuttingDown. After the last two, nothing more is delivered; Subscribe with
+// Next waits for the next publication. Errors: ctx's cause; CodeSlow if the backlog was exceeded; CodeGap
+// if a cluster has lost publications of the channel; CodeShuttingDown. After the last three, nothing more is delivered; Subscribe with
 // Since set to Position continues from there.
 func (sub *Subscription) Next(ctx context.Context) (Delivery, error) {
 	for len(sub.waiting) == 0 {

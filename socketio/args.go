@@ -24,9 +24,15 @@ type Args []Arg
 // Decode decodes the argument into what v points to, as encoding/json does. Bytes, also those inside
 // of an object or a list, go into a []byte or an any.
 func (a Arg) Decode(v any) error {
-	if p, is := v.(*Arg); is {
+	switch p := v.(type) {
+	case *Arg:
 		*p = a
 		return nil
+	case *string: // the most usual one
+		if text, is := packet.Plain(a.JSON); is {
+			*p = text
+			return nil
+		}
 	}
 	switch {
 	case a.Bytes != nil:

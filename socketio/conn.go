@@ -17,6 +17,7 @@ type speaker struct{ server *Server }
 type conn struct {
 	*gw.Conn
 	server *Server
+	work   func()      // is run: made once
 	first  first       // what the first request says
 	late   *time.Timer // until it has connected to a namespace
 
@@ -33,7 +34,9 @@ type conn struct {
 
 // Begin makes the state of a connection.
 func (p *speaker) Begin(c *gw.Conn, r *http.Request, secure bool) {
-	c.State = &conn{Conn: c, server: p.server, first: firstOf(r, secure), sockets: make(map[string]*Socket)}
+	k := &conn{Conn: c, server: p.server, first: firstOf(r, secure), sockets: make(map[string]*Socket)}
+	k.work = k.run
+	c.State = k
 }
 
 // Opened begins the time to connect to a namespace.
@@ -110,9 +113,9 @@ func (p *speaker) Closed(c *gw.Conn) {
 	if coming != nil {
 		all = append(all, coming)
 	}
-	go func() { // handlers may wait
+	k.server.runners.run(func() { // handlers may wait
 		for _, s := range all {
 			s.leave(reason)
 		}
-	}()
+	})
 }

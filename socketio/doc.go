@@ -26,7 +26,7 @@
 // argument is decoded once for all that take it as the same type, so what pointers, maps and slices
 // refer to is shared between them. The first call of the Ack counts.
 //
-// Events of one connection are handled one after another, in a goroutine that exists only while
+// Events of one connection are handled one after another, in a goroutine that it has only while
 // there are any. A handler may wait; it then delays the events behind it, and nothing else. It may
 // wait for an ack of its client; but a client that has 64 events waiting, or 1 MiB of them, is not read.
 //

@@ -67,7 +67,10 @@ func (s *Socket) leave(reason string) {
 // end ends the socket, once: first reports whether this call did. notify notifies the program, and may
 // wait.
 func (s *Socket) end(reason string) (notify func(), first bool) {
-	rooms := s.Rooms()
+	var rooms []string
+	if s.namespace.recovery != nil || len(of(s, &s.hooks.disconnecting)) > 0 {
+		rooms = s.Rooms() // nobody else asks for them
+	}
 	if s.conn.isOusted() {
 		reason = serverDisconnect
 	}

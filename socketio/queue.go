@@ -34,7 +34,7 @@ func (p *speaker) Packet(c *gw.Conn, one gw.Packet) {
 	}
 	if !k.running {
 		k.running = true
-		go k.run()
+		k.server.runners.run(k.work)
 	}
 }
 

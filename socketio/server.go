@@ -52,6 +52,7 @@ type Server struct {
 	env        *gateway.Env // set by Gateway's mount, before the first connection, with formID
 	formID     hub.FormID
 	ids        directory
+	runners    runners
 	nodes      *nodes // the others; nil: there is none. Set with env
 
 	mu         sync.Mutex
@@ -65,7 +66,7 @@ func New(o Options) *Server {
 		o.ConnectTimeout = 45 * time.Second
 	}
 	o.Logger = slog.New(logs.New(cmp.Or(o.Logger, slog.Default()).Handler()))
-	s := &Server{options: o, namespaces: make(map[string]*Namespace)}
+	s := &Server{options: o, namespaces: make(map[string]*Namespace), runners: make(runners)}
 	s.Namespace = s.Of("/")
 	return s
 }

@@ -21,16 +21,18 @@ import (
 type contender struct {
 	name     string
 	about    string
-	path     string                                               // of its WebSocket; {g} is the number of a group
-	socketIO bool                                                 // its clients are those of Socket.IO
-	modes    []string                                             // that it has; nil: all
-	command  func(p programs, s scenario, listen string) []string //
-	greeting []string                                             // flags of maru bench: what a connection says first
-	messages []string                                             // how messages are wrapped
-	collects bool                                                 // SIGUSR1 makes it collect its garbage
-	version  func(p programs) string                              //
-	missing  string                                               // how to have it here, if it is not
-	checkout string                                               // whose programs are built for it; empty: none
+	path     string                                                              // of its WebSocket; {g} is the number of a group
+	socketIO bool                                                                // its clients are those of Socket.IO
+	modes    []string                                                            // that it has; nil: all
+	command  func(p programs, s scenario, listen string) []string                //
+	begin    func(context.Context, settings, programs, scenario) (*world, error) // nil: the command alone
+	needs    []string                                                            // main packages of other modules, in maru's versions
+	greeting []string                                                            // flags of maru bench: what a connection says first
+	messages []string                                                            // how messages are wrapped
+	collects bool                                                                // SIGUSR1 makes it collect its garbage
+	version  func(p programs) string                                             //
+	missing  string                                                              // how to have it here, if it is not
+	checkout string                                                              // whose programs are built for it; empty: none
 }
 
 func (c contender) called() string { return c.name }
@@ -255,22 +257,22 @@ func build(ctx context.Context, servers []contender) (p programs, clean func(), 
 
 // ofMaru are the main packages that are measured of a checkout of maru; maru is the load tool,
 // too.
-var ofMaru = []string{"cmd/maru", "examples/echo"}
+var ofMaru = []string{"./cmd/maru", "./examples/echo"}
 
 func (p programs) build(ctx context.Context, servers []contender) error {
 	if err := os.WriteFile(p.file(centrifugoConfig), []byte(centrifugoRules), 0o644); err != nil {
 		return err
 	}
-	mains := map[string][]string{"..": ofMaru} // by module
+	mains := map[string][]string{"..": slices.Clone(ofMaru)} // by module
 	for _, c := range servers {
 		if _, err := os.Stat(filepath.Join("peers", c.name, "main.go")); err == nil {
-			mains["."] = append(mains["."], "peers/"+c.name)
+			mains["."] = append(mains["."], "./peers/"+c.name)
 		}
 	}
 	laid := maps.Clone(mains)
 	for _, c := range servers {
 		if dir, _ := c.module(p); dir != "" {
-			laid[dir] = ofMaru
+			laid[dir] = slices.Clone(ofMaru)
 		}
 	}
 	overlay, err := overlayOf(laid)
@@ -279,6 +281,13 @@ func (p programs) build(ctx context.Context, servers []contender) error {
 	}
 	if err := os.WriteFile(p.file("overlay.json"), overlay, 0o644); err != nil {
 		return err
+	}
+	for _, c := range servers {
+		for _, one := range c.needs {
+			if !slices.Contains(mains[".."], one) {
+				mains[".."] = append(mains[".."], one)
+			}
+		}
 	}
 	for module, packages := range mains {
 		if err := p.compile(ctx, module, string(p)+"/", packages); err != nil {
@@ -290,7 +299,7 @@ func (p programs) build(ctx context.Context, servers []contender) error {
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return err
 			}
-			if err := p.compile(ctx, dir, out, ofMaru); err != nil {
+			if err := p.compile(ctx, dir, out, slices.Clone(ofMaru)); err != nil {
 				return err
 			}
 		}
@@ -300,10 +309,7 @@ func (p programs) build(ctx context.Context, servers []contender) error {
 
 // compile builds main packages of a module.
 func (p programs) compile(ctx context.Context, module, out string, packages []string) error {
-	args := []string{"build", "-overlay", p.file("overlay.json"), "-o", out}
-	for _, one := range packages {
-		args = append(args, "./"+one)
-	}
+	args := append([]string{"build", "-overlay", p.file("overlay.json"), "-o", out}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Stderr = module, os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -3,7 +3,8 @@
 // make npm have been called there:
 //
 //	go run ./run                                        all peers that are here, five rounds
-//	go run ./run --only socketio                        the other part: Socket.IO
+//	go run ./run --only socketio                        another part: Socket.IO
+//	go run ./run --only cluster                         three nodes on NATS beside one node
 //	go run ./run --contenders maru,limit,gws --only echo --runs 3
 //	go run ./run --server 'mine=/path/to/mine --listen {listen} --mode {mode}'
 //	go run ./run --runs 0                               only the page, from the records
@@ -17,7 +18,11 @@
 // that other work of the machine affects all alike. A measurement in which a message was
 // lost, repeated or damaged does not count, and the results say so.
 //
-// Each measurement is added to the record of its part, results.json or results-socketio.json,
+// Of a cluster, the measured node has core 0: the one that people subscribe to, or, where publishing is
+// measured, the one that owns the channels and is posted to. The other nodes and the servers of NATS, which
+// is built from the module that maru's tests have, share core 1 with the load tool; their CPU is reported.
+//
+// Each measurement is added to the record of its part, such as results.json or results-socketio.json,
 // when it is made: a long series can be
 // done in pieces, and Ctrl-C loses only the one under way. Rounds are numbered
 // through; ratios are of two figures of the same round, so what is to be compared

@@ -83,7 +83,9 @@ func (g goal) aim() string {
 	case "":
 		return aim
 	case maruName:
-		return aim + " of that without"
+		if g.over.scenario != g.scenario {
+			return aim + " of that without"
+		}
 	case limitName:
 		return aim + " of the limit's"
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -93,43 +92,32 @@ func (m measurement) summary(s scenario) string {
 // measure starts a server, loads it, and ends it. A fault is why the measurement
 // does not count; there are no figures then.
 func measure(ctx context.Context, s settings, p programs, c scenario, server contender) (*figures, string, error) {
-	listen, err := freeAddress()
+	ctx, cancel := context.WithTimeout(ctx, c.lasts(s.duration)+2*time.Minute)
+	defer cancel()
+	begin := server.begin
+	if begin == nil {
+		begin = func(ctx context.Context, s settings, p programs, c scenario) (*world, error) {
+			return lone(ctx, s, p, c, server)
+		}
+	}
+	w, err := begin(ctx, s, p, c)
+	defer w.close()
 	if err != nil {
 		return nil, "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.lasts(s.duration)+2*time.Minute)
-	defer cancel()
-	serve := exec.CommandContext(ctx, "taskset", append([]string{"-c", s.cores[0]}, server.command(p, c, listen)...)...)
-	serve.Env = append(os.Environ(), "GOMAXPROCS=1", "NODE_ENV=production")
-	alone(serve)
-	if err := serve.Start(); err != nil {
-		return nil, "", err
-	}
-	ended := make(chan struct{})
-	go func() {
-		serve.Wait()
-		close(ended)
-	}()
-	defer func() {
-		serve.Process.Kill()
-		<-ended
-	}()
-	if err := awaitListener(ctx, listen, ended); err != nil {
-		return nil, "", err
-	}
 	if c.collects && server.collects {
-		if err := settled(ctx, func() error { return collect(serve) }); err != nil {
+		if err := settled(ctx, func() error { return collect(w.server.Cmd) }); err != nil {
 			return nil, "", err
 		}
 	}
 	var calls *counter
 	if c.counts {
-		if calls, err = countWrites(ctx, s, serve.Process.Pid); err != nil {
+		if calls, err = countWrites(ctx, s, w.server.Process.Pid); err != nil {
 			return nil, "", err
 		}
 		defer calls.close()
 	}
-	result, err := loadWith(ctx, s, p, c, server, listen, serve)
+	result, err := loadWith(ctx, s, p, c, server, w)
 	if err != nil {
 		return nil, "", err
 	}
@@ -137,6 +125,7 @@ func measure(ctx context.Context, s settings, p programs, c scenario, server con
 		return nil, fault, nil
 	}
 	f := figuresOf(result)
+	f.beside(result, w)
 	if c.counts {
 		made, err := calls.read()
 		if err != nil {
@@ -182,9 +171,13 @@ func (s scenario) fault(r *bench.Result) string {
 }
 
 // loadWith runs maru bench.
-func loadWith(ctx context.Context, s settings, p programs, c scenario, server contender, listen string, serve *exec.Cmd) (*bench.Result, error) {
-	args := append([]string{"-c", s.cores[1], p.file("maru")}, c.benchArgs(listen, server, s.duration)...)
-	tool := exec.CommandContext(ctx, "taskset", append(args, "--pid", strconv.Itoa(serve.Process.Pid))...)
+func loadWith(ctx context.Context, s settings, p programs, c scenario, server contender, w *world) (*bench.Result, error) {
+	args := append([]string{"-c", s.cores[1], p.file("maru")}, c.benchArgs(w, server, s.duration)...)
+	args = append(args, "--pid", strconv.Itoa(w.server.Process.Pid))
+	for _, one := range w.beside() {
+		args = append(args, "--beside", strconv.Itoa(one.Process.Pid))
+	}
+	tool := exec.CommandContext(ctx, "taskset", args...)
 	alone(tool)
 	var out, said bytes.Buffer
 	tool.Stdout = &out
@@ -199,7 +192,7 @@ func loadWith(ctx context.Context, s settings, p programs, c scenario, server co
 	for lines := bufio.NewScanner(progress); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "measured") && !asked {
 			asked = true
-			if err := collect(serve); err != nil {
+			if err := collect(w.server.Cmd); err != nil {
 				return nil, errors.Join(err, tool.Wait())
 			}
 		}
@@ -282,33 +275,6 @@ func (c *counter) close() {
 	if !c.done {
 		c.perf.Process.Kill()
 		c.perf.Wait()
-	}
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-func awaitListener(ctx context.Context, address string, ended <-chan struct{}) error {
-	give := time.After(startTimeout)
-	for {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ended:
-			return errors.New("the server has ended before it listened (is it built? see make help)")
-		case <-give:
-			return fmt.Errorf("the server does not listen after %v", startTimeout)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 	}
 }
 

@@ -44,7 +44,7 @@ func page(records []*record) string {
 // head is what holds for all parts.
 func head(b *strings.Builder) {
 	fmt.Fprint(b, "# maru beside its peers\n\n")
-	fmt.Fprint(b, "Written by `go run ./run` from its records, results.json and results-socketio.json. run/doc.go describes the runs, and [docs/benchmarking.md](../docs/benchmarking.md) the figures.\n\n")
+	fmt.Fprint(b, "Written by `go run ./run` from its records, results*.json. run/doc.go describes the runs, and [docs/benchmarking.md](../docs/benchmarking.md) the figures.\n\n")
 	fmt.Fprint(b, "- The server has one core (`GOMAXPROCS=1`, pinned), the load tool the other. Messages have 128 bytes, without compression, over plain TCP on loopback. Every byte that came back was checked.\n")
 	fmt.Fprint(b, "- The servers take turns, in each round another one first. Figures are medians, in brackets the middle half. A ratio is between two figures of the same round. One server is ahead of another only if the middle halves do not overlap, in the rounds that have both.\n")
 	fmt.Fprint(b, "- CPU is the server process's own clock. The kernel samples its user part at clock ticks. The user part of the limit is the system calls themselves: some virtual machines count the entry into the kernel as the program's. Memory is the growth of the resident set since before the first connection. Servers in Go collect their garbage before that, and again when all connections are open. A signal asks them to, by a file that is added when they are built. Other servers have no collector, or choose the time themselves.\n")
@@ -67,7 +67,9 @@ func (r *record) page(b *strings.Builder) {
 	}
 	b.WriteString("\n")
 	r.goals(b)
-	r.notAhead(b, r.measured())
+	if !r.part.plain {
+		r.notAhead(b, r.measured())
+	}
 	for _, s := range r.measured() {
 		r.section(b, s)
 	}
@@ -114,6 +116,9 @@ func (r *record) section(b *strings.Builder, s scenario) {
 	}
 	fmt.Fprintf(b, "\n\n![%s](charts/%s.svg)\n\n", s.title, s.name)
 	r.table(b, s)
+	if r.part.plain {
+		return
+	}
 	for _, f := range s.figures[:s.compared()] {
 		if text := r.standing(s, f).String(); text != "" {
 			fmt.Fprintf(b, "By %s, maru: %s.\n", f.title, text)

@@ -17,6 +17,7 @@ type part struct {
 	goals      []goal
 	beside     []string  // the servers in the table of goals
 	against    []string  // tables have the ratio to these
+	plain      bool      // it is not about maru beside others
 	like       contender // how a server of the user's is spoken to
 }
 
@@ -31,14 +32,17 @@ func parts() []part {
 			beside: []string{maruName, limitName, uwsName, centrifugoName}, against: []string{limitName, uwsName},
 			like: contender{path: "/"},
 		},
-		socketIOPart(),
+		socketIOPart(), clusterPart(),
 	}
 }
 
 // with is for headings.
 func (p part) with() string {
-	if p.title == "" {
+	switch {
+	case p.title == "":
 		return ""
+	case p.plain:
+		return " in a " + p.name
 	}
 	return " with " + p.title
 }

@@ -27,7 +27,7 @@ func TestContenders(t *testing.T) {
 		t.Skip("taskset and two cores are needed")
 	}
 	t.Chdir("..")
-	programs, clean, err := build(t.Context(), slices.Concat(contenders(), socketIOContenders()))
+	programs, clean, err := build(t.Context(), slices.Concat(contenders(), socketIOContenders(), clusterContenders()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +50,13 @@ func TestContenders(t *testing.T) {
 	}
 	for _, server := range socketIOContenders() {
 		t.Run("Socket.IO "+server.name, func(t *testing.T) { works(t, programs, server, cases) })
+	}
+	cases = []scenario{
+		{name: "across", command: "fanout", args: few + " --publish-url http://{post}" + channelPath, mode: "fanout", crosses: true},
+		{name: "publish", command: "publish", args: "--connections 2 --warmup 10ms", mode: "fanout", scheme: "http", elsewhere: 2},
+	}
+	for _, server := range clusterContenders() {
+		t.Run("cluster "+server.name, func(t *testing.T) { works(t, programs, server, cases) })
 	}
 	for _, c := range slices.Concat(scenarios(), socketIOScenarios()) {
 		if c.command != "idle" {

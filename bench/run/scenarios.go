@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ type scenario struct {
 	scheme      string        // if it is not ws
 	joins       bool          // the limit may join messages, as several are on their way
 	collects    bool          // the server collects its garbage each time before its memory is read
+	crosses     bool          // in a cluster, another node publishes than the measured one
+	elsewhere   int           // other nodes of a cluster with a subscriber
 	counts      bool          // system calls that write are counted
 	duration    time.Duration // if it is not the user's choice
 }
@@ -88,16 +91,16 @@ func (s scenario) lasts(chosen time.Duration) time.Duration {
 }
 
 // benchArgs is the call of maru bench.
-func (s scenario) benchArgs(listen string, c contender, duration time.Duration) []string {
+func (s scenario) benchArgs(w *world, c contender, duration time.Duration) []string {
 	scheme := s.scheme
 	if scheme == "" {
 		scheme = "ws"
 	}
-	args := []string{"bench", s.command, "--json", "--url", scheme + "://" + listen + c.path, "--duration", s.lasts(duration).String()}
+	args := []string{"bench", s.command, "--json", "--url", scheme + "://" + w.listen + c.path, "--duration", s.lasts(duration).String()}
 	if s.command == "idle" {
 		args = append(args, "--warmup", "0s", "--progress")
 	}
-	args = append(args, strings.Fields(s.args)...)
+	args = append(args, strings.Fields(strings.ReplaceAll(s.args, "{post}", cmp.Or(w.post, w.listen)))...)
 	if c.socketIO {
 		args = append(args, "--socketio", s.by)
 	}

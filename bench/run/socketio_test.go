@@ -102,7 +102,7 @@ func TestParts(t *testing.T) {
 	if err := s.choose("socketio-connect", "mine,maru", []func(part) contender{mine}); err != nil || !s.servers[0].socketIO {
 		t.Fatalf("%+v, %v", s.servers, err)
 	}
-	args := strings.Join(s.scenarios[0].benchArgs("127.0.0.1:1", s.servers[0], briefly.duration), " ")
+	args := strings.Join(s.scenarios[0].benchArgs(&world{listen: "127.0.0.1:1"}, s.servers[0], briefly.duration), " ")
 	if !strings.Contains(args, "--url ws://127.0.0.1:1/socket.io/ ") || !strings.Contains(args, "--socketio websocket") {
 		t.Error(args)
 	}

@@ -22,6 +22,7 @@ type benchCmd struct {
 	Connect connectCmd `cmd:"" help:"Open and close connections again and again."`
 	Fanout  fanoutCmd  `cmd:"" help:"One publisher, many subscribers."`
 	Echo    echoCmd    `cmd:"" help:"Each connection gets back what it sends."`
+	Publish postsCmd   `cmd:"" help:"POST publications, one after the other on each of several connections."`
 	Idle    idleCmd    `cmd:"" help:"Idle connections: the memory that each of them costs."`
 }
 
@@ -40,6 +41,8 @@ type benchFlags struct {
 	Warmup   time.Duration `default:"1s" help:"How long to run the same traffic before that, not measured."`
 	Settle   time.Duration `default:"500ms" help:"Pause between the last connection's opening and the first message."`
 	PID      int           `name:"pid" placeholder:"PID" help:"Process of the server: report its CPU and memory."`
+
+	Beside []int `placeholder:"PID" help:"Another process whose CPU is reported, such as a proxy or NATS (repeatable)."`
 
 	Subprotocol  []string `placeholder:"NAME" help:"Offer this subprotocol (repeatable)."`
 	Header       []string `sep:"none" placeholder:"NAME:VALUE" help:"Send this header with every handshake (repeatable)."`
@@ -87,6 +90,13 @@ type echoCmd struct {
 	benchFlags
 }
 
+type postsCmd struct {
+	URL         string `name:"url" default:"http://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"Where to POST (default ${default}); {i} is the connection's number."`
+	Connections int    `default:"1" help:"Requests at a time."`
+	payloadFlags
+	benchFlags
+}
+
 type idleCmd struct {
 	URL         string `name:"url" default:"ws://127.0.0.1:3000/channels/bench" placeholder:"URL" help:"The server (default ${default}); http:// for server-sent events; {i} is the connection's number."`
 	Connections int    `default:"1000" help:"Connections."`
@@ -124,6 +134,12 @@ func (c *echoCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) 
 	return c.measure(ctx, s, line, o)
 }
 
+func (c *postsCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) error {
+	o := bench.Options{Mode: bench.Publish, URL: c.URL, Connections: c.Connections}
+	c.apply(&o)
+	return c.measure(ctx, s, line, o)
+}
+
 func (c *idleCmd) Run(ctx context.Context, s *surroundings, line *kong.Context) error {
 	return c.measure(ctx, s, line, bench.Options{Mode: bench.Idle, URL: c.URL, Connections: c.Connections})
 }
@@ -138,7 +154,7 @@ func (f *benchFlags) measure(ctx context.Context, s *surroundings, line *kong.Co
 	if err != nil {
 		return err
 	}
-	o.Duration, o.Warmup, o.Settle, o.PID = f.Duration, f.Warmup, f.Settle, f.PID
+	o.Duration, o.Warmup, o.Settle, o.PID, o.Beside = f.Duration, f.Warmup, f.Settle, f.PID, f.Beside
 	o.Header, o.Subprotocols, o.FirstMessages = header, f.Subprotocol, f.FirstMessage
 	o.SocketIO = bench.Transport(f.SocketIO)
 	o.Deflate, o.Insecure, o.AnyHost = f.Deflate, f.Insecure, f.OwnServer

@@ -22,6 +22,7 @@ func TestBenchHelp(t *testing.T) {
 		"help-bench-connect.golden": {"bench", "connect", "--help"},
 		"help-bench-fanout.golden":  {"help", "bench", "fanout"},
 		"help-bench-echo.golden":    {"bench", "echo", "--help"},
+		"help-bench-publish.golden": {"bench", "publish", "--help"},
 		"help-bench-idle.golden":    {"bench", "idle", "--help"},
 	} {
 		got := call(t, "", nil, args...)
@@ -59,6 +60,9 @@ func TestBenchUsageErrors(t *testing.T) {
 		{"fanout --size 16", "--size"},
 		{"fanout --message hello", "--message"},
 		{"echo --in-flight 0", "--in-flight"},
+		{"publish --url ws://127.0.0.1:1/", "--url"},
+		{"publish --deflate", "--deflate"},
+		{"idle --beside 0", "--beside"},
 		{"echo --window 1", "--window"},
 	} {
 		var words []string
@@ -109,6 +113,7 @@ func TestBench(t *testing.T) {
 		{[]string{"fanout", "--url", base + "rate", "--rate", "100"}, "delivery"},
 		{[]string{"fanout", "--url", base + "post", "--publish-url", server.url + "/channels/post"}, "delivery"},
 		{[]string{"echo", "--url", base + "echo-{i}", "--in-flight", "2", "--header", "Authorization: Bearer secret", "--header=X-Key:secret"}, "echo"},
+		{[]string{"publish", "--url", server.url + "/channels/posts-{i}", "--header", "X-Key: secret"}, "publication"},
 		{[]string{"idle", "--url", base + "idle"}, "connection"},
 	} {
 		page := filepath.Join(dir, tt.unit+".html")

@@ -73,6 +73,8 @@ func (a *API) poll(ctx context.Context, at *gateway.Response, channel string, as
 	for len(h.Publications) == 0 {
 		batch, err := queue.Next(ctx)
 		switch {
+		case errors.Is(err, &maru.Error{Code: maru.CodeGap}): // the history says what is missing
+			return a.reread(ctx, channel, asked)
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, &maru.Error{Code: maru.CodeShuttingDown}):
 			return h, nil // the wait is over, or the client has disconnected, or the server drains
 		case err != nil:
@@ -89,4 +91,18 @@ func (a *API) poll(ctx context.Context, at *gateway.Response, channel string, as
 		}
 	}
 	return h, nil
+}
+
+// reread is the answer of a poll in whose channel something was lost: what a new poll would get at once.
+// Without a position nothing is missing, and the list may be empty.
+func (a *API) reread(ctx context.Context, channel string, asked ask) (maru.History, error) {
+	q := asked.query
+	if q.Since == nil {
+		q.Limit = 0
+	}
+	queue, h, err := a.hub.Subscribe(ctx, channel, hub.Reader{Absent: true}, q)
+	if err == nil {
+		queue.Close()
+	}
+	return h, err
 }

@@ -21,8 +21,8 @@
 // All connections are on one loop of internal/loop, so that the tool uses one core. State
 // that messages change belongs to that loop's goroutine and has no lock. Run's own goroutine
 // opens connections, waits and reads atomic counters; it reads other state after the loop
-// has ended. A sampler records the course of the run. The connections of mode Connect are
-// plain goroutines.
+// has ended. A sampler records the course of the run. The connections of modes Connect and
+// Publish are plain goroutines.
 //
 // # What it does not do
 //

@@ -34,6 +34,7 @@ type fanout struct {
 	every float64      // nanoseconds
 
 	latency Histogram // the loop's
+	last    Histogram // the loop's: until all have it
 }
 
 // publisher sends publications to the server. publish reports false if it cannot send now and
@@ -168,6 +169,7 @@ func (w *fanout) report(r *Result) {
 		r.Behind = micros(time.Duration(w.behind.Load()))
 	}
 	r.Latency = latencyOf(&w.latency, what)
+	r.Last = latencyOf(&w.last, "from publishing until all subscribers have it")
 }
 
 // subscriber is one connection that must get everything.
@@ -204,6 +206,9 @@ func (s *subscriber) arrived(n int64) {
 func (w *fanout) advance() {
 	window := int64(w.Window)
 	for w.counts[w.oldest%window] == w.members() {
+		if at := time.Duration(w.at[w.oldest%window].Load()); w.measured(at) {
+			w.last.Record(w.now() - at)
+		}
 		w.counts[w.oldest%window] = 0
 		w.oldest++
 	}

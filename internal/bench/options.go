@@ -20,6 +20,7 @@ const (
 	Fanout  Mode = "fanout"  // one publisher, many subscribers
 	Echo    Mode = "echo"    // each connection gets back what it sends
 	Idle    Mode = "idle"    // connections without traffic
+	Publish Mode = "publish" // POST requests, each with one publication
 )
 
 // Transport is how a Socket.IO client connects.
@@ -43,8 +44,8 @@ const (
 // Options configure a run. Check validates them.
 type Options struct {
 	Mode        Mode
-	URL         string // ws or wss; with Idle http too: server-sent events; {i} and {g} as below
-	Connections int    // to keep open; with Connect: at a time
+	URL         string // ws or wss; with Idle http too: server-sent events; with Publish http or https; {i} and {g} as below
+	Connections int    // to keep open; with Connect and Publish: at a time
 
 	// In the URL, in FirstMessages and in Message, {i} is the connection's number, from 0, and {g}
 	// that of its group: i modulo Groups. With Fanout, connections get the messages of their own
@@ -77,6 +78,8 @@ type Options struct {
 	AnyHost  bool // else only loopback addresses are loaded
 	PID      int  // the server's process, on this machine; 0: CPU and memory are not reported
 
+	Beside []int // more processes of this machine whose CPU is reported: other nodes, a proxy, NATS
+
 	Command  string         // kept in the result
 	Progress func(Progress) // called about once a second; nil: never
 }
@@ -107,8 +110,11 @@ func (o Options) withDefaults() Options {
 func (o Options) Check() error {
 	o = o.withDefaults()
 	schemes := []string{"ws", "wss"}
-	if o.Mode == Idle {
+	switch o.Mode {
+	case Idle:
 		schemes = append(schemes, "http")
+	case Publish:
+		schemes = []string{"http", "https"}
 	}
 	if err := o.checkURL(o.URL, "--url", schemes...); err != nil {
 		return err
@@ -137,8 +143,10 @@ func (o Options) Check() error {
 		return usagef("--socketio: polling is measured over ws:// in --url, not over TLS")
 	case o.PID < 0:
 		return usagef("--pid: must be the number of a process, not %d", o.PID)
+	case slices.ContainsFunc(o.Beside, func(pid int) bool { return pid < 1 }):
+		return usagef("--beside: must be numbers of processes, not %d", slices.Min(o.Beside))
 	}
-	if o.Mode == Fanout || o.Mode == Echo {
+	if o.Mode == Fanout || o.Mode == Echo || o.Mode == Publish {
 		switch {
 		case o.Size < minSize || o.Size > maxSize:
 			return usagef("--size: must be from %d to %s bytes, not %d", minSize, count(maxSize), o.Size)
@@ -169,15 +177,19 @@ func (o Options) Check() error {
 		case o.InFlight*o.sentBytes() > maxOwnBytes:
 			return usagef("--in-flight: %d messages of %d bytes are more than %d MiB on one connection", o.InFlight, o.sentBytes(), maxOwnBytes>>20)
 		}
+	case Publish:
+		if o.Deflate || len(o.FirstMessages) > 0 || len(o.Subprotocols) > 0 || o.SocketIO != "" {
+			return usagef("bench publish posts: --subprotocol, --deflate, --first-message and --socketio are for WebSockets")
+		}
 	case Connect, Idle:
 	default:
-		return usagef("unknown mode %q: the modes are connect, fanout, echo and idle", o.Mode)
+		return usagef("unknown mode %q: the modes are connect, fanout, echo, publish and idle", o.Mode)
 	}
 	return o.checkFiles(openFiles())
 }
 
 // events reports whether connections are streams of server-sent events.
-func (o Options) events() bool { return strings.HasPrefix(o.URL, "http:") }
+func (o Options) events() bool { return o.Mode == Idle && strings.HasPrefix(o.URL, "http:") }
 
 func (o Options) sentBytes() int { return len(o.Message) - len(payloadMark) + o.Size }
 

@@ -54,6 +54,8 @@ func TestBadOptions(t *testing.T) {
 		{"negative pause", bench.Idle, func(o *bench.Options) { o.Settle = -1 }, "--settle"},
 		{"negative process", bench.Idle, func(o *bench.Options) { o.PID = -1 }, "--pid"},
 		{"no such process", bench.Idle, func(o *bench.Options) { o.PID = 1 << 30 }, "--pid"},
+		{"a process beside that is none", bench.Idle, func(o *bench.Options) { o.Beside = []int{1, -1} }, "--beside"},
+		{"no such process beside", bench.Idle, func(o *bench.Options) { o.Beside = []int{1 << 30} }, "--beside"},
 		{"small", bench.Echo, func(o *bench.Options) { o.Size = 31 }, "--size"},
 		{"large", bench.Echo, func(o *bench.Options) { o.Size = 1<<20 + 1 }, "--size"},
 		{"nothing in flight", bench.Echo, func(o *bench.Options) { o.InFlight = 0 }, "--in-flight"},
@@ -73,6 +75,8 @@ func TestBadOptions(t *testing.T) {
 		{"Socket.IO by events", bench.Idle, func(o *bench.Options) { o.SocketIO, o.URL = bench.WebSocket, "http://127.0.0.1:9/" }, "--socketio"},
 		{"Socket.IO with compression", bench.Idle, func(o *bench.Options) { o.SocketIO, o.Deflate = bench.WebSocket, true }, "--socketio"},
 		{"polling over TLS", bench.Idle, func(o *bench.Options) { o.SocketIO, o.URL = bench.Polling, "wss://127.0.0.1:9/" }, "--socketio"},
+		{"publish by WebSocket", bench.Publish, func(*bench.Options) {}, "--url"},
+		{"publish with a greeting", bench.Publish, func(o *bench.Options) { o.URL, o.FirstMessages = "http://127.0.0.1:9/", []string{"x"} }, "--first-message"},
 		{"unknown mode", "sing", func(*bench.Options) {}, "sing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -81,6 +81,8 @@ func (r *Result) title() string {
 		return "Fan-out to " + n
 	case Echo:
 		return "Echo on " + n + " connections"
+	case Publish:
+		return "Publishing, " + n + " at a time"
 	}
 	return n + " idle connections"
 }

@@ -62,6 +62,8 @@ func result() *bench.Result {
 			PID: 42, Name: "maru", CPU: 1.6, UserCPU: 0.1, CPUShare: 0.8, PerUnit: 10, UserPerUnit: 0.625,
 			RSSBefore: 12 << 20, RSSOpen: 13 << 20, RSSAfter: 14 << 20, PerConnection: 1048.6,
 		},
+		Last:    &bench.Latency{What: "from publishing until all subscribers have it", Count: 160, Min: 9000, Mean: 11000, P50: 10000, P90: 12000, P99: 15000, P999: 16000, Max: 16000, Buckets: []bench.LatencyBucket{{Le: 16384, Count: 160}}},
+		Beside:  []bench.Used{{PID: 43, Name: "nats-server", CPU: 0.2, UserCPU: 0.15, PerUnit: 1.25, UserPerUnit: 0.94}},
 		ToolCPU: 0.95,
 		Machine: bench.Machine{Processor: "A processor", Cores: 2, Kernel: "Linux 6.1", Go: "go1.26"},
 		Timeline: []bench.Sample{

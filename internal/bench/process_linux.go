@@ -20,10 +20,10 @@ type process struct {
 // Go runs on (proc(5), sysconf(_SC_CLK_TCK)).
 const userHZ = 100
 
-func watch(pid int) (*process, error) {
+func watch(pid int, flag string) (*process, error) {
 	stat, err := os.Open(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return nil, usagef("--pid: there is no process %d", pid)
+		return nil, usagef("%s: there is no process %d", flag, pid)
 	}
 	return &process{pid, stat}, nil
 }

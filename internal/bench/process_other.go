@@ -13,8 +13,8 @@ type process struct{ pid int }
 
 var errUnsupported = errors.New("not supported on this system")
 
-func watch(int) (*process, error) {
-	return nil, usagef("--pid: works on Linux only; remove it")
+func watch(_ int, flag string) (*process, error) {
+	return nil, usagef("%s: works on Linux only; remove it", flag)
 }
 
 func (*process) close()                 {}

@@ -10,7 +10,7 @@ import (
 // seconds; memory is bytes.
 type Result struct {
 	Mode        Mode      `json:"mode"`
-	Unit        string    `json:"unit"` // the unit that is counted: connect, delivery, echo; Idle counts nothing
+	Unit        string    `json:"unit"` // the unit that is counted: connect, delivery, echo, publication; Idle counts nothing
 	URL         string    `json:"url"`  // without a password
 	Command     string    `json:"command,omitempty"`
 	Started     time.Time `json:"started"`
@@ -28,8 +28,10 @@ type Result struct {
 	Faults  Faults  `json:"faults"`
 
 	Latency *Latency `json:"latency,omitempty"`
+	Last    *Latency `json:"last,omitempty"` // Fanout with a window: until all subscribers have a publication
 	Server  *Server  `json:"server,omitempty"`
-	ToolCPU float64  `json:"tool_cpu"` // of this tool, of one core; near 1 the tool was the limit
+	Beside  []Used   `json:"beside,omitempty"` // in the order of Options.Beside
+	ToolCPU float64  `json:"tool_cpu"`         // of this tool, of one core; near 1 the tool was the limit
 	Machine Machine  `json:"machine"`
 
 	Timeline []Sample `json:"timeline"`
@@ -96,6 +98,16 @@ type Server struct {
 	RSSOpen       int64   `json:"rss_open"`   // when all connections were open
 	RSSAfter      int64   `json:"rss_after"`  // at the end of the measured time
 	PerConnection float64 `json:"bytes_per_connection,omitempty"`
+}
+
+// Used is the CPU of a process beside the server's, in the measured time.
+type Used struct {
+	PID         int     `json:"pid"`
+	Name        string  `json:"name"`
+	CPU         float64 `json:"cpu"`
+	UserCPU     float64 `json:"user_cpu"`
+	PerUnit     float64 `json:"cpu_per_unit_us,omitempty"`
+	UserPerUnit float64 `json:"user_cpu_per_unit_us,omitempty"`
 }
 
 // Machine describes the machine.

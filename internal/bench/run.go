@@ -37,10 +37,11 @@ type run struct {
 	target *target
 	codec  *codec
 	server *process // nil: not watched
+	beside []*process
 
 	from, to atomic.Int64 // the measured part, as durations since began
 
-	last usage // of the server
+	last map[*process]usage
 
 	mu     sync.Mutex
 	faults Faults
@@ -55,20 +56,17 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	r := &run{Options: o.withDefaults(), began: time.Now()}
+	r := &run{Options: o.withDefaults(), began: time.Now(), last: make(map[*process]usage)}
 	r.from.Store(math.MaxInt64)
 	r.to.Store(math.MaxInt64)
 	r.codec = newCodec(r.Options)
 	r.ctx, r.end = context.WithCancelCause(ctx)
 	defer r.end(nil)
-	if o.PID > 0 {
-		var err error
-		if r.server, err = watch(o.PID); err != nil {
-			return nil, err
-		}
-		defer r.server.close()
+	defer r.unwatch()
+	err := r.watch()
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if r.target, err = find(ctx, o.URL, "--url", &r.Options); err != nil {
 		return nil, err
 	}
@@ -79,12 +77,40 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return r.measure(w)
 }
 
+// watch opens the processes whose CPU is reported.
+func (r *run) watch() (err error) {
+	if r.PID > 0 {
+		if r.server, err = watch(r.PID, "--pid"); err != nil {
+			return err
+		}
+	}
+	for _, pid := range r.Beside {
+		p, err := watch(pid, "--beside")
+		if err != nil {
+			return err
+		}
+		r.beside = append(r.beside, p)
+	}
+	return nil
+}
+
+func (r *run) unwatch() {
+	for _, p := range r.beside {
+		p.close()
+	}
+	if r.server != nil {
+		r.server.close()
+	}
+}
+
 func (r *run) workload() (workload, error) {
 	switch r.Mode {
 	case Connect:
 		return &connects{run: r}, nil
 	case Echo:
 		return newEcho(r), nil
+	case Publish:
+		return &publishes{run: r}, nil
 	case Idle:
 		if r.events() {
 			return &events{run: r}, nil
@@ -117,11 +143,14 @@ func (r *run) measure(w workload) (*Result, error) {
 	result.Done = m.ended.done - m.started.done
 	result.Rate = rate(result.Done, took)
 	result.ToolCPU = share(m.ended.own-m.started.own, took)
-	if opening := m.opened.at - m.before.at; r.Mode != Connect {
+	if opening := m.opened.at - m.before.at; r.Mode != Connect && r.Mode != Publish {
 		result.Opening = &Opening{Seconds: opening.Seconds(), Rate: rate(int64(r.Connections), opening)}
 	}
 	if r.server != nil {
 		r.account(result, m)
+	}
+	for i, p := range r.beside {
+		result.Beside = append(result.Beside, used(p, m.ended.beside[i].since(m.started.beside[i]), result.Done))
 	}
 	w.report(result)
 	result.Faults = r.failure()
@@ -180,16 +209,10 @@ func (r *run) phases(w workload, s *sampler, result *Result) (m moments, err err
 // account computes the CPU and memory of the server between the moments.
 func (r *run) account(result *Result, m moments) {
 	s := result.Server
-	used := m.ended.used.since(m.started.used)
-	s.CPU, s.CPUShare = used.cpu.Seconds(), share(used.cpu, m.ended.at-m.started.at)
-	// The kernel's split is coarse, and its sum may differ from the clock.
-	if both := used.user + used.system; both > 0 {
-		s.UserCPU = used.cpu.Seconds() * float64(used.user) / float64(both)
-	}
-	if result.Done > 0 {
-		s.PerUnit = s.CPU * 1e6 / float64(result.Done)
-		s.UserPerUnit = s.UserCPU * 1e6 / float64(result.Done)
-	}
+	spent := m.ended.used.since(m.started.used)
+	u := used(r.server, spent, result.Done)
+	s.CPU, s.CPUShare = u.CPU, share(spent.cpu, m.ended.at-m.started.at)
+	s.UserCPU, s.PerUnit, s.UserPerUnit = u.UserCPU, u.PerUnit, u.UserPerUnit
 	if result.Opening != nil {
 		result.Opening.CPU = m.opened.used.since(m.before.used).cpu.Seconds() * 1e6 / float64(r.Connections)
 		s.PerConnection = grown(s.RSSBefore, s.RSSOpen) / float64(r.Connections)
@@ -197,6 +220,19 @@ func (r *run) account(result *Result, m moments) {
 			s.PerConnection = grown(s.RSSBefore, s.RSSAfter) / float64(r.Connections)
 		}
 	}
+}
+
+// used is what a process has spent on so many units.
+func used(p *process, spent usage, done int64) Used {
+	u := Used{PID: p.pid, Name: p.name(), CPU: spent.cpu.Seconds()}
+	// The kernel's split is coarse, and its sum may differ from the clock.
+	if both := spent.user + spent.system; both > 0 {
+		u.UserCPU = u.CPU * float64(spent.user) / float64(both)
+	}
+	if done > 0 {
+		u.PerUnit, u.UserPerUnit = u.CPU*1e6/float64(done), u.UserCPU*1e6/float64(done)
+	}
+	return u
 }
 
 // grown is 0 where memory that was there before has been used again.
@@ -208,19 +244,29 @@ type moment struct {
 	done int64
 	own  time.Duration
 	used usage
+
+	beside []usage
 }
 
 func (r *run) snapshot(w workload) moment {
 	m := moment{at: time.Since(r.began), done: w.count(), own: ownCPU()}
 	if r.server != nil {
-		if used, err := r.server.usage(); err != nil {
-			r.fault(failed, "%v", err)
-		} else {
-			r.last = used
-		}
-		m.used = r.last
+		m.used = r.usage(r.server)
+	}
+	for _, p := range r.beside {
+		m.beside = append(m.beside, r.usage(p))
 	}
 	return m
+}
+
+// usage is what a process has used so far; if it has ended, that is a fault.
+func (r *run) usage(p *process) usage {
+	if used, err := p.usage(); err != nil {
+		r.fault(failed, "%v", err)
+	} else {
+		r.last[p] = used
+	}
+	return r.last[p]
 }
 
 // wait waits, unless the run ends first.
@@ -284,8 +330,8 @@ func failed(f *Faults) *int64   { return &f.Failed }
 func (r *run) settings() []Setting {
 	var all []Setting
 	add := func(name, format string, args ...any) { all = append(all, Setting{name, fmt.Sprintf(format, args...)}) }
-	again := map[bool]string{true: " at a time, opened and closed again and again"}
-	add("connections", "%s%s", count(r.Connections), again[r.Mode == Connect])
+	add("connections", "%s%s", count(r.Connections), map[Mode]string{
+		Connect: " at a time, opened and closed again and again", Publish: ", one request at a time on each"}[r.Mode])
 	switch {
 	case r.Mode == Fanout && r.Rate > 0:
 		add("messages", "%d bytes, %v publications a second", r.Size, r.Rate)
@@ -293,6 +339,8 @@ func (r *run) settings() []Setting {
 		add("messages", "%d bytes, one publication at a time", r.Size)
 	case r.Mode == Fanout:
 		add("messages", "%d bytes, up to %s publications on the way", r.Size, count(r.Window))
+	case r.Mode == Publish:
+		add("messages", "%d bytes", r.Size)
 	case r.Mode == Echo:
 		add("messages", "%d bytes, %s on the way per connection", r.Size, count(r.InFlight))
 	}
@@ -315,7 +363,7 @@ func (r *run) settings() []Setting {
 }
 
 func unitOf(m Mode) string {
-	return map[Mode]string{Connect: "connect", Fanout: "delivery", Echo: "echo", Idle: "connection"}[m]
+	return map[Mode]string{Connect: "connect", Fanout: "delivery", Echo: "echo", Publish: "publication", Idle: "connection"}[m]
 }
 
 func thisMachine() Machine {

@@ -141,7 +141,11 @@ func TestFanout(t *testing.T) {
 				t.Parallel()
 				o := short(bench.Fanout, start(t))
 				o.Window = window
-				clean(t, o)
+				// The last one of each publication is one of all.
+				all := clean(t, o)
+				if l := all.Last; l == nil || l.Count*uint64(o.Connections) != all.Latency.Count || l.Mean < all.Latency.Mean || l.Max < all.Latency.Max {
+					t.Errorf("%+v of %+v", l, all.Latency)
+				}
 			})
 		}
 	}
@@ -245,6 +249,49 @@ func TestPostIsRefused(t *testing.T) {
 	}
 }
 
+// Each request is answered before the next one of its connection, also over TLS.
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	var seen atomic.Int64
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost || len(body) != 64 || r.Header.Get("X-Key") != "y" || !strings.HasPrefix(r.URL.Path, "/channels/x-") {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		seen.Add(1)
+	})
+	plain, secure := httptest.NewServer(answer), httptest.NewUnstartedServer(answer)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the connection that only tries the address
+	secure.StartTLS()
+	defer plain.Close()
+	defer secure.Close()
+	for _, s := range []*httptest.Server{plain, secure} {
+		seen.Store(0)
+		o := short(bench.Publish, s.URL+"/channels/x-{i}")
+		o.Insecure, o.Header = true, http.Header{"X-Key": {"y"}}
+		if result := clean(t, o); result.Sent < result.Done || seen.Load() < result.Done || result.Unit != "publication" {
+			t.Errorf("%d arrived, %+v", seen.Load(), result)
+		}
+	}
+	o := short(bench.Publish, strings.Replace(maruServer(t), "ws:", "http:", 1))
+	clean(t, o)
+}
+
+func TestPublishIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"404": http.NotFound,
+		"clo": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") },
+	} {
+		s := httptest.NewServer(answer)
+		defer s.Close()
+		result, err := bench.Run(t.Context(), short(bench.Publish, s.URL))
+		if err != nil || result.Faults.Failed == 0 || !result.Partial || !strings.Contains(result.Err().Error(), name) {
+			t.Errorf("%+v, %v", result, err)
+		}
+	}
+}
+
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{maruServer(t), echoServer(t)} {
@@ -320,9 +367,12 @@ func TestServerProcess(t *testing.T) {
 		return
 	}
 	o := short(bench.Echo, echoServer(t))
-	o.PID = os.Getpid()
+	o.PID, o.Beside = os.Getpid(), []int{os.Getppid(), os.Getpid()}
 	result := clean(t, o)
 	s := result.Server
+	if b := result.Beside; len(b) != 2 || b[0].PID != os.Getppid() || b[1].PID != os.Getpid() || b[1].CPU <= 0 || b[1].UserCPU > b[1].CPU || b[1].PerUnit <= 0 {
+		t.Errorf("%+v", b)
+	}
 	if s == nil || s.PID != os.Getpid() || s.CPU <= 0 || s.UserCPU > s.CPU || s.PerUnit <= 0 || s.RSSBefore < 1<<20 || s.RSSAfter < 1<<20 {
 		t.Errorf("%+v", s)
 	}

@@ -33,10 +33,14 @@ func (r *Result) Rows() []Row {
 		add(plural(r.Unit), "%s, %s a second", count(r.Done), digits(r.Rate))
 	}
 	add("faults", "%s", r.Faults.words())
-	if l := r.Latency; l != nil {
-		add("latency", "p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", span(l.P50), span(l.P90), span(l.P99), span(l.P999), span(l.Max))
-		add("", "%s", l.What)
+	latency := func(name string, l *Latency) {
+		if l != nil {
+			add(name, "p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", span(l.P50), span(l.P90), span(l.P99), span(l.P999), span(l.Max))
+			add("", "%s", l.What)
+		}
 	}
+	latency("latency", r.Latency)
+	latency("the last", r.Last)
 	if s := r.Server; s != nil {
 		if s.PerUnit > 0 {
 			add("server CPU", "%s µs per %s (user %s, kernel %s), %s of a core", digits(s.PerUnit), r.Unit, digits(s.UserPerUnit), digits(s.PerUnit-s.UserPerUnit), percent(s.CPUShare))
@@ -45,6 +49,9 @@ func (r *Result) Rows() []Row {
 		}
 		add("server memory", "%s before, %s open, %s after%s", size(s.RSSBefore), size(s.RSSOpen), size(s.RSSAfter),
 			orNothing(s.PerConnection, ": %s bytes per connection", digits(s.PerConnection)))
+	}
+	for _, u := range r.Beside {
+		add("beside", "process %d, %s: %s µs of CPU per %s, %s of a core", u.PID, u.Name, digits(u.PerUnit), r.Unit, percent(u.CPU/max(r.Seconds, 1e-9)))
 	}
 	limit := ""
 	if r.ToolCPU > 0.9 {

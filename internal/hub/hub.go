@@ -44,7 +44,7 @@ type Hub struct {
 	maxHz    func(channel string) float64
 	space    func(channel string) *Space
 	latency  histogram.Histogram // of queues
-	stats    struct{ conflated, paced, slow atomic.Uint64 }
+	stats    struct{ conflated, paced, slow, missed atomic.Uint64 }
 	grace    time.Duration
 	most     int    // the most people that presence names
 	forms    []Form // registered, by FormID
@@ -91,6 +91,9 @@ func New(o Options, open func(maru.Sink) maru.Broker) *Hub {
 	h.follower = everything{}
 	if f, is := h.broker.(maru.Follower); is {
 		h.follower = f
+	}
+	if r, is := h.broker.(maru.LossReporter); is {
+		r.OnLoss(h.Miss)
 	}
 	return h
 }
@@ -187,6 +190,7 @@ type Stats struct {
 	Paced        uint64 // publications replaced by a newer one of their key while they waited for a pace
 	Conflated    uint64 // the same, in queues
 	Slow         uint64 // queues that ended because they were full
+	Missed       uint64 // losses in channels, whose subscribers were ended: see Miss
 
 	// Latency is that of loop.Stats, for what goroutines write: event streams in HTTP/2.
 	Latency histogram.Snapshot
@@ -194,7 +198,7 @@ type Stats struct {
 
 // Stats of the hub.
 func (h *Hub) Stats() Stats {
-	sum := Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load()}
+	sum := Stats{Paced: h.stats.paced.Load(), Conflated: h.stats.conflated.Load(), Slow: h.stats.slow.Load(), Missed: h.stats.missed.Load()}
 	h.latency.AddTo(&sum.Latency)
 	for i := range h.shards {
 		sum.Publications += h.shards[i].publications.Load()

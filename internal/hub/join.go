@@ -119,6 +119,9 @@ func (j *Joining) waited() ([]Delivery, error) {
 	}
 	j.live.begin(j.History)
 	all, err := j.live.collected()
+	if err == errMissed { // the client asks again, and its history then has the gap
+		err = errSlow
+	}
 	if err == nil {
 		j.channel.begun(j.History)
 	}

@@ -22,6 +22,7 @@ type Queue struct {
 	oldest  time.Time     // when the publication that waits longest came
 	from    maru.Position // nothing up to here is returned
 	backlog backlog
+	missed  bool // see Hub.Miss
 }
 
 // Reader is the subscriber of a Queue.
@@ -68,11 +69,14 @@ func (q *Queue) begin(h maru.History) {
 	q.from = maru.Position{Epoch: h.Epoch, Offset: h.Head}
 }
 
-// collected empties the queue. The error is errSlow if the queue was full.
+// collected empties the queue. The error is errSlow if the queue was full, and errMissed after Hub.Miss.
 func (q *Queue) collected() ([]Delivery, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.backlog.full {
+	switch {
+	case q.missed:
+		return nil, errMissed
+	case q.backlog.full:
 		return nil, errSlow
 	}
 	q.taken = q.oldest
@@ -99,8 +103,8 @@ func (q *Queue) Close() {
 }
 
 // Next waits for publications and returns all that wait, in order. Errors: ctx's cause;
-// CodeSlow if the queue was full; CodeShuttingDown. After the last two nothing more is
-// delivered. A reader has written what it got before when it calls Next again.
+// CodeSlow if the queue was full; CodeGap after Hub.Miss; CodeShuttingDown. After the last three nothing
+// more is delivered. A reader has written what it got before when it calls Next again.
 func (q *Queue) Next(ctx context.Context) ([]Delivery, error) {
 	q.observe()
 	if err := q.rest(ctx); err != nil {
@@ -157,8 +161,10 @@ func (q *Queue) poll() ([]Delivery, error) {
 	default:
 	}
 	batch, err := q.collected()
-	if err != nil {
+	if err == errSlow {
 		q.channel.hub.stats.slow.Add(1)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if len(batch) > 0 {

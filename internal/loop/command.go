@@ -7,15 +7,16 @@ type action uint8
 
 const (
 	// Of a loop.
-	doAppend   action = iota // *shard: add message for all its members but conn
-	doOpen                   // *opening: take conn over
-	doAccepted               // *acceptedSocket: a socket that another loop has accepted
-	doListen                 // *listening
-	doUnlisten               // descriptor: of the listener
-	doTighten                // tightness: of the limits of backlogs
-	doCloseAll               // *closed: all connections
-	doSettle                 // chan struct{}: closed when what was posted before is obeyed
-	doStop                   // nothing
+	doAppend    action = iota // *shard: add message for all its members but conn
+	doOpen                    // *opening: take conn over
+	doAccepted                // *acceptedSocket: a socket that another loop has accepted
+	doListen                  // *listening
+	doUnlisten                // descriptor: of the listener
+	doTighten                 // tightness: of the limits of backlogs
+	doCloseAll                // *closed: all connections
+	doCloseSome               // *shard in a *closingShard: all its members
+	doSettle                  // chan struct{}: closed when what was posted before is obeyed
+	doStop                    // nothing
 
 	// Of a request that has not become a connection yet.
 	doRefuse  // httpAnswer: instead of a WebSocket
@@ -78,6 +79,10 @@ type (
 		why   closed
 		frame []byte   // the payload of the close frame
 		last  *Message // before it; nil: none
+	}
+	closingShard struct {
+		shard *shard
+		closing
 	}
 	pipeRead struct {
 		data []byte // the reader's buffer, until it is asked to read on

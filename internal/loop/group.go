@@ -3,6 +3,8 @@ package loop
 import (
 	"math"
 	"sync/atomic"
+
+	"maru.example/maru/internal/frame"
 )
 
 // Group is a set of connections that get the same messages, sharded over the loops. It
@@ -128,6 +130,33 @@ func (g *Group) AppendExcept(m *Message, except Conn) {
 			skip = except.id
 		}
 		sh.loop.inbox.post(command{do: doAppend, conn: skip, payload: sh, message: m, size: m.Len()})
+	}
+}
+
+// Close closes all members, as Conn.CloseFor closes one: after all that was posted before, and before
+// anything that is posted later.
+func (g *Group) Close(code int, reason string, cause error) error {
+	payload, err := frame.ClosePayload(code, reason)
+	if err != nil {
+		return err
+	}
+	for i := range g.shards {
+		if sh := &g.shards[i]; sh.members.Load() > 0 {
+			sh.loop.inbox.post(command{do: doCloseSome, payload: &closingShard{sh, closing{closed{code: code, reason: reason, err: cause}, payload, nil}}})
+		}
+	}
+	return nil
+}
+
+func (l *Loop) closeMembers(sh *shard, why *closing) {
+	all := make([]connID, len(sh.list)) // a connection that is closed leaves the list
+	for i, m := range sh.list {
+		all[i] = m.conn
+	}
+	for _, id := range all {
+		if s := l.slab.slot(id); s.alive(id) {
+			l.startClose(id, s, why.why, why.frame)
+		}
 	}
 }
 

@@ -22,6 +22,9 @@ func (l *Loop) obey(c *command) {
 		l.tighten(c.payload.(tightness))
 	case doCloseAll:
 		l.closeAll(*c.payload.(*closed))
+	case doCloseSome:
+		some := c.payload.(*closingShard)
+		l.closeMembers(some.shard, &some.closing)
 	case doSettle:
 		close(c.payload.(chan struct{}))
 	case doStop:

@@ -242,7 +242,7 @@ func TestTLSFullSocket(t *testing.T) {
 		c, ears, p := r.conn(loop.Params{})
 		g := r.engine.NewGroup()
 		g.Add(c)
-		const n = 3000
+		const n = 1200
 		message := func(i int) string {
 			return fmt.Sprintf("%06d", i) + strings.Repeat("x", i*7919%[]int{100, 3000, 70_000}[i%3])
 		}

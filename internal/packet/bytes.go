@@ -77,6 +77,15 @@ func plain(s string) bool {
 	return utf8.ValidString(s)
 }
 
+// Plain returns what a JSON text is that has no escapes. It reports false for all other values.
+func Plain(value []byte) (text string, is bool) {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return "", false
+	}
+	text = string(value[1 : len(value)-1])
+	return text, plain(text)
+}
+
 // Decode decodes a value into what v points to as encoding/json does. A placeholder anywhere inside
 // goes as its attachment, which is not copied, into a byte slice or an any. It does not fit into
 // other types, but an UnmarshalJSON gets it as it is.

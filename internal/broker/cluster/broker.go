@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -29,6 +30,9 @@ type Options struct {
 	Prefix string
 	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
+	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
+	// are no more replicas than that: see Spread. It must not wait.
+	Members func() int
 	// EmptyChannels is the number of channels without retained publications whose heads a
 	// namespace remembers. Default 10,000; negative: none.
 	EmptyChannels int
@@ -95,6 +99,7 @@ type Broker struct {
 	marks    sync.Map // of arrived: see barrier
 	requests requests
 	bus      bus
+	onLoss   atomic.Pointer[func(channel string)]
 
 	mu        sync.Mutex
 	closed    bool // no more submissions are taken
@@ -145,10 +150,16 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		b.unsubscribe()
 		return nil, fmt.Errorf("cluster %s on NATS: %w", o.Prefix, err)
 	}
+	b.watchConn()
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
 	b.working.Go(b.watchNodes)
+	select { // so that Nodes has the others from the beginning
+	case <-b.peers.known:
+	case <-ctx.Done():
+	case <-time.After(apiTimeout):
+	}
 	return b, nil
 }
 
@@ -177,6 +188,7 @@ func (b *Broker) join(ctx context.Context) error {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
+	b.measure(ctx)
 	return started(ctx, func() error { return b.peers.join(ctx, b.options.Logger) })
 }
 
@@ -242,7 +254,7 @@ func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuer
 		var h maru.History
 		if ours != nil {
 			if !b.peers.holds() {
-				return h, errAway
+				return h, b.away()
 			}
 			h, err = ours.answer(channel, q)
 		} else if h, err = b.askHistory(ctx, p, theirs, channel, q); errors.Is(err, errNotOwner) {
@@ -257,6 +269,9 @@ func (b *Broker) history(ctx context.Context, channel string, q maru.HistoryQuer
 		}
 	}
 }
+
+// OnLoss implements maru.LossReporter.
+func (b *Broker) OnLoss(f func(channel string)) { b.onLoss.Store(&f) }
 
 // placeOf returns the place of a channel's namespace. Names that are not listed share one.
 func (b *Broker) placeOf(channel string) *place {
@@ -348,11 +363,14 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
-	for {
+	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
 		case <-b.ctx.Done():
 			return
+		}
+		if beats%measureEvery == 0 {
+			b.measure(b.ctx)
 		}
 		for _, one := range b.requests.overdue(func(r *request) bool { return time.Since(r.since) > answerTime || !b.peers.alive(r.node) }) {
 			one.place.wrong(one.node)

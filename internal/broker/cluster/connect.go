@@ -77,9 +77,15 @@ func check(ctx context.Context, conn *nats.Conn) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := short(ctx)
-	defer cancel()
-	_, err = js.AccountInfo(ctx)
+	ask := func() error {
+		ctx, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		_, err := js.AccountInfo(ctx)
+		return err
+	}
+	for err = ask(); unanswered(ctx, err); { // the servers have no leader yet
+		err = ask()
+	}
 	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders) {
 		return fmt.Errorf("JetStream is not enabled, for this account at least: %w", err)
 	}

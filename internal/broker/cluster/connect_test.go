@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"maru.example/maru/internal/broker/cluster"
 
 	"github.com/nats-io/nats-server/v2/server"
+	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
 
@@ -98,4 +100,27 @@ func start(t *testing.T, o *server.Options) (url string) {
 		t.Fatal("NATS does not start")
 	}
 	return s.ClientURL()
+}
+
+// Nodes that begin at once on new servers of NATS all join: JetStream leaves some of them without an answer
+// while it makes the same stream for another one.
+func TestNodesBeginTogether(t *testing.T) {
+	t.Parallel()
+	servers, name := natsServers(t, 3), prefix()
+	conns := make([]*nats.Conn, len(servers))
+	for i, s := range servers {
+		conns[i] = connect(t, s)
+	}
+	var opening sync.WaitGroup
+	for _, conn := range conns {
+		opening.Go(func() {
+			b, err := cluster.Open(t.Context(), cluster.Options{Conn: conn, Prefix: name, Replicas: 3})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { b.Close() })
+		})
+	}
+	opening.Wait()
 }

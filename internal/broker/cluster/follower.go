@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"cmp"
-	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -83,8 +82,7 @@ func (f *follower) deliver(c carried) {
 // what it has lost. f.mu is held.
 func (f *follower) begin(at maru.Position) {
 	if f.epoch != "" {
-		f.broker.options.Logger.Warn("a channel goes on in a new epoch; publications may be missing",
-			slog.String("channel", f.channel), slog.String("epoch", at.Epoch))
+		f.miss(&maru.Gap{Reason: maru.GapEpoch})
 	}
 	f.epoch, f.last = at.Epoch, at.Offset
 }

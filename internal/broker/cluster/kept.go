@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"time"
 
 	"maru.example/maru"
@@ -87,11 +86,11 @@ func keptToken(key string) string {
 
 // ensureKept makes the stream of records.
 func (l *link) ensureKept(ctx context.Context) error {
-	ctx, cancel := short(ctx)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: l.names.keptStream(), Subjects: []string{l.names.prefix + ".kept.*.*"}, Description: "maru: sessions, tickets, revocations",
-		MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.replicas,
+		MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.copies(),
 	})
 	return err
 }
@@ -145,22 +144,15 @@ func readAnswer(m *nats.Msg) (a answer, err error) {
 // keptError is what a caller gets for an error of NATS.
 func keptError(ctx context.Context, err error) error {
 	var known *maru.Error
-	var api *jetstream.APIError
 	switch {
 	case err == nil, errors.As(err, &known):
 		return err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.As(err, &api) && (api.Code == http.StatusInsufficientStorage || api.ErrorCode == storeFailed || api.ErrorCode == noResources):
-		return maru.NewError(maru.CodeStorageFull, "NATS has no room for records: "+api.Description)
+	case faultOf(err) == faultFull:
+		return public(err)
 	}
 	return errKeptAway
 }
-
-// Errors of JetStream without a constant: the stream cannot store a message, or has no room.
-const (
-	storeFailed = 10077
-	noResources = 10023
-)
 
 var errKeptAway = maru.NewError(maru.CodeUnavailable, "the cluster cannot read or write records at the moment; try again later")

@@ -59,11 +59,11 @@ func parseKeys(b []byte) (records []keyRecord, err error) {
 
 // ensureKeys makes the stream of keys.
 func (l *link) ensureKeys(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: l.names.keysStream(), Subjects: []string{l.names.prefix + ".keys.*"}, Description: "maru: idempotency keys",
-		MaxAge: maru.IdempotencyAge, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.replicas,
+		MaxAge: maru.IdempotencyAge, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.copies(),
 	})
 	return err
 }

@@ -21,14 +21,16 @@ type link struct {
 	js       jetstream.JetStream
 	names    names
 	replicas int
+	members  func() int // see Options
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
 	ahead    atomic.Int64 // see skew
+	health   health
 }
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
 func openLink(ctx context.Context, o *Options) (*link, error) {
-	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas}
+	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas, members: o.Members}
 	var err error
 	l.js, err = jetstream.New(o.Conn, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(apiTimeout))
 	if err != nil {
@@ -41,11 +43,12 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 	return l, err
 }
 
-// started does something again as long as the servers have not found each other.
+// started does something again as long as the servers have not found each other. NATS leaves a question
+// without an answer while it has no leader, and also if it is making the same stream for another node.
 func started(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if err == nil || !starting(err) {
+		if err == nil || !starting(err) && !unanswered(ctx, err) {
 			return err
 		}
 		select {
@@ -54,6 +57,11 @@ func started(ctx context.Context, do func() error) error {
 			return err
 		}
 	}
+}
+
+// unanswered reports whether the time for one answer is over, and not ctx.
+func unanswered(ctx context.Context, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 }
 
 // starting reports whether an error may be over when the servers have found each other.
@@ -99,10 +107,13 @@ func (l *link) make(ctx context.Context) (err error) {
 const nodeTTL = time.Minute
 
 func (l *link) bucket(ctx context.Context, name string, ttl time.Duration) (jetstream.KeyValue, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.replicas})
+	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.copies()})
 }
+
+// startTimeout is for an answer while a node starts; then it asks again, until joinTime.
+const startTimeout = time.Second
 
 // short is ctx with the time for one answer of JetStream.
 func short(ctx context.Context) (context.Context, context.CancelFunc) {

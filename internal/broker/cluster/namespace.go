@@ -175,9 +175,10 @@ func (ns *namespace) at(offset uint64) maru.Published {
 // send sends a batch to the stream.
 func (ns *namespace) send(b *batch) {
 	if !ns.broker.peers.holds() {
-		b.err = errAway
+		b.err = ns.broker.away()
 		return
 	}
+	b.begin = time.Now()
 	for i := range b.messages {
 		m := &b.messages[i]
 		if m.sent, b.err = ns.append(m.token, m.entry.append(nil, m.n), m.n); b.err != nil {
@@ -192,11 +193,14 @@ func (ns *namespace) finish(b *batch) bool {
 	if b.err == nil {
 		b.err = ns.settle(b)
 	}
+	if len(b.messages) > 0 {
+		ns.health.appended(b.begin, b.err)
+	}
 	if b.err != nil {
 		ns.end(b.err)
 		for i := range b.submissions {
 			if s := &b.submissions[i]; s.deliver {
-				s.fail(errNotAvailable) // it may be in the stream, or not
+				s.fail(public(b.err)) // it may be in the stream, or not
 			} else {
 				s.done(s.published, s.err)
 			}

@@ -32,10 +32,12 @@ type peers struct {
 	ours   time.Time            // when we last counted up; zero: never
 	number uint64
 	signs  signs
+	known  chan struct{} // closed when the nodes that are there have been seen
+	once   sync.Once     // of known
 }
 
 func newPeers(l *link, id string, beat time.Duration) *peers {
-	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns()}
+	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns(), known: make(chan struct{})}
 }
 
 // join counts up for the first time.
@@ -59,17 +61,28 @@ func (p *peers) run(ctx context.Context, log *slog.Logger) {
 			limited, cancel := context.WithTimeout(ctx, holdBeats*p.beat)
 			begin := time.Now()
 			err := p.count(limited)
-			if err == nil && p.number%skewEvery == 0 {
-				err = p.compareClocks(limited, begin, log)
+			if ctx.Err() == nil {
+				p.counting(begin, err, log)
 			}
-			if err != nil && ctx.Err() == nil {
-				log.Warn("the cluster does not answer", slog.String("node", p.id), slog.Any("err", err))
+			if err == nil && p.number%skewEvery == 0 {
+				p.compareClocks(limited, begin, log) // it does not matter if it fails
 			}
 			cancel()
 		case <-ctx.Done():
 		}
 	}
 	watching.Wait()
+}
+
+// counting notes whether we could count up. The log has the first of several failures.
+func (p *peers) counting(begin time.Time, err error, log *slog.Logger) {
+	news := p.health.signed(begin, err)
+	switch {
+	case news && err != nil:
+		log.Warn("NATS does not answer; publishing fails if it goes on", slog.String("node", p.id), slog.Any("err", err))
+	case news:
+		log.Info("NATS answers again", slog.String("node", p.id))
+	}
 }
 
 // leave says to the others that the node is gone.
@@ -123,8 +136,9 @@ func (p *peers) watch(ctx context.Context, log *slog.Logger) {
 }
 
 func (p *peers) saw(e jetstream.KeyValueEntry) {
-	if e == nil {
-		return // the end of what was there
+	if e == nil { // the end of what was there
+		p.once.Do(func() { close(p.known) })
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

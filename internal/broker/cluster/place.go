@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -26,6 +25,7 @@ type place struct {
 	waiting []submission  // until it is known
 	found   chan struct{} // closed when the search ends; nil: there is none
 	why     error         // why the last search failed
+	refused string        // the other node that has just refused a question, or is away
 }
 
 // submit passes a submission on to where the namespace is, in the order of calls.
@@ -88,6 +88,9 @@ func (p *place) find() {
 	defer cancel()
 	for {
 		ours, theirs, err := p.look(ctx)
+		if err == nil && p.refusedBy(theirs) {
+			err = errNotOwner // all that waits would be sent in vain, as fast as the way is short
+		}
 		if err == nil || !p.again(ctx, err) {
 			p.settle(ours, theirs, err)
 			return
@@ -95,10 +98,20 @@ func (p *place) find() {
 	}
 }
 
+// refusedBy reports, once, that a node has just refused a question: it has died and nobody knows yet, or it
+// is reading the namespace.
+func (p *place) refusedBy(theirs string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.refused
+	p.refused = ""
+	return theirs != "" && theirs == was
+}
+
 // again waits before another attempt, unless there should be none.
 func (p *place) again(ctx context.Context, err error) bool {
-	if errors.Is(err, errAway) {
-		return false // nobody waits for a cluster that is away
+	if !p.broker.peers.holds() || faultOf(err) == faultFull {
+		return false // nobody waits for a cluster that is away, or has no room
 	}
 	select {
 	case <-time.After(searchPause):
@@ -117,10 +130,7 @@ func (p *place) settle(ours *namespace, theirs string, err error) {
 	waiting := p.waiting
 	p.waiting = nil
 	if err != nil {
-		if p.why = errNotAvailable; p.broker.ctx.Err() != nil {
-			p.why = errShuttingDown
-		}
-		p.broker.options.Logger.Warn("no node can take a namespace", slog.String("namespace", p.name), slog.Any("err", err))
+		p.fails(err)
 		for _, s := range waiting {
 			s.fail(p.why)
 		}
@@ -132,11 +142,26 @@ func (p *place) settle(ours *namespace, theirs string, err error) {
 	}
 }
 
+// fails notes why nobody can take the namespace. The log has said it already if we are cut off.
+func (p *place) fails(err error) {
+	b := p.broker
+	switch {
+	case b.ctx.Err() != nil:
+		p.why = errShuttingDown
+	case !b.peers.holds():
+		p.why = b.away()
+	default:
+		p.why = public(err)
+		b.health.appended(time.Now(), err)
+		b.options.Logger.Warn("no node can take a namespace", slog.String("namespace", p.name), slog.Any("err", err))
+	}
+}
+
 // look asks which node owns the namespace, and takes it if no living node does.
 func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
 	b := p.broker
 	if !b.peers.holds() {
-		return nil, "", errAway
+		return nil, "", b.away()
 	}
 	o, err := b.findOwner(ctx, p.name)
 	if err != nil {
@@ -183,7 +208,7 @@ func (p *place) wrong(theirs string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known && p.ours == nil && p.theirs == theirs {
-		p.known = false
+		p.known, p.refused = false, theirs
 	}
 }
 

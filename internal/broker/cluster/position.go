@@ -72,8 +72,11 @@ func (f *follower) goesOn(h maru.History, upTo uint64) bool {
 
 // miss says that publications cannot be delivered any more. f.mu is held.
 func (f *follower) miss(gap *maru.Gap) {
-	f.broker.options.Logger.Warn("publications of a channel are no longer retained, and were not delivered",
-		slog.String("channel", f.channel), slog.Uint64("from", gap.From), slog.Uint64("to", gap.To))
+	f.broker.options.Logger.Warn("publications of a channel are lost; its subscribers are ended and recover",
+		slog.String("channel", f.channel), slog.String("reason", gap.Reason), slog.Uint64("from", gap.From), slog.Uint64("to", gap.To))
+	if report := f.broker.onLoss.Load(); report != nil {
+		(*report)(f.channel)
+	}
 }
 
 // reached notes that the owner has nothing more up to a position.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/history"
@@ -46,6 +47,7 @@ type batch struct {
 	submissions []submission
 	messages    []logged
 	keys        []keyRecord
+	begin       time.Time // when it was sent
 	err         error
 }
 

@@ -30,6 +30,9 @@ type Options struct {
 	Prefix string
 	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
+	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
+	// are no more replicas than that: see Spread. It must not wait.
+	Members func() int
 	// EmptyChannels is the number of channels without retained publications whose heads a
 	// namespace remembers. Default 10,000; negative: none.
 	EmptyChannels int
@@ -72,8 +75,8 @@ func (o *Options) check() error {
 // ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
 // that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3)}
+	return append(newDialer().options(), nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3))
 }
 
 // Broker is a maru.Broker of one node of a cluster. Make one with Open.

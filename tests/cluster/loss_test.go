@@ -23,12 +23,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// startWith is start with options of its own.
-func startWith(t *testing.T, nats string, o cluster.Options) *node {
-	t.Helper()
-	return startServer(t, server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, o)})
-}
-
 // loseStreams removes what NATS stores of all publications.
 func loseStreams(t *testing.T, url string) {
 	t.Helper()

@@ -30,6 +30,9 @@ type Options struct {
 	Prefix string
 	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
+	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
+	// are no more replicas than that: see Spread. It must not wait.
+	Members func() int
 	// EmptyChannels is the number of channels without retained publications whose heads a
 	// namespace remembers. Default 10,000; negative: none.
 	EmptyChannels int

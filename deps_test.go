@@ -19,7 +19,7 @@ import (
 var layers = [][]string{
 	{"maru", "maru/internal/strict"},
 	{"maru/internal/frame", "maru/internal/request", "maru/internal/xconnect", "maru/internal/response", "maru/internal/proxyproto", "maru/internal/history", "maru/internal/fields", "maru/internal/pieces", "maru/internal/shares", "maru/internal/dirlock", "maru/internal/listen", "maru/internal/certs", "maru/internal/acme", "maru/internal/logs", "maru/internal/histogram", "maru/internal/engineio", "maru/internal/packet", "maru/js"},
-	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine", "maru/internal/calls"},
+	{"maru/internal/loop", "maru/internal/handshake", "maru/internal/auth", "maru/internal/machine", "maru/internal/calls", "maru/internal/settings"},
 	{"maru/internal/front"},
 	{"maru/ws", "maru/internal/hub", "maru/internal/session", "maru/internal/admission", "maru/internal/broker/*", "maru/internal/bench"},
 	{"maru/internal/gateway", "maru/internal/presence", "maru/broker/*"},
@@ -53,6 +53,7 @@ var only = map[string][]string{
 	"maru/internal/fields":     {},
 	"maru/internal/request":    {"maru", "maru/internal/strict"},
 	"maru/internal/pieces":     {"maru"},
+	"maru/internal/settings":   {"maru/internal/fields"},
 	"maru/internal/shares":     {},
 	"maru/internal/proxyproto": {},
 	"maru/internal/logs":       {},
@@ -77,6 +78,7 @@ var importers = map[string][]string{
 	"maru/broker/memory":      {"maru/server"},
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/broker/cluster":     {"maru/cmd/maru"}, // nor one of a single machine a client of NATS
+	"maru/broker/embedded":    {"maru/cmd/maru"}, // nor one with NATS elsewhere its server
 	"maru/internal/broker/*":  {"maru/broker/*"},
 	"maru/internal/presence":  {"maru/server"},
 	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities
@@ -95,6 +97,7 @@ var (
 		"maru/internal/history":    outside,
 		"maru/internal/fields":     outside,
 		"maru/internal/pieces":     outside,
+		"maru/internal/settings":   outside,
 		"maru/internal/shares":     outside,
 		"maru/internal/proxyproto": outside,
 		"maru/internal/engineio":   outside,

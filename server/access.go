@@ -224,7 +224,8 @@ func (x *access) close(next *access) {
 // The key set at TokenKeySet is read again, which may take 5 s, and so are the files of
 // Options.TLSFiles and TLSClientCA; the log says which of them cannot be used. If a is not valid, the error
 // says why and the previous Access stays. Reload cannot switch between open mode and rules
-// (Options.Open). A namespace that has publications keeps its retention.
+// (Options.Open). A namespace that has publications keeps its retention. In a cluster the log names
+// what differs from the other servers then.
 func (s *Server) Reload(a Access) (err error) {
 	defer func() { s.reloads.ended(err) }()
 	s.reload.Lock()
@@ -247,6 +248,9 @@ func (s *Server) Reload(a Access) (err error) {
 	}
 	if s.certificates != nil {
 		s.certificates.Reload()
+	}
+	if bus := s.broker.bus(); bus != nil {
+		s.compareSettings(bus)
 	}
 	return nil
 }

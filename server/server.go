@@ -148,6 +148,11 @@ func New(o Options) (*Server, error) {
 			return s.broker
 		})
 	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
+		if err := s.joinSettings(bus); err != nil {
+			brokerErr = &BrokerError{err}
+		}
+	}
+	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
 		s.presence = presence.New(s.hub, bus, presence.Options{})
 		s.authenticator.Join(bus)
 		s.admission.Join(bus)

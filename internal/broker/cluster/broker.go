@@ -30,6 +30,9 @@ type Options struct {
 	Prefix string
 	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
+	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
+	// are no more replicas than that: see Spread. It must not wait.
+	Members func() int
 	// EmptyChannels is the number of channels without retained publications whose heads a node
 	// remembers, in its listed namespaces and in the pool of the others each. Default 1,000,000;
 	// negative: none.
@@ -155,6 +158,11 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
 	b.working.Go(b.watchNodes)
+	select { // so that Nodes has the others from the beginning
+	case <-b.peers.known:
+	case <-ctx.Done():
+	case <-time.After(apiTimeout):
+	}
 	return b, nil
 }
 

@@ -205,7 +205,7 @@ func (b *Broker) askHistory(ctx context.Context, p *place, node, channel string,
 		return h, errNotAvailable
 	}
 	for first := true; ; first = false {
-		m, err := b.nextPart(ctx, answers, node)
+		m, err := b.nextHistory(ctx, answers, node)
 		if err != nil {
 			return h, err
 		}
@@ -226,6 +226,14 @@ func (b *Broker) askHistory(ctx context.Context, p *place, node, channel string,
 			return h, nil
 		}
 	}
+}
+
+// nextHistory is nextPart that gives up: an answer may be lost while both nodes live. Whoever heals
+// asks again.
+func (b *Broker) nextHistory(ctx context.Context, answers *nats.Subscription, node string) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, deadBeats*b.options.Beat, errNotAvailable)
+	defer cancel()
+	return b.nextPart(ctx, answers, node)
 }
 
 // nextPart waits for a part of an answer, as long as the node is alive.

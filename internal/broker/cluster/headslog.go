@@ -31,7 +31,7 @@ func (l *link) ensureHeads(ctx context.Context) error {
 	defer cancel()
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: l.names.headsStream(), Subjects: []string{l.names.prefix + ".heads.*"}, Description: "maru: heads of channels",
-		Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.replicas,
+		Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.copies(),
 	})
 	return err
 }

@@ -21,6 +21,7 @@ type link struct {
 	js       jetstream.JetStream
 	names    names
 	replicas int
+	members  func() int // see Options
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
 	ahead    atomic.Int64 // see skew
@@ -29,7 +30,7 @@ type link struct {
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
 func openLink(ctx context.Context, o *Options) (*link, error) {
-	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas}
+	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas, members: o.Members}
 	var err error
 	l.js, err = jetstream.New(o.Conn, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(apiTimeout))
 	if err != nil {
@@ -111,7 +112,7 @@ const nodeTTL = time.Minute
 func (l *link) bucket(ctx context.Context, name string, ttl time.Duration) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.replicas})
+	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.copies()})
 }
 
 // startTimeout is for an answer while a node starts; then it asks again, until joinTime.

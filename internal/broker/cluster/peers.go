@@ -32,10 +32,12 @@ type peers struct {
 	ours   time.Time            // when we last counted up; zero: never
 	number uint64
 	signs  signs
+	known  chan struct{} // closed when the nodes that are there have been seen
+	once   sync.Once     // of known
 }
 
 func newPeers(l *link, id string, beat time.Duration) *peers {
-	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns()}
+	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns(), known: make(chan struct{})}
 }
 
 // join counts up for the first time.
@@ -134,8 +136,9 @@ func (p *peers) watch(ctx context.Context, log *slog.Logger) {
 }
 
 func (p *peers) saw(e jetstream.KeyValueEntry) {
-	if e == nil {
-		return // the end of what was there
+	if e == nil { // the end of what was there
+		p.once.Do(func() { close(p.known) })
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

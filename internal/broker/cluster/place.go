@@ -28,6 +28,7 @@ type place struct {
 	found   chan struct{} // closed when the search ends; nil: there is none
 	why     error         // why the last search failed
 	acked   maru.Position // the highest number that this node has acknowledged as the owner
+	refused string        // the other node that has just refused a question, or is away
 }
 
 // submit passes a submission on to where the namespace is, in the order of calls.
@@ -90,11 +91,24 @@ func (p *place) find() {
 	defer cancel()
 	for {
 		ours, theirs, err := p.look(ctx)
+		if err == nil && p.refusedBy(theirs) {
+			err = errNotOwner // all that waits would be sent in vain, as fast as the way is short
+		}
 		if err == nil || !p.again(ctx, err) {
 			p.settle(ours, theirs, err)
 			return
 		}
 	}
+}
+
+// refusedBy reports, once, that a node has just refused a question: it has died and nobody knows yet, or it
+// is reading the namespace.
+func (p *place) refusedBy(theirs string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.refused
+	p.refused = ""
+	return theirs != "" && theirs == was
 }
 
 // again waits before another attempt, unless there should be none.
@@ -212,7 +226,7 @@ func (p *place) wrong(theirs string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known && p.ours == nil && p.theirs == theirs {
-		p.known = false
+		p.known, p.refused = false, theirs
 	}
 }
 

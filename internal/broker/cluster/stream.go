@@ -41,7 +41,7 @@ func (s *stream) ensure(ctx context.Context, r maru.Retention) error {
 		Name: s.names.stream(s.namespace), Subjects: []string{s.names.log(s.namespace, "*")},
 		Description: "maru: the publications of a namespace", Metadata: map[string]string{"namespace": s.namespace},
 		MaxMsgsPerSubject: int64(max(r.Publications, 0)) + streamMessages, MaxAge: max(r.Age, 0) + streamAge, MaxBytes: 2*max(r.Bytes, 0) + streamRoom,
-		Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, AllowDirect: true, Replicas: s.replicas,
+		Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, AllowDirect: true, Replicas: s.copies(),
 	})
 	return err
 }

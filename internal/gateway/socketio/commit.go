@@ -68,9 +68,9 @@ func (j *journal) removeAll(pids []id, c *commit) {
 	for part := range slices.Chunk(pids, batchBytes/64) {
 		all := make([]maru.KeptChange, len(part))
 		for i, pid := range part {
-			all[i].Key = stateKey(pid)
+			all[i].Key = j.stateKey(pid)
 		}
-		c.err = cmp.Or(c.err, j.commit(all))
+		c.err = cmp.Or(c.err, j.commitFirm(all))
 	}
 	j.mu.Lock()
 	for _, pid := range pids {
@@ -102,9 +102,9 @@ func (j *journal) writeAll(pids []id) {
 	bytes := 0
 	for i, pid := range pids {
 		value, holder := j.state(pid)
-		c := maru.KeptChange{Key: stateKey(pid)}
+		c := maru.KeptChange{Key: j.stateKey(pid)}
 		if j.admit(pid, value, holder) {
-			c.Value, c.Until = value, time.Now().Add(keptFor)
+			c.Value, c.Until = value, time.Now().Add(j.keptFor)
 		}
 		all = append(all, c)
 		bytes += len(c.Key) + len(c.Value)
@@ -142,7 +142,22 @@ func (j *journal) again(all []maru.KeptChange) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, c := range all {
-		j.write(id([]byte(c.Key[len(statesKey):])))
+		j.write(id([]byte(c.Key[len(statesKey):][:len(id{})])))
+	}
+}
+
+// commitFirm is commit for removals. While NATS is away it tries on: clients stay connected, and those
+// that wait for a removal wait for longer.
+func (j *journal) commitFirm(changes []maru.KeptChange) error {
+	for {
+		err := j.commit(changes)
+		j.mu.Lock()
+		over := err == nil || j.shared == nil || j.closed
+		j.mu.Unlock()
+		if over {
+			return err
+		}
+		time.Sleep(againAfter)
 	}
 }
 
@@ -158,7 +173,7 @@ func (j *journal) commit(changes []maru.KeptChange) error {
 	j.failing, j.alive = err != nil, now
 	j.mu.Unlock()
 	if fails {
-		j.log.Warn("what clients of Socket.IO may come back for cannot be kept on disk: after a restart they subscribe anew", slog.Any("err", err))
+		j.log.Warn("what clients of Socket.IO may come back for cannot be kept: after the end of the server they subscribe anew", slog.Any("err", err))
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func (b *Broker) load(ctx context.Context, o owner) (*namespace, error) {
 		b.health.odd.Add(1)
 		b.options.Logger.Error("a replica has lost or changed entries of a namespace; its leader is read",
 			slog.String("stream", ns.names.stream(o.Namespace)), slog.String("leader", b.leaderOf(ctx, ns.names.stream(o.Namespace))),
-			slog.Int("damaged", l.damaged), slog.Int("missing", l.holes+len(l.behind())))
+			slog.Int("damaged_entries", l.damaged), slog.Int("missing_entries", l.holes+len(l.behind())))
 		l.history.Clear()
 		l = newLoading(ns, heads)
 		if err := ns.readLeader(ctx, ns.last, l.add); err != nil {
@@ -146,7 +146,7 @@ func (l *loading) judge() {
 	if l.damaged+l.holes+len(lost) > 0 {
 		l.broker.health.lost.Add(uint64(l.damaged + l.holes + len(lost)))
 		log.Error("the history is not complete: NATS has lost or changed entries; their channels have a gap",
-			slog.Int("damaged", l.damaged), slog.Int("missing", l.holes), slog.Any("channels", lost[:min(len(lost), 10)]))
+			slog.Int("damaged_entries", l.damaged), slog.Int("missing_entries", l.holes), slog.Any("channels", lost[:min(len(lost), 10)]))
 	}
 	number := uint64(0) // up to here the heads of all channels are known
 	if acknowledged := l.acknowledged(); l.last > acknowledged {

@@ -49,9 +49,15 @@ func start(t *testing.T, nats string) *node {
 	return startWith(t, nats, cluster.Options{Beat: 200 * time.Millisecond})
 }
 
+// startWith is start with options of its own.
 func startWith(t *testing.T, nats string, o cluster.Options) *node {
 	t.Helper()
-	s, err := server.New(server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, o)})
+	return startServer(t, server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, o)})
+}
+
+func startServer(t *testing.T, o server.Options) *node {
+	t.Helper()
+	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 //	PREFIX.log.NAMESPACE.CHANNEL   a publication for the stream PREFIX_log_NAMESPACE
 //	PREFIX.log.NAMESPACE.t         the beginning of a term
 //	PREFIX.keys.NAMESPACE          idempotency keys, stream PREFIX_keys
+//	PREFIX.heads.NAMESPACE         heads of channels, stream PREFIX_heads
 //	PREFIX.carry.CHANNEL           a publication for the nodes with subscribers
 //	PREFIX.index.NAMESPACE         which numbers its channels have got, for nodes that deliver it in order
 //	PREFIX.node.ID                 requests to a node
@@ -33,6 +34,10 @@ func (n names) log(namespace, token string) string {
 }
 
 func (n names) keysStream() string { return n.prefix + "_keys" }
+
+func (n names) headsStream() string { return n.prefix + "_heads" }
+
+func (n names) heads(namespace string) string { return n.prefix + ".heads." + idOf(namespace) }
 
 func (n names) keys(namespace string) string { return n.prefix + ".keys." + idOf(namespace) }
 

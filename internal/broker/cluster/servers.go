@@ -29,6 +29,9 @@ var (
 	errTooFewLeft = maru.NewError(maru.CodeBadRequest, "too few of the other nodes are there to be a majority without this one; start those that are away, or remove them first")
 )
 
+// awayAfter is how long a server may be silent: it answers the leader once a second.
+const awayAfter = 10 * time.Second
+
 // metaInfo is what the leader answers about JetStream.
 type metaInfo struct {
 	Server struct {
@@ -56,7 +59,8 @@ func (g *ServerGroup) Members(ctx context.Context) ([]maru.Member, error) {
 	}
 	all := []maru.Member{{Name: info.Server.Name, This: info.Server.Name == g.This, Leads: true, Current: true}}
 	for _, r := range info.Data.Meta.Replicas {
-		all = append(all, maru.Member{Name: cmp.Or(r.Name, r.Peer), This: r.Name == g.This, Away: r.Offline, Current: r.Current && !r.Offline, Silent: r.Active})
+		away := r.Offline || r.Active > awayAfter
+		all = append(all, maru.Member{Name: cmp.Or(r.Name, r.Peer), This: r.Name == g.This, Away: away, Current: r.Current && !away, Silent: r.Active})
 	}
 	slices.SortFunc(all, func(a, b maru.Member) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil

@@ -105,6 +105,29 @@ func (n *Node) start(ctx context.Context, o *Options) error {
 	return n.join(ctx, o)
 }
 
+// Visit is Start for a program that only uses the cluster for a while: a server without JetStream, which
+// other nodes cannot reach by themselves. Dir and Listen are not used.
+func Visit(ctx context.Context, o Options) (*Node, error) {
+	o.Dir, o.Listen = os.TempDir(), "127.0.0.1:1" // they pass the check
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	n := &Node{log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), password: rand.Text(), removed: make(chan struct{}), stop: make(chan struct{})}
+	n.name = "visitor-" + rand.Text()
+	options, err := n.options(&o)
+	if err != nil {
+		return nil, err
+	}
+	options.JetStream, options.StoreDir, options.Cluster.Port = false, "", server.RANDOM_PORT
+	if n.server, err = server.NewServer(options); err != nil {
+		return nil, err
+	}
+	n.reports = newReports(n.log, o.Cluster)
+	n.server.SetLogger(n.reports, false, false)
+	n.server.Start()
+	return n, nil
+}
+
 // free finds a port in use, and an address that is not of this machine, before NATS does.
 func (n *Node) free(at string) error {
 	l, err := net.Listen("tcp", at)
@@ -229,7 +252,9 @@ func (n *Node) Stop() error {
 			n.server.Shutdown()
 			n.server.WaitForShutdown()
 		}
-		err = n.lock.Unlock()
+		if n.lock != nil {
+			err = n.lock.Unlock()
+		}
 	})
 	return err
 }

@@ -57,7 +57,9 @@ func (c *clusterStatusCmd) Run(ctx context.Context, s *surroundings) error {
 		switch {
 		case m.State == "away":
 			away++
-			note = fmt.Sprintf("for %v", (time.Duration(m.SilentSeconds) * time.Second))
+			if silent := time.Duration(m.SilentSeconds) * time.Second; silent > 0 {
+				note = "for " + silent.String()
+			}
 		case m.Leads:
 			note = "leads"
 		}

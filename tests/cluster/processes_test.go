@@ -207,7 +207,7 @@ func TestThreeProcesses(t *testing.T) {
 		f.dirs[0] = t.TempDir()
 		f.begin(0)
 		f.await(0)
-		names := f.states0(1, 4)
+		names := f.withOneAway(1, 4)
 		var dead string
 		for _, name := range before {
 			if out, _ := f.command(1, "cluster", "status"); strings.Contains(lineOf(out, name), "away") {
@@ -248,15 +248,15 @@ func TestThreeProcesses(t *testing.T) {
 	})
 }
 
-// states0 waits until maru cluster status lists so many servers, whatever they do.
-func (f *fleet) states0(i, n int) (out string) {
+// withOneAway waits until maru cluster status lists so many servers, one of which is away.
+func (f *fleet) withOneAway(i, n int) (out string) {
 	f.t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
-		if out, _ = f.command(i, "cluster", "status"); strings.Count(out, "current")+strings.Count(out, "away ") == n && strings.Contains(out, "away") {
+		if out, _ = f.command(i, "cluster", "status"); strings.Count(out, "  current") == n-1 && strings.Count(out, "  away") == 1 {
 			return out
 		}
 	}
-	f.t.Fatalf("no %d servers:\n%s", n, out)
+	f.t.Fatalf("no %d servers of which one is away:\n%s", n, out)
 	return ""
 }
 

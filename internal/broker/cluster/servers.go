@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"maru.example/maru"
@@ -53,22 +54,34 @@ type metaInfo struct {
 
 // Members implements maru.Membership.
 func (g *ServerGroup) Members(ctx context.Context) ([]maru.Member, error) {
+	all, _, err := g.members(ctx)
+	return all, err
+}
+
+// members returns also the ids that NATS has for the names; the leader's is not known.
+func (g *ServerGroup) members(ctx context.Context) (all []maru.Member, ids map[string]string, err error) {
 	var info metaInfo
 	if err := g.ask(ctx, "$SYS.REQ.SERVER.PING.JSZ", map[string]any{"leader_only": true}, &info); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all := []maru.Member{{Name: info.Server.Name, This: info.Server.Name == g.This, Leads: true, Current: true}}
+	all = []maru.Member{{Name: info.Server.Name, This: info.Server.Name == g.This, Leads: true, Current: true}}
+	ids = make(map[string]string)
 	for _, r := range info.Data.Meta.Replicas {
-		away := r.Offline || r.Active > awayAfter
-		all = append(all, maru.Member{Name: cmp.Or(r.Name, r.Peer), This: r.Name == g.This, Away: away, Current: r.Current && !away, Silent: r.Active})
+		if strings.Contains(r.Name, " ") { // NATS says that it has not seen it since the start
+			r.Name = r.Peer
+		}
+		// A leader that has never heard of a server says 0.
+		away := r.Offline || r.Active > awayAfter || r.Active == 0 && !r.Current
+		all = append(all, maru.Member{Name: r.Name, This: r.Name == g.This, Away: away, Current: r.Current && !away, Silent: r.Active})
+		ids[r.Name] = r.Peer
 	}
 	slices.SortFunc(all, func(a, b maru.Member) int { return cmp.Compare(a.Name, b.Name) })
-	return all, nil
+	return all, ids, nil
 }
 
 // RemoveMember implements maru.Membership.
 func (g *ServerGroup) RemoveMember(ctx context.Context, name string) error {
-	all, err := g.Members(ctx)
+	all, ids, err := g.members(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +97,7 @@ func (g *ServerGroup) RemoveMember(ctx context.Context, name string) error {
 			return fmt.Errorf("node %s gives away its copies: %w", name, err)
 		}
 	}
-	return g.api(ctx, "$JS.API.SERVER.REMOVE", name)
+	return g.api(ctx, "$JS.API.SERVER.REMOVE", name, ids[name])
 }
 
 // enoughWithout refuses to remove member i if no majority would be left.
@@ -109,7 +122,7 @@ const evacuatePause = 500 * time.Millisecond
 
 // evacuate moves all copies of a server to others, and waits for that.
 func (g *ServerGroup) evacuate(ctx context.Context, name string) error {
-	if err := g.api(ctx, "$JS.API.SERVER.EVACUATE", name); err != nil {
+	if err := g.api(ctx, "$JS.API.SERVER.EVACUATE", name, ""); err != nil {
 		return err
 	}
 	for {
@@ -129,9 +142,9 @@ func (g *ServerGroup) evacuate(ctx context.Context, name string) error {
 }
 
 // api changes something about a server.
-func (g *ServerGroup) api(ctx context.Context, subject, name string) error {
+func (g *ServerGroup) api(ctx context.Context, subject, name, id string) error {
 	var a answer
-	err := g.ask(ctx, subject, map[string]string{"peer": name}, &a)
+	err := g.ask(ctx, subject, map[string]string{"peer": name, "peer_id": id}, &a)
 	switch {
 	case err != nil:
 		return err

@@ -75,8 +75,8 @@ func (o *Options) check() error {
 // ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
 // that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3)}
+	return append(newDialer().options(), nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3))
 }
 
 // Broker is a maru.Broker of one node of a cluster. Make one with Open.

@@ -42,7 +42,7 @@ type gap struct {
 var transports = []struct {
 	name string
 	read func(ctx context.Context, f *follower) error
-}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}, {"Socket.IO", readSocketIO}, {"client", readClient}}
+}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}, {"Socket.IO", readSocketIO}, {"Socket.IO by polls", readSocketIOPolls}, {"client", readClient}}
 
 func newFollower(i int, addrs []string, tr *truth, chance *rand.Rand) *follower {
 	transport := transports[i/channels%len(transports)]
@@ -61,7 +61,7 @@ var (
 func (f *follower) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.connections++
-		f.addr = f.addrs[f.chance.IntN(len(f.addrs))]
+		f.addr = f.anywhere()
 		attempt, cancel := context.WithCancel(ctx)
 		if !f.truth.ended.Load() {
 			// At the end everything may have been received already; nothing more arrives then.

@@ -13,12 +13,15 @@ import (
 	"maru.example/maru/client"
 )
 
-// wandering are the options of a client for Go that connects to one of the servers, by chance.
-func wandering(addrs []string) client.Options {
+// wandering are the options of a client for Go that connects to one of the servers, by chance, and
+// notes to which.
+func wandering(addrs []string, note func(addr string)) client.Options {
 	return client.Options{
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		NetDial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addrs[rand.IntN(len(addrs))])
+			addr := addrs[rand.IntN(len(addrs))]
+			note(addr)
+			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
 	}
 }
@@ -28,21 +31,22 @@ type watcher struct {
 	client  *client.Client
 	reading sync.WaitGroup
 
-	mu  sync.Mutex
-	now client.Presence
+	mu   sync.Mutex
+	addr string // of the server that it last connected to
+	now  client.Presence
 }
 
 func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel string) *watcher {
 	t.Helper()
-	c, err := client.Dial(ctx, "http://"+addrs[0], wandering(addrs))
+	w := new(watcher)
+	var err error
+	if w.client, err = client.Dial(ctx, "http://"+addrs[0], wandering(addrs, w.note)); err != nil {
+		t.Fatal(err)
+	}
+	sub, err := w.client.Subscribe(channel, client.SubscribeOptions{Presence: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := c.Subscribe(channel, client.SubscribeOptions{Presence: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &watcher{client: c}
 	w.reading.Go(func() {
 		for event := range sub.All(context.Background()) {
 			if p, is := event.(*client.Presence); is {
@@ -53,6 +57,18 @@ func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel strin
 		}
 	})
 	return w
+}
+
+func (w *watcher) note(addr string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.addr = addr
+}
+
+func (w *watcher) where() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.addr
 }
 
 func (w *watcher) connected() bool { return w.client.State() == client.Open }

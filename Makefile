@@ -31,6 +31,7 @@ fuzz: ## Fuzz each parser for FUZZTIME (3s)
 soak: ## Kill servers under clients, cut clusters, damage directories, fill disks, and state the figures
 	cd tests/oracle && E2E=1 $(GO) test -count=1 -timeout 60m -kills 100 -clients 200 -damages 200 -fills 20 -events 100
 	E2E=1 $(GO) test ./tests/restart -count=1 -run Table -rounds 5 -timeout 60m
+	E2E=1 $(GO) test ./tests/restart -count=1 -run Rolling -nodes-clients 3000 -nodes-drain 20s -timeout 20m -v
 
 bench: ## Run the benchmarks (figures belong into docs/ with machine and command)
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -45,6 +45,9 @@ type Options struct {
 	// Beat is how often a node says that it is alive. One that is silent for five beats is dead to
 	// the others. Default 1 s.
 	Beat time.Duration
+
+	clock func() time.Time // of this machine; default time.Now. Tests set it
+	start time.Time        // of this node; default now. Tests set it
 }
 
 func (o Options) withDefaults() Options {
@@ -57,6 +60,10 @@ func (o Options) withDefaults() Options {
 	}
 	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
+	o.start = cmp.Or(o.start, time.Now())
+	if o.clock == nil {
+		o.clock = time.Now
+	}
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	return o
 }
@@ -75,9 +82,12 @@ func (o *Options) check() error {
 // ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
 // that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return append(newDialer().options(), nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+	return append(newDialer().options(), nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ErrorHandler(ignored), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(250*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3))
 }
+
+// ignored is for the time before a Broker has the connection: the library would write to stderr.
+func ignored(*nats.Conn, *nats.Subscription, error) {}
 
 // Broker is a maru.Broker of one node of a cluster. Make one with Open.
 type Broker struct {
@@ -137,7 +147,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	o = o.withDefaults()
 	b := &Broker{
-		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
+		options: o, id: nuid.Next(), start: o.start, keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
 		lanes: make(map[*place]*lane), hashes: make(map[channelHash]*follower),
@@ -419,7 +429,8 @@ func (b *Broker) spawn(f func()) bool {
 	return true
 }
 
-// now is the clock of the histories; when is the time on it of a stored publication.
+// now is the clock of the histories; when is the time on it of what was stored at t by the clock of
+// NATS.
 func (b *Broker) now() time.Duration { return time.Since(b.start) }
 
-func (b *Broker) when(t time.Time) time.Duration { return min(0, t.Sub(b.start)) }
+func (b *Broker) when(t time.Time) time.Duration { return b.now() - max(0, b.wall().Sub(t)) }

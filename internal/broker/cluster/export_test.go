@@ -1,6 +1,9 @@
 package cluster
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Kill ends a node as the end of its process would: nothing is given up or said.
 func (b *Broker) Kill() {
@@ -95,3 +98,15 @@ func (b *Broker) Hold(channel string) (release func()) {
 
 // LoseInterest is what a beat does.
 func (b *Broker) LoseInterest() { b.loseInterest() }
+
+// WithClock is o on a machine whose clock is wrong by so much.
+func (o Options) WithClock(wrong time.Duration) Options {
+	o.clock = func() time.Time { return time.Now().Add(wrong) }
+	return o
+}
+
+// Running is o for a node that has been running for so long.
+func (o Options) Running(age time.Duration) Options {
+	o.start = time.Now().Add(-age)
+	return o
+}

@@ -21,7 +21,8 @@ type link struct {
 	js       jetstream.JetStream
 	names    names
 	replicas int
-	members  func() int // see Options
+	clock    func() time.Time // of this machine
+	members  func() int       // see Options
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
 	ahead    atomic.Int64 // see skew
@@ -30,10 +31,13 @@ type link struct {
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
 func openLink(ctx context.Context, o *Options) (*link, error) {
-	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas, members: o.Members}
+	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas, members: o.Members, clock: o.clock}
 	var err error
 	l.js, err = jetstream.New(o.Conn, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(apiTimeout))
 	if err != nil {
+		return nil, err
+	}
+	if err := l.checkReplicas(ctx); err != nil {
 		return nil, err
 	}
 	err = started(ctx, func() error { return l.make(ctx) })
@@ -41,6 +45,21 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 		err = fmt.Errorf("%d replicas need as many servers of NATS with JetStream (nats-replicas): %w", o.Replicas, err)
 	}
 	return l, err
+}
+
+// checkReplicas refuses to make fewer copies of what is there: a start with a wrong option would take
+// them away from all nodes.
+func (l *link) checkReplicas(ctx context.Context) error {
+	ctx, cancel := short(ctx)
+	defer cancel()
+	bucket, err := l.js.Stream(ctx, "KV_"+l.names.owners())
+	if err != nil {
+		return nil // there is none, or make says what is wrong
+	}
+	if n := bucket.CachedInfo().Config.Replicas; n > l.replicas {
+		return fmt.Errorf("it has %d replicas of everything, and this node wants %d (nats-replicas): give all nodes the same number", n, l.replicas)
+	}
+	return nil
 }
 
 // started does something again as long as the servers have not found each other. NATS leaves a question

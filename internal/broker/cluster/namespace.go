@@ -139,7 +139,7 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 
 // accept gives a submission its number.
 func (ns *namespace) accept(s *submission, b *batch, first history.Repeat) bool {
-	s.publication.Time = time.Now().UTC()
+	s.publication.Time = ns.wall()
 	s.publication.Offset = 0
 	if !s.options.Transient {
 		s.publication.Offset = ns.last + 1

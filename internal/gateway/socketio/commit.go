@@ -68,7 +68,7 @@ func (j *journal) removeAll(pids []id, c *commit) {
 	for part := range slices.Chunk(pids, batchBytes/64) {
 		all := make([]maru.KeptChange, len(part))
 		for i, pid := range part {
-			all[i].Key = j.stateKey(pid)
+			all[i].Key = stateKey(pid)
 		}
 		c.err = cmp.Or(c.err, j.commitFirm(all))
 	}
@@ -102,12 +102,14 @@ func (j *journal) writeAll(pids []id) {
 	bytes := 0
 	for i, pid := range pids {
 		value, holder := j.state(pid)
-		c := maru.KeptChange{Key: j.stateKey(pid)}
+		c := maru.KeptChange{Key: stateKey(pid)}
 		if j.admit(pid, value, holder) {
 			c.Value, c.Until = value, time.Now().Add(j.keptFor)
 		}
-		all = append(all, c)
-		bytes += len(c.Key) + len(c.Value)
+		if c.Value != nil || j.shared == nil { // what another node has written since stays
+			all = append(all, c)
+			bytes += len(c.Key) + len(c.Value)
+		}
 		if i == len(pids)-1 || bytes > batchBytes-maxStateBytes {
 			if j.commit(all) != nil {
 				j.again(all)
@@ -142,7 +144,7 @@ func (j *journal) again(all []maru.KeptChange) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, c := range all {
-		j.write(id([]byte(c.Key[len(statesKey):][:len(id{})])))
+		j.write(id([]byte(c.Key[len(statesKey):])))
 	}
 }
 

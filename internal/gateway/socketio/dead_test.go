@@ -69,7 +69,7 @@ func TestRecoveryFromDeadNode(t *testing.T) {
 	b.publish("x", "3")
 	r := b.socket(nil)
 	again := r.connects(who.auth(last))
-	if again.SID != who.SID {
+	if again != who {
 		t.Fatalf("came back as %+v, was %+v", again, who)
 	}
 	r.wants(`42["message","y","2",…`)
@@ -82,7 +82,7 @@ func TestRecoveryFromDeadNode(t *testing.T) {
 	})
 	last = offsetOf(t, r.wants(`42["message","y","4",…`))
 	s = a.socket(nil)
-	if back := s.connects(again.auth(last)); back.SID != who.SID {
+	if back := s.connects(again.auth(last)); back != who {
 		t.Errorf("came back as %+v, was %+v", back, who)
 	}
 	s.says(`424["unsubscribe","y"]`)

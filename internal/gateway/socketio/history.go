@@ -22,6 +22,7 @@ type channels struct {
 	tailor *tailored // gets its publications; nil: it does itself
 	coming *saved    // it has come back, and its Resume is under way
 	sought bool      // the same, and what it comes back for is being asked of another node
+	home   string    // the node in its pid; empty: this one
 	joins  uint32    // subscriptions so far; those that came back are one
 	plain  uint32    // the hash of the history of all its messages without a list
 }

@@ -223,7 +223,7 @@ func TestFormerStates(t *testing.T) {
 		if got := left(t, k); len(got) != 0 {
 			t.Errorf("after 2 minutes: %v", got)
 		}
-		if len(k.records) != 0 && k.records["s"+string(pid[:])].Value != nil {
+		if len(k.records) != 0 && k.records[stateKey(pid)].Value != nil {
 			t.Error("it is still on disk")
 		}
 		j.close()

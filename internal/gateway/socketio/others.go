@@ -16,14 +16,17 @@ const (
 	maxHops    = 4               // nodes that are asked for it, one after another
 )
 
-// others are the other nodes, as a place where clients were before. A client names the node in its
-// pid. That is asked for the session, and gives it away; of a dead node the state is taken that it has
-// kept on NATS.
+// others are the other nodes, as a place where clients were before. The pid of a client names the node on
+// which its session began; it stays the same, because its library takes another one for a new session.
+// That node is asked first, and then the one that has written the state on NATS. The node that has the
+// session gives it away; of a dead one the state is taken that it has kept on NATS.
 //
 //	client ─ pid@A ─→ node B ─┬ alive ─→ node A: give: its session ends, its state is removed
-//	                          └ dead ──→ the state of A, by compare-and-set
+//	                          ├ moved ─→ node C: give
+//	                          └ dead ──→ the state, by compare-and-set
 //
-// Both remember for 2 minutes who has it now: a client may break again before it has its new pid.
+// Who has given a session away remembers for 2 minutes to whom: the new node may not have written its
+// state when the client breaks again.
 type others struct {
 	mapping *mapping
 	bus     maru.Bus
@@ -74,29 +77,47 @@ func movedTo(b []byte) (node string, is bool) {
 func (o *others) find(ctx context.Context, pid id, node string) *saved {
 	ctx, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
+	asked := false // NATS, for the node
 	for range maxHops {
 		if node == o.bus.Node() {
 			if one := o.mapping.saved.take(pid); one != nil {
 				return one
 			}
-			if node = o.givenTo(pid); node == "" {
-				return nil
-			}
 		}
-		b, err := o.calls.Call(ctx, node, pid[:])
-		if err == calls.ErrDead || maru.ErrorOf(err).Code == maru.CodeShuttingDown {
-			b, err = o.mapping.journal.takeOver(ctx, pid, node)
-		}
-		if err != nil || len(b) == 0 {
+		b, err := o.from(ctx, pid, node)
+		if err != nil {
 			return nil
 		}
 		next, moved := movedTo(b)
-		if !moved {
-			return parseState(b)
+		switch one := parseState(b); {
+		case one != nil:
+			return one
+		case !moved && asked:
+			return nil
+		case !moved:
+			asked = true
+			if next = o.mapping.journal.holder(ctx, pid); next == "" || next == node {
+				return nil
+			}
 		}
 		node = next
 	}
 	return nil
+}
+
+// from asks a node, or takes what it has kept if it is dead.
+func (o *others) from(ctx context.Context, pid id, node string) ([]byte, error) {
+	if node == o.bus.Node() {
+		if to := o.givenTo(pid); to != "" {
+			return appendMoved(to), nil
+		}
+		return nil, nil
+	}
+	b, err := o.calls.Call(ctx, node, pid[:])
+	if err == calls.ErrDead || maru.ErrorOf(err).Code == maru.CodeShuttingDown {
+		return o.mapping.journal.takeOver(ctx, pid, node)
+	}
+	return b, err
 }
 
 // give answers another node, to which a client has come. Nobody gets the state twice: what NATS has of it
@@ -160,24 +181,42 @@ func (o *others) givenTo(pid id) string {
 	return ""
 }
 
-// takeOver takes a state that a dead node has kept; nil: there is none, or another one has it.
+// holder returns the node whose state NATS has, or that has taken it; empty: none.
+func (j *journal) holder(ctx context.Context, pid id) (node string) {
+	if j == nil {
+		return ""
+	}
+	b, _, err := j.shared.Lookup(ctx, j.kind, stateKey(pid))
+	if err != nil {
+		return ""
+	}
+	if node, moved := movedTo(b); moved {
+		return node
+	}
+	return runOf(b)
+}
+
+// takeOver takes a state that a dead node has kept, or returns the node whose state is there; nil: there
+// is none, or another one takes it.
 func (j *journal) takeOver(ctx context.Context, pid id, node string) ([]byte, error) {
-	if j == nil || j.shared == nil {
+	if j == nil {
 		return nil, nil
 	}
-	key := stateKeyOf(pid, node)
-	state, _, err := j.shared.Lookup(ctx, j.kind, key)
+	state, _, err := j.shared.Lookup(ctx, j.kind, stateKey(pid))
 	if err != nil || state == nil {
 		return nil, err
 	}
 	if _, moved := movedTo(state); moved {
 		return state, nil
 	}
+	if run := runOf(state); run != node {
+		return appendMoved(run), nil
+	}
 	alive, _, err := j.shared.Lookup(ctx, j.kind, aliveKey+node)
-	if err != nil || alive == nil || runOf(state) != node {
+	if err != nil || alive == nil {
 		return nil, err
 	}
-	now := maru.KeptChange{Key: key, Value: appendMoved(j.run), Until: time.Now().Add(recoverWithin)}
+	now := maru.KeptChange{Key: stateKey(pid), Value: appendMoved(j.run), Until: time.Now().Add(recoverWithin)}
 	done, err := j.shared.Swap(ctx, j.kind, state, now)
 	if err != nil || !done {
 		return nil, err

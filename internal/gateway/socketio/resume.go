@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -18,10 +19,10 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 		return resume, false
 	}
 	if one := m.saved.take(pid); one != nil {
-		user, channels, ok := m.comes(c, pid, one, auth.Offset)
+		user, channels, ok := m.comes(c, pid, node, one, auth.Offset)
 		return session.Resume{Ref: resumeRef, User: user, Channels: channels}, ok
 	}
-	if m.others == nil || node == "" || node == m.others.bus.Node() && m.others.givenTo(pid) == "" {
+	if m.others == nil || node == "" {
 		return resume, false
 	}
 	c.mu.Lock()
@@ -33,7 +34,7 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 			return "", nil, errNoSession
 		}
 		m.others.returned(pid)
-		user, channels, ok := m.comes(c, pid, one, auth.Offset)
+		user, channels, ok := m.comes(c, pid, node, one, auth.Offset)
 		if !ok {
 			return "", nil, errNoSession
 		}
@@ -54,14 +55,15 @@ func (m *mapping) parsePID(text string) (pid id, node string, ok bool) {
 }
 
 // comes notes what a client comes back for; ok is false if its offset says that it cannot.
-func (m *mapping) comes(c *Conn, pid id, one *saved, offset string) (user string, channels []session.Resumption, ok bool) {
+func (m *mapping) comes(c *Conn, pid id, home string, one *saved, offset string) (user string, channels []session.Resumption, ok bool) {
 	if one = one.advance(offset); one == nil {
 		m.journal.forget(pid)
 		return "", nil, false
 	}
 	one.holder = c.Entry().Holder()
 	c.mu.Lock()
-	c.history.channels().coming, c.history.pid = one, pid
+	s := c.history.channels()
+	s.coming, s.home, c.history.pid = one, home, pid
 	c.mu.Unlock()
 	if c.over() { // its end may have come before
 		m.saved.keep(pid, one)
@@ -121,7 +123,7 @@ func (m *mapping) beginAnew(c *Conn) {
 	c.mu.Lock()
 	m.journal.forget(c.history.pid)
 	if c.history.pid = newID(); c.history.of != nil {
-		c.history.of.coming, c.history.of.sought = nil, false
+		c.history.of.coming, c.history.of.sought, c.history.of.home = nil, false, ""
 	}
 	c.mu.Unlock()
 	c.connectedAs()
@@ -133,7 +135,7 @@ func (c *Conn) connectedAs() {
 	c.answered = true
 	pid := c.history.pid.String()
 	if c.gateway.bus != nil {
-		pid += c.gateway.bus.Node()
+		pid += cmp.Or(c.history.now().home, c.gateway.bus.Node())
 	}
 	b := []byte(`{"sid":"` + c.socket.String() + `","pid":"` + pid + `"}`)
 	c.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 //
 // On several nodes RUN is the id of a node, and a restart of a machine does not matter:
 //
-//	s PID NODE   RUN and a state; or, for 2 minutes after it was taken, the node that has it now
+//	s PID   RUN and a state; or, for 2 minutes after it was taken, the node that has it now
 const (
 	aliveKey  = "a"
 	statesKey = "s"
@@ -29,16 +29,7 @@ const (
 	maxStateBytes = 60 << 10 // of one; a session with more is not kept
 )
 
-func (j *journal) stateKey(pid id) string {
-	if j.shared != nil {
-		return stateKeyOf(pid, j.run)
-	}
-	return statesKey + string(pid[:])
-}
-
-// stateKeyOf is that of a node. Each node has keys of its own, so that one that is late changes none of
-// another's.
-func stateKeyOf(pid id, node string) string { return statesKey + string(pid[:]) + node }
+func stateKey(pid id) string { return statesKey + string(pid[:]) }
 
 // appendState encodes a session:
 //

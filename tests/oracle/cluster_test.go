@@ -111,11 +111,16 @@ func (c *world) checkPresence() {
 	c.t.Helper()
 	c.lobby.settle(true)
 	defer c.lobby.settle(false)
+	for _, w := range c.watchers {
+		if !w.subscribed() { // it may wait for up to 20 s before its next attempt
+			w.client.Reconnect()
+		}
+	}
 	var quiet time.Time
 	for late := time.Now().Add(patience); ; pause(c.ctx, 50*time.Millisecond) {
 		here, ok := c.lobby.truth()
 		for _, w := range c.watchers {
-			ok = ok && w.connected()
+			ok = ok && w.subscribed()
 		}
 		if ok && quiet.IsZero() {
 			quiet = time.Now()

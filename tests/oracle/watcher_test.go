@@ -33,14 +33,21 @@ type watcher struct {
 
 	mu   sync.Mutex
 	addr string // of the server that it last connected to
+	on   bool   // it is subscribed
 	now  client.Presence
 }
 
 func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel string) *watcher {
 	t.Helper()
 	w := new(watcher)
+	o := wandering(addrs, w.note)
+	o.OnState = func(s client.State, _ error) {
+		if s != client.Open {
+			w.turn(false)
+		}
+	}
 	var err error
-	if w.client, err = client.Dial(ctx, "http://"+addrs[0], wandering(addrs, w.note)); err != nil {
+	if w.client, err = client.Dial(ctx, "http://"+addrs[0], o); err != nil {
 		t.Fatal(err)
 	}
 	sub, err := w.client.Subscribe(channel, client.SubscribeOptions{Presence: true})
@@ -49,9 +56,12 @@ func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel strin
 	}
 	w.reading.Go(func() {
 		for event := range sub.All(context.Background()) {
-			if p, is := event.(*client.Presence); is {
+			switch e := event.(type) {
+			case *client.Subscribed:
+				w.turn(true)
+			case *client.Presence:
 				w.mu.Lock()
-				w.now = *p
+				w.now = *e
 				w.mu.Unlock()
 			}
 		}
@@ -71,7 +81,17 @@ func (w *watcher) where() string {
 	return w.addr
 }
 
-func (w *watcher) connected() bool { return w.client.State() == client.Open }
+func (w *watcher) turn(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on = on
+}
+
+func (w *watcher) subscribed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.on
+}
 
 // sees reports whether it sees these people, and so many others. The number of their connections
 // comes only with the change of a name.

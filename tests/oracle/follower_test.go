@@ -140,9 +140,9 @@ func (f *follower) see(ctx context.Context, p publication) error {
 
 // refused notes the code of an error, which may be that of a slow reader, or one that publishers
 // expect too.
-func (f *follower) refused(code string) {
+func (f *follower) refused(code, text string) {
 	if code != "slow" && !f.truth.refusals[code] {
-		f.wrong("it was refused with %q", code)
+		f.wrong("it was refused: %s", text)
 	}
 }
 

@@ -99,6 +99,24 @@ func (b *Broker) Hold(channel string) (release func()) {
 // LoseInterest is what a beat does.
 func (b *Broker) LoseInterest() { b.loseInterest() }
 
+// ForceWhole writes a whole checkpoint of a namespace.
+func (b *Broker) ForceWhole(namespace string) {
+	ns := b.place(namespace).owned()
+	ns.headsLog.forced = true
+	if err := ns.checkpoint(context.Background()); err != nil {
+		panic(err)
+	}
+}
+
+// HeadsMessages is how many messages the checkpoints of all namespaces have.
+func (b *Broker) HeadsMessages() uint64 {
+	s, err := b.js.Stream(context.Background(), b.names.headsStream())
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
+}
+
 // WithClock is o on a machine whose clock is wrong by so much.
 func (o Options) WithClock(wrong time.Duration) Options {
 	o.clock = func() time.Time { return time.Now().Add(wrong) }

@@ -66,3 +66,10 @@ func (l Load) PerSecond() (c Costs) {
 func Latency(delay time.Duration) (owner, elsewhere time.Duration) {
 	return 4 * delay, 6 * delay
 }
+
+// Announcements returns what nodes say to each other about rates and addresses in a second, if each has
+// something to say in each quarter of a second. The simulation has no servers, so it is not counted there.
+func Announcements(nodes, bytes int) Cost {
+	n, each := float64(nodes), float64(bytes)
+	return Cost{4 * n, 4 * n * (n - 1), 4 * n * each, 4 * n * (n - 1) * each}
+}

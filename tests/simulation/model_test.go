@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -46,7 +45,7 @@ func TestModel(t *testing.T) {
 				load.Ordered = n
 			}
 			t.Run(fmt.Sprintf("%d of %d", k, n), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
 					w := newWorld(t, load, channels, delay, 1)
 					w.tally.reset()
 					w.run(w.nodes, channels, seconds)

@@ -28,9 +28,10 @@ race: ## Run the tests of the packages under the race detector
 fuzz: ## Fuzz each parser for FUZZTIME (3s)
 	@scripts/check.sh fuzz
 
-soak: ## Kill servers under clients, damage directories, fill disks, and state the figures
-	cd tests/oracle && $(GO) test -count=1 -timeout 40m -kills 100 -clients 200 -damages 200 -fills 20
+soak: ## Kill servers under clients, cut clusters, damage directories, fill disks, and state the figures
+	cd tests/oracle && E2E=1 $(GO) test -count=1 -timeout 60m -kills 100 -clients 200 -damages 200 -fills 20 -events 100
 	E2E=1 $(GO) test ./tests/restart -count=1 -run Table -rounds 5 -timeout 60m
+	E2E=1 $(GO) test ./tests/restart -count=1 -run Rolling -nodes-clients 3000 -nodes-drain 20s -timeout 20m -v
 
 bench: ## Run the benchmarks (figures belong into docs/ with machine and command)
 	$(GO) test -run '^$$' -bench . -benchmem ./...

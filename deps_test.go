@@ -78,6 +78,7 @@ var importers = map[string][]string{
 	"maru/broker/memory":      {"maru/server"},
 	"maru/broker/disk":        {"maru/cmd/maru"}, // a program that stores nothing links no store
 	"maru/broker/cluster":     {"maru/cmd/maru"}, // nor one of a single machine a client of NATS
+	"maru/broker/embedded":    {"maru/cmd/maru"}, // nor one with NATS elsewhere its server
 	"maru/internal/broker/*":  {"maru/broker/*"},
 	"maru/internal/presence":  {"maru/server"},
 	"maru/internal/acme":      {"maru/cmd/maru"}, // a program with certificates of its own links no client of authorities

@@ -127,6 +127,14 @@ type resuming struct {
 	*subscription
 }
 
+// settle removes the gap of a channel in which nothing was published up to a position of its history
+// that is from another channel: what a client has of several channels is one position.
+func settle(h *maru.History, since *maru.Position) {
+	if h.Gap != nil && h.Epoch == since.Epoch && h.Head < since.Offset {
+		h.Gap, h.Publications = nil, nil
+	}
+}
+
 // joinAll begins the subscriptions. On an error it returns those that have begun.
 func (m *Multiplex) joinAll(ctx context.Context, joins []session.Join) ([]*resuming, error) {
 	var all []*resuming
@@ -143,6 +151,7 @@ func (m *Multiplex) joinAll(ctx context.Context, joins []session.Join) ([]*resum
 			r.channel.Release()
 			return all, err
 		}
+		settle(&j.History, o.Replay.Since)
 		r.Joining = j
 		all = append(all, r)
 		if j.History.Gap != nil {

@@ -15,6 +15,9 @@ type Resume struct {
 	Ref      uint64
 	User     string // that had the channels
 	Channels []Resumption
+
+	// Find, if not nil, finds User and Channels first, and may wait. Its error is that of Resume.
+	Find func(ctx context.Context) (user string, channels []Resumption, err error)
 }
 
 // Resumption is a channel of Resume, and the position up to which the client has it.
@@ -38,7 +41,14 @@ type Resumed struct{}
 var errAnotherPerson = maru.NewError(maru.CodeNotAllowed, "the channels were another person's")
 
 func (s *Session) resume(ctx context.Context, c Resume, who auth.Identity) {
-	joins, err := s.resumable(ctx, c, who)
+	var err error
+	if c.Find != nil {
+		c.User, c.Channels, err = c.Find(ctx)
+	}
+	var joins []Join
+	if err == nil {
+		joins, err = s.resumable(ctx, c, who)
+	}
 	var subs []Subscription
 	if err == nil {
 		var all []joining

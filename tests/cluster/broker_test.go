@@ -54,6 +54,11 @@ func open(t *testing.T, url string, o cluster.Options) *cluster.Broker {
 	}
 	t.Cleanup(conn.Close)
 	o.Conn = conn
+	return opened(t, o)
+}
+
+func opened(t *testing.T, o cluster.Options) *cluster.Broker {
+	t.Helper()
 	b, err := cluster.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,24 +22,6 @@ import (
 	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// startWith is start with options of its own.
-func startWith(t *testing.T, nats string, o cluster.Options) *node {
-	t.Helper()
-	s, err := server.New(server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, o)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() { s.Serve(l) })
-	n := &node{s, "http://" + l.Addr().String(), l.Addr().String()}
-	t.Cleanup(func() { n.stop(t); serving.Wait() })
-	return n
-}
 
 // loseStreams removes what NATS stores of all publications.
 func loseStreams(t *testing.T, url string) {

@@ -21,7 +21,9 @@ import (
 )
 
 // natsURL starts a server of NATS with JetStream in this process.
-func natsURL(t *testing.T) string {
+func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
+
+func natsServer(t *testing.T) *natsserver.Server {
 	t.Helper()
 	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
 	if err != nil {
@@ -32,7 +34,7 @@ func natsURL(t *testing.T) string {
 	if !s.ReadyForConnections(20 * time.Second) {
 		t.Fatal("NATS does not start")
 	}
-	return s.ClientURL()
+	return s
 }
 
 // node is a server of maru.
@@ -44,7 +46,18 @@ type node struct {
 
 func start(t *testing.T, nats string) *node {
 	t.Helper()
-	s, err := server.New(server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: 200 * time.Millisecond})})
+	return startWith(t, nats, cluster.Options{Beat: 200 * time.Millisecond})
+}
+
+// startWith is start with options of its own.
+func startWith(t *testing.T, nats string, o cluster.Options) *node {
+	t.Helper()
+	return startServer(t, server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, o)})
+}
+
+func startServer(t *testing.T, o server.Options) *node {
+	t.Helper()
+	s, err := server.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

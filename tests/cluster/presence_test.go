@@ -100,26 +100,21 @@ func present(t *testing.T, n int, beat time.Duration) (all []*corded) {
 	nats := natsURL(t)
 	for range n {
 		c := newCord(t, nats)
-		s, err := server.New(server.Options{
-			Broker: cluster.Opener(cluster.Servers{URLs: []string{"nats://" + c.listener.Addr().String()}}, cluster.Options{Beat: beat}),
-			Hooks: server.Hooks{Identify: func(r *http.Request, _ string) (server.Caller, error) {
-				return server.Caller{User: r.Header.Get("X-User")}, nil
-			}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var serving sync.WaitGroup
-		serving.Go(func() { s.Serve(l) })
-		one := &corded{&node{s, "http://" + l.Addr().String(), l.Addr().String()}, c}
-		t.Cleanup(func() { c.set(false); one.stop(t); serving.Wait() })
+		one := &corded{startNamed(t, "nats://"+c.listener.Addr().String(), beat), c}
+		t.Cleanup(func() { c.set(false) })
 		all = append(all, one)
 	}
 	return all
+}
+
+// startNamed starts a node on which the header X-User is the user.
+func startNamed(t *testing.T, nats string, beat time.Duration) *node {
+	return startServer(t, server.Options{
+		Broker: cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: beat}),
+		Hooks: server.Hooks{Identify: func(r *http.Request, _ string) (server.Caller, error) {
+			return server.Caller{User: r.Header.Get("X-User")}, nil
+		}},
+	})
 }
 
 // sit connects a user to the channel x by a WebSocket.

@@ -110,7 +110,7 @@ func (w *trial) verified(what string) bool {
 	w.Helper()
 	before := w.files()
 	before["lock"] = nil // it is made where it is missing
-	p := program.Start(w, maru, "verify", w.dir)
+	p := program.Start(w, maruPath, "verify", w.dir)
 	code := p.Wait(w)
 	if code != 0 && (code != 1 || p.Stderr.String() == "") {
 		w.Errorf("%s: verify: exit code %d, %s", what, code, p.Stderr)

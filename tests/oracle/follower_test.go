@@ -12,16 +12,22 @@ import (
 
 // A follower reads one channel over one transport.
 type follower struct {
-	name, addr, channel string
-	transport           func(ctx context.Context, f *follower) error
-	truth               *truth
-	chance              *rand.Rand
-	slow                bool
+	name, channel string
+	addrs         []string // of the servers
+	addr          string   // of the one that it is connected to
+	transport     func(ctx context.Context, f *follower) error
+	truth         *truth
+	chance        *rand.Rand
+	slow          bool
 
 	epoch       string
 	offset      uint64 // its position
 	connections int
 	last        error // the error that ended the last connection
+
+	pid     string // of the last session of Socket.IO
+	resume  resumption
+	resumed int // sessions of Socket.IO that went on
 
 	seen   map[uint64]string
 	gaps   []gap
@@ -36,12 +42,12 @@ type gap struct {
 var transports = []struct {
 	name string
 	read func(ctx context.Context, f *follower) error
-}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}}
+}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}, {"Socket.IO", readSocketIO}, {"client", readClient}}
 
-func newFollower(i int, addr string, tr *truth, chance *rand.Rand) *follower {
+func newFollower(i int, addrs []string, tr *truth, chance *rand.Rand) *follower {
 	transport := transports[i/channels%len(transports)]
 	return &follower{
-		name: fmt.Sprintf("%s %d in %s", transport.name, i, channel(i)), addr: addr, channel: channel(i),
+		name: fmt.Sprintf("%s %d in %s", transport.name, i, channel(i)), addrs: addrs, channel: channel(i),
 		transport: transport.read, truth: tr, chance: chance, slow: chance.IntN(5) == 0, seen: make(map[uint64]string),
 	}
 }
@@ -55,6 +61,7 @@ var (
 func (f *follower) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.connections++
+		f.addr = f.addrs[f.chance.IntN(len(f.addrs))]
 		attempt, cancel := context.WithCancel(ctx)
 		if !f.truth.ended.Load() {
 			// At the end everything may have been received already; nothing more arrives then.
@@ -129,6 +136,14 @@ func (f *follower) see(ctx context.Context, p publication) error {
 		return errCut
 	}
 	return ctx.Err()
+}
+
+// refused notes the code of an error, which may be that of a slow reader, or one that publishers
+// expect too.
+func (f *follower) refused(code string) {
+	if code != "slow" && !f.truth.refusals[code] {
+		f.wrong("it was refused with %q", code)
+	}
 }
 
 func (f *follower) wrong(format string, args ...any) {

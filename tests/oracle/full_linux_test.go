@@ -28,16 +28,16 @@ func TestFullDisk(t *testing.T) {
 	var mended time.Duration
 	kills := 0
 	for range *fills {
-		s.truth.await(s.ctx, s.truth.now()+50+chance.IntN(200))
+		s.goesOn(50 + chance.IntN(200))
 		empty := fill(s.ctx, t, filepath.Join(disk, "filler"))
 		s.refused(http.StatusInsufficientStorage, "storage_full")
-		s.quiet[chance.IntN(len(s.quiet))].read(s.ctx, t)
+		s.quiet[chance.IntN(len(s.quiet))].read(s.scene, s.pick(chance))
 		if chance.IntN(3) == 0 {
 			kills++
 			s.server.Kill(t)
 			s.serve()
 			s.refused(http.StatusInsufficientStorage, "storage_full")
-			s.quiet[chance.IntN(len(s.quiet))].read(s.ctx, t)
+			s.quiet[chance.IntN(len(s.quiet))].read(s.scene, s.pick(chance))
 		}
 		pause(s.ctx, time.Duration(chance.IntN(1500))*time.Millisecond)
 		empty()

@@ -13,13 +13,14 @@ import (
 
 var (
 	kills   = flag.Int("kills", 4, "how often the server is killed")
-	clients = flag.Int("clients", 16, "how many follow")
+	clients = flag.Int("clients", 24, "how many follow")
+	events  = flag.Int("events", 10, "how often something happens to a cluster")
 	damages = flag.Int("damages", 6, "how many directories are damaged")
 	fills   = flag.Int("fills", 2, "how often the disk is filled")
 	seed    = flag.Uint64("seed", 0, "of all chances; 0: a new one")
 )
 
-var maru string
+var maruPath, natsPath string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -28,13 +29,13 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "oracle")
 	if err == nil {
-		err = program.Build("../..", dir, "./cmd/maru")
+		err = program.Build("../..", dir, "./cmd/maru", "github.com/nats-io/nats-server/v2")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	maru = dir + "/maru"
+	maruPath, natsPath = dir+"/maru", dir+"/nats-server"
 	code := m.Run()
 	os.RemoveAll(dir)
 	for _, line := range figures.lines {

@@ -13,10 +13,10 @@ func TestOracle(t *testing.T) {
 	chance := rand.New(rand.NewPCG(*seed, 0))
 	s := begin(t, t.TempDir(), *clients)
 	for range *kills {
-		s.truth.await(s.ctx, s.truth.now()+50+chance.IntN(500))
+		s.goesOn(50 + chance.IntN(500))
 		s.server.Kill(t)
 		s.serve()
-		s.quiet[chance.IntN(len(s.quiet))].check(s.ctx, t)
+		s.checkQuiet(chance)
 	}
 	s.end()
 	state(t, "%d kills, %s", *kills, s.figures())

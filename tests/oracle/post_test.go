@@ -66,14 +66,19 @@ func post(ctx context.Context, client *http.Client, address, payload string) (g 
 	if g.status == http.StatusOK {
 		return g, json.Unmarshal(body, &g)
 	}
-	var failed struct{ Error struct{ Code string } }
-	err = json.Unmarshal(body, &failed)
-	g.code = failed.Error.Code
+	g.code, err = codeOf(body)
 	return g, err
 }
 
-// publish publishes until stop, each message until it is acknowledged.
-func publish(ctx context.Context, t *testing.T, tr *truth, addr string, number int, stop chan struct{}) {
+// codeOf returns the code of an error.
+func codeOf(body []byte) (string, error) {
+	var failed struct{ Error struct{ Code string } }
+	err := json.Unmarshal(body, &failed)
+	return failed.Error.Code, err
+}
+
+// publish publishes until stop, each message until it is acknowledged, and waits for pace after it.
+func publish(ctx context.Context, t *testing.T, tr *truth, at pick, number int, pace time.Duration, stop chan struct{}) {
 	client := newClient()
 	defer client.CloseIdleConnections()
 	var last [channels]uint64
@@ -86,7 +91,7 @@ func publish(ctx context.Context, t *testing.T, tr *truth, addr string, number i
 		payload, to := fmt.Sprintf("%d.%d", number, i), channel(number+i)
 		for ctx.Err() == nil {
 			began := time.Now()
-			g, err := post(ctx, client, "http://"+addr+"/channels/"+to, payload)
+			g, err := post(ctx, client, "http://"+at()+"/channels/"+to, payload)
 			if err == nil {
 				tr.took(time.Since(began))
 			}
@@ -104,6 +109,9 @@ func publish(ctx context.Context, t *testing.T, tr *truth, addr string, number i
 				return
 			}
 			pause(ctx, 10*time.Millisecond)
+		}
+		if pace > 0 {
+			pause(ctx, pace)
 		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 
 // refused publishes until it is refused with a status and a code, and returns how long an answer
 // took at most. A full disk may have room for some publications, in files that have been there.
-func (s *scene) refused(status int, code string) time.Duration {
+func (s *single) refused(status int, code string) time.Duration {
 	s.t.Helper()
 	_, longest, g := s.until(func(g given) bool { return g.status != http.StatusOK })
 	if g.status != status || g.code != code || longest > promised+slack {
@@ -28,7 +28,7 @@ func (s *scene) refused(status int, code string) time.Duration {
 }
 
 // accepts publishes until it is accepted, and returns after how long.
-func (s *scene) accepts() time.Duration {
+func (s *single) accepts() time.Duration {
 	s.t.Helper()
 	took, _, g := s.until(func(g given) bool { return g.status == http.StatusOK })
 	if g.status != http.StatusOK || took > mending {
@@ -39,7 +39,7 @@ func (s *scene) accepts() time.Duration {
 
 // until publishes in a namespace of its own, with ever new keys, until an answer is the right
 // one.
-func (s *scene) until(right func(given) bool) (took, longest time.Duration, g given) {
+func (s *single) until(right func(given) bool) (took, longest time.Duration, g given) {
 	s.t.Helper()
 	client := newClient()
 	defer client.CloseIdleConnections()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -65,9 +66,7 @@ func readFull(ctx context.Context, f *follower) error {
 			}
 			switch {
 			case m.Error != nil:
-				if m.Error.Code != "slow" {
-					f.wrong("%s", text)
-				}
+				f.refused(m.Error.Code)
 				return fmt.Errorf("%s", text)
 			case m.Subscribe != nil:
 				f.sawGap(m.Subscribe.Gap)
@@ -141,12 +140,7 @@ func readEvents(ctx context.Context, f *follower) error {
 		if name != "" || lines.Text() != "" {
 			continue
 		}
-		var epoch string
-		var offset uint64
-		if before, after, found := strings.Cut(id, ":"); found {
-			epoch = before
-			fmt.Sscan(after, &offset)
-		}
+		epoch, offset := split(id)
 		switch {
 		case event == "gap":
 			g := new(gap)
@@ -194,7 +188,10 @@ func poll(ctx context.Context, f *follower, query string) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", answer.StatusCode)
+		body, _ := io.ReadAll(answer.Body)
+		code, _ := codeOf(body)
+		f.refused(code)
+		return fmt.Errorf("status %d %s", answer.StatusCode, code)
 	}
 	var h history
 	if err := json.NewDecoder(answer.Body).Decode(&h); err != nil {

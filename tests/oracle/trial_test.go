@@ -88,7 +88,7 @@ func newTrial(t *testing.T, seed uint64) *trial {
 // start starts the server, which must not refuse.
 func (w *trial) start() {
 	w.Helper()
-	w.server = program.Serve(w, maru, "--config", w.config, "--data", w.dir, "--history", fmt.Sprint(w.limit))
+	w.server = program.Serve(w, maruPath, "--config", w.config, "--data", w.dir, "--history", fmt.Sprint(w.limit))
 }
 
 // stop ends the server, at once or properly.

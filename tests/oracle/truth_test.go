@@ -16,6 +16,8 @@ type truth struct {
 	count int
 
 	longest time.Duration // that a publisher waited for an answer
+	latest  time.Time     // of the acknowledgements
+	idle    time.Duration // the longest time between two of them
 	more    chan struct{} // closed at the next acknowledgement
 	ended   atomic.Bool   // nothing more is published
 	over    context.Context
@@ -49,6 +51,11 @@ func (tr *truth) add(t *testing.T, channel, epoch string, offset uint64, payload
 		t.Errorf("%s: both %s and %s are at %d", channel, before, payload, offset)
 	}
 	tr.acked[channel][offset] = payload
+	if now := time.Now(); tr.count > 0 {
+		tr.idle, tr.latest = max(tr.idle, now.Sub(tr.latest)), now
+	} else {
+		tr.latest = now
+	}
 	tr.count++
 	tr.wake()
 }

@@ -3,6 +3,7 @@ package oracle
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"slices"
 )
 
@@ -35,7 +36,10 @@ func (k *kept) positions() (all []uint64) {
 
 // ask reads the history of a channel after a position.
 func (w *trial) ask(channel, since string) (h history) {
-	get(w.Context(), w.T, fmt.Sprintf("%s/channels/%s?limit=1000&since=%s", w.server.URL, channel, since), &h)
+	g, err := get(w.Context(), fmt.Sprintf("%s/channels/%s?limit=1000&since=%s", w.server.URL, channel, since), &h)
+	if err != nil || g.status != http.StatusOK {
+		w.Errorf("%s since %s: %d %s, %v", channel, since, g.status, g.code, err)
+	}
 	return h
 }
 

@@ -1,6 +1,7 @@
 package restart
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -10,21 +11,31 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"maru.example/maru/tests/followers"
 )
 
 // figures are what one restart has cost.
 type figures struct {
 	published, failed int64
 	firstFailure      string
-	longest, away     map[string]time.Duration // by kind; away is the mean of its clients
-	gaveUp, missing   map[string]int           // clients by kind
+	longest, away     map[followers.Kind]time.Duration // away is the mean of its clients
+	gaveUp, missing   map[followers.Kind]int           // clients
 }
+
+const channel = "restart"
 
 const (
 	publishEvery = 50 * time.Millisecond
 	settleTime   = 500 * time.Millisecond // of publishing before and after
 	returnTime   = 40 * time.Second       // for the last client to come back
 )
+
+// kinds are the ways in which clients follow.
+var kinds = []struct {
+	name  followers.Kind
+	share int // of ten
+}{{followers.V1, 6}, {followers.Raw, 2}, {followers.Events, 2}}
 
 // round restarts the server of a set-up once under clients and publishers.
 func round(t *testing.T, s setup, clients int, how syscall.Signal) figures {
@@ -34,23 +45,15 @@ func round(t *testing.T, s setup, clients int, how syscall.Signal) figures {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	all := make(map[string][]*follower)
+	all := make(map[followers.Kind][]*followers.Follower)
 	for _, kind := range kinds {
 		for range clients * kind.share / 10 {
-			f := &follower{url: stage.url, recover: !s.apart, got: make(map[int]bool)}
+			f := &followers.Follower{URL: stage.url, Channel: channel, Recover: !s.apart}
 			all[kind.name] = append(all[kind.name], f)
-			running.Go(func() { kind.follow(f, ctx) })
+			running.Go(func() { f.Run(ctx, kind.name) })
 		}
 	}
-	p := &publisher{url: stage.url + channel}
-	await(t, "all clients follow", func() bool {
-		p.post(http.DefaultClient, 0) // everybody has got it, so everybody follows
-		return everybody(all, func(f *follower) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.got[0] })
-	})
-	if p.failed.Swap(0) > 0 {
-		t.Fatal("publications fail before the restart")
-	}
-
+	p := begin(t, stage.url, all)
 	publishing, stop := context.WithCancel(ctx)
 	defer stop()
 	var publishers sync.WaitGroup
@@ -62,49 +65,65 @@ func round(t *testing.T, s setup, clients int, how syscall.Signal) figures {
 	pause(ctx, settleTime)
 	await(t, "publications succeed again", p.succeeds())
 	await(t, "sockets are back", func() bool {
-		return everybody(all, func(f *follower) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.lostAt.IsZero() || f.gaveUp != "" })
+		return everybody(all, func(f *followers.Follower) bool { r := f.Result(); return r.Here || r.GaveUp })
 	})
 	pause(ctx, settleTime)
 	stop()
 	publishers.Wait()
+	return p.figures(all, p.complete(all))
+}
 
-	last := int(p.last.Load())
+// begin waits until everybody follows: until then 0 is published.
+func begin(t *testing.T, url string, all map[followers.Kind][]*followers.Follower) *publisher {
+	t.Helper()
+	p := &publisher{url: url + "/channels/" + channel}
+	await(t, "all clients follow", func() bool {
+		p.post(http.DefaultClient, 0)
+		return everybody(all, func(f *followers.Follower) bool { return f.Result().Count > 0 })
+	})
+	if p.failed.Swap(0) > 0 {
+		t.Fatal("publications fail before the restart: ", p.why.Load())
+	}
+	return p
+}
+
+// complete waits until everybody has everything or has given up, and returns the last number.
+func (p *publisher) complete(all map[followers.Kind][]*followers.Follower) (last int) {
+	last = int(p.last.Load())
 	patience := time.After(returnTime)
-	for late := false; !late && !everybody(all, func(f *follower) bool { return f.complete(last) || f.gaveUp != "" }); {
+	for late := false; !late && !everybody(all, func(f *followers.Follower) bool { return f.Complete(last) || f.Result().GaveUp }); {
 		select {
 		case <-patience:
 			late = true
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return p.figures(all, last)
+	return last
 }
 
-func (p *publisher) figures(all map[string][]*follower, last int) figures {
-	g := figures{published: p.last.Load(), failed: p.failed.Load(), longest: make(map[string]time.Duration), away: make(map[string]time.Duration), gaveUp: make(map[string]int), missing: make(map[string]int)}
+func (p *publisher) figures(all map[followers.Kind][]*followers.Follower, last int) figures {
+	g := figures{published: p.last.Load(), failed: p.failed.Load(), longest: make(map[followers.Kind]time.Duration), away: make(map[followers.Kind]time.Duration), gaveUp: make(map[followers.Kind]int), missing: make(map[followers.Kind]int)}
 	if why, ok := p.why.Load().(string); ok {
 		g.firstFailure = why
 	}
-	for kind, followers := range all {
-		for _, f := range followers {
-			complete := f.complete(last)
-			f.mu.Lock()
-			g.longest[kind] = max(g.longest[kind], f.longest)
-			g.away[kind] += f.away / time.Duration(len(followers))
-			if f.gaveUp != "" {
+	for kind, some := range all {
+		for _, f := range some {
+			r := f.Result()
+			g.longest[kind] = max(g.longest[kind], r.Longest)
+			g.away[kind] += r.Away / time.Duration(len(some))
+			if r.GaveUp {
 				g.gaveUp[kind]++
-			} else if !complete {
+			} else if !f.Complete(last) {
 				g.missing[kind]++
 			}
-			f.mu.Unlock()
 		}
 	}
 	return g
 }
 
-func everybody(all map[string][]*follower, is func(*follower) bool) bool {
-	for _, followers := range all {
-		for _, f := range followers {
+func everybody(all map[followers.Kind][]*followers.Follower, is func(*followers.Follower) bool) bool {
+	for _, some := range all {
+		for _, f := range some {
 			if !is(f) {
 				return false
 			}
@@ -124,9 +143,17 @@ func await(t *testing.T, what string, is func() bool) {
 	}
 }
 
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
 // publisher publishes the numbers from 1, each until it is acknowledged.
 type publisher struct {
 	url                string
+	every              time.Duration // between two publications; 0: publishEvery
 	last, failed, done atomic.Int64
 	why                atomic.Value // string: the first failure
 }
@@ -140,7 +167,7 @@ func (p *publisher) run(ctx context.Context, kept bool) {
 		for n := p.last.Add(1); !p.post(c, n); {
 			time.Sleep(publishEvery)
 		}
-		pause(ctx, publishEvery)
+		pause(ctx, cmp.Or(p.every, publishEvery))
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"maru.example/maru/tests/followers"
 )
 
 // TestTable prints what SIGTERM and kill -9 cost in each set-up. docs/operating.md has such a table.
@@ -43,14 +45,14 @@ func TestTable(t *testing.T) {
 type sums struct {
 	rounds       int
 	failed, most int64
-	longest      map[string]time.Duration
-	away         map[string]time.Duration
-	gaveUp       map[string]int
+	longest      map[followers.Kind]time.Duration
+	away         map[followers.Kind]time.Duration
+	gaveUp       map[followers.Kind]int
 }
 
 func (s *sums) add(g figures) {
 	if s.rounds == 0 {
-		s.longest, s.away, s.gaveUp = make(map[string]time.Duration), make(map[string]time.Duration), make(map[string]int)
+		s.longest, s.away, s.gaveUp = make(map[followers.Kind]time.Duration), make(map[followers.Kind]time.Duration), make(map[followers.Kind]int)
 	}
 	s.rounds++
 	s.failed += g.failed
@@ -70,7 +72,7 @@ func (s *sums) failures() string {
 }
 
 // absences are the mean, over the kinds weighted by their clients, and the longest one.
-func (s *sums) absences(names ...string) string {
+func (s *sums) absences(names ...followers.Kind) string {
 	var away, longest time.Duration
 	share, gaveUp := 0, 0
 	for _, kind := range kinds {

@@ -30,8 +30,12 @@ type Options struct {
 	Prefix string
 	// Replicas of what JetStream stores: 1, 3 or 5. Default: 3, or 1 if NATS is a single server.
 	Replicas int
-	// EmptyChannels is the number of channels without retained publications whose heads a
-	// namespace remembers. Default 10,000; negative: none.
+	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
+	// are no more replicas than that: see Spread. It must not wait.
+	Members func() int
+	// EmptyChannels is the number of channels without retained publications whose heads a node
+	// remembers, in its listed namespaces and in the pool of the others each. Default 1,000,000;
+	// negative: none.
 	EmptyChannels int
 	// Interest: only channels that were followed (Broker.Follow) are taken from NATS and delivered.
 	// Without it all are.
@@ -42,6 +46,9 @@ type Options struct {
 	// Beat is how often a node says that it is alive. One that is silent for five beats is dead to
 	// the others. Default 1 s.
 	Beat time.Duration
+
+	clock func() time.Time // of this machine; default time.Now. Tests set it
+	start time.Time        // of this node; default now. Tests set it
 }
 
 func (o Options) withDefaults() Options {
@@ -52,8 +59,12 @@ func (o Options) withDefaults() Options {
 			o.Replicas = 1
 		}
 	}
-	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
+	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 1_000_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
+	o.start = cmp.Or(o.start, time.Now())
+	if o.clock == nil {
+		o.clock = time.Now
+	}
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	return o
 }
@@ -72,9 +83,12 @@ func (o *Options) check() error {
 // ConnOptions are what a connection of a Broker needs. A connection that breaks comes back, and one
 // that is silent is noticed, well before the others think that the node is dead.
 func ConnOptions() []nats.Option {
-	return []nats.Option{nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3)}
+	return append(newDialer().options(), nats.NoEcho(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ErrorHandler(ignored), nats.RetryOnFailedConnect(false), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(250*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3))
 }
+
+// ignored is for the time before a Broker has the connection: the library would write to stderr.
+func ignored(*nats.Conn, *nats.Subscription, error) {}
 
 // Broker is a maru.Broker of one node of a cluster. Make one with Open.
 type Broker struct {
@@ -85,6 +99,7 @@ type Broker struct {
 	start   time.Time
 	peers   *peers
 	keys    *history.Keys
+	heads   [2]*history.Heads // of listed namespaces, and of the pool of the others
 	inbox   string
 
 	ctx      context.Context // ends with Close
@@ -134,8 +149,9 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	o = o.withDefaults()
 	b := &Broker{
-		options: o, id: nuid.Next(), start: time.Now(), keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
+		options: o, id: nuid.Next(), start: o.start, keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
+		heads:  [2]*history.Heads{history.NewStableHeads(o.EmptyChannels), history.NewStableHeads(o.EmptyChannels)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
 		lanes: make(map[*place]*lane), hashes: make(map[channelHash]*follower),
 		bus: bus{handlers: make(map[string]maru.BusHandler)},
@@ -291,6 +307,14 @@ func (b *Broker) place(name string) *place {
 	return p
 }
 
+// headsOf bounds the heads of a namespace.
+func (b *Broker) headsOf(namespace string) *history.Heads {
+	if namespace == "" {
+		return b.heads[1]
+	}
+	return b.heads[0]
+}
+
 // carry sends a publication to all nodes that follow its channel, this one too.
 func (b *Broker) carry(c carried) {
 	b.conn.Publish(b.names.carriage(tokenOf(c.channel)), c.append(nil)) // a loss is noticed
@@ -382,7 +406,11 @@ func (b *Broker) tend() {
 // noteAll writes down how far our namespaces have come.
 func (b *Broker) noteAll() {
 	for _, ns := range b.owned() {
-		if err := ns.note(b.ctx); errors.Is(err, errOvertaken) {
+		err := ns.note(b.ctx)
+		if err == nil {
+			err = ns.checkpoint(b.ctx)
+		}
+		if errors.Is(err, errOvertaken) {
 			ns.end(err)
 		} else if err != nil && b.ctx.Err() == nil {
 			b.options.Logger.Warn("the last number of a namespace cannot be noted", slog.String("namespace", ns.stream.namespace), slog.Any("err", err))
@@ -416,7 +444,8 @@ func (b *Broker) spawn(f func()) bool {
 	return true
 }
 
-// now is the clock of the histories; when is the time on it of a stored publication.
+// now is the clock of the histories; when is the time on it of what was stored at t by the clock of
+// NATS.
 func (b *Broker) now() time.Duration { return time.Since(b.start) }
 
-func (b *Broker) when(t time.Time) time.Duration { return min(0, t.Sub(b.start)) }
+func (b *Broker) when(t time.Time) time.Duration { return b.now() - max(0, b.wall().Sub(t)) }

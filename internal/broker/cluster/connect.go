@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -40,9 +39,6 @@ func Connect(ctx context.Context, s Servers) (*nats.Conn, error) {
 	options, err := s.options()
 	if err != nil {
 		return nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		options = append(options, nats.Timeout(time.Until(deadline)))
 	}
 	conn, err := nats.Connect(strings.Join(s.URLs, ","), options...)
 	if err != nil {

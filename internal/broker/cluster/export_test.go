@@ -1,6 +1,9 @@
 package cluster
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Kill ends a node as the end of its process would: nothing is given up or said.
 func (b *Broker) Kill() {
@@ -85,4 +88,34 @@ func (b *Broker) KeptMessages() uint64 {
 		return 0
 	}
 	return s.CachedInfo().State.Msgs
+}
+
+// ForceWhole writes a whole checkpoint of a namespace.
+func (b *Broker) ForceWhole(namespace string) {
+	ns := b.place(namespace).owned()
+	ns.headsLog.forced = true
+	if err := ns.checkpoint(context.Background()); err != nil {
+		panic(err)
+	}
+}
+
+// HeadsMessages is how many messages the checkpoints of all namespaces have.
+func (b *Broker) HeadsMessages() uint64 {
+	s, err := b.js.Stream(context.Background(), b.names.headsStream())
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// WithClock is o on a machine whose clock is wrong by so much.
+func (o Options) WithClock(wrong time.Duration) Options {
+	o.clock = func() time.Time { return time.Now().Add(wrong) }
+	return o
+}
+
+// Running is o for a node that has been running for so long.
+func (o Options) Running(age time.Duration) Options {
+	o.start = time.Now().Add(-age)
+	return o
 }

@@ -25,10 +25,11 @@ type cable struct {
 	listener net.Listener
 	to       string
 
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-	busy  sync.WaitGroup
+	mu     sync.Mutex
+	cut    bool
+	frozen bool // connections are accepted, and nothing passes
+	conns  map[net.Conn]bool
+	busy   sync.WaitGroup
 }
 
 func newCable(t *testing.T, to string) *cable {
@@ -47,6 +48,10 @@ func (c *cable) accept() {
 		in, err := c.listener.Accept()
 		if err != nil {
 			return
+		}
+		if c.isFrozen() {
+			c.keep(in)
+			continue
 		}
 		out, err := net.Dial("tcp", c.to)
 		if err != nil || !c.keep(in, out) {
@@ -82,6 +87,20 @@ func (c *cable) set(cut bool) {
 		}
 		clear(c.conns)
 	}
+}
+
+// freeze cuts the cable, but connections can be made.
+func (c *cable) freeze() {
+	c.set(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut, c.frozen = false, true
+}
+
+func (c *cable) isFrozen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.frozen
 }
 
 // life is one run of a node, and what it has delivered.

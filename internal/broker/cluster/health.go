@@ -23,12 +23,15 @@ type health struct {
 	sign       atomic.Int64  // how long the last sign of life took, until a majority had it
 	stored     atomic.Int64  // bytes that JetStream has of the account
 	limit      atomic.Int64  // that it may have; 0: no limit
+	odd        atomic.Uint64 // replicas that had lost or changed entries when they were read
+	lost       atomic.Uint64 // entries that all of them had lost or changed, at least, and new epochs
 	failures   [faults]atomic.Uint64
 
 	mu    sync.Mutex
 	cause error     // why the last sign of life failed; nil: it did not
 	full  error     // why the last append failed, if NATS had no room
 	since time.Time // of full
+	conn  string    // what the connection reported since it broke
 }
 
 // A fault is a kind of error of NATS, which the metrics count.
@@ -102,6 +105,15 @@ func (h *health) signed(begin time.Time, err error) (news bool) {
 	return news
 }
 
+// connFailed notes why there is no connection, and reports whether that is news.
+func (h *health) connFailed(why string) (news bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	news = h.conn != why
+	h.conn = why
+	return news
+}
+
 // fullFor is for how long an append that failed for lack of room says that there is none.
 const fullFor = 30 * time.Second
 
@@ -111,7 +123,11 @@ func (b *Broker) away() error {
 	defer b.health.mu.Unlock()
 	switch cause := b.health.cause; {
 	case !b.conn.IsConnected():
-		return maru.NewError(maru.CodeUnavailable, "this node has no connection to NATS; try again later")
+		why := ""
+		if b.health.conn != "" {
+			why = " (" + b.health.conn + ")"
+		}
+		return maru.NewError(maru.CodeUnavailable, "this node has no connection to NATS"+why+"; try again later")
 	case cause == nil:
 		return errAway
 	default:
@@ -150,8 +166,9 @@ func (b *Broker) Err() error {
 	return nil
 }
 
-// watchConn logs when the connection breaks and is back.
+// watchConn logs when the connection breaks and is back, and what it reports meanwhile.
 func (b *Broker) watchConn() {
+	b.conn.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.reported(err) })
 	b.conn.SetDisconnectErrHandler(func(c *nats.Conn, err error) {
 		if b.ctx.Err() == nil {
 			b.options.Logger.Warn("the connection to NATS is lost; publishing fails until it is back", slog.Any("err", err))
@@ -159,6 +176,23 @@ func (b *Broker) watchConn() {
 	})
 	b.conn.SetReconnectHandler(func(c *nats.Conn) {
 		b.health.reconnects.Add(1)
+		b.health.connFailed("")
 		b.options.Logger.Info("the connection to NATS is back", slog.String("server", c.ConnectedUrlRedacted()))
 	})
+}
+
+// reported logs an error that the connection reports beside answers: an attempt to connect that was
+// refused, each kind once, and messages that found no room.
+func (b *Broker) reported(err error) {
+	log := b.options.Logger
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
+		if b.health.connFailed("the credentials are refused") {
+			log.Error("NATS refuses the credentials of this server; a new file with them is read at the next attempt", slog.Any("err", err))
+		}
+	case errors.Is(err, nats.ErrSlowConsumer):
+		log.Warn("messages of other servers come faster than this one takes them; what is lost is read again", slog.Any("err", err))
+	default:
+		log.Debug("an error of the connection to NATS", slog.Any("err", err))
+	}
 }

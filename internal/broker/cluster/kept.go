@@ -90,7 +90,7 @@ func (l *link) ensureKept(ctx context.Context) error {
 	defer cancel()
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: l.names.keptStream(), Subjects: []string{l.names.prefix + ".kept.*.*"}, Description: "maru: sessions, tickets, revocations",
-		MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.replicas,
+		MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowAtomicPublish: true, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.copies(),
 	})
 	return err
 }

@@ -63,7 +63,7 @@ func (l *link) ensureKeys(ctx context.Context) error {
 	defer cancel()
 	_, err := l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: l.names.keysStream(), Subjects: []string{l.names.prefix + ".keys.*"}, Description: "maru: idempotency keys",
-		MaxAge: maru.IdempotencyAge, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.replicas,
+		MaxAge: maru.IdempotencyAge, Storage: jetstream.FileStorage, AllowDirect: true, Replicas: l.copies(),
 	})
 	return err
 }

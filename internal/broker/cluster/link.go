@@ -21,6 +21,8 @@ type link struct {
 	js       jetstream.JetStream
 	names    names
 	replicas int
+	clock    func() time.Time // of this machine
+	members  func() int       // see Options
 	nodes    jetstream.KeyValue
 	owners   jetstream.KeyValue
 	ahead    atomic.Int64 // see skew
@@ -29,10 +31,13 @@ type link struct {
 
 // openLink makes what is missing in JetStream. The error says which stream or bucket cannot be made.
 func openLink(ctx context.Context, o *Options) (*link, error) {
-	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas}
+	l := &link{conn: o.Conn, names: names{o.Prefix}, replicas: o.Replicas, members: o.Members, clock: o.clock}
 	var err error
 	l.js, err = jetstream.New(o.Conn, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(apiTimeout))
 	if err != nil {
+		return nil, err
+	}
+	if err := l.checkReplicas(ctx); err != nil {
 		return nil, err
 	}
 	err = started(ctx, func() error { return l.make(ctx) })
@@ -40,6 +45,21 @@ func openLink(ctx context.Context, o *Options) (*link, error) {
 		err = fmt.Errorf("%d replicas need as many servers of NATS with JetStream (nats-replicas): %w", o.Replicas, err)
 	}
 	return l, err
+}
+
+// checkReplicas refuses to make fewer copies of what is there: a start with a wrong option would take
+// them away from all nodes.
+func (l *link) checkReplicas(ctx context.Context) error {
+	ctx, cancel := short(ctx)
+	defer cancel()
+	bucket, err := l.js.Stream(ctx, "KV_"+l.names.owners())
+	if err != nil {
+		return nil // there is none, or make says what is wrong
+	}
+	if n := bucket.CachedInfo().Config.Replicas; n > l.replicas {
+		return fmt.Errorf("it has %d replicas of everything, and this node wants %d (nats-replicas): give all nodes the same number", n, l.replicas)
+	}
+	return nil
 }
 
 // started does something again as long as the servers have not found each other. NATS leaves a question
@@ -86,6 +106,9 @@ func (l *link) make(ctx context.Context) (err error) {
 	if err := l.ensureKeys(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
 	}
+	if err := l.ensureHeads(ctx); err != nil {
+		return fmt.Errorf("the stream %s: %w", l.names.headsStream(), err)
+	}
 	if err := l.ensureKept(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keptStream(), err)
 	}
@@ -108,7 +131,7 @@ const nodeTTL = time.Minute
 func (l *link) bucket(ctx context.Context, name string, ttl time.Duration) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.replicas})
+	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "maru", History: 1, TTL: ttl, Storage: jetstream.FileStorage, Replicas: l.copies()})
 }
 
 // startTimeout is for an answer while a node starts; then it asks again, until joinTime.

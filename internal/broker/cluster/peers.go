@@ -24,7 +24,8 @@ type peers struct {
 	id   string
 	beat time.Duration
 
-	revision uint64 // of our entry; only the goroutine that counts up has it
+	revision uint64    // of our entry; only the goroutine that counts up has it
+	sent     time.Time // and when it was sent, by the clock of this machine
 
 	mu     sync.Mutex
 	seen   map[string]time.Time // when a node last counted up
@@ -42,11 +43,10 @@ func newPeers(l *link, id string, beat time.Duration) *peers {
 
 // join counts up for the first time.
 func (p *peers) join(ctx context.Context, log *slog.Logger) error {
-	begin := time.Now()
 	if err := p.count(ctx); err != nil {
 		return err
 	}
-	return p.compareClocks(ctx, begin, log)
+	return p.compareClocks(ctx, log)
 }
 
 // run counts up and watches the others until ctx ends. The node is then gone at once.
@@ -65,7 +65,7 @@ func (p *peers) run(ctx context.Context, log *slog.Logger) {
 				p.counting(begin, err, log)
 			}
 			if err == nil && p.number%skewEvery == 0 {
-				p.compareClocks(limited, begin, log) // it does not matter if it fails
+				p.compareClocks(limited, log) // it does not matter if it fails
 			}
 			cancel()
 		case <-ctx.Done():
@@ -94,6 +94,7 @@ func (p *peers) leave() error {
 
 func (p *peers) count(ctx context.Context) error {
 	begin := time.Now()
+	p.sent = p.clock()
 	p.number++
 	revision, err := p.nodes.Put(ctx, p.id, strconv.AppendUint(nil, p.number, 10))
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"maru.example/maru"
 )
 
 const (
@@ -25,6 +27,7 @@ type place struct {
 	waiting []submission  // until it is known
 	found   chan struct{} // closed when the search ends; nil: there is none
 	why     error         // why the last search failed
+	acked   maru.Position // the highest number that this node has acknowledged as the owner
 	refused string        // the other node that has just refused a question, or is away
 }
 
@@ -201,6 +204,21 @@ func (p *place) lost(ns *namespace, waiting []submission, why error) {
 	if !p.known {
 		p.search()
 	}
+}
+
+// acknowledge notes how far a namespace came that has ended here: what NATS has then must not be less.
+func (p *place) acknowledge(at maru.Position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.acked.Epoch != at.Epoch || p.acked.Offset < at.Offset {
+		p.acked = at
+	}
+}
+
+func (p *place) acknowledged() maru.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.acked
 }
 
 // wrong forgets that another node owns the namespace: it does not, or is dead.

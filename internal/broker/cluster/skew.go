@@ -18,9 +18,12 @@ const (
 // nodes whose clocks differ agree about them.
 func (l *link) skew() time.Duration { return time.Duration(l.ahead.Load()) }
 
-// compareClocks compares our clock with that of NATS, by our last entry, which was made after begin. It
+// wall is the time by the clock of NATS, which all nodes have: what they store has times of it.
+func (l *link) wall() time.Time { return l.clock().Add(l.skew()).UTC() }
+
+// compareClocks compares our clock with that of NATS, by our last entry. It
 // asks the leader of the bucket: replicas may not have it yet.
-func (p *peers) compareClocks(ctx context.Context, begin time.Time, log *slog.Logger) error {
+func (p *peers) compareClocks(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, p.beat+time.Second) // it must not hold up the beats
 	defer cancel()
 	question, _ := json.Marshal(map[string]uint64{"seq": p.revision})
@@ -32,7 +35,7 @@ func (p *peers) compareClocks(ctx context.Context, begin time.Time, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	skew := a.Message.Time.Sub(begin)
+	skew := a.Message.Time.Sub(p.sent)
 	if skew.Abs() < leastSkew {
 		skew = 0
 	}

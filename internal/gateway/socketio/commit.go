@@ -70,7 +70,7 @@ func (j *journal) removeAll(pids []id, c *commit) {
 		for i, pid := range part {
 			all[i].Key = stateKey(pid)
 		}
-		c.err = cmp.Or(c.err, j.commit(all))
+		c.err = cmp.Or(c.err, j.commitFirm(all))
 	}
 	j.mu.Lock()
 	for _, pid := range pids {
@@ -104,10 +104,12 @@ func (j *journal) writeAll(pids []id) {
 		value, holder := j.state(pid)
 		c := maru.KeptChange{Key: stateKey(pid)}
 		if j.admit(pid, value, holder) {
-			c.Value, c.Until = value, time.Now().Add(keptFor)
+			c.Value, c.Until = value, time.Now().Add(j.keptFor)
 		}
-		all = append(all, c)
-		bytes += len(c.Key) + len(c.Value)
+		if c.Value != nil || j.shared == nil { // what another node has written since stays
+			all = append(all, c)
+			bytes += len(c.Key) + len(c.Value)
+		}
 		if i == len(pids)-1 || bytes > batchBytes-maxStateBytes {
 			if j.commit(all) != nil {
 				j.again(all)
@@ -146,6 +148,21 @@ func (j *journal) again(all []maru.KeptChange) {
 	}
 }
 
+// commitFirm is commit for removals. While NATS is away it tries on: clients stay connected, and those
+// that wait for a removal wait for longer.
+func (j *journal) commitFirm(changes []maru.KeptChange) error {
+	for {
+		err := j.commit(changes)
+		j.mu.Lock()
+		over := err == nil || j.shared == nil || j.closed
+		j.mu.Unlock()
+		if over {
+			return err
+		}
+		time.Sleep(againAfter)
+	}
+}
+
 // commit makes changes, and notes that the server lives.
 func (j *journal) commit(changes []maru.KeptChange) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitWithin)
@@ -158,7 +175,7 @@ func (j *journal) commit(changes []maru.KeptChange) error {
 	j.failing, j.alive = err != nil, now
 	j.mu.Unlock()
 	if fails {
-		j.log.Warn("what clients of Socket.IO may come back for cannot be kept on disk: after a restart they subscribe anew", slog.Any("err", err))
+		j.log.Warn("what clients of Socket.IO may come back for cannot be kept: after the end of the server they subscribe anew", slog.Any("err", err))
 	}
 	return err
 }

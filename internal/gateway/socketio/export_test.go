@@ -7,3 +7,9 @@ func (o Options) WithWriteAfter(d time.Duration) Options {
 	o.writeAfter = d
 	return o
 }
+
+// What nodes say of a session that is elsewhere now.
+var (
+	AppendMoved = appendMoved
+	MovedTo     = movedTo
+)

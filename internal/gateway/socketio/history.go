@@ -21,6 +21,8 @@ type channels struct {
 	begun  uint64    // the hash of the offset that the client came with: it has received nothing since
 	tailor *tailored // gets its publications; nil: it does itself
 	coming *saved    // it has come back, and its Resume is under way
+	sought bool      // the same, and what it comes back for is being asked of another node
+	home   string    // the node in its pid; empty: this one
 	joins  uint32    // subscriptions so far; those that came back are one
 	plain  uint32    // the hash of the history of all its messages without a list
 }

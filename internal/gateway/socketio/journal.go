@@ -14,8 +14,10 @@ const (
 	writeAfter   = 500 * time.Millisecond // a change is written: many at once, each within a second
 	aliveEvery   = 5 * time.Second        // the record that the server lives is renewed
 	maxKeptBytes = 64 << 20               // of all states on disk, about; one caller has at most half of it
-	keptFor      = 30 * 24 * time.Hour    // a state is on disk; a session of that age without a change is not recovered
+	diskFor      = 30 * 24 * time.Hour    // a state is on disk; a session of that age without a change is not recovered
+	sharedFor    = 24 * time.Hour         // the same, on NATS, where nobody removes the states of a dead node
 	commitWithin = 10 * time.Second       // else a change has failed, and its session begins anew
+	againAfter   = time.Second            // a removal is tried again, on several nodes
 	batchBytes   = maru.MaxKeepAllBytes - 1<<10
 )
 
@@ -28,14 +30,19 @@ const (
 //	subscribed, none on disk ────────────→ ack … within a second: write
 //
 // Removals do not wait for writes, and all that wait share one commit. Lock order: mu is the last.
+//
+// On several nodes the keeper is shared. A state of a node counts for all of them when it is dead, and the
+// one on which the client comes back takes it: see takeOver.
 type journal struct {
-	keeper maru.BatchKeeper
-	kind   string
-	log    *slog.Logger
-	shares *shares.Shares
-	run    string        // this process, in the states that it writes
-	boot   string        // of the machine
-	after  time.Duration // from a change until it is written
+	keeper  maru.BatchKeeper
+	shared  maru.SharedKeeper // the same; nil: there is one node
+	kind    string
+	log     *slog.Logger
+	shares  *shares.Shares
+	run     string        // this process, in the states that it writes: the id of a node
+	keptFor time.Duration // a state is there
+	boot    string        // of the machine
+	after   time.Duration // from a change until it is written
 	// state is that of a session now, and who holds its share; nil: there is nothing to keep.
 	state func(pid id) ([]byte, shares.Holder)
 
@@ -66,12 +73,17 @@ type commit struct {
 }
 
 func newJournal(k maru.BatchKeeper, kind string, log *slog.Logger, state func(id) ([]byte, shares.Holder)) *journal {
-	j := &journal{keeper: k, kind: kind, log: log, run: newID().String(), boot: machine.BootID(), state: state,
+	j := &journal{keeper: k, kind: kind, log: log, run: newID().String(), boot: machine.BootID(), state: state, keptFor: diskFor,
 		shares: shares.New(maxKeptBytes, "bytes of sessions of Socket.IO on disk", log),
 		after:  writeAfter, kept: make(map[id]keptState), dirty: make(map[id]struct{}), going: make(map[id]*commit)}
 	j.timer = time.AfterFunc(time.Hour, j.wake)
 	j.timer.Stop()
 	return j
+}
+
+// share makes the journal that of a node.
+func (j *journal) share(k maru.SharedKeeper, node string) {
+	j.shared, j.run, j.keptFor = k, node, sharedFor
 }
 
 // changing removes the state of a session that has changed from the disk. The client is sent nothing
@@ -98,15 +110,16 @@ func (j *journal) moved(pid id) {
 	j.write(pid)
 }
 
-// forget removes the state of a session that has ended for good.
-func (j *journal) forget(pid id) {
+// forget removes the state of a session that has ended for good, or goes on elsewhere. gone is closed
+// when it has; nil: nothing is there.
+func (j *journal) forget(pid id) (gone *commit) {
 	if j == nil {
-		return
+		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.dirty, pid)
-	j.remove(pid)
+	return j.remove(pid)
 }
 
 // remove and write want work to be done. j.mu is held.

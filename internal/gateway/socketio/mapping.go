@@ -18,17 +18,25 @@ type mapping struct {
 	gateway *Gateway
 	saved   savedSessions
 	journal *journal // nil: sessions end with the process
+	others  *others  // nodes; nil: there are none
 }
 
 // newMapping takes over the sessions that a former process has kept, if the server has a place for
 // them.
 func newMapping(g *Gateway, env *gateway.Env) *mapping {
 	m := &mapping{gateway: g}
-	if env.Keeper == nil || env.Bus != nil {
+	var j *journal
+	if env.Keeper != nil {
+		j = newJournal(env.Keeper, "socketio "+g.options.Path, env.Admission.Log, m.stateOf)
+		j.after = g.options.writeAfter
+	}
+	switch {
+	case env.Bus != nil:
+		m.join(env, j)
+		return m
+	case j == nil:
 		return m
 	}
-	j := newJournal(env.Keeper, "socketio "+g.options.Path, env.Admission.Log, m.stateOf)
-	j.after = g.options.writeAfter
 	left, err := j.load()
 	if err != nil {
 		j.log.Error("what clients of Socket.IO may come back for cannot be read from disk: they subscribe anew", slog.Any("err", err))

@@ -146,3 +146,50 @@ func TestEndOfPollsOnSeveralNodes(t *testing.T) {
 		return status == 400 && strings.Contains(body, `"code":1`)
 	})
 }
+
+// A client that loses its node comes back on another one as on its own: with its id, its channels, and
+// what it missed, in order and once, from one history and from several.
+func TestRecoveryOnAnotherNode(t *testing.T) {
+	t.Parallel()
+	for name, channels := range map[string][]string{"one history": {"x", "y"}, "two histories": {"a:x", "b:y"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nats := startNATS(t)
+			nodes := []*world{newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})}
+			s := nodes[0].socket(nil)
+			who := s.connects("")
+			for i, channel := range channels {
+				s.says(fmt.Sprintf(`42%d["subscribe","%s"]`, i, channel))
+				s.wants(fmt.Sprintf("43%d…", i))
+			}
+			number, last := 0, ""
+			publish := func(w *world) (text string) {
+				number++
+				w.publish(channels[number%2], fmt.Sprint(number))
+				return fmt.Sprintf(`42["message","%s","%d",…`, channels[number%2], number)
+			}
+			for round := range 4 {
+				for range 3 {
+					last = offsetOf(t, s.wants(publish(nodes[round%2])))
+				}
+				s.Terminate()
+				missed := []string{publish(nodes[0]), publish(nodes[1]), publish(nodes[0])}
+				s = nodes[(round+1)%2].socket(nil)
+				again := s.connects(who.auth(last))
+				if again != who {
+					t.Fatalf("came back as %+v, was %+v", again, who)
+				}
+				for _, want := range missed {
+					last = offsetOf(t, s.wants(want))
+				}
+			}
+			for _, w := range nodes { // also while the connection before lives
+				s = w.socket(nil)
+				if again := s.connects(who.auth(last)); again != who {
+					t.Errorf("came back as %+v, was %+v", again, who)
+				}
+				last = offsetOf(t, s.wants(publish(w)))
+			}
+		})
+	}
+}

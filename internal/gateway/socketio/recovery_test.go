@@ -91,6 +91,28 @@ func (w *world) broken(s *socket) {
 	}
 }
 
+// A client is recovered although nothing came in one of its channels since its last message.
+func TestRecoveryWithQuietChannel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, server.Options{}, socketio.Options{})
+	a := w.socket(nil)
+	who := a.connects("")
+	a.says(`420["subscribe","x"]`, `421["subscribe","y"]`)
+	a.wants("430…", "431…")
+	w.publish("x", "1")
+	w.publish("y", "2")
+	a.wants(`42["message","x","1",…`)
+	last := offsetOf(t, a.wants(`42["message","y","2",…`))
+	w.broken(a)
+	a = w.socket(nil)
+	if again := a.connects(who.auth(last)); again != who {
+		t.Fatalf("came back as %+v, was %+v", again, who)
+	}
+	w.publish("x", "3")
+	w.publish("y", "4")
+	a.wants(`42["message","x","3",…`, `42["message","y","4",…`)
+}
+
 // A client that has received nothing yet misses nothing either, and nothing of before.
 func TestRecoveryWithoutOffset(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
 	"slices"
 
@@ -12,29 +14,64 @@ import (
 
 // resumption is the session's command for a client that comes back; ok is false if it cannot.
 func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, ok bool) {
-	var pid id
-	if len(auth.PID) != base64.RawURLEncoding.EncodedLen(len(pid)) {
+	pid, node, ok := m.parsePID(auth.PID)
+	if !ok {
 		return resume, false
 	}
-	if _, err := base64.RawURLEncoding.Decode(pid[:], []byte(auth.PID)); err != nil {
-		return resume, false
+	if one := m.saved.take(pid); one != nil {
+		user, channels, ok := m.comes(c, pid, node, one, auth.Offset)
+		return session.Resume{Ref: resumeRef, User: user, Channels: channels}, ok
 	}
-	one := m.saved.take(pid)
-	if one == nil {
-		return resume, false
-	}
-	if one = one.advance(auth.Offset); one == nil {
-		m.journal.forget(pid)
+	if m.others == nil || node == "" {
 		return resume, false
 	}
 	c.mu.Lock()
-	c.history.channels().coming, c.history.pid = one, pid
+	c.history.channels().sought = true
 	c.mu.Unlock()
-	resume = session.Resume{Ref: resumeRef, User: one.user}
-	for _, r := range one.rooms {
-		resume.Channels = append(resume.Channels, r.Resumption)
+	return session.Resume{Ref: resumeRef, Find: func(ctx context.Context) (string, []session.Resumption, error) {
+		one := m.others.find(ctx, pid, node)
+		if one == nil {
+			return "", nil, errNoSession
+		}
+		m.others.returned(pid)
+		user, channels, ok := m.comes(c, pid, node, one, auth.Offset)
+		if !ok {
+			return "", nil, errNoSession
+		}
+		return user, channels, nil
+	}}, true
+}
+
+var errNoSession = maru.NewError(maru.CodeGap, "the session is not known any more")
+
+// parsePID reads the pid of a client: 20 letters, and on several nodes that of its node.
+func (m *mapping) parsePID(text string) (pid id, node string, ok bool) {
+	n := base64.RawURLEncoding.EncodedLen(len(pid))
+	if len(text) < n || len(text) > n && m.others == nil {
+		return pid, "", false
 	}
-	return resume, true
+	_, err := base64.RawURLEncoding.Decode(pid[:], []byte(text[:n]))
+	return pid, text[n:], err == nil
+}
+
+// comes notes what a client comes back for; ok is false if its offset says that it cannot.
+func (m *mapping) comes(c *Conn, pid id, home string, one *saved, offset string) (user string, channels []session.Resumption, ok bool) {
+	if one = one.advance(offset); one == nil {
+		m.journal.forget(pid)
+		return "", nil, false
+	}
+	one.holder = c.Entry().Holder()
+	c.mu.Lock()
+	s := c.history.channels()
+	s.coming, s.home, c.history.pid = one, home, pid
+	c.mu.Unlock()
+	if c.over() { // its end may have come before
+		m.saved.keep(pid, one)
+	}
+	for _, r := range one.rooms {
+		channels = append(channels, r.Resumption)
+	}
+	return one.user, channels, true
 }
 
 // Rejoining says what gets the publications of a client that comes back.
@@ -64,7 +101,7 @@ func (m *mapping) comeBack(c *Conn) {
 	c.mu.Lock()
 	s := c.history.channels()
 	one := s.coming
-	c.socket, s.rooms, s.coming, s.joins = one.socket, slices.Clone(one.rooms), nil, 1
+	c.socket, s.rooms, s.coming, s.sought, s.joins = one.socket, slices.Clone(one.rooms), nil, false, 1
 	for i := range s.rooms {
 		s.rooms[i].joined, s.rooms[i].listed = 0, s.tailor != nil
 	}
@@ -86,7 +123,7 @@ func (m *mapping) beginAnew(c *Conn) {
 	c.mu.Lock()
 	m.journal.forget(c.history.pid)
 	if c.history.pid = newID(); c.history.of != nil {
-		c.history.of.coming = nil
+		c.history.of.coming, c.history.of.sought, c.history.of.home = nil, false, ""
 	}
 	c.mu.Unlock()
 	c.connectedAs()
@@ -96,7 +133,11 @@ func (m *mapping) beginAnew(c *Conn) {
 func (c *Conn) connectedAs() {
 	c.mu.Lock()
 	c.answered = true
-	b := []byte(`{"sid":"` + c.socket.String() + `","pid":"` + c.history.pid.String() + `"}`)
+	pid := c.history.pid.String()
+	if c.gateway.bus != nil {
+		pid += cmp.Or(c.history.now().home, c.gateway.bus.Node())
+	}
+	b := []byte(`{"sid":"` + c.socket.String() + `","pid":"` + pid + `"}`)
 	c.mu.Unlock()
 	c.Send(packet.Packet{Type: packet.Connect, ID: packet.NoID, Data: b}, nil)
 }
@@ -105,5 +146,6 @@ func (c *Conn) connectedAs() {
 func (c *Conn) isComing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.history.now().coming != nil
+	s := c.history.now()
+	return s.coming != nil || s.sought
 }

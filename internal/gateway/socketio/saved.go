@@ -56,6 +56,13 @@ func (s *savedSessions) put(pid id, one *saved) {
 	s.expire()
 }
 
+// keep is put, without the lock.
+func (s *savedSessions) keep(pid id, one *saved) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(pid, one)
+}
+
 // begins notes that a connection has channels, and ends that it is over: what its client may come
 // back for is kept, in one step, so that take finds the one or the other.
 func (s *savedSessions) begins(pid id, c *Conn) {

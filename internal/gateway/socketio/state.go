@@ -17,6 +17,10 @@ import (
 //
 //	a RUN   the boot of the machine; until 2 minutes after the process was last alive
 //	s PID   RUN and a state
+//
+// On several nodes RUN is the id of a node, and a restart of a machine does not matter:
+//
+//	s PID   RUN and a state; or, for 2 minutes after it was taken, the node that has it now
 const (
 	aliveKey  = "a"
 	statesKey = "s"

@@ -90,6 +90,16 @@ func (p *Process) Wait(t testing.TB) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// Ended reports whether the program has ended by itself, or was ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop interrupts the program, waits for its end and returns the exit code.
 func (p *Process) Stop(t testing.TB) int {
 	t.Helper()

@@ -22,7 +22,7 @@ var sizes = []int{3, 10, 30, 100}
 
 // aThousand is a load of 1,000 publications a second in 20 channels that all nodes follow.
 func aThousand(nodes int) Load {
-	return Load{Nodes: nodes, Following: nodes, Channels: 20, Name: 9, Rate: 1000, Bytes: 128, Elsewhere: 1 - 1/float64(nodes)}
+	return Load{Nodes: nodes, Following: nodes, Channels: 20, Busy: 20, Name: 9, Rate: 1000, Bytes: 128, Elsewhere: 1 - 1/float64(nodes)}
 }
 
 func publicationsTable() string {
@@ -44,7 +44,7 @@ func nodesTable() string {
 	b.WriteString("| nodes | signs of life, messages | announcements, messages at most | all of it, MB/s |\n|---|---|---|---|\n")
 	for _, n := range sizes {
 		c := aThousand(n).PerSecond()
-		life := c[Beat].plus(c[Alive]).plus(c[Note]).plus(c[Other])
+		life := c[Beat].plus(c[Alive]).plus(c[Note]).plus(c[Heads]).plus(c[Other])
 		others := Announcements(n, 200)
 		fmt.Fprintf(&b, "| %d | %s | %s | %.2f |\n", n, thousands(life.In+life.Out), thousands(others.In+others.Out), (life.BytesIn+life.BytesOut+others.BytesIn+others.BytesOut)/1e6)
 	}

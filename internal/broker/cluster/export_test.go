@@ -66,6 +66,9 @@ func (b *Broker) CutIndex(channel string) (again func()) {
 	}
 }
 
+// Owns reports whether a node owns a channel's namespace.
+func (b *Broker) Owns(channel string) bool { return b.placeOf(channel).owned() != nil }
+
 // Recent is recent.
 var Recent = recent
 

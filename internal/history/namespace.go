@@ -40,7 +40,7 @@ func (i item) gone() bool {
 func New(r maru.Retention, epoch string, floor uint64, heads *Heads) *Namespace {
 	return &Namespace{
 		retention: r, epoch: epoch, heads: heads,
-		number: floor, removed: floor, channels: make(map[string]*channel),
+		number: floor, removed: floor, channels: make(map[string]*channel), quiet: table{hash: heads.hash},
 	}
 }
 
@@ -96,14 +96,16 @@ func (ns *Namespace) Add(name string, e Entry, version uint64) {
 // Restore is Add for a publication of an earlier process that is read again, in order. prev
 // is the channel's offset before it: what was lost in between will be reported as missing.
 // passed says that the publication was not retained; what the channel retained is then
-// missing too.
-func (ns *Namespace) Restore(name string, e Entry, prev, version uint64, passed bool) {
+// missing too. It reports whether something was lost between two publications that are there.
+func (ns *Namespace) Restore(name string, e Entry, prev, version uint64, passed bool) (hole bool) {
 	ns.number = max(ns.number, e.Offset)
 	c := ns.channel(name)
 	if head := c.head(); head < prev {
+		hole = c.kept.len() > 0
 		c.lose(head+1, prev)
 	}
 	ns.add(name, e, version, passed || !ns.retention.Retains(e.Size))
+	return hole
 }
 
 // Lost records that offsets up to this one were given to channels that are not known.
@@ -241,7 +243,11 @@ func (ns *Namespace) rest(c *channel) {
 	if c.head() == 0 {
 		return
 	}
-	ns.quiet.add(c.name, c.head(), c.version)
+	ns.remember(ns.quiet.of(c.name, c.head(), c.version))
+}
+
+func (ns *Namespace) remember(q quiet) {
+	ns.quiet.add(q)
 	if ns.heads.held.Add(1) > ns.heads.max {
 		ns.heads.held.Add(-1)
 		ns.heads.forgotten.Add(1)
@@ -285,7 +291,7 @@ func publications(entries []Entry) []*maru.Publication {
 // Clear forgets everything but the number. Only Number may be called afterwards.
 func (ns *Namespace) Clear() {
 	ns.heads.held.Add(int64(-ns.quiet.held))
-	*ns = Namespace{number: ns.number, heads: ns.heads}
+	*ns = Namespace{number: ns.number, heads: ns.heads, quiet: table{hash: ns.heads.hash}}
 }
 
 // Held returns how much the namespace holds.

@@ -33,8 +33,9 @@ type Options struct {
 	// Members, if not nil, returns how many servers of NATS there are, or 0 if that is not known. There
 	// are no more replicas than that: see Spread. It must not wait.
 	Members func() int
-	// EmptyChannels is the number of channels without retained publications whose heads a
-	// namespace remembers. Default 10,000; negative: none.
+	// EmptyChannels is the number of channels without retained publications whose heads a node
+	// remembers, in its listed namespaces and in the pool of the others each. Default 1,000,000;
+	// negative: none.
 	EmptyChannels int
 	// Interest: only channels that were followed (Broker.Follow) are taken from NATS and delivered.
 	// Without it all are.
@@ -58,7 +59,7 @@ func (o Options) withDefaults() Options {
 			o.Replicas = 1
 		}
 	}
-	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 10_000))
+	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 1_000_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
 	o.start = cmp.Or(o.start, time.Now())
 	if o.clock == nil {
@@ -98,6 +99,7 @@ type Broker struct {
 	start   time.Time
 	peers   *peers
 	keys    *history.Keys
+	heads   [2]*history.Heads // of listed namespaces, and of the pool of the others
 	inbox   string
 
 	ctx      context.Context // ends with Close
@@ -110,6 +112,7 @@ type Broker struct {
 	requests requests
 	bus      bus
 	onLoss   atomic.Pointer[func(channel string)]
+	yields   atomic.Bool // see Yield
 
 	mu        sync.Mutex
 	closed    bool // no more submissions are taken
@@ -149,11 +152,13 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{
 		options: o, id: nuid.Next(), start: o.start, keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
+		heads:  [2]*history.Heads{history.NewStableHeads(o.EmptyChannels), history.NewStableHeads(o.EmptyChannels)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
 		lanes: make(map[*place]*lane), hashes: make(map[channelHash]*follower),
 		bus: bus{handlers: make(map[string]maru.BusHandler)},
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
+	b.Handle(kindTake, b.askedToTake)
 	err := b.join(ctx)
 	if err != nil {
 		b.cancel(err)
@@ -304,6 +309,14 @@ func (b *Broker) place(name string) *place {
 	return p
 }
 
+// headsOf bounds the heads of a namespace.
+func (b *Broker) headsOf(namespace string) *history.Heads {
+	if namespace == "" {
+		return b.heads[1]
+	}
+	return b.heads[0]
+}
+
 // carry sends a publication to all nodes that follow its channel, this one too.
 func (b *Broker) carry(c carried) {
 	b.conn.Publish(b.names.carriage(tokenOf(c.channel)), c.append(nil)) // a loss is noticed
@@ -395,7 +408,11 @@ func (b *Broker) tend() {
 // noteAll writes down how far our namespaces have come.
 func (b *Broker) noteAll() {
 	for _, ns := range b.owned() {
-		if err := ns.note(b.ctx); errors.Is(err, errOvertaken) {
+		err := ns.note(b.ctx)
+		if err == nil {
+			err = ns.checkpoint(b.ctx)
+		}
+		if errors.Is(err, errOvertaken) {
 			ns.end(err)
 		} else if err != nil && b.ctx.Err() == nil {
 			b.options.Logger.Warn("the last number of a namespace cannot be noted", slog.String("namespace", ns.stream.namespace), slog.Any("err", err))

@@ -35,6 +35,7 @@ func (b *Broker) giveUp() error {
 	defer cancel()
 	var all error
 	for _, ns := range b.owned() {
+		all = errors.Join(all, ns.checkpoint(ctx))
 		ns.mu.Lock()
 		o := ns.owner
 		o.Node, o.Last = "", ns.history.Number()

@@ -61,8 +61,9 @@
 // # What an acknowledged publication survives
 //
 // What the servers of NATS keep: a majority of the replicas has it. The stream's last number is
-// noted once a second in "owners". If the stream ends before it, or an entry is damaged, the
-// namespace begins a new epoch or the channel has a gap, as on one machine, and the log says so.
+// noted once a second in "owners", and the heads of channels in checkpoints. If the stream ends before
+// that number the namespace begins a new epoch; if entries are lost or damaged their channels have a
+// gap, as on one machine, and the log says so. One replica that differs is noticed: its leader is read.
 //
 // # Concurrency
 //

@@ -66,6 +66,9 @@ func (b *Broker) CutIndex(channel string) (again func()) {
 	}
 }
 
+// Owns reports whether a node owns a channel's namespace.
+func (b *Broker) Owns(channel string) bool { return b.placeOf(channel).owned() != nil }
+
 // Recent is recent.
 var Recent = recent
 
@@ -84,6 +87,33 @@ func (b *Broker) InMsgs(channel string) int64 {
 // KeptMessages is how many messages the stream of records has.
 func (b *Broker) KeptMessages() uint64 {
 	s, err := b.js.Stream(context.Background(), b.names.keptStream())
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// Hold holds the follower of a channel until release, as who waits for a delivery does.
+func (b *Broker) Hold(channel string) (release func()) {
+	f := b.hold(channel)
+	return func() { b.release(f) }
+}
+
+// LoseInterest is what a beat does.
+func (b *Broker) LoseInterest() { b.loseInterest() }
+
+// ForceWhole writes a whole checkpoint of a namespace.
+func (b *Broker) ForceWhole(namespace string) {
+	ns := b.place(namespace).owned()
+	ns.headsLog.forced = true
+	if err := ns.checkpoint(context.Background()); err != nil {
+		panic(err)
+	}
+}
+
+// HeadsMessages is how many messages the checkpoints of all namespaces have.
+func (b *Broker) HeadsMessages() uint64 {
+	s, err := b.js.Stream(context.Background(), b.names.headsStream())
 	if err != nil {
 		return 0
 	}

@@ -23,6 +23,8 @@ type health struct {
 	sign       atomic.Int64  // how long the last sign of life took, until a majority had it
 	stored     atomic.Int64  // bytes that JetStream has of the account
 	limit      atomic.Int64  // that it may have; 0: no limit
+	odd        atomic.Uint64 // replicas that had lost or changed entries when they were read
+	lost       atomic.Uint64 // entries that all of them had lost or changed, at least, and new epochs
 	failures   [faults]atomic.Uint64
 
 	mu    sync.Mutex

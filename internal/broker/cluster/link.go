@@ -106,6 +106,9 @@ func (l *link) make(ctx context.Context) (err error) {
 	if err := l.ensureKeys(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keysStream(), err)
 	}
+	if err := l.ensureHeads(ctx); err != nil {
+		return fmt.Errorf("the stream %s: %w", l.names.headsStream(), err)
+	}
 	if err := l.ensureKept(ctx); err != nil {
 		return fmt.Errorf("the stream %s: %w", l.names.keptStream(), err)
 	}

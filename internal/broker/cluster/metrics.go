@@ -24,6 +24,10 @@ func (b *Broker) Metrics() []maru.Metric {
 					emit(float64(h.failures[kind].Load()), name)
 				}
 			}},
+		counter("maru_nats_damaged_replicas_total", "Reads of a namespace in which a replica of NATS had lost or changed entries, so that the leader was read.",
+			func() float64 { return float64(h.odd.Load()) }),
+		counter("maru_nats_losses_total", "Entries that NATS had lost or changed in all replicas when a namespace was read, and histories that began a new epoch for it.",
+			func() float64 { return float64(h.lost.Load()) }),
 		gauge("maru_nats_waiting_messages", "Messages of other servers that have arrived and wait for this one, at most 65,536; those that find no room are read again.",
 			func() float64 { return float64(len(b.arrived)) }),
 		gauge("maru_nats_storage_bytes", "Bytes that JetStream has stored for the account of this server, all copies; read once a minute.", func() float64 { return float64(h.stored.Load()) }),

@@ -23,6 +23,9 @@ type namespace struct {
 	owner  owner
 	last   uint64 // of the stream; guarded by log
 
+	retention maru.Retention
+	headsLog  headsLog // of the goroutine of Broker.tend, and then of Close
+
 	log sync.Mutex // held while batches are on their way
 
 	mu      sync.Mutex
@@ -31,6 +34,7 @@ type namespace struct {
 	queue   []submission
 	writing bool // a goroutine takes from queue
 	ended   bool
+	dirty   map[string]struct{}            // channels with publications since the last checkpoint
 	heads   map[string]uint64              // of channels with publications on their way: the last offset given
 	keys    map[history.RepeatKey]struct{} // on their way
 }
@@ -239,6 +243,9 @@ func (ns *namespace) settle(b *batch) error {
 func (ns *namespace) publish(submissions []submission) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
+	if ns.ended { // they are in the stream, where the next owner finds them
+		return
+	}
 	now := ns.broker.now()
 	x := index{epoch: ns.owner.Epoch, before: ns.history.Number()}
 	for i := range submissions {
@@ -251,6 +258,7 @@ func (ns *namespace) publish(submissions []submission) {
 			if ns.heads[s.channel] == offset {
 				delete(ns.heads, s.channel)
 			}
+			ns.dirty[s.channel] = struct{}{}
 			ns.history.Add(s.channel, entryOf(s.channel, s.publication, now), s.options.Version)
 			x.entries, x.to = append(x.entries, indexed{offset, hashOf(s.channel)}), offset
 		}
@@ -271,8 +279,14 @@ func (ns *namespace) end(why error) {
 	waiting := ns.queue
 	again := ns.ended
 	ns.queue, ns.writing, ns.ended = nil, false, true
+	number := ns.history.Number()
+	if !again {
+		ns.history.Clear()
+		ns.repeats.Clear()
+	}
 	ns.mu.Unlock()
 	if !again {
+		ns.broker.place(ns.stream.namespace).acknowledge(maru.Position{Epoch: ns.owner.Epoch, Offset: number})
 		ns.broker.place(ns.stream.namespace).lost(ns, waiting, why)
 	}
 }

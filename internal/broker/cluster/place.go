@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"maru.example/maru"
 )
 
 const (
@@ -25,6 +27,7 @@ type place struct {
 	waiting []submission  // until it is known
 	found   chan struct{} // closed when the search ends; nil: there is none
 	why     error         // why the last search failed
+	acked   maru.Position // the highest number that this node has acknowledged as the owner
 	refused string        // the other node that has just refused a question, or is away
 }
 
@@ -157,7 +160,8 @@ func (p *place) fails(err error) {
 	}
 }
 
-// look asks which node owns the namespace, and takes it if no living node does.
+// look asks which node owns the namespace, and takes it if no living node does. A node that drains asks
+// others to take it.
 func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
 	b := p.broker
 	if !b.peers.holds() {
@@ -169,6 +173,11 @@ func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err e
 	}
 	if o.Node != "" && o.Node != b.id && b.peers.alive(o.Node) {
 		return nil, o.Node, nil
+	}
+	if b.yields.Load() {
+		if theirs = b.passOn(ctx, p.name); theirs != "" {
+			return nil, theirs, nil
+		}
 	}
 	if o.Epoch == "" {
 		o.Epoch = b.epoch
@@ -191,7 +200,11 @@ func (p *place) lost(ns *namespace, waiting []submission, why error) {
 	defer p.mu.Unlock()
 	if p.ours == ns {
 		p.known, p.ours = false, nil
-		p.broker.options.Logger.Warn("this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("err", why))
+		level := slog.LevelWarn
+		if why == errYielded {
+			level = slog.LevelInfo
+		}
+		p.broker.options.Logger.Log(p.broker.ctx, level, "this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("err", why))
 	}
 	waiting = append(waiting, p.waiting...)
 	p.waiting = nil
@@ -201,6 +214,21 @@ func (p *place) lost(ns *namespace, waiting []submission, why error) {
 	if !p.known {
 		p.search()
 	}
+}
+
+// acknowledge notes how far a namespace came that has ended here: what NATS has then must not be less.
+func (p *place) acknowledge(at maru.Position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.acked.Epoch != at.Epoch || p.acked.Offset < at.Offset {
+		p.acked = at
+	}
+}
+
+func (p *place) acknowledged() maru.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.acked
 }
 
 // wrong forgets that another node owns the namespace: it does not, or is dead.

@@ -17,8 +17,12 @@ import (
 const (
 	apiTimeout = 10 * time.Second // for an answer of JetStream
 	readPause  = 50 * time.Millisecond
-	readAtOnce = 1000    // messages
-	streamRoom = 1 << 20 // bytes of a stream beside what is retained
+	readAtOnce = 1000 // messages
+
+	// Of a stream, beside what is retained.
+	streamRoom     = 16 << 20 // bytes
+	streamMessages = 128      // in each channel
+	streamAge      = 10 * time.Minute
 )
 
 // A stream is the log of a namespace.
@@ -27,15 +31,16 @@ type stream struct {
 	namespace string
 }
 
-// ensure makes the stream, or gives an existing one the limits of r. They are a little above what
-// is retained: the history of the owner decides what is removed.
+// ensure makes the stream, or gives an existing one the limits of r. They are above what is retained,
+// since the history of the owner decides what is removed: what is not in the last checkpoint of heads
+// must still be in the stream.
 func (s *stream) ensure(ctx context.Context, r maru.Retention) error {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	_, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: s.names.stream(s.namespace), Subjects: []string{s.names.log(s.namespace, "*")},
 		Description: "maru: the publications of a namespace", Metadata: map[string]string{"namespace": s.namespace},
-		MaxMsgsPerSubject: int64(max(r.Publications, 1)), MaxAge: max(r.Age, time.Second), MaxBytes: 2*max(r.Bytes, 0) + streamRoom,
+		MaxMsgsPerSubject: int64(max(r.Publications, 0)) + streamMessages, MaxAge: max(r.Age, 0) + streamAge, MaxBytes: 2*max(r.Bytes, 0) + streamRoom,
 		Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, AllowDirect: true, Replicas: s.copies(),
 	})
 	return err
@@ -108,9 +113,13 @@ type message struct {
 // read calls each for the messages of the stream in order, until it has called it for number n.
 // Replicas may be behind: it asks again until one has that message.
 func (s *stream) read(ctx context.Context, n uint64, each func(message) error) error {
+	return s.readUntil(ctx, s.names.stream(s.namespace), s.names.log(s.namespace, "*"), n, each)
+}
+
+func (l *link) readUntil(ctx context.Context, stream, subject string, n uint64, each func(message) error) error {
 	next := uint64(1)
 	for {
-		err := s.readSome(ctx, s.names.stream(s.namespace), s.names.log(s.namespace, "*"), next, func(m message) error {
+		err := l.readSome(ctx, stream, subject, next, func(m message) error {
 			next = m.seq + 1
 			return each(m)
 		})
@@ -120,7 +129,7 @@ func (s *stream) read(ctx context.Context, n uint64, each func(message) error) e
 		select {
 		case <-time.After(readPause):
 		case <-ctx.Done():
-			return fmt.Errorf("reading %s up to %d: %w", s.names.stream(s.namespace), n, context.Cause(ctx))
+			return fmt.Errorf("reading %s up to %d: %w", stream, n, context.Cause(ctx))
 		}
 	}
 }

@@ -45,6 +45,7 @@ func replaced(text string, by map[string]string) string {
 }
 
 func TestComposeFile(t *testing.T) {
+	t.Parallel()
 	p := compose(t)
 	maru, nats := of(p, "maru"), of(p, "nats:")
 	if len(maru) != 3 || len(nats) != 3 || len(of(p, "caddy:")) != 1 {
@@ -75,6 +76,7 @@ func TestComposeFile(t *testing.T) {
 // TestComposeProcesses starts what compose.yaml describes: three servers of NATS, three of maru and Caddy,
 // with the same files and options, on addresses of this machine. One of maru is killed, and one drained.
 func TestComposeProcesses(t *testing.T) {
+	t.Parallel()
 	p := compose(t)
 	by := make(map[string]string)
 	nats, maru := of(p, "nats:"), of(p, "maru")
@@ -108,11 +110,12 @@ func TestComposeProcesses(t *testing.T) {
 	for range 6 {
 		readers = append(readers, follow(t, channel))
 	}
-	exercise(t, channel, readers, nodes["maru1"], nodes["maru2"])
+	exercise(t, channel, readers, nodes["maru1"], func() {}, nodes["maru2"])
 }
 
-// exercise publishes around the death of a node and the drain of another one. Readers get all of it.
-func exercise(t *testing.T, channel string, readers []*reader, killed, drained *process) {
+// exercise publishes around the death of a node, its return, and the drain of another one. Readers get all
+// of it.
+func exercise(t *testing.T, channel string, readers []*reader, killed *process, back func(), drained *process) {
 	get := func(want ...string) {
 		t.Helper()
 		for _, r := range readers {
@@ -127,6 +130,7 @@ func exercise(t *testing.T, channel string, readers []*reader, killed, drained *
 	killed.kill()
 	publish(t, channel, "two")
 	get("one", "two")
+	back()
 	if took := drained.stop(t); took > 20*time.Second {
 		t.Errorf("the drain took %v", took)
 	}

@@ -53,6 +53,7 @@ func kubernetes(t *testing.T) *manifests {
 
 // TestKubernetesManifests: the objects fit together.
 func TestKubernetesManifests(t *testing.T) {
+	t.Parallel()
 	m := kubernetes(t)
 	pod := m.set.Spec.Template
 	labels := pod.Labels["app"]

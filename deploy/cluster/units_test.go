@@ -10,6 +10,7 @@ import (
 
 // systemd understands maru.service with each of the files of maru.service.d.
 func TestUnits(t *testing.T) {
+	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("there is no systemd-analyze on this machine")

@@ -180,13 +180,43 @@ func (f *fleet) states(i, n int) (names []string) {
 	return nil
 }
 
+// restoreFirst makes the directory of a single machine the first history of the cluster.
+func (f *fleet) restoreFirst() (want []string) {
+	f.t.Helper()
+	dir := f.t.TempDir()
+	single := program.Serve(f.t, f.maru, "--open", "--data", dir)
+	want = []string{"s0", "s1"}
+	for _, text := range want {
+		r, err := http.Post(single.URL+"/channels/x", "text/plain", strings.NewReader(text))
+		if err != nil || r.StatusCode != http.StatusOK {
+			f.t.Fatal(r, err)
+		}
+		r.Body.Close()
+	}
+	single.Stop(f.t)
+	restore := func() (string, error) {
+		out, err := exec.Command(f.maru, "restore", dir, "--cluster", "fleet", "--cluster-peer", f.at[0], "--cluster-secret-file", f.secret).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := restore(); err != nil || !strings.Contains(out, "2 publications") {
+		f.t.Fatal(out, err)
+	}
+	for i := range f.all {
+		f.history(i, want)
+	}
+	if out, err := restore(); err == nil || !strings.Contains(out, "already has a history") {
+		f.t.Error(out, err)
+	}
+	return want
+}
+
 // Three processes and nothing else are a cluster. It goes on without any one of them, also after kill -9;
 // a machine that is lost is replaced, and one leaves: as docs/cluster.md says.
 func TestThreeProcesses(t *testing.T) {
 	program.InOwnStep(t)
 	f := newFleet(t, 3)
 	before := f.states(0, 3)
-	var want []string
+	want := f.restoreFirst()
 	publish := func(i int) {
 		want = append(want, fmt.Sprint("p", len(want)))
 		f.publish(i, want[len(want)-1])

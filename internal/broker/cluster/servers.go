@@ -97,14 +97,41 @@ func (g *ServerGroup) RemoveMember(ctx context.Context, name string) error {
 			return fmt.Errorf("node %s gives away its copies: %w", name, err)
 		}
 	}
+	if all[i].Leads {
+		if err := g.stepDown(ctx, name); err != nil {
+			return err
+		}
+	}
 	return g.api(ctx, "$JS.API.SERVER.REMOVE", name, ids[name])
 }
+
+// stepDown waits until another server leads: one that removes itself would end before the others know.
+func (g *ServerGroup) stepDown(ctx context.Context, name string) error {
+	if err := g.api(ctx, "$JS.API.META.LEADER.STEPDOWN", "", ""); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, electionTime, errNoMajority)
+	defer cancel()
+	for ctx.Err() == nil {
+		soon, cancel := context.WithTimeout(ctx, evacuatePause)
+		all, _, err := g.members(soon) // nobody answers while there is no leader
+		<-soon.Done()
+		cancel()
+		if err == nil && !slices.ContainsFunc(all, func(m maru.Member) bool { return m.Name == name && m.Leads }) {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// electionTime is above what servers need to agree on a leader.
+const electionTime = 30 * time.Second
 
 // enoughWithout refuses to remove member i if no majority would be left.
 func enoughWithout(all []maru.Member, i int) error {
 	left := 0
 	for j, m := range all {
-		if j != i && !m.Away {
+		if j != i && m.Current {
 			left++
 		}
 	}
@@ -117,7 +144,7 @@ func enoughWithout(all []maru.Member, i int) error {
 	return nil
 }
 
-// evacuatePause is between two looks at what a server still has.
+// evacuatePause is between two looks at what a server still has, or leads.
 const evacuatePause = 500 * time.Millisecond
 
 // evacuate moves all copies of a server to others, and waits for that.
@@ -144,7 +171,11 @@ func (g *ServerGroup) evacuate(ctx context.Context, name string) error {
 // api changes something about a server.
 func (g *ServerGroup) api(ctx context.Context, subject, name, id string) error {
 	var a answer
-	err := g.ask(ctx, subject, map[string]string{"peer": name, "peer_id": id}, &a)
+	var question any // none: the request has no body
+	if name != "" {
+		question = map[string]string{"peer": name, "peer_id": id}
+	}
+	err := g.ask(ctx, subject, question, &a)
 	switch {
 	case err != nil:
 		return err
@@ -162,9 +193,12 @@ const notMember jetstream.ErrorCode = 10044
 func (g *ServerGroup) ask(ctx context.Context, subject string, question, to any) error {
 	limited, cancel := short(ctx)
 	defer cancel()
-	data, err := json.Marshal(question)
-	if err != nil {
-		return err
+	var data []byte
+	var err error
+	if question != nil {
+		if data, err = json.Marshal(question); err != nil {
+			return err
+		}
 	}
 	m, err := g.Conn.RequestWithContext(limited, subject, data)
 	switch {

@@ -45,6 +45,34 @@ func (b *broker) Close() error {
 	return b.node.Stop()
 }
 
+const (
+	catchUpTime  = 2 * time.Minute
+	catchUpPause = 200 * time.Millisecond
+)
+
+// catchUp waits until the node has read what it has missed. A node that has not counts as one that is away:
+// with another one that ends now, there might be no majority that has everything.
+func (b *broker) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	for said := false; ; {
+		err := b.Behind(ctx, b.node.ID())
+		if err == nil {
+			return
+		}
+		if !said {
+			b.log.Info("this node reads what it has missed", slog.Any("err", err))
+			said = true
+		}
+		select {
+		case <-time.After(catchUpPause):
+		case <-ctx.Done():
+			b.log.Warn("this node has not read all that it has missed; it goes on meanwhile", slog.Any("err", err))
+			return
+		}
+	}
+}
+
 // spreadPause is how often the node that leads looks whether there are more nodes.
 const spreadPause = 2 * time.Second
 

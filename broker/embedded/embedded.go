@@ -81,8 +81,9 @@ func (o Options) Check() error {
 }
 
 // Join returns a function that starts a node and joins the cluster, for server.Options.Broker. The first
-// start of a cluster waits for a majority of its nodes, until ctx ends; a log line says for which. The error
-// names the address, file or directory that cannot be used.
+// start of a cluster waits for a majority of its nodes, until ctx ends; a log line says for which. A node that
+// comes back waits until it has read what it has missed, for at most two minutes: so nodes can be started
+// again one after the other, each when the one before is there. The error names the address, file or directory that cannot be used.
 func Join(ctx context.Context, o Options) maru.OpenBroker {
 	return func(options maru.BrokerOptions) (maru.Broker, error) {
 		options = options.WithDefaults()
@@ -125,6 +126,7 @@ func open(ctx context.Context, node *natsd.Node, options maru.BrokerOptions, o O
 	}
 	b := &broker{Broker: opened, conn: conn, node: node, log: options.Logger, replicas: cmp.Or(o.Replicas, 3), removed: o.Removed}
 	b.ServerGroup = &cluster.ServerGroup{Conn: system, This: node.Name(), Replicas: b.replicas}
+	b.catchUp(ctx)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.working.Go(b.spread)
 	return b, nil

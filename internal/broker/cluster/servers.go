@@ -27,7 +27,7 @@ var (
 	errNoMajority = maru.NewError(maru.CodeUnavailable, "no majority of the cluster answers; start the nodes that are away")
 	errNoMember   = maru.NewError(maru.CodeNotFound, "the cluster has no node of this name; maru cluster status lists them")
 	errLastTwo    = maru.NewError(maru.CodeBadRequest, "a cluster of two nodes cannot lose one: start another node first")
-	errTooFewLeft = maru.NewError(maru.CodeBadRequest, "too few of the other nodes are there to be a majority without this one; start those that are away, or remove them first")
+	errTooFewLeft = maru.NewError(maru.CodeBadRequest, "too few of the other nodes are there and have read everything to be a majority without this one; see maru cluster status, and try again")
 )
 
 // awayAfter is how long a server may be silent: it answers the leader once a second.
@@ -55,7 +55,69 @@ type metaInfo struct {
 // Members implements maru.Membership.
 func (g *ServerGroup) Members(ctx context.Context) ([]maru.Member, error) {
 	all, _, err := g.members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	well, err := g.well(ctx, len(all))
+	for i := range all {
+		all[i].Current = all[i].Current && well[all[i].Name]
+	}
 	return all, err
+}
+
+// serverHealth is what a server says about itself. One that has not read all of a stream is not well: it may
+// have acknowledged what comes after it.
+type serverHealth struct {
+	Server struct {
+		Name string `json:"name"`
+	} `json:"server"`
+	Data struct {
+		Status string `json:"status"`
+		Error  string `json:"error"`
+	} `json:"data"`
+}
+
+// healthTime is how long all servers have to answer.
+const healthTime = time.Second
+
+// well returns the names of the servers that are well, of n.
+func (g *ServerGroup) well(ctx context.Context, n int) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
+	inbox := g.Conn.NewInbox()
+	answers, err := g.Conn.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer answers.Unsubscribe()
+	if err := g.Conn.PublishRequest("$SYS.REQ.SERVER.PING.HEALTHZ", inbox, nil); err != nil {
+		return nil, err
+	}
+	well := make(map[string]bool)
+	for range n {
+		m, err := answers.NextMsgWithContext(ctx)
+		if err != nil {
+			break // one is away
+		}
+		var h serverHealth
+		if err := json.Unmarshal(m.Data, &h); err != nil {
+			return nil, err
+		}
+		well[h.Server.Name] = h.Data.Status == "ok"
+	}
+	return well, nil
+}
+
+// Behind says what a server, by its id, has not yet read; nil: it has everything.
+func (g *ServerGroup) Behind(ctx context.Context, id string) error {
+	var h serverHealth
+	if err := g.ask(ctx, "$SYS.REQ.SERVER."+id+".HEALTHZ", nil, &h); err != nil {
+		return err
+	}
+	if h.Data.Status != "ok" {
+		return errors.New(cmp.Or(h.Data.Error, h.Data.Status))
+	}
+	return nil
 }
 
 // members returns also the ids that NATS has for the names; the leader's is not known.
@@ -81,7 +143,11 @@ func (g *ServerGroup) members(ctx context.Context) (all []maru.Member, ids map[s
 
 // RemoveMember implements maru.Membership.
 func (g *ServerGroup) RemoveMember(ctx context.Context, name string) error {
-	all, ids, err := g.members(ctx)
+	_, ids, err := g.members(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := g.Members(ctx)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ var intended = []string{
 	"Plaintext passwords detected", // they are random, and known to this process only
 	"Maximum payloads over",        // the limit of maru is its own
 	"Waiting for routing to be established",
-	"failed to be ready for connections", // see noPort
+	"failed to be ready for connections", // nodes connect later
 	"Metalayer blocking snapshot",
 }
 
@@ -83,16 +83,12 @@ func (r *reports) Errorf(format string, v ...any) {
 	}
 }
 
-// Fatalf does not end the process: Start returns the error. The one about the port of clients is wanted.
+// Fatalf does not end the process: Start returns the error.
 func (r *reports) Fatalf(format string, v ...any) {
-	text := fmt.Sprintf(format, v...)
-	if strings.Contains(text, noPort) {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fatal == nil {
-		r.fatal = fmt.Errorf("the embedded server of NATS: %s", text)
+		r.fatal = fmt.Errorf("the embedded server of NATS: "+format, v...)
 	}
 }
 

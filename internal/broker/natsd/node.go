@@ -31,11 +31,6 @@ const (
 	gather      = 3 * time.Second  // for which a first start waits for all peers
 )
 
-// noPort is a port that cannot be opened. Nothing but this process should connect as a client, but NATS
-// opens the port for nodes only after that for clients (DontListen would leave both closed). An attempt
-// that fails is enough for it.
-const noPort = "65536"
-
 // A Node is a server of NATS in this process. Make one with Start.
 type Node struct {
 	server   *server.Server
@@ -101,7 +96,7 @@ func (n *Node) start(ctx context.Context, o *Options) error {
 	}
 	n.reports = newReports(n.log, o.Cluster)
 	n.server.SetLogger(n.reports, false, false)
-	n.server.Start()
+	n.run()
 	return n.join(ctx, o)
 }
 
@@ -124,8 +119,18 @@ func Visit(ctx context.Context, o Options) (*Node, error) {
 	}
 	n.reports = newReports(n.log, o.Cluster)
 	n.server.SetLogger(n.reports, false, false)
-	n.server.Start()
+	n.run()
 	return n, nil
+}
+
+// run starts the server without a port for clients. NATS would open that for nodes after that for clients,
+// and so never: it waits for a channel that nothing closes (a goroutine that waits until the end of the
+// process). StartRouting opens it.
+func (n *Node) run() {
+	n.server.Start()
+	opened := make(chan struct{})
+	close(opened)
+	n.server.StartRouting(opened)
 }
 
 // free finds a port in use, and an address that is not of this machine, before NATS does.
@@ -149,7 +154,7 @@ func (n *Node) options(o *Options) (*server.Options, error) {
 	}
 	system := server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
 	options := &server.Options{
-		ServerName: n.name, Host: "127.0.0.1", Port: 65536, NoSigs: true, NoLog: true, MaxPayload: maxPayload,
+		ServerName: n.name, DontListen: true, NoSigs: true, NoLog: true, MaxPayload: maxPayload,
 		JetStream: true, StoreDir: filepath.Join(o.Dir, storeDir), SyncAlways: true,
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 50, // nothing is in memory; the disk is the limit
 		Accounts: []*server.Account{system}, SystemAccount: system.Name,
@@ -192,6 +197,9 @@ func (n *Node) join(ctx context.Context, o *Options) error {
 
 // Name is the name of the node in its cluster.
 func (n *Node) Name() string { return n.name }
+
+// ID is the id of this run of the server in NATS.
+func (n *Node) ID() string { return n.server.ID() }
 
 // InProcessConn connects a client to the server. It is what nats.InProcessServer expects.
 func (n *Node) InProcessConn() (net.Conn, error) { return n.server.InProcessConn() }

@@ -64,7 +64,7 @@ func rollingRestart(t *testing.T, clients int, drain time.Duration) (late string
 		}
 	}
 	p := begin(t, c.url, all)
-	p.every = max(publishEvery, time.Duration(clients/8)*time.Millisecond)
+	p.every = max(publishEvery, time.Duration(clients/5)*time.Millisecond)
 	pause(ctx, time.Second) // until the last change of presence was sent
 	presence.settled.Store(true)
 	publishing, stop := context.WithCancel(ctx)

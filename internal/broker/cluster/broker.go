@@ -386,6 +386,7 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
+	var comparing round
 	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
@@ -400,7 +401,7 @@ func (b *Broker) tend() {
 			one.submission.fail(errNotAvailable)
 		}
 		b.noteAll()
-		b.compareAll(b.ctx)
+		b.compareSomeOf(b.ctx, &comparing)
 		b.loseInterest()
 	}
 }

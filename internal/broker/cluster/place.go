@@ -89,15 +89,20 @@ func (p *place) wait(ctx context.Context) (ours *namespace, theirs string, err e
 func (p *place) find() {
 	ctx, cancel := context.WithTimeoutCause(p.broker.ctx, searchTime, errNotAvailable)
 	defer cancel()
+	var before error // of the last attempt: when ctx ends, it says why
 	for {
 		ours, theirs, err := p.look(ctx)
 		if err == nil && p.refusedBy(theirs) {
 			err = errNotOwner // all that waits would be sent in vain, as fast as the way is short
 		}
+		if ctx.Err() != nil && before != nil {
+			err = before
+		}
 		if err == nil || !p.again(ctx, err) {
 			p.settle(ours, theirs, err)
 			return
 		}
+		before = err
 	}
 }
 

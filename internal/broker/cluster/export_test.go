@@ -119,3 +119,6 @@ func (o Options) Running(age time.Duration) Options {
 	o.start = time.Now().Add(-age)
 	return o
 }
+
+// Damaged is what the metrics have of damage.
+func (b *Broker) Damaged() (replicas, lost uint64) { return b.health.odd.Load(), b.health.lost.Load() }

@@ -132,18 +132,20 @@ func TestDamage(t *testing.T) {
 		servers, harmed int
 		harm            harm
 		stays           bool // the node lives on
+		other           bool // another one does
 		long            bool // NATS takes half a minute to elect leaders: only if MARU_EVENTS is set
 	}{
-		"flipped bits":                    {1, 1, flip, false, false},
-		"flipped bits and no index":       {1, 1, lostIndex, false, false},
-		"a truncated block":               {1, 1, truncate, false, false},
-		"an old directory":                {1, 1, restored, true, false},
-		"flipped bits, one of three":      {3, 1, lostIndex, false, false},
-		"a truncated block, one of three": {3, 1, truncate, false, true},
-		"old directories, two of three":   {3, 2, restored, true, true},
-		"flipped bits in a majority":      {3, 2, lostIndex, true, true},
-		"truncated blocks in a majority":  {3, 2, truncate, false, true},
-		"an old directory, one of three":  {3, 1, restored, false, true},
+		"flipped bits":                            {1, 1, flip, false, false, false},
+		"flipped bits and no index":               {1, 1, lostIndex, false, false, false},
+		"a truncated block":                       {1, 1, truncate, false, false, false},
+		"an old directory, and the owner is dead": {1, 1, restored, false, true, false},
+		"an old directory":                        {1, 1, restored, true, false, false},
+		"flipped bits, one of three":              {3, 1, lostIndex, false, false, false},
+		"a truncated block, one of three":         {3, 1, truncate, false, false, true},
+		"old directories, two of three":           {3, 2, restored, true, false, true},
+		"flipped bits in a majority":              {3, 2, lostIndex, true, false, true},
+		"truncated blocks in a majority":          {3, 2, truncate, false, false, true},
+		"an old directory, one of three":          {3, 1, restored, false, false, true},
 	} {
 		if c.long && number("MARU_EVENTS", 0) == 0 {
 			continue
@@ -155,6 +157,10 @@ func TestDamage(t *testing.T) {
 			servers := natsServers(t, c.servers)
 			o := cluster.Options{Prefix: prefix(), Replicas: c.servers, Beat: 150 * time.Millisecond}
 			a := open(t, servers[c.servers-1], o)
+			b := a
+			if c.other {
+				b = open(t, servers[0], o)
+			}
 			var all []acked
 			write := func(n int) {
 				for range n {
@@ -191,8 +197,7 @@ func TestDamage(t *testing.T) {
 				c.harm(t, random, dir, before[i])
 			}
 			copy(servers, again())
-			b := a
-			if !c.stays {
+			if !c.stays && !c.other {
 				waitFor(t, "a node that opens", func() bool {
 					var err error
 					o.Conn = connect(t, servers[0])

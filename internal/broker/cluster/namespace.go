@@ -23,6 +23,7 @@ type namespace struct {
 	owner  owner
 	last   uint64 // of the stream; guarded by log
 
+	began     uint64 // the number of its term: what was acknowledged before is below
 	retention maru.Retention
 	headsLog  headsLog // of the goroutine of Broker.tend, and then of Close
 

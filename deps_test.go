@@ -67,7 +67,7 @@ var only = map[string][]string{
 	"maru/internal/demo":       {},
 	"maru/internal/metrics":    {"maru/internal/histogram"},
 	"maru/internal/config":     {"maru"},
-	"maru/socketio":            {"maru", "maru/server", "maru/internal/calls", "maru/internal/fields", "maru/internal/gateway", "maru/internal/gateway/socketio", "maru/internal/hub", "maru/internal/logs", "maru/internal/loop", "maru/internal/packet", "maru/internal/strict"},
+	"maru/socketio":            {"maru", "maru/server", "maru/internal/calls", "maru/internal/fields", "maru/internal/gateway", "maru/internal/gateway/socketio", "maru/internal/hub", "maru/internal/logs", "maru/internal/loop", "maru/internal/packet", "maru/internal/shares", "maru/internal/strict"},
 	"maru/client":              {"maru", "maru/ws"}, // like a program outside
 	"maru/examples/*":          {"maru", "maru/ws", "maru/server", "maru/socketio", "maru/client"},
 }

@@ -273,6 +273,9 @@ func (a Access) clone() Access {
 
 // retention returns what a namespace keeps.
 func (s *Server) retention(namespace string) maru.Retention {
+	if r, is := s.reserved.Load(namespace); is {
+		return r.(maru.Retention)
+	}
 	return s.access.Load().namespace(namespace).Retention.Or(maru.Retention{
 		Publications: s.options.HistoryPublications, Age: s.options.HistoryAge, Bytes: s.options.HistoryBytes,
 	})
@@ -280,7 +283,10 @@ func (s *Server) retention(namespace string) maru.Retention {
 
 // listed reports whether the operator has named the namespace.
 func (s *Server) listed(namespace string) bool {
-	_, listed := s.access.Load().Namespaces[namespace]
+	if _, listed := s.access.Load().Namespaces[namespace]; listed {
+		return true
+	}
+	_, listed := s.reserved.Load(namespace)
 	return listed
 }
 

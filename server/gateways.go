@@ -27,10 +27,11 @@ var gateways = []Gateway{v1.Mount, raw.Mount, sse.Mount, socketio.Mount}
 func (s *Server) mount() http.Handler {
 	env := &gateway.Env{
 		Engine: s.engine, Hub: s.hub, Admission: s.admission, Session: s.session(), Takeover: s.options.takeover(),
-		Submit: s.by(byRaw), WriteTimeout: s.options.BacklogAge,
+		Submit: s.by(byRaw), History: s.broker.History, WriteTimeout: s.options.BacklogAge,
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 		Bodies: shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	}
+	env.Retain = func(namespace string, r maru.Retention) { s.reserved.Store(namespace, r) }
 	env.Bus = s.broker.bus()
 	k, _ := s.broker.keeper().(maru.BatchKeeper)
 	if _, shared := k.(maru.SharedKeeper); shared == (env.Bus != nil) {

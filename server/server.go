@@ -61,6 +61,7 @@ type Server struct {
 	watching     sync.WaitGroup
 	stopWatching chan struct{} // closed by Shutdown
 	endGateways  func()        // of the gateways: see gateway.Env.End
+	reserved     sync.Map      // of the gateways: a maru.Retention by namespace, see gateway.Env.Retain
 	access       atomic.Pointer[access]
 	reload       sync.Mutex
 	ended        bool // guarded by reload: the current access is closed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
@@ -14,6 +15,22 @@ import (
 
 // wait waits until the loops have room for one more event: the program is not faster than they are.
 func (n *Namespace) wait() { n.server.env.Engine.Wait(context.Background()) }
+
+// keeps reports whether an envelope has a place in the history of the events.
+func (n *Namespace) keeps(e *envelope) bool {
+	return n.shared() && !e.volatile && (e.action == doEmit || e.action == doOne)
+}
+
+// shared reports whether sockets may come back on other nodes.
+func (n *Namespace) shared() bool { return n.recovery != nil && n.server.elsewhere != nil }
+
+// looked is the channel of what each node looks up.
+func (n *Namespace) looked() string {
+	if n.shared() {
+		return n.channels.kept
+	}
+	return n.channels.some
+}
 
 var errNotMounted = errors.New("socketio: the Server belongs to no server yet: pass its Gateway to server.New first")
 
@@ -31,7 +48,7 @@ func (n *Namespace) publish(channel string, e *envelope, local bool) error {
 		return nil
 	}
 	done := make(chan error, 1)
-	env.Submit(channel, p, maru.PublishOptions{Transient: true}, func(_ maru.Published, err error) { done <- err })
+	env.Submit(channel, p, maru.PublishOptions{Transient: !n.keeps(e)}, func(_ maru.Published, err error) { done <- err })
 	return <-done
 }
 
@@ -77,7 +94,10 @@ func (n *Namespace) receive(d hub.Delivery) {
 	}
 	switch e.action {
 	case doEmit:
-		n.send(&e)
+		n.send(&e, d.At)
+		return
+	case doOne:
+		n.sendOne(&e, d.At)
 		return
 	case doAsk:
 		n.askedFor(&e)
@@ -86,9 +106,9 @@ func (n *Namespace) receive(d hub.Delivery) {
 	for _, s := range n.find(e.to, e.except, e.without) {
 		switch e.action {
 		case doJoin:
-			s.Join(e.rooms...)
+			s.join(e.rooms)
 		case doLeave:
-			s.Leave(e.rooms...)
+			s.leaveRooms(e.rooms)
 		case doDisconnect:
 			s.Disconnect(e.whole)
 		}
@@ -109,10 +129,10 @@ func (n *Namespace) askedFor(e *envelope) {
 }
 
 // send sends an event to the sockets of this node that it is for, once to each.
-func (n *Namespace) send(e *envelope) {
+func (n *Namespace) send(e *envelope, at maru.Position) {
 	n.mu.Lock() // until all are sent: a socket that has left a room gets nothing more
 	defer n.mu.Unlock()
-	stamped := n.recovery.stamp(*e, "", !e.volatile)
+	stamped := n.stamp(*e, "", !e.volatile, at)
 	m := stamped.message()
 	m.Stamp()
 	if n.sendGroup(e, m) {
@@ -123,6 +143,36 @@ func (n *Namespace) send(e *envelope) {
 			s.conn.Deliver(m)
 		}
 	}
+}
+
+// sendOne sends an event to a socket, if it is on this node.
+func (n *Namespace) sendOne(e *envelope, at maru.Position) {
+	if len(e.to) != 1 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	stamped := n.stamp(*e, e.to[0], true, at)
+	if s := n.server.ids.find(e.to[0]); s != nil && s.namespace == n {
+		s.conn.Deliver(stamped.message())
+	}
+}
+
+// stamp adds the offset to an event, which is at a position of its history; zero: it is in none. n.mu is
+// held.
+func (n *Namespace) stamp(e envelope, only string, keep bool, at maru.Position) envelope {
+	r := n.recovery
+	if !n.shared() {
+		return r.stamp(e, only, keep)
+	}
+	if at.Offset > 0 {
+		r.begin(at)
+	}
+	e.text = appendOffset(e.text, r.epoch, r.last)
+	if at.Offset > 0 {
+		r.collect(kept{e, at.Offset, only, time.Now()})
+	}
+	return e
 }
 
 // sendGroup sends to a single room that has a group, and reports whether it is one.

@@ -15,19 +15,30 @@ import (
 //	$socketio:%2Fsocket.io%2F:%2Fadmin:some         what each node looks up: see Namespace.receive
 //	$socketio:%2Fsocket.io%2F:%2Fadmin:room:lobby   the sockets of a room
 //	$socketio:sha256:9f86d0…                        any of these that would be too long
-type channels struct{ prefix, all, some string }
+//
+// With Recovery on several nodes, all events of a namespace are in one channel with a history, in place
+// of the second one above:
+//
+//	$socketio-kept:%2Fsocket.io%2F:%2Fadmin
+type channels struct{ prefix, all, some, kept string }
 
-const reserved = "$socketio:"
+const (
+	reserved     = "$socketio:"
+	keptReserved = "$socketio-kept:"
+)
 
 func channelsOf(path, namespace string) channels {
 	prefix := reserved + url.QueryEscape(path) + ":" + url.QueryEscape(namespace) + ":"
-	return channels{prefix, short(prefix + "all"), short(prefix + "some")}
+	kept := keptReserved + url.QueryEscape(path) + ":" + url.QueryEscape(namespace)
+	return channels{prefix, short(prefix + "all"), short(prefix + "some"), shortOf(keptReserved, kept)}
 }
 
 func (c *channels) room(name string) string { return short(c.prefix + "room:" + url.QueryEscape(name)) }
 
 // short replaces a name that is too long by its hash.
-func short(channel string) string {
+func short(channel string) string { return shortOf(reserved, channel) }
+
+func shortOf(reserved, channel string) string {
 	if len(channel) <= maru.MaxChannelBytes {
 		return channel
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/server"
 	"maru.example/maru/socketio"
@@ -301,4 +302,24 @@ func TestServerSideEmit(t *testing.T) {
 	if err := nodes[0].io.ServerSideEmit("connect"); err == nil {
 		t.Error("a reserved name was emitted")
 	}
+}
+
+// keptStates waits until NATS has the states of a number of sockets.
+func keptStates(t *testing.T, url string, n int) {
+	t.Helper()
+	b, err := cluster.Opener(cluster.Servers{URLs: []string{url}}, cluster.Options{Beat: beat})(maru.BrokerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	within(t, "the states are kept", func() bool {
+		found := 0
+		err := b.(maru.Keeper).Kept(t.Context(), "socketio program /socket.io/", func(key string, _ []byte, _ time.Time) bool {
+			if key[0] == 's' {
+				found++
+			}
+			return true
+		})
+		return err == nil && found == n
+	})
 }

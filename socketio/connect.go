@@ -35,11 +35,17 @@ func (k *conn) connect(p gw.Packet) {
 	n.identify(s)
 	err := k.pass(s)
 	if err == nil && k.keep(s) {
+		if n.shared() {
+			n.catchUp(s)
+		}
 		if n.add(s) {
 			n.connected(s)
 			s.mu.Lock()
 			s.ready = true
 			s.mu.Unlock()
+			if n.shared() && s.pid != "" {
+				n.server.elsewhere.kept.Moved(s.pid)
+			}
 		}
 		return
 	}
@@ -53,7 +59,7 @@ func (k *conn) connect(p gw.Packet) {
 func (s *Socket) welcome() *loop.Message {
 	data := `{"sid":"` + s.id + `"`
 	if s.pid != "" {
-		data += `,"pid":"` + s.pid + `"`
+		data += `,"pid":"` + s.pid + s.home + `"`
 	}
 	return gw.Encode(packet.Packet{Type: packet.Connect, Namespace: s.namespace.name, ID: packet.NoID, Data: []byte(data + "}")}, nil, "")
 }

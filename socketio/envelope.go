@@ -31,6 +31,7 @@ const (
 	doJoin
 	doLeave
 	doDisconnect
+	doOne   // an event for one socket, whose id is in to
 	doAsk   // text is the data of an event, which each node makes a packet with an id of its own
 	actions // behind the last one
 )

@@ -31,8 +31,16 @@ type Namespace struct {
 }
 
 func newNamespace(s *Server, name string, p *Pattern) *Namespace {
-	return &Namespace{server: s, name: name, channels: channelsOf(s.path(), name), pattern: p, recovery: newRecovery(s.options.Recovery),
+	n := &Namespace{server: s, name: name, channels: channelsOf(s.path(), name), pattern: p, recovery: newRecovery(s.options.Recovery),
 		sockets: make(map[*Socket]*hub.Channel), rooms: make(map[string]*room)}
+	if n.recovery != nil {
+		n.recovery.expired = func(pid string) {
+			if e := s.elsewhere; e != nil {
+				e.gone(pid)
+			}
+		}
+	}
+	return n
 }
 
 // Name begins with a slash.

@@ -59,7 +59,7 @@ func (n *nodes) ask(ctx context.Context, t Target, data []byte, binary packet.At
 	e := envelope{action: doAsk, volatile: t.volatile, without: t.without, to: t.to, except: t.except,
 		rooms: []string{name}, text: data, attachments: binary}
 	defer n.drop(name)
-	if err := ns.publish(ns.channels.some, &e, false); err != nil {
+	if err := ns.publish(ns.looked(), &e, false); err != nil {
 		return err
 	}
 	var all sync.WaitGroup

@@ -12,8 +12,9 @@ import (
 // Data, and with the events that it missed, in order and once. Socket.Recovered is true then. It is
 // connectionStateRecovery of npm socket.io.
 //
-// It is kept in memory, by the node on which the client was: not across a restart, and only if the
-// client comes back to the same node. Each event gets its offset, a string, as a further argument;
+// On one node it is kept in memory, and not across a restart. On several nodes the client may come back
+// to any, also when its own was killed: then all events of a namespace are published with a history, as
+// those of the channels of maru are, and Emit waits until NATS has them. Each event gets its offset, a string, as a further argument;
 // those with an ack, and volatile ones, are not kept. An event to a room is then sent to its members
 // one by one.
 type Recovery struct {
@@ -25,6 +26,10 @@ type Recovery struct {
 	// MaxBytes is the most bytes of events that a namespace keeps. Default 16 MiB. A client that has
 	// missed older ones comes as a new socket.
 	MaxBytes int
+	// Data makes Socket.Data of a socket that comes back from another node, of what it was encoded as
+	// there: see Arg.Decode. With an error the socket does not come back. Default: it is decoded into
+	// an any.
+	Data func(Arg) (any, error)
 }
 
 const (
@@ -43,6 +48,11 @@ type recovery struct {
 	saved  map[string]*saved  // by pid
 	broken []*saved           // these, and those that came back, the oldest first
 	timer  *time.Timer
+
+	expired  func(pid string) // a saved socket was forgotten
+	known    bool             // on several nodes: epoch and last are those of the history
+	arriving int              // sockets that are catching up
+	catching map[*catching]struct{}
 }
 
 // kept is an event, with the offset in it.
@@ -57,7 +67,7 @@ func newRecovery(o *Recovery) *recovery {
 	if o == nil {
 		return nil
 	}
-	r := &recovery{Recovery: *o, epoch: gw.NewID()[:8], live: make(map[string]*Socket), saved: make(map[string]*saved)}
+	r := &recovery{Recovery: *o, epoch: gw.NewID()[:8], live: make(map[string]*Socket), saved: make(map[string]*saved), catching: make(map[*catching]struct{})}
 	r.MaxDisconnection = cmp.Or(r.MaxDisconnection, 2*time.Minute)
 	r.MaxBytes = cmp.Or(r.MaxBytes, 16<<20)
 	return r
@@ -72,17 +82,21 @@ func (r *recovery) stamp(e envelope, only string, keep bool) envelope {
 	if keep {
 		r.last++
 	}
-	end := len(e.text) - 1 // the bracket of the array
-	text := append(make([]byte, 0, len(e.text)+30), e.text[:end]...)
-	text = append(append(text, `,"`...), r.epoch...)
-	text = append(strconv.AppendUint(append(text, '.'), r.last, 36), `"]`...)
-	e.text = text
+	e.text = appendOffset(e.text, r.epoch, r.last)
 	if keep {
 		r.events = append(r.events, kept{e, r.last, only, time.Now()})
 		r.bytes += e.size()
 		r.trim()
 	}
 	return e
+}
+
+// appendOffset is the text of an event with its offset as the last argument.
+func appendOffset(event []byte, epoch string, number uint64) []byte {
+	end := len(event) - 1 // the bracket of the array
+	text := append(make([]byte, 0, len(event)+30), event[:end]...)
+	text = append(append(text, `,"`...), epoch...)
+	return append(strconv.AppendUint(append(text, '.'), number, 36), `"]`...)
 }
 
 // trim forgets what is too much or too old.
@@ -97,10 +111,11 @@ func (r *recovery) trim() {
 	for len(r.broken) > 0 && (now.After(r.broken[0].until) || len(r.broken) > maxSaved) {
 		if one := r.broken[0]; r.saved[one.pid] == one {
 			delete(r.saved, one.pid)
+			r.expired(one.pid)
 		}
 		r.broken[0], r.broken = nil, r.broken[1:]
 	}
 }
 
 // idle reports whether nothing is kept for anybody.
-func (r *recovery) idle() bool { return r == nil || len(r.saved) == 0 }
+func (r *recovery) idle() bool { return r == nil || len(r.saved)+r.arriving == 0 }

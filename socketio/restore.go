@@ -21,6 +21,9 @@ func (n *Namespace) identify(s *Socket) {
 		return
 	}
 	s.pid = gw.NewID()
+	if n.shared() {
+		s.home = n.server.elsewhere.kept.PID("")
+	}
 	var auth struct {
 		PID    string `json:"pid"`
 		Offset string `json:"offset"`
@@ -31,18 +34,41 @@ func (n *Namespace) identify(s *Socket) {
 	if offset := strict.Child(s.handshake.Auth, "offset"); offset != nil && strict.Decode(offset, &auth.Offset) != nil {
 		return
 	}
-	n.giveWay(auth.PID)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	back, has := n.recovery.take(auth.PID, auth.Offset, s.handshake.User)
+	back, has := n.backOf(auth.PID, auth.Offset, s.handshake.User)
 	if back == nil {
 		return
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	s.recovered, s.back, s.has = true, back, has
 	s.id, s.pid, s.since, s.Data = back.id, back.pid, back.since, back.data
+	if back.home != "" {
+		s.home = back.home
+	}
 	for _, room := range back.rooms {
 		s.rooms[room] = nil
 	}
+}
+
+// backOf takes what a client comes back for, and the last event that it has; nil: nothing.
+func (n *Namespace) backOf(pid, offset, user string) (back *saved, has maru.Position) {
+	if !n.shared() {
+		n.giveWay(pid)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.recovery.take(pid, offset, user)
+	}
+	pid, home, ok := gw.ParsePID(pid)
+	if ok {
+		back = n.server.elsewhere.find(n, pid, home, user)
+	}
+	if back == nil {
+		return nil, has
+	}
+	if has, ok = back.has(offset); !ok || !n.inHistory(has) {
+		return nil, has
+	}
+	return back, has
 }
 
 // giveWay ends a socket whose client has come back before the server has noticed that its connection
@@ -65,10 +91,13 @@ var errMissed = maru.NewError(maru.CodeSlow, "too many events came while the cli
 // missed returns what a socket that comes back has missed; ok is false if that was forgotten while its
 // middleware was called. n.mu is held.
 func (n *Namespace) missed(s *Socket) (missed []kept, ok bool) {
+	if n.shared() {
+		return n.caught(s)
+	}
 	if s.back == nil {
 		return nil, true
 	}
-	missed, ok = n.recovery.missed(s.back, s.has)
+	missed, ok = n.recovery.missed(s.back, s.has.Offset)
 	s.back = nil
 	return missed, ok
 }
@@ -79,8 +108,14 @@ func (n *Namespace) resume(s *Socket, missed []kept) {
 	if r == nil {
 		return
 	}
-	if r.live[s.pid] = s; !s.recovered {
-		s.since = r.last
+	if !s.recovered {
+		s.since = maru.Position{Epoch: r.epoch, Offset: r.last}
+	}
+	if s.pid != "" {
+		r.live[s.pid] = s
+	}
+	if n.shared() && s.pid != "" {
+		n.server.elsewhere.here(s.pid, n)
 	}
 	all := make([]*loop.Message, len(missed))
 	for i := range missed {
@@ -101,12 +136,18 @@ func (s *Socket) emit(e envelope, keep bool) error {
 		return s.conn.Deliver(e.message())
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	at := s.at()
-	if at == gone && !n.recovery.awaits(s) {
+	keep = keep && at != connecting
+	if comes := at != gone || n.recovery.awaits(s); keep && comes && n.shared() {
+		n.mu.Unlock()
+		e.action, e.to = doOne, []string{s.id}
+		return n.publish(n.channels.kept, &e, false)
+	} else if !comes {
+		n.mu.Unlock()
 		return errGone
 	}
-	e = n.recovery.stamp(e, s.id, keep && at != connecting)
+	defer n.mu.Unlock()
+	e = n.stamp(e, s.id, keep, maru.Position{})
 	if at == gone {
 		return nil
 	}
@@ -138,6 +179,9 @@ func (n *Namespace) forgetLater() {
 func (n *Namespace) unlisten() {
 	if len(n.sockets) > 0 || n.some == nil || !n.recovery.idle() {
 		return
+	}
+	if n.recovery != nil {
+		n.recovery.known = false
 	}
 	n.some.Listen(nil)
 	n.some.Release()

@@ -20,18 +20,15 @@ type room struct {
 func (n *Namespace) add(s *Socket) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	missed, ok := n.missed(s)
 	if !s.connect() {
 		return false
 	}
-	missed, ok := n.missed(s)
 	if !ok { // it is not sent its id, so that it does not take itself for the one that it was
 		go s.conn.Close(errMissed)
 		return false
 	}
-	if n.some == nil {
-		n.some = n.server.env.Hub.Channel(n.channels.some)
-		n.some.Listen(n.receive)
-	}
+	n.listen()
 	n.sockets[s] = n.attach(s, n.channels.all, s.welcome())
 	n.server.ids.add(s)
 	s.rooms[s.id] = nil
@@ -40,6 +37,14 @@ func (n *Namespace) add(s *Socket) bool {
 	}
 	n.resume(s, missed)
 	return true
+}
+
+// listen begins to receive what each node looks up. n.mu is held.
+func (n *Namespace) listen() {
+	if n.some == nil {
+		n.some = n.server.env.Hub.Channel(n.looked())
+		n.some.Listen(n.receive)
+	}
 }
 
 // remove takes a socket that was added out of the namespace and all its rooms.

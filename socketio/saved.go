@@ -5,14 +5,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 // saved is a socket whose connection broke.
 type saved struct {
 	id, pid, user string
+	home          string // the node in the pid of its client
 	rooms         []string
 	data          any
-	since         uint64 // the last event before it first connected
+	since         maru.Position // the last event before it first connected
+	holder        shares.Holder
 	until         time.Time
 }
 
@@ -25,10 +30,11 @@ func (r *recovery) save(s *Socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.broke() || !s.ready {
+		r.expired(s.pid)
 		return
 	}
-	one := &saved{id: s.id, pid: s.pid, user: s.handshake.User, rooms: s.left, data: s.Data,
-		since: s.since, until: time.Now().Add(r.MaxDisconnection)}
+	one := &saved{id: s.id, pid: s.pid, home: s.home, user: s.handshake.User, rooms: s.left, data: s.Data,
+		since: s.since, holder: s.conn.Entry().Holder(), until: time.Now().Add(r.MaxDisconnection)}
 	r.saved[s.pid] = one
 	r.broken = append(r.broken, one)
 	r.trim()
@@ -50,31 +56,34 @@ func (r *recovery) awaits(s *Socket) bool {
 
 // take returns a saved socket, which can come back once, and the number of the last event that it
 // has; nil if there is none, or it has missed more than is kept.
-func (r *recovery) take(pid, offset, user string) (back *saved, has uint64) {
+func (r *recovery) take(pid, offset, user string) (back *saved, has maru.Position) {
 	r.trim()
 	back = r.saved[pid]
 	if back == nil || back.user != user {
-		return nil, 0
+		return nil, has
 	}
-	has = back.since
-	if offset != "" {
-		var ok bool
-		if has, ok = r.number(offset); !ok {
-			return nil, 0
-		}
-		has = max(has, back.since) // a client keeps its offset also when it comes as a new socket
+	has, ok := back.has(offset)
+	if ok {
+		_, ok = r.missed(back, has.Offset)
 	}
-	if _, ok := r.missed(back, has); !ok {
-		return nil, 0
+	if !ok {
+		return nil, has
 	}
 	delete(r.saved, pid)
 	return back, has
 }
 
-func (r *recovery) number(offset string) (n uint64, ok bool) {
-	digits, ok := strings.CutPrefix(offset, r.epoch+".")
+// has is the last event that a client has, by its offset; ok is false if that says nothing.
+func (b *saved) has(offset string) (at maru.Position, ok bool) {
+	if offset == "" {
+		return b.since, true
+	}
+	epoch, digits, _ := strings.Cut(offset, ".")
 	n, err := strconv.ParseUint(digits, 36, 64)
-	return n, ok && err == nil
+	if err != nil || epoch != b.since.Epoch {
+		return at, false
+	}
+	return maru.Position{Epoch: epoch, Offset: max(n, b.since.Offset)}, true // a client keeps its offset also when it comes as a new socket
 }
 
 // missed returns the events for a socket after one; ok is false if they are not all kept any more.

@@ -53,7 +53,8 @@ type Server struct {
 	formID     hub.FormID
 	ids        directory
 	runners    runners
-	nodes      *nodes // the others; nil: there is none. Set with env
+	elsewhere  *elsewhere // sockets that come back on other nodes; nil: they do not. Set with env
+	nodes      *nodes     // the others; nil: there is none. Set with env
 
 	mu         sync.Mutex
 	namespaces map[string]*Namespace
@@ -105,6 +106,7 @@ func (s *Server) Gateway() server.Gateway {
 		if env.Bus != nil {
 			s.nodes = s.join(env)
 			env.AtEnd(s.nodes.calls.Close)
+			s.share(env)
 		}
 		return g.Routes(&speaker{s})
 	}

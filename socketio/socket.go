@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/hub"
 )
@@ -15,16 +16,20 @@ type Socket struct {
 	// set in middleware or OnConnection, and later changes are to what it points to.
 	Data any
 
-	namespace *Namespace
-	conn      *conn
-	id        string
-	handshake Handshake // without what conn.first has
-	pid       string    // its secret name for coming back; empty: it cannot
-	recovered bool
-	back      *saved // what it was, until it is connected again
-	has       uint64 // the last event that its client has, then
+	namespace    *Namespace
+	conn         *conn
+	id           string
+	handshake    Handshake // without what conn.first has
+	pid          string    // its secret name for coming back; empty: it cannot
+	recovered    bool
+	back         *saved        // what it was, until it is connected again
+	has          maru.Position // the last event that its client has, then
+	home         string        // the node in the pid of its client
+	catching     *catching     // see catchUp
+	missedBefore maru.History  // the same
+	missedAll    bool          // the same
 
-	since uint64                  // the last event before it first connected; guarded by namespace.mu, as rooms
+	since maru.Position           // the last event before it first connected; guarded by namespace.mu, as rooms
 	rooms map[string]*hub.Channel // by name, with the share in its channel; nil after its end; guarded by namespace.mu
 
 	mu     sync.Mutex
@@ -85,12 +90,18 @@ func (s *Socket) Send(args ...any) error { return s.Emit("message", args...) }
 
 // Join adds the socket to rooms. Any text names a room. In middleware, it is in them as soon as it is
 // connected.
-func (s *Socket) Join(rooms ...string) {
+//
+// With Recovery on several nodes it waits for a few milliseconds, and for at most 5 s, if NATS has the
+// rooms as they were before.
+func (s *Socket) Join(rooms ...string) { settle(s.join(rooms)) }
+
+func (s *Socket) join(rooms []string) (settled <-chan struct{}) {
 	s.namespace.mu.Lock()
 	defer s.namespace.mu.Unlock()
 	for _, name := range rooms {
 		s.namespace.join(s, name)
 	}
+	return s.namespace.changed(s)
 }
 
 // connect begins the time in which it is connected. It reports false if the client has gone already.
@@ -104,13 +115,16 @@ func (s *Socket) connect() bool {
 	return s.state == connected
 }
 
-// Leave takes the socket out of rooms.
-func (s *Socket) Leave(rooms ...string) {
+// Leave takes the socket out of rooms. It waits as Join does.
+func (s *Socket) Leave(rooms ...string) { settle(s.leaveRooms(rooms)) }
+
+func (s *Socket) leaveRooms(rooms []string) (settled <-chan struct{}) {
 	s.namespace.mu.Lock()
 	defer s.namespace.mu.Unlock()
 	for _, name := range rooms {
 		s.namespace.leave(s, name)
 	}
+	return s.namespace.changed(s)
 }
 
 // Rooms returns the rooms of the socket, sorted; that of its id is one of them. In OnDisconnecting

@@ -62,11 +62,11 @@ func (t Target) channel() (name string, whole bool) {
 	c := &t.namespace.channels
 	switch {
 	case t.volatile, t.namespace.recovery != nil, len(t.except) > 0, len(t.to) > 1:
-		return c.some, false
+		return t.namespace.looked(), false
 	case len(t.to) == 0:
 		return c.all, true
 	case mayBeID(t.to[0]):
-		return c.some, false
+		return t.namespace.looked(), false
 	}
 	return c.room(t.to[0]), true
 }
@@ -88,5 +88,5 @@ func (t Target) Disconnect(closeConnection bool) error {
 // do lets the sockets of all nodes do something.
 func (t Target) do(e envelope) error {
 	e.to, e.except, e.without = t.to, t.except, t.without
-	return t.namespace.publish(t.namespace.channels.some, &e, t.local)
+	return t.namespace.publish(t.namespace.looked(), &e, t.local)
 }

@@ -2,9 +2,11 @@ package socketio
 
 import (
 	"bytes"
+	"encoding/json"
 	"reflect"
 	"testing"
 
+	"maru.example/maru"
 	gw "maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/internal/packet"
 )
@@ -74,6 +76,26 @@ func FuzzAcks(f *testing.F) {
 					arg.Decode(new(any))
 				}
 			}
+		}
+	})
+}
+
+func FuzzSaved(f *testing.F) {
+	n := &Namespace{name: "/"}
+	f.Add((&saved{id: "12345678901234567890", user: "kim", rooms: []string{"x", ""}, since: maru.Position{Epoch: "e", Offset: 7}, data: []byte{1}}).append(nil, n))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		namespace, back, data := parseSaved(b)
+		if back == nil {
+			return
+		}
+		back.data = data
+		if !json.Valid(data.JSON) || namespace != n.name {
+			return
+		}
+		_, again, _ := parseSaved(back.append(nil, n))
+		if again == nil || again.id != back.id || again.user != back.user || again.since != back.since || !reflect.DeepEqual(again.rooms, back.rooms) {
+			t.Errorf("%+v is read as %+v", back, again)
 		}
 	})
 }

@@ -31,6 +31,9 @@ type Env struct {
 	// Submit is maru.Broker's. It is called on loops and does not wait.
 	Submit func(channel string, p *maru.Publication, o maru.PublishOptions, done func(maru.Published, error))
 
+	// History is maru.Broker's.
+	History func(ctx context.Context, channel string, q maru.HistoryQuery) (maru.History, error)
+
 	// Bodies bounds the bytes of bodies that are coming, beside the first 64 KiB of each, as shares of
 	// their senders; nil: no limit. See CountBody.
 	Bodies *shares.Shares
@@ -45,6 +48,10 @@ type Env struct {
 	// Bus carries messages between nodes. Keeper, if there is one, is then a maru.SharedKeeper. nil:
 	// this is the only node.
 	Bus maru.Bus
+
+	// Retain says what a namespace of a gateway's own keeps, whose name is reserved; nil: it cannot
+	// be said. It is for a Mount.
+	Retain func(namespace string, r maru.Retention)
 
 	// EventPadding is the least size of such a comment, in bytes. Default: as short as can be.
 	EventPadding int

@@ -121,8 +121,12 @@ type Socket struct {
 	up *handshake.Upgraded
 }
 
-// Wait is handshake.Upgraded's.
-func (s *Socket) Wait() { s.up.Wait() }
+// Wait is handshake.Upgraded's. A Socket that no request of this node has brought does not wait.
+func (s *Socket) Wait() {
+	if s.up != nil {
+		s.up.Wait()
+	}
+}
 
 // Socket answers a request for a WebSocket that a connection is to get which is open already, and
 // was admitted. A request that cannot have one is answered.

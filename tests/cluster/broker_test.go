@@ -78,7 +78,7 @@ func own(t *testing.T, b *cluster.Broker) {
 }
 
 // threeServers starts three servers of NATS as one cluster.
-func threeServers(t *testing.T) (urls []string) {
+func threeServers(t *testing.T, change ...func(i int, o *natsserver.Options)) (urls []string) {
 	t.Helper()
 	ports := freePorts(t, 3)
 	var routes []string
@@ -87,10 +87,14 @@ func threeServers(t *testing.T) (urls []string) {
 	}
 	var all []*natsserver.Server
 	for i, port := range ports {
-		s, err := natsserver.NewServer(&natsserver.Options{
+		o := &natsserver.Options{
 			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 50,
 			Cluster: natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port}, Routes: natsserver.RoutesFromStr(strings.Join(routes, ",")),
-		})
+		}
+		for _, f := range change {
+			f(i, o)
+		}
+		s, err := natsserver.NewServer(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 // readClient reads with the client for Go, which comes back by itself: each time to one of the
 // servers, by chance.
 func readClient(ctx context.Context, f *follower) error {
-	c, err := client.Dial(ctx, "http://"+f.addr, wandering(f.addrs))
+	c, err := client.Dial(ctx, "http://"+f.addr, wandering(f.addrs, func(string) {}))
 	if err != nil {
 		return err
 	}

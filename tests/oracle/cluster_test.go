@@ -111,11 +111,16 @@ func (c *world) checkPresence() {
 	c.t.Helper()
 	c.lobby.settle(true)
 	defer c.lobby.settle(false)
+	for _, w := range c.watchers {
+		if !w.subscribed() { // it may wait for up to 20 s before its next attempt
+			w.client.Reconnect()
+		}
+	}
 	var quiet time.Time
 	for late := time.Now().Add(patience); ; pause(c.ctx, 50*time.Millisecond) {
 		here, ok := c.lobby.truth()
 		for _, w := range c.watchers {
-			ok = ok && w.connected()
+			ok = ok && w.subscribed()
 		}
 		if ok && quiet.IsZero() {
 			quiet = time.Now()
@@ -139,27 +144,28 @@ func (c *world) checkPresence() {
 }
 
 // wrongPresence says what is not as it should be; "": all is.
-func (c *world) wrongPresence(here map[string]int) string {
+func (c *world) wrongPresence(here map[string]int) (wrong string) {
 	names := slices.Sorted(maps.Keys(here))
 	for i, w := range c.watchers {
 		if p, ok := w.sees(names, len(c.watchers)); !ok {
-			return fmt.Sprintf("watcher %d sees %+v, want %v and %d", i, p, names, len(c.watchers))
+			wrong += fmt.Sprintf("watcher %d of %s sees %v and %d; ", i, w.where(), p.Users, p.Anonymous)
 		}
 	}
-	for i, n := range c.nodes {
+	for _, n := range c.nodes {
 		var p maru.Presence
-		if g, err := get(c.ctx, "http://"+n.addr+"/channels/"+lobbyChannel+"/presence", &p); err != nil || g.code != "" {
-			return fmt.Sprintf("node %d answers %d %s, %v", i, g.status, g.code, err)
-		}
+		g, err := get(c.ctx, "http://"+n.addr+"/channels/"+lobbyChannel+"/presence", &p)
 		got := make(map[string]int)
 		for _, u := range p.Users {
 			got[u.User] = u.Connections
 		}
 		if !maps.Equal(got, here) || p.Anonymous != len(c.watchers) {
-			return fmt.Sprintf("node %d has %v and %d others, want %v and %d", i, got, p.Anonymous, here, len(c.watchers))
+			wrong += fmt.Sprintf("%s answers %d %s with %v and %d, %v; ", n.addr, g.status, g.code, got, p.Anonymous, err)
 		}
 	}
-	return ""
+	if wrong != "" {
+		wrong += fmt.Sprintf("want %v and %d", here, len(c.watchers))
+	}
+	return wrong
 }
 
 // end ends the scene, and then the servers.

@@ -42,7 +42,7 @@ type gap struct {
 var transports = []struct {
 	name string
 	read func(ctx context.Context, f *follower) error
-}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}, {"Socket.IO", readSocketIO}, {"client", readClient}}
+}{{"full", readFull}, {"socket", readSocket}, {"events", readEvents}, {"poll", readPoll}, {"Socket.IO", readSocketIO}, {"Socket.IO by polls", readSocketIOPolls}, {"client", readClient}}
 
 func newFollower(i int, addrs []string, tr *truth, chance *rand.Rand) *follower {
 	transport := transports[i/channels%len(transports)]
@@ -61,7 +61,7 @@ var (
 func (f *follower) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.connections++
-		f.addr = f.addrs[f.chance.IntN(len(f.addrs))]
+		f.addr = f.anywhere()
 		attempt, cancel := context.WithCancel(ctx)
 		if !f.truth.ended.Load() {
 			// At the end everything may have been received already; nothing more arrives then.
@@ -140,9 +140,9 @@ func (f *follower) see(ctx context.Context, p publication) error {
 
 // refused notes the code of an error, which may be that of a slow reader, or one that publishers
 // expect too.
-func (f *follower) refused(code string) {
+func (f *follower) refused(code, text string) {
 	if code != "slow" && !f.truth.refusals[code] {
-		f.wrong("it was refused with %q", code)
+		f.wrong("it was refused: %s", text)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 var (
 	kills   = flag.Int("kills", 4, "how often the server is killed")
-	clients = flag.Int("clients", 24, "how many follow")
+	clients = flag.Int("clients", 28, "how many follow")
 	events  = flag.Int("events", 10, "how often something happens to a cluster")
 	damages = flag.Int("damages", 6, "how many directories are damaged")
 	fills   = flag.Int("fills", 2, "how often the disk is filled")

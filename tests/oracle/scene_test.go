@@ -160,13 +160,13 @@ func (s *scene) answered(what string, ask func() (given, error)) given {
 
 // figures are what the scene has seen.
 func (s *scene) figures() string {
-	var seen, gaps, cuts int
+	var seen, gaps, cuts, resumed int
 	for _, f := range s.followers {
-		seen, gaps, cuts = seen+len(f.seen), gaps+len(f.gaps), cuts+f.connections-1
+		seen, gaps, cuts, resumed = seen+len(f.seen), gaps+len(f.gaps), cuts+f.connections-1, resumed+f.resumed
 	}
-	if seen == 0 || cuts == 0 || s.accepted.Load() == 0 {
+	if seen == 0 || cuts == 0 || resumed == 0 || s.accepted.Load() == 0 {
 		s.t.Error("nothing was tried")
 	}
-	return fmt.Sprintf("%d acknowledged; %d followers saw %d, were cut %d times and received %d gaps; strangers published %d",
-		s.truth.count, len(s.followers), seen, cuts, gaps, s.accepted.Load())
+	return fmt.Sprintf("%d acknowledged; %d followers saw %d, were cut %d times, received %d gaps, and went on in %d sessions of Socket.IO; strangers published %d",
+		s.truth.count, len(s.followers), seen, cuts, gaps, resumed, s.accepted.Load())
 }

@@ -92,7 +92,7 @@ func (f *follower) socketIOSubscribed(text string) error {
 	}
 	ack := acks[0]
 	if ack.Error != nil {
-		f.refused(ack.Error.Code)
+		f.refused(ack.Error.Code, fmt.Sprintf("%s, after the session %q", text, f.pid))
 		return fmt.Errorf("%s", text)
 	}
 	epoch, offset := split(ack.Position)

@@ -66,7 +66,7 @@ func readFull(ctx context.Context, f *follower) error {
 			}
 			switch {
 			case m.Error != nil:
-				f.refused(m.Error.Code)
+				f.refused(m.Error.Code, text)
 				return fmt.Errorf("%s", text)
 			case m.Subscribe != nil:
 				f.sawGap(m.Subscribe.Gap)
@@ -190,7 +190,7 @@ func poll(ctx context.Context, f *follower, query string) error {
 	if answer.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(answer.Body)
 		code, _ := codeOf(body)
-		f.refused(code)
+		f.refused(code, string(body))
 		return fmt.Errorf("status %d %s", answer.StatusCode, code)
 	}
 	var h history

@@ -13,12 +13,15 @@ import (
 	"maru.example/maru/client"
 )
 
-// wandering are the options of a client for Go that connects to one of the servers, by chance.
-func wandering(addrs []string) client.Options {
+// wandering are the options of a client for Go that connects to one of the servers, by chance, and
+// notes to which.
+func wandering(addrs []string, note func(addr string)) client.Options {
 	return client.Options{
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		NetDial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addrs[rand.IntN(len(addrs))])
+			addr := addrs[rand.IntN(len(addrs))]
+			note(addr)
+			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
 	}
 }
@@ -28,26 +31,37 @@ type watcher struct {
 	client  *client.Client
 	reading sync.WaitGroup
 
-	mu  sync.Mutex
-	now client.Presence
+	mu   sync.Mutex
+	addr string // of the server that it last connected to
+	on   bool   // it is subscribed
+	now  client.Presence
 }
 
 func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel string) *watcher {
 	t.Helper()
-	c, err := client.Dial(ctx, "http://"+addrs[0], wandering(addrs))
+	w := new(watcher)
+	o := wandering(addrs, w.note)
+	o.OnState = func(s client.State, _ error) {
+		if s != client.Open {
+			w.turn(false)
+		}
+	}
+	var err error
+	if w.client, err = client.Dial(ctx, "http://"+addrs[0], o); err != nil {
+		t.Fatal(err)
+	}
+	sub, err := w.client.Subscribe(channel, client.SubscribeOptions{Presence: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := c.Subscribe(channel, client.SubscribeOptions{Presence: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &watcher{client: c}
 	w.reading.Go(func() {
 		for event := range sub.All(context.Background()) {
-			if p, is := event.(*client.Presence); is {
+			switch e := event.(type) {
+			case *client.Subscribed:
+				w.turn(true)
+			case *client.Presence:
 				w.mu.Lock()
-				w.now = *p
+				w.now = *e
 				w.mu.Unlock()
 			}
 		}
@@ -55,7 +69,29 @@ func newWatcher(ctx context.Context, t *testing.T, addrs []string, channel strin
 	return w
 }
 
-func (w *watcher) connected() bool { return w.client.State() == client.Open }
+func (w *watcher) note(addr string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.addr = addr
+}
+
+func (w *watcher) where() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.addr
+}
+
+func (w *watcher) turn(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on = on
+}
+
+func (w *watcher) subscribed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.on
+}
 
 // sees reports whether it sees these people, and so many others. The number of their connections
 // comes only with the change of a name.

@@ -3,7 +3,6 @@ package simulation
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -32,7 +31,7 @@ func TestLoss(t *testing.T) {
 	for _, n := range numbers(t, 3) {
 		for _, loss := range []float64{0.01, 0.1} {
 			t.Run(fmt.Sprint(n, " nodes, ", loss), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
 					w := faultWorld(t, n)
 					w.lose(loss)
 					w.run(w.nodes, faultChannels, 10)
@@ -81,7 +80,7 @@ func TestCut(t *testing.T) {
 				t.Fatal("there must be others")
 			}
 			t.Run(fmt.Sprint(n, " nodes, ", test.name), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
 					w := faultWorld(t, n)
 					link := w.nodes[test.node].link
 					time.AfterFunc(2*time.Second, func() { link.set(true) })

@@ -7,6 +7,7 @@ type Load struct {
 	Nodes     int     // of maru
 	Following int     // of these: how many have subscribers of the channel of a publication
 	Channels  int     // that a node follows
+	Busy      int     // channels with a publication in a second, of all nodes
 	Name      int     // bytes of a channel's name
 	Rate      float64 // publications a second
 	Bytes     int     // of data in a publication
@@ -26,6 +27,8 @@ const (
 	indexRoom                = 73
 	compareRoom, comparePer  = 152, 14
 	noteRoom, noteAnswer     = 244, 87
+	headsRoom, headsAnswer   = 200, 81
+	headsPer                 = 18
 	pingRoom                 = 6
 )
 
@@ -55,6 +58,7 @@ func (l Load) PerSecond() (c Costs) {
 	bytes := questions*compareRoom + float64(l.Channels*(l.Name+comparePer))
 	c[Compare] = Cost{2 * questions, 2 * questions, bytes, bytes}.times(others)
 	c[Note] = Cost{1, 1, noteRoom, noteAnswer}
+	c[Heads] = Cost{1, 1, headsRoom + float64(headsPer*l.Busy), headsAnswer}
 	c[Other] = Cost{1, 1, pingRoom, pingRoom}.times(n)
 	return c
 }
@@ -65,4 +69,11 @@ func (l Load) PerSecond() (c Costs) {
 // way to the second of its followers and back. Processors and disks take the rest.
 func Latency(delay time.Duration) (owner, elsewhere time.Duration) {
 	return 4 * delay, 6 * delay
+}
+
+// Announcements returns what nodes say to each other about rates and addresses in a second, if each has
+// something to say in each quarter of a second. The simulation has no servers, so it is not counted there.
+func Announcements(nodes, bytes int) Cost {
+	n, each := float64(nodes), float64(bytes)
+	return Cost{4 * n, 4 * n * (n - 1), 4 * n * each, 4 * n * (n - 1) * each}
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -41,12 +40,12 @@ func TestModel(t *testing.T) {
 	for _, n := range numbers(t, 1, 3, 10) {
 		channels := max(20, 2*n)
 		for _, k := range slices.Compact([]int{1, max(1, n/2), n}) {
-			load := Load{Nodes: n, Following: k, Channels: channels * k / n, Name: len(channelName(0)), Rate: 100, Bytes: 128, Elsewhere: 1 - 1/float64(n)}
+			load := Load{Nodes: n, Following: k, Channels: channels * k / n, Busy: min(100, channels), Name: len(channelName(0)), Rate: 100, Bytes: 128, Elsewhere: 1 - 1/float64(n)}
 			if k == n { // one of the cases is for Socket.IO
 				load.Ordered = n
 			}
 			t.Run(fmt.Sprintf("%d of %d", k, n), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
 					w := newWorld(t, load, channels, delay, 1)
 					w.tally.reset()
 					w.run(w.nodes, channels, seconds)

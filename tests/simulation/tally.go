@@ -20,13 +20,14 @@ const (
 	Alive   // nodes say on the bus that they are alive
 	Compare // followers ask for the heads of their channels
 	Note    // owners write down how far they are
+	Heads   // and the last offsets of the channels that had publications
 
 	Other // joining, subscribing, pings
 	classes
 )
 
 func (c Class) String() string {
-	return [...]string{"append", "submit", "carriage", "index", "history", "beat", "alive", "compare", "note", "other"}[c]
+	return [...]string{"append", "submit", "carriage", "index", "history", "beat", "alive", "compare", "note", "heads", "other"}[c]
 }
 
 // Cost is what messages of NATS cost: in are those from nodes to a server, out those from a server to
@@ -103,7 +104,7 @@ func (t *tally) classOfSubject(f *frame) Class {
 	for _, of := range []struct {
 		begin string
 		class Class
-	}{{".carry.", Carriage}, {".index.", Index}, {".log.", Append}, {".bus.", Alive}} {
+	}{{".carry.", Carriage}, {".index.", Index}, {".heads.", Heads}, {".log.", Append}, {".bus.", Alive}} {
 		if strings.HasPrefix(f.subject, t.prefix+of.begin) {
 			return of.class
 		}

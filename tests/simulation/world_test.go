@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"maru.example/maru"
@@ -20,6 +22,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	nats "github.com/nats-io/nats.go"
 )
+
+// bubble runs a test in virtual time. The client of NATS keeps timers for the next use, which must not be in
+// another bubble: two collections empty such a sync.Pool.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	runtime.GC()
+	runtime.GC()
+	synctest.Test(t, f)
+}
 
 // A world is a cluster within a bubble of synctest.
 type world struct {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"time"
 
 	"maru.example/maru"
 
@@ -39,12 +40,14 @@ func (b *Broker) marked(m *nats.Msg) {
 }
 
 // agree returns when this node has delivered what a history shows, if it follows the channel: a
-// subscriber that begins with the history then gets nothing of it again.
+// subscriber that begins with the history then gets nothing of it again. It fails when the node is cut
+// off meanwhile.
 func (b *Broker) agree(ctx context.Context, channel string, at maru.Position) error {
-	f := b.interested(channel)
+	f := b.hold(channel)
 	if f == nil {
 		return nil
 	}
+	defer b.release(f)
 	if f.place.owned() == nil {
 		if err := b.barrier(ctx); err != nil {
 			return err
@@ -54,9 +57,22 @@ func (b *Broker) agree(ctx context.Context, channel string, at maru.Position) er
 	reached := make(chan struct{})
 	f.after(at, func() { close(reached) })
 	select {
-	case <-reached:
+	case <-reached: // nothing is missing, as almost always
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	default:
+	}
+	beat := time.NewTicker(b.options.Beat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-reached:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-beat.C:
+			if !b.peers.holds() {
+				return errAway
+			}
+		}
 	}
 }

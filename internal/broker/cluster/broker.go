@@ -112,6 +112,7 @@ type Broker struct {
 	requests requests
 	bus      bus
 	onLoss   atomic.Pointer[func(channel string)]
+	yields   atomic.Bool // see Yield
 
 	mu        sync.Mutex
 	closed    bool // no more submissions are taken
@@ -157,6 +158,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 		bus: bus{handlers: make(map[string]maru.BusHandler)},
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
+	b.Handle(kindTake, b.askedToTake)
 	err := b.join(ctx)
 	if err != nil {
 		b.cancel(err)

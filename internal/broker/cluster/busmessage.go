@@ -17,6 +17,7 @@ const busFormat = 1
 const (
 	kindAlive = ".alive" // once in a beat
 	kindBye   = ".bye"   // the node leaves
+	kindTake  = ".take"  // a question: take this namespace
 )
 
 func (m busMessage) append(dst []byte) []byte {

@@ -84,8 +84,11 @@ func (b *Broker) compareSome(ctx context.Context, p *place, some []*follower) {
 	}
 }
 
-// askHeads compares some followers of a namespace with its owner, also if that is this node.
+// askHeads compares some followers of a namespace with its owner, also if that is this node. It gives
+// up after a while: the question or the answer may be lost while both nodes live.
 func (b *Broker) askHeads(ctx context.Context, p *place, some []*follower) (heads, error) {
+	ctx, cancel := context.WithTimeout(ctx, deadBeats*b.options.Beat)
+	defer cancel()
 	ours, theirs, err := p.wait(ctx)
 	if err != nil {
 		return heads{}, err

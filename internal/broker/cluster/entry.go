@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/fields"
@@ -41,6 +42,7 @@ const (
 )
 
 func (e *entry) append(dst []byte, offset uint64) []byte {
+	dst = slices.Grow(dst, roomFor(e.publication)+len(e.publisher)+len(e.key))
 	begin := len(dst)
 	if e.term != 0 {
 		dst = append(dst, entryFormat, flagTerm)

@@ -66,6 +66,9 @@ func (b *Broker) CutIndex(channel string) (again func()) {
 	}
 }
 
+// Owns reports whether a node owns a channel's namespace.
+func (b *Broker) Owns(channel string) bool { return b.placeOf(channel).owned() != nil }
+
 // Recent is recent.
 var Recent = recent
 
@@ -89,6 +92,15 @@ func (b *Broker) KeptMessages() uint64 {
 	}
 	return s.CachedInfo().State.Msgs
 }
+
+// Hold holds the follower of a channel until release, as who waits for a delivery does.
+func (b *Broker) Hold(channel string) (release func()) {
+	f := b.hold(channel)
+	return func() { b.release(f) }
+}
+
+// LoseInterest is what a beat does.
+func (b *Broker) LoseInterest() { b.loseInterest() }
 
 // ForceWhole writes a whole checkpoint of a namespace.
 func (b *Broker) ForceWhole(namespace string) {

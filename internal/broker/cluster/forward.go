@@ -107,12 +107,19 @@ func (b *Broker) answered(m *nats.Msg) {
 
 // delivered acknowledges a publication when this node has delivered it, if it follows the channel.
 func (b *Broker) delivered(s submission, done maru.Published) {
-	f := b.followed(s.channel)
-	if f == nil || done.Replayed || done.Stale {
+	if done.Replayed || done.Stale {
 		s.done(done, nil)
 		return
 	}
-	f.after(done.Position, func() { s.done(done, nil) })
+	f := b.hold(s.channel)
+	if f == nil {
+		s.done(done, nil)
+		return
+	}
+	f.after(done.Position, func() {
+		b.release(f)
+		s.done(done, nil)
+	})
 }
 
 // asked handles a question of another node.

@@ -145,7 +145,7 @@ func public(err error) error {
 	case kind == faultFull && errors.As(err, &api):
 		return maru.NewError(maru.CodeStorageFull, "NATS has no room: "+api.Description)
 	case kind == faultTimeout:
-		return maru.NewError(maru.CodeUnavailable, "NATS does not answer in time: it is slow, or has lost its majority; try again later")
+		return maru.NewError(maru.CodeUnavailable, "NATS does not store in time: it is slow, has no majority, or cannot write to its disk, as its log says; try again later")
 	case kind == faultAway:
 		return errAway
 	}

@@ -11,6 +11,7 @@ import (
 type interest struct {
 	follower *follower
 	count    int
+	held     int                // those who wait for something to be delivered
 	sub      *nats.Subscription // nil: all channels are taken
 	idle     time.Time          // since when the count is 0
 }
@@ -70,6 +71,32 @@ func (b *Broker) followed(channel string) *follower {
 	return i.follower
 }
 
+// hold returns the follower of a channel, which stays until release, also without subscribers. Without
+// that nothing would be delivered to it any more, and who waits for that would wait for ever. nil: this
+// node has no use for it.
+func (b *Broker) hold(channel string) *follower {
+	for {
+		f := b.followed(channel)
+		if f == nil || b.keep(f, 1) {
+			return f
+		}
+	}
+}
+
+func (b *Broker) release(f *follower) { b.keep(f, -1) }
+
+// keep adds to what holds a follower. It reports false if the interest in it is lost already.
+func (b *Broker) keep(f *follower, n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := b.interests[f.channel]
+	if i == nil || i.follower != f {
+		return false
+	}
+	i.held += n
+	return true
+}
+
 // interested returns the follower of a channel that the node has had a use for; nil: there is none.
 func (b *Broker) interested(channel string) *follower {
 	b.mu.Lock()
@@ -95,7 +122,7 @@ func (b *Broker) loseInterest() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for channel, i := range b.interests {
-		if i.sub != nil && i.count == 0 && time.Since(i.idle) >= b.options.Grace {
+		if i.sub != nil && i.count+i.held == 0 && time.Since(i.idle) >= b.options.Grace {
 			i.sub.Unsubscribe()
 			delete(b.interests, channel)
 			delete(b.hashes, hashOf(channel))

@@ -169,3 +169,22 @@ func TestInterest(t *testing.T) {
 	publish(t, b, "7")
 	waitFor(t, "what was published after it came back", func() bool { return slices.Equal(gotB.texts(), []string{"2", "3", "4", "7"}) })
 }
+
+// A channel is taken for as long as somebody waits for what was lost of it, also after the last
+// subscriber: else the answer to a POST or a GET would never come.
+func TestInterestWhileSomebodyWaits(t *testing.T) {
+	t.Parallel()
+	b := open(t, natsServers(t, 1)[0], cluster.Options{Prefix: prefix(), Interest: true, Beat: time.Minute, Grace: time.Nanosecond})
+	b.Follow("a")
+	release := b.Hold("a")
+	b.Unfollow("a")
+	b.LoseInterest()
+	if b.InMsgs("a") < 0 {
+		t.Error("the interest is lost while somebody waits")
+	}
+	release()
+	b.LoseInterest()
+	if b.InMsgs("a") >= 0 {
+		t.Error("the interest stays when nobody waits")
+	}
+}

@@ -89,15 +89,20 @@ func (p *place) wait(ctx context.Context) (ours *namespace, theirs string, err e
 func (p *place) find() {
 	ctx, cancel := context.WithTimeoutCause(p.broker.ctx, searchTime, errNotAvailable)
 	defer cancel()
+	var before error // of the last attempt: when ctx ends, it says why
 	for {
 		ours, theirs, err := p.look(ctx)
 		if err == nil && p.refusedBy(theirs) {
 			err = errNotOwner // all that waits would be sent in vain, as fast as the way is short
 		}
+		if ctx.Err() != nil && before != nil {
+			err = before
+		}
 		if err == nil || !p.again(ctx, err) {
 			p.settle(ours, theirs, err)
 			return
 		}
+		before = err
 	}
 }
 
@@ -160,7 +165,8 @@ func (p *place) fails(err error) {
 	}
 }
 
-// look asks which node owns the namespace, and takes it if no living node does.
+// look asks which node owns the namespace, and takes it if no living node does. A node that drains asks
+// others to take it.
 func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
 	b := p.broker
 	if !b.peers.holds() {
@@ -172,6 +178,11 @@ func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err e
 	}
 	if o.Node != "" && o.Node != b.id && b.peers.alive(o.Node) {
 		return nil, o.Node, nil
+	}
+	if b.yields.Load() {
+		if theirs = b.passOn(ctx, p.name); theirs != "" {
+			return nil, theirs, nil
+		}
 	}
 	if o.Epoch == "" {
 		o.Epoch = b.epoch
@@ -194,7 +205,11 @@ func (p *place) lost(ns *namespace, waiting []submission, why error) {
 	defer p.mu.Unlock()
 	if p.ours == ns {
 		p.known, p.ours = false, nil
-		p.broker.options.Logger.Warn("this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("err", why))
+		level := slog.LevelWarn
+		if why == errYielded {
+			level = slog.LevelInfo
+		}
+		p.broker.options.Logger.Log(p.broker.ctx, level, "this node no longer owns a namespace", slog.String("namespace", p.name), slog.Any("err", why))
 	}
 	waiting = append(waiting, p.waiting...)
 	p.waiting = nil

@@ -22,6 +22,15 @@ func appendPublication(dst []byte, p *maru.Publication) []byte {
 	return append(dst, p.Data...)
 }
 
+// roomFor is enough for what appendPublication appends, and for as much before it as a message has: so
+// that it is appended without copying.
+func roomFor(p *maru.Publication) int {
+	if p == nil {
+		return 128
+	}
+	return 128 + len(p.Key) + len(p.Event) + len(p.User) + len(p.Data)
+}
+
 // readPublication reads what appendPublication wrote. The data is a part of what r reads.
 func readPublication(r *fields.Reader) *maru.Publication {
 	p := &maru.Publication{Kind: maru.Kind(r.Byte())}

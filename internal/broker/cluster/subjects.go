@@ -3,7 +3,7 @@ package cluster
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
+	"encoding/hex"
 	"strings"
 )
 
@@ -63,13 +63,16 @@ func (n names) owners() string { return n.prefix + "_owners" }
 // idOf is a namespace's name as a part of subjects, keys and names of streams, also of directories
 // where case makes no difference.
 func idOf(namespace string) string {
-	readable := strings.Map(func(r rune) rune {
+	id := make([]byte, 0, 64)
+	for _, r := range namespace[:min(len(namespace), 32)] {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
-			return r
+			id = append(id, byte(r))
+		} else {
+			id = append(id, '-')
 		}
-		return '-'
-	}, namespace[:min(len(namespace), 32)])
-	return fmt.Sprintf("%s-%x", readable, sha256.Sum256([]byte(namespace)))[:len(readable)+1+16]
+	}
+	sum := sha256.Sum256([]byte(namespace))
+	return string(hex.AppendEncode(append(id, '-'), sum[:8]))
 }
 
 // tokenOf encodes a channel's name as one token of a subject.

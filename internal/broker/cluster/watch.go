@@ -91,7 +91,8 @@ func (w *keptWatch) run(ctx context.Context, each func(maru.KeptChange)) {
 			return
 		}
 		limited, done := context.WithTimeout(ctx, keptTime)
-		if err := w.upTo(limited, n, each); err != nil && !errors.Is(err, errBehind) && ctx.Err() == nil {
+		err := w.upTo(limited, n, each)
+		if err != nil && !errors.Is(err, errBehind) && faultOf(err) != faultAway && ctx.Err() == nil { // the log says already that NATS is away
 			b.options.Logger.Warn("changes of records of other nodes cannot be read", slog.String("kind", w.kind), slog.Any("err", err))
 		}
 		done()

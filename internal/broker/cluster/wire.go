@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/fields"
@@ -35,7 +36,7 @@ const (
 )
 
 func (c carried) append(dst []byte) []byte {
-	dst = append(dst, carryFormat)
+	dst = append(slices.Grow(dst, roomFor(c.publication)), carryFormat)
 	dst = binary.AppendUvarint(dst, c.prev)
 	dst = binary.AppendUvarint(dst, c.publication.Offset)
 	dst = fields.AppendString(dst, c.epoch)

@@ -9,28 +9,44 @@ import (
 	"slices"
 
 	"maru.example/maru/internal/fields"
+	"maru.example/maru/internal/frame"
 )
 
 // carried is a request of a session on another node:
 //
 //	1 · method · sid · body                       GET, POST
 //	1 · "lost" · sid · code · message             a POST whose body could not be read
+//	1 · "begin" · sid · tunnel (15) · deflate bits · takeover · bits of the peer · bytes that were read
+//	1 · "piece" · "" · tunnel (15) · bytes        of a tunnel
+//	1 · "end" · "" · tunnel (15)                  the other end is closed
 type carried struct {
 	method, sid   string
 	body          []byte
 	code, message string
+	tunnel        id
+	compression   frame.Compression
 }
 
 const (
 	carriedFormat = 1
-	lost          = "lost" // a method
+
+	lost   = "lost" // methods
+	begins = "begin"
+	piece  = "piece"
+	ends   = "end"
 )
 
 var errCarried = errors.New("the request that another node carries is damaged, or from another version")
 
 func (q *carried) append(b []byte) []byte {
 	b = fields.AppendString(fields.AppendString(append(b, carriedFormat), q.method), q.sid)
-	if q.method == lost {
+	switch q.method {
+	case begins:
+		b = append(b, q.tunnel[:]...)
+		b = append(b, q.compression.DeflateBits, flags(q.compression.Takeover), q.compression.PeerBits)
+	case piece, ends:
+		b = append(b, q.tunnel[:]...)
+	case lost:
 		return fields.AppendString(fields.AppendString(b, q.code), q.message)
 	}
 	return append(b, q.body...)
@@ -49,6 +65,17 @@ func parseCarried(b []byte) (carried, error) {
 	case lost:
 		q.code, q.message = r.String(), r.String()
 		known = known && len(r.Rest) == 0
+	case begins:
+		copy(q.tunnel[:], r.Bytes(len(q.tunnel)))
+		q.compression = frame.Compression{DeflateBits: r.Byte(), Takeover: readFlag(&r), PeerBits: r.Byte()}
+		known = known && window(q.compression.DeflateBits) && window(q.compression.PeerBits)
+		q.body = r.Rest
+	case piece, ends:
+		copy(q.tunnel[:], r.Bytes(len(q.tunnel)))
+		if q.method == piece {
+			q.body, r.Rest = r.Rest, nil
+		}
+		known = known && len(r.Rest) == 0
 	default:
 		known = false
 	}
@@ -57,6 +84,15 @@ func parseCarried(b []byte) (carried, error) {
 	}
 	return q, nil
 }
+
+func readFlag(r *fields.Reader) bool {
+	b := r.Byte()
+	r.Failed = r.Failed || b > 1
+	return b == 1
+}
+
+// window reports whether bits are those of a window of permessage-deflate, or none.
+func window(bits uint8) bool { return bits == 0 || bits >= 8 && bits <= 15 }
 
 // request is what poll and post read.
 func (q *carried) request(ctx context.Context) (*http.Request, error) {

@@ -4,12 +4,17 @@ import (
 	"net/http"
 	"reflect"
 	"testing"
+
+	"maru.example/maru/internal/frame"
 )
 
 var carriedSeeds = map[string]carried{
-	"poll": {method: http.MethodGet, sid: "s"},
-	"post": {method: http.MethodPost, sid: "s", body: []byte("4hello")},
-	"lost": {method: lost, sid: "s", code: "too_large", message: "it is too large"},
+	"poll":  {method: http.MethodGet, sid: "s"},
+	"post":  {method: http.MethodPost, sid: "s", body: []byte("4hello")},
+	"begin": {method: begins, sid: "s", tunnel: id{7}, compression: frame.Compression{DeflateBits: 15, Takeover: true, PeerBits: 8}, body: []byte("2probe")},
+	"piece": {method: piece, tunnel: id{7}, body: []byte("bytes")},
+	"end":   {method: ends, tunnel: id{7}},
+	"lost":  {method: lost, sid: "s", code: "too_large", message: "it is too large"},
 }
 
 // What one node has written the other one reads, and nothing else.
@@ -40,8 +45,10 @@ func FuzzCarried(f *testing.F) {
 		if again, err := parseCarried(q.append(nil)); err != nil || !reflect.DeepEqual(again, q) {
 			t.Errorf("%+v is read as %+v, %v", q, again, err)
 		}
-		if _, err := q.request(t.Context()); err != nil {
-			t.Error(err)
+		if q.method == http.MethodGet || q.method == http.MethodPost || q.method == lost {
+			if _, err := q.request(t.Context()); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

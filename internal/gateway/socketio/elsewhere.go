@@ -20,7 +20,7 @@ import (
 //	    20 letters, and then the node
 //
 //	client ─ GET, POST ─→ node B: carry ─ calls ─→ node A: serveCarried ─→ poll, post
-//	client ─ WebSocket ─→ node B: turnAway; the client polls on
+//	client ─ WebSocket ─→ node B: carrySocket: see tunnels
 const sidBytes = 20
 
 // newSID makes the id of a session.
@@ -45,7 +45,7 @@ func (g *Gateway) elsewhere(sid string) (node string) {
 
 // join begins to carry requests between nodes.
 func (g *Gateway) join(env *gateway.Env) {
-	g.bus = env.Bus
+	g.bus, g.tunnels = env.Bus, newTunnels(env)
 	g.calls = calls.New(env.Bus, env.Kind("socketio polls "+g.options.Path), env.Admission.Log, g.serveCarried)
 	env.AtEnd(g.calls.Close)
 }
@@ -73,11 +73,7 @@ func (g *Gateway) carry(w http.ResponseWriter, r *http.Request, node, sid string
 		errRequest.refuse(w)
 		return
 	}
-	b, err := g.calls.Call(ctx, node, q.append(nil))
-	var a carriedAnswer
-	if err == nil {
-		a, err = parseCarriedAnswer(b)
-	}
+	a, err := g.ask(ctx, node, &q)
 	switch {
 	case err == nil:
 		a.write(w)
@@ -89,12 +85,18 @@ func (g *Gateway) carry(w http.ResponseWriter, r *http.Request, node, sid string
 }
 
 // serveCarried answers a request that another node carries.
-func (g *Gateway) serveCarried(ctx context.Context, _ string, question []byte) ([]byte, error) {
+func (g *Gateway) serveCarried(ctx context.Context, from string, question []byte) ([]byte, error) {
 	q, err := parseCarried(question)
 	if err != nil {
 		return nil, maru.NewError(maru.CodeBadRequest, err.Error())
 	}
 	w := &carriedAnswer{header: make(http.Header), status: http.StatusOK}
+	if q.method == begins || q.method == piece || q.method == ends {
+		if !g.serveTunnel(ctx, from, &q) {
+			w.status = http.StatusBadRequest
+		}
+		return w.append(nil), nil
+	}
 	r, err := q.request(ctx)
 	if err != nil {
 		return nil, maru.NewError(maru.CodeBadRequest, err.Error())

@@ -33,6 +33,7 @@ type Gateway struct {
 	speaker  Speaker
 	bus      maru.Bus     // to the other nodes; nil: there are none
 	calls    *calls.Calls // likewise, for requests of sessions
+	tunnels  *tunnels     // likewise
 
 	mu     sync.Mutex
 	parked map[string]*Conn // by sid, those that may be asked for by one

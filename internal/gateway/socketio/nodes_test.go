@@ -47,8 +47,56 @@ func (w *world) knows(p *polls) {
 	})
 }
 
+// A client upgrades to a WebSocket that arrives at another node than its session. It is the session's from
+// then on, with messages of any size in both directions, and with its end.
+func TestUpgradeOnAnotherNode(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	a, b := newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})
+	for _, end := range []string{"the client's", "the server's", "its node's"} {
+		p := a.polling()
+		b.knows(p)
+		p.on(b).post("40")
+		p.on(b).wants(`40{"sid":…`)
+		ws := strings.Replace(p.query, "polling", "websocket", 1)
+		s, err := b.dial(ws, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.says("2probe")
+		s.wants("3probe")
+		second, err := b.dial(ws, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.wants("closed 4500 bad_request")
+		s.says("5", `420["subscribe","news"]`)
+		s.wants(`430[{"channel":"news"…`)
+		for i := range 20 {
+			text := strings.Repeat(fmt.Sprint(i%10), 3000*i)
+			s.says(fmt.Sprintf(`42["publish","news","%s"]`, text))
+			s.wants(`42["message","news","` + text + `",…`)
+		}
+		if status, body := b.ask("GET", p.query, ""); status != 400 {
+			t.Errorf("a poll after the upgrade: %d %s", status, body)
+		}
+		n := a.server.Connections()
+		switch end {
+		case "the client's":
+			s.Terminate()
+			a.until("the session has ended", func() bool { return a.server.Connections() == n-1 })
+		case "the server's":
+			s.says("40") // a second connect packet
+			s.wants(`42["error"…`, "41", "closed…")
+		default:
+			a.server.Shutdown(t.Context())
+			s.wants("closed…")
+		}
+	}
+}
+
 // Requests of a client that polls find its session wherever they arrive: packets and answers of any
-// length, errors, and the end. A WebSocket that arrives elsewhere is closed, and the client polls on.
+// length, errors, and the end.
 func TestPollsOnSeveralNodes(t *testing.T) {
 	t.Parallel()
 	nats := startNATS(t)
@@ -84,7 +132,6 @@ func TestPollsOnSeveralNodes(t *testing.T) {
 		}
 	}
 
-	b.turnedAway(strings.Replace(p.query, "polling", "websocket", 1))
 	p.on(b).post(`4299["unsubscribe","news"]`)
 	p.on(b).wants(`4399[{"channel":"news"}]`)
 

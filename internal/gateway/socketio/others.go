@@ -28,9 +28,10 @@ const (
 // Who has given a session away remembers for 2 minutes to whom: the new node may not have written its
 // state when the client breaks again.
 type others struct {
-	mapping *mapping
 	bus     maru.Bus
 	calls   *calls.Calls
+	journal *journal            // nil: nothing is kept on NATS
+	take    func(pid id) []byte // ends a session here and returns its state; nil: there is none
 
 	mu    sync.Mutex
 	given map[id]*handover
@@ -46,10 +47,19 @@ func (m *mapping) join(env *gateway.Env, j *journal) {
 		m.journal, m.saved.journal = j, j
 		env.AtEnd(j.close) // before the calls: from then on others find all on NATS
 	}
-	o := &others{mapping: m, bus: env.Bus, given: make(map[id]*handover)}
-	o.calls = calls.New(env.Bus, env.Kind("socketio sessions "+m.gateway.options.Path), env.Admission.Log, o.give)
-	m.others = o
+	m.others = newOthers(env, "sessions "+m.gateway.options.Path, j, func(pid id) []byte {
+		if one := m.saved.take(pid); one != nil {
+			return appendState(nil, "", one)
+		}
+		return nil
+	})
+}
+
+func newOthers(env *gateway.Env, name string, j *journal, take func(pid id) []byte) *others {
+	o := &others{bus: env.Bus, journal: j, take: take, given: make(map[id]*handover)}
+	o.calls = calls.New(env.Bus, env.Kind("socketio "+name), env.Admission.Log, o.give)
 	env.AtEnd(o.calls.Close)
+	return o
 }
 
 // The answer to a pid, and what NATS has of one: a state (stateVersion), or
@@ -74,14 +84,14 @@ func movedTo(b []byte) (node string, is bool) {
 }
 
 // find takes a session from another node, or from what that has kept; nil: there is none.
-func (o *others) find(ctx context.Context, pid id, node string) *saved {
+func (o *others) find(ctx context.Context, pid id, node string) (state []byte) {
 	ctx, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	asked := false // NATS, for the node
 	for range maxHops {
 		if node == o.bus.Node() {
-			if one := o.mapping.saved.take(pid); one != nil {
-				return one
+			if state := o.take(pid); state != nil {
+				return state
 			}
 		}
 		b, err := o.from(ctx, pid, node)
@@ -89,14 +99,14 @@ func (o *others) find(ctx context.Context, pid id, node string) *saved {
 			return nil
 		}
 		next, moved := movedTo(b)
-		switch one := parseState(b); {
-		case one != nil:
-			return one
+		switch {
+		case len(b) > 0 && b[0] == stateVersion:
+			return b
 		case !moved && asked:
 			return nil
 		case !moved:
 			asked = true
-			if next = o.mapping.journal.holder(ctx, pid); next == "" || next == node {
+			if next = o.journal.holder(ctx, pid); next == "" || next == node {
 				return nil
 			}
 		}
@@ -115,7 +125,7 @@ func (o *others) from(ctx context.Context, pid id, node string) ([]byte, error) 
 	}
 	b, err := o.calls.Call(ctx, node, pid[:])
 	if err == calls.ErrDead || maru.ErrorOf(err).Code == maru.CodeShuttingDown {
-		return o.mapping.journal.takeOver(ctx, pid, node)
+		return o.journal.takeOver(ctx, pid, node)
 	}
 	return b, err
 }
@@ -128,7 +138,7 @@ func (o *others) give(_ context.Context, from string, question []byte) ([]byte, 
 		return nil, maru.NewError(maru.CodeBadRequest, "it is no pid")
 	}
 	copy(pid[:], question)
-	j := o.mapping.journal
+	j := o.journal
 	if j.over() {
 		j.busy.Wait() // until all is written
 		return nil, maru.NewError(maru.CodeShuttingDown, "the node has kept its sessions on NATS")
@@ -136,8 +146,8 @@ func (o *others) give(_ context.Context, from string, question []byte) ([]byte, 
 	if node := o.givenTo(pid); node != "" {
 		return appendMoved(node), nil
 	}
-	one := o.mapping.saved.take(pid)
-	if one == nil {
+	state := o.take(pid)
+	if state == nil {
 		return []byte{noState}, nil
 	}
 	if gone := j.forget(pid); gone != nil {
@@ -147,7 +157,7 @@ func (o *others) give(_ context.Context, from string, question []byte) ([]byte, 
 		}
 	}
 	o.gave(pid, from)
-	return appendState(nil, "", one), nil
+	return state, nil
 }
 
 func (o *others) gave(pid id, to string) {

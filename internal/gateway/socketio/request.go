@@ -71,13 +71,15 @@ func opensSocket(r *http.Request) bool {
 
 func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport, sid string) {
 	c := g.find(sid)
-	if c == nil && transport == "polling" {
-		if node := g.elsewhere(sid); node != "" {
-			g.carry(w, r, node, sid)
-			return
-		}
+	node := ""
+	if c == nil {
+		node = g.elsewhere(sid)
 	}
 	switch {
+	case node != "" && transport == "websocket":
+		g.carrySocket(w, r, node, sid)
+	case node != "":
+		g.carry(w, r, node, sid)
 	case transport == "websocket" && (c == nil || !c.raise()):
 		g.turnAway(w, r)
 	case transport == "websocket":
@@ -96,10 +98,12 @@ func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, transport
 // turnAway closes the WebSocket of a session that has one, is getting one, or is not known:
 // Engine.IO, WebSocket.
 func (g *Gateway) turnAway(w http.ResponseWriter, r *http.Request) {
-	s, err := g.endpoint.Socket(w, r)
-	if err != nil {
-		return
+	if s, err := g.endpoint.Socket(w, r); err == nil {
+		turnedAway(s)
 	}
+}
+
+func turnedAway(s *gateway.Socket) {
 	if b, err := frame.ClosePayload(maru.CloseBadRequest, string(maru.CodeBadRequest)); err == nil {
 		s.SetDeadline(time.Now().Add(time.Second))
 		s.Write(frame.AppendFrame(nil, frame.Close, false, b))

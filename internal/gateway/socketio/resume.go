@@ -3,7 +3,6 @@ package socketio
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"slices"
 
 	"maru.example/maru"
@@ -29,7 +28,7 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 	c.history.channels().sought = true
 	c.mu.Unlock()
 	return session.Resume{Ref: resumeRef, Find: func(ctx context.Context) (string, []session.Resumption, error) {
-		one := m.others.find(ctx, pid, node)
+		one := parseState(m.others.find(ctx, pid, node))
 		if one == nil {
 			return "", nil, errNoSession
 		}
@@ -46,12 +45,8 @@ var errNoSession = maru.NewError(maru.CodeGap, "the session is not known any mor
 
 // parsePID reads the pid of a client: 20 letters, and on several nodes that of its node.
 func (m *mapping) parsePID(text string) (pid id, node string, ok bool) {
-	n := base64.RawURLEncoding.EncodedLen(len(pid))
-	if len(text) < n || len(text) > n && m.others == nil {
-		return pid, "", false
-	}
-	_, err := base64.RawURLEncoding.Decode(pid[:], []byte(text[:n]))
-	return pid, text[n:], err == nil
+	pid, node, ok = parsePID(text)
+	return pid, node, ok && (node == "" || m.others != nil)
 }
 
 // comes notes what a client comes back for; ok is false if its offset says that it cannot.

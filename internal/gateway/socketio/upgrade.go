@@ -28,6 +28,11 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) {
 		c.raised(onPolls)
 		return
 	}
+	c.raiseTo(s)
+}
+
+// raiseTo gives a connection a WebSocket that is open.
+func (c *Conn) raiseTo(s *gateway.Socket) {
 	p := loop.Params{Compression: s.Compression, Inflater: s.Compression.Inflater()}
 	rest, err := c.probe(s, p)
 	if err != nil {

@@ -386,6 +386,7 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
+	var comparing round
 	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
@@ -400,7 +401,7 @@ func (b *Broker) tend() {
 			one.submission.fail(errNotAvailable)
 		}
 		b.noteAll()
-		b.compareAll(b.ctx)
+		b.compareSomeOf(b.ctx, &comparing)
 		b.loseInterest()
 	}
 }
@@ -408,7 +409,7 @@ func (b *Broker) tend() {
 // noteAll writes down how far our namespaces have come.
 func (b *Broker) noteAll() {
 	for _, ns := range b.owned() {
-		err := ns.note(b.ctx)
+		err := ns.note(b.ctx, false)
 		if err == nil {
 			err = ns.checkpoint(b.ctx)
 		}

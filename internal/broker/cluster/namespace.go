@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -23,12 +24,15 @@ type namespace struct {
 	owner  owner
 	last   uint64 // of the stream; guarded by log
 
-	noting    sync.Mutex // held while something is noted in NATS; before all others
-	began     uint64     // the number of its term: what was acknowledged before is below
+	began     uint64 // the number of its term: what was acknowledged before is below
 	retention maru.Retention
 	headsLog  headsLog // guarded by noting
 
-	log sync.Mutex // held while batches are on their way
+	log    sync.Mutex // held while batches are on their way
+	noting sync.Mutex // held while something is noted in NATS; before all others
+
+	lapse  atomic.Uint64 // of peers, when it was certain that the namespace is ours
+	asking atomic.Bool   // confirm runs
 
 	mu      sync.Mutex
 	history *history.Namespace
@@ -302,6 +306,9 @@ func (ns *namespace) forget() {
 
 // answer answers a question for the history.
 func (ns *namespace) answer(channel string, q maru.HistoryQuery) (maru.History, error) {
+	if !ns.sure() {
+		return maru.History{}, errNotOwner
+	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if ns.ended {
@@ -310,8 +317,8 @@ func (ns *namespace) answer(channel string, q maru.HistoryQuery) (maru.History, 
 	return ns.history.History(channel, q, ns.broker.now()), nil
 }
 
-// note writes the last acknowledged number down, if it has changed.
-func (ns *namespace) note(ctx context.Context) error {
+// note writes the last acknowledged number down, if it has changed, or always.
+func (ns *namespace) note(ctx context.Context, always bool) error {
 	ns.noting.Lock()
 	defer ns.noting.Unlock()
 	ns.mu.Lock()
@@ -319,7 +326,7 @@ func (ns *namespace) note(ctx context.Context) error {
 	o.Last = ns.history.Number()
 	ended := ns.ended
 	ns.mu.Unlock()
-	if ended || o.Last == ns.owner.Last {
+	if ended || !always && o.Last == ns.owner.Last {
 		return nil
 	}
 	o, err := ns.setOwner(ctx, o)

@@ -409,7 +409,7 @@ func (b *Broker) tend() {
 // noteAll writes down how far our namespaces have come.
 func (b *Broker) noteAll() {
 	for _, ns := range b.owned() {
-		err := ns.note(b.ctx)
+		err := ns.note(b.ctx, false)
 		if err == nil {
 			err = ns.checkpoint(b.ctx)
 		}

@@ -23,7 +23,7 @@ type heads struct {
 func (b *Broker) compare(question []byte) []byte {
 	r := fields.Reader{Rest: question}
 	ns := b.ownedNamespace(r.String())
-	if ns == nil {
+	if ns == nil || !ns.sure() {
 		return []byte{kindNotOwner}
 	}
 	ns.mu.Lock()

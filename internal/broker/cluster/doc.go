@@ -27,10 +27,11 @@
 // Two key-value buckets have what the nodes agree on. In "nodes" each node counts up once a second;
 // one that stands still for five seconds, by the clock of the node that watches, is dead. In
 // "owners" each namespace has its owner, its term and its epoch; a change is a compare-and-set. A
-// node takes a namespace whose owner is dead when it needs it. It then reads the stream.
+// node takes a namespace whose owner is dead when it needs it. It then reads the stream. A watch of
+// the bucket can stand still while all nodes live, so the bucket's leader is asked first (doubt.go).
 //
 // A node that could not count up for four seconds does not know whether it is alive to the others:
-// it publishes nothing and answers no history until it can.
+// it publishes nothing and answers no history until it can. Then it confirms what it owns.
 //
 // # Carriage
 //

@@ -131,3 +131,40 @@ func (o Options) Running(age time.Duration) Options {
 	o.start = time.Now().Add(-age)
 	return o
 }
+
+// Overlook lets this node believe that it has seen nothing of another one for a long time, as when a
+// watch stands still.
+func (b *Broker) Overlook(node string) {
+	b.peers.mu.Lock()
+	defer b.peers.mu.Unlock()
+	b.peers.seen[node], b.peers.begun = time.Time{}, time.Time{}
+	b.peers.revisions[node]--
+}
+
+// Dead reports whether this node would take what another one owns.
+func (b *Broker) Dead(ctx context.Context, node string) (bool, error) { return b.peers.dead(ctx, node) }
+
+// Lapse is the return of this node after it could not count up for a long time.
+func (b *Broker) Lapse() {
+	b.peers.mu.Lock()
+	defer b.peers.mu.Unlock()
+	b.peers.lapses++
+}
+
+// Take takes a namespace from a node that is alive, as if it were dead.
+func (b *Broker) Take(ctx context.Context, namespace string) error {
+	p := b.place(namespace)
+	o, err := b.findOwner(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	o.Node = ""
+	if _, err := b.setOwner(ctx, o); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.known = false
+	p.mu.Unlock()
+	_, _, err = p.wait(ctx)
+	return err
+}

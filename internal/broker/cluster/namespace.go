@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"maru.example/maru"
@@ -26,7 +27,11 @@ type namespace struct {
 	retention maru.Retention
 	headsLog  headsLog // of the goroutine of Broker.tend, and then of Close
 
-	log sync.Mutex // held while batches are on their way
+	log    sync.Mutex // held while batches are on their way
+	noting sync.Mutex // held while the entry in the bucket of owners is written
+
+	lapse  atomic.Uint64 // of peers, when it was certain that the namespace is ours
+	asking atomic.Bool   // confirm runs
 
 	mu      sync.Mutex
 	history *history.Namespace
@@ -293,6 +298,9 @@ func (ns *namespace) end(why error) {
 
 // answer answers a question for the history.
 func (ns *namespace) answer(channel string, q maru.HistoryQuery) (maru.History, error) {
+	if !ns.sure() {
+		return maru.History{}, errNotOwner
+	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if ns.ended {
@@ -301,14 +309,16 @@ func (ns *namespace) answer(channel string, q maru.HistoryQuery) (maru.History, 
 	return ns.history.History(channel, q, ns.broker.now()), nil
 }
 
-// note writes the last acknowledged number down, if it has changed.
-func (ns *namespace) note(ctx context.Context) error {
+// note writes the last acknowledged number down, if it has changed, or always.
+func (ns *namespace) note(ctx context.Context, always bool) error {
+	ns.noting.Lock()
+	defer ns.noting.Unlock()
 	ns.mu.Lock()
 	o := ns.owner
 	o.Last = ns.history.Number()
 	ended := ns.ended
 	ns.mu.Unlock()
-	if ended || o.Last == ns.owner.Last {
+	if ended || !always && o.Last == ns.owner.Last {
 		return nil
 	}
 	o, err := ns.setOwner(ctx, o)

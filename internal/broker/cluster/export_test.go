@@ -134,6 +134,9 @@ func (o Options) Running(age time.Duration) Options {
 	return o
 }
 
+// Damaged is what the metrics have of damage.
+func (b *Broker) Damaged() (replicas, lost uint64) { return b.health.odd.Load(), b.health.lost.Load() }
+
 // Overlook lets this node believe that it has seen nothing of another one for a long time, as when a
 // watch stands still.
 func (b *Broker) Overlook(node string) {

@@ -30,8 +30,8 @@ const (
 // streams 5 s, Options.SocketsStay 0.1 s), and over more with many connections.
 //
 // Where Options.Broker is a maru.Bus this is one node of several. At the beginning it hands over what a
-// maru.Yielder does for other nodes. n clients come back to those within a quarter of the time at the
-// earliest: 1,000 in a drain of 10 s are at most 400 a second. At the end they are asked to come at
+// maru.Yielder does for other nodes. n clients come back to those within a fifth of the time at the
+// earliest: 1,000 in a drain of 10 s are at most 500 a second. At the end they are asked to come at
 // that pace too, event streams as well. A node that is the only one drains as with 0.
 //
 // Drain returns when all connections are closed, or shortly after the time, or with ctx's error;

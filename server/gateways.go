@@ -31,7 +31,7 @@ func (s *Server) mount() http.Handler {
 		EventInterval: s.options.EventInterval, EventPadding: s.options.EventPadding,
 		Bodies: shares.New(s.options.MaxMemory/8, "bytes of large bodies that are coming (--max-memory / 8)", s.options.Logger),
 	}
-	env.Retain = func(namespace string, r maru.Retention) { s.reserved.Store(namespace, r) }
+	env.Retain = s.retain
 	env.Bus = s.broker.bus()
 	k, _ := s.broker.keeper().(maru.BatchKeeper)
 	if _, shared := k.(maru.SharedKeeper); shared == (env.Bus != nil) {
@@ -51,6 +51,15 @@ func (s *Server) mount() http.Handler {
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 	})
+}
+
+// retain is gateway.Env.Retain. Of gateways that share a namespace the largest values hold.
+func (s *Server) retain(namespace string, r maru.Retention) {
+	if was, is := s.reserved.Load(namespace); is {
+		was := was.(maru.Retention)
+		r.Publications, r.Age, r.Bytes = max(r.Publications, was.Publications), max(r.Age, was.Age), max(r.Bytes, was.Bytes)
+	}
+	s.reserved.Store(namespace, r)
 }
 
 // shown is what a page shows of the rules of a channel.

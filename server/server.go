@@ -290,12 +290,17 @@ func (s *Server) insist(ctx context.Context, channel string, p *maru.Publication
 	if o.IdempotencyKey == "" {
 		o.IdempotencyKey = rand.Text()
 	}
+	var before error
 	for {
 		one := *p // the broker owns what it gets
 		done, err := s.publish(ctx, byProgram, channel, &one, o, noHook)
-		if err == nil || maru.ErrorOf(err).Code != maru.CodeUnavailable {
+		switch {
+		case err != nil && ctx.Err() != nil && before != nil:
+			return done, before // it says why
+		case err == nil || maru.ErrorOf(err).Code != maru.CodeUnavailable:
 			return done, err
 		}
+		before = err
 		select {
 		case <-time.After(insistEvery):
 		case <-ctx.Done():

@@ -57,7 +57,7 @@ func (n natsCluster) start(ctx context.Context, s settings, p programs, w *world
 // config is the configuration file of one of them.
 func (n natsCluster) config(dir string, i int, clients, routes []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "server_name: n%d\nlisten: %q\nlog_file: %q\njetstream {\n\tstore_dir: %q\n", i, clients[i], os.DevNull, filepath.Join(dir, strconv.Itoa(i)))
+	fmt.Fprintf(&b, "server_name: n%d\nlisten: %q\nlog_file: %q\njetstream {\n\tstore_dir: %q\n\tmax_file: 1TB\n", i, clients[i], os.DevNull, filepath.Join(dir, strconv.Itoa(i)))
 	if n.synced {
 		b.WriteString("\tsync_interval: always\n")
 	}

@@ -50,8 +50,8 @@ const (
 	// handshakesPerSecond is how many reconnects a next server should get.
 	handshakesPerSecond = 20_000
 	// pacedPart is the part of a drain in which all would leave at the pace of other nodes. The turns
-	// take 3/10, so there is room for clients that are late.
-	pacedPart = 1. / 4
+	// take 3/10, so there is room for turns and for clients that are late.
+	pacedPart = 1. / 5
 )
 
 // Begin begins a drain of that length. It reports false if one has begun already.

@@ -101,13 +101,13 @@ func TestPace(t *testing.T) {
 		end  bool
 		want int
 	}{
-		"1,000 in 10 s":          {n: 1000, over: 10 * time.Second, want: 400},
-		"100,000 in 30 s":        {n: 100_000, over: 30 * time.Second, want: 13_334},
-		"50 in 10 s":             {n: 50, over: 10 * time.Second, want: 20},
+		"1,000 in 10 s":          {n: 1000, over: 10 * time.Second, want: 500},
+		"100,000 in 30 s":        {n: 100_000, over: 30 * time.Second, want: 16_667},
+		"50 in 10 s":             {n: 50, over: 10 * time.Second, want: 25},
 		"one":                    {n: 1, over: 10 * time.Second, want: 1},
 		"none":                   {over: 10 * time.Second, want: 1},
-		"at the end, 1,000":      {n: 1000, over: 10 * time.Second, end: true, want: 400},
-		"at the end, a few only": {n: 10, over: 10 * time.Second, end: true, want: 4},
+		"at the end, 1,000":      {n: 1000, over: 10 * time.Second, end: true, want: 500},
+		"at the end, a few only": {n: 10, over: 10 * time.Second, end: true, want: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

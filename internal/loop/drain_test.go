@@ -81,6 +81,28 @@ func TestInTurn(t *testing.T) {
 	})
 }
 
+// After a time in which nothing happened it does not make up for it at once.
+func TestInTurnLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var at []time.Duration
+		loop.InTurn(t.Context(), 10*time.Second, 1000, func(i int) {
+			if at = append(at, time.Since(start)); i == 500 {
+				time.Sleep(time.Second)
+			}
+		})
+		for i := 120; i < len(at); i++ {
+			if d := at[i] - at[i-120]; d < 990*time.Millisecond {
+				t.Fatalf("120 of number %d within %v", i, d)
+			}
+		}
+		if last := at[len(at)-1]; last < 10*time.Second || last > 10300*time.Millisecond {
+			t.Errorf("the last one after %v", last)
+		}
+	})
+}
+
 func TestInTurnEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

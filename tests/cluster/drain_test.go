@@ -19,7 +19,7 @@ import (
 // them, once and in order, and nobody is seen to leave or to join.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	const people, over, beat = 40, 2 * time.Second, 200 * time.Millisecond
+	const people, over, beat = 40, 2 * time.Second, time.Second // nobody seems to be dead on a busy machine
 	nats := natsURL(t)
 	nodes := []*node{startNamed(t, nats, beat), startNamed(t, nats, beat), startNamed(t, nats, beat)}
 	b := newBalancer(t, nodes...)
@@ -152,4 +152,23 @@ func publishSteadily(t *testing.T, ctx context.Context, url string) (last int) {
 		}
 	}
 	return last
+}
+
+// A node that is the only one does not wait: nobody else can take its clients.
+func TestDrainOfTheOnlyNode(t *testing.T) {
+	t.Parallel()
+	n := startNamed(t, natsURL(t), 200*time.Millisecond)
+	c := newCrowd(n.url, 4)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	t.Cleanup(func() { cancel(); running.Wait() })
+	c.run(ctx, &running)
+	until(t, 10*time.Second, everybodyOnce(4), &corded{node: n})
+	begun := time.Now()
+	if err := n.Drain(ctx, time.Minute); err != nil || n.Connections() > 0 {
+		t.Errorf("%d connections are left, %v", n.Connections(), err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it has taken %v", took)
+	}
 }

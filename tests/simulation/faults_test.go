@@ -19,7 +19,7 @@ func faultWorld(t *testing.T, nodes int) *world {
 // end waits until everything should have come, and judges.
 func (w *world) end() {
 	time.Sleep(30 * time.Second)
-	w.settle(faultChannels)
+	w.settle(upTo(faultChannels))
 	w.close()
 	w.judge()
 }
@@ -96,4 +96,36 @@ func TestCut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestManyChannels: a node that follows more channels than it compares in a beat compares them by turns. What
+// is lost on the way, and followed by nothing, comes all the same.
+func TestManyChannels(t *testing.T) {
+	const channels = comparedInABeat + 2_000
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, Load{Nodes: 2, Rate: 100, Bytes: 128}, 1, time.Millisecond, 1)
+		some := []int{0, 5, channels / 2, channels - 1}
+		for _, c := range some {
+			w.read(w.nodes[1], channelName(c))
+		}
+		for c := range channels - len(some) {
+			w.nodes[1].broker.Follow(channelName(channels + c)) // as a hub does with a subscriber
+		}
+		time.Sleep(4 * time.Second)
+		w.tally.reset()
+		time.Sleep(4 * time.Second)                                               // two rounds of two beats each
+		load := Load{Nodes: 2, Channels: channels / 2, Name: len(channelName(0))} // half of them in each beat
+		compareOne(t, "compare", w.tally.reset()[Compare].times(1.0/4), load.PerSecond()[Compare])
+		w.lose(1)
+		for _, c := range some {
+			w.publish(w.nodes[0], channelName(c))
+		}
+		w.lose(0)
+		time.Sleep(3 * time.Second)
+		w.settle(some)
+		w.close()
+		if got := w.judge(); got != 4 {
+			t.Errorf("%d of 4 were delivered", got)
+		}
+	})
 }

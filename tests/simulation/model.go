@@ -32,8 +32,8 @@ const (
 	pingRoom                 = 6
 )
 
-// compareAtOnce is how many channels are in one question.
-const compareAtOnce = 1000
+// compareAtOnce is how many channels are in one question, and comparedInABeat in those of a second.
+const compareAtOnce, comparedInABeat = 1000, 10_000
 
 // PerSecond returns what the load costs NATS in a second, by class. Assumptions:
 //
@@ -54,8 +54,9 @@ func (l Load) PerSecond() (c Costs) {
 	c[Index] = Cost{1, indexed, indexRoom, indexed * indexRoom}.times(l.Rate)
 	c[Beat] = Cost{n, n + n*n, n * beatRoom, n*beatAnswer + n*n*beatSeen}
 	c[Alive] = Cost{n, n * others, n * aliveRoom, n * others * aliveRoom}
-	questions := float64((l.Channels + compareAtOnce - 1) / compareAtOnce)
-	bytes := questions*compareRoom + float64(l.Channels*(l.Name+comparePer))
+	compared := min(l.Channels, comparedInABeat)
+	questions := float64((compared + compareAtOnce - 1) / compareAtOnce)
+	bytes := questions*compareRoom + float64(compared*(l.Name+comparePer))
 	c[Compare] = Cost{2 * questions, 2 * questions, bytes, bytes}.times(others)
 	c[Note] = Cost{1, 1, noteRoom, noteAnswer}
 	c[Heads] = Cost{1, 1, headsRoom + float64(headsPer*l.Busy), headsAnswer}

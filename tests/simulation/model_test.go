@@ -50,7 +50,7 @@ func TestModel(t *testing.T) {
 					w.tally.reset()
 					w.run(w.nodes, channels, seconds)
 					counted := w.tally.reset()
-					w.settle(channels)
+					w.settle(upTo(channels))
 					w.close()
 					if got, want := w.judge(), k*(int(load.Rate)*seconds+max(channels, n)); got != want || w.failed > 0 {
 						t.Errorf("%d deliveries, not %d; %d publications failed", got, want, w.failed)

@@ -146,10 +146,18 @@ func (w *world) run(nodes []*node, channels, seconds int) (pause time.Duration) 
 	return pause
 }
 
-// settle reads what the histories have in the end.
-func (w *world) settle(channels int) {
+// upTo are the numbers of the first channels.
+func upTo(n int) (all []int) {
+	for c := range n {
+		all = append(all, c)
+	}
+	return all
+}
+
+// settle reads what the histories of some channels have in the end.
+func (w *world) settle(channels []int) {
 	w.history = make(map[string][]uint64)
-	for c := range channels {
+	for _, c := range channels {
 		h, err := w.nodes[0].broker.History(context.Background(), channelName(c), maru.HistoryQuery{Limit: -1})
 		if err != nil {
 			w.t.Fatal(err)

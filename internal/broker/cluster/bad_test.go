@@ -124,6 +124,36 @@ func TestUnusableNATS(t *testing.T) {
 	}
 }
 
+// A namespace for which JetStream has no room is refused at once, with the cause, and the others go on.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	url := start(t, &server.Options{JetStream: true, JetStreamMaxStore: 64 << 20})
+	b, err := cluster.Opener(cluster.Servers{URLs: []string{url}}, cluster.Options{})(maru.BrokerOptions{Retention: func(namespace string) maru.Retention {
+		if namespace == "small" {
+			return maru.Retention{Bytes: 1 << 20}
+		}
+		return maru.Retention{Bytes: 1 << 30}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	begin := time.Now()
+	_, err = maru.Publish(t.Context(), b, "large:1", &maru.Publication{Data: []byte("x")}, maru.PublishOptions{})
+	if e := maru.ErrorOf(err); e.Code != maru.CodeStorageFull || !strings.Contains(e.Message, "NATS has no room") || time.Since(begin) > 8*time.Second {
+		t.Errorf("%v after %v", err, time.Since(begin))
+	}
+	if err := b.(maru.HealthReporter).Err(); maru.ErrorOf(err).Code != maru.CodeStorageFull {
+		t.Errorf("Err: %v", err)
+	}
+	if _, err := maru.Publish(t.Context(), b, "small:1", &maru.Publication{Data: []byte("x")}, maru.PublishOptions{}); err != nil {
+		t.Errorf("where there is room: %v", err)
+	}
+	if err := b.(maru.HealthReporter).Err(); err != nil {
+		t.Errorf("Err after that: %v", err)
+	}
+}
+
 // oldServer says that it is a server of NATS of a version, and answers pings.
 func oldServer(t *testing.T, version string) (url string) {
 	t.Helper()

@@ -248,11 +248,21 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(b.ctx, func() { cancel(errShuttingDown) })()
-	h, err := b.history(ctx, channel, q)
-	if err == nil {
-		err = b.agree(ctx, channel, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+	f := b.hold(channel)
+	if f == nil {
+		return b.history(ctx, channel, q)
 	}
-	return h, err
+	defer b.release(f)
+	for {
+		begun := f.begun()
+		h, err := b.history(ctx, channel, q)
+		if err == nil {
+			err = b.agree(ctx, f, maru.Position{Epoch: h.Epoch, Offset: h.Head}, begun)
+		}
+		if err != errEarlier {
+			return h, err
+		}
+	}
 }
 
 // history is History, maybe before this node has delivered what it shows.
@@ -386,6 +396,7 @@ func (b *Broker) arrivedHere(m *nats.Msg) {
 func (b *Broker) tend() {
 	tick := time.NewTicker(b.options.Beat)
 	defer tick.Stop()
+	var comparing round
 	for beats := 1; ; beats++ {
 		select {
 		case <-tick.C:
@@ -400,7 +411,7 @@ func (b *Broker) tend() {
 			one.submission.fail(errNotAvailable)
 		}
 		b.noteAll()
-		b.compareAll(b.ctx)
+		b.compareSomeOf(b.ctx, &comparing)
 		b.loseInterest()
 	}
 }
@@ -408,7 +419,7 @@ func (b *Broker) tend() {
 // noteAll writes down how far our namespaces have come.
 func (b *Broker) noteAll() {
 	for _, ns := range b.owned() {
-		err := ns.note(b.ctx)
+		err := ns.note(b.ctx, false)
 		if err == nil {
 			err = ns.checkpoint(b.ctx)
 		}

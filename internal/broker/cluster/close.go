@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Close implements maru.Broker: it waits for submissions in progress, gives up what this node owns,
@@ -15,6 +16,7 @@ func (b *Broker) Close() error {
 	}
 	b.closed = true
 	b.mu.Unlock()
+	b.yieldAll()
 	b.accepted.Wait()
 	b.mu.Lock()
 	b.ended = true
@@ -27,6 +29,17 @@ func (b *Broker) Close() error {
 	}
 	b.sayBye()
 	return errors.Join(b.giveUp(), b.peers.leave())
+}
+
+// closeTime is for handing namespaces over when the node closes without a drain before it.
+const closeTime = 5 * time.Second
+
+// yieldAll hands over what Yield has not, so that nothing that other nodes send to this one is lost. What
+// it cannot hand over giveUp leaves without an owner.
+func (b *Broker) yieldAll() {
+	ctx, cancel := context.WithTimeout(b.ctx, closeTime)
+	defer cancel()
+	b.Yield(ctx)
 }
 
 // giveUp lets other nodes take our namespaces at once.

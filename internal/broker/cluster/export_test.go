@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"time"
+
+	"maru.example/maru"
 )
 
 // Kill ends a node as the end of its process would: nothing is given up or said.
@@ -130,4 +132,55 @@ func (o Options) WithClock(wrong time.Duration) Options {
 func (o Options) Running(age time.Duration) Options {
 	o.start = time.Now().Add(-age)
 	return o
+}
+
+// Damaged is what the metrics have of damage.
+func (b *Broker) Damaged() (replicas, lost uint64) { return b.health.odd.Load(), b.health.lost.Load() }
+
+// Overlook lets this node believe that it has seen nothing of another one for a long time, as when a
+// watch stands still.
+func (b *Broker) Overlook(node string) {
+	b.peers.mu.Lock()
+	defer b.peers.mu.Unlock()
+	b.peers.seen[node], b.peers.begun = time.Time{}, time.Time{}
+	b.peers.revisions[node]--
+}
+
+// Dead reports whether this node would take what another one owns.
+func (b *Broker) Dead(ctx context.Context, node string) (bool, error) { return b.peers.dead(ctx, node) }
+
+// Lapse is the return of this node after it could not count up for a long time.
+func (b *Broker) Lapse() {
+	b.peers.mu.Lock()
+	defer b.peers.mu.Unlock()
+	b.peers.lapses++
+}
+
+// Take takes a namespace from a node that is alive, as if it were dead.
+func (b *Broker) Take(ctx context.Context, namespace string) error {
+	p := b.place(namespace)
+	o, err := b.findOwner(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	o.Node = ""
+	if _, err := b.setOwner(ctx, o); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.known = false
+	p.mu.Unlock()
+	_, _, err = p.wait(ctx)
+	return err
+}
+
+// ErrEarlier is that of Agree for a history that is asked for again.
+var ErrEarlier = errEarlier
+
+// Agree is what History does with an answer that ends at a position. begun: something of the channel was
+// known before the question.
+func (b *Broker) Agree(ctx context.Context, channel string, at maru.Position, begun bool) error {
+	f := b.hold(channel)
+	defer b.release(f)
+	return b.agree(ctx, f, at, begun)
 }

@@ -27,18 +27,20 @@ type peers struct {
 	revision uint64    // of our entry; only the goroutine that counts up has it
 	sent     time.Time // and when it was sent, by the clock of this machine
 
-	mu     sync.Mutex
-	seen   map[string]time.Time // when a node last counted up
-	begun  time.Time            // when our own connection last came to work
-	ours   time.Time            // when we last counted up; zero: never
-	number uint64
-	signs  signs
-	known  chan struct{} // closed when the nodes that are there have been seen
-	once   sync.Once     // of known
+	mu        sync.Mutex
+	revisions map[string]uint64    // of the last entry of a node that was seen
+	lapses    uint64               // how often we could not count up for so long that another may have taken what we own
+	seen      map[string]time.Time // when a node last counted up
+	begun     time.Time            // when our own connection last came to work
+	ours      time.Time            // when we last counted up; zero: never
+	number    uint64
+	signs     signs
+	known     chan struct{} // closed when the nodes that are there have been seen
+	once      sync.Once     // of known
 }
 
 func newPeers(l *link, id string, beat time.Duration) *peers {
-	return &peers{link: l, id: id, beat: beat, seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns(), known: make(chan struct{})}
+	return &peers{link: l, id: id, beat: beat, revisions: make(map[string]uint64), seen: make(map[string]time.Time), begun: time.Now(), signs: newSigns(), known: make(chan struct{})}
 }
 
 // join counts up for the first time.
@@ -111,6 +113,7 @@ func (p *peers) counted(begin time.Time) {
 	defer p.mu.Unlock()
 	if begin.Sub(p.ours) >= holdBeats*p.beat {
 		p.begun = begin // what we did not see meanwhile says nothing about the others
+		p.lapses++
 	}
 	if begin.Sub(p.ours) >= steadyBeats*p.beat {
 		p.signs.begun = begin // the same
@@ -148,15 +151,20 @@ func (p *peers) saw(e jetstream.KeyValueEntry) {
 		p.byeLocked(e.Key())
 		return
 	}
-	p.seen[e.Key()] = time.Now()
-	p.signed(e.Key())
+	p.countsLocked(e.Key(), e.Revision())
 }
 
 // holds reports whether the others still think that we are alive.
 func (p *peers) holds() bool {
+	holds, _ := p.held()
+	return holds
+}
+
+// held is holds, and how often it was not so before.
+func (p *peers) held() (holds bool, lapses uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return time.Since(p.ours) < holdBeats*p.beat
+	return time.Since(p.ours) < holdBeats*p.beat, p.lapses
 }
 
 // alive reports whether a node may still be alive. Of one that was never seen it says yes until it

@@ -169,15 +169,18 @@ func (p *place) fails(err error) {
 // others to take it.
 func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err error) {
 	b := p.broker
-	if !b.peers.holds() {
+	holds, lapses := b.peers.held()
+	if !holds {
 		return nil, "", b.away()
 	}
 	o, err := b.findOwner(ctx, p.name)
 	if err != nil {
 		return nil, "", err
 	}
-	if o.Node != "" && o.Node != b.id && b.peers.alive(o.Node) {
-		return nil, o.Node, nil
+	if o.Node != "" && o.Node != b.id {
+		if dead, err := b.peers.dead(ctx, o.Node); err != nil || !dead {
+			return nil, o.Node, err
+		}
 	}
 	if b.yields.Load() {
 		if theirs = b.passOn(ctx, p.name); theirs != "" {
@@ -196,7 +199,8 @@ func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err e
 		return nil, "", err
 	}
 	b.options.Logger.Info("this node owns a namespace", slog.String("namespace", p.name), slog.Uint64("term", o.Term), slog.Uint64("last", ours.last))
-	return ours, "", ours.note(ctx)
+	ours.lapse.Store(lapses)
+	return ours, "", ours.note(ctx, false)
 }
 
 // lost forgets a namespace that has ended. What waited in it waits here.

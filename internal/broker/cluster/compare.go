@@ -31,15 +31,29 @@ func (b *Broker) compare(question []byte) []byte {
 	if ns.ended {
 		return []byte{kindNotOwner}
 	}
+	number := max(ns.history.Number(), ns.began)
 	answer := appendPosition([]byte{kindHeads}, maru.Position{Epoch: ns.owner.Epoch, Offset: ns.history.Number()})
 	for len(r.Rest) > 0 {
 		channel, last := r.String(), readPosition(&r)
+		if last.Epoch == ns.owner.Epoch && last.Offset > number {
+			b.spawn(func() { ns.lacks(last) })
+			return []byte{kindNotOwner}
+		}
 		if head := ns.history.Head(channel); head > last.Offset || last.Epoch != ns.owner.Epoch {
 			answer = binary.AppendUvarint(fields.AppendString(answer, channel), head)
 		}
 	}
 	return answer
 }
+
+// lacks ends the namespace: another node has delivered a number that NATS does not have any more. Read
+// again, it begins a new epoch.
+func (ns *namespace) lacks(at maru.Position) {
+	ns.broker.place(ns.stream.namespace).acknowledge(at)
+	ns.end(errLostNumbers)
+}
+
+var errLostNumbers = errors.New("another node has delivered more than NATS has")
 
 // comparedInABeat is how many channels a node compares in a beat. It bounds what owners receive: with
 // 100,000 channels on each of 100 nodes that would be 200 MB a second.

@@ -71,6 +71,7 @@
 //
 // All methods are safe for concurrent use. Locks, in the order in which they are taken:
 //
+//	namespace.noting held while heads and the last number are noted in NATS
 //	place.mu      which node a namespace belongs to, and what waits until that is known
 //	namespace.log the stream's last number; the writer holds it while a batch is on its way
 //	namespace.mu  history, keys and queue

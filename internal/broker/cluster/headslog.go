@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// headsLog is where the owner of a namespace is with its checkpoints. One goroutine at a time has it.
+// headsLog is where the owner of a namespace is with its checkpoints.
 type headsLog struct {
 	seq    uint64 // of our last message in the subject; the next one must follow it
 	unsure bool   // it may not be the last: an append was not answered
@@ -72,6 +72,13 @@ func (ns *namespace) lastHeads(ctx context.Context) (uint64, error) {
 
 // checkpoint writes down the heads of the channels with publications since the last one.
 func (ns *namespace) checkpoint(ctx context.Context) error {
+	ns.noting.Lock()
+	defer ns.noting.Unlock()
+	return ns.checkpointNow(ctx)
+}
+
+// checkpointNow is checkpoint with ns.noting held.
+func (ns *namespace) checkpointNow(ctx context.Context) error {
 	c, heads, dirty := ns.changedHeads()
 	if len(dirty) == 0 && !c.whole {
 		return nil
@@ -92,7 +99,7 @@ func (ns *namespace) changedHeads() (c checkpoint, heads []head, dirty map[strin
 	var names []string
 	var versions []head
 	ns.mu.Lock()
-	if ns.ended {
+	if ns.cleared {
 		ns.mu.Unlock()
 		return c, nil, nil
 	}

@@ -27,6 +27,7 @@ func (b *Broker) load(ctx context.Context, o owner) (*namespace, error) {
 	if ns.last, err = ns.begin(ctx, o.Term, o.Epoch); err != nil {
 		return nil, err
 	}
+	ns.began = ns.last
 	l := newLoading(ns, heads)
 	if err := ns.read(ctx, ns.last, l.add); err != nil {
 		return nil, err

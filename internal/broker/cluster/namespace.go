@@ -24,11 +24,12 @@ type namespace struct {
 	owner  owner
 	last   uint64 // of the stream; guarded by log
 
+	began     uint64 // the number of its term: what was acknowledged before is below
 	retention maru.Retention
-	headsLog  headsLog // of the goroutine of Broker.tend, and then of Close
+	headsLog  headsLog // guarded by noting
 
 	log    sync.Mutex // held while batches are on their way
-	noting sync.Mutex // held while the entry in the bucket of owners is written
+	noting sync.Mutex // held while something is noted in NATS; before all others
 
 	lapse  atomic.Uint64 // of peers, when it was certain that the namespace is ours
 	asking atomic.Bool   // confirm runs
@@ -39,6 +40,7 @@ type namespace struct {
 	queue   []submission
 	writing bool // a goroutine takes from queue
 	ended   bool
+	cleared bool                           // the history is forgotten
 	dirty   map[string]struct{}            // channels with publications since the last checkpoint
 	heads   map[string]uint64              // of channels with publications on their way: the last offset given
 	keys    map[history.RepeatKey]struct{} // on their way
@@ -248,7 +250,7 @@ func (ns *namespace) settle(b *batch) error {
 func (ns *namespace) publish(submissions []submission) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	if ns.ended { // they are in the stream, where the next owner finds them
+	if ns.cleared { // they are in the stream, where the next owner finds them
 		return
 	}
 	now := ns.broker.now()
@@ -284,16 +286,22 @@ func (ns *namespace) end(why error) {
 	waiting := ns.queue
 	again := ns.ended
 	ns.queue, ns.writing, ns.ended = nil, false, true
-	number := ns.history.Number()
-	if !again {
-		ns.history.Clear()
-		ns.repeats.Clear()
-	}
 	ns.mu.Unlock()
 	if !again {
-		ns.broker.place(ns.stream.namespace).acknowledge(maru.Position{Epoch: ns.owner.Epoch, Offset: number})
+		ns.forget()
 		ns.broker.place(ns.stream.namespace).lost(ns, waiting, why)
 	}
+}
+
+// forget gives back the memory of a namespace that has ended, and notes how far it came.
+func (ns *namespace) forget() {
+	ns.mu.Lock()
+	number := ns.history.Number()
+	ns.history.Clear()
+	ns.repeats.Clear()
+	ns.cleared = true
+	ns.mu.Unlock()
+	ns.broker.place(ns.stream.namespace).acknowledge(maru.Position{Epoch: ns.owner.Epoch, Offset: number})
 }
 
 // answer answers a question for the history.

@@ -51,7 +51,10 @@ func (ns *namespace) yield(ctx context.Context) error {
 	waiting := ns.queue
 	ns.queue, ns.ended = nil, true
 	ns.mu.Unlock()
+	ns.noting.Lock()
+	defer ns.noting.Unlock()
 	ns.log.Lock() // until the writer has stored what was on its way
+	failed := ns.checkpointNow(ctx)
 	ns.mu.Lock()
 	o := ns.owner
 	o.Node, o.Last = "", ns.history.Number()
@@ -64,11 +67,12 @@ func (ns *namespace) yield(ctx context.Context) error {
 		err = nil // another node has it already
 	}
 	p := ns.broker.place(ns.stream.namespace)
+	ns.forget()
 	p.lost(ns, waiting, errYielded)
 	if err == nil {
 		_, _, err = p.wait(ctx)
 	}
-	return err
+	return errors.Join(failed, err)
 }
 
 // passOn asks other nodes to take a namespace, one after the other, and returns which one owns it then;

@@ -17,6 +17,7 @@ import (
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/server"
 	"maru.example/maru/socketio"
+	"maru.example/maru/tests/e2e/program"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 )
@@ -322,4 +323,39 @@ func keptStates(t *testing.T, url string, n int) {
 		})
 		return err == nil && found == n
 	})
+}
+
+// A node that dies is not waited for: the error names it, and the other replies are there.
+func TestClusterAcksOfDeadNode(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	relay := program.NewRelay(t, strings.TrimPrefix(nats, "nats://"))
+	a, b := newNode(t, nats, socketio.Options{}), newNode(t, "nats://"+relay.Addr, socketio.Options{})
+	within(t, "the nodes know each other", func() bool { others, _ := a.io.Others(); return len(others) == 1 })
+	others, _ := a.io.Others()
+	c, s := a.member("x")
+	d, _ := b.member("x")
+	within(t, "the other one has members", func() bool {
+		all, err := a.io.To("x").FetchSockets(t.Context())
+		return err == nil && len(all) == 2
+	})
+	errs, replies := make(chan error, 1), make(chan map[string]string, 1)
+	go func() {
+		all, err := a.io.To("x").EmitWithAck(t.Context(), "ask")
+		errs <- err
+		replies <- answersOf(all)
+	}()
+	d.wants(`420["ask"]`)
+	c.wants(`420["ask"]`)
+	c.says(`430[7]`)
+	relay.Cut()
+	missing := new(socketio.MissingAcks)
+	if err := await(t, errs); !errors.As(err, &missing) || !slices.Equal(missing.Nodes, others) {
+		t.Errorf("%v, want one that names %v", err, others)
+	}
+	if got := await(t, replies); !maps.Equal(got, map[string]string{s.ID(): "7"}) {
+		t.Errorf("got %v", got)
+	}
+	relay.Mend()
+	within(t, "the node is back", func() bool { return b.io.Emit("back") == nil })
 }

@@ -80,10 +80,10 @@ func TestComposeProcesses(t *testing.T) {
 	p := compose(t)
 	by := make(map[string]string)
 	nats, maru := of(p, "nats:"), of(p, "maru")
-	free := addresses(t, 13)
+	free := addresses(t, 16)
 	next := func() string { at := free[0]; free = free[1:]; return at }
 	for _, s := range nats {
-		by[s.Name+":4222"], by[s.Name+":6222"] = next(), next()
+		by[s.Name+":4222"], by[s.Name+":6222"], by[s.Name+":8222"] = next(), next(), next()
 	}
 	for _, s := range maru {
 		by[s.Name+":3000"], by[s.Name+":9090"] = next(), next()
@@ -92,8 +92,11 @@ func TestComposeProcesses(t *testing.T) {
 
 	for _, s := range nats {
 		config := replaced(read(t, "nats.conf"), by)
-		config = strings.NewReplacer("0.0.0.0:4222", by[s.Name+":4222"], "0.0.0.0:6222", by[s.Name+":6222"], "127.0.0.1:8222", "127.0.0.1:-1", "/data", t.TempDir()).Replace(config)
+		config = strings.NewReplacer("0.0.0.0:4222", by[s.Name+":4222"], "0.0.0.0:6222", by[s.Name+":6222"], "127.0.0.1:8222", by[s.Name+":8222"], "/data", t.TempDir()).Replace(config)
 		start(t, env(s), program(t, "nats-server"), "--config", write(t, "nats.conf", config))
+	}
+	for _, s := range nats {
+		waitFor(t, "health of "+s.Name, func() bool { return status("http://"+by[s.Name+":8222"]+"/healthz") == 200 })
 	}
 	nodes := make(map[string]*process)
 	for _, s := range maru {

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -105,7 +106,17 @@ func (c *world) kinds() string {
 	return strings.Join(all, ", ")
 }
 
-// checkPresence waits until nobody moves. Then all nodes, and all that watch, must soon see who is
+// ready reports whether all nodes are: NATS has elected what it has to.
+func (c *world) ready() bool {
+	for _, n := range c.nodes {
+		if !n.ready() {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPresence waits until nobody moves and all nodes are ready. Then all nodes, and all that watch, must soon see who is
 // there.
 func (c *world) checkPresence() {
 	c.t.Helper()
@@ -122,21 +133,21 @@ func (c *world) checkPresence() {
 		for _, w := range c.watchers {
 			ok = ok && w.subscribed()
 		}
-		if ok && quiet.IsZero() {
-			quiet = time.Now()
-		}
-		var wrong string
-		if ok {
-			wrong = c.wrongPresence(here)
-		}
 		switch {
-		case ok && wrong == "":
+		case ok && quiet.IsZero() && c.ready():
+			quiet = time.Now()
+		case quiet.IsZero() && time.Now().After(late):
+			c.t.Errorf("after %v not all people could come in, or not all nodes are ready: %v", patience, here)
+			return
+		case quiet.IsZero():
+			continue
+		}
+		wrong := c.wrongPresence(here)
+		if wrong == "" {
 			c.truest = max(c.truest, time.Since(quiet))
 			return
-		case quiet.IsZero() && time.Now().After(late):
-			c.t.Errorf("people cannot come in after %v: %v, coming %t", patience, here, !ok)
-			return
-		case !quiet.IsZero() && time.Since(quiet) > quietTime:
+		}
+		if time.Since(quiet) > quietTime {
 			c.t.Errorf("%v after it was quiet: %s", quietTime, wrong)
 			return
 		}
@@ -145,6 +156,8 @@ func (c *world) checkPresence() {
 
 // wrongPresence says what is not as it should be; "": all is.
 func (c *world) wrongPresence(here map[string]int) (wrong string) {
+	ctx, cancel := context.WithTimeout(c.ctx, 3*time.Second)
+	defer cancel()
 	names := slices.Sorted(maps.Keys(here))
 	for i, w := range c.watchers {
 		if p, ok := w.sees(names, len(c.watchers)); !ok {
@@ -153,7 +166,7 @@ func (c *world) wrongPresence(here map[string]int) (wrong string) {
 	}
 	for _, n := range c.nodes {
 		var p maru.Presence
-		g, err := get(c.ctx, "http://"+n.addr+"/channels/"+lobbyChannel+"/presence", &p)
+		g, err := get(ctx, "http://"+n.addr+"/channels/"+lobbyChannel+"/presence", &p)
 		got := make(map[string]int)
 		for _, u := range p.Users {
 			got[u.User] = u.Connections

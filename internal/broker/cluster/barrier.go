@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"maru.example/maru"
@@ -39,21 +40,22 @@ func (b *Broker) marked(m *nats.Msg) {
 	}
 }
 
-// agree returns when this node has delivered what a history shows, if it follows the channel: a
-// subscriber that begins with the history then gets nothing of it again. It fails when the node is cut
-// off meanwhile.
-func (b *Broker) agree(ctx context.Context, channel string, at maru.Position) error {
-	f := b.hold(channel)
-	if f == nil {
-		return nil
-	}
-	defer b.release(f)
+// errEarlier: a history ends before what this node delivers begins. Another one does not.
+var errEarlier = errors.New("a history is older than the beginning of its channel on this node")
+
+// agree returns when this node has delivered what a history shows: a subscriber that begins with the
+// history then gets nothing of it again. begun reports that something was known of the channel before
+// the question: else the channel begins here, or the answer may be too old. It fails when the node is
+// cut off meanwhile.
+func (b *Broker) agree(ctx context.Context, f *follower, at maru.Position, begun bool) error {
 	if f.place.owned() == nil {
 		if err := b.barrier(ctx); err != nil {
 			return err
 		}
 	}
-	f.known(at)
+	if !f.known(at) && !begun {
+		return errEarlier
+	}
 	reached := make(chan struct{})
 	f.after(at, func() { close(reached) })
 	select {

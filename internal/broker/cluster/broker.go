@@ -248,11 +248,21 @@ func (b *Broker) History(ctx context.Context, channel string, q maru.HistoryQuer
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(b.ctx, func() { cancel(errShuttingDown) })()
-	h, err := b.history(ctx, channel, q)
-	if err == nil {
-		err = b.agree(ctx, channel, maru.Position{Epoch: h.Epoch, Offset: h.Head})
+	f := b.hold(channel)
+	if f == nil {
+		return b.history(ctx, channel, q)
 	}
-	return h, err
+	defer b.release(f)
+	for {
+		begun := f.begun()
+		h, err := b.history(ctx, channel, q)
+		if err == nil {
+			err = b.agree(ctx, f, maru.Position{Epoch: h.Epoch, Offset: h.Head}, begun)
+		}
+		if err != errEarlier {
+			return h, err
+		}
+	}
 }
 
 // history is History, maybe before this node has delivered what it shows.

@@ -54,3 +54,23 @@ func TestFormerOwner(t *testing.T) {
 		t.Errorf("the history is %v", texts)
 	}
 }
+
+// Of two subscribers that begin at once, the second one's history may be newer. What it has is behind
+// the beginning of the channel on this node, and not delivered: so the first one's is asked for again.
+func TestHistoryBeforeTheBeginning(t *testing.T) {
+	t.Parallel()
+	b := open(t, natsServers(t, 1)[0], cluster.Options{Prefix: prefix(), Interest: true})
+	publish(t, b, "0")
+	publish(t, b, "1")
+	b.Follow("a")
+	h, err := b.History(t.Context(), "a", maru.HistoryQuery{Limit: -1})
+	if err != nil || len(h.Publications) != 2 {
+		t.Fatal(h, err)
+	}
+	older := maru.Position{Epoch: h.Epoch, Offset: h.Publications[0].Offset}
+	for begun, want := range map[bool]error{false: cluster.ErrEarlier, true: nil} {
+		if err := b.Agree(t.Context(), "a", older, begun); err != want {
+			t.Errorf("something was known before the question %t: %v, want %v", begun, err, want)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"time"
+
+	"maru.example/maru"
 )
 
 // Kill ends a node as the end of its process would: nothing is given up or said.
@@ -170,4 +172,15 @@ func (b *Broker) Take(ctx context.Context, namespace string) error {
 	p.mu.Unlock()
 	_, _, err = p.wait(ctx)
 	return err
+}
+
+// ErrEarlier is that of Agree for a history that is asked for again.
+var ErrEarlier = errEarlier
+
+// Agree is what History does with an answer that ends at a position. begun: something of the channel was
+// known before the question.
+func (b *Broker) Agree(ctx context.Context, channel string, at maru.Position, begun bool) error {
+	f := b.hold(channel)
+	defer b.release(f)
+	return b.agree(ctx, f, at, begun)
 }

@@ -70,6 +70,13 @@ func (l *lane) fetch(ctx context.Context, x *index, some []*follower) (at maru.P
 func (l *lane) fill(at maru.Position, all []fetched) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, a := range l.waiting { // a channel of which something has come begins before that
+		if a.index == nil && a.publication.Offset != 0 {
+			if f := l.broker.followed(a.channel); f != nil {
+				f.known(maru.Position{Epoch: a.epoch, Offset: a.prev})
+			}
+		}
+	}
 	var due []carried
 	for _, f := range all {
 		if f.history.Epoch != at.Epoch { // another owner since then

@@ -38,14 +38,23 @@ func (f *follower) has(at maru.Position) bool {
 	return f.epoch == at.Epoch && f.last >= at.Offset
 }
 
-// known begins at a position, unless something is known already.
-func (f *follower) known(at maru.Position) {
+// known begins at a position. It reports false if something is known already.
+func (f *follower) known(at maru.Position) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.epoch == "" {
-		f.epoch, f.last = at.Epoch, at.Offset
-		f.settle()
+	if f.epoch != "" {
+		return false
 	}
+	f.epoch, f.last = at.Epoch, at.Offset
+	f.settle()
+	return true
+}
+
+// begun reports whether something is known.
+func (f *follower) begun() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.epoch != ""
 }
 
 // position is what was delivered. It reports false while the follower reads something by itself.

@@ -50,7 +50,7 @@ import (
 //     handed to the Sink in the channel's order, at a position with offset 0.
 //
 // All methods are safe for concurrent use. A broker may also be a HeldReporter, a Shrinker,
-// a HealthReporter, a MetricsReporter, a Keeper, BatchKeeper or SharedKeeper, and an Archiver.
+// a HealthReporter, a MetricsReporter, a Keeper, BatchKeeper or SharedKeeper, an Archiver, and a Membership.
 type Broker interface {
 	// Submit assigns Offset and Time, stores the publication, hands it to the Sink,
 	// and then calls done once, before Submit returns or later from another

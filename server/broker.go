@@ -181,6 +181,12 @@ func (b *brokers) backup() func(context.Context, io.Writer) error {
 	return nil
 }
 
+// members is the stored broker as one of several machines; nil: there is one, or it does not know them.
+func (b *brokers) members() maru.Membership {
+	m, _ := b.stored.(maru.Membership)
+	return m
+}
+
 func (b *brokers) Close() error {
 	err := b.memory.Close()
 	if b.stored != nil {

@@ -47,6 +47,7 @@ func (s *Server) mount() http.Handler {
 		Pages:        web.New(web.Options{Demo: s.options.Demo, CookiePath: s.options.BasePath, Access: s.shown}),
 		Ready:        s.ready,
 		Backup:       s.broker.backup(),
+		Members:      s.broker.members(),
 		Metrics:      http.HandlerFunc(s.serveMetrics),
 		MaxBodyBytes: s.options.MaxMessageBytes,
 	})

@@ -31,6 +31,7 @@
 package disk
 
 import (
+	"context"
 	"io"
 
 	"maru.example/maru"
@@ -70,3 +71,16 @@ func Verify(path string) (Report, error) { return store.Verify(path) }
 // not exist. All namespaces begin new epochs, so that subscribers that return receive a gap.
 // A backup that is cut or changed is an error, and then nothing is left in the directory.
 func Restore(backup io.Reader, path string) error { return store.Restore(backup, path) }
+
+// Contents receives what a directory or a backup has; Skipped is what could not be read of it.
+type (
+	Contents = store.Contents
+	Skipped  = store.Skipped
+)
+
+// Read reads a directory that no process uses, or a backup, for another kind of store, and changes nothing.
+// What is damaged is left out and counted; Verify names it. The error is that the source cannot be read at
+// all, ctx's cause, or that of a function of to, which ends the reading.
+func Read(ctx context.Context, source string, to Contents) (Skipped, error) {
+	return store.ReadContents(ctx, source, to)
+}

@@ -62,6 +62,9 @@ type Options struct {
 	// Replicas is how many nodes have a copy of each history: 1, 3 or 5. With fewer nodes it is as many as
 	// there are. Default 3.
 	Replicas int
+	// Removed, if not nil, is called when the node was removed from the cluster. The program should then
+	// end: the node cannot return, but its machine can, with an empty directory.
+	Removed func()
 }
 
 func (o Options) node(log *slog.Logger) natsd.Options {
@@ -78,8 +81,9 @@ func (o Options) Check() error {
 }
 
 // Join returns a function that starts a node and joins the cluster, for server.Options.Broker. The first
-// start of a cluster waits for a majority of its nodes, until ctx ends; a log line says for which. The error
-// names the address, file or directory that cannot be used.
+// start of a cluster waits for a majority of its nodes, until ctx ends; a log line says for which. A node that
+// comes back waits until it has read what it has missed, for at most two minutes: so nodes can be started
+// again one after the other, each when the one before is there. The error names the address, file or directory that cannot be used.
 func Join(ctx context.Context, o Options) maru.OpenBroker {
 	return func(options maru.BrokerOptions) (maru.Broker, error) {
 		options = options.WithDefaults()
@@ -113,7 +117,16 @@ func open(ctx context.Context, node *natsd.Node, options maru.BrokerOptions, o O
 		conn.Close()
 		return nil, err
 	}
-	b := &broker{Broker: opened, conn: conn, node: node, log: options.Logger, replicas: cmp.Or(o.Replicas, 3)}
+	user, password = node.Credentials(natsd.System)
+	system, err := cluster.ConnectSystem(node, user, password)
+	if err != nil {
+		opened.Close()
+		conn.Close()
+		return nil, err
+	}
+	b := &broker{Broker: opened, conn: conn, node: node, log: options.Logger, replicas: cmp.Or(o.Replicas, 3), removed: o.Removed}
+	b.ServerGroup = &cluster.ServerGroup{Conn: system, This: node.Name(), Replicas: b.replicas}
+	b.catchUp(ctx)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.working.Go(b.spread)
 	return b, nil

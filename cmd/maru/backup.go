@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-
-	"maru.example/maru/broker/disk"
 )
 
 type backupCmd struct {
@@ -81,27 +79,4 @@ func saveBackup(path string, from io.Reader) (int64, error) {
 		return n, fmt.Errorf("%s was made by another process in the meantime", path)
 	}
 	return n, os.Rename(file.Name(), path)
-}
-
-type restoreCmd struct {
-	File string `arg:"" placeholder:"FILE" help:"A backup that maru backup has made."`
-	Dir  string `arg:"" placeholder:"DIR" help:"The directory to make, for --data. It must be empty or not exist."`
-}
-
-// Help is the text of --help beside the flags.
-func (*restoreCmd) Help() string {
-	return `All histories begin new epochs, so that every client that comes back receives a gap.`
-}
-
-func (c *restoreCmd) Run(s *surroundings) error {
-	file, err := os.Open(c.File)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := disk.Restore(file, c.Dir); err != nil {
-		return fmt.Errorf("restore %s: %w", c.File, err)
-	}
-	_, err = fmt.Fprintf(s.stdout, "%s is ready for --data\n", c.Dir)
-	return err
 }

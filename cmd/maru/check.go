@@ -95,8 +95,13 @@ func try(ctx context.Context, c *serveCmd) error {
 	if err := c.natsServers().Check(); err != nil {
 		return err
 	}
+	if c.Cluster != "" {
+		if _, err := c.clusterNode(); err != nil {
+			return err
+		}
+	}
 	o.TokenKeySet = "" // makes no request
-	o.Broker = nil     // a running server may be using the directory; Check has found namespaces that need it
+	// o.Broker is not set: a running server may be using the directory. Check has found namespaces that need it.
 	for name, n := range o.Namespaces {
 		n.Retention.Durability = maru.InMemory
 		o.Namespaces[name] = n

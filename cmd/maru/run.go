@@ -52,6 +52,7 @@ type commandLine struct {
 	Backup      backupCmd        `cmd:"" help:"Copy the history of a running server into a file."`
 	Restore     restoreCmd       `cmd:"" help:"Make a directory for --data from a backup."`
 	Verify      verifyCmd        `cmd:"" help:"Check the directory of --data of a server that is not running."`
+	Cluster     clusterCmd       `cmd:"" help:"List and remove the servers of a cluster (--cluster)."`
 	Bench       benchCmd         `cmd:"" help:"Put load on a server and measure it."`
 	Version     kong.VersionFlag `help:"Print the version and exit."`
 }

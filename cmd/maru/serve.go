@@ -118,6 +118,11 @@ func (c *serveCmd) run(ctx context.Context, s *surroundings, log *slog.Logger) e
 	options := c.options(log, tlsConfig(certificate, authority))
 	options.SocketsStay = len(s.fromSystemd().ordinary) > 0
 	options.Access = access
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if options.Broker, err = c.broker(ctx, end); err != nil {
+		return err
+	}
 	if authority != nil {
 		options.TLSLeaves = authority.Leaves
 		defer authority.Stop()
@@ -204,7 +209,6 @@ func (c *serveCmd) options(log *slog.Logger, certificates *tls.Config) server.Op
 		MaxMemory:                int64(c.MaxMemory),
 		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 	}
-	o.Broker = c.broker()
 	if c.RPCWebhook != "" {
 		o.RPC = newBackEnd(c.RPCWebhook, log).call
 	}

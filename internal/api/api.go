@@ -24,7 +24,7 @@ type Pages interface {
 	Assets() http.Handler // everything under /assets/
 }
 
-// Options of an API. All are needed but Backup and MaxBodyBytes.
+// Options of an API. All are needed but Backup, Members and MaxBodyBytes.
 type Options struct {
 	Env     *gateway.Env
 	Routes  []gateway.Route // of all gateways, the first that takes a request first
@@ -37,6 +37,7 @@ type Options struct {
 	Ready   func() error // why no new connections are accepted; nil: they are
 	Metrics http.Handler
 	Backup  func(ctx context.Context, w io.Writer) error // nil: nothing is stored
+	Members maru.Membership                              // nil: there are no machines to list
 
 	MaxBodyBytes int64 // of a published body; default 1 MiB
 }

@@ -40,6 +40,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		auth.NewAdminAPI(a.admission.Authenticator).ServeRevoke(w, r)
 	case path == "/admin/backup":
 		a.serveBackup(w, r)
+	case path == "/admin/cluster":
+		a.serveCluster(w, r)
+	case path == "/admin/cluster/remove":
+		a.serveRemove(w, r)
 	case strings.HasPrefix(path, "/assets/"):
 		a.Pages.Assets().ServeHTTP(w, r)
 	case path == "/metrics":

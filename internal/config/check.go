@@ -28,6 +28,7 @@ func (s *Serve) Check() error {
 		s.checkLog(),
 		s.checkIdentity(),
 		s.checkNATS(),
+		s.checkCluster(),
 		s.checkNamespaces(),
 	))
 }

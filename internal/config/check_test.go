@@ -144,6 +144,22 @@ func TestCheck(t *testing.T) {
 		{"nats = [\"nats://a:1\"]\n[namespaces.a]\ndurability = \"sync\"", []string{":3: namespaces.a.durability", "sync_interval: always", "nats-synced"}},
 		{"nats = [\"nats://a:1\"]\nnats-synced = true\n[namespaces.a]\ndurability = \"sync\"", nil},
 
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]", nil},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"10.0.0.1:1\"\ncluster-peer = [\"b:1\"]\ncluster-secret-file = \"s\"", nil},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"10.0.0.1:1\"\ncluster-peer = [\"b:1\"]\ncluster-cert = \"c\"\ncluster-key = \"k\"\ncluster-ca = \"a\"\n[namespaces.a]\ndurability = \"sync\"", nil},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"10.0.0.1:1\"\ncluster-peer = [\"b:1\"]", []string{":3: cluster-listen", "10.0.0.1:1", "cluster-secret-file"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \":1\"\ncluster-peer = [\"b:1\"]", []string{":3: cluster-listen", "cluster-secret-file"}},
+		{"cluster = \"a.b\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]", []string{":1: cluster", "a.b"}},
+		{"cluster = \"a\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]", []string{":1: cluster", "data"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:0\"\ncluster-peer = [\"b:1\"]", []string{":3: cluster-listen", "HOST:PORT"}},
+		{"cluster = \"a\"\ndata = \"d\"", []string{"cluster-listen", "cluster-peer"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b\"]", []string{":4: cluster-peer", "HOST:PORT"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]\nnats = [\"nats://a:1\"]", []string{"contradicts nats"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]\ncluster-replicas = 2", []string{":5: cluster-replicas"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]\ncluster-key = \"k\"", []string{"cluster-cert", "all three"}},
+		{"cluster = \"a\"\ndata = \"d\"\ncluster-listen = \"127.0.0.1:1\"\ncluster-peer = [\"b:1\"]\ncluster-secret-file = \"s\"\ncluster-cert = \"c\"\ncluster-key = \"k\"\ncluster-ca = \"a\"", []string{":5: cluster-secret-file"}},
+		{"cluster-peer = [\"b:1\"]", []string{":1: cluster-peer", "without cluster"}},
+
 		// Rules make open mode's --open needless, and do not go with it.
 		{"listen = [\":3000\"]\n[namespaces.default]\nsubscribe = \"anyone\"", nil},
 		{"[namespaces.\"시세\"]\nsubscribe = \"user\"\nhistory_count = 0\nmax_hz = 0.5\nkey_from = \"/a~1b/0\"", nil},

@@ -45,6 +45,7 @@ func TestDefaultsAreTheContractsAndValid(t *testing.T) {
 		HistoryAge:       config.Duration(24 * time.Hour),
 		HistoryBytes:     64 << 20,
 		NATSName:         "maru",
+		ClusterReplicas:  3,
 		LogFormat:        "text",
 		CookieSameSite:   "lax",
 		TokenLeeway:      config.Duration(30 * time.Second),
@@ -167,6 +168,14 @@ nats-credentials-file = "c"
 nats-tls-ca = ["a"]
 nats-tls-cert = "b"
 nats-tls-key = "d"
+cluster = "chat"
+cluster-listen = "10.0.0.1:6222"
+cluster-peer = ["10.0.0.2:6222", "b:1"]
+cluster-secret-file = "s"
+cluster-cert = "c"
+cluster-key = "k"
+cluster-ca = "a"
+cluster-replicas = 5
 rpc-webhook = "http://127.0.0.1:8080/rpc"
 cors-header = ["X-CSRF-Token"]
 cookie-same-site = "none"
@@ -244,6 +253,14 @@ MARU_NATS_CREDENTIALS_FILE=c
 MARU_NATS_TLS_CA=a
 MARU_NATS_TLS_CERT=b
 MARU_NATS_TLS_KEY=d
+MARU_CLUSTER=chat
+MARU_CLUSTER_LISTEN=10.0.0.1:6222
+MARU_CLUSTER_PEER=10.0.0.2:6222,b:1
+MARU_CLUSTER_SECRET_FILE=s
+MARU_CLUSTER_CERT=c
+MARU_CLUSTER_KEY=k
+MARU_CLUSTER_CA=a
+MARU_CLUSTER_REPLICAS=5
 MARU_RPC_WEBHOOK=http://127.0.0.1:8080/rpc
 MARU_LOG_FORMAT=json
 MARU_CORS_HEADER=X-CSRF-Token
@@ -321,6 +338,14 @@ MARU_CONNECT_RATE=0.5`, "\n")
 		NATSTLSCA:                []string{"a"},
 		NATSTLSCert:              "b",
 		NATSTLSKey:               "d",
+		Cluster:                  "chat",
+		ClusterListen:            "10.0.0.1:6222",
+		ClusterPeer:              []string{"10.0.0.2:6222", "b:1"},
+		ClusterSecretFile:        "s",
+		ClusterCert:              "c",
+		ClusterKey:               "k",
+		ClusterCA:                "a",
+		ClusterReplicas:          5,
 		RPCWebhook:               "http://127.0.0.1:8080/rpc",
 		LogFormat:                "json",
 		CORSHeader:               []string{"X-CSRF-Token"},

@@ -97,11 +97,18 @@ func TestExampleLoads(t *testing.T) {
 
 // alternatives are configurations with all options of s that go together.
 func alternatives(s *config.Serve) []*config.Serve {
-	disk, nats := *s, *s
+	disk, nats, cluster := *s, *s, *s
 	disk.NATS, disk.NATSUser, disk.NATSPasswordFile, disk.NATSTokenFile, disk.NATSNKeyFile, disk.NATSCredentialsFile = nil, "", "", "", "", ""
 	disk.NATSTLSCA, disk.NATSTLSCert, disk.NATSTLSKey = nil, "", ""
 	nats.Data, nats.NATSTokenFile, nats.NATSNKeyFile, nats.NATSCredentialsFile = "", "", "", ""
-	return []*config.Serve{&disk, &nats}
+	for _, one := range []*config.Serve{&disk, &nats} {
+		one.Cluster, one.ClusterListen, one.ClusterPeer = "", "", nil
+		one.ClusterSecretFile, one.ClusterCert, one.ClusterKey, one.ClusterCA = "", "", "", ""
+	}
+	cluster.NATS, cluster.NATSUser, cluster.NATSPasswordFile, cluster.NATSTokenFile, cluster.NATSNKeyFile, cluster.NATSCredentialsFile = nil, "", "", "", "", ""
+	cluster.NATSTLSCA, cluster.NATSTLSCert, cluster.NATSTLSKey = nil, "", ""
+	cluster.ClusterSecretFile = ""
+	return []*config.Serve{&disk, &nats, &cluster}
 }
 
 // namespaceKeys are the keys of a table [namespaces.NAME], with an explanation and an

@@ -87,6 +87,15 @@ var reasons = map[string]struct{ why, example string }{
 	"nats-tls-cert":         {why: "Set it where NATS asks clients for a certificate (verify). Read again at each connection.", example: "/etc/maru/nats.crt"},
 	"nats-tls-key":          {why: "The file should be readable by maru's user alone.", example: "/etc/maru/nats.key"},
 
+	"cluster":             {why: "For more connections than one machine has, or to survive its loss, with nothing else to run. Three servers go on without any one of them.", example: "chat"},
+	"cluster-listen":      {why: "An address of a network between the servers. It has its own port: everything between the servers goes there, encrypted.", example: "10.0.0.1:6222"},
+	"cluster-peer":        {why: "One that is alive is enough to join, and servers find those that are not listed. A new cluster begins when a majority of those that are listed is there.", example: "10.0.0.2:6222,10.0.0.3:6222"},
+	"cluster-secret-file": {why: "None: cluster-listen must be on loopback. A file, because other users of the machine can see flags; openssl rand -hex 32 makes a secret.", example: "/etc/maru/cluster-secret"},
+	"cluster-cert":        {why: "Set it where an authority of your own makes certificates; it needs the host of cluster-listen. Read again for each connection.", example: "/etc/maru/cluster.crt"},
+	"cluster-key":         {why: "The file should be readable by maru's user alone.", example: "/etc/maru/cluster.key"},
+	"cluster-ca":          {why: "Whoever has a certificate of this authority can join: use one that makes no others.", example: "/etc/maru/cluster-ca.pem"},
+	"cluster-replicas":    {why: "With 3 the cluster goes on without one server, with 5 without two; each publication waits for a majority of them."},
+
 	"log-format": {why: "text is for people, json for log collectors."},
 	"log-level":  {why: "Shows refusals and faults. debug also logs each connect and disconnect, two lines for each connection."},
 }

@@ -99,6 +99,15 @@ type Serve struct {
 	NATSTLSCert         string   `toml:"nats-tls-cert" name:"nats-tls-cert" group:"Cluster:" placeholder:"FILE" help:"Certificate in PEM that maru shows to NATS."`
 	NATSTLSKey          string   `toml:"nats-tls-key" name:"nats-tls-key" group:"Cluster:" placeholder:"FILE" help:"Private key of nats-tls-cert, in PEM."`
 
+	Cluster           string   `toml:"cluster" group:"Cluster:" placeholder:"NAME" help:"Name of a cluster of servers of maru alone, each with a server of NATS in its process: this server is then one of them. It needs data."`
+	ClusterListen     string   `toml:"cluster-listen" group:"Cluster:" placeholder:"ADDR" help:"Address, HOST:PORT, where the other servers of the cluster connect. Clients do not need to reach it."`
+	ClusterPeer       []string `toml:"cluster-peer" group:"Cluster:" placeholder:"ADDR" help:"Address of another server of the cluster, its cluster-listen (repeatable)."`
+	ClusterSecretFile string   `toml:"cluster-secret-file" group:"Cluster:" placeholder:"FILE" help:"File with the secret of the cluster, the same on all servers: 32 bytes or more. It is never sent."`
+	ClusterCert       string   `toml:"cluster-cert" group:"Cluster:" placeholder:"FILE" help:"Instead of a secret: certificate in PEM that this server shows to the others, and they verify."`
+	ClusterKey        string   `toml:"cluster-key" group:"Cluster:" placeholder:"FILE" help:"Private key of cluster-cert, in PEM."`
+	ClusterCA         string   `toml:"cluster-ca" name:"cluster-ca" group:"Cluster:" placeholder:"FILE" help:"Authority of the certificates of all servers of the cluster, in PEM."`
+	ClusterReplicas   int      `toml:"cluster-replicas" group:"Cluster:" default:"3" help:"How many servers of the cluster keep a copy of everything: 1, 3 or 5; with fewer servers as many as there are."`
+
 	LogFormat string `toml:"log-format" group:"Logging:" default:"text" placeholder:"text" help:"Format of the log on stderr: text or json."`
 	LogLevel  Level  `toml:"log-level" group:"Logging:" default:"info" help:"Lowest severity to log: debug, info, warn or error."`
 

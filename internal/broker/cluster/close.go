@@ -3,11 +3,13 @@ package cluster
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
 // Close implements maru.Broker: it waits for submissions in progress, gives up what this node owns,
-// and leaves the cluster.
+// and leaves the cluster. A node that is cut off from NATS cannot say that it leaves: this is in the log,
+// and no error, because others notice by its silence.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -28,7 +30,12 @@ func (b *Broker) Close() error {
 		one.submission.fail(errShuttingDown)
 	}
 	b.sayBye()
-	return errors.Join(b.giveUp(), b.peers.leave())
+	err := errors.Join(b.giveUp(), b.peers.leave())
+	if err != nil && !b.conn.IsConnected() {
+		b.options.Logger.Warn("this node ends while it is cut off from NATS; the others notice that by its silence", slog.Any("err", err))
+		return nil
+	}
+	return err
 }
 
 // closeTime is for handing namespaces over when the node closes without a drain before it.

@@ -49,3 +49,25 @@ func TestFrozenServer(t *testing.T) {
 		t.Error("it is connected")
 	}
 }
+
+// A node that is cut off ends without an error and without a long wait.
+func TestCloseWhileCutOff(t *testing.T) {
+	t.Parallel()
+	server := natsServers(t, 1)[0]
+	cable := newCable(t, strings.TrimPrefix(server.ClientURL(), "nats://"))
+	conn, err := nats.Connect("nats://"+cable.listener.Addr().String(), cluster.ConnOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	b, err := cluster.Open(t.Context(), cluster.Options{Conn: conn, Prefix: prefix(), Beat: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, b, "1")
+	cable.set(true)
+	waitFor(t, "the cut", func() bool { return !conn.IsConnected() })
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -83,10 +83,11 @@ func unanswered(ctx context.Context, err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 }
 
-// starting reports whether an error may be over when the servers have found each other.
+// starting reports whether an error may be over when the servers have found each other. A replica of a
+// bucket may not have yet what another node has just made.
 func starting(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
+	return errors.As(err, &api) && (api.Code == http.StatusServiceUnavailable || api.ErrorCode == noPeers) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrKeyNotFound)
 }
 
 // tooFew reports whether NATS has too few servers for the replicas.

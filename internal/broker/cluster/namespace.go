@@ -135,7 +135,7 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 	if s.prev, onTheWay = ns.heads[s.channel]; !onTheWay {
 		s.prev = ns.history.Head(s.channel)
 	}
-	if !s.options.Transient && s.options.Version != 0 {
+	if !s.options.Transient && s.options.Version != 0 && !s.restored {
 		if onTheWay {
 			return false
 		}
@@ -150,7 +150,9 @@ func (ns *namespace) decide(s *submission, b *batch, now time.Duration) bool {
 
 // accept gives a submission its number.
 func (ns *namespace) accept(s *submission, b *batch, first history.Repeat) bool {
-	s.publication.Time = ns.wall()
+	if !s.restored {
+		s.publication.Time = ns.wall()
+	}
 	s.publication.Offset = 0
 	if !s.options.Transient {
 		s.publication.Offset = ns.last + 1

@@ -75,3 +75,32 @@ func (l *link) epoch(ctx context.Context, suggestion string) (string, error) {
 	}
 	return string(e.Value()), nil
 }
+
+// eachOwner calls do for each namespace that has, or had, an owner.
+func (l *link) eachOwner(ctx context.Context, do func(owner) error) error {
+	keys, err := l.owners.ListKeys(ctx)
+	if err != nil {
+		return err
+	}
+	defer keys.Stop()
+	for key := range keys.Keys() {
+		if key == epochKey || key == restoringKey {
+			continue
+		}
+		e, err := l.owners.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var o owner
+		if err := json.Unmarshal(e.Value(), &o); err != nil {
+			return fmt.Errorf("the owner with the key %s: %w", key, errDamaged)
+		}
+		if err := do(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}

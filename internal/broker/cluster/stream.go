@@ -40,10 +40,18 @@ func (s *stream) ensure(ctx context.Context, r maru.Retention) error {
 	_, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: s.names.stream(s.namespace), Subjects: []string{s.names.log(s.namespace, "*")},
 		Description: "maru: the publications of a namespace", Metadata: map[string]string{"namespace": s.namespace},
-		MaxMsgsPerSubject: int64(max(r.Publications, 0)) + streamMessages, MaxAge: max(r.Age, 0) + streamAge, MaxBytes: 2*max(r.Bytes, 0) + streamRoom,
+		MaxMsgsPerSubject: int64(max(r.Publications, 0)) + streamMessages, MaxAge: max(r.Age, 0) + streamAge, MaxBytes: maxBytes(r),
 		Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, AllowDirect: true, Replicas: s.copies(),
 	})
 	return err
+}
+
+// maxBytes is what NATS reserves for a stream.
+func maxBytes(r maru.Retention) int64 {
+	if r.Bytes >= unlimited {
+		return -1
+	}
+	return 2*max(r.Bytes, 0) + streamRoom
 }
 
 // last returns the number of the last message that the stream has ever had, by its leader.

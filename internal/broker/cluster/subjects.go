@@ -33,6 +33,9 @@ func (n names) log(namespace, token string) string {
 	return n.prefix + ".log." + idOf(namespace) + "." + token
 }
 
+// logs are the subjects of all streams of namespaces.
+func (n names) logs() string { return n.prefix + ".log.>" }
+
 func (n names) keysStream() string { return n.prefix + "_keys" }
 
 func (n names) headsStream() string { return n.prefix + "_heads" }

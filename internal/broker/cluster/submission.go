@@ -16,6 +16,7 @@ type submission struct {
 	channel     string
 	publication *maru.Publication
 	options     maru.PublishOptions
+	restored    bool // it was published before, elsewhere: its time stays, and its version is not compared
 	done        func(maru.Published, error)
 
 	// What the owner decides about it.

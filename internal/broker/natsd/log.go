@@ -1,8 +1,10 @@
 package natsd
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +28,15 @@ type reports struct {
 
 var _ server.Logger = (*reports)(nil)
 
+// intended are warnings about what is as it should be here.
+var intended = []string{
+	"Plaintext passwords detected", // they are random, and known to this process only
+	"Maximum payloads over",        // the limit of maru is its own
+	"Waiting for routing to be established",
+	"failed to be ready for connections", // nodes connect later
+	"Metalayer blocking snapshot",
+}
+
 const (
 	repeatAfter = time.Minute
 	maxErrors   = 100 // remembered
@@ -40,7 +51,12 @@ func (r *reports) Debugf(format string, v ...any)  {}
 func (r *reports) Tracef(format string, v ...any)  {}
 
 func (r *reports) Warnf(format string, v ...any) {
-	if text := fmt.Sprintf(format, v...); r.isNew(text) {
+	text := fmt.Sprintf(format, v...)
+	if slices.ContainsFunc(intended, func(part string) bool { return strings.Contains(text, part) }) {
+		r.log.Debug("the embedded server of NATS notes", slog.String("what", text))
+		return
+	}
+	if r.isNew(text) {
 		r.log.Warn("the embedded server of NATS warns", slog.String("what", text))
 	}
 }
@@ -52,25 +68,27 @@ func (r *reports) Errorf(format string, v ...any) {
 	}
 	if why := r.refusal(text); why != "" {
 		if r.isNew(why) {
-			r.log.Error("a node is refused", slog.String("why", why), slog.String("cluster", r.cluster), slog.Any("err", fmt.Errorf("%s", text)))
+			r.log.Error("a node is refused", slog.String("why", why), slog.String("cluster", r.cluster), slog.Any("err", errors.New(text)))
+		}
+		return
+	}
+	if strings.Contains(text, "Error trying to connect to route") {
+		if _, why, _ := strings.Cut(text, "): "); r.isNew(why) { // before it is the number of the attempt
+			r.log.Warn("a node cannot be reached", slog.Any("err", errors.New(why)))
 		}
 		return
 	}
 	if r.isNew(text) {
-		r.log.Error("the embedded server of NATS reports an error", slog.Any("err", fmt.Errorf("%s", text)))
+		r.log.Error("the embedded server of NATS reports an error", slog.Any("err", errors.New(text)))
 	}
 }
 
-// Fatalf does not end the process: Start returns the error. The one about the port of clients is wanted.
+// Fatalf does not end the process: Start returns the error.
 func (r *reports) Fatalf(format string, v ...any) {
-	text := fmt.Sprintf(format, v...)
-	if strings.Contains(text, noPort) {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fatal == nil {
-		r.fatal = fmt.Errorf("the embedded server of NATS: %s", text)
+		r.fatal = fmt.Errorf("the embedded server of NATS: "+format, v...)
 	}
 }
 
@@ -99,7 +117,10 @@ func (r *reports) refusal(text string) string {
 	case strings.Contains(text, "certificate"):
 		return "its secret, or the authority of its certificate, is not that of this node"
 	}
-	return "there is no TLS of a node of maru at its port"
+	if strings.Contains(text, "does not look like a TLS handshake") {
+		return "it does not speak TLS: it is no node of maru"
+	}
+	return "" // connections break off
 }
 
 func (r *reports) isNew(text string) bool {

@@ -31,11 +31,6 @@ const (
 	gather      = 3 * time.Second  // for which a first start waits for all peers
 )
 
-// noPort is a port that cannot be opened. Nothing but this process should connect as a client, but NATS
-// opens the port for nodes only after that for clients (DontListen would leave both closed). An attempt
-// that fails is enough for it.
-const noPort = "65536"
-
 // A Node is a server of NATS in this process. Make one with Start.
 type Node struct {
 	server   *server.Server
@@ -101,8 +96,41 @@ func (n *Node) start(ctx context.Context, o *Options) error {
 	}
 	n.reports = newReports(n.log, o.Cluster)
 	n.server.SetLogger(n.reports, false, false)
-	n.server.Start()
+	n.run()
 	return n.join(ctx, o)
+}
+
+// Visit is Start for a program that only uses the cluster for a while: a server without JetStream, which
+// other nodes cannot reach by themselves. Dir and Listen are not used.
+func Visit(ctx context.Context, o Options) (*Node, error) {
+	o.Dir, o.Listen = os.TempDir(), "127.0.0.1:1" // they pass the check
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	n := &Node{log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), password: rand.Text(), removed: make(chan struct{}), stop: make(chan struct{})}
+	n.name = "visitor-" + rand.Text()
+	options, err := n.options(&o)
+	if err != nil {
+		return nil, err
+	}
+	options.JetStream, options.StoreDir, options.Cluster.Port = false, "", server.RANDOM_PORT
+	if n.server, err = server.NewServer(options); err != nil {
+		return nil, err
+	}
+	n.reports = newReports(n.log, o.Cluster)
+	n.server.SetLogger(n.reports, false, false)
+	n.run()
+	return n, nil
+}
+
+// run starts the server without a port for clients. NATS would open that for nodes after that for clients,
+// and so never: it waits for a channel that nothing closes (a goroutine that waits until the end of the
+// process). StartRouting opens it.
+func (n *Node) run() {
+	n.server.Start()
+	opened := make(chan struct{})
+	close(opened)
+	n.server.StartRouting(opened)
 }
 
 // free finds a port in use, and an address that is not of this machine, before NATS does.
@@ -126,7 +154,7 @@ func (n *Node) options(o *Options) (*server.Options, error) {
 	}
 	system := server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
 	options := &server.Options{
-		ServerName: n.name, Host: "127.0.0.1", Port: 65536, NoSigs: true, NoLog: true, MaxPayload: maxPayload,
+		ServerName: n.name, DontListen: true, NoSigs: true, NoLog: true, MaxPayload: maxPayload,
 		JetStream: true, StoreDir: filepath.Join(o.Dir, storeDir), SyncAlways: true,
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 50, // nothing is in memory; the disk is the limit
 		Accounts: []*server.Account{system}, SystemAccount: system.Name,
@@ -169,6 +197,9 @@ func (n *Node) join(ctx context.Context, o *Options) error {
 
 // Name is the name of the node in its cluster.
 func (n *Node) Name() string { return n.name }
+
+// ID is the id of this run of the server in NATS.
+func (n *Node) ID() string { return n.server.ID() }
 
 // InProcessConn connects a client to the server. It is what nats.InProcessServer expects.
 func (n *Node) InProcessConn() (net.Conn, error) { return n.server.InProcessConn() }
@@ -229,7 +260,9 @@ func (n *Node) Stop() error {
 			n.server.Shutdown()
 			n.server.WaitForShutdown()
 		}
-		err = n.lock.Unlock()
+		if n.lock != nil {
+			err = n.lock.Unlock()
+		}
 	})
 	return err
 }

@@ -53,8 +53,8 @@ func (s *Server) compareSettings(bus maru.Bus) {
 	}
 }
 
-// askSettings asks all other servers. One that does not answer is not compared: it is starting,
-// and will ask itself, or has another version, or is dead.
+// askSettings asks all other servers. One that does not answer is not compared, and the log says so: it is
+// starting, and will ask itself, or has another version, or is dead.
 func (s *Server) askSettings(bus maru.Bus) map[string]settings.Other {
 	ctx, cancel := context.WithTimeout(context.Background(), settingsTime)
 	defer cancel()
@@ -72,17 +72,10 @@ func (s *Server) askSettings(bus maru.Bus) map[string]settings.Other {
 			continue
 		}
 		asking.Go(func() {
-			var all settings.Other
-			for _, q := range questions {
-				answer, err := bus.Ask(ctx, node, settingsKind, q)
-				if err != nil {
-					return
-				}
-				other, err := settings.ParseAnswer(answer)
-				if err != nil {
-					return
-				}
-				all.Host, all.Differences = other.Host, append(all.Differences, other.Differences...)
+			all, err := askNode(ctx, bus, node, questions)
+			if err != nil {
+				s.options.Logger.Warn("settings were not compared with those of another server of the cluster: it does not answer", slog.String("node", node), slog.Any("err", err))
+				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -91,6 +84,22 @@ func (s *Server) askSettings(bus maru.Bus) map[string]settings.Other {
 	}
 	asking.Wait()
 	return answers
+}
+
+// askNode asks one other server all questions.
+func askNode(ctx context.Context, bus maru.Bus, node string, questions [][]byte) (all settings.Other, err error) {
+	for _, q := range questions {
+		answer, err := bus.Ask(ctx, node, settingsKind, q)
+		if err != nil {
+			return all, err
+		}
+		other, err := settings.ParseAnswer(answer)
+		if err != nil {
+			return all, err
+		}
+		all.Host, all.Differences = other.Host, append(all.Differences, other.Differences...)
+	}
+	return all, nil
 }
 
 // judge logs how another server differs. The error names what this one must not have.

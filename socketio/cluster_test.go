@@ -359,3 +359,27 @@ func TestClusterAcksOfDeadNode(t *testing.T) {
 	relay.Mend()
 	within(t, "the node is back", func() bool { return b.io.Emit("back") == nil })
 }
+
+// Events of other nodes that wait for a handler take a bounded memory, attachments included.
+func TestServerSideEventsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, socketio.Options{})
+	ns := w.io.Of("/")
+	begun, goOn := make(chan struct{}, 100), make(chan struct{})
+	ns.OnServerSide("slow", func([]byte) { begun <- struct{}{}; <-goOn })
+	for range 20 {
+		if err := ns.ArriveServerSide("slow", make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-begun
+	if n := ns.WaitingServerSide(); n == 0 || n > 8 {
+		t.Errorf("%d events of 1 MiB wait", n)
+	}
+	close(goOn)
+	within(t, "all are handled", func() bool { return ns.WaitingServerSide() == 0 })
+	if err := ns.ArriveServerSide("slow", make([]byte, 1<<20)); err != nil || ns.WaitingServerSide() != 1 {
+		t.Errorf("the room was not given back: %v", err)
+	}
+	within(t, "it is handled", func() bool { return ns.WaitingServerSide() == 0 })
+}

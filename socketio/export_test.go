@@ -14,3 +14,17 @@ func (s *Socket) Queued() int {
 
 // Others returns the other nodes.
 func (s *Server) Others() (all []string, connected bool) { return s.nodes.calls.Others() }
+
+// ArriveServerSide handles an event as one that another node has emitted, and WaitingServerSide returns how
+// many wait for their handlers.
+func (n *Namespace) ArriveServerSide(event string, args ...any) error {
+	data, binary, err := encodeEvent(event, args)
+	n.queueServerSide(request{kind: askEvent, data: data, attachments: binary})
+	return err
+}
+
+func (n *Namespace) WaitingServerSide() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.serverEvents)
+}

@@ -102,15 +102,24 @@ func (n *Namespace) queueServerSide(q request) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.serverEvents) >= maxServerSide || n.serverBytes+len(q.data) > maxServerSideBytes {
+	if len(n.serverEvents) >= maxServerSide || n.serverBytes+q.bytes() > maxServerSideBytes {
 		n.server.options.Logger.Error("event of another node was not handled: too many wait", slog.String("namespace", n.name))
 		return
 	}
 	n.serverEvents = append(n.serverEvents, q)
-	n.serverBytes += len(q.data)
+	n.serverBytes += q.bytes()
 	if len(n.serverEvents) == 1 {
 		go n.handleServerSide()
 	}
+}
+
+// bytes are those of an event, with its attachments.
+func (q *request) bytes() int {
+	n := len(q.data)
+	for _, b := range q.attachments {
+		n += len(b)
+	}
+	return n
 }
 
 func (n *Namespace) handleServerSide() {
@@ -120,7 +129,7 @@ func (n *Namespace) handleServerSide() {
 		n.mu.Unlock()
 		n.callServerSide(&q, func(...any) error { return nil })
 		n.mu.Lock()
-		n.serverBytes -= len(q.data)
+		n.serverBytes -= q.bytes()
 		n.serverEvents = n.serverEvents[1:]
 		more = len(n.serverEvents) > 0
 		n.mu.Unlock()

@@ -128,6 +128,7 @@ func TestCheck(t *testing.T) {
 		{`nats = ["https://nats.example.com"]`, []string{":1: nats", "https://nats.example.com"}},
 		{`nats = ["nats://"]`, []string{":1: nats"}},
 		{`nats = ["nats://kim:maru_secret@a:1"]`, []string{":1: nats", "nats-password-file"}},
+		{`nats = ["nats://kim:maru_secret%zz@a:1"]`, []string{":1: nats", "nats-password-file"}},
 		{"nats = [\"nats://a:1\"]\ndata = \"d\"", []string{":2: data", "nats", "remove one"}},
 		{"nats = [\"nats://a:1\"]\nnats-name = \"a.b\"", []string{":2: nats-name", `"a.b"`}},
 		{"nats = [\"nats://a:1\"]\nnats-name = \"\"", []string{":2: nats-name"}},

@@ -53,7 +53,7 @@ func (s *Serve) checkWithoutNATS() error {
 func checkNATSURL(at string) error {
 	u, err := url.Parse(at)
 	switch {
-	case err == nil && u.User != nil:
+	case strings.Contains(at, "@"): // also one that cannot be parsed
 		return errors.New("nats: a URL has a user or a password, which others can see; write nats-user and nats-password-file, or nats-token-file")
 	case err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
 		return fmt.Errorf("nats: must be URLs such as nats://127.0.0.1:4222 or tls://nats.example.com:4222, not %q", at)

@@ -58,6 +58,19 @@ func (k *Keys) take(publisher string, kind maru.KeyShare) (*share, error) {
 		err.RetryAfter = retryKeys
 		return nil, err
 	}
+	return k.counted(publisher, kind), nil
+}
+
+// count is take without a bound.
+func (k *Keys) count(publisher string, kind maru.KeyShare) *share {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.counted(publisher, kind)
+}
+
+// counted counts one more key. k.mu is held.
+func (k *Keys) counted(publisher string, kind maru.KeyShare) *share {
+	s := k.shares[publisher]
 	if s == nil {
 		s = &share{publisher: publisher, kind: kind}
 		k.shares[publisher] = s
@@ -66,7 +79,7 @@ func (k *Keys) take(publisher string, kind maru.KeyShare) (*share, error) {
 	if s.kind != maru.NoShare {
 		k.held++
 	}
-	return s, nil
+	return s
 }
 
 func (k *Keys) give(s *share) {
@@ -151,13 +164,19 @@ func (r *Repeats) Knows(key RepeatKey) bool {
 // has CodeRateLimited: the publisher has too many keys.
 func (r *Repeats) Add(first Repeat) error {
 	s, err := r.keys.take(first.Key.Publisher, first.Share)
-	if err != nil {
-		return err
+	if err == nil {
+		r.add(first, s)
 	}
+	return err
+}
+
+// Restore is Add for a key that another process has accepted: it counts, and never fails.
+func (r *Repeats) Restore(first Repeat) { r.add(first, r.keys.count(first.Key.Publisher, first.Share)) }
+
+func (r *Repeats) add(first Repeat, s *share) {
 	hash := first.Key.hash()
 	r.known[hash] = repeat{s, first.Sum, first.Offset, first.At}
 	r.order.push(hash)
-	return nil
 }
 
 // Expire forgets the keys that are too old.

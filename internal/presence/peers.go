@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"maps"
 	"time"
 
 	"maru.example/maru/internal/hub"
@@ -137,9 +138,8 @@ func (p *Presence) take(one *peer, is *people) {
 			one.broken = true
 			return
 		}
-		for user, n := range before.Users {
-			is.Users[user] = n
-		}
+		maps.Copy(before.Users, is.Users) // not the other way round: there may be 200 parts before this one
+		is.Users = before.Users
 		is.flags |= before.flags & flagAll
 	}
 	if one.partial = nil; is.flags&flagMore != 0 {

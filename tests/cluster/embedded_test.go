@@ -65,6 +65,6 @@ func TestBrokerOnEmbeddedCluster(t *testing.T) {
 		owner := with
 		owner.Sink = nil
 		own(t, local(t, nodes[0], owner))
-		return local(t, nodes[2], with)
+		return asking{local(t, nodes[2], with)}
 	}, brokertest.RealTime())
 }

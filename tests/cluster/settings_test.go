@@ -84,6 +84,22 @@ func TestDifferentSettings(t *testing.T) {
 	}
 }
 
+// A server names another one that does not answer, since it may have other settings. Here that is a node
+// without a server.
+func TestSettingsWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	nats := natsURL(t)
+	silent, err := cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Prefix: "silent"})(maru.BrokerOptions{Sink: func(string, maru.Position, *maru.Publication) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, log, err := begin(t, nats, "silent", server.Options{Open: true})
+	if err != nil || !strings.Contains(log.String(), "settings were not compared") || !strings.Contains(log.String(), "node="+silent.(maru.Bus).Node()) {
+		t.Errorf("%v, %s", err, log)
+	}
+}
+
 func change(namespace string, f func(*server.Namespace)) func(*server.Options) {
 	return func(o *server.Options) {
 		n := o.Namespaces[namespace]

@@ -35,7 +35,7 @@ var minVersion = [2]int{2, 12}
 // Connect connects to NATS, and again whenever the connection breaks. The error names the servers and
 // the cause: nobody answers, credentials are refused, no JetStream, or too old a version.
 func Connect(ctx context.Context, s Servers) (*nats.Conn, error) {
-	where := strings.Join(s.URLs, ", ")
+	where := s.where()
 	options, err := s.options()
 	if err != nil {
 		return nil, err
@@ -49,6 +49,19 @@ func Connect(ctx context.Context, s Servers) (*nats.Conn, error) {
 		return nil, fmt.Errorf("NATS at %s: %w", where, err)
 	}
 	return conn, nil
+}
+
+// where names the servers, without passwords.
+func (s *Servers) where() string {
+	all := make([]string, len(s.URLs))
+	for i, at := range s.URLs {
+		scheme, rest, _ := strings.Cut(at, "://")
+		if n := strings.LastIndexByte(rest, '@'); n >= 0 {
+			at = scheme + "://" + rest[n+1:]
+		}
+		all[i] = at
+	}
+	return strings.Join(all, ", ")
 }
 
 // explained says in plain words what a user can do about an error of a connection.

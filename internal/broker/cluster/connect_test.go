@@ -39,6 +39,7 @@ func TestConnect(t *testing.T) {
 		"wrong password":          {cluster.Servers{URLs: []string{withUser}, User: "kim", Password: "wrong"}, "the credentials are refused"},
 		"no credentials":          {cluster.Servers{URLs: []string{withUser}}, "the credentials are refused"},
 		"wrong token":             {cluster.Servers{URLs: []string{withToken}, Token: "wrong"}, "the credentials are refused"},
+		"a password in a URL":     {cluster.Servers{URLs: []string{"nats://kim:maru_secret@127.0.0.1:1"}}, "no server answers"},
 		"nobody there":            {cluster.Servers{URLs: []string{"nats://127.0.0.1:1"}}, "no server answers"},
 		"no JetStream":            {cluster.Servers{URLs: []string{bare}}, "JetStream is not enabled"},
 		"no file":                 {cluster.Servers{URLs: []string{withNKey}, NKeyFile: file + "x"}, "no such file"},
@@ -58,6 +59,8 @@ func TestConnect(t *testing.T) {
 				t.Error(err)
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "NATS")):
 				t.Errorf("%v, want %q", err, c.want)
+			case err != nil && strings.Contains(err.Error(), "maru_secret"):
+				t.Errorf("it has the password: %v", err)
 			}
 		})
 	}

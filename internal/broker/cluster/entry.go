@@ -13,7 +13,7 @@ import (
 // An entry is a message of a namespace's stream: a publication, or the beginning of a term. Its
 // channel is in the subject, its offset is its number in the stream.
 //
-//	format 1 · flags · prev · version · [publisher · idempotency key · sum] · [publication] · check
+//	format 1 · flags · prev · version · [publisher · idempotency key · sum · share] · [publication] · check
 //	format 1 · flagTerm · term · epoch · check
 //
 // The check is the CRC-32C of all before it, and of the offset: an entry that was moved does not
@@ -29,6 +29,7 @@ type entry struct {
 	publisher   string
 	key         string // the idempotency key
 	sum         history.Sum
+	share       maru.KeyShare
 }
 
 const (
@@ -52,7 +53,7 @@ func (e *entry) append(dst []byte, offset uint64) []byte {
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, e.prev), e.version)
 		if e.keyed {
 			dst = fields.AppendString(fields.AppendString(dst, e.publisher), e.key)
-			dst = append(dst, e.sum[:]...)
+			dst = append(append(dst, e.sum[:]...), byte(e.share))
 		}
 		if e.publication != nil {
 			dst = appendPublication(dst, e.publication)
@@ -90,6 +91,7 @@ func parseEntry(b []byte, offset uint64) (*entry, error) {
 		if e.keyed = flags&flagKeyed != 0; e.keyed {
 			e.publisher, e.key = r.String(), r.String()
 			copy(e.sum[:], r.Bytes(len(e.sum)))
+			e.share = readShare(&r)
 		}
 		if flags&flagPassed == 0 {
 			e.publication = readPublication(&r)

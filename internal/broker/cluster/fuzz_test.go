@@ -53,7 +53,7 @@ func FuzzWire(f *testing.F) {
 	f.Add(appendFailed(nil, errTooLarge))
 	f.Add(appendPublished(nil, maru.Published{Position: at, Stale: true}))
 	appendParts(maru.History{Epoch: "abc", Head: 9, Gap: &maru.Gap{Reason: maru.GapExpired, From: 1, To: 6}, Publications: []*maru.Publication{sample}}, 1<<20, func(part []byte) error { f.Add(part); return nil })
-	f.Add(appendKeys(nil, []keyRecord{{history.RepeatKey{Channel: "a", Publisher: "kim", Key: "k"}, history.SumOf(sample), 7, time.Unix(0, 5)}}))
+	f.Add(appendKeys(nil, []keyRecord{{history.RepeatKey{Channel: "a", Publisher: "kim", Key: "k"}, history.SumOf(sample), maru.AllShares, 7, time.Unix(0, 5)}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c, err := parseCarried("a", b); err == nil {
 			if again, err := parseCarried("a", c.append(nil)); err != nil || again.prev != c.prev || again.epoch != c.epoch || !bytes.Equal(again.publication.Data, c.publication.Data) {

@@ -16,10 +16,11 @@ import (
 // maru.IdempotencyAge even if its publication is removed earlier. One message has the keys of a
 // batch, one after the other:
 //
-//	format 1 · (channel · publisher · key · sum · offset · time (ns)) …
+//	format 1 · (channel · publisher · key · sum · share · offset · time (ns)) …
 type keyRecord struct {
 	key    history.RepeatKey
 	sum    history.Sum
+	share  maru.KeyShare
 	offset uint64 // of the publication; 0 for a transient one
 	time   time.Time
 }
@@ -32,7 +33,7 @@ func appendKeys(dst []byte, records []keyRecord) []byte {
 		dst = fields.AppendString(dst, k.key.Channel)
 		dst = fields.AppendString(dst, k.key.Publisher)
 		dst = fields.AppendString(dst, k.key.Key)
-		dst = append(dst, k.sum[:]...)
+		dst = append(append(dst, k.sum[:]...), byte(k.share))
 		dst = binary.AppendUvarint(dst, k.offset)
 		dst = binary.AppendVarint(dst, k.time.UnixNano())
 	}
@@ -48,6 +49,7 @@ func parseKeys(b []byte) (records []keyRecord, err error) {
 		var k keyRecord
 		k.key.Channel, k.key.Publisher, k.key.Key = r.String(), r.String(), r.String()
 		copy(k.sum[:], r.Bytes(len(k.sum)))
+		k.share = readShare(&r)
 		k.offset, k.time = r.Uvarint(), time.Unix(0, r.Varint())
 		if r.Failed {
 			return nil, errDamaged
@@ -55,6 +57,14 @@ func parseKeys(b []byte) (records []keyRecord, err error) {
 		records = append(records, k)
 	}
 	return records, nil
+}
+
+func readShare(r *fields.Reader) maru.KeyShare {
+	share := maru.KeyShare(r.Byte())
+	if share > maru.NoShare {
+		r.Failed = true
+	}
+	return share
 }
 
 // ensureKeys makes the stream of keys.

@@ -19,6 +19,7 @@ import (
 type lane struct {
 	broker *Broker
 	place  *place
+	source string             // the subject of its indexes
 	sub    *nats.Subscription // of its indexes
 
 	mu      sync.Mutex
@@ -54,10 +55,10 @@ func (b *Broker) order(f *follower) {
 	}
 	l := b.lanes[f.place]
 	if l == nil {
-		l = &lane{broker: b, place: f.place}
+		l = &lane{broker: b, place: f.place, source: b.names.index(f.place.name)}
 		b.lanes[f.place] = l
 		// As in Follow: where it fails the connection is closed.
-		l.sub, _ = b.conn.ChanSubscribe(b.names.index(f.place.name), b.arrived)
+		l.sub, _ = b.conn.ChanSubscribe(l.source, b.arrived)
 	}
 	b.hashes[hashOf(f.channel)] = f
 	f.lane.Store(l)
@@ -71,8 +72,8 @@ func (b *Broker) indexArrived(subject string, data []byte) {
 	}
 	b.mu.Lock()
 	var to *lane
-	for p, l := range b.lanes {
-		if b.names.index(p.name) == subject {
+	for _, l := range b.lanes {
+		if l.source == subject {
 			to = l
 		}
 	}

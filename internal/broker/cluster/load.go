@@ -116,7 +116,7 @@ func (l *loading) add(m message) error {
 	}
 	if e.keyed {
 		l.repeats = append(l.repeats, history.Repeat{
-			Key: history.RepeatKey{Channel: channel, Publisher: e.publisher, Key: e.key}, Sum: e.sum, Offset: m.seq, At: at, Share: maru.NoShare})
+			Key: history.RepeatKey{Channel: channel, Publisher: e.publisher, Key: e.key}, Sum: e.sum, Offset: m.seq, At: at, Share: e.share})
 	}
 	return nil
 }
@@ -127,14 +127,14 @@ func (l *loading) readKeys(ctx context.Context) error {
 	err := l.readSome(ctx, l.names.keysStream(), l.names.keys(l.stream.namespace), 0, func(m message) error {
 		records, err := parseKeys(m.data)
 		for _, k := range records {
-			l.repeats = append(l.repeats, history.Repeat{Key: k.key, Sum: k.sum, Offset: k.offset, At: l.broker.when(k.time), Share: maru.NoShare})
+			l.repeats = append(l.repeats, history.Repeat{Key: k.key, Sum: k.sum, Offset: k.offset, At: l.broker.when(k.time), Share: k.share})
 		}
 		return err
 	})
 	slices.SortStableFunc(l.repeats, func(a, b history.Repeat) int { return cmp.Compare(a.At, b.At) })
 	for _, r := range l.repeats {
 		if !l.namespace.repeats.Knows(r.Key) && l.broker.now()-r.At < maru.IdempotencyAge {
-			l.namespace.repeats.Add(r) // without a share: it does not fail
+			l.namespace.repeats.Restore(r)
 		}
 	}
 	return err

@@ -165,7 +165,7 @@ func (ns *namespace) accept(s *submission, b *batch, first history.Repeat) bool 
 			return true
 		}
 		ns.keys[s.key] = struct{}{}
-		b.keys = append(b.keys, keyRecord{s.key, first.Sum, first.Offset, s.publication.Time})
+		b.keys = append(b.keys, keyRecord{s.key, first.Sum, s.options.Share, first.Offset, s.publication.Time})
 	}
 	s.deliver = true
 	if s.options.Transient {
@@ -173,7 +173,7 @@ func (ns *namespace) accept(s *submission, b *batch, first history.Repeat) bool 
 	}
 	ns.last++
 	ns.heads[s.channel] = ns.last
-	e := entry{prev: s.prev, version: s.options.Version, keyed: s.keyed(), publisher: s.options.Publisher, key: s.options.IdempotencyKey, sum: first.Sum}
+	e := entry{prev: s.prev, version: s.options.Version, keyed: s.keyed(), publisher: s.options.Publisher, key: s.options.IdempotencyKey, sum: first.Sum, share: s.options.Share}
 	if ns.history.Retains(s.channel, s.publication) {
 		e.publication = s.publication
 	}

@@ -14,6 +14,10 @@ const (
 	searchTime  = 15 * time.Second // above the time in which a dead owner is noticed
 )
 
+// loadTime is for reading a namespace that was taken: 200,000 publications take two seconds on an idle
+// machine. What waits for it gives up after searchTime, and the reading goes on.
+const loadTime = 2 * time.Minute
+
 // A place is where a namespace is: which node owns it. It is found when it is first needed, and
 // again when it turns out to be wrong.
 type place struct {
@@ -75,6 +79,8 @@ func (p *place) wait(ctx context.Context) (ours *namespace, theirs string, err e
 		case <-found:
 		case <-ctx.Done():
 			return nil, "", context.Cause(ctx)
+		case <-time.After(searchTime):
+			return nil, "", errNotAvailable
 		}
 		p.mu.Lock()
 		if err := p.why; err != nil && !p.known {
@@ -89,6 +95,9 @@ func (p *place) wait(ctx context.Context) (ours *namespace, theirs string, err e
 func (p *place) find() {
 	ctx, cancel := context.WithTimeoutCause(p.broker.ctx, searchTime, errNotAvailable)
 	defer cancel()
+	found := make(chan struct{})
+	defer close(found)
+	p.broker.spawn(func() { p.impatient(found) })
 	var before error // of the last attempt: when ctx ends, it says why
 	for {
 		ours, theirs, err := p.look(ctx)
@@ -103,6 +112,26 @@ func (p *place) find() {
 			return
 		}
 		before = err
+	}
+}
+
+// impatient fails what waits for a namespace that takes long to read, until it is found.
+func (p *place) impatient(found <-chan struct{}) {
+	tick := time.NewTicker(searchTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-found:
+			return
+		case <-tick.C:
+		}
+		p.mu.Lock()
+		waiting := p.waiting
+		p.waiting = nil
+		p.mu.Unlock()
+		for _, s := range waiting {
+			s.fail(errNotAvailable)
+		}
 	}
 }
 
@@ -195,6 +224,8 @@ func (p *place) look(ctx context.Context) (ours *namespace, theirs string, err e
 	if o, err = b.setOwner(ctx, o); err != nil {
 		return nil, "", err
 	}
+	ctx, cancel := context.WithTimeoutCause(b.ctx, loadTime, errNotAvailable)
+	defer cancel()
 	if ours, err = b.load(ctx, o); err != nil {
 		return nil, "", err
 	}

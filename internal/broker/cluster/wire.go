@@ -69,11 +69,11 @@ func appendSubmit(dst []byte, namespace string, s *submission) []byte {
 func readSubmit(r *fields.Reader) (namespace string, s submission) {
 	namespace, s.channel = r.String(), r.String()
 	s.options.Transient = r.Byte()&1 != 0
-	s.options.Share = maru.KeyShare(r.Byte())
+	s.options.Share = readShare(r)
 	s.options.Version = r.Uvarint()
 	s.options.IdempotencyKey, s.options.Publisher = r.String(), r.String()
 	s.publication = readPublication(r)
-	if s.options.Share > maru.NoShare || len(r.Rest) > 0 {
+	if len(r.Rest) > 0 {
 		r.Failed = true
 	}
 	return namespace, s

@@ -64,7 +64,9 @@ func (g *Gateway) carry(w http.ResponseWriter, r *http.Request, node, sid string
 		if err != nil { // the session ends, as on one node: see Conn.unread
 			e := maru.ErrorOf(err)
 			q = carried{method: lost, sid: sid, code: string(e.Code), message: e.Message}
-			g.calls.Call(context.WithoutCancel(ctx), node, q.append(nil))
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), upgradeTimeout) // the client may have gone
+			defer cancel()
+			g.calls.Call(ctx, node, q.append(nil))
 			auth.WriteError(w, r, err)
 			return
 		}

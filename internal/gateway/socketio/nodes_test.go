@@ -1,11 +1,14 @@
 package socketio_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"maru.example/maru"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/server"
@@ -93,6 +96,69 @@ func TestUpgradeOnAnotherNode(t *testing.T) {
 			s.wants("closed…")
 		}
 	}
+}
+
+// nodeBroker is what a server uses of the broker of a node here.
+type nodeBroker interface {
+	maru.Broker
+	maru.Bus
+	maru.Follower
+	maru.SharedKeeper
+	maru.BatchKeeper
+}
+
+// lossy is a node whose questions to others are lost, if it is told so.
+type lossy struct {
+	nodeBroker
+	loses atomic.Bool
+	found chan struct{} // closed: what waits for an answer fails
+}
+
+func (l *lossy) Ask(ctx context.Context, node, kind string, data []byte) ([]byte, error) {
+	if l.loses.Load() {
+		select {
+		case <-ctx.Done():
+		case <-l.found:
+		}
+		return nil, maru.NewError(maru.CodeUnavailable, "the question was lost")
+	}
+	return l.nodeBroker.Ask(ctx, node, kind, data)
+}
+
+// A tunnel whose piece is lost ends, though both nodes live: nothing would go on behind that piece.
+func TestLostPieceOfTunnel(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	a := newNode(t, nats, socketio.Options{})
+	mount, tunnels := socketio.MountWithTunnels(socketio.Options{PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond})
+	way := &lossy{found: make(chan struct{})}
+	b := newWorld(t, server.Options{Gateways: []server.Gateway{mount}, Broker: func(o maru.BrokerOptions) (maru.Broker, error) {
+		inner, err := cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: 200 * time.Millisecond})(o)
+		if err != nil {
+			return nil, err
+		}
+		way.nodeBroker = inner.(nodeBroker)
+		return way, nil
+	}}, socketio.Options{})
+	p := a.polling()
+	b.knows(p)
+	p.on(b).post("40")
+	p.on(b).wants(`40{"sid":…`)
+	s, err := b.dial(strings.Replace(p.query, "polling", "websocket", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.says("2probe")
+	s.wants("3probe")
+	s.says("5")
+	if n := tunnels(); n != 1 {
+		t.Errorf("%d tunnels", n)
+	}
+	way.loses.Store(true)
+	s.says(`420["subscribe","news"]`)
+	b.until("the tunnel has ended", func() bool { return tunnels() == 0 })
+	close(way.found)
+	way.loses.Store(false)
 }
 
 // Requests of a client that polls find its session wherever they arrive: packets and answers of any

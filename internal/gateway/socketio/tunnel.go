@@ -133,8 +133,7 @@ func (g *Gateway) pump(one *tunnel) {
 	for {
 		n, err := one.conn.Read(b)
 		if n > 0 {
-			a, lost := g.ask(g.tunnels.ctx, one.node, &carried{method: piece, tunnel: one.id, body: b[:n]})
-			if lost != nil || a.status != http.StatusOK {
+			if !g.carryPiece(one, b[:n]) {
 				return
 			}
 		}
@@ -142,6 +141,15 @@ func (g *Gateway) pump(one *tunnel) {
 			return
 		}
 	}
+}
+
+// carryPiece reports whether the other end has taken a piece. It may be lost while both nodes live; after
+// the time in which the session would have ended, nobody waits for it.
+func (g *Gateway) carryPiece(one *tunnel, b []byte) bool {
+	ctx, cancel := context.WithTimeout(g.tunnels.ctx, g.options.PingInterval+g.options.PingTimeout)
+	defer cancel()
+	a, err := g.ask(ctx, one.node, &carried{method: piece, tunnel: one.id, body: b})
+	return err == nil && a.status == http.StatusOK
 }
 
 // serveTunnel handles what comes from the other end of a tunnel. It reports whether that was as it should.

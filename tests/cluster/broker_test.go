@@ -22,7 +22,11 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("rapid.checks", "5") // each opens a broker, with streams of its own
-	os.Exit(m.Run())
+	code := m.Run()
+	if fleetDir != "" {
+		os.RemoveAll(fleetDir)
+	}
+	os.Exit(code)
 }
 
 // The contract of maru.Broker on three servers of NATS with three replicas: on the node that owns the

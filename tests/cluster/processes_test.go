@@ -31,12 +31,15 @@ type fleet struct {
 }
 
 var buildMaru = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "maru-fleet-")
-	if err != nil {
+	var err error
+	if fleetDir, err = os.MkdirTemp("", "maru-fleet-"); err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, "maru"), program.Build("../..", dir, "./cmd/maru")
+	return filepath.Join(fleetDir, "maru"), program.Build("../..", fleetDir, "./cmd/maru")
 })
+
+// fleetDir has the program; empty: it was not built. TestMain removes it.
+var fleetDir string
 
 func newFleet(t *testing.T, n int) *fleet {
 	t.Helper()
@@ -44,7 +47,6 @@ func newFleet(t *testing.T, n int) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(filepath.Dir(maru)) })
 	f := &fleet{t: t, maru: maru, secret: filepath.Join(t.TempDir(), "secret"), all: make([]*program.Process, n), urls: make([]string, n)}
 	if err := os.WriteFile(f.secret, []byte(strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -252,29 +254,38 @@ func TestThreeProcesses(t *testing.T) {
 		publish(0)
 		f.history(0, want)
 	})
-	t.Run("leave", func(t *testing.T) {
-		out, _ := f.command(2, "cluster", "status")
-		var name string
-		for _, one := range before {
-			if strings.Contains(lineOf(out, one), "this server") {
-				name = one
-			}
+	if out, code := f.command(1, "cluster", "remove", before[0]); code != 1 || !strings.Contains(out, "start a new node first") {
+		t.Errorf("one of three is removed: %d %s", code, out)
+	}
+}
+
+// One of four processes leaves: it gives its copies away, ends, and cannot return with its directory.
+func TestLeave(t *testing.T) {
+	program.InOwnStep(t)
+	f := newFleet(t, 4)
+	all := f.states(2, 4)
+	f.publish(2, "p")
+	out, _ := f.command(2, "cluster", "status")
+	var name string
+	for _, one := range all {
+		if strings.Contains(lineOf(out, one), "this server") {
+			name = one
 		}
-		if out, code := f.command(1, "cluster", "remove", "nobody"); code != 1 || !strings.Contains(out, "no node of this name") {
-			t.Errorf("%d %s", code, out)
-		}
-		f.remove(1, name)
-		if code := f.all[2].Wait(t); code != 1 || !strings.Contains(f.all[2].Stderr.String(), "removed from its cluster") {
-			t.Errorf("%d %s", code, f.all[2].Stderr)
-		}
-		f.begin(2)
-		if code := f.all[2].Wait(t); code != 1 || !strings.Contains(f.all[2].Stderr.String(), "use an empty directory") {
-			t.Errorf("started again: %d %s", code, f.all[2].Stderr)
-		}
-		f.states(0, 2)
-		publish(1)
-		f.history(0, want)
-	})
+	}
+	if out, code := f.command(1, "cluster", "remove", "nobody"); code != 1 || !strings.Contains(out, "no node of this name") {
+		t.Errorf("%d %s", code, out)
+	}
+	f.remove(1, name)
+	if code := f.all[2].Wait(t); code != 1 || !strings.Contains(f.all[2].Stderr.String(), "removed from its cluster") {
+		t.Errorf("%d %s", code, f.all[2].Stderr)
+	}
+	f.begin(2)
+	if code := f.all[2].Wait(t); code != 1 || !strings.Contains(f.all[2].Stderr.String(), "use an empty directory") {
+		t.Errorf("started again: %d %s", code, f.all[2].Stderr)
+	}
+	f.states(0, 3)
+	f.publish(1, "q")
+	f.history(0, []string{"p", "q"})
 }
 
 // remove removes a server as soon as the others have read everything.

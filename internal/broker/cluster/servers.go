@@ -26,7 +26,7 @@ type ServerGroup struct {
 var (
 	errNoMajority = maru.NewError(maru.CodeUnavailable, "no majority of the cluster answers; start the nodes that are away")
 	errNoMember   = maru.NewError(maru.CodeNotFound, "the cluster has no node of this name; maru cluster status lists them")
-	errLastTwo    = maru.NewError(maru.CodeBadRequest, "a cluster of two nodes cannot lose one: start another node first")
+	errLastCopy   = maru.NewError(maru.CodeBadRequest, "no other node is there for the copies of this one: start a new node first, then remove this one")
 	errTooFewLeft = maru.NewError(maru.CodeBadRequest, "too few of the other nodes are there and have read everything to be a majority without this one; see maru cluster status, and try again")
 )
 
@@ -155,10 +155,13 @@ func (g *ServerGroup) RemoveMember(ctx context.Context, name string) error {
 	if i < 0 {
 		return errNoMember
 	}
+	if len(all) <= g.Replicas {
+		return errLastCopy
+	}
 	if err := enoughWithout(all, i); err != nil {
 		return err
 	}
-	if !all[i].Away && len(all) > g.Replicas {
+	if !all[i].Away {
 		if err := g.evacuate(ctx, name); err != nil {
 			return fmt.Errorf("node %s gives away its copies: %w", name, err)
 		}
@@ -201,10 +204,7 @@ func enoughWithout(all []maru.Member, i int) error {
 			left++
 		}
 	}
-	switch n := len(all) - 1; {
-	case n < 2:
-		return errLastTwo
-	case left <= n/2:
+	if n := len(all) - 1; left <= n/2 {
 		return errTooFewLeft
 	}
 	return nil

@@ -386,6 +386,37 @@ func TestPresenceWholeThenChanges(t *testing.T) {
 	})
 }
 
+// A whole list that cannot be had now is asked for again.
+func TestPresenceAskedForAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake) {
+		c := f.client(client.Options{})
+		f.mute["subscribe"] = true
+		asked := 0
+		f.answer = func(s *socket, c command) (any, error) {
+			if c.name != "presence" {
+				return nil, nil
+			}
+			if asked++; asked < 3 {
+				return nil, maru.NewError(maru.CodeUnavailable, "try again")
+			}
+			s.push(`{"id":%d,"presence":{"version":3,"count":1,"users":[{"user":"oh"}]}}`, c.id)
+			f.set(func() { f.mute["presence"] = true })
+			return struct{}{}, nil
+		}
+		w := on(t, c, "chat", client.SubscribeOptions{Presence: true})
+		synctest.Wait()
+		f.socket().push(`{"id":2,"subscribe":{"epoch":"one","presence":{"version":1,"count":1,"users":[{"user":"kim"}]}}}`)
+		f.socket().push(`{"channel":"chat","presence":{"version":3,"prev":2,"joined":["oh"],"left":[],"count":1}}`)
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.saw(t, "here 1 kim, here 1 oh +oh -kim")
+		if asked != 3 {
+			t.Error("asked", asked, "times")
+		}
+	})
+}
+
 func TestPresenceIsToldOnceToWhoIsSlow(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake) {
 		c := f.client(client.Options{})

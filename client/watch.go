@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"slices"
 )
 
@@ -8,7 +9,9 @@ import (
 type watch struct {
 	here   *Presence
 	newest uint64 // the newest version in a push
-	asked  bool   // the whole list was requested
+	asked  bool   // the whole list was requested, or will be soon, in run
+	run    int
+	tries  int // that failed, one after the other
 }
 
 // change applies a change. If it does not follow the known version, the whole list is
@@ -53,16 +56,24 @@ func (s *Subscription) show(here *Presence) {
 	s.queue.presence(here)
 }
 
+// askWhole requests the whole list, again if that fails and may pass.
 func (s *Subscription) askWhole() {
 	w := &s.watch
-	if w.asked {
+	if w.asked && w.run == s.run {
 		return
 	}
-	w.asked = true
-	run := s.run
+	w.asked, w.run = true, s.run
 	s.link.conn.ask("presence", channelCommand{s.channel}, func(m *message, err error) {
-		w.asked = false
-		if run != s.run || err != nil || m.Presence == nil {
+		if w.run != s.run {
+			return
+		}
+		if f := (*failure)(nil); errors.As(err, &f) && f.passes() {
+			s.wait(backoff(w.tries, s.c.random), func() { w.asked = false; s.askWhole() })
+			w.tries++
+			return
+		}
+		w.asked, w.tries = false, 0
+		if err != nil || m.Presence == nil {
 			return
 		}
 		s.whole(m.Presence)

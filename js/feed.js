@@ -288,12 +288,21 @@ export class Feed {
     this.#tell("presence", { ...now, joined: before ? without(now.users, before) : [], left: now.users ? without(before, now.users) : [] });
   }
 
+  /** @param {number} run */
+  #askAgain(run) {
+    if (run !== this.#run) return;
+    this.#presenceAsked = false;
+    if (this.#presence && this.#presence.version < this.#presenceVersion) this.#askWhole();
+  }
+
   #askWhole() {
     if (this.#presenceAsked) return;
     this.#presenceAsked = true;
+    const run = this.#run;
     this.link.connection.ask("presence", { channel: this.channel }, (error, reply) => {
+      if (error?.temporary && error.code !== "disconnected") return this.#env.after(() => this.#askAgain(run), backoff(this.#attempt++, this.#env.random));
       this.#presenceAsked = false;
-      if (error) return;
+      if (error) return; // the next subscription begins with all
       this.#whole(reply);
       if (reply.version < this.#presenceVersion) this.#askWhole();
     });

@@ -320,6 +320,22 @@ test("presence: whole, then changes; what does not fit is asked for", async () =
   assert.equal(people.at(-1), "ahn oh yu");
 });
 
+test("presence: a whole list that cannot be had now is asked for again", async () => {
+  const { world, server, page } = await connected();
+  const here = (version, user) => ({ version, count: 1, anonymous: 0, users: [{ user, connections: 1 }] });
+  server.presence.set("chat", here(1, "kim"));
+  const { people } = page.on("chat", { presence: true });
+  await settle();
+  server.presence.set("chat", here(3, "oh"));
+  server.errors.set("presence", { code: "unavailable", message: "", temporary: true });
+  server.sockets[0].push("chat", { presence: { version: 3, prev: 2, joined: ["oh"], left: [], count: 1 } });
+  await settle();
+  assert.deepEqual(people, ["kim"]);
+  await world.pass(500);
+  assert.equal(people.at(-1), "oh +oh -kim");
+  assert.equal(server.asked("presence").length, 2);
+});
+
 test("publishing: acks, keys, kinds", async () => {
   const { server, maru } = await connected();
   assert.deepEqual(await maru.publish("chat", "a"), { channel: "chat", epoch: "one", offset: 3 });

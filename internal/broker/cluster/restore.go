@@ -75,6 +75,9 @@ func (b *Broker) claim(ctx context.Context, again bool) error {
 	case err == nil && !again:
 		return &HistoryError{"an earlier restore broke off, or is in progress; if none is, give --again, which first removes what it has left"}
 	case err == nil:
+		if err := b.inUse(ctx); err != nil { // it would remove what clients have published since
+			return err
+		}
 		return b.removeAll(ctx)
 	case !errors.Is(err, jetstream.ErrKeyNotFound):
 		return err
@@ -100,9 +103,27 @@ func (b *Broker) unused(ctx context.Context) error {
 	if err := all.Err(); err != nil {
 		return err
 	}
+	return b.inUse(ctx)
+}
+
+// inUse reports a namespace that a living node owns. To a new node all others may be alive, until it could
+// have seen them: so it waits.
+func (b *Broker) inUse(ctx context.Context) error {
+	late := time.Now().Add((deadBeats + 1) * b.options.Beat)
 	return b.eachOwner(ctx, func(o owner) error {
-		if o.Node != "" && b.peers.alive(o.Node) {
-			return &HistoryError{fmt.Sprintf("clients already use the namespace %q of the cluster; restore before they may", o.Namespace)}
+		for o.Node != "" {
+			dead, err := b.peers.dead(ctx, o.Node)
+			switch {
+			case dead || err != nil:
+				return err
+			case time.Now().After(late):
+				return &HistoryError{fmt.Sprintf("clients already use the namespace %q of the cluster; restore before they may", o.Namespace)}
+			}
+			select {
+			case <-time.After(b.options.Beat / 2):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
 		return nil
 	})

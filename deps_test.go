@@ -41,7 +41,7 @@ var only = map[string][]string{
 	"maru/ws":                 {"maru/internal/frame", "maru/internal/front", "maru/internal/handshake", "maru/internal/loop"}, // knows no channels
 	"maru/internal/loop":      {"maru", "maru/internal/frame", "maru/internal/histogram"},                                      // of the root only the errors
 	"maru/broker/*":           {"maru", "maru/internal/history", "maru/internal/broker/*"},
-	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine"},
+	"maru/internal/broker/*":  {"maru", "maru/internal/history", "maru/internal/fields", "maru/internal/dirlock", "maru/internal/machine", "maru/internal/shares"},
 	"maru/internal/hub":       {"maru", "maru/internal/histogram", "maru/internal/loop"}, // no wire format: gateways register theirs
 	"maru/internal/session":   {"maru", "maru/internal/auth"},
 	"maru/internal/presence":  {"maru", "maru/internal/fields", "maru/internal/hub"}, // of other nodes; knows no gateway

@@ -13,6 +13,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/history"
+	"maru.example/maru/internal/shares"
 
 	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -102,17 +103,20 @@ type Broker struct {
 	heads   [2]*history.Heads // of listed namespaces, and of the pool of the others
 	inbox   string
 
-	ctx      context.Context // ends with Close
-	cancel   context.CancelCauseFunc
-	accepted sync.WaitGroup // submissions in progress
-	working  sync.WaitGroup // writers, searches, healings, answers
-	arrived  chan *nats.Msg // what is carried, asked and answered, in the order in which it came
-	subs     []*nats.Subscription
-	marks    sync.Map // of arrived: see barrier
-	requests requests
-	bus      bus
-	onLoss   atomic.Pointer[func(channel string)]
-	yields   atomic.Bool // see Yield
+	ctx       context.Context // ends with Close
+	cancel    context.CancelCauseFunc
+	accepted  sync.WaitGroup // submissions in progress
+	working   sync.WaitGroup // writers, searches, healings, answers
+	arrived   chan *nats.Msg // what is carried, asked and answered, in the order in which it came
+	subs      []*nats.Subscription
+	marks     sync.Map // of arrived: see barrier
+	requests  requests
+	taken     *shares.Shares // what other nodes have submitted here
+	answers   *shares.Shares // what other nodes ask here
+	questions atomic.Uint64  // for histories, of this node
+	bus       bus
+	onLoss    atomic.Pointer[func(channel string)]
+	yields    atomic.Bool // see Yield
 
 	mu        sync.Mutex
 	closed    bool // no more submissions are taken
@@ -152,6 +156,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	b := &Broker{
 		options: o, id: nuid.Next(), start: o.start, keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
 		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
+		taken: shares.New(mostTaken, "bytes of publications of other nodes", o.Logger), answers: shares.New(mostAnswers, "questions of other nodes", o.Logger),
 		heads:  [2]*history.Heads{history.NewStableHeads(o.EmptyChannels), history.NewStableHeads(o.EmptyChannels)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
 		lanes: make(map[*place]*lane), hashes: make(map[channelHash]*follower),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"maru.example/maru"
+	"maru.example/maru/internal/shares"
 )
 
 // Kill ends a node as the end of its process would: nothing is given up or said.
@@ -184,3 +185,9 @@ func (b *Broker) Agree(ctx context.Context, channel string, at maru.Position, be
 	defer b.release(f)
 	return b.agree(ctx, f, at, begun)
 }
+
+// SetMostTaken bounds what other nodes may have in progress here, in bytes.
+func (b *Broker) SetMostTaken(n int64) { b.taken = shares.New(n, "test", nil) }
+
+// Taken is how many bytes they have.
+func (b *Broker) Taken() int64 { return b.taken.Held() }

@@ -9,6 +9,7 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/fields"
+	"maru.example/maru/internal/shares"
 
 	nats "github.com/nats-io/nats.go"
 )
@@ -138,13 +139,38 @@ func (b *Broker) asked(m *nats.Msg) {
 	}
 }
 
+// What other nodes may have in progress here, all together, and one node at most half of it.
+const (
+	mostTaken   = 256 << 20 // bytes of their submissions, with submissionBytes for each
+	mostAnswers = 1 << 12   // questions that are being answered
+
+	submissionBytes = 512
+)
+
+var errBusy = maru.NewError(maru.CodeOverloaded, "the node that numbers this namespace is busy; try again later")
+
 // answerAside answers in a goroutine: a long answer must not hold up what is carried.
 func (b *Broker) answerAside(m *nats.Msg, r *fields.Reader, answer func()) {
 	if r.Failed {
 		m.Respond(appendFailed(nil, errUnknown))
 		return
 	}
-	b.spawn(answer)
+	who := askedBy(m)
+	if b.answers.Take(who, 1) != nil {
+		m.Respond(appendFailed(nil, errBusy))
+		return
+	}
+	b.spawn(func() {
+		defer b.answers.Give(who, 1)
+		answer()
+	})
+}
+
+// askedBy is the node that asks, by its inbox: _INBOX.NODE and then the number of the question.
+func askedBy(m *nats.Msg) shares.Holder {
+	_, rest, _ := strings.Cut(m.Reply, ".")
+	node, _, _ := strings.Cut(rest, ".")
+	return shares.Person(node)
 }
 
 func (b *Broker) askedToPublish(m *nats.Msg, r *fields.Reader) {
@@ -158,7 +184,14 @@ func (b *Broker) askedToPublish(m *nats.Msg, r *fields.Reader) {
 		m.Respond([]byte{kindNotOwner})
 		return
 	}
+	who, size := askedBy(m), int64(len(m.Data))+submissionBytes
+	if b.taken.Take(who, size) != nil {
+		b.accepted.Done()
+		m.Respond(appendFailed(nil, errBusy))
+		return
+	}
 	s.done = b.leaving(func(done maru.Published, err error) {
+		b.taken.Give(who, size)
 		if err != nil {
 			m.Respond(appendFailed(nil, err))
 			return
@@ -166,6 +199,7 @@ func (b *Broker) askedToPublish(m *nats.Msg, r *fields.Reader) {
 		m.Respond(appendPublished(nil, done))
 	})
 	if !ns.submit(s) {
+		b.taken.Give(who, size)
 		b.accepted.Done()
 		m.Respond([]byte{kindNotOwner})
 	}
@@ -201,7 +235,7 @@ func (b *Broker) askedForHistory(m *nats.Msg, namespace, channel string, q maru.
 
 // askHistory asks another node for a history.
 func (b *Broker) askHistory(ctx context.Context, p *place, node, channel string, q maru.HistoryQuery) (h maru.History, err error) {
-	inbox := b.conn.NewInbox()
+	inbox := b.inbox + ".h." + strconv.FormatUint(b.questions.Add(1), 10) // askedBy reads it
 	answers, err := b.conn.SubscribeSync(inbox)
 	if err != nil {
 		return h, errNotAvailable

@@ -188,3 +188,32 @@ func TestInterestWhileSomebodyWaits(t *testing.T) {
 		t.Error("the interest stays when nobody waits")
 	}
 }
+
+// One node holds at most half of what others may have in progress at the owner: what is beyond is refused for
+// now, and its own publications are not hit.
+func TestShareAtTheOwner(t *testing.T) {
+	t.Parallel()
+	server, name := natsServers(t, 1)[0], prefix()
+	owner := open(t, server, cluster.Options{Prefix: name})
+	publish(t, owner, "first") // it owns the namespace from here
+	owner.SetMostTaken(20_000)
+	other := open(t, server, cluster.Options{Prefix: name})
+	for _, one := range []struct {
+		from *cluster.Broker
+		size int
+		code maru.Code
+	}{
+		{other, 15_000, maru.CodeOverloaded},
+		{other, 5_000, ""},
+		{owner, 15_000, ""},
+		{other, 5_000, ""}, // what was given back can be taken again
+	} {
+		_, err := maru.Publish(t.Context(), one.from, "a", &maru.Publication{Data: make([]byte, one.size)}, maru.PublishOptions{})
+		if err == nil && one.code != "" || err != nil && maru.ErrorOf(err).Code != one.code {
+			t.Errorf("%d bytes: %v, want %q", one.size, err, one.code)
+		}
+	}
+	if n := owner.Taken(); n != 0 {
+		t.Errorf("%d bytes are still taken", n)
+	}
+}

@@ -48,7 +48,8 @@ type Options struct {
 	// the others. Default 1 s.
 	Beat time.Duration
 
-	clock func() time.Time // of this machine; default time.Now. Tests set it
+	restores bool             // a Restorer's: the history may be a part
+	clock    func() time.Time // of this machine; default time.Now. Tests set it
 	start time.Time        // of this node; default now. Tests set it
 }
 
@@ -147,7 +148,8 @@ var (
 	errNotOwner     = errors.New("another node owns the namespace")
 )
 
-// Open joins the cluster. The error says what NATS refuses.
+// Open joins the cluster. The error says what NATS refuses. It is a *HistoryError if a restore is in progress
+// or broke off: a node would offer a part of the history as if it were all.
 func Open(ctx context.Context, o Options) (*Broker, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -192,6 +194,11 @@ func (b *Broker) join(ctx context.Context) error {
 	}
 	if err = started(ctx, func() (err error) { b.epoch, err = b.link.epoch(ctx, history.NewEpoch()); return err }); err != nil {
 		return err
+	}
+	if !b.options.restores {
+		if err = started(ctx, func() error { return b.checkRestored(ctx, b.options.Beat) }); err != nil {
+			return err
+		}
 	}
 	b.peers = newPeers(b.link, b.id, b.options.Beat)
 	subjects := []string{b.names.node(b.id), b.inbox + ".*", b.names.bus(b.id), b.names.bus(everyone)}

@@ -18,6 +18,9 @@ func (b *Broker) Kill() {
 	b.working.Wait()
 }
 
+// Kill ends a restore as the end of its process would.
+func (r *Restorer) Kill() { r.broker.Kill() }
+
 // Lose loses what is carried of a channel from now on, until the returned function is called.
 func (b *Broker) Lose() (again func()) {
 	sub := b.subs[len(b.subs)-1]

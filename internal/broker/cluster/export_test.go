@@ -138,6 +138,16 @@ func (o Options) Running(age time.Duration) Options {
 	return o
 }
 
+// WithRoom is o for a node that has room for so many bytes of what arrives.
+func (o Options) WithRoom(bytes int64) Options {
+	o.room = bytes
+	return o
+}
+
+// Waiting is how many bytes have arrived and are not handled; Untaken are messages that are not yet among them.
+func (b *Broker) Waiting() int64 { return b.intake.bytes.Load() }
+func (b *Broker) Untaken() int   { return len(b.arrived) }
+
 // Damaged is what the metrics have of damage.
 func (b *Broker) Damaged() (replicas, lost uint64) { return b.health.odd.Load(), b.health.lost.Load() }
 

@@ -17,7 +17,7 @@ export class MaruError extends Error {
 /** A temporary error. @param {string} code @param {string} [message] */
 export const passing = (code, message) => new MaruError({ code, message, temporary: true });
 
-export const disconnected = () => passing("disconnected", "there is no connection");
+export const disconnected = () => passing("disconnected", "no connection");
 
 /** Anything that was thrown as a plain object, which a port can carry. @param {any} error */
 export const plain = (error) => {

@@ -144,7 +144,7 @@ export class Connection {
     const id = ++this.#id;
     const text = `{"id":${id},"${name}":${typeof body === "string" ? body : JSON.stringify(body)}}`;
     if (text.length * 3 > this.#maxMessage && new TextEncoder().encode(text).length > this.#maxMessage) {
-      return done(new MaruError({ code: "too_large", message: `the limit is ${this.#maxMessage} bytes` }));
+      return done(new MaruError({ code: "too_large", message: `limit: ${this.#maxMessage} bytes` }));
     }
     this.#asked.set(id, done);
     this.#socket.send(text);
@@ -166,7 +166,7 @@ export class Connection {
     /** @type {any} */
     const command = { name, body, retry, sent: false };
     const reply = new Promise((resolve, reject) => Object.assign(command, { resolve, reject }));
-    const late = `no reply within ${timeout} ms: the outcome is unknown`;
+    const late = `no reply within ${timeout} ms: outcome unknown`;
     const timer = this.#env.after(() => command.reject(passing("timeout", late)), timeout);
     this.#commands.add(command);
     if (this.state === "open") this.#carryOut(command);

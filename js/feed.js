@@ -53,9 +53,10 @@ export class Feed {
   #timer;
   /** @type {Presence | undefined} */
   #presence;
-  #presenceAsked = false;
+  /** The whole was requested, or will be soon. */
+  #asked = false;
   /** The newest version that was received. */
-  #presenceVersion = 0;
+  #version = 0;
 
   /**
    * @param {string} channel
@@ -92,7 +93,7 @@ export class Feed {
   /** The connection is open again. */
   open() {
     this.#on = false;
-    this.#presenceAsked = false;
+    this.#asked = false;
     this.#env.cancel(this.#timer);
     for (const listener of this.listeners) listener.asking = undefined;
     if (this.link.connection.state === "open") this.#subscribe(++this.#run);
@@ -268,7 +269,7 @@ export class Feed {
   /** @param {any} change a change of presence */
   #change({ version, prev, joined, left, count, anonymous = 0 }) {
     const known = this.#presence;
-    this.#presenceVersion = version;
+    this.#version = version;
     if (!known || version <= known.version) return;
     const named = joined || left;
     if (known.version !== prev || (named && !known.users)) return this.#askWhole();
@@ -288,23 +289,18 @@ export class Feed {
     this.#tell("presence", { ...now, joined: before ? without(now.users, before) : [], left: now.users ? without(before, now.users) : [] });
   }
 
-  /** @param {number} run */
-  #askAgain(run) {
-    if (run !== this.#run) return;
-    this.#presenceAsked = false;
-    if (this.#presence && this.#presence.version < this.#presenceVersion) this.#askWhole();
-  }
-
   #askWhole() {
-    if (this.#presenceAsked) return;
-    this.#presenceAsked = true;
-    const run = this.#run;
+    if (this.#asked) return;
+    this.#asked = true;
     this.link.connection.ask("presence", { channel: this.channel }, (error, reply) => {
-      if (error?.temporary && error.code !== "disconnected") return this.#env.after(() => this.#askAgain(run), backoff(this.#attempt++, this.#env.random));
-      this.#presenceAsked = false;
-      if (error) return; // the next subscription begins with all
+      const again = () => {
+        this.#asked = false;
+        if (error || reply.version < this.#version) this.#askWhole();
+      };
+      if (error?.temporary) return this.#env.after(again, backoff(this.#attempt++, this.#env.random));
+      if (error) return;
       this.#whole(reply);
-      if (reply.version < this.#presenceVersion) this.#askWhole();
+      again();
     });
   }
 }

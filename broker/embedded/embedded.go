@@ -35,7 +35,9 @@ package embedded
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/broker/cluster"
@@ -109,7 +111,7 @@ func open(ctx context.Context, node *natsd.Node, options maru.BrokerOptions, o O
 	if err != nil {
 		return nil, err
 	}
-	opened, err := cluster.Open(ctx, cluster.Options{
+	opened, err := openRestored(ctx, cluster.Options{
 		BrokerOptions: options, Conn: conn, Interest: true, Prefix: prefix,
 		Replicas: cmp.Or(o.Replicas, 3), Members: node.Size,
 	})
@@ -130,4 +132,24 @@ func open(ctx context.Context, node *natsd.Node, options maru.BrokerOptions, o O
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.working.Go(b.spread)
 	return b, nil
+}
+
+// restoredPause is how often a node looks whether the history is whole.
+const restoredPause = 5 * time.Second
+
+// openRestored waits until the cluster has its whole history. Without the servers of NATS in these nodes
+// nobody could repeat a restore that broke off: so a node does not end, and serves nobody meanwhile.
+func openRestored(ctx context.Context, o cluster.Options) (*cluster.Broker, error) {
+	for {
+		b, err := cluster.Open(ctx, o)
+		if part := (*cluster.HistoryError)(nil); !errors.As(err, &part) {
+			return b, err
+		}
+		o.Logger.Error("this node waits, and serves nobody, until the cluster has its history", slog.Any("err", err))
+		select {
+		case <-time.After(restoredPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }

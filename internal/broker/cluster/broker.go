@@ -48,8 +48,10 @@ type Options struct {
 	// the others. Default 1 s.
 	Beat time.Duration
 
-	clock func() time.Time // of this machine; default time.Now. Tests set it
-	start time.Time        // of this node; default now. Tests set it
+	restores bool             // a Restorer's: the history may be a part
+	clock    func() time.Time // of this machine; default time.Now. Tests set it
+	start    time.Time        // of this node; default now. Tests set it
+	room     int64            // bytes of what arrived; default arrivalBytes. Tests set it
 }
 
 func (o Options) withDefaults() Options {
@@ -62,6 +64,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.EmptyChannels = max(0, cmp.Or(o.EmptyChannels, 1_000_000))
 	o.Beat = cmp.Or(o.Beat, time.Second)
+	o.room = cmp.Or(o.room, arrivalBytes)
 	o.start = cmp.Or(o.start, time.Now())
 	if o.clock == nil {
 		o.clock = time.Now
@@ -108,6 +111,7 @@ type Broker struct {
 	accepted  sync.WaitGroup // submissions in progress
 	working   sync.WaitGroup // writers, searches, healings, answers
 	arrived   chan *nats.Msg // what is carried, asked and answered, in the order in which it came
+	intake    *intake        // what of it waits
 	subs      []*nats.Subscription
 	marks     sync.Map // of arrived: see barrier
 	requests  requests
@@ -131,10 +135,6 @@ type Broker struct {
 
 var _ maru.Broker = (*Broker)(nil)
 
-// arrivals is how many messages may wait for the node. What comes when it is full is dropped, and
-// found missing.
-const arrivals = 64 << 10
-
 // joinTime is for all that Open asks of JetStream.
 const joinTime = 30 * time.Second
 
@@ -147,7 +147,8 @@ var (
 	errNotOwner     = errors.New("another node owns the namespace")
 )
 
-// Open joins the cluster. The error says what NATS refuses.
+// Open joins the cluster. The error says what NATS refuses. It is a *HistoryError if a restore is in progress
+// or broke off: a node would offer a part of the history as if it were all.
 func Open(ctx context.Context, o Options) (*Broker, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	o = o.withDefaults()
 	b := &Broker{
 		options: o, id: nuid.Next(), start: o.start, keys: history.NewKeys(history.PublisherKeys, history.AllKeys),
-		arrived: make(chan *nats.Msg, arrivals), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
+		arrived: make(chan *nats.Msg, arrivals), intake: newIntake(o.room), inbox: o.Conn.NewInbox(), requests: requests{open: make(map[uint64]*request)},
 		taken: shares.New(mostTaken, "bytes of publications of other nodes", o.Logger), answers: shares.New(mostAnswers, "questions of other nodes", o.Logger),
 		heads:  [2]*history.Heads{history.NewStableHeads(o.EmptyChannels), history.NewStableHeads(o.EmptyChannels)},
 		places: make(map[string]*place), interests: make(map[string]*interest),
@@ -172,6 +173,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b.watchConn()
 	b.working.Go(func() { b.peers.run(b.ctx, o.Logger) })
+	b.working.Go(b.takeIn)
 	b.working.Go(b.dispatch)
 	b.working.Go(b.tend)
 	b.working.Go(b.watchNodes)
@@ -192,6 +194,11 @@ func (b *Broker) join(ctx context.Context) error {
 	}
 	if err = started(ctx, func() (err error) { b.epoch, err = b.link.epoch(ctx, history.NewEpoch()); return err }); err != nil {
 		return err
+	}
+	if !b.options.restores {
+		if err = started(ctx, func() error { return b.checkRestored(ctx, b.options.Beat) }); err != nil {
+			return err
+		}
 	}
 	b.peers = newPeers(b.link, b.id, b.options.Beat)
 	subjects := []string{b.names.node(b.id), b.inbox + ".*", b.names.bus(b.id), b.names.bus(everyone)}
@@ -362,25 +369,36 @@ func (b *Broker) handOver(c carried) {
 // dispatch handles what arrives, in order. Nothing in it waits.
 func (b *Broker) dispatch() {
 	carriage, own, bus, index := b.names.carriage(""), b.names.node(b.id), b.names.bus(""), b.names.indexes()
-	for {
+	handle := func(m *nats.Msg) {
+		switch {
+		case m.Subject == own:
+			b.asked(m)
+		case strings.HasPrefix(m.Subject, carriage):
+			b.arrivedHere(m)
+		case strings.HasPrefix(m.Subject, bus):
+			b.busArrived(m)
+		case strings.HasPrefix(m.Subject, index):
+			b.indexArrived(m.Subject, m.Data)
+		case m.Subject == markSubject:
+			b.marked(m)
+		default:
+			b.answered(m)
+		}
+	}
+	for all := []*nats.Msg(nil); ; {
 		select {
-		case m := <-b.arrived:
-			switch {
-			case m.Subject == own:
-				b.asked(m)
-			case strings.HasPrefix(m.Subject, carriage):
-				b.arrivedHere(m)
-			case strings.HasPrefix(m.Subject, bus):
-				b.busArrived(m)
-			case strings.HasPrefix(m.Subject, index):
-				b.indexArrived(m.Subject, m.Data)
-			case m.Subject == markSubject:
-				b.marked(m)
-			default:
-				b.answered(m)
-			}
+		case <-b.intake.ready:
 		case <-b.ctx.Done():
 			return
+		}
+		all = b.intake.take(all)
+		for i, m := range all {
+			if b.ctx.Err() != nil {
+				return
+			}
+			handle(m)
+			b.intake.handled(m)
+			all[i] = nil
 		}
 	}
 }

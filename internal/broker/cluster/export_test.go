@@ -18,6 +18,9 @@ func (b *Broker) Kill() {
 	b.working.Wait()
 }
 
+// Kill ends a restore as the end of its process would.
+func (r *Restorer) Kill() { r.broker.Kill() }
+
 // Lose loses what is carried of a channel from now on, until the returned function is called.
 func (b *Broker) Lose() (again func()) {
 	sub := b.subs[len(b.subs)-1]
@@ -134,6 +137,16 @@ func (o Options) Running(age time.Duration) Options {
 	o.start = time.Now().Add(-age)
 	return o
 }
+
+// WithRoom is o for a node that has room for so many bytes of what arrives.
+func (o Options) WithRoom(bytes int64) Options {
+	o.room = bytes
+	return o
+}
+
+// Waiting is how many bytes have arrived and are not handled; Untaken are messages that are not yet among them.
+func (b *Broker) Waiting() int64 { return b.intake.bytes.Load() }
+func (b *Broker) Untaken() int   { return len(b.arrived) }
 
 // Damaged is what the metrics have of damage.
 func (b *Broker) Damaged() (replicas, lost uint64) { return b.health.odd.Load(), b.health.lost.Load() }

@@ -33,10 +33,10 @@ const (
 	restoreWindow = 1024     // publications on their way
 	restoreBatch  = 500      // records
 	restoreKept   = 1 << 20  // bytes of these
-	restoringKey  = "marker" // in the bucket of owners, while a cluster is restored
+	restoringKey  = "marker" // in the bucket of owners, while a cluster is restored: the id of the Restorer
 )
 
-// A HistoryError says that a cluster cannot be restored into.
+// A HistoryError says that a cluster cannot be restored into, or that it has a part of its history only.
 type HistoryError struct{ why string }
 
 func (e *HistoryError) Error() string { return e.why }
@@ -54,7 +54,7 @@ func OpenRestorer(ctx context.Context, o Options, listed []string, again bool, c
 	o.Retention = func(string) maru.Retention {
 		return maru.Retention{Publications: math.MaxInt32, Age: 100 * 365 * 24 * time.Hour, Bytes: unlimited}
 	}
-	o.Interest = true
+	o.Interest, o.restores = true, true
 	b, err := Open(ctx, o)
 	if err != nil {
 		closed()
@@ -70,12 +70,16 @@ func OpenRestorer(ctx context.Context, o Options, listed []string, again bool, c
 
 // claim finds out that there is no history, and marks the cluster.
 func (b *Broker) claim(ctx context.Context, again bool) error {
-	_, err := b.owners.Get(ctx, restoringKey)
+	marker, err := b.owners.Get(ctx, restoringKey)
 	switch {
 	case err == nil && !again:
 		return &HistoryError{"an earlier restore broke off, or is in progress; if none is, give --again, which first removes what it has left"}
 	case err == nil:
 		if err := b.inUse(ctx); err != nil { // it would remove what clients have published since
+			return err
+		}
+		// From now on it is ours, so that a node that starts meanwhile can say that we are at work.
+		if _, err := b.owners.Update(ctx, restoringKey, []byte(b.id), marker.Revision()); err != nil {
 			return err
 		}
 		return b.removeAll(ctx)

@@ -40,6 +40,7 @@ func TestRestoreAgain(t *testing.T) {
 			t.Errorf("%v, want %q", err, why)
 		}
 	}
+	node := open(t, s, cluster.Options{Beat: o.Beat, BrokerOptions: maru.BrokerOptions{Listed: func(string) bool { return false }}}) // as for the restore
 	first, err := restore(false, "1", "2", "3")
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +48,7 @@ func TestRestoreAgain(t *testing.T) {
 	first.Abort()
 	refused(false, "broke off")
 
-	o.Listed = func(string) bool { return false } // as for the restore
-	node := open(t, s, o)
+	o.Listed = func(string) bool { return false }
 	acknowledged := make(chan error, 1)
 	node.Submit("news", &maru.Publication{Data: []byte("a client's")}, maru.PublishOptions{}, func(_ maru.Published, err error) { acknowledged <- err })
 	if err := <-acknowledged; err != nil {
@@ -67,8 +67,61 @@ func TestRestoreAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node = open(t, s, o)
+	node = open(t, s, o) // the marker is gone
 	if h, err := node.History(t.Context(), "news", maru.HistoryQuery{Limit: -1}); err != nil || len(h.Publications) != 2 {
 		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// A node does not serve a part of a history: it starts neither during a restore nor after one that broke off,
+// whether that one could leave the cluster or not, and says what to do.
+func TestNoNodeDuringRestore(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		leave func(*cluster.Restorer)
+		again bool
+		why   string
+	}{
+		"in progress":   {func(*cluster.Restorer) {}, false, "in progress"},
+		"another try":   {(*cluster.Restorer).Abort, true, "in progress"},
+		"given up":      {(*cluster.Restorer).Abort, false, "maru restore --again"},
+		"killed":        {(*cluster.Restorer).Kill, false, "maru restore --again"},
+		"killed, again": {(*cluster.Restorer).Kill, true, "in progress"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := natsServers(t, 1)[0]
+			o := cluster.Options{Beat: 100 * time.Millisecond}
+			restorer := func(again bool) *cluster.Restorer {
+				o := o
+				o.Conn = connect(t, s)
+				r, err := cluster.OpenRestorer(t.Context(), o, nil, again, func() {})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(r.Abort)
+				return r
+			}
+			r := restorer(false)
+			c.leave(r)
+			if c.again {
+				r = restorer(true)
+			}
+			o.Conn = connect(t, s)
+			var refused *cluster.HistoryError
+			if b, err := cluster.Open(t.Context(), o); !errors.As(err, &refused) || !strings.Contains(err.Error(), c.why) {
+				if err == nil {
+					b.Close()
+				}
+				t.Errorf("%v, want %q", err, c.why)
+			}
+			if c.why != "in progress" {
+				return
+			}
+			if err := r.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			open(t, s, o).Close()
+		})
 	}
 }

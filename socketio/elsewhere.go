@@ -151,22 +151,39 @@ func parseSaved(b []byte) (namespace string, back *saved, data Arg) {
 	return namespace, back, data
 }
 
-// find returns a socket of this node or another one that comes back, once; nil: there is none.
-func (e *elsewhere) find(n *Namespace, pid, home, user string) *saved {
+// own returns a socket that was saved here, or the node that is to be asked for it: one that has taken it
+// while this one was cut off, or its home.
+func (e *elsewhere) own(n *Namespace, pid, home, user string) (back *saved, node string) {
 	n.giveWay(pid)
 	n.mu.Lock()
 	n.recovery.trim()
-	back := n.recovery.saved[pid]
-	if back != nil && back.user == user {
+	back = n.recovery.saved[pid]
+	mine := back != nil && back.user == user
+	if mine {
 		delete(n.recovery.saved, pid)
-		n.mu.Unlock()
-		return back
 	}
 	n.mu.Unlock()
-	if back != nil || home == "" {
-		return nil
+	switch {
+	case back == nil:
+		return nil, home
+	case !mine:
+		return nil, ""
 	}
-	state := e.kept.Find(context.Background(), pid, home)
+	node, err := e.kept.Owner(context.Background(), pid)
+	if node == "" && err == nil {
+		return back, ""
+	}
+	e.gone(pid)
+	return nil, node
+}
+
+// find returns a socket of this node or another one that comes back, once; nil: there is none.
+func (e *elsewhere) find(n *Namespace, pid, home, user string) *saved {
+	back, node := e.own(n, pid, home, user)
+	if node == "" {
+		return back
+	}
+	state := e.kept.Find(context.Background(), pid, node)
 	if state == nil {
 		return nil
 	}

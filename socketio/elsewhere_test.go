@@ -142,5 +142,15 @@ func TestRecoveryFromDeadNode(t *testing.T) {
 	c.event("e", 3)
 	relay.Mend()
 	within(t, "the node is back", func() bool { return a.io.To("x").Emit("e", 4) == nil })
-	c.event("e", 4)
+	last = c.event("e", 4)
+	await(t, b.arrived).Join("z") // its first node does not know that
+	c.Terminate()
+	if err := b.io.To("z").Emit("e", 5); err != nil {
+		t.Error(err)
+	}
+	c = a.dial()
+	if again := c.connects(who.auth(last)); again != who {
+		t.Fatalf("came back as %+v, was %+v", again, who)
+	}
+	c.event("e", 5)
 }

@@ -15,7 +15,7 @@ import (
 const (
 	partBytes   = 256 << 10 // of a question or an answer in one message
 	maxHeld     = 64 << 20  // bytes of questions and answers that other nodes have not sent or fetched whole
-	maxCalls    = 1 << 16   // at a time
+	maxCalls    = 1 << 16   // of other nodes at a time
 	forgetAfter = 30 * time.Second
 )
 
@@ -29,8 +29,9 @@ type Calls struct {
 	bus    maru.Bus
 	kind   string
 	handle Handler
-	shares *shares.Shares
-	last   atomic.Uint64 // id of a call of this node
+	shares *shares.Shares // of maxHeld
+	counts *shares.Shares // of maxCalls
+	last   atomic.Uint64  // id of a call of this node
 
 	ctx    context.Context // until Close
 	cancel context.CancelFunc
@@ -58,7 +59,7 @@ type served struct {
 // New begins to answer questions of a kind. The kind is a message's of the bus, and this is its handler.
 func New(bus maru.Bus, kind string, log *slog.Logger, h Handler) *Calls {
 	c := &Calls{bus: bus, kind: kind, handle: h, served: make(map[key]*served),
-		shares: shares.New(maxHeld, "bytes of calls between nodes", log)}
+		shares: shares.New(maxHeld, "bytes of calls between nodes", log), counts: shares.New(maxCalls, "calls between nodes", log)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	bus.Handle(kind, c.arrived)
 	bus.OnLeave(c.left)
@@ -142,6 +143,6 @@ func (c *Calls) Close() {
 
 var (
 	errClosing = maru.NewError(maru.CodeShuttingDown, "the other node is shutting down")
-	errMany    = maru.NewError(maru.CodeOverloaded, fmt.Sprintf("the other node is busy with %d calls, or with %d bytes of them: try again later", maxCalls, maxHeld))
+	errMany    = maru.NewError(maru.CodeOverloaded, fmt.Sprintf("the other node is busy with %d calls, or with %d bytes of them, or with half of either for this node: try again later", maxCalls, maxHeld))
 	errUnknown = maru.NewError(maru.CodeBadRequest, "the call is not known, or was forgotten: its parts came too slowly")
 )

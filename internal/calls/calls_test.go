@@ -181,6 +181,38 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A node that begins many calls has at most half of them: another one is still answered. Calls that are over
+// make room.
+func TestHalfOfTheCalls(t *testing.T) {
+	t.Parallel()
+	n, _, b := pair(func(_ context.Context, _ string, q []byte) ([]byte, error) { return q, nil })
+	defer b.Close()
+	other := calls.New(n.node("c"), "test", nil, nil)
+	defer other.Close()
+	b.BoundCalls(8)
+	part := func(id byte) error {
+		_, err := n.nodes["a"].Ask(t.Context(), "b", "", []byte{1, 'P', id, 'x'})
+		return err
+	}
+	for id := range byte(4) {
+		if err := part(id); err != nil {
+			t.Errorf("call %d: %v", id, err)
+		}
+	}
+	if err := part(4); maru.ErrorOf(err).Code != maru.CodeOverloaded {
+		t.Errorf("more than half: %v", err)
+	}
+	for range 10 {
+		if answer, err := other.Call(t.Context(), "b", []byte("hello")); err != nil || string(answer) != "hello" {
+			t.Errorf("another node: %q, %v", answer, err)
+		}
+	}
+	n.nodes["a"].Send("b", "", []byte{1, 'X', 0})
+	if err := part(4); err != nil {
+		t.Errorf("after one is over: %v", err)
+	}
+}
+
 // What another node began and does not continue is forgotten, also when that node leaves. Close ends
 // the handlers.
 func TestForgets(t *testing.T) {

@@ -60,7 +60,7 @@ func (c *Calls) of(k key) (*served, error) {
 		return nil, errUnknown // it is being answered
 	case s != nil:
 		return s, nil
-	case len(c.served) >= maxCalls:
+	case c.counts.Take(shares.Person(k.from), 1) != nil:
 		return nil, errMany
 	}
 	s = &served{forget: time.AfterFunc(forgetAfter, func() { c.drop(k) })}
@@ -164,6 +164,7 @@ func (c *Calls) dropLocked(k key) {
 	}
 	delete(c.served, k)
 	c.shares.Give(shares.Person(k.from), s.held)
+	c.counts.Give(shares.Person(k.from), 1)
 	s.forget.Stop()
 	if s.cancel != nil {
 		s.cancel()

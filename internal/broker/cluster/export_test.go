@@ -148,6 +148,28 @@ func (o Options) WithRoom(bytes int64) Options {
 func (b *Broker) Waiting() int64 { return b.intake.bytes.Load() }
 func (b *Broker) Untaken() int   { return len(b.arrived) }
 
+// StartHealing lets the follower of a channel wait for a history, which is read now and arrives when heal is
+// called. Held is how many publications wait meanwhile.
+func (b *Broker) StartHealing(ctx context.Context, channel string) (heal func(), held func() int) {
+	f := b.interested(channel)
+	f.mu.Lock()
+	f.healing = true
+	since := maru.Position{Epoch: f.epoch, Offset: f.last}
+	f.mu.Unlock()
+	h, err := b.history(ctx, channel, maru.HistoryQuery{Since: &since, Limit: -1})
+	if err != nil {
+		panic(err)
+	}
+	return func() { f.fill(h) }, func() int {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.waiting)
+	}
+}
+
+// MaxWaiting is how many may.
+const MaxWaiting = maxWaiting
+
 // Damaged is what the metrics have of damage.
 func (b *Broker) Damaged() (replicas, lost uint64) { return b.health.odd.Load(), b.health.lost.Load() }
 

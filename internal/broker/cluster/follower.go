@@ -31,8 +31,9 @@ type follower struct {
 	epoch   string // empty: nothing is known yet
 	last    uint64
 	healing bool
-	waiting []carried // meanwhile
-	due     []due     // publishers that wait until it is delivered
+	waiting []carried     // meanwhile
+	dropped maru.Position // the last that found no room there; zero: none
+	due     []due         // publishers that wait until it is delivered
 }
 
 // due is an answer that is given when an offset was delivered.
@@ -50,12 +51,20 @@ func (f *follower) receive(c carried) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.healing {
-		if len(f.waiting) < maxWaiting {
-			f.waiting = append(f.waiting, c)
-		}
+		f.wait(c)
 		return
 	}
 	f.deliver(c)
+}
+
+// wait keeps a publication until the follower is healed, or notes that it must be read. f.mu is held.
+func (f *follower) wait(c carried) {
+	switch {
+	case len(f.waiting) < maxWaiting:
+		f.waiting = append(f.waiting, c)
+	case c.publication.Offset != 0:
+		f.dropped = maru.Position{Epoch: c.epoch, Offset: c.publication.Offset}
+	}
 }
 
 // deliver delivers a publication, or begins to heal. f.mu is held.
@@ -241,4 +250,18 @@ func (f *follower) healed() {
 			return
 		}
 	}
+	f.catchUp()
+}
+
+// catchUp reads what found no room: a lane does not look for what it has passed. f.mu is held.
+func (f *follower) catchUp() {
+	at := f.dropped
+	f.dropped = maru.Position{}
+	if at.Offset == 0 || f.epoch == at.Epoch && f.last >= at.Offset {
+		return
+	}
+	if f.epoch != at.Epoch {
+		f.begin(maru.Position{Epoch: at.Epoch, Offset: at.Offset - 1})
+	}
+	f.heal()
 }

@@ -74,3 +74,49 @@ func TestOneOrder(t *testing.T) {
 		})
 	}
 }
+
+// A channel that reads its history, since before its namespace had one order, holds a bounded number of
+// publications meanwhile. What finds no room is read, too.
+func TestHealingBeforeOrderIsBounded(t *testing.T) {
+	t.Parallel()
+	s, prefix := natsServers(t, 1)[0], prefix()
+	retention := func(string) maru.Retention { return maru.Retention{Publications: 2 * cluster.MaxWaiting} }
+	var got seen
+	owner := open(t, s, cluster.Options{BrokerOptions: maru.BrokerOptions{Retention: retention}, Prefix: prefix, Beat: time.Minute})
+	publishTo(t, owner, "x:a", "0")
+	b := open(t, s, cluster.Options{BrokerOptions: maru.BrokerOptions{Retention: retention, Sink: got.sink}, Prefix: prefix, Interest: true, Beat: time.Minute}) // no comparison, which would let the lane wait
+	b.InOrder()
+	b.Follow("x:a")
+	if _, err := b.History(t.Context(), "x:a", maru.HistoryQuery{}); err != nil {
+		t.Fatal(err)
+	}
+	all := numbers(cluster.MaxWaiting + 500)
+	publishTo(t, owner, "x:a", all[1])
+	waitFor(t, "the first", func() bool { return slices.Contains(got.texts(), all[1]) })
+	heal, held := b.StartHealing(t.Context(), "x:a")
+	sent := 0
+	for some := range slices.Chunk(all[2:], 500) { // the lane has room for these
+		acknowledged := make(chan error, len(some))
+		for _, text := range some {
+			owner.Submit("x:a", &maru.Publication{Data: []byte(text)}, maru.PublishOptions{}, func(_ maru.Published, err error) { acknowledged <- err })
+		}
+		for range some {
+			if err := <-acknowledged; err != nil {
+				t.Fatal(err)
+			}
+		}
+		sent += len(some)
+		waitFor(t, "the lane", func() bool { return held() >= min(sent, cluster.MaxWaiting) })
+	}
+	time.Sleep(100 * time.Millisecond) // also for those that would be too many
+	if n := held(); n > cluster.MaxWaiting {
+		t.Errorf("%d publications wait, want %d", n, cluster.MaxWaiting)
+	}
+	heal()
+	publishTo(t, owner, "x:a", "last") // does not overtake those that found no room
+	waitFor(t, "all", func() bool { return slices.Contains(got.texts(), "last") })
+	texts := slices.DeleteFunc(got.texts(), func(text string) bool { return text == "0" })
+	if want := append(all[1:], "last"); !slices.Equal(texts, want) {
+		t.Errorf("%d, want %d", len(texts), len(want))
+	}
+}

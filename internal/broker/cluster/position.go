@@ -16,7 +16,7 @@ func (f *follower) pass(c carried) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.healing { // since before it had a lane
-		f.waiting = append(f.waiting, c)
+		f.wait(c)
 		return
 	}
 	p := c.publication

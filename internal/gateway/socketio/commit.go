@@ -65,11 +65,8 @@ func (j *journal) rest(now time.Time) {
 }
 
 func (j *journal) removeAll(pids []id, c *commit) {
-	for part := range slices.Chunk(pids, batchBytes/64) {
-		all := make([]maru.KeptChange, len(part))
-		for i, pid := range part {
-			all[i].Key = stateKey(pid)
-		}
+	for part := range slices.Chunk(pids, j.together()) {
+		all := j.removals(part)
 		c.err = cmp.Or(c.err, j.commitFirm(all))
 	}
 	j.mu.Lock()
@@ -106,11 +103,9 @@ func (j *journal) writeAll(pids []id) {
 		if j.admit(pid, value, holder) {
 			c.Value, c.Until = value, time.Now().Add(j.keptFor)
 		}
-		if c.Value != nil || j.shared == nil { // what another node has written since stays
-			all = append(all, c)
-			bytes += len(c.Key) + len(c.Value)
-		}
-		if i == len(pids)-1 || bytes > batchBytes-maxStateBytes {
+		all = append(all, c)
+		bytes += len(c.Key) + len(c.Value)
+		if i == len(pids)-1 || bytes > batchBytes-maxStateBytes || len(all) == j.together() {
 			if j.commit(all) != nil {
 				j.again(all)
 			}
@@ -144,7 +139,7 @@ func (j *journal) again(all []maru.KeptChange) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, c := range all {
-		j.write(id([]byte(c.Key[len(statesKey):])))
+		j.write(keyed(c.Key))
 	}
 }
 
@@ -163,13 +158,19 @@ func (j *journal) commitFirm(changes []maru.KeptChange) error {
 	}
 }
 
-// commit makes changes, and notes that the server lives.
+// commit makes changes, and notes that the server lives. On several nodes it changes only what is this
+// node's: see swapAll.
 func (j *journal) commit(changes []maru.KeptChange) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitWithin)
 	defer cancel()
 	now := time.Now()
 	alive := maru.KeptChange{Key: aliveKey + j.run, Value: []byte(j.boot), Until: now.Add(recoverWithin)}
-	err := j.keeper.KeepAll(ctx, j.kind, append(slices.Clip(changes), alive))
+	var err error
+	if j.shared == nil {
+		err = j.keeper.KeepAll(ctx, j.kind, append(slices.Clip(changes), alive))
+	} else if err = j.keeper.KeepAll(ctx, j.kind, []maru.KeptChange{alive}); err == nil {
+		err = j.swapAll(ctx, changes)
+	}
 	j.mu.Lock()
 	fails := err != nil && !j.failing
 	j.failing, j.alive = err != nil, now

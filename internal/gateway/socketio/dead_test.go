@@ -22,8 +22,8 @@ func kept(t *testing.T, url string, n int) {
 	defer b.Close()
 	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		found := 0
-		err := b.(maru.Keeper).Kept(t.Context(), "socketio /socket.io/", func(key string, _ []byte, _ time.Time) bool {
-			if key[0] == 's' {
+		err := b.(maru.Keeper).Kept(t.Context(), "socketio /socket.io/", func(key string, value []byte, _ time.Time) bool {
+			if _, moved := socketio.MovedTo(value); key[0] == 's' && !moved {
 				found++
 			}
 			return true
@@ -87,6 +87,63 @@ func TestRecoveryFromDeadNode(t *testing.T) {
 	}
 	s.says(`424["unsubscribe","y"]`)
 	s.wants(`434[{"channel":"y"}]`)
+}
+
+// A node that was cut off does not use what it has of a client that was on another node since, and does not
+// overwrite what that one has: not when the client comes back to it, and not while a connection of it is
+// still open there.
+func TestReturnToNodeThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	for _, open := range []bool{false, true} {
+		t.Run(fmt.Sprintf("open %v", open), func(t *testing.T) {
+			t.Parallel()
+			url := startNATS(t)
+			relay := program.NewRelay(t, strings.TrimPrefix(url, "nats://"))
+			quick := socketio.Options{}.WithWriteAfter(5 * time.Millisecond)
+			a, b := newNode(t, "nats://"+relay.Addr, quick), newNode(t, url, quick)
+			s := a.socket(nil)
+			who := s.connects("")
+			s.says(`420["subscribe","x"]`)
+			s.wants("430…")
+			a.publish("x", "1")
+			last := offsetOf(t, s.wants(`42["message","x","1",…`))
+			kept(t, url, 1)
+			relay.Cut()
+			if open {
+				s.says(`421["unsubscribe","x"]`) // is not acknowledged, and not done
+			} else {
+				s.Terminate()
+			}
+			b.publishAtLast("x", "2")
+			r := b.socket(nil)
+			if again := r.connects(who.auth(last)); again != who {
+				t.Fatalf("came back as %+v, was %+v", again, who)
+			}
+			last = offsetOf(t, r.wants(`42["message","x","2",…`))
+			r.says(`422["subscribe","y"]`)
+			r.wants("432…")
+			b.publish("y", "3")
+			last = offsetOf(t, r.wants(`42["message","y","3",…`))
+			relay.Mend()
+			if open {
+				for !strings.HasPrefix(s.wants("…"), "closed") {
+				}
+			}
+			a.until("the node is back", func() bool {
+				_, err := a.server.Publish(t.Context(), "x", &maru.Publication{Data: []byte("4")})
+				return err == nil
+			})
+			last = offsetOf(t, r.wants(`42["message","x","4",…`))
+			kept(t, url, 1)
+			r.Terminate()
+			b.publish("y", "5")
+			s = a.socket(nil)
+			if back := s.connects(who.auth(last)); back != who {
+				t.Fatalf("came back as %+v, was %+v", back, who)
+			}
+			s.wants(`42["message","y","5",…`)
+		})
+	}
 }
 
 // While NATS is away clients stay connected. An unsubscription is acknowledged when NATS has it.

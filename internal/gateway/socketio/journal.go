@@ -45,6 +45,7 @@ type journal struct {
 	after   time.Duration // from a change until it is written
 	// state is that of a session now, and who holds its share; nil: there is nothing to keep.
 	state func(pid id) ([]byte, shares.Holder)
+	lost  func(pid id) // on several nodes: ends a session that another one has taken
 
 	mu      sync.Mutex
 	kept    map[id]keptState // on disk, or on the way there

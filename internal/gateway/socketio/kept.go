@@ -88,6 +88,14 @@ func idOf(pid string) id {
 	return i
 }
 
+// Owner returns the other node that has taken a socket of this one while this one was cut off; empty: none
+// has. With an error that is not known. It waits for some seconds at most.
+func (k *Kept) Owner(ctx context.Context, pid string) (node string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, findWithin)
+	defer cancel()
+	return k.journal.owner(ctx, idOf(pid))
+}
+
 // Find takes the state of a client that was on another node; nil: there is none. It waits for some
 // seconds at most.
 func (k *Kept) Find(ctx context.Context, pid, home string) (state []byte) {

@@ -111,11 +111,13 @@ type nodeBroker interface {
 type lossy struct {
 	nodeBroker
 	loses atomic.Bool
+	lost  atomic.Int32
 	found chan struct{} // closed: what waits for an answer fails
 }
 
 func (l *lossy) Ask(ctx context.Context, node, kind string, data []byte) ([]byte, error) {
 	if l.loses.Load() {
+		l.lost.Add(1)
 		select {
 		case <-ctx.Done():
 		case <-l.found:
@@ -125,6 +127,45 @@ func (l *lossy) Ask(ctx context.Context, node, kind string, data []byte) ([]byte
 	return l.nodeBroker.Ask(ctx, node, kind, data)
 }
 
+func (l *lossy) opener(nats string) func(maru.BrokerOptions) (maru.Broker, error) {
+	return func(o maru.BrokerOptions) (maru.Broker, error) {
+		inner, err := cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: 200 * time.Millisecond})(o)
+		if err != nil {
+			return nil, err
+		}
+		l.nodeBroker = inner.(nodeBroker)
+		return l, nil
+	}
+}
+
+// A node that does not answer for a moment is asked again for a client of which NATS has nothing yet.
+func TestNodeThatAnswersLater(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	late := socketio.Options{}.WithWriteAfter(time.Hour)
+	way := &lossy{found: make(chan struct{})}
+	close(way.found) // a question fails at once
+	a, b := newNode(t, nats, late), newWorld(t, server.Options{Broker: way.opener(nats)}, late)
+	b.knows(a.polling())
+	s := a.socket(nil)
+	who := s.connects("")
+	s.says(`420["subscribe","x"]`)
+	s.wants("430…")
+	a.publish("x", "1")
+	last := offsetOf(t, s.wants(`42["message","x","1",…`))
+	s.Terminate()
+	way.loses.Store(true)
+	go func() {
+		for way.lost.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		way.loses.Store(false)
+	}()
+	if again := b.socket(nil).connects(who.auth(last)); again != who {
+		t.Errorf("came back as %+v, was %+v", again, who)
+	}
+}
+
 // A tunnel whose piece is lost ends, though both nodes live: nothing would go on behind that piece.
 func TestLostPieceOfTunnel(t *testing.T) {
 	t.Parallel()
@@ -132,14 +173,7 @@ func TestLostPieceOfTunnel(t *testing.T) {
 	a := newNode(t, nats, socketio.Options{})
 	mount, tunnels := socketio.MountWithTunnels(socketio.Options{PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond})
 	way := &lossy{found: make(chan struct{})}
-	b := newWorld(t, server.Options{Gateways: []server.Gateway{mount}, Broker: func(o maru.BrokerOptions) (maru.Broker, error) {
-		inner, err := cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Beat: 200 * time.Millisecond})(o)
-		if err != nil {
-			return nil, err
-		}
-		way.nodeBroker = inner.(nodeBroker)
-		return way, nil
-	}}, socketio.Options{})
+	b := newWorld(t, server.Options{Gateways: []server.Gateway{mount}, Broker: way.opener(nats)}, socketio.Options{})
 	p := a.polling()
 	b.knows(p)
 	p.on(b).post("40")

@@ -1,7 +1,9 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 const (
 	findWithin = 5 * time.Second // what a client comes back for on another node
 	maxHops    = 4               // nodes that are asked for it, one after another
+
+	askFor   = time.Second // a node that may be alive, if NATS has no state of it
+	askEvery = 100 * time.Millisecond
 )
 
 // others are the other nodes, as a place where clients were before. The pid of a client names the node on
@@ -57,6 +62,12 @@ func (m *mapping) join(env *gateway.Env, j *journal) {
 
 func newOthers(env *gateway.Env, name string, j *journal, take func(pid id) []byte) *others {
 	o := &others{bus: env.Bus, journal: j, take: take, given: make(map[id]*handover)}
+	if j != nil {
+		j.lost = func(pid id) {
+			take(pid)
+			j.forget(pid)
+		}
+	}
 	o.calls = calls.New(env.Bus, env.Kind("socketio "+name), env.Admission.Log, o.give)
 	env.AtEnd(o.calls.Close)
 	return o
@@ -87,13 +98,13 @@ func movedTo(b []byte) (node string, is bool) {
 func (o *others) find(ctx context.Context, pid id, node string) (state []byte) {
 	ctx, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
+	state, now, err := o.own(ctx, pid)
+	if state != nil || err != nil {
+		return state
+	}
+	node = cmp.Or(now, node)
 	asked := false // NATS, for the node
 	for range maxHops {
-		if node == o.bus.Node() {
-			if state := o.take(pid); state != nil {
-				return state
-			}
-		}
 		b, err := o.from(ctx, pid, node)
 		if err != nil {
 			return nil
@@ -115,6 +126,19 @@ func (o *others) find(ctx context.Context, pid id, node string) (state []byte) {
 	return nil
 }
 
+// own ends a session here and returns its state, or the node that has taken it since; neither: there is
+// none.
+func (o *others) own(ctx context.Context, pid id) (state []byte, now string, err error) {
+	if state = o.take(pid); state == nil {
+		return nil, "", nil
+	}
+	if now, err = o.journal.owner(ctx, pid); now != "" || err != nil {
+		o.journal.forget(pid)
+		return nil, now, err
+	}
+	return state, "", nil
+}
+
 // from asks a node, or takes what it has kept if it is dead.
 func (o *others) from(ctx context.Context, pid id, node string) ([]byte, error) {
 	if node == o.bus.Node() {
@@ -123,16 +147,28 @@ func (o *others) from(ctx context.Context, pid id, node string) ([]byte, error) 
 		}
 		return nil, nil
 	}
-	b, err := o.calls.Call(ctx, node, pid[:])
-	if err == calls.ErrDead || maru.ErrorOf(err).Code == maru.CodeShuttingDown {
-		return o.journal.takeOver(ctx, pid, node)
+	for late := time.Now().Add(askFor); ; time.Sleep(askEvery) {
+		b, err := o.calls.Call(ctx, node, pid[:])
+		dead := err == calls.ErrDead
+		if !dead && maru.ErrorOf(err).Code != maru.CodeShuttingDown {
+			return b, err
+		}
+		b, err = o.journal.takeOver(ctx, pid, node)
+		if b != nil || err != nil || !dead || time.Now().After(late) || !o.listed(node) {
+			return b, err
+		}
 	}
-	return b, err
+}
+
+// listed reports whether a node that does not answer may be alive: then it connects to NATS again, say.
+func (o *others) listed(node string) bool {
+	all, _ := o.calls.Others()
+	return slices.Contains(all, node)
 }
 
 // give answers another node, to which a client has come. Nobody gets the state twice: what NATS has of it
 // is removed first.
-func (o *others) give(_ context.Context, from string, question []byte) ([]byte, error) {
+func (o *others) give(ctx context.Context, from string, question []byte) ([]byte, error) {
 	var pid id
 	if len(question) != len(pid) {
 		return nil, maru.NewError(maru.CodeBadRequest, "it is no pid")
@@ -146,11 +182,16 @@ func (o *others) give(_ context.Context, from string, question []byte) ([]byte, 
 	if node := o.givenTo(pid); node != "" {
 		return appendMoved(node), nil
 	}
-	state := o.take(pid)
-	if state == nil {
+	state, now, err := o.own(ctx, pid)
+	switch {
+	case err != nil:
+		return nil, err
+	case now != "":
+		return appendMoved(now), nil
+	case state == nil:
 		return []byte{noState}, nil
 	}
-	if gone := j.forget(pid); gone != nil {
+	if gone := j.release(pid); gone != nil {
 		<-gone.done
 		if gone.err != nil {
 			return nil, gone.err
@@ -200,10 +241,7 @@ func (j *journal) holder(ctx context.Context, pid id) (node string) {
 	if err != nil {
 		return ""
 	}
-	if node, moved := movedTo(b); moved {
-		return node
-	}
-	return runOf(b)
+	return ownerOf(b)
 }
 
 // takeOver takes a state that a dead node has kept, or returns the node whose state is there; nil: there
@@ -216,7 +254,9 @@ func (j *journal) takeOver(ctx context.Context, pid id, node string) ([]byte, er
 	if err != nil || state == nil {
 		return nil, err
 	}
-	if _, moved := movedTo(state); moved {
+	if now, moved := movedTo(state); moved && now == node {
+		return nil, nil // it died before it has written the state
+	} else if moved {
 		return state, nil
 	}
 	if run := runOf(state); run != node {

@@ -17,11 +17,15 @@ func (m *mapping) resumption(c *Conn, auth connectAuth) (resume session.Resume, 
 	if !ok {
 		return resume, false
 	}
-	if one := m.saved.take(pid); one != nil {
+	if m.others == nil {
+		one := m.saved.take(pid)
+		if one == nil {
+			return resume, false
+		}
 		user, channels, ok := m.comes(c, pid, node, one, auth.Offset)
 		return session.Resume{Ref: resumeRef, User: user, Channels: channels}, ok
 	}
-	if m.others == nil || node == "" {
+	if node == "" {
 		return resume, false
 	}
 	c.mu.Lock()

@@ -33,7 +33,7 @@ func TestPrograms(t *testing.T) {
 		without []string
 	}{
 		"ws":               {"maru.example/maru/examples/echo", 8e6, slices.Concat(store, metrics, acme, signIn)},
-		"server in memory": {"./testdata/inmemory", 16e6, slices.Concat(store, acme)},
+		"server in memory": {"./testdata/inmemory", 17e6, slices.Concat(store, acme)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

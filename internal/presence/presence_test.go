@@ -84,6 +84,7 @@ func TestPresence(t *testing.T) {
 			for i := range 9 {
 				b.join("x", fmt.Sprint("u", i))
 			}
+			time.Sleep(time.Second)
 			want(t, a, "x", "9/0 many")
 			for i := range 7 {
 				b.part("x", fmt.Sprint("u", i))

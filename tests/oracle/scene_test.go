@@ -164,7 +164,8 @@ func (s *scene) figures() string {
 	for _, f := range s.followers {
 		seen, gaps, cuts, resumed = seen+len(f.seen), gaps+len(f.gaps), cuts+f.connections-1, resumed+f.resumed
 	}
-	if seen == 0 || cuts == 0 || resumed == 0 || s.accepted.Load() == 0 {
+	few := len(s.followers) < 16 // of these only one or two are of Socket.IO, and may find a gap each time
+	if seen == 0 || cuts == 0 || resumed == 0 && !few || s.accepted.Load() == 0 {
 		s.t.Error("nothing was tried")
 	}
 	return fmt.Sprintf("%d acknowledged; %d followers saw %d, were cut %d times, received %d gaps, and went on in %d sessions of Socket.IO; strangers published %d",

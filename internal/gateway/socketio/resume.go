@@ -59,7 +59,9 @@ func (m *mapping) comes(c *Conn, pid id, home string, one *saved, offset string)
 		m.journal.forget(pid)
 		return "", nil, false
 	}
-	one.holder = c.Entry().Holder()
+	next := *one // the journal may be reading that one
+	next.holder = c.Entry().Holder()
+	one = &next
 	c.mu.Lock()
 	s := c.history.channels()
 	s.coming, s.home, c.history.pid = one, home, pid

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,8 +159,11 @@ func TestDamage(t *testing.T) {
 			o := cluster.Options{Prefix: prefix(), Replicas: c.servers, Beat: 150 * time.Millisecond}
 			a := open(t, servers[c.servers-1], o)
 			b := a
+			delivered := new(seen)
 			if c.other {
-				b = open(t, servers[0], o)
+				other := o
+				other.BrokerOptions.Sink = delivered.sink
+				b = open(t, servers[0], other)
 			}
 			var all []acked
 			write := func(n int) {
@@ -189,6 +193,9 @@ func TestDamage(t *testing.T) {
 			})
 			write(60)
 			time.Sleep(400 * time.Millisecond) // beats
+			if last := all[len(all)-1].text; c.other {
+				waitFor(t, "delivery at the other node", func() bool { return slices.Contains(delivered.texts(), last) })
+			}
 			if !c.stays {
 				a.Kill()
 			}

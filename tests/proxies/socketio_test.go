@@ -3,6 +3,7 @@ package proxies_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"maru.example/maru/tests/e2e/program"
 	"maru.example/maru/tests/proxies/proxy"
@@ -64,7 +65,10 @@ func TestIssue16RestartsBehindProxies(t *testing.T) {
 				breaks.want = append(breaks.want, "missed 1", "missed 2")
 				s.Restart(t)
 			})
-			breaks.one(t, "killed", func() { s.maru.Kill(t) }, restart)
+			breaks.one(t, "killed", func() {
+				time.Sleep(1500 * time.Millisecond) // a session that goes on is on the disk within a second
+				s.maru.Kill(t)
+			}, restart)
 			breaks.one(t, "terminated", func() { s.maru.Terminate(); s.maru.Wait(t) }, restart)
 		})
 	}

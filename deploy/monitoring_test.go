@@ -12,13 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"maru.example/maru/broker/cluster"
 	"maru.example/maru/server"
 	own "maru.example/maru/tests/e2e/program"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"maru.example/maru/tests/natstest"
 )
 
 // dashboard is what the tests read of dashboard.json.
@@ -85,7 +83,7 @@ func exported(t *testing.T) map[string][]string {
 	secure.StartTLS() // for its certificate
 	defer secure.Close()
 	live, err := server.New(server.Options{Open: true, Loopback: true, TLSConfig: secure.TLS.Clone(),
-		Broker: cluster.Join(cluster.Servers{URLs: []string{natsURL(t)}}, cluster.Options{})})
+		Broker: cluster.Join(cluster.Servers{URLs: []string{natstest.URL(t)}}, cluster.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,21 +110,6 @@ func exported(t *testing.T) map[string][]string {
 		t.Fatalf("%d metrics: %s", len(all), answer.Body)
 	}
 	return all
-}
-
-// natsURL starts a server of NATS with JetStream.
-func natsURL(t *testing.T) string {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
 }
 
 // Issue 15 §18: each metric and label that the dashboard and the alert rules name is one of

@@ -18,31 +18,15 @@ import (
 	"maru.example/maru/server"
 	"maru.example/maru/socketio"
 	"maru.example/maru/tests/e2e/program"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"maru.example/maru/tests/natstest"
 )
 
 const beat = 200 * time.Millisecond
 
-// startNATS starts a server of NATS with JetStream in this process.
-func startNATS(t *testing.T) (url string) {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
-}
-
 // newNodes starts nodes of a cluster.
 func newNodes(t *testing.T, n int, o socketio.Options) (all []*world) {
 	t.Helper()
-	url := startNATS(t)
+	url := natstest.URL(t)
 	for range n {
 		all = append(all, newNode(t, url, o))
 	}
@@ -328,7 +312,7 @@ func keptStates(t *testing.T, url string, n int) {
 // A node that dies is not waited for: the error names it, and the other replies are there.
 func TestClusterAcksOfDeadNode(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	relay := program.NewRelay(t, strings.TrimPrefix(nats, "nats://"))
 	a, b := newNode(t, nats, socketio.Options{}), newNode(t, "nats://"+relay.Addr, socketio.Options{})
 	within(t, "the nodes know each other", func() bool { others, _ := a.io.Others(); return len(others) == 1 })

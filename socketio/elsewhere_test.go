@@ -11,6 +11,7 @@ import (
 	"maru.example/maru/server"
 	"maru.example/maru/socketio"
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/natstest"
 )
 
 type name struct{ Name string }
@@ -115,7 +116,7 @@ func TestRecoveryOnAnotherNode(t *testing.T) {
 // A socket comes back although its node is cut off from NATS, as by kill -9, with the rooms that it had.
 func TestRecoveryFromDeadNode(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	relay := program.NewRelay(t, strings.TrimPrefix(nats, "nats://"))
 	a := newWorldOn(t, recovers(), server.Options{Broker: cluster.Opener(cluster.Servers{URLs: []string{"nats://" + relay.Addr}}, cluster.Options{Beat: beat})})
 	b := newNode(t, nats, recovers())

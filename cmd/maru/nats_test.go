@@ -5,27 +5,18 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
+
+	"maru.example/maru/tests/natstest"
 )
 
 // natsServer starts a server of NATS, with JetStream unless o has no directory for it.
 func natsServer(t *testing.T, o *natsserver.Options) (url string) {
 	t.Helper()
-	o.Host, o.Port, o.NoSigs = "127.0.0.1", -1, true
 	o.JetStream = o.StoreDir != ""
-	s, err := natsserver.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
+	return natstest.Start(t, o).ClientURL()
 }
 
 // Two servers on one NATS are one: what is published on either reaches the subscribers of the other. The

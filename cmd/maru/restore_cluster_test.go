@@ -6,25 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"maru.example/maru/tests/natstest"
 )
-
-// natsURL starts a server of NATS with JetStream in this process.
-func natsURL(t *testing.T) string {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
-}
 
 // The directory of a single machine becomes the first history of a cluster: as it was, with the times of
 // the publications and with a new epoch. A second one is refused.
@@ -59,7 +43,7 @@ func TestRestoreIntoNATS(t *testing.T) {
 	live.stop(t, exitOK)
 	for name, source := range map[string]string{"a directory": data, "a backup": file} {
 		t.Run(name, func(t *testing.T) {
-			nats := natsURL(t)
+			nats := natstest.URL(t)
 			if got := call(t, "", nil, "restore", source, "--nats", nats); got.code != exitOK || !strings.Contains(got.stdout, "6 publications") {
 				t.Fatalf("%+v", got)
 			}

@@ -36,7 +36,7 @@ func (s *Sessions) disclaim(ctx context.Context, nickname, id string) {
 	}
 }
 
-// swapName changes who has a nickname; an empty id is nobody.
+// swapName gives a nickname to another session; an empty id is none.
 func (s *Sessions) swapName(ctx context.Context, nickname, from, to string, until time.Time) (bool, error) {
 	c := maru.KeptChange{Key: nickname, Until: until}
 	var old []byte

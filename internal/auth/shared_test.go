@@ -340,7 +340,7 @@ func TestRenewalOfAnEndedSession(t *testing.T) {
 	})
 }
 
-// While the cluster is away nothing is refused for good: who is known stays, all else is 503.
+// While the cluster is away nothing is refused for good: a session that the node knows stays valid, all else is 503.
 func TestSessionsWithTheClusterAway(t *testing.T) {
 	twoNodes(t, func(t *testing.T, a, b *node) {
 		_, lee := a.signIn("lee")

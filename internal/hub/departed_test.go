@@ -99,8 +99,8 @@ func (w *world) stay(user string) (leave func()) {
 	return q.Close
 }
 
-// A node says who has left it within the grace, also if the channel has nobody left, but not of people
-// who have left other nodes.
+// A node names the people that have left it within the grace, also if the channel has nobody left, but not
+// those that have left other nodes.
 func TestOwnDeparted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

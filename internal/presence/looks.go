@@ -30,7 +30,7 @@ const answerTime = 10 * time.Second
 
 var (
 	errAway         = &maru.Error{Code: maru.CodeUnavailable, Message: "this node is cut off from the others, and does not know their people; try again later", RetryAfter: time.Second}
-	errUnanswered   = &maru.Error{Code: maru.CodeUnavailable, Message: "not all nodes have said who is in the channel; try again later", RetryAfter: time.Second}
+	errUnanswered   = &maru.Error{Code: maru.CodeUnavailable, Message: "not all nodes have sent the people of the channel; try again later", RetryAfter: time.Second}
 	errShuttingDown = &maru.Error{Code: maru.CodeShuttingDown, Message: "the server is shutting down", RetryAfter: time.Second}
 )
 
@@ -108,7 +108,7 @@ func (p *Presence) release() {
 	p.waiters = still
 }
 
-// complete reports whether all nodes have said who is in a channel.
+// complete reports whether all nodes have sent the people of a channel.
 func (p *Presence) complete(channel string) bool {
 	for _, one := range p.peers {
 		if _, pending := one.pending[channel]; pending || one.broken {

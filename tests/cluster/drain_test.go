@@ -12,6 +12,7 @@ import (
 
 	"maru.example/maru/client"
 	"maru.example/maru/tests/followers"
+	"maru.example/maru/tests/natstest"
 )
 
 // All nodes of a cluster are drained and replaced, one after the other, while clients of all kinds
@@ -20,7 +21,7 @@ import (
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const people, over, beat = 40, 2 * time.Second, time.Second // nobody seems to be dead on a busy machine
-	nats := natsURL(t)
+	nats := natstest.URL(t)
 	nodes := []*node{startNamed(t, nats, beat), startNamed(t, nats, beat), startNamed(t, nats, beat)}
 	b := newBalancer(t, nodes...)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -157,7 +158,7 @@ func publishSteadily(t *testing.T, ctx context.Context, url string) (last int) {
 // A node that is the only one does not wait: nobody else can take its clients.
 func TestDrainOfTheOnlyNode(t *testing.T) {
 	t.Parallel()
-	n := startNamed(t, natsURL(t), 200*time.Millisecond)
+	n := startNamed(t, natstest.URL(t), 200*time.Millisecond)
 	c := newCrowd(n.url, 4)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

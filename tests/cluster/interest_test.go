@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maru.example/maru/internal/broker/cluster"
+	"maru.example/maru/tests/natstest"
 	"maru.example/maru/ws"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
@@ -16,7 +17,7 @@ import (
 // are. All is counted by the server of NATS, for the node's connection.
 func TestInterest(t *testing.T) {
 	t.Parallel()
-	nats := natsServer(t)
+	nats := natstest.Start(t, natstest.JetStream(t))
 	at := connsOf(nats)
 	a, atA := start(t, nats.ClientURL()), at.next(t)
 	b, atB := start(t, nats.ClientURL()), at.next(t)
@@ -64,7 +65,7 @@ func TestInterest(t *testing.T) {
 // subscribed, and then no longer.
 func TestInterestHasGrace(t *testing.T) {
 	t.Parallel()
-	nats := natsServer(t)
+	nats := natstest.Start(t, natstest.JetStream(t))
 	at := connsOf(nats)
 	const grace = 3 * time.Second
 	a := startWith(t, nats.ClientURL(), cluster.Options{Beat: 200 * time.Millisecond, Grace: grace})

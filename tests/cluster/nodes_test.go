@@ -16,26 +16,8 @@ import (
 	"maru.example/maru/client"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/server"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"maru.example/maru/tests/natstest"
 )
-
-// natsURL starts a server of NATS with JetStream in this process.
-func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
-
-func natsServer(t *testing.T) *natsserver.Server {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not start")
-	}
-	return s
-}
 
 // node is a server of maru.
 type node struct {
@@ -176,7 +158,7 @@ func follow(t *testing.T, r *road, channel string, n int) <-chan []string {
 // its node and goes on at another.
 func TestNodes(t *testing.T) {
 	t.Parallel()
-	nats := natsURL(t)
+	nats := natstest.URL(t)
 	nodes := []*node{start(t, nats), start(t, nats), start(t, nats)}
 	const n = 150
 	var roads []*road

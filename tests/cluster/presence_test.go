@@ -20,6 +20,7 @@ import (
 	"maru.example/maru/client"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/server"
+	"maru.example/maru/tests/natstest"
 	"maru.example/maru/ws"
 )
 
@@ -97,7 +98,7 @@ type corded struct {
 
 // present starts nodes on which the header X-User is the user.
 func present(t *testing.T, n int, beat time.Duration) (all []*corded) {
-	nats := natsURL(t)
+	nats := natstest.URL(t)
 	for range n {
 		c := newCord(t, nats)
 		one := &corded{startNamed(t, "nats://"+c.listener.Addr().String(), beat), c}

@@ -5,20 +5,21 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"maru.example/maru"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/server"
+	"maru.example/maru/tests/logged"
+	"maru.example/maru/tests/natstest"
 )
 
 // A server whose settings differ from those of the others names each in the log, without its value. It does not
 // start if it would remove what the others keep, or would have other histories.
 func TestDifferentSettings(t *testing.T) {
 	t.Parallel()
-	nats := natsURL(t)
+	nats := natstest.URL(t)
 	secret := strings.Repeat("x", 32)
 	base := func() server.Options {
 		return server.Options{MaxChannels: 10, Access: server.Access{
@@ -88,7 +89,7 @@ func TestDifferentSettings(t *testing.T) {
 // without a server.
 func TestSettingsWithoutAnswer(t *testing.T) {
 	t.Parallel()
-	nats := natsURL(t)
+	nats := natstest.URL(t)
 	silent, err := cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Prefix: "silent"})(maru.BrokerOptions{Sink: func(string, maru.Position, *maru.Publication) {}})
 	if err != nil {
 		t.Fatal(err)
@@ -108,28 +109,10 @@ func change(namespace string, f func(*server.Namespace)) func(*server.Options) {
 	}
 }
 
-// lines are a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // begin starts a server without a port, with its log.
-func begin(t *testing.T, nats, prefix string, o server.Options) (*server.Server, *lines, error) {
+func begin(t *testing.T, nats, prefix string, o server.Options) (*server.Server, *logged.Text, error) {
 	t.Helper()
-	log := new(lines)
+	log := new(logged.Text)
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	o.Broker = cluster.Opener(cluster.Servers{URLs: []string{nats}}, cluster.Options{Prefix: prefix})
 	s, err := server.New(o)

@@ -15,6 +15,7 @@ import (
 	"maru.example/maru/internal/auth"
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/server"
+	"maru.example/maru/tests/natstest"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 )
@@ -157,7 +158,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 // connections on all. A node that starts again knows them.
 func TestSessionsOfNodes(t *testing.T) {
 	t.Parallel()
-	s := newStateful(t, natsURL(t), 3, nil)
+	s := newStateful(t, natstest.URL(t), 3, nil)
 	status, kim := s.nodes[0].signIn(t, "kim")
 	_, lee := s.nodes[1].signIn(t, "lee")
 	if status != http.StatusCreated {
@@ -202,7 +203,7 @@ func TestSessionsOfNodes(t *testing.T) {
 // A ticket of any node is valid once in the cluster.
 func TestTicketsOfNodes(t *testing.T) {
 	t.Parallel()
-	s := newStateful(t, natsURL(t), 3, nil)
+	s := newStateful(t, natstest.URL(t), 3, nil)
 	for round := range 10 {
 		ticket := s.ticket(s.nodes[round%3], "lee")
 		var valid, invalid atomic.Int32
@@ -230,7 +231,7 @@ func TestTicketsOfNodes(t *testing.T) {
 // also on one that starts later.
 func TestOrdersOfNodes(t *testing.T) {
 	t.Parallel()
-	s := newStateful(t, natsURL(t), 3, nil)
+	s := newStateful(t, natstest.URL(t), 3, nil)
 	streamsOf := func(user string) (all []func() string) {
 		for i, n := range s.nodes {
 			all = append(all, n.stream(t, "?ticket="+s.ticket(s.nodes[(i+1)%3], user)))
@@ -284,7 +285,7 @@ func TestOrdersOfNodes(t *testing.T) {
 // The limit of connections for an address is that of all nodes.
 func TestAddressLimitOfNodes(t *testing.T) {
 	t.Parallel()
-	s := newStateful(t, natsURL(t), 2, func(o *server.Options) { o.MaxConnectionsPerAddress = 2 })
+	s := newStateful(t, natstest.URL(t), 2, func(o *server.Options) { o.MaxConnectionsPerAddress = 2 })
 	for _, n := range s.nodes {
 		n.stream(t, "", s.key)
 	}
@@ -299,8 +300,8 @@ func TestAddressLimitOfNodes(t *testing.T) {
 	}
 }
 
-// While NATS is away, who is known stays signed in, and everything else is answered with something
-// temporary. When it is back all goes on.
+// While NATS is away, people with a session that the node knows stay signed in, and everything else gets a
+// temporary error. When NATS is back all goes on.
 func TestStateWithNATSAway(t *testing.T) {
 	t.Parallel()
 	o := &natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40}

@@ -116,8 +116,8 @@ func (c *world) ready() bool {
 	return true
 }
 
-// checkPresence waits until nobody moves and all nodes are ready. Then all nodes, and all that watch, must soon see who is
-// there.
+// checkPresence waits until nobody moves and all nodes are ready. Then all nodes, and all that watch, must soon
+// see the people that are there.
 func (c *world) checkPresence() {
 	c.t.Helper()
 	c.lobby.settle(true)

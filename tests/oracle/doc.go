@@ -19,7 +19,7 @@
 //   - TestCluster has three nodes of a cluster on three servers of NATS, as processes of their own.
 //     Publishers and followers wander between the nodes. Nodes and servers of NATS are killed,
 //     and what leads from one to another is cut, or stands still. Beside the others people come
-//     and go: when it is quiet, all nodes must soon see who is there.
+//     and go: when it is quiet, all nodes must soon see the people that are there.
 //   - TestFullDisk fills a small disk and frees it, with kills while it is full. It mounts a
 //     file system, so it needs Linux and the rights of root.
 //   - TestDamage damages one file of a directory, in a server that was killed or stopped, and

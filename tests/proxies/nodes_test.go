@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/natstest"
 	"maru.example/maru/tests/proxies/proxy"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
 )
 
 // roundRobin are changes of the snippets after which each request goes to the next of three nodes.
@@ -31,7 +30,7 @@ func TestNodesWithoutStickySessions(t *testing.T) {
 	for name, changes := range roundRobin {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			nats := startNATS(t)
+			nats := natstest.URL(t)
 			var nodes []*program.Server
 			for range 3 {
 				nodes = append(nodes, serve(t, "--nats", nats))
@@ -56,17 +55,4 @@ func TestNodesWithoutStickySessions(t *testing.T) {
 			}
 		})
 	}
-}
-
-// startNATS starts a server of NATS with JetStream in this process.
-func startNATS(t *testing.T) (url string) {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
-	must(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(program.Patience) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
 }

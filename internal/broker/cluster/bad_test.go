@@ -15,27 +15,10 @@ import (
 
 	"maru.example/maru"
 	"maru.example/maru/internal/broker/cluster"
+	"maru.example/maru/tests/logged"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
-
-// lines are a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // A node whose clock is wrong by an hour says so, and harms nothing: publications have the time of NATS, none is
 // removed as too old, and a key is known to the next owner.
@@ -44,7 +27,7 @@ func TestWrongClock(t *testing.T) {
 	for name, wrong := range map[string]time.Duration{"an hour behind": -time.Hour, "an hour ahead": time.Hour, "right": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			servers, log := natsServers(t, 1), new(lines)
+			servers, log := natsServers(t, 1), new(logged.Text)
 			o := cluster.Options{BrokerOptions: maru.BrokerOptions{Retention: func(string) maru.Retention { return maru.Retention{Age: 10 * time.Minute} }}}
 			odd := o
 			odd.Logger = slog.New(slog.NewTextHandler(log, nil))
@@ -199,7 +182,7 @@ func TestPasswordReplaced(t *testing.T) {
 	if !nats.ReadyForConnections(20 * time.Second) {
 		t.Fatal("NATS does not start")
 	}
-	log := new(lines)
+	log := new(logged.Text)
 	b, err := cluster.Opener(cluster.Servers{URLs: []string{nats.ClientURL()}, User: "kim", PasswordFile: file}, cluster.Options{Beat: 100 * time.Millisecond})(
 		maru.BrokerOptions{Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"maru.example/maru/internal/broker/cluster"
+	"maru.example/maru/tests/natstest"
 
 	"github.com/nats-io/nats-server/v2/server"
 	nats "github.com/nats-io/nats.go"
@@ -92,17 +93,8 @@ func nkey(t *testing.T) (seed []byte, public string) {
 
 func start(t *testing.T, o *server.Options) (url string) {
 	t.Helper()
-	o.Host, o.Port, o.NoSigs, o.StoreDir = "127.0.0.1", -1, true, t.TempDir()
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
+	o.StoreDir = t.TempDir()
+	return natstest.Start(t, o).ClientURL()
 }
 
 // Nodes that begin at once on new servers of NATS all join: JetStream leaves some of them without an answer

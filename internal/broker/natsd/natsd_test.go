@@ -1,7 +1,6 @@
 package natsd_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"maru.example/maru/internal/broker/natsd"
+	"maru.example/maru/tests/logged"
 
 	nats "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -150,25 +150,13 @@ func TestThreeNodes(t *testing.T) {
 	}
 }
 
-// logs is a log that can be read meanwhile.
-type logs struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (l *logs) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(b)
-}
+// logs is a log that can be waited for.
+type logs struct{ logged.Text }
 
 func (l *logs) wait(t *testing.T, words ...string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		l.mu.Lock()
-		text := l.all.String()
-		l.mu.Unlock()
-		for line := range strings.Lines(text) {
+		for line := range strings.Lines(l.String()) {
 			found := 0
 			for _, word := range words {
 				if strings.Contains(line, word) {
@@ -180,7 +168,7 @@ func (l *logs) wait(t *testing.T, words ...string) {
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("no line with %q in:\n%s", words, text)
+			t.Fatalf("no line with %q in:\n%s", words, l.String())
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/tests/e2e/program"
+	"maru.example/maru/tests/natstest"
 )
 
 // kept waits until NATS has the states of a number of clients.
@@ -50,7 +51,7 @@ func (w *world) publishAtLast(channel, text string) {
 // from NATS, and then on that again.
 func TestRecoveryFromDeadNode(t *testing.T) {
 	t.Parallel()
-	url := startNATS(t)
+	url := natstest.URL(t)
 	relay := program.NewRelay(t, strings.TrimPrefix(url, "nats://"))
 	quick := socketio.Options{}.WithWriteAfter(5 * time.Millisecond)
 	a, b := newNode(t, "nats://"+relay.Addr, quick), newNode(t, url, quick)
@@ -97,7 +98,7 @@ func TestReturnToNodeThatWasCutOff(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		t.Run(fmt.Sprintf("open %v", open), func(t *testing.T) {
 			t.Parallel()
-			url := startNATS(t)
+			url := natstest.URL(t)
 			relay := program.NewRelay(t, strings.TrimPrefix(url, "nats://"))
 			quick := socketio.Options{}.WithWriteAfter(5 * time.Millisecond)
 			a, b := newNode(t, "nats://"+relay.Addr, quick), newNode(t, url, quick)
@@ -149,7 +150,7 @@ func TestReturnToNodeThatWasCutOff(t *testing.T) {
 // While NATS is away clients stay connected. An unsubscription is acknowledged when NATS has it.
 func TestUnsubscribeWhileAway(t *testing.T) {
 	t.Parallel()
-	url := startNATS(t)
+	url := natstest.URL(t)
 	relay := program.NewRelay(t, strings.TrimPrefix(url, "nats://"))
 	a := newNode(t, "nats://"+relay.Addr, socketio.Options{}.WithWriteAfter(5*time.Millisecond))
 	s := a.socket(nil)

@@ -12,24 +12,8 @@ import (
 	"maru.example/maru/internal/broker/cluster"
 	"maru.example/maru/internal/gateway/socketio"
 	"maru.example/maru/server"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
+	"maru.example/maru/tests/natstest"
 )
-
-// startNATS starts a server of NATS with JetStream in this process.
-func startNATS(t *testing.T) (url string) {
-	t.Helper()
-	s, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("NATS does not start")
-	}
-	return s.ClientURL()
-}
 
 func newNode(t *testing.T, nats string, g socketio.Options) *world {
 	t.Helper()
@@ -54,7 +38,7 @@ func (w *world) knows(p *polls) {
 // then on, with messages of any size in both directions, and with its end.
 func TestUpgradeOnAnotherNode(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	a, b := newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})
 	for _, end := range []string{"the client's", "the server's", "its node's"} {
 		p := a.polling()
@@ -141,7 +125,7 @@ func (l *lossy) opener(nats string) func(maru.BrokerOptions) (maru.Broker, error
 // A node that does not answer for a moment is asked again for a client of which NATS has nothing yet.
 func TestNodeThatAnswersLater(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	late := socketio.Options{}.WithWriteAfter(time.Hour)
 	way := &lossy{found: make(chan struct{})}
 	close(way.found) // a question fails at once
@@ -169,7 +153,7 @@ func TestNodeThatAnswersLater(t *testing.T) {
 // A tunnel whose piece is lost ends, though both nodes live: nothing would go on behind that piece.
 func TestLostPieceOfTunnel(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	a := newNode(t, nats, socketio.Options{})
 	mount, tunnels := socketio.MountWithTunnels(socketio.Options{PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond})
 	way := &lossy{found: make(chan struct{})}
@@ -199,7 +183,7 @@ func TestLostPieceOfTunnel(t *testing.T) {
 // length, errors, and the end.
 func TestPollsOnSeveralNodes(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	a, b := newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})
 	p := a.polling()
 	b.knows(p)
@@ -250,7 +234,7 @@ func TestPollsOnSeveralNodes(t *testing.T) {
 // A body that is too large ends the session on its node, and the client is told the reason there too.
 func TestLargePostOnAnotherNode(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	o := socketio.Options{MaxPayload: 100}
 	a, b := newNode(t, nats, o), newNode(t, nats, o)
 	p := a.polling()
@@ -267,7 +251,7 @@ func TestLargePostOnAnotherNode(t *testing.T) {
 // ended is unknown.
 func TestEndOfPollsOnSeveralNodes(t *testing.T) {
 	t.Parallel()
-	nats := startNATS(t)
+	nats := natstest.URL(t)
 	a, b := newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})
 	p, q := a.polling(), a.polling()
 	b.knows(p)
@@ -301,7 +285,7 @@ func TestRecoveryOnAnotherNode(t *testing.T) {
 	for name, channels := range map[string][]string{"one history": {"x", "y"}, "two histories": {"a:x", "b:y"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			nats := startNATS(t)
+			nats := natstest.URL(t)
 			nodes := []*world{newNode(t, nats, socketio.Options{}), newNode(t, nats, socketio.Options{})}
 			s := nodes[0].socket(nil)
 			who := s.connects("")

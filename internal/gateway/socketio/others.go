@@ -30,8 +30,8 @@ const (
 //	                          ├ moved ─→ node C: give
 //	                          └ dead ──→ the state, by compare-and-set
 //
-// Who has given a session away remembers for 2 minutes to whom: the new node may not have written its
-// state when the client breaks again.
+// A node that has given a session away remembers the new node for 2 minutes: that may not have written
+// the state when the client breaks again.
 type others struct {
 	bus     maru.Bus
 	calls   *calls.Calls

@@ -105,14 +105,7 @@ func New(o Options) (*Server, error) {
 	if o.CookieSameSite < 0 || o.CookieSameSite > http.SameSiteNoneMode {
 		return nil, fmt.Errorf("server: CookieSameSite is %d, but must be a constant of net/http", o.CookieSameSite)
 	}
-	policy := o.policy()
-	policy.Refusals = refusals
-	filter, err := auth.NewRequestFilter(policy)
-	if err != nil {
-		return nil, fmt.Errorf("server: %w", err)
-	}
-	policy.Loopback = false // whatever the server listens on, Status may be elsewhere
-	statusFilter, err := auth.NewRequestFilter(policy)
+	filter, statusFilter, err := o.filters(refusals)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
@@ -148,21 +141,8 @@ func New(o Options) (*Server, error) {
 			s.broker, brokerErr = s.openBroker(sink)
 			return s.broker
 		})
-	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
-		if err := s.joinSettings(bus); err != nil {
-			brokerErr = &BrokerError{err}
-		}
-	}
-	if bus := s.broker.bus(); brokerErr == nil && bus != nil {
-		s.presence = presence.New(s.hub, bus, presence.Options{})
-		s.authenticator.Join(bus)
-		s.admission.Join(bus)
-		s.watching.Go(func() { s.admission.Announce(bus, s.stopWatching) })
-	}
-	if k := s.broker.keeper(); brokerErr == nil && k != nil {
-		if err := s.authenticator.Keep(context.Background(), k); err != nil {
-			brokerErr = &BrokerError{err}
-		}
+	if brokerErr == nil {
+		brokerErr = s.join()
 	}
 	s.api = s.mount()
 	s.metrics = metrics.New(s.allMetrics())
@@ -173,7 +153,53 @@ func New(o Options) (*Server, error) {
 		requests: front.NewBound(o.MaxConnections, "connections with requests (--max-connections)", filter.PeerHolder, o.Logger),
 	}
 	s.accepting.Bound = s.plain.arriving
-	s.http = &http.Server{
+	s.http = s.newHTTP()
+	if brokerErr != nil {
+		cut, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Shutdown(cut)
+		return nil, brokerErr
+	}
+	s.watchMemory()
+	s.watchCertificates()
+	return s, nil
+}
+
+// filters are those of the addresses of the server, and of Status.
+func (o *Options) filters(refusals *auth.Refusals) (filter, status *auth.RequestFilter, err error) {
+	policy := o.policy()
+	policy.Refusals = refusals
+	if filter, err = auth.NewRequestFilter(policy); err != nil {
+		return nil, nil, err
+	}
+	policy.Loopback = false // whatever the server listens on, Status may be elsewhere
+	status, err = auth.NewRequestFilter(policy)
+	return filter, status, err
+}
+
+// join begins what the server does with the other nodes of its cluster, and with what its broker keeps. The
+// error is a *BrokerError.
+func (s *Server) join() error {
+	if bus := s.broker.bus(); bus != nil {
+		if err := s.joinSettings(bus); err != nil {
+			return &BrokerError{err}
+		}
+		s.presence = presence.New(s.hub, bus, presence.Options{})
+		s.authenticator.Join(bus)
+		s.admission.Join(bus)
+		s.watching.Go(func() { s.admission.Announce(bus, s.stopWatching) })
+	}
+	if k := s.broker.keeper(); k != nil {
+		if err := s.authenticator.Keep(context.Background(), k); err != nil {
+			return &BrokerError{err}
+		}
+	}
+	return nil
+}
+
+func (s *Server) newHTTP() *http.Server {
+	o := &s.options
+	return &http.Server{
 		Handler:           handler{s},
 		ReadHeaderTimeout: o.HandshakeTimeout,
 		WriteTimeout:      writeTimeout,
@@ -184,15 +210,6 @@ func New(o Options) (*Server, error) {
 		Protocols:         o.protocols(),
 		ConnContext:       front.ConnContext,
 	}
-	if brokerErr != nil {
-		cut, cancel := context.WithCancel(context.Background())
-		cancel()
-		s.Shutdown(cut)
-		return nil, brokerErr
-	}
-	s.watchMemory()
-	s.watchCertificates()
-	return s, nil
 }
 
 // ServeHTTP answers all addresses of the server, see package documentation. To mount it
